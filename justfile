@@ -1,0 +1,40 @@
+# What one does here. `sh scripts/setup.sh` installs just and a Redis server.
+
+set positional-arguments
+
+# List the recipes
+default:
+    @just --list
+
+# Run believable jobs on a private Redis: one fails, is requeued, and succeeds
+demo: setup
+    cargo run --quiet --release -- demo
+
+# Everything that must be true before a commit
+check: setup fmt-check lint test docs
+
+# All tests, against a real redis-server that they start themselves
+test *ARGS: setup
+    cargo test --all-targets "$@"
+    cargo test --doc
+
+# Format the code
+fmt:
+    cargo fmt
+
+fmt-check:
+    cargo fmt --check
+
+# Lints are law, also for the small builds
+lint:
+    cargo clippy --all-targets -- -D warnings
+    cargo clippy --lib --no-default-features -- -D warnings
+    cargo clippy --lib --no-default-features --features worker -- -D warnings
+
+# The documentation, without a warning
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+
+# Installs what is missing; nothing when all is there
+setup:
+    @sh scripts/setup.sh

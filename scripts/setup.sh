@@ -1,0 +1,70 @@
+#!/bin/sh
+# Installs what rq-rs needs beside Rust: a Redis server and `just`. Asks nothing and
+# changes nothing when both are there. Run it as often as you like.
+set -eu
+
+has() { command -v "$1" >/dev/null 2>&1; }
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif has sudo; then sudo "$@"
+    else fail "root is needed for: $*"
+    fi
+}
+
+install_redis() {
+    if has apt-get; then
+        as_root apt-get update -qq
+        # The package would also start a server on port 6379; rq-rs starts its own private ones.
+        as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq redis-server >/dev/null
+    elif has dnf; then
+        as_root dnf install -y -q redis || as_root dnf install -y -q valkey
+    elif has brew; then
+        brew install --quiet redis
+    else
+        fail "no apt-get, dnf or brew here: install redis-server 5 or later, or valkey, by hand"
+    fi
+}
+
+# Links a just found outside PATH into a folder that is on it.
+link_just() {
+    for dir in /usr/local/bin "${CARGO_HOME:-$HOME/.cargo}/bin" "$HOME/.local/bin"; do
+        case ":$PATH:" in *":$dir:"*) ;; *) continue ;; esac
+        mkdir -p "$dir" 2>/dev/null && ln -sf "$1" "$dir/just" 2>/dev/null && return 0
+    done
+    fail "just is at $1 but no folder of PATH could be written: add its folder to PATH"
+}
+
+# Seconds by a prebuilt package; `cargo install just` takes minutes and is the last resort.
+install_just() {
+    if has brew; then
+        brew install --quiet just
+        return
+    fi
+    tools="${XDG_DATA_HOME:-$HOME/.local/share}/rq-rs-tools"
+    if has python3 && python3 -m pip --version >/dev/null 2>&1 &&
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --upgrade --target "$tools/just" rust-just; then
+        link_just "$tools/just/bin/just"
+    elif has npm && npm install --silent --no-fund --no-audit --prefix "$tools/just-npm" rust-just; then
+        link_just "$tools/just-npm/node_modules/.bin/just"
+    else
+        cargo install --locked just
+    fi
+}
+
+has cargo || fail "Rust is missing: see https://rustup.rs"
+if ! has redis-server && ! has valkey-server; then
+    say "installing a Redis server"
+    install_redis
+fi
+if ! has just; then
+    say "installing just"
+    install_just
+fi
+has redis-server || has valkey-server || fail "redis-server is still not on PATH"
+has just || fail "just is still not on PATH"

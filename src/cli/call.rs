@@ -1,0 +1,108 @@
+//! The arguments of a call as RQ's `enqueue` takes them:
+//! `text`, `:json`, `key=text`, `key:=json`, and `@file` for any value.
+
+use serde_json::{Map, Value};
+
+use super::exit::Failure;
+
+/// Positional and keyword arguments from what was typed.
+pub(crate) fn parse(words: &[String]) -> Result<(Vec<Value>, Map<String, Value>), Failure> {
+    let (mut args, mut kwargs) = (Vec::new(), Map::new());
+    for word in words {
+        match keyword(word) {
+            None => args.push(positional(word)?),
+            Some((name, form, text)) => {
+                if kwargs.insert(name.to_owned(), value(word, form, text)?).is_some() {
+                    return Err(wrong(format!("the keyword {name} is given twice"), "give it once"));
+                }
+            }
+        }
+    }
+    Ok((args, kwargs))
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    Text,
+    Json,
+    Python,
+}
+
+fn positional(word: &str) -> Result<Value, Failure> {
+    match word.as_bytes().first() {
+        Some(b':') => value(word, Form::Json, &word[1..]),
+        Some(b'%') => value(word, Form::Python, &word[1..]),
+        _ => value(word, Form::Text, word),
+    }
+}
+
+/// `key=…`, `key:=…` or `key%=…`, where the key is an identifier; anything else is positional.
+fn keyword(word: &str) -> Option<(&str, Form, &str)> {
+    let (key, text) = word.split_once('=')?;
+    let (name, form) = match (key.strip_suffix(':'), key.strip_suffix('%')) {
+        (Some(name), _) => (name, Form::Json),
+        (_, Some(name)) => (name, Form::Python),
+        _ => (key, Form::Text),
+    };
+    let mut chars = name.chars();
+    let first = chars.next()?;
+    let is_identifier =
+        (first == '_' || first.is_alphabetic()) && chars.all(|c| c == '_' || c.is_alphanumeric());
+    is_identifier.then_some((name, form, text))
+}
+
+fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
+    let text = match text.strip_prefix('@') {
+        Some(path) => &std::fs::read_to_string(path).map_err(|error| {
+            wrong(format!("cannot read {path} of {word:?}: {error}"), "give @ and the path of a text file")
+        })?,
+        None => text,
+    };
+    match form {
+        Form::Text => Ok(Value::from(text)),
+        Form::Json => serde_json::from_str(text).map_err(|error| {
+            wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
+        }),
+        Form::Python => {
+            Err(wrong(format!("{word:?} is a Python literal"), "give JSON instead: :JSON or key:=JSON"))
+        }
+    }
+}
+
+fn wrong(what: String, hint: &str) -> Failure {
+    Failure::Usage(what, hint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+    use serde_json::json;
+
+    fn words(words: &[&str]) -> Result<serde_json::Value, String> {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        let parsed = parse(&words).map(|(args, kwargs)| json!([args, kwargs]));
+        parsed.map_err(|failure| failure.words().unwrap_or_default().0)
+    }
+
+    #[test]
+    fn arguments_have_the_forms_of_rq() {
+        let given =
+            ["text", "1", ":1", r#":{"a": [1]}"#, "to=ada", "n:=3", "a b=c", "=x", "http://x/?a=b", ""];
+        assert_eq!(
+            words(&given),
+            Ok(
+                json!([["text", "1", 1, {"a": [1]}, "a b=c", "=x", "http://x/?a=b", ""], {"to": "ada", "n": 3}])
+            )
+        );
+    }
+
+    #[test]
+    fn wrong_arguments_say_which_and_why() {
+        for (given, part) in
+            [(":{", "not JSON"), ("n:=", "not JSON"), ("%(1, 2)", "Python"), ("@/no/such", "cannot read")]
+        {
+            assert!(words(&[given]).unwrap_err().contains(part), "{given}");
+        }
+        assert!(words(&["a=1", "a=2"]).unwrap_err().contains("twice"));
+    }
+}

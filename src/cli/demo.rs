@@ -1,0 +1,118 @@
+//! `rq-rs demo`: the first five minutes, on the public API only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::exit::{Exit, Failure};
+use super::info::Info;
+use super::output::{count, say, short};
+use super::private_redis::PrivateRedis;
+use super::requeue::progress;
+use super::server::ServerOptions;
+use crate::{Context, Event, NewJob, Queue, Worker};
+
+/// Run a few believable jobs: one fails, is requeued, and succeeds
+#[derive(Args)]
+pub(crate) struct Demo {}
+
+impl Demo {
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        if server.is_given() {
+            return tell(&Queue::on(&server.connect()?, "demo")?);
+        }
+        let redis = PrivateRedis::start()?;
+        say(format_args!("A private {} runs at {} until this demo ends.\n", redis.program, redis.url()))?;
+        tell(&Queue::connect(&redis.url(), "demo")?.prefix(server.prefix())?)
+    }
+}
+
+/// What the outside world is like: the payment service is down, at first.
+type Outside = Arc<AtomicBool>;
+
+fn tell(queue: &Queue) -> Result<Exit, Failure> {
+    say("1. A web service enqueues what would keep its users waiting:")?;
+    let jobs = jobs();
+    let total = jobs.len();
+    let webhook = queue.enqueue_many(jobs)?.ids.pop().unwrap_or_default();
+    for id in queue.ids(0, total)? {
+        say(format_args!("     {}", short(&queue.job(&id)?.description, 70)))?;
+    }
+
+    say("\n2. A worker runs them:")?;
+    let payments = Outside::default();
+    work(queue, &payments, total)?;
+
+    say("\n3. One has failed. It is not lost: it waits in the failed registry, with its reason:")?;
+    for id in queue.failed().ids(0, 10)? {
+        let job = queue.job(&id)?;
+        say(format_args!("     {id}\n     {}", short(job.exc_info.as_deref().unwrap_or_default(), 90)))?;
+    }
+
+    say("\n4. The payment service is back. The job is requeued (`rq-rs requeue ID`) and succeeds:")?;
+    payments.store(true, Ordering::Relaxed);
+    queue.job(&webhook)?.requeue()?;
+    work(queue, &payments, 1)?;
+    let result: String = queue.job(&webhook)?.returned()?;
+    say(format_args!("     {result}"))?;
+
+    say("\n5. `rq-rs info` shows it all:\n")?;
+    say(Info::of(queue)?)?;
+    Ok(Exit::Done)
+}
+
+/// What the guide to background tasks names.
+fn jobs() -> Vec<NewJob> {
+    let mut jobs: Vec<NewJob> = ["ada@example.com", "grace@example.com", "edsger@example.com"]
+        .into_iter()
+        .map(|to| NewJob::new("send_email", json!({"to": to, "subject": "Welcome"})))
+        .collect();
+    jobs.push(NewJob::new("resize_image", ("cat.jpg", 640, 480)));
+    jobs.push(NewJob::new("fetch_rates", "EUR"));
+    jobs.push(
+        NewJob::new("archive_posts", json!({"older_than_days": 365})).timeout(Duration::from_secs(600)),
+    );
+    jobs.push(NewJob::new("call_webhook", ("https://pay.example.com/hook", 4711)));
+    jobs
+}
+
+/// A worker that ends when the queue is empty.
+fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> {
+    let (payments, bar) = (Arc::clone(payments), progress(total, false));
+    let shown = bar.clone();
+    let summary = Worker::on(queue.store(), vec![queue.name().to_owned()])?
+        .name("demo")
+        .concurrency(2)
+        .burst(true)
+        .handler("send_email", |_: &Context, email: serde_json::Value| {
+            pretend(format!("sent to {}", email["to"]))
+        })
+        .handler("resize_image", |_: &Context, (name, w, h): (String, u32, u32)| {
+            pretend(format!("{name} is {w}×{h}"))
+        })
+        .handler("fetch_rates", |_: &Context, currency: String| pretend(format!("1 {currency} = 1.07")))
+        .handler("archive_posts", |_: &Context, _: serde_json::Value| {
+            pretend("1,204 posts archived".to_owned())
+        })
+        .handler("call_webhook", move |_: &Context, (url, order): (String, u64)| {
+            anyhow::ensure!(payments.load(Ordering::Relaxed), "{url} answered 503 Service Unavailable");
+            pretend(format!("order {order} confirmed"))
+        })
+        .on_event(move |event| match event {
+            Event::Started { description, .. } => shown.set_message(short(description, 50)),
+            Event::Finished { .. } | Event::Failed { .. } => shown.inc(1),
+            _ => {}
+        })
+        .run()?;
+    bar.finish_and_clear();
+    say(format_args!("     {} finished, {} failed", count(summary.finished as usize, "job"), summary.failed))
+}
+
+/// As long as such a thing takes, so that there is something to see.
+fn pretend(result: String) -> anyhow::Result<String> {
+    std::thread::sleep(Duration::from_millis(150));
+    Ok(result)
+}

@@ -1,0 +1,156 @@
+//! `rq-rs enqueue HANDLER [ARGS…]`
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::exit::{Exit, Failure};
+use super::output::{say, say_json};
+use super::server::ServerOptions;
+use super::{call, output};
+use crate::error::Error;
+use crate::job::{NewJob, Retry, Ttl, parse_duration};
+use crate::queue::Queue;
+
+/// Enqueue a job, and print its id
+#[derive(Args)]
+pub(crate) struct Enqueue {
+    /// The handler's name
+    handler: String,
+    /// Its arguments: text, :json, key=text, key:=json; a value of @file is read from that file
+    #[arg(allow_negative_numbers = true)]
+    args: Vec<String>,
+    /// The queue
+    #[arg(short, long, default_value = "default")]
+    queue: String,
+    /// The id [default: a random UUID]; an id that exists is refused
+    #[arg(long, value_name = "ID")]
+    job_id: Option<String>,
+    /// Before the jobs that wait
+    #[arg(long)]
+    at_front: bool,
+    /// How long it may run; -1 for ever [default: 180s]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    timeout: Option<Ttl>,
+    /// How long it may wait in the queue [default: for ever]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    ttl: Option<Ttl>,
+    /// How long its result is kept; 0 not at all, -1 for ever [default: the worker's, 500s]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    result_ttl: Option<Ttl>,
+    /// How long a failure is kept; -1 for ever [default: 1y]
+    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    failure_ttl: Option<Ttl>,
+    /// What lists show [default: the call]
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Data to keep with the job: a JSON object
+    #[arg(long, value_name = "JSON")]
+    meta: Option<String>,
+    /// How often it is tried again when it fails, at most 100
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    retry_max: u32,
+    /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    retry_interval: Vec<Duration>,
+    /// Refuse arguments of more bytes than this
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    max_payload: usize,
+    /// Wait for the result and print that; exit code 1 if the job fails or the time is over
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "180s", value_parser = parse_duration)]
+    wait: Option<Duration>,
+    /// Print the job as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print nothing
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Enqueue {
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        let job = self.job()?;
+        let queue = Queue::on(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
+        let mut job = queue.enqueue_job(job)?;
+        let Some(wait) = self.wait else {
+            if self.json {
+                say_json(&*job)?;
+            } else if !self.quiet {
+                say(job.id())?;
+            }
+            return Ok(Exit::Done);
+        };
+        let result = job.wait::<Value>(wait);
+        match &result {
+            Err(Error::JobFailed { .. }) | Ok(_) if self.json => {
+                job.refresh()?;
+                say_json(&*job)?;
+            }
+            Ok(value) if !self.quiet => say(shown(value))?,
+            _ => {}
+        }
+        if let Err(error) = result {
+            output::complain(&error.into());
+            return Ok(Exit::Failed);
+        }
+        Ok(Exit::Done)
+    }
+
+    fn job(&self) -> Result<NewJob, Failure> {
+        let (args, kwargs) = call::parse(&self.args)?;
+        let mut job = NewJob::call(&self.handler, args, kwargs);
+        if let Some(id) = &self.job_id {
+            job = job.id(id);
+        }
+        if let Some(text) = &self.description {
+            job = job.description(text);
+        }
+        if let Some(text) = &self.meta {
+            let meta: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+                Failure::Usage(
+                    format!("--meta is not a JSON object: {error}"),
+                    r#"as in '{"user": 42}'"#.into(),
+                )
+            })?;
+            job = job.meta(meta);
+        }
+        if let Some(ttl) = self.ttl {
+            job = job.ttl(ttl);
+        }
+        if let Some(ttl) = self.result_ttl {
+            job = job.result_ttl(ttl);
+        }
+        if let Some(ttl) = self.failure_ttl {
+            job = job.failure_ttl(ttl);
+        }
+        job = match self.timeout {
+            None => job,
+            Some(Ttl::FOREVER) => job.no_timeout(),
+            Some(Ttl::NONE) => {
+                return Err(Failure::Usage(
+                    "a job cannot run in no time".into(),
+                    "--timeout -1 is for ever".into(),
+                ));
+            }
+            Some(timeout) => job.timeout(Duration::from_secs(timeout.as_seconds().unsigned_abs())),
+        };
+        if self.at_front {
+            job = job.at_front();
+        }
+        match (self.retry_max, self.retry_interval.as_slice()) {
+            (0, []) => Ok(job),
+            (0, _) => Err(Failure::Usage(
+                "--retry-interval without --retry-max".into(),
+                "say how often with --retry-max N".into(),
+            )),
+            (max, []) => Ok(job.retry(Retry::growing(max))),
+            (max, intervals) => Ok(job.retry(Retry::list(intervals.iter().copied(), max))),
+        }
+    }
+}
+
+/// Text as it is, anything else as JSON.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

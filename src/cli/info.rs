@@ -1,0 +1,201 @@
+//! `rq-rs info [QUEUES…]`
+
+use std::io::{IsTerminal, stdout};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+
+use super::exit::{Exit, Failure};
+use super::output::{clock, count, say, say_json, table};
+use super::server::ServerOptions;
+use crate::job::parse_duration;
+use crate::queue::Queue;
+use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
+
+/// RQ's scales for the bars: the longest queue decides.
+const SCALES: [u64; 8] = [20, 50, 100, 200, 400, 600, 800, 1000];
+const BAR: u64 = 20;
+
+/// Show queues, registries and workers; reads only
+#[derive(Args)]
+pub(crate) struct Info {
+    /// Only these queues
+    queues: Vec<String>,
+    /// Draw again every so often
+    #[arg(short, long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "json")]
+    interval: Option<Duration>,
+    /// Plain lines without bars
+    #[arg(short, long)]
+    raw: bool,
+    /// Only queues
+    #[arg(short = 'Q', long, conflicts_with = "only_workers")]
+    only_queues: bool,
+    /// Only workers
+    #[arg(short = 'W', long)]
+    only_workers: bool,
+    /// Workers by queue
+    #[arg(short = 'R', long)]
+    by_queue: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Info {
+    /// What `rq-rs info QUEUE` prints.
+    pub(crate) fn of(queue: &Queue) -> Result<String, Failure> {
+        let shot = snapshot::look(queue.store(), &[queue.name().to_owned()])?;
+        Ok(draw_queues(&shot))
+    }
+
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        let store = server.connect()?;
+        if self.json {
+            say_json(&snapshot::look(&store, &self.queues)?)?;
+            return Ok(Exit::Done);
+        }
+        let Some(interval) = self.interval else {
+            say(self.draw(&snapshot::look(&store, &self.queues)?))?;
+            return Ok(Exit::Done);
+        };
+        // Ctrl-C is how one leaves this screen, and no failure.
+        let _ = ctrlc::set_handler(|| std::process::exit(0));
+        let clear = if stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
+        loop {
+            let shot = snapshot::look(&store, &self.queues)?;
+            say(format_args!("{clear}{}\n\nUpdated: {}", self.draw(&shot), clock(Some(Utc::now()))))?;
+            std::thread::sleep(interval.max(Duration::from_millis(100)));
+        }
+    }
+
+    fn draw(&self, shot: &Snapshot) -> String {
+        let mut parts = Vec::new();
+        if shot.suspended {
+            parts.push("All workers are suspended; `rq-rs resume` lets them go on.".to_owned());
+        }
+        if !self.only_workers {
+            parts.push(if self.raw { raw_queues(shot) } else { draw_queues(shot) });
+        }
+        if !self.only_queues {
+            parts.push(match (self.by_queue, self.raw) {
+                (true, _) => draw_by_queue(shot),
+                (_, true) => raw_workers(shot),
+                _ => draw_workers(&shot.workers),
+            });
+        }
+        parts.join("\n\n")
+    }
+}
+
+fn draw_queues(shot: &Snapshot) -> String {
+    if shot.queues.is_empty() {
+        return "No queues yet: the first `rq-rs enqueue` makes one.".to_owned();
+    }
+    let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
+    let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
+    let row = |queue: &QueueView| {
+        let filled = if queue.queued == 0 { 0 } else { (queue.queued * BAR / scale).max(1) };
+        let mut row = vec![queue.name.clone(), "█".repeat(filled as usize)];
+        row.extend(
+            [queue.queued + queue.intermediate, queue.started, queue.finished, queue.failed]
+                .map(|n| n.to_string()),
+        );
+        row.extend([queue.scheduled, queue.deferred, queue.canceled].map(|n| n.to_string()));
+        row.push(queue.workers.to_string());
+        let mut remarks = Vec::new();
+        if queue.suspended {
+            remarks.push("suspended".to_owned());
+        }
+        if queue.unreadable > 0 {
+            remarks.push(format!("{} unreadable", queue.unreadable));
+        }
+        row.push(remarks.join(", "));
+        row
+    };
+    let heading = [
+        "queue",
+        "",
+        ">queued",
+        ">started",
+        ">finished",
+        ">failed",
+        ">scheduled",
+        ">deferred",
+        ">canceled",
+        ">workers",
+        "",
+    ];
+    let rows = shot.queues.iter().map(row).collect();
+    let total: u64 = shot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
+    format!(
+        "{}\n{}, {} waiting",
+        table(&heading, rows),
+        count(shot.queues.len(), "queue"),
+        count(total as usize, "job")
+    )
+}
+
+/// Lines as RQ prints them, for scripts that grep.
+fn raw_queues(shot: &Snapshot) -> String {
+    let line = |q: &QueueView| {
+        format!(
+            "queue {} {}, {} executing, {} finished, {} failed",
+            q.name, q.queued, q.started, q.finished, q.failed
+        )
+    };
+    shot.queues.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn raw_workers(shot: &Snapshot) -> String {
+    let line = |w: &WorkerView| {
+        let pid = w.pid.unwrap_or(0);
+        let (name, host, state) = (&w.name, &w.hostname, &w.state);
+        format!("worker {name} ({host} {pid}) {state} {}", w.queues.join(", "))
+    };
+    shot.workers.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn draw_workers(workers: &[WorkerView]) -> String {
+    if workers.is_empty() {
+        return "No workers.".to_owned();
+    }
+    let row = |worker: &WorkerView| {
+        vec![
+            worker.name.clone(),
+            worker.state.clone(),
+            worker.queues.join(", "),
+            worker.hostname.clone(),
+            worker.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string()),
+            worker.successful_job_count.to_string(),
+            worker.failed_job_count.to_string(),
+            age(worker.last_heartbeat.as_deref()),
+        ]
+    };
+    let heading = ["worker", "state", "queues", "host", ">pid", ">succeeded", ">failed", ">heartbeat"];
+    format!("{}\n{}", table(&heading, workers.iter().map(row).collect()), count(workers.len(), "worker"))
+}
+
+fn draw_by_queue(shot: &Snapshot) -> String {
+    let line = |queue: &QueueView| {
+        let listens = shot.workers.iter().filter(|worker| worker.queues.contains(&queue.name));
+        let names: Vec<String> =
+            listens.map(|worker| format!("{} ({})", worker.name, worker.state)).collect();
+        format!("{}: {}", queue.name, if names.is_empty() { "–".to_owned() } else { names.join(", ") })
+    };
+    let lines: Vec<String> = shot.queues.iter().map(line).collect();
+    format!(
+        "{}\n{}, {}",
+        lines.join("\n"),
+        count(shot.workers.len(), "worker"),
+        count(shot.queues.len(), "queue")
+    )
+}
+
+fn age(time: Option<&str>) -> String {
+    let time = time.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    time.map_or_else(
+        || "?".to_owned(),
+        |time| format!("{} s ago", (Utc::now() - time.with_timezone(&Utc)).num_seconds().max(0)),
+    )
+}

@@ -1,0 +1,140 @@
+//! `rq-rs job show|cancel|delete ID…`
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+
+use super::exit::{Exit, Failure};
+use super::output::{clock, complain, count, say, say_json, short};
+use super::server::ServerOptions;
+use crate::error::Error;
+use crate::handle::{self, Job as Handle};
+use crate::job::{Record, Status};
+use crate::store::Store;
+
+#[derive(Subcommand)]
+pub(crate) enum Job {
+    /// Show all that is known of a job
+    Show {
+        /// The job's id
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
+    Cancel(Ids),
+    /// Delete jobs with their results, wherever they are
+    Delete(Ids),
+}
+
+#[derive(Args)]
+pub(crate) struct Ids {
+    /// Ids of jobs
+    #[arg(required = true)]
+    ids: Vec<String>,
+}
+
+impl Job {
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        let store = server.connect()?;
+        match self {
+            Job::Show { id, json } => {
+                let job = Handle::fetch(&store, &id)?;
+                if json {
+                    say_json(&*job)?
+                } else {
+                    show(&job)?
+                }
+                Ok(Exit::Done)
+            }
+            Job::Cancel(Ids { ids }) => each(&store, &ids, cancel),
+            Job::Delete(Ids { ids }) => each(&store, &ids, delete),
+        }
+    }
+}
+
+/// Does it for each, and tells of those that could not be done.
+fn each(
+    store: &Arc<Store>,
+    ids: &[String],
+    act: fn(&Arc<Store>, &str) -> Result<String, Error>,
+) -> Result<Exit, Failure> {
+    let mut failed = 0;
+    for id in ids {
+        match act(store, id) {
+            Ok(done) => say(done)?,
+            Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                failed += 1;
+                complain(&error.into());
+            }
+        }
+    }
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+}
+
+fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
+    let had = Handle::fetch(store, id)?.cancel()?;
+    Ok(match had {
+        Status::Started => {
+            format!("{id} canceled while it ran: its handler is told to stop, its result will be dropped")
+        }
+        _ => format!("{id} canceled"),
+    })
+}
+
+fn delete(store: &Arc<Store>, id: &str) -> Result<String, Error> {
+    let origin = match Handle::fetch(store, id) {
+        Ok(job) => job.origin.clone(),
+        // A key that is no hash has no origin; what can be found of it is deleted all the same.
+        Err(Error::Refused { .. }) => "default".to_owned(),
+        Err(error) => return Err(error),
+    };
+    handle::delete(store, id, &origin)?;
+    Ok(format!("{id} deleted"))
+}
+
+fn show(job: &Record) -> Result<(), Failure> {
+    let seconds =
+        |ttl: Option<i64>| ttl.map(|ttl| if ttl < 0 { "for ever".to_owned() } else { format!("{ttl} s") });
+    let meta = (!job.meta.is_empty()).then(|| serde_json::Value::Object(job.meta.clone()).to_string());
+    let time = |time: Option<_>| time.map(|time| clock(Some(time)));
+    let call = job.call().map(|call| call.describe());
+    let lines = [
+        ("id", Some(job.id.clone())),
+        ("status", Some(job.status.to_string())),
+        ("queue", Some(job.origin.clone())),
+        ("description", Some(short(&job.description, 300))),
+        ("call", call.filter(|call| *call != job.description).map(|call| short(&call, 300))),
+        ("created", time(job.created_at)),
+        ("enqueued", time(job.enqueued_at)),
+        ("started", time(job.started_at)),
+        ("ended", time(job.ended_at)),
+        ("worker", job.worker_name.clone()),
+        ("timeout", seconds(job.timeout)),
+        ("result kept", seconds(job.result_ttl)),
+        ("failure kept", seconds(job.failure_ttl)),
+        ("retries left", job.retries_left.map(|n| n.to_string())),
+        ("tried again", (job.number_of_retries > 0).then(|| count(job.number_of_retries as usize, "time"))),
+        ("meta", meta.map(|meta| short(&meta, 300))),
+        ("result", job.result.as_ref().map(|result| short(&result.to_string(), 1000))),
+        ("problems", (!job.problems.is_empty()).then(|| short(&job.problems.join("; "), 1000))),
+    ];
+    for (name, value) in lines {
+        if let Some(value) = value {
+            say(format_args!("{name:<13}{value}"))?;
+        }
+    }
+    for (name, text) in [("error", &job.exc_info), ("standard error", &job.log)] {
+        if let Some(text) = text {
+            say(format_args!("{name}:"))?;
+            for line in text.lines() {
+                say(format_args!("  {}", short(line, 1000)))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The command line: what was typed becomes the library's own values, one file for each command.
+
+mod call;
+mod demo;
+mod empty;
+mod enqueue;
+mod exit;
+mod failed;
+mod info;
+mod job;
+mod output;
+mod private_redis;
+mod requeue;
+mod server;
+mod suspend;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::worker::{Context, Handlers};
+use exit::{Exit, Failure};
+use server::ServerOptions;
+
+/// Your own binary as the whole command line: `worker` runs your handlers, and `enqueue`, `info`,
+/// `requeue` … work as in the stock `rq-rs`.
+///
+/// ```no_run
+/// use rq_rs::{App, Context};
+///
+/// fn main() -> std::process::ExitCode {
+///     App::new()
+///         .handler("add", |_: &Context, (a, b): (i64, i64)| Ok(a + b))
+///         .main()
+/// }
+/// ```
+#[derive(Default)]
+#[must_use = "an App does nothing until main is called"]
+pub struct App {
+    handlers: Handlers,
+}
+
+impl App {
+    /// An application without handlers of its own; `worker --exec` adds programs.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A handler for `worker`; see [`Worker::handler`](crate::Worker::handler).
+    pub fn handler<T, R, F>(mut self, name: impl Into<String>, function: F) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Fn(&Context, T) -> anyhow::Result<R> + Send + Sync + 'static,
+    {
+        self.handlers.add_function(name.into(), function);
+        self
+    }
+
+    /// Reads the arguments of this process, does what they say, and returns the exit code:
+    /// 0 done as asked, 1 failed, 2 usage, 3 Redis stayed away too long, 4 stopped with jobs put back.
+    pub fn main(self) -> ExitCode {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let typed = match Typed::try_parse_from(&arguments) {
+            Ok(typed) => typed,
+            // Help and version are no errors; clap knows which stream and code they get.
+            Err(error) => {
+                let _ = error.print();
+                return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            }
+        };
+        if let Some(error) = server::hide_password(&arguments) {
+            output::note(format_args!(
+                "warning: the password stays visible in the list of processes: {error}"
+            ));
+        }
+        match self.run(typed) {
+            Ok(exit) => exit.into(),
+            Err(failure) => {
+                output::complain(&failure);
+                failure.exit().into()
+            }
+        }
+    }
+
+    fn run(self, typed: Typed) -> Result<Exit, Failure> {
+        let server = &typed.server;
+        match typed.command {
+            Command::Worker(command) => command.run(server, self.handlers),
+            Command::Enqueue(command) => command.run(server),
+            Command::Info(command) => command.run(server),
+            Command::Job { command } => command.run(server),
+            Command::Failed(command) => command.run(server),
+            Command::Requeue(command) => command.run(server),
+            Command::Empty(command) => command.run(server),
+            Command::Suspend(command) => command.run(server),
+            Command::Resume(command) => command.run(server),
+            Command::Demo(command) => command.run(server),
+            Command::Completions { shell } => {
+                let mut text = Vec::new();
+                clap_complete::generate(shell, &mut Typed::command(), "rq-rs", &mut text);
+                output::say(String::from_utf8_lossy(&text).trim_end())?;
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+/// A lightweight job queue on Redis: Python RQ for Rust
+#[derive(Parser)]
+#[command(name = "rq-rs", version, max_term_width = 100)]
+struct Typed {
+    #[command(flatten)]
+    server: ServerOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Worker(worker::Worker),
+    Enqueue(enqueue::Enqueue),
+    Info(info::Info),
+    /// Look at one job, cancel it, delete it
+    Job {
+        #[command(subcommand)]
+        command: job::Job,
+    },
+    Failed(failed::Failed),
+    Requeue(requeue::Requeue),
+    Empty(empty::Empty),
+    Suspend(suspend::Suspend),
+    Resume(suspend::Resume),
+    Demo(demo::Demo),
+    /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_options_of_all_commands_fit_together() {
+        super::Typed::command().debug_assert();
+    }
+}

@@ -1,0 +1,66 @@
+//! A Redis of one's own for a few minutes: on a socket in a temporary folder, gone at the end.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::exit::Failure;
+use crate::store::Store;
+
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+pub(crate) struct PrivateRedis {
+    server: Child,
+    folder: TempDir,
+    pub(crate) program: &'static str,
+}
+
+impl PrivateRedis {
+    pub(crate) fn start() -> Result<Self, Failure> {
+        // Directly under /tmp: the path of a socket is limited to 107 bytes.
+        let folder = tempfile::Builder::new().prefix("rq-rs-demo-").tempdir_in("/tmp")?;
+        let socket = folder.path().join("redis.sock");
+        for program in ["redis-server", "valkey-server"] {
+            let started = Command::new(program)
+                .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocketperm", "700"])
+                .arg("--unixsocket")
+                .arg(&socket)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            if let Ok(server) = started {
+                let redis = PrivateRedis { server, folder, program };
+                redis.wait_until_ready()?;
+                return Ok(redis);
+            }
+        }
+        Err(Failure::Other(
+            "neither redis-server nor valkey-server is installed".to_owned(),
+            "sh scripts/setup.sh installs one; or give another with --url".to_owned(),
+        ))
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}/redis.sock", self.folder.path().display())
+    }
+
+    fn wait_until_ready(&self) -> Result<(), Failure> {
+        let started = Instant::now();
+        loop {
+            match Store::connect(&self.url()) {
+                Err(error) if started.elapsed() > READY_WITHIN => return Err(error.into()),
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                Ok(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Drop for PrivateRedis {
+    fn drop(&mut self) {
+        // It holds nothing that anybody wants.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}

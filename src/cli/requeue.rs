@@ -1,0 +1,138 @@
+//! `rq-rs requeue [IDS…] --queue Q --all`
+
+use std::io::{BufRead, stdin};
+use std::sync::Arc;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::exit::{Exit, Failure};
+use super::output::{complain, count, say};
+use super::server::ServerOptions;
+use crate::error::Error;
+use crate::handle::Job;
+use crate::queue::{Queue, all_names};
+use crate::store::Store;
+
+/// Put failed jobs back in their queue; exit code 1 when any could not be
+#[derive(Args)]
+pub(crate) struct Requeue {
+    /// Ids of jobs; - reads them from standard input, one on each line
+    #[arg(conflicts_with = "all")]
+    ids: Vec<String>,
+    /// All failed jobs, of the queue named or of all queues
+    #[arg(short, long)]
+    all: bool,
+    /// Only jobs of this queue
+    #[arg(short, long)]
+    queue: Option<String>,
+    /// Show no progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Requeue {
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        if !self.all && self.ids.is_empty() {
+            return Err(Failure::Usage(
+                "no job is named".into(),
+                "give ids, - for standard input, or --all".into(),
+            ));
+        }
+        let store = server.connect()?;
+        if self.all { self.requeue_all(&store) } else { self.requeue_ids(&store) }
+    }
+
+    fn requeue_all(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
+        let queues = match &self.queue {
+            Some(name) => vec![name.clone()],
+            None => all_names(store)?,
+        };
+        let registries: Vec<_> =
+            queues.iter().map(|name| Ok(Queue::on(store, name)?.failed())).collect::<Result<_, Error>>()?;
+        let counts: Vec<usize> = registries.iter().map(|failed| failed.count()).collect::<Result<_, _>>()?;
+        let total: usize = counts.iter().sum();
+        if total == 0 {
+            say("Nothing to do: no failed jobs.")?;
+            return Ok(Exit::Done);
+        }
+        let bar = progress(total, self.quiet);
+        let (mut done, mut back) = (0, 0);
+        for (failed, count) in registries.iter().zip(counts) {
+            back += failed.requeue_all_with(|n| bar.set_position((done + n) as u64))?;
+            done += count;
+        }
+        bar.finish_and_clear();
+        say(format_args!("{} requeued.", count(back, "job")))?;
+        if back < total {
+            let gone = total - back;
+            let what = format!(
+                "{} could not be requeued: the record has expired, or another got there first",
+                count(gone, "job")
+            );
+            complain(&Failure::Other(what, "entries without a record were removed".into()));
+            return Ok(Exit::Failed);
+        }
+        Ok(Exit::Done)
+    }
+
+    fn requeue_ids(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
+        let ids = self.all_ids()?;
+        let bar = progress(ids.len(), self.quiet);
+        let mut back = 0;
+        let mut failures = Vec::new();
+        for id in &ids {
+            match self.requeue_one(store, id) {
+                Ok(()) => back += 1,
+                Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
+                    bar.finish_and_clear();
+                    return Err(error.into());
+                }
+                Err(error) => failures.push(error),
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        say(format_args!("{} requeued.", count(back, "job")))?;
+        let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
+        failures.into_iter().for_each(|error| complain(&error.into()));
+        Ok(exit)
+    }
+
+    fn requeue_one(&self, store: &Arc<Store>, id: &str) -> Result<(), Error> {
+        let mut job = Job::fetch(store, id)?;
+        match &self.queue {
+            Some(queue) if *queue != job.origin => Err(Error::invalid(
+                format!("job {id} is of queue {}, not {queue}", job.origin),
+                "leave --queue out, or name that queue",
+            )),
+            _ => job.requeue(),
+        }
+    }
+
+    /// The ids typed; `-` stands for those of standard input.
+    fn all_ids(&self) -> Result<Vec<String>, Failure> {
+        let mut ids = Vec::new();
+        for id in &self.ids {
+            if id != "-" {
+                ids.push(id.clone());
+                continue;
+            }
+            for line in stdin().lock().lines() {
+                let line = line?;
+                ids.extend(line.split_whitespace().map(str::to_owned));
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// A bar on standard error, on a terminal only.
+pub(crate) fn progress(total: usize, quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("██░");
+    ProgressBar::new(total as u64).with_style(style)
+}

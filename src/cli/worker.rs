@@ -1,0 +1,141 @@
+//! `rq-rs worker [QUEUES…]`
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::Local;
+use clap::Args;
+use log::LevelFilter;
+
+use super::exit::{Exit, Failure};
+use super::output;
+use super::server::ServerOptions;
+use crate::job::{Ttl, parse_duration};
+use crate::worker::Handlers;
+
+/// Run jobs
+#[derive(Args)]
+pub(crate) struct Worker {
+    /// The queues, in order of priority
+    #[arg(default_value = "default")]
+    queues: Vec<String>,
+    /// End when no job is left
+    #[arg(short, long)]
+    burst: bool,
+    /// The worker's name [default: random]
+    #[arg(short, long)]
+    name: Option<String>,
+    /// How many jobs run at once [default: the number of cores]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    concurrency: Option<u16>,
+    /// Run jobs of this name with a program: the job comes as JSON on its standard input, the result is its standard output; "*" is for all other names
+    #[arg(long, value_name = "NAME=COMMAND")]
+    exec: Vec<String>,
+    /// End after so many jobs
+    #[arg(long, value_name = "N")]
+    max_jobs: Option<u64>,
+    /// End when there was nothing to do for so long
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_idle_time: Option<Duration>,
+    /// How long results are kept of jobs that do not say
+    #[arg(
+        long,
+        alias = "results_ttl",
+        value_name = "DURATION",
+        default_value = "500s",
+        allow_negative_numbers = true
+    )]
+    results_ttl: Ttl,
+    /// How long the worker's record outlives it
+    #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
+    worker_ttl: Duration,
+    /// How often in a row a lost Redis is tried again; 0 for ever
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    broker_max_retries: u32,
+    /// Write the process id to this file
+    #[arg(long, value_name = "FILE")]
+    pid: Option<PathBuf>,
+    /// Show more
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Show warnings only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Accepted for RQ's sake: the scheduler is always on
+    #[arg(short = 's', long, hide = true)]
+    with_scheduler: bool,
+}
+
+impl Worker {
+    pub(crate) fn run(self, server: &ServerOptions, mut handlers: Handlers) -> Result<Exit, Failure> {
+        self.start_log();
+        for pair in &self.exec {
+            let (name, command) =
+                pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
+                    Failure::Usage(
+                        format!("--exec {pair:?} has no name"),
+                        "as in --exec 'resize=./resize.sh --fast'".into(),
+                    )
+                })?;
+            handlers.add_command(name.to_owned(), command)?;
+        }
+        if handlers.is_empty() {
+            return Err(Failure::Usage(
+                "this worker has no handlers: every job would fail".into(),
+                "give --exec NAME=COMMAND, or build your own binary with rq_rs::App".into(),
+            ));
+        }
+        let store = server.connect()?;
+        let mut worker = crate::Worker::on(&store, self.queues)?
+            .with_handlers(handlers)
+            .burst(self.burst)
+            .result_ttl(self.results_ttl)
+            .worker_ttl(self.worker_ttl)
+            .broker_max_retries(self.broker_max_retries);
+        if let Some(name) = self.name {
+            worker = worker.name(name);
+        }
+        if let Some(slots) = self.concurrency {
+            worker = worker.concurrency(usize::from(slots));
+        }
+        if let Some(jobs) = self.max_jobs {
+            worker = worker.max_jobs(jobs);
+        }
+        if let Some(idle) = self.max_idle_time {
+            worker = worker.max_idle_time(idle);
+        }
+        if let Some(path) = &self.pid {
+            std::fs::write(path, std::process::id().to_string()).map_err(|error| {
+                Failure::Other(
+                    format!("cannot write {}: {error}", path.display()),
+                    "choose another --pid file".into(),
+                )
+            })?;
+        }
+        let stopper = worker.stopper();
+        if let Err(error) = ctrlc::set_handler(move || stopper.signal()) {
+            output::note(format_args!("warning: signals end the worker at once: {error}"));
+        }
+        match worker.run()?.put_back {
+            0 => Ok(Exit::Done),
+            _ => Ok(Exit::PutBack),
+        }
+    }
+
+    /// Lines with a clock on standard error.
+    fn start_log(&self) {
+        let level = match (self.verbose, self.quiet) {
+            (true, _) => LevelFilter::Debug,
+            (_, true) => LevelFilter::Warn,
+            _ => LevelFilter::Info,
+        };
+        let started = env_logger::Builder::new()
+            .filter_module("rq_rs", level)
+            .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), record.args()))
+            .try_init();
+        if started.is_err() {
+            log::debug!("the program has a logger of its own");
+        }
+    }
+}

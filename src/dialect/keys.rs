@@ -1,0 +1,110 @@
+//! Every Redis key, spelled here and nowhere else. Names are Python RQ's.
+
+/// The keys of one deployment: everything begins with the same prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str) -> Self {
+        Keys { prefix: prefix.to_owned() }
+    }
+
+    fn key(&self, rest: &str) -> String {
+        format!("{}:{rest}", self.prefix)
+    }
+
+    /// Set of queue keys (not names); added to by every enqueue.
+    pub(crate) fn queues(&self) -> String {
+        self.key("queues")
+    }
+
+    /// What stands before a job's id in the key of its hash.
+    pub(crate) fn job_prefix(&self) -> String {
+        self.key("job:")
+    }
+
+    /// Hash: the job.
+    pub(crate) fn job(&self, id: &str) -> String {
+        format!("{}{id}", self.job_prefix())
+    }
+
+    /// Channel: a message is published when a job that somebody waits for has ended.
+    pub(crate) fn ended_prefix(&self) -> String {
+        self.key("ended:")
+    }
+
+    /// All keys of one queue.
+    pub(crate) fn queue(&self, name: &str) -> QueueKeys {
+        let registry = |kind: &str| self.key(&format!("{kind}:{name}"));
+        let list = registry("queue");
+        QueueKeys {
+            intermediate: format!("{list}:intermediate"),
+            list,
+            wip: registry("wip"),
+            finished: registry("finished"),
+            failed: registry("failed"),
+            scheduled: registry("scheduled"),
+            deferred: registry("deferred"),
+            canceled: registry("canceled"),
+            unreadable: registry("unreadable"),
+            workers: registry("workers"),
+        }
+    }
+
+    /// The name in a queue key, when it is one of ours.
+    pub(crate) fn queue_name<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.prefix)?.strip_prefix(":queue:")
+    }
+
+    /// String: while it exists no worker starts a job. Written by `suspend`.
+    pub(crate) fn suspended(&self) -> String {
+        self.key("suspended")
+    }
+
+    /// Set of the keys of queues that are suspended one by one. Ours, RQ has none.
+    pub(crate) fn suspended_queues(&self) -> String {
+        self.key("suspended_queues")
+    }
+
+    /// Set of worker keys (not names).
+    pub(crate) fn workers(&self) -> String {
+        self.key("workers")
+    }
+
+    /// Hash: a worker's record, with a time to live.
+    pub(crate) fn worker(&self, name: &str) -> String {
+        self.key(&format!("worker:{name}"))
+    }
+
+    /// The name in a worker key, when it is one of ours.
+    pub(crate) fn worker_name<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&self.prefix)?.strip_prefix(":worker:")
+    }
+}
+
+/// The keys of one queue and its registries.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueKeys {
+    /// List of ids that wait.
+    pub(crate) list: String,
+    /// List of ids that a blocked worker was woken with and has not started yet.
+    pub(crate) intermediate: String,
+    /// Sorted set `<id>:<execution>`, score = end of the lease.
+    pub(crate) wip: String,
+    /// Sorted set of ids, score = when the result is forgotten.
+    pub(crate) finished: String,
+    /// Sorted set of ids (failed and stopped), score = when the failure is forgotten.
+    pub(crate) failed: String,
+    /// Sorted set of ids, score = when they are due.
+    pub(crate) scheduled: String,
+    /// Sorted set of ids that wait for other jobs.
+    pub(crate) deferred: String,
+    /// Sorted set of ids, score = when they were canceled.
+    pub(crate) canceled: String,
+    /// Sorted set of ids whose record cannot be read, score = when they were set aside.
+    pub(crate) unreadable: String,
+    /// Set of the keys of workers that listen.
+    pub(crate) workers: String,
+}

@@ -1,0 +1,237 @@
+//! One error type. Its variants say who must act; [`Error::hint`] says what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What this crate's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between you and the queue.
+///
+/// `Display` says what happened and to what; [`hint`](Error::hint) says what to do about it.
+/// No variant ever holds a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Redis could not be reached, or the connection broke. **Try again later.**
+    Unreachable {
+        /// The server, without its password.
+        address: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// Redis answered, but will not do this now (loading, out of memory, read-only …).
+    /// **Try again later**, or look at the server.
+    Refused {
+        /// Redis' own words, with its error code in front.
+        reason: String,
+    },
+    /// Redis does not let this user in, or not do this. **Mend the URL or the ACL.**
+    Denied {
+        /// Redis' own words, with its error code in front.
+        reason: String,
+    },
+    /// The server is too old, is not a Redis, or the URL asks for something not built in.
+    Unsupported {
+        /// What is not supported.
+        what: String,
+    },
+    /// **The call is wrong**: a bad id, queue name, URL, duration or arguments.
+    Invalid {
+        /// What is wrong, with the value.
+        what: String,
+        /// What would be right.
+        hint: String,
+    },
+    /// A payload, result or name is over its limit; nothing was sent.
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A job with this id exists already; **nothing to do**, and nothing was changed.
+    Duplicate {
+        /// The id.
+        id: String,
+    },
+    /// No such job: a wrong id, or its time to live has passed.
+    NotFound {
+        /// The id.
+        id: String,
+    },
+    /// The job is in a state in which this cannot be done; nothing was changed.
+    WrongState {
+        /// The id.
+        id: String,
+        /// What was asked, as in "cancel".
+        verb: &'static str,
+        /// The state it is in.
+        status: String,
+    },
+    /// The job that was waited for ended without a result.
+    JobFailed {
+        /// The id.
+        id: String,
+        /// Its final state: `failed`, `stopped` or `canceled`.
+        status: String,
+        /// The error text kept with the job.
+        error: String,
+    },
+    /// The job that was waited for has not ended in time. It goes on.
+    NotYet {
+        /// The id.
+        id: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// What is stored cannot be read. **A person must look.**
+    Corrupt {
+        /// What, and why.
+        what: String,
+    },
+    /// Redis stayed away longer than the worker's budget of retries.
+    BrokerLost {
+        /// How many times in a row it was tried.
+        tries: u32,
+        /// The last error.
+        last: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn invalid(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Error::Invalid { what: what.into(), hint: hint.into() }
+    }
+
+    /// Whether the same call may succeed later without anybody changing it.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Error::Unreachable { .. } | Error::Refused { .. })
+    }
+
+    /// What to do about it, as one line; the command line prints it as its second line.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Error::Unreachable { .. } => {
+                "start one with `redis-server`, or give another with --url or RQ_REDIS_URL".into()
+            }
+            Error::Refused { reason } => refusal_hint(reason)?.into(),
+            Error::Denied { reason } if reason.starts_with("NOPERM") => {
+                "allow it for this user with ACL SETUSER, or use another user".into()
+            }
+            Error::Denied { .. } => {
+                "give user and password in the URL: redis://USER:PASSWORD@HOST:PORT (percent-encoded)".into()
+            }
+            Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, or Valkey".into(),
+            Error::Invalid { hint, .. } => hint.clone(),
+            Error::TooLarge { .. } => {
+                "store the data elsewhere and pass where it is, or raise the limit".into()
+            }
+            Error::Duplicate { .. } => "use another id, or delete the job first".into(),
+            Error::NotFound { .. } => {
+                "check the id; results live 500 s unless --result-ttl says otherwise".into()
+            }
+            Error::WrongState { id, .. } => format!("look at it with `rq-rs job show {id}`"),
+            Error::JobFailed { id, .. } => {
+                format!("look at it with `rq-rs job show {id}`, run it again with `rq-rs requeue {id}`")
+            }
+            Error::NotYet { id, .. } => {
+                format!("is a worker running? `rq-rs info` shows; wait longer or ask again for {id}")
+            }
+            Error::Corrupt { .. } => "look at the key with redis-cli; nothing was changed".into(),
+            Error::BrokerLost { .. } => {
+                "bring Redis back and start the worker again; --broker-max-retries 0 tries for ever".into()
+            }
+        };
+        Some(hint)
+    }
+}
+
+/// The setting behind a refusal of the server.
+fn refusal_hint(reason: &str) -> Option<&'static str> {
+    let code = reason.split(' ').next().unwrap_or_default();
+    Some(match code {
+        "OOM" => "Redis is full: raise `maxmemory`, or empty what is not needed",
+        "MISCONF" => "Redis cannot save to disk: see its log, `dir` and `stop-writes-on-bgsave-error`",
+        "READONLY" | "MASTERDOWN" => "this is a replica: point the URL at the primary",
+        "LOADING" => "Redis is loading its data: try again when it is done",
+        "BUSY" => "a script blocks Redis: see SCRIPT KILL",
+        "NOREPLICAS" => "too few replicas: see `min-replicas-to-write`",
+        "WRONGTYPE" => "another program uses this key: choose another --prefix",
+        _ => return None,
+    })
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Unreachable { address, reason } => {
+                write!(f, "cannot reach Redis at {address}: {reason}")
+            }
+            Error::Refused { reason } => write!(f, "Redis refused: {reason}"),
+            Error::Denied { reason } => write!(f, "Redis denied access: {reason}"),
+            Error::Unsupported { what } => write!(f, "not supported: {what}"),
+            Error::Invalid { what, .. } => f.write_str(what),
+            Error::TooLarge { what, size, limit } => {
+                write!(f, "{what} is {size} bytes, over the limit of {limit}")
+            }
+            Error::Duplicate { id } => write!(f, "a job with id {id} exists already"),
+            Error::NotFound { id } => write!(f, "no job with id {id}"),
+            Error::WrongState { id, verb, status } => write!(f, "cannot {verb} job {id}: it is {status}"),
+            Error::JobFailed { id, status, error } => write!(f, "job {id} {status}: {error}"),
+            Error::NotYet { id, waited } => {
+                write!(f, "job {id} has not ended after {} s", waited.as_secs_f64())
+            }
+            Error::Corrupt { what } => write!(f, "cannot read {what}"),
+            Error::BrokerLost { tries, last } => {
+                write!(f, "gave up on Redis after {tries} tries: {last}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Error {
+    /// What a failed connection attempt, or a failed command, means to us.
+    pub(crate) fn from_redis(address: &str, error: &redis::RedisError) -> Self {
+        use redis::{ErrorKind, ServerErrorKind};
+        match error.kind() {
+            ErrorKind::Io => Error::Unreachable { address: address.to_owned(), reason: network_words(error) },
+            ErrorKind::AuthenticationFailed => Error::Denied {
+                reason: format!("WRONGPASS {}", error.detail().unwrap_or("wrong user or password")),
+            },
+            ErrorKind::Server(ServerErrorKind::NoPerm) => Error::Denied { reason: server_words(error) },
+            ErrorKind::Parse | ErrorKind::Client | ErrorKind::UnexpectedReturnType => Error::Unsupported {
+                what: format!("{address} answers, but not as a Redis server does ({error})"),
+            },
+            ErrorKind::InvalidClientConfig => Error::invalid(
+                format!("the Redis URL cannot be used: {error}"),
+                "as in redis://USER:PASSWORD@HOST:PORT/DB or unix:///PATH",
+            ),
+            _ => match error.code() {
+                Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Error::Denied { reason: server_words(error) },
+                _ => Error::Refused { reason: server_words(error) },
+            },
+        }
+    }
+}
+
+/// `CODE detail`, as on the wire. (The client's own `Display` hides the code.)
+fn server_words(error: &redis::RedisError) -> String {
+    let detail = error.detail().unwrap_or_default();
+    match error.code() {
+        Some(code) => format!("{code} {detail}").trim_end().to_owned(),
+        None => error.to_string(),
+    }
+}
+
+fn network_words(error: &redis::RedisError) -> String {
+    if error.is_timeout() {
+        "it accepts connections but does not answer in time".to_owned()
+    } else {
+        error.to_string().to_lowercase()
+    }
+}

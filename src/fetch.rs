@@ -1,0 +1,131 @@
+//! Taking jobs: the `claim` script's arguments and answer.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::dialect::QueueKeys;
+use crate::error::Result;
+use crate::job::{Fields, Record, iso};
+use crate::store::{CLAIM, Call, Reply, Store, reply};
+
+/// A claim stops after this many bytes of payload, so that many large jobs do not come at once.
+const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
+
+/// A job this worker holds. Consumed by `finish`; not `Clone`, so it cannot end twice.
+#[must_use = "a job that was claimed must be finished"]
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// Number of the queue it came from, in the worker's order.
+    pub(crate) queue: usize,
+    pub(crate) execution: String,
+    pub(crate) record: Record,
+    pub(crate) started_at: DateTime<Utc>,
+}
+
+impl Running {
+    /// The entry in `wip` that is the right to finish it.
+    pub(crate) fn member(&self) -> String {
+        format!("{}:{}", self.record.id, self.execution)
+    }
+}
+
+/// An id that a watcher was woken with.
+#[derive(Debug)]
+pub(crate) struct Woken {
+    pub(crate) queue: usize,
+    pub(crate) id: Vec<u8>,
+}
+
+/// What a claim brought.
+#[derive(Debug, Default)]
+pub(crate) struct Claimed {
+    pub(crate) jobs: Vec<Running>,
+    /// No queue has anything more.
+    pub(crate) is_empty: bool,
+    pub(crate) is_suspended: bool,
+    /// Queues that give nothing now.
+    pub(crate) paused: Vec<usize>,
+    /// Ids without a record, or of jobs that have ended.
+    pub(crate) dropped: Vec<String>,
+    /// Ids whose record cannot be read.
+    pub(crate) set_aside: Vec<String>,
+}
+
+/// Claims for one worker.
+pub(crate) struct Fetcher {
+    keys: Vec<String>,
+    worker: String,
+    lease: Duration,
+    run: String,
+    number: u32,
+}
+
+impl Fetcher {
+    pub(crate) fn new(store: &Store, queues: &[QueueKeys], worker: &str, lease: Duration) -> Self {
+        let mut keys = vec![store.keys.suspended(), store.keys.suspended_queues()];
+        for queue in queues {
+            let four = [&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable];
+            keys.extend(four.map(String::clone));
+        }
+        Fetcher { keys, worker: worker.to_owned(), lease, run: new_run(), number: 0 }
+    }
+
+    /// A claim for this many free slots. Not to be repeated: it takes other jobs each time.
+    pub(crate) fn call(&mut self, store: &Store, slots: usize, woken: &[Woken], now: DateTime<Utc>) -> Call {
+        if self.number > u32::MAX / 2 {
+            self.run = new_run();
+            self.number = 0;
+        }
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let mut call = Call::script(&CLAIM, &keys)
+            .arg(store.dialect.pop)
+            .arg(store.dialect.push_front)
+            .arg(store.keys.job_prefix())
+            .arg(slots)
+            .arg(self.lease.as_secs_f64())
+            .arg(&self.worker)
+            .arg(iso(now))
+            .arg(&self.run)
+            .arg(self.number)
+            .arg(PAYLOAD_BUDGET);
+        for one in woken {
+            call = call.arg(one.queue).arg(&one.id);
+        }
+        self.number += u32::try_from(slots).unwrap_or(u32::MAX / 4);
+        call
+    }
+
+    pub(crate) fn read(answer: Reply, now: DateTime<Utc>) -> Result<Claimed> {
+        let mut parts = reply::list(answer)?.into_iter();
+        let mut part = || parts.next().unwrap_or_default();
+        let state = reply::int(&part())?;
+        let mut claimed = Claimed { is_empty: state == 0, is_suspended: state == 2, ..Claimed::default() };
+        for job in reply::list(part())? {
+            claimed.jobs.push(read_job(job, now)?);
+        }
+        for queue in reply::list(part())? {
+            claimed.paused.push(reply::int(&queue)? as usize);
+        }
+        claimed.dropped = reply::texts(part())?;
+        claimed.set_aside = reply::texts(part())?;
+        Ok(claimed)
+    }
+}
+
+/// 24 hex digits; with the eight of the number they make an execution id as long as RQ's.
+fn new_run() -> String {
+    let mut id = uuid::Uuid::new_v4().simple().to_string();
+    id.truncate(24);
+    id
+}
+
+fn read_job(job: Reply, started_at: DateTime<Utc>) -> Result<Running> {
+    let mut parts = reply::list(job)?.into_iter();
+    let mut part = || parts.next().unwrap_or_default();
+    let queue = reply::int(&part())? as usize;
+    let id = reply::text(part())?.unwrap_or_default();
+    let execution = reply::text(part())?.unwrap_or_default();
+    let record = Record::read(&id, &Fields(reply::pairs(part())?));
+    Ok(Running { queue, execution, record, started_at })
+}

@@ -1,0 +1,175 @@
+//! A job in Redis: what was read of it, and what can be done with it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::Utc;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::job::{Fields, Record, Status, iso};
+use crate::queue::checked_key;
+use crate::registry::{Registry, Requeued};
+use crate::store::{CANCEL, Call, DELETE, SAVE, Store, reply};
+
+/// How long the record of a canceled job is kept: RQ keeps it for ever, we as long as a failure.
+const KEEP_CANCELED: i64 = 31_536_000;
+/// A queue longer than this is not searched for the id of a canceled or deleted job, which would
+/// hold up the server; the id stays and is dropped when its turn comes.
+const SEARCHED: usize = 100_000;
+
+/// A job. Reads are of the moment it was fetched; [`refresh`](Self::refresh) reads again.
+/// All fields of [`Record`] can be read on it: `job.status`, `job.origin` …
+#[derive(Clone)]
+pub struct Job {
+    store: Arc<Store>,
+    record: Record,
+}
+
+impl Job {
+    pub(crate) fn new(store: &Arc<Store>, record: Record) -> Self {
+        Job { store: Arc::clone(store), record }
+    }
+
+    pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
+        let key = checked_key(store, id)?;
+        let pairs = reply::pairs(store.ask(&Call::command("HGETALL").arg(key))?)?;
+        if pairs.is_empty() {
+            return Err(Error::NotFound { id: id.to_owned() });
+        }
+        Ok(Self::new(store, Record::read(id, &Fields(pairs))))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Reads it again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it has expired or was deleted.
+    pub fn refresh(&mut self) -> Result<()> {
+        *self = Self::fetch(&self.store, self.id())?;
+        Ok(())
+    }
+
+    /// Takes back a job that has not ended, and returns the status it had. A job that runs is told
+    /// through `Context::is_canceled`, and whatever it still does changes nothing here.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it has ended, [`Error::NotFound`].
+    pub fn cancel(&mut self) -> Result<Status> {
+        let keys = self.store.keys.queue(&self.origin);
+        let job = self.store.keys.job(self.id());
+        let channel = format!("{}{}", self.store.keys.ended_prefix(), self.id());
+        let (scheduled, deferred) = (&keys.scheduled, &keys.deferred);
+        let (wip, canceled) = (&keys.wip, &keys.canceled);
+        let call = Call::script(
+            &CANCEL,
+            &[&job, &keys.list, &keys.intermediate, wip, scheduled, deferred, canceled, &channel],
+        )
+        .arg(self.id())
+        .arg(iso(Utc::now()))
+        .arg(KEEP_CANCELED)
+        .arg(SEARCHED);
+        let Some(had) = reply::text(self.store.ask(&call)?)? else {
+            return Err(Error::NotFound { id: self.id().to_owned() });
+        };
+        let status: Status = had.parse().unwrap_or(Status::Created);
+        if status.has_ended() {
+            return Err(self.wrong_state("cancel", &had));
+        }
+        self.refresh()?;
+        Ok(status)
+    }
+
+    /// Deletes it wherever it is, with its result. Returns whether there was anything to delete.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn delete(self) -> Result<bool> {
+        delete(&self.store, self.id(), &self.origin)
+    }
+
+    /// Puts a job that failed, or was stopped or canceled, back in its queue.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] for any other job: a second requeue changes nothing.
+    pub fn requeue(&mut self) -> Result<()> {
+        let keys = self.store.keys.queue(&self.origin);
+        for registry in [&keys.failed, &keys.canceled] {
+            let registry = Registry::new(&self.store, &keys, registry);
+            match registry.requeue(&[self.id()])?.first() {
+                Some(Requeued::Back) => return self.refresh(),
+                Some(Requeued::Gone) => break,
+                _ => {}
+            }
+        }
+        self.refresh()?;
+        Err(self.wrong_state("requeue", self.status.as_str()))
+    }
+
+    /// Replaces its meta: a struct or map.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::NotFound`].
+    pub fn save_meta(&mut self, meta: impl Serialize) -> Result<()> {
+        let meta = match serde_json::to_value(meta) {
+            Ok(serde_json::Value::Object(map)) => map,
+            _ => return Err(Error::invalid("meta must be a struct or a map", "see NewJob::meta")),
+        };
+        let job = self.store.keys.job(self.id());
+        let text = serde_json::Value::Object(meta.clone()).to_string();
+        let saved = self.store.ask(&Call::script(&SAVE, &[&job]).arg("meta").arg(text))?;
+        if reply::int(&saved)? == 0 {
+            return Err(Error::NotFound { id: self.id().to_owned() });
+        }
+        self.record.meta = meta;
+        Ok(())
+    }
+
+    fn wrong_state(&self, verb: &'static str, status: &str) -> Error {
+        Error::WrongState { id: self.id().to_owned(), verb, status: status.to_owned() }
+    }
+}
+
+/// Deletes a job, also one whose record is not a hash.
+pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
+    let job = checked_key(store, id)?;
+    let keys = store.keys.queue(origin);
+    let channel = format!("{}{id}", store.keys.ended_prefix());
+    let all = [
+        &job,
+        &keys.list,
+        &keys.intermediate,
+        &keys.wip,
+        &keys.scheduled,
+        &keys.deferred,
+        &keys.finished,
+        &keys.failed,
+        &keys.canceled,
+        &keys.unreadable,
+        &channel,
+    ];
+    let call = Call::script(&DELETE, &all.map(String::as_str)).arg(id).arg(SEARCHED);
+    Ok(reply::int(&store.ask(&call)?)? == 1)
+}
+
+impl Deref for Job {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.record.fmt(f)
+    }
+}

@@ -1,0 +1,31 @@
+//! What a job is, without any I/O: its id, its record, its payload, and what follows from how
+//! a run of it ended.
+
+mod id;
+mod new;
+mod payload;
+mod record;
+mod retry;
+mod status;
+mod text;
+mod times;
+#[cfg(feature = "worker")]
+mod verdict;
+
+pub(crate) use id::{check_id, check_queue_name};
+pub use new::NewJob;
+pub use payload::Call;
+pub(crate) use payload::{Arguments, read_call, write_call};
+#[cfg(feature = "worker")]
+pub(crate) use payload::{Mismatch, fit};
+pub(crate) use record::Fields;
+pub use record::Record;
+pub use retry::Retry;
+#[cfg(feature = "worker")]
+pub use retry::{GiveUp, Later};
+pub use status::Status;
+pub(crate) use text::cut;
+pub use times::Ttl;
+pub(crate) use times::{iso, parse_duration};
+#[cfg(feature = "worker")]
+pub(crate) use verdict::{Attempts, Outcome, Steer, Verdict, decide};

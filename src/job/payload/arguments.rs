@@ -1,0 +1,225 @@
+//! From a value of the caller's own type to the arguments of a call. The shape decides: a tuple
+//! or array is positional, a struct or map is keywords, `()` is nothing, all else is one argument.
+
+use serde::Serialize;
+use serde::ser::{self, Impossible};
+use serde_json::{Map, Value};
+
+/// Positional and keyword arguments.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Arguments {
+    pub(crate) args: Vec<Value>,
+    pub(crate) kwargs: Map<String, Value>,
+}
+
+impl Arguments {
+    pub(crate) fn of(value: &impl Serialize) -> Result<Self, String> {
+        let refuse = |error: serde_json::Error| format!("the arguments cannot be written as JSON: {error}");
+        let shape = value.serialize(Probe).map_err(refuse)?;
+        let json = serde_json::to_value(value).map_err(refuse)?;
+        let mut arguments = Arguments::default();
+        match (shape, json) {
+            (Shape::Nothing, _) => {}
+            (Shape::Positional, Value::Array(args)) => arguments.args = args,
+            (Shape::Keywords, Value::Object(kwargs)) => arguments.kwargs = kwargs,
+            (_, one) => arguments.args.push(one),
+        }
+        Ok(arguments)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Shape {
+    Nothing,
+    One,
+    Positional,
+    Keywords,
+}
+
+/// A serializer that only looks at the outermost shape.
+struct Probe;
+
+/// The elements inside, which are not looked at.
+struct Inside(Shape);
+
+macro_rules! one {
+    ($($method:ident($ty:ty);)*) => {
+        $(fn $method(self, _: $ty) -> Result<Shape, Self::Error> {
+            Ok(Shape::One)
+        })*
+    };
+}
+
+impl ser::Serializer for Probe {
+    type Ok = Shape;
+    type Error = serde_json::Error;
+    type SerializeSeq = Inside;
+    type SerializeTuple = Inside;
+    type SerializeTupleStruct = Inside;
+    type SerializeTupleVariant = Inside;
+    type SerializeMap = Inside;
+    type SerializeStruct = Inside;
+    type SerializeStructVariant = Impossible<Shape, serde_json::Error>;
+
+    one! {
+        serialize_bool(bool); serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
+        serialize_i128(i128); serialize_u8(u8); serialize_u16(u16); serialize_u32(u32); serialize_u64(u64);
+        serialize_u128(u128); serialize_f32(f32); serialize_f64(f64); serialize_char(char);
+        serialize_str(&str); serialize_bytes(&[u8]);
+    }
+
+    fn serialize_none(self) -> Result<Shape, Self::Error> {
+        Ok(Shape::One)
+    }
+
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<Shape, Self::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<Shape, Self::Error> {
+        Ok(Shape::Nothing)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<Shape, Self::Error> {
+        Ok(Shape::Nothing)
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result<Shape, Self::Error> {
+        Ok(Shape::One)
+    }
+
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<Shape, Self::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<Shape, Self::Error> {
+        Ok(Shape::One)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Inside, Self::Error> {
+        Ok(Inside(Shape::One))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Inside, Self::Error> {
+        Ok(Inside(Shape::Positional))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside, Self::Error> {
+        Ok(Inside(Shape::Positional))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Inside, Self::Error> {
+        Ok(Inside(Shape::One))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Inside, Self::Error> {
+        Ok(Inside(Shape::Keywords))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside, Self::Error> {
+        Ok(Inside(Shape::Keywords))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Self::Error> {
+        Err(ser::Error::custom(format!("{name}::{variant} alone: put the enum into a tuple or a struct")))
+    }
+}
+
+macro_rules! skip {
+    ($($trait:ident::$method:ident($($arg:ty),*);)*) => {
+        $(impl ser::$trait for Inside {
+            type Ok = Shape;
+            type Error = serde_json::Error;
+
+            fn $method<T: ?Sized + Serialize>(&mut self, $(_: $arg,)* _: &T) -> Result<(), Self::Error> {
+                Ok(())
+            }
+
+            fn end(self) -> Result<Shape, Self::Error> {
+                Ok(self.0)
+            }
+        })*
+    };
+}
+
+skip! {
+    SerializeSeq::serialize_element();
+    SerializeTuple::serialize_element();
+    SerializeTupleStruct::serialize_field();
+    SerializeTupleVariant::serialize_field();
+    SerializeStruct::serialize_field(&'static str);
+}
+
+impl ser::SerializeMap for Inside {
+    type Ok = Shape;
+    type Error = serde_json::Error;
+
+    fn serialize_key<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn serialize_value<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn end(self) -> Result<Shape, Self::Error> {
+        Ok(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Arguments;
+    use serde::Serialize;
+    use serde_json::json;
+
+    #[derive(Serialize)]
+    struct Email {
+        to: &'static str,
+    }
+
+    #[derive(Serialize)]
+    struct UserId(u64);
+
+    fn parts(value: impl Serialize) -> serde_json::Value {
+        let arguments = Arguments::of(&value).unwrap();
+        json!([arguments.args, arguments.kwargs])
+    }
+
+    #[test]
+    fn the_shape_of_a_value_decides_how_it_is_passed() {
+        assert_eq!(parts((1, "two")), json!([[1, "two"], {}]));
+        assert_eq!(parts([1, 2]), json!([[1, 2], {}]));
+        assert_eq!(parts(Email { to: "ada" }), json!([[], {"to": "ada"}]));
+        assert_eq!(parts(json!({"to": "ada"})), json!([[], {"to": "ada"}]));
+        assert_eq!(parts(7), json!([[7], {}]));
+        assert_eq!(parts(UserId(7)), json!([[7], {}]));
+        assert_eq!(parts(vec![1, 2]), json!([[[1, 2]], {}]));
+        assert_eq!(parts((Email { to: "ada" },)), json!([[{"to": "ada"}], {}]));
+        assert_eq!(parts(None::<u8>), json!([[null], {}]));
+        assert_eq!(parts(Some((1, 2))), json!([[1, 2], {}]));
+        assert_eq!(parts(()), json!([[], {}]));
+    }
+}

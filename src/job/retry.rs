@@ -1,0 +1,154 @@
+//! How often, and after what delays, a job that failed is tried again.
+
+use std::time::Duration;
+
+#[cfg(feature = "worker")]
+pub use steer::{GiveUp, Later};
+
+const FIRST: Duration = Duration::from_secs(10);
+const LONGEST: Duration = Duration::from_secs(3600);
+const MOST: u32 = 100;
+
+/// A job's own policy of retries; without one a job that fails is not tried again.
+///
+/// Stored as RQ stores it: `retries_left` and a list of intervals in whole seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    max: u32,
+    intervals: Vec<u64>,
+    jitter: bool,
+    at_front: bool,
+}
+
+impl Retry {
+    /// At most `max` retries (1 to 100): 10 s after the first failure, then doubling up to an
+    /// hour, each ±10 % so that jobs which failed together do not come back together.
+    pub fn growing(max: u32) -> Self {
+        let max = max.clamp(1, MOST);
+        Retry {
+            max,
+            intervals: (0..max).map(|n| growing_delay(n).as_secs()).collect(),
+            jitter: true,
+            at_front: false,
+        }
+    }
+
+    /// At most `max` retries (1 to 100), each after the same delay in whole seconds (zero: at once).
+    pub fn every(delay: Duration, max: u32) -> Self {
+        Self::list([delay], max)
+    }
+
+    /// At most `max` retries (1 to 100) after the given delays in whole seconds. With fewer delays
+    /// than retries the first one repeats, which is RQ's rule.
+    pub fn list(delays: impl IntoIterator<Item = Duration>, max: u32) -> Self {
+        Retry {
+            max: max.clamp(1, MOST),
+            intervals: delays.into_iter().take(MOST as usize).map(|delay| delay.as_secs()).collect(),
+            jitter: false,
+            at_front: false,
+        }
+    }
+
+    /// Retries go before the jobs that wait instead of behind them.
+    pub fn at_front(mut self) -> Self {
+        self.at_front = true;
+        self
+    }
+
+    pub(crate) fn is_at_front(&self) -> bool {
+        self.at_front
+    }
+
+    pub(crate) fn max(&self) -> u32 {
+        self.max
+    }
+
+    /// The intervals to store. `dice` gives numbers from 0 to 1.
+    pub(crate) fn intervals(&self, mut dice: impl FnMut() -> f64) -> Vec<u64> {
+        let spread = |seconds: &u64| {
+            let factor = if self.jitter { 0.9 + 0.2 * dice() } else { 1.0 };
+            (*seconds as f64 * factor).round() as u64
+        };
+        self.intervals.iter().map(spread).collect()
+    }
+}
+
+/// 10 s, 20 s, 40 s … one hour, for the retry after `retries` earlier ones.
+pub(crate) fn growing_delay(retries: u32) -> Duration {
+    (FIRST * 2_u32.pow(retries.min(9))).min(LONGEST)
+}
+
+#[cfg(feature = "worker")]
+mod steer {
+    use std::fmt;
+    use std::time::Duration;
+
+    use super::Retry;
+
+    /// An error that asks for another try after a delay of the handler's choice.
+    /// Made by [`Retry::later`].
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Later(pub(crate) Duration);
+
+    impl Retry {
+        /// Returned from a handler as an error: try this job again after `delay`.
+        ///
+        /// Counts as one of the job's retries; a job without a policy may ask five times.
+        ///
+        /// ```
+        /// # use std::time::Duration;
+        /// # use anyhow::Context as _;
+        /// # use rq_rs::{Context, Retry};
+        /// fn fetch_rates(_: &Context, city: String) -> anyhow::Result<()> {
+        ///     // "connection refused" stays in the error's chain.
+        ///     std::net::TcpStream::connect("127.0.0.1:1").context(Retry::later(Duration::from_secs(60)))?;
+        ///     Ok(())
+        /// }
+        /// ```
+        pub fn later(delay: Duration) -> Later {
+            Later(delay)
+        }
+    }
+
+    impl fmt::Display for Later {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "asked to be tried again in {} s", self.0.as_secs_f64())
+        }
+    }
+
+    impl std::error::Error for Later {}
+
+    /// An error that ends the job at once, whatever retries it has left.
+    ///
+    /// ```
+    /// # use rq_rs::{Context, GiveUp};
+    /// fn charge(_: &Context, card: String) -> anyhow::Result<()> {
+    ///     Err(GiveUp("the card was reported stolen".into()).into())
+    /// }
+    /// ```
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct GiveUp(pub String);
+
+    impl fmt::Display for GiveUp {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&self.0)
+        }
+    }
+
+    impl std::error::Error for GiveUp {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Retry, growing_delay};
+    use std::time::Duration;
+
+    #[test]
+    fn growing_delays_start_at_ten_seconds_and_end_at_an_hour() {
+        let seconds: Vec<u64> = (0..11).map(|n| growing_delay(n).as_secs()).collect();
+        assert_eq!(seconds, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
+        assert_eq!(Retry::growing(3).intervals(|| 0.0), [9, 18, 36]);
+        assert_eq!(Retry::growing(3).intervals(|| 1.0), [11, 22, 44]);
+        assert_eq!(Retry::every(Duration::from_secs(5), 3).intervals(|| 0.0), [5]);
+    }
+}

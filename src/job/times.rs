@@ -1,0 +1,125 @@
+//! Times as RQ writes them, and how long things are kept.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+pub(crate) fn iso(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// Reads what [`iso`] writes, with 0 to 9 digits of a second.
+pub(crate) fn from_iso(text: &str) -> Option<DateTime<Utc>> {
+    let naive = NaiveDateTime::parse_from_str(text.strip_suffix('Z')?, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
+    Some(naive.and_utc())
+}
+
+/// How long something is kept, in whole seconds. A `Duration` turns into one;
+/// zero means "not at all".
+///
+/// As text: seconds, or a number with `s`, `m`, `h`, `d`, `w` or `y`; `-1` is for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ttl(i64);
+
+impl Ttl {
+    /// Kept until somebody deletes it.
+    pub const FOREVER: Ttl = Ttl(-1);
+    /// Not kept at all.
+    pub const NONE: Ttl = Ttl(0);
+
+    /// This many seconds.
+    pub const fn seconds(seconds: u32) -> Self {
+        Ttl(seconds as i64)
+    }
+
+    /// The seconds; -1 for ever.
+    pub fn as_seconds(self) -> i64 {
+        self.0
+    }
+
+    pub(crate) fn from_seconds(seconds: i64) -> Option<Self> {
+        (-1..=LONGEST).contains(&seconds).then_some(Ttl(seconds))
+    }
+}
+
+/// A hundred years: nobody means more, and Redis counts in milliseconds.
+const LONGEST: i64 = 100 * 365 * 86_400;
+
+impl From<Duration> for Ttl {
+    /// Rounded up to a whole second.
+    fn from(duration: Duration) -> Self {
+        let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+        Ttl(i64::try_from(whole).unwrap_or(LONGEST).min(LONGEST))
+    }
+}
+
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Ttl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "-1" {
+            return Ok(Ttl::FOREVER);
+        }
+        parse_duration(text).map(Ttl::from)
+    }
+}
+
+/// `90`, `1.5`, `10s`, `5m`, `2h`, `2d`, `1w`, `1y`.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a duration: give seconds, or a number with s, m, h, d, w or y");
+    let number_end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(number_end);
+    let unit = match unit {
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 7.0 * 86_400.0,
+        "y" => 365.0 * 86_400.0,
+        _ => return Err(wrong()),
+    };
+    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let seconds = number.parse::<f64>().ok().filter(|_| plain).ok_or_else(wrong)? * unit;
+    if seconds > LONGEST as f64 {
+        return Err(format!("{text:?} is longer than 100 years"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ttl, from_iso, iso, parse_duration};
+    use std::time::Duration;
+
+    #[test]
+    fn times_are_read_as_written() {
+        for text in ["2026-11-22T21:33:05.000001Z", "2026-11-22T21:33:05.120000Z"] {
+            assert_eq!(iso(from_iso(text).unwrap()), text);
+        }
+        assert!(from_iso("2026-11-22T21:33:05Z").is_some());
+        for bad in ["", "2026-11-22", "2026-11-22T21:33:05.0", "2026-11-22T21:33:05+00:00", "1795345004"] {
+            assert!(from_iso(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, seconds) in [("90", 90.0), ("1.5", 1.5), ("10s", 10.0), ("5m", 300.0), ("2d", 172_800.0)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
+        }
+        for bad in ["", "s", "-1", "1e3", "10 s", "5mm", "inf", "nan", "1y1d", "101y", "1.2.3"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!("-1".parse(), Ok(Ttl::FOREVER));
+        assert_eq!(Ttl::from(Duration::from_millis(1)), Ttl::seconds(1));
+    }
+}

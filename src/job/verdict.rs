@@ -1,0 +1,149 @@
+//! The one place that decides what follows from how a run ended.
+
+use std::time::Duration;
+
+use super::Status;
+use super::retry::growing_delay;
+
+/// How often a job without a policy of its own may ask to be tried again.
+const ASKED_RETRIES: u32 = 5;
+
+/// How a run ended. Every run ends as one of these.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outcome {
+    /// The handler returned this JSON text.
+    Returned(String),
+    /// The handler said that it failed, and perhaps what should follow.
+    Failed { error: String, steer: Steer },
+    /// It ran out of time.
+    TimedOut { error: String },
+    /// It panicked, or its process died.
+    Crashed { error: String },
+    /// The worker shuts down before it ended.
+    Interrupted,
+    /// The record cannot be read, or the arguments do not fit.
+    Unreadable { error: String },
+    /// This worker has no handler of that name.
+    NoHandler { error: String },
+}
+
+/// What a handler that failed asks for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Steer {
+    /// Nothing: the job's policy decides.
+    Policy,
+    /// Another try, after this delay or a growing one.
+    Later(Option<Duration>),
+    /// No other try.
+    GiveUp,
+}
+
+/// What follows.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    /// To the finished registry, with this result.
+    Finish { result: String },
+    /// Another try after a delay; none at all: at once.
+    Retry { delay: Duration, error: String },
+    /// To the failed registry.
+    Fail { status: Status, error: String },
+    /// Back to the head of its queue, as if it had never been started.
+    PutBack,
+}
+
+/// What the job's record says about retries.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempts {
+    pub(crate) retries_left: Option<u32>,
+    pub(crate) intervals: Vec<u64>,
+    pub(crate) retries: u32,
+}
+
+impl Attempts {
+    /// RQ's rule: counted from the end of the list, so that a short list repeats its first entry.
+    fn policy_delay(&self, left: u32) -> Duration {
+        let index = self.intervals.len().saturating_sub(left as usize);
+        Duration::from_secs(self.intervals.get(index).copied().unwrap_or(0))
+    }
+
+    /// The delay before the next try, if there is one.
+    fn next(&self, steer: Steer) -> Option<Duration> {
+        match (steer, self.retries_left) {
+            (Steer::GiveUp, _) | (_, Some(0)) | (Steer::Policy, None) => None,
+            (Steer::Policy, Some(left)) => Some(self.policy_delay(left)),
+            (Steer::Later(_), None) if self.retries >= ASKED_RETRIES => None,
+            (Steer::Later(delay), _) => Some(delay.unwrap_or_else(|| growing_delay(self.retries))),
+        }
+    }
+}
+
+/// What follows from how a run ended.
+pub(crate) fn decide(outcome: Outcome, attempts: &Attempts) -> Verdict {
+    let (error, steer) = match outcome {
+        Outcome::Returned(result) => return Verdict::Finish { result },
+        Outcome::Interrupted => return Verdict::PutBack,
+        Outcome::Unreadable { error } | Outcome::NoHandler { error } => (error, Steer::GiveUp),
+        Outcome::Failed { error, steer } => (error, steer),
+        Outcome::TimedOut { error } | Outcome::Crashed { error } => (error, Steer::Policy),
+    };
+    match attempts.next(steer) {
+        Some(delay) => Verdict::Retry { delay, error },
+        None => Verdict::Fail { status: Status::Failed, error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempts, Outcome, Steer, Verdict, decide};
+    use std::time::Duration;
+
+    fn after(steer: Steer, attempts: &Attempts) -> Option<u64> {
+        let error = "boom".to_owned();
+        match decide(Outcome::Failed { error, steer }, attempts) {
+            Verdict::Retry { delay, .. } => Some(delay.as_secs()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn without_a_policy_a_failure_is_final() {
+        assert_eq!(after(Steer::Policy, &Attempts::default()), None);
+    }
+
+    #[test]
+    fn delays_follow_the_list_as_in_rq() {
+        let delays = |max: u32, intervals: &[u64]| -> Vec<Option<u64>> {
+            let attempts = |left| Attempts {
+                retries_left: Some(left),
+                intervals: intervals.to_vec(),
+                retries: max - left,
+            };
+            (0..=max).rev().map(|left| after(Steer::Policy, &attempts(left))).collect()
+        };
+        assert_eq!(delays(3, &[10, 30, 60]), [Some(10), Some(30), Some(60), None]);
+        assert_eq!(delays(4, &[10, 30]), [Some(10), Some(10), Some(10), Some(30), None]);
+        assert_eq!(delays(2, &[]), [Some(0), Some(0), None]);
+    }
+
+    #[test]
+    fn a_handler_may_ask_for_another_try_but_not_for_ever() {
+        let asked = |retries| Attempts { retries, ..Attempts::default() };
+        assert_eq!(after(Steer::Later(None), &asked(0)), Some(10));
+        assert_eq!(after(Steer::Later(None), &asked(4)), Some(160));
+        assert_eq!(after(Steer::Later(Some(Duration::from_secs(7))), &asked(0)), Some(7));
+        assert_eq!(after(Steer::Later(None), &asked(5)), None);
+        let used_up = Attempts { retries_left: Some(0), ..Attempts::default() };
+        assert_eq!(after(Steer::Later(None), &used_up), None);
+    }
+
+    #[test]
+    fn giving_up_beats_any_policy() {
+        let attempts = Attempts { retries_left: Some(3), ..Attempts::default() };
+        assert_eq!(after(Steer::GiveUp, &attempts), None);
+    }
+
+    #[test]
+    fn an_interrupted_run_is_not_an_attempt() {
+        assert_eq!(decide(Outcome::Interrupted, &Attempts::default()), Verdict::PutBack);
+    }
+}

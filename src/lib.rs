@@ -1,0 +1,43 @@
+#![doc = include_str!("../README.md")]
+
+// floor 0
+mod error;
+mod redis;
+// floor 1
+mod job;
+// floor 2
+mod dialect;
+mod store;
+// floor 3
+#[cfg(feature = "worker")]
+mod fetch;
+#[cfg(feature = "worker")]
+mod finish;
+mod handle;
+mod queue;
+mod registry;
+mod result;
+#[cfg(feature = "worker")]
+mod server;
+// floor 4
+#[cfg(feature = "worker")]
+mod worker;
+
+// floor 5
+#[cfg(feature = "cli")]
+mod snapshot;
+// floor 6
+#[cfg(feature = "cli")]
+mod cli;
+
+#[cfg(feature = "cli")]
+pub use cli::App;
+pub use error::{Error, Result};
+pub use handle::Job;
+pub use job::{Call, NewJob, Record, Retry, Status, Ttl};
+#[cfg(feature = "worker")]
+pub use job::{GiveUp, Later};
+pub use queue::{Bulk, Queue};
+pub use registry::{Registry, Requeued};
+#[cfg(feature = "worker")]
+pub use worker::{Context, Event, Stopper, Summary, Worker};

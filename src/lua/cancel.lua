@@ -1,0 +1,29 @@
+-- cancel: takes a job that has not ended out of its place. A running one loses its lease, so
+-- whatever its handler still does changes nothing.
+--
+-- KEYS[1] job  KEYS[2] list  KEYS[3] intermediate list  KEYS[4] wip  KEYS[5] scheduled
+-- KEYS[6] deferred  KEYS[7] canceled  KEYS[8] channel that says the job has ended
+-- ARGV[1] id  ARGV[2] ended_at  ARGV[3] seconds to keep the record
+-- ARGV[4] the longest list that is searched; in a longer one the id stays and is dropped when claimed
+--
+-- Returns the status the job had, or false when there is no such job.
+
+local job, id = KEYS[1], ARGV[1]
+local held = redis.call('HMGET', job, 'status', 'execution_id', 'data')
+if not held[1] and not held[3] then return false end
+local status = held[1] or 'created'
+if status == 'finished' or status == 'failed' or status == 'stopped' or status == 'canceled' then
+  return status
+end
+redis.call('ZREM', KEYS[4], id .. ':' .. (held[2] or ''))
+redis.call('ZREM', KEYS[5], id)
+redis.call('ZREM', KEYS[6], id)
+redis.call('LREM', KEYS[3], 1, id)
+if status == 'queued' and redis.call('LLEN', KEYS[2]) <= tonumber(ARGV[4]) then
+  redis.call('LREM', KEYS[2], 0, id)
+end
+redis.call('HSET', job, 'status', 'canceled', 'ended_at', ARGV[2])
+redis.call('EXPIRE', job, ARGV[3])
+redis.call('ZADD', KEYS[7], redis.call('TIME')[1], id)
+redis.call('PUBLISH', KEYS[8], 'canceled')
+return status

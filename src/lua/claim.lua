@@ -1,0 +1,109 @@
+-- claim: starts as many waiting jobs as there are free slots, in the order of the queues.
+-- Ids that a watcher was woken with come first; those that find no slot go back to the head.
+-- The first write frees (RPOP, LPOP, LREM), so a full Redis still hands out work.
+--
+-- KEYS[1] suspended  KEYS[2] set of suspended queues
+-- then for each queue: list, intermediate list, wip, unreadable
+-- ARGV[1] pop command  ARGV[2] push command for the front  ARGV[3] job key prefix
+-- ARGV[4] free slots  ARGV[5] lease in seconds  ARGV[6] worker name  ARGV[7] started_at
+-- ARGV[8] first half of execution ids  ARGV[9] number of the first execution
+-- ARGV[10] bytes of payload after which to stop
+-- then for each woken id: number of its queue (from 0), id
+--
+-- Returns { state, jobs, paused, dropped, set aside }
+--   state: 0 all queues are empty, 1 there may be more, 2 suspended
+--   jobs: { number of the queue, id, execution, { field, value … } } each
+--   paused: numbers of the queues that are suspended, or whose keys another program has taken
+--   dropped: ids without a record (expired or deleted), or that have ended
+--   set aside: ids whose record cannot be read
+
+local pop, front, prefix = ARGV[1], ARGV[2], ARGV[3]
+local slots, budget = tonumber(ARGV[4]), tonumber(ARGV[10])
+local number = tonumber(ARGV[9])
+local now = redis.call('TIME')
+local lease_end = now[1] + now[2] / 1000000 + tonumber(ARGV[5])
+local queues = (#KEYS - 2) / 4
+local jobs, paused, dropped, aside = {}, {}, {}, {}
+
+-- Waiting, as far as the record tells; anything not listed is not a status.
+local waiting = { queued = true, created = true, scheduled = true, deferred = true,
+  rate_limited = true, ready_to_enqueue = true }
+local ended = { finished = true, failed = true, stopped = true, canceled = true }
+
+local function set_aside(q, id)
+  redis.pcall('ZADD', KEYS[q * 4 + 6], now[1], id)
+  aside[#aside + 1] = id
+end
+
+local function start(q, id)
+  local key = prefix .. id
+  local fields = redis.pcall('HGETALL', key)
+  if fields.err or not string.find(id, '^[%w_-]+$') then return set_aside(q, id) end
+  if #fields == 0 then
+    dropped[#dropped + 1] = id
+    return
+  end
+  local status, execution, deliveries = 'queued', '', 0
+  for i = 1, #fields, 2 do
+    local field, value = fields[i], fields[i + 1]
+    if field == 'status' then status = value
+    elseif field == 'execution_id' then execution = value
+    elseif field == 'deliveries' then deliveries = tonumber(value) or 0
+    elseif field == 'data' then budget = budget - #value
+    end
+  end
+  if ended[status] or (status == 'started' and redis.call('ZSCORE', KEYS[q * 4 + 5], id .. ':' .. execution)) then
+    dropped[#dropped + 1] = id -- a left-over of a job that is elsewhere
+    return
+  end
+  if not waiting[status] and status ~= 'started' then return set_aside(q, id) end
+
+  execution = ARGV[8] .. string.format('%08x', number)
+  number = number + 1
+  redis.call('ZADD', KEYS[q * 4 + 5], string.format('%.3f', lease_end), id .. ':' .. execution)
+  redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
+    'execution_id', execution, 'deliveries', deliveries + 1)
+  redis.call('PERSIST', key)
+  jobs[#jobs + 1] = { q, id, execution, fields }
+end
+
+local suspended = redis.call('EXISTS', KEYS[1]) == 1
+local is_paused = {}
+local function pause(q)
+  is_paused[q] = true
+  paused[#paused + 1] = q
+end
+local some = redis.call('EXISTS', KEYS[2]) == 1
+for q = 0, queues - 1 do
+  -- Looked at before the first write: an id that was popped must have somewhere to go.
+  local lease = redis.pcall('ZCARD', KEYS[q * 4 + 5])
+  if type(lease) == 'table' or some and redis.pcall('SISMEMBER', KEYS[2], KEYS[q * 4 + 3]) == 1 then
+    pause(q)
+  end
+end
+
+for i = 11, #ARGV, 2 do
+  local q, id = tonumber(ARGV[i]), ARGV[i + 1]
+  if redis.call('LREM', KEYS[q * 4 + 4], 1, id) == 1 then
+    if #jobs < slots and not suspended and not is_paused[q] then
+      start(q, id)
+    else
+      redis.call(front, KEYS[q * 4 + 3], id)
+    end
+  end
+end
+if suspended then return { 2, jobs, paused, dropped, aside } end
+
+local more = 0
+for q = 0, queues - 1 do
+  while not is_paused[q] do
+    if #jobs >= slots or budget <= 0 or #dropped + #aside >= 1000 then
+      more = 1
+      break
+    end
+    local id = redis.pcall(pop, KEYS[q * 4 + 3])
+    if not id then break end
+    if type(id) == 'table' then pause(q) else start(q, id) end
+  end
+end
+return { more, jobs, paused, dropped, aside }

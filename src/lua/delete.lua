@@ -1,0 +1,19 @@
+-- delete: removes a job from wherever it is, and its record.
+--
+-- KEYS[1] job  KEYS[2] list  KEYS[3] intermediate list  KEYS[4] wip
+-- KEYS[5 …] the other registries  KEYS[#KEYS] channel that says the job has ended
+-- ARGV[1] id  ARGV[2] the longest list that is searched; in a longer one the id stays and is dropped when claimed
+--
+-- Returns 1, or 0 when there was no such job.
+
+local job, id = KEYS[1], ARGV[1]
+local held = redis.pcall('HMGET', job, 'execution_id', 'status')
+if held.err then held = { '', 'queued' } end
+for i = 5, #KEYS - 1 do redis.call('ZREM', KEYS[i], id) end
+redis.call('ZREM', KEYS[4], id .. ':' .. (held[1] or ''))
+redis.call('LREM', KEYS[3], 1, id)
+if held[2] == 'queued' and redis.call('LLEN', KEYS[2]) <= tonumber(ARGV[2]) then
+  redis.call('LREM', KEYS[2], 0, id)
+end
+redis.call('PUBLISH', KEYS[#KEYS], 'deleted')
+return redis.call('DEL', job)

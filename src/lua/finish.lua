@@ -1,0 +1,68 @@
+-- finish: ends executions. The one script that takes a job out of a worker's hands.
+-- It acts only for an execution that still holds its lease, and its first write frees (ZREM),
+-- so that a full Redis still takes results.
+--
+-- KEYS: for each queue concerned: list, wip, finished, failed, scheduled
+-- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
+-- ARGV[4] prefix of the channels that say a job has ended  ARGV[5] score of 'failed for ever'
+-- then for each job: number of the queue (from 0), id, execution, place, seconds, n, n values
+--   place: finished, failed (seconds to keep; -1 for ever, 0 not at all), scheduled (seconds
+--   from now), queue or head (seconds unused)
+--
+-- Returns for each job: 1 done, 2 was done before by this execution, 0 the lease was lost:
+-- nothing was changed.
+
+local push, front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local time = redis.call('TIME')
+local now = tonumber(time[1])
+local replies = {}
+
+-- Keys of a wrong type end the script here, before anything is written.
+for i = 1, #KEYS, 5 do
+  redis.call('LLEN', KEYS[i])
+  for k = i + 1, i + 4 do redis.call('ZCARD', KEYS[k]) end
+end
+
+local function keep(key, registry, id, seconds, forever)
+  if seconds == 0 then
+    redis.call('DEL', key)
+  elseif seconds < 0 then
+    redis.call('ZADD', registry, forever, id)
+  else
+    redis.call('ZADD', registry, now + seconds, id)
+    redis.call('EXPIRE', key, seconds)
+  end
+end
+
+local function finish(base, id, execution, place, seconds, first, last)
+  local key = prefix .. id
+  if redis.call('ZREM', KEYS[base + 2], id .. ':' .. execution) == 0 then
+    local held = redis.pcall('HMGET', key, 'execution_id', 'status')
+    return held[1] == execution and held[2] ~= 'started' and 2 or 0
+  end
+  local known = redis.pcall('HMGET', key, 'created_at', 'data', 'waited')
+  if not known[1] and not known[2] then return 0 end -- deleted behind our back: do not half revive it
+  redis.call('HSET', key, unpack(ARGV, first, last))
+  local is_end = true
+  if place == 'finished' then keep(key, KEYS[base + 3], id, seconds, '+inf')
+  elseif place == 'failed' then keep(key, KEYS[base + 4], id, seconds, ARGV[5])
+  else
+    is_end = false
+    if place == 'scheduled' then redis.call('ZADD', KEYS[base + 5], math.ceil(now + time[2] / 1000000 + seconds), id)
+    elseif place == 'head' then redis.call(front, KEYS[base + 1], id)
+    else redis.call(push, KEYS[base + 1], id)
+    end
+  end
+  if is_end and known[3] then redis.call('PUBLISH', channel .. id, ARGV[first + 1]) end
+  return 1
+end
+
+local at = 6
+while at <= #ARGV do
+  local n = tonumber(ARGV[at + 5])
+  local first = at + 6
+  replies[#replies + 1] = finish(tonumber(ARGV[at]) * 5, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3],
+    tonumber(ARGV[at + 4]), first, first + n - 1)
+  at = first + n
+end
+return replies

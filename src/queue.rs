@@ -1,0 +1,387 @@
+//! A queue: the producer's side. One script stores a job and pushes its id.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use serde::Serialize;
+
+use crate::dialect::QueueKeys;
+use crate::error::{Error, Result};
+use crate::handle::Job;
+use crate::job::{NewJob, Record, check_id, check_queue_name};
+use crate::registry::Registry;
+use crate::store::{Call, EMPTY, ENQUEUE, Store, reply};
+
+/// The largest payload (arguments and handler name as JSON) that is enqueued, unless
+/// [`Queue::max_payload`] says otherwise: 1 MiB.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+/// One script call stores at most this many jobs, or this many bytes of them.
+const CHUNK_JOBS: usize = 500;
+const CHUNK_BYTES: usize = 1024 * 1024;
+/// How many ids one script call takes out of a queue that is emptied.
+const EMPTY_BATCH: usize = 500;
+
+/// A queue in Redis. Cheap to clone; may be used by many threads at once.
+#[derive(Clone)]
+pub struct Queue {
+    store: Arc<Store>,
+    name: String,
+    keys: QueueKeys,
+    max_payload: usize,
+}
+
+/// What [`Queue::enqueue_many`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bulk {
+    /// The ids of the jobs that were enqueued, in order.
+    pub ids: Vec<String>,
+    /// Chosen ids that existed already; those jobs were left as they are.
+    pub duplicates: Vec<String>,
+}
+
+impl Queue {
+    /// Connects to `redis://[user:password@]host[:port][/db]` or `unix:///path`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad URL or name, [`Error::Unreachable`], [`Error::Denied`].
+    pub fn connect(url: &str, name: &str) -> Result<Self> {
+        check_queue_name(name)?;
+        Self::on(&Store::connect(url)?, name)
+    }
+
+    /// The same queue name under another key prefix (default `rq-rs`; 1 to 100 of
+    /// `A-Z a-z 0-9 _ . : { } -`). Every key of a deployment begins with it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn prefix(self, prefix: &str) -> Result<Self> {
+        Self::on(&self.store.prefixed(prefix)?, &self.name)
+    }
+
+    pub(crate) fn on(store: &Arc<Store>, name: &str) -> Result<Self> {
+        check_queue_name(name)?;
+        Ok(Queue {
+            store: Arc::clone(store),
+            name: name.to_owned(),
+            keys: store.keys.queue(name),
+            max_payload: MAX_PAYLOAD,
+        })
+    }
+
+    /// Another queue of the same deployment, on the same connections.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name.
+    pub fn sibling(&self, name: &str) -> Result<Self> {
+        Self::on(&self.store, name)
+    }
+
+    /// Refuses payloads of more than this many bytes. Default: 1 MiB.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Enqueues a call of `handler`. See [`NewJob::new`] for how `args` are passed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::TooLarge`], [`Error::Unreachable`], [`Error::Refused`].
+    /// After an error nothing was stored; only when the connection broke in each of three tries
+    /// it may have been.
+    pub fn enqueue(&self, handler: &str, args: impl Serialize) -> Result<Job> {
+        self.enqueue_job(NewJob::new(handler, args))
+    }
+
+    /// Enqueues a job with options.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue), and [`Error::Duplicate`] when its chosen id exists.
+    pub fn enqueue_job(&self, job: NewJob) -> Result<Job> {
+        let stored = self.prepare(&job)?;
+        let accepted = self.send(std::slice::from_ref(&stored))?;
+        if accepted != [true] {
+            return Err(Error::Duplicate { id: stored.id });
+        }
+        Ok(Job::new(&self.store, stored.record()))
+    }
+
+    /// Enqueues many jobs, a few hundred in each round trip, in order.
+    ///
+    /// # Errors
+    /// As [`enqueue`](Self::enqueue). Jobs of earlier round trips stay enqueued.
+    pub fn enqueue_many(&self, jobs: impl IntoIterator<Item = NewJob>) -> Result<Bulk> {
+        let mut bulk = Bulk::default();
+        let mut chunk: Vec<Prepared> = Vec::new();
+        let mut bytes = 0;
+        for job in jobs {
+            let job = self.prepare(&job)?;
+            bytes += job.size();
+            chunk.push(job);
+            if chunk.len() == CHUNK_JOBS || bytes >= CHUNK_BYTES {
+                self.send_chunk(std::mem::take(&mut chunk), &mut bulk)?;
+                bytes = 0;
+            }
+        }
+        self.send_chunk(chunk, &mut bulk)?;
+        Ok(bulk)
+    }
+
+    fn send_chunk(&self, chunk: Vec<Prepared>, bulk: &mut Bulk) -> Result<()> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let accepted = self.send(&chunk)?;
+        for (job, accepted) in chunk.into_iter().zip(accepted) {
+            let list = if accepted { &mut bulk.ids } else { &mut bulk.duplicates };
+            list.push(job.id);
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, job: &NewJob) -> Result<Prepared> {
+        let call = job.checked_call()?;
+        let id = match job.chosen_id() {
+            Some(id) => id.to_owned(),
+            None => uuid::Uuid::new_v4().to_string(),
+        };
+        let prepared = Prepared {
+            id,
+            at_front: job.is_at_front(),
+            expires: job.expires(),
+            fields: job.fields(&self.name, Utc::now(), fastrand::f64),
+        };
+        let size = prepared.size();
+        if size > self.max_payload {
+            return Err(Error::TooLarge {
+                what: format!("the payload of {}", call.handler),
+                size,
+                limit: self.max_payload,
+            });
+        }
+        Ok(prepared)
+    }
+
+    /// One script call. Repeating it after a lost reply does not enqueue twice.
+    fn send(&self, jobs: &[Prepared]) -> Result<Vec<bool>> {
+        let dialect = self.store.dialect;
+        let mut call = Call::script(&ENQUEUE, &[&self.keys.list, &self.store.keys.queues()])
+            .arg(dialect.push)
+            .arg(dialect.push_front)
+            .arg(self.store.keys.job_prefix());
+        for job in jobs {
+            let expires = job.expires.map(|seconds| seconds.to_string()).unwrap_or_default();
+            call = call.arg(&job.id).arg(u8::from(job.at_front)).arg(expires).arg(job.fields.len() * 2);
+            for (field, value) in &job.fields {
+                call = call.arg(field).arg(value);
+            }
+        }
+        let replies = reply::list(self.store.ask(&call)?)?;
+        replies.iter().map(|stored| Ok(reply::int(stored)? == 1)).collect()
+    }
+
+    /// The job with this id, whichever queue it is in.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn job(&self, id: &str) -> Result<Job> {
+        Job::fetch(&self.store, id)
+    }
+
+    /// How many jobs wait.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn count(&self) -> Result<usize> {
+        let count = self.store.ask(&Call::command("LLEN").arg(&self.keys.list))?;
+        Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
+    }
+
+    /// A page of the ids that wait, the next one first.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn ids(&self, offset: usize, limit: usize) -> Result<Vec<String>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let (first, last, reversed) = self.store.dialect.page(offset, limit);
+        let call = Call::command("LRANGE").arg(&self.keys.list).arg(first).arg(last);
+        let mut ids = reply::texts(self.store.ask(&call)?)?;
+        if reversed {
+            ids.reverse();
+        }
+        Ok(ids)
+    }
+
+    /// Removes all jobs that wait, in batches, and returns how many. Jobs that run are left alone,
+    /// and so are jobs that are enqueued meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn empty(&self) -> Result<usize> {
+        self.empty_with(|_| {})
+    }
+
+    /// The same; `progress` is told after each batch how many ids have been taken so far.
+    pub(crate) fn empty_with(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
+        let mut left = self.count()?;
+        let (mut taken, mut removed) = (0, 0);
+        while left > 0 {
+            let batch = left.min(EMPTY_BATCH);
+            let call = Call::script(&EMPTY, &[&self.keys.list])
+                .arg(self.store.dialect.pop)
+                .arg(self.store.keys.job_prefix())
+                .arg(batch);
+            let counts = reply::list(self.store.ask(&call)?)?;
+            let count = |n: usize| counts.get(n).map_or(Ok(0), reply::int).map(|n| n as usize);
+            if count(0)? == 0 {
+                break;
+            }
+            taken += count(0)?;
+            removed += count(1)?;
+            left -= batch;
+            progress(taken);
+        }
+        Ok(removed)
+    }
+
+    /// Empties the queue and forgets its name. Its registries stay.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn delete(&self) -> Result<usize> {
+        let removed = self.empty()?;
+        let forget = Call::command("SREM").arg(self.store.keys.queues()).arg(&self.keys.list);
+        self.store.ask(&forget)?;
+        Ok(removed)
+    }
+
+    /// Jobs that failed or were stopped.
+    pub fn failed(&self) -> Registry {
+        self.registry(&self.keys.failed)
+    }
+
+    /// Jobs that finished and are still kept.
+    pub fn finished(&self) -> Registry {
+        self.registry(&self.keys.finished)
+    }
+
+    /// Jobs that run. Its ids are `<job>:<execution>`, as in RQ.
+    pub fn started(&self) -> Registry {
+        self.registry(&self.keys.wip)
+    }
+
+    /// Jobs that wait for their time.
+    pub fn scheduled(&self) -> Registry {
+        self.registry(&self.keys.scheduled)
+    }
+
+    /// Jobs that wait for other jobs.
+    pub fn deferred(&self) -> Registry {
+        self.registry(&self.keys.deferred)
+    }
+
+    /// Jobs that were canceled.
+    pub fn canceled(&self) -> Registry {
+        self.registry(&self.keys.canceled)
+    }
+
+    /// Ids that were set aside because their record could not be read.
+    pub fn unreadable(&self) -> Registry {
+        self.registry(&self.keys.unreadable)
+    }
+
+    fn registry(&self, key: &str) -> Registry {
+        Registry::new(&self.store, &self.keys, key)
+    }
+
+    /// Stops workers from starting jobs of this queue, until [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn suspend(&self) -> Result<()> {
+        self.switch("SADD")
+    }
+
+    /// Takes [`suspend`](Self::suspend) back.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn resume(&self) -> Result<()> {
+        self.switch("SREM")
+    }
+
+    fn switch(&self, command: &str) -> Result<()> {
+        let call = Call::command(command).arg(self.store.keys.suspended_queues()).arg(&self.keys.list);
+        self.store.ask(&call).map(drop)
+    }
+
+    /// Stops all workers of this deployment from starting jobs of any queue, for a time (whole
+    /// seconds, at least one) or until [`resume_all`](Self::resume_all). RQ's `suspend`.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn suspend_all(&self, duration: Option<Duration>) -> Result<()> {
+        let mut call = Call::command("SET").arg(self.store.keys.suspended()).arg(1);
+        if let Some(duration) = duration {
+            call = call.arg("EX").arg(duration.as_secs().max(1));
+        }
+        self.store.ask(&call).map(drop)
+    }
+
+    /// Takes [`suspend_all`](Self::suspend_all) back.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn resume_all(&self) -> Result<()> {
+        let call = Call::command("DEL").arg(self.store.keys.suspended());
+        self.store.ask(&call).map(drop)
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+}
+
+/// The names of all queues that jobs were ever enqueued to, sorted.
+pub(crate) fn all_names(store: &Store) -> Result<Vec<String>> {
+    let keys = reply::texts(store.ask(&Call::command("SMEMBERS").arg(store.keys.queues()))?)?;
+    let mut names: Vec<String> =
+        keys.iter().filter_map(|key| store.keys.queue_name(key)).map(str::to_owned).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// A job ready to be sent.
+struct Prepared {
+    id: String,
+    at_front: bool,
+    expires: Option<i64>,
+    fields: Vec<(&'static str, String)>,
+}
+
+impl Prepared {
+    fn size(&self) -> usize {
+        self.fields.iter().map(|(_, value)| value.len()).sum()
+    }
+
+    /// The record as it now lies in Redis.
+    fn record(self) -> Record {
+        let fields = self.fields.into_iter();
+        let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value.into_bytes()));
+        Record::read(&self.id, &crate::job::Fields(pairs.collect()))
+    }
+}
+
+/// Ids of one's own are checked before a key is made of them.
+pub(crate) fn checked_key(store: &Store, id: &str) -> Result<String> {
+    check_id(id)?;
+    Ok(store.keys.job(id))
+}

@@ -1,0 +1,90 @@
+//! Connections. One rule: after any I/O error a connection is dropped, never used again,
+//! because the reply that was missed may have moved a job.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::{Connection, Pipeline, RedisError, RedisResult};
+
+use super::Address;
+use crate::error::{Error, Result};
+
+/// One reply as it came.
+pub(crate) type Reply = redis::Value;
+
+/// How long connecting, and any command that does not block, may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Idle connections kept for the next caller; more are closed.
+const KEEP_IDLE: usize = 8;
+
+/// A server and the idle connections to it. Shared by threads: each call borrows a connection.
+pub(crate) struct Redis {
+    client: redis::Client,
+    address: Address,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Redis {
+    /// Does not connect yet.
+    pub(crate) fn new(address: Address) -> Result<Self> {
+        let client = redis::Client::open(address.info().clone())
+            .map_err(|error| Error::from_redis(&address.to_string(), &error))?;
+        Ok(Redis { client, address, idle: Mutex::new(Vec::new()) })
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// A connection of one's own, for a thread that blocks on the server up to `block`.
+    pub(crate) fn connect(&self, block: Duration) -> Result<Connection> {
+        self.open(block).map_err(|error| self.meaning(&error))
+    }
+
+    fn open(&self, block: Duration) -> RedisResult<Connection> {
+        let connection = self.client.get_connection_with_timeout(CONNECT_WITHIN)?;
+        // Longer than the block, so that a time-out means a silent server and not an empty queue.
+        connection.set_read_timeout(Some(block + ANSWER_WITHIN))?;
+        connection.set_write_timeout(Some(ANSWER_WITHIN))?;
+        Ok(connection)
+    }
+
+    /// Sends the commands in one go. The outer result is the connection's, the inner ones are
+    /// the server's, one for each command.
+    pub(crate) fn send(&self, pipeline: &mut Pipeline) -> Result<Vec<RedisResult<Reply>>> {
+        let (mut connection, reused) = match self.lock().pop() {
+            Some(connection) => (connection, true),
+            None => (self.connect(Duration::ZERO)?, false),
+        };
+        let replies = pipeline.ignore_errors().query(&mut connection);
+        match replies {
+            Ok(replies) => {
+                self.keep(connection);
+                Ok(replies)
+            }
+            Err(error) => {
+                // What was idle beside a broken connection is most likely broken too.
+                if reused {
+                    self.lock().clear();
+                }
+                Err(self.meaning(&error))
+            }
+        }
+    }
+
+    pub(crate) fn meaning(&self, error: &RedisError) -> Error {
+        Error::from_redis(&self.address.to_string(), error)
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.lock();
+        if idle.len() < KEEP_IDLE {
+            idle.push(connection);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,10 @@
+//! Redis as this crate sees it: an address, connections that are never trusted twice, and
+//! scripts. Knows no jobs.
+
+mod address;
+mod connection;
+mod scripts;
+
+pub(crate) use address::Address;
+pub(crate) use connection::{Redis, Reply};
+pub(crate) use scripts::Script;

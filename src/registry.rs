@@ -1,0 +1,121 @@
+//! A registry: the jobs of a queue that are in one state, as a sorted set.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+
+use crate::dialect::QueueKeys;
+use crate::error::Result;
+use crate::job::iso;
+use crate::store::{Call, REQUEUE, Store, reply};
+
+/// How many ids one script call requeues, and one page reads.
+const BATCH: usize = 200;
+
+/// The jobs of one queue in one state.
+#[derive(Clone)]
+pub struct Registry {
+    store: Arc<Store>,
+    key: String,
+    list: String,
+}
+
+/// What became of one id that was to be requeued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Requeued {
+    /// It is back in its queue.
+    Back,
+    /// It is not in this registry: requeued before, or never there. Nothing was changed.
+    NotThere,
+    /// It was in the registry, but its record has expired or was deleted; the entry was removed.
+    Gone,
+}
+
+impl Registry {
+    pub(crate) fn new(store: &Arc<Store>, queue: &QueueKeys, key: &str) -> Self {
+        Registry { store: Arc::clone(store), key: key.to_owned(), list: queue.list.clone() }
+    }
+
+    /// How many entries it has.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
+    pub fn count(&self) -> Result<usize> {
+        let count = self.store.ask(&Call::command("ZCARD").arg(&self.key))?;
+        Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
+    }
+
+    /// A page of its ids, lowest score first: for the failed registry the oldest failure.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
+    pub fn ids(&self, offset: usize, limit: usize) -> Result<Vec<String>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let call = Call::command("ZRANGE").arg(&self.key).arg(offset).arg(offset + limit - 1);
+        reply::texts(self.store.ask(&call)?)
+    }
+
+    /// Puts jobs back in their queue, behind the others; tells for each what became of it.
+    /// Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
+    pub fn requeue<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
+        let mut done = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            let mut call = Call::script(&REQUEUE, &[&self.key, &self.list, &self.store.keys.queues()])
+                .arg(self.store.dialect.push)
+                .arg(self.store.keys.job_prefix())
+                .arg(iso(Utc::now()));
+            for id in batch {
+                call = call.arg(id.as_ref());
+            }
+            for answer in reply::list(self.store.ask(&call)?)? {
+                done.push(match reply::int(&answer)? {
+                    1 => Requeued::Back,
+                    2 => Requeued::Gone,
+                    _ => Requeued::NotThere,
+                });
+            }
+        }
+        Ok(done)
+    }
+
+    /// Requeues all that are in it now, in batches, and returns how many. Jobs that fail again
+    /// meanwhile stay.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
+    pub fn requeue_all(&self) -> Result<usize> {
+        self.requeue_all_with(|_| {})
+    }
+
+    /// The same; `progress` is told after each batch how many have been looked at.
+    pub(crate) fn requeue_all_with(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
+        let ids = self.all_ids()?;
+        let mut back = 0;
+        for (n, batch) in ids.chunks(BATCH).enumerate() {
+            let done = self.requeue(batch)?;
+            back += done.iter().filter(|one| **one == Requeued::Back).count();
+            progress(n * BATCH + batch.len());
+        }
+        Ok(back)
+    }
+
+    /// Read first, requeue then: a job that fails at once again would else be met for ever.
+    fn all_ids(&self) -> Result<Vec<String>> {
+        let count = self.count()?;
+        let mut ids = Vec::with_capacity(count);
+        while ids.len() < count {
+            let page = self.ids(ids.len(), 10 * BATCH)?;
+            if page.is_empty() {
+                break;
+            }
+            ids.extend(page);
+        }
+        Ok(ids)
+    }
+}

@@ -1,0 +1,71 @@
+//! Waiting for a job's end. The waiter leaves a note in the job and listens on a channel of its
+//! own; the script that ends the job sees the note and publishes. No polling; every five seconds
+//! one look, in case the message was lost with a connection.
+
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::handle::Job;
+use crate::job::Status;
+use crate::store::{Call, WAIT, reply};
+
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+impl Job {
+    /// Waits until the job has ended, and returns what its handler returned.
+    ///
+    /// # Errors
+    /// [`Error::JobFailed`] when it failed, was stopped or canceled; [`Error::NotYet`] when the time
+    /// is over (the job goes on); [`Error::NotFound`] when its record is gone, which is what
+    /// `result_ttl` zero means; [`Error::Invalid`] when the result is not a `T`.
+    pub fn wait<T: DeserializeOwned>(&self, timeout: Duration) -> Result<T> {
+        let mut job = self.clone();
+        let started = Instant::now();
+        job.refresh()?;
+        while !job.status.has_ended() {
+            let left = timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(Error::NotYet { id: job.id().to_owned(), waited: timeout });
+            }
+            job.listen(left.min(LOOK_EVERY))?;
+            job.refresh()?;
+        }
+        job.returned()
+    }
+
+    /// Listens for the end of the job, at most `wait`.
+    fn listen(&self, wait: Duration) -> Result<()> {
+        let store = self.store();
+        let channel = format!("{}{}", store.keys.ended_prefix(), self.id());
+        let note = Call::script(&WAIT, &[&store.keys.job(self.id())]);
+        store.line(wait)?.listen(&channel, wait, || {
+            let status = reply::text(store.ask(&note)?)?;
+            Ok(status.and_then(|word| word.parse::<Status>().ok()).is_some_and(|status| !status.has_ended()))
+        })
+    }
+
+    /// What the handler of a finished job returned, as a value of your own type.
+    ///
+    /// # Errors
+    /// [`Error::JobFailed`], [`Error::NotYet`] when it has not ended, [`Error::Invalid`] when the
+    /// result is not a `T`.
+    pub fn returned<T: DeserializeOwned>(&self) -> Result<T> {
+        if self.status == Status::Finished {
+            let result = self.result.clone().unwrap_or_default();
+            return serde_json::from_value(result).map_err(|error| {
+                let what = format!("the result of job {} does not fit: {error}", self.id());
+                Error::invalid(what, "ask for the type that the handler returns")
+            });
+        }
+        if self.status.has_ended() {
+            return Err(Error::JobFailed {
+                id: self.id().to_owned(),
+                status: self.status.to_string(),
+                error: self.exc_info.clone().unwrap_or_else(|| "no reason is kept".to_owned()),
+            });
+        }
+        Err(Error::NotYet { id: self.id().to_owned(), waited: Duration::ZERO })
+    }
+}

@@ -1,0 +1,62 @@
+//! What kind of server answers, and whether its settings can lose jobs.
+
+use crate::error::{Error, Result};
+use crate::store::{Call, Store, reply};
+
+const OLDEST: (u32, u32) = (5, 0);
+
+/// Facts of `INFO`, as far as the server tells them to this user.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Server {
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) used_memory: Option<u64>,
+    pub(crate) maxmemory: Option<u64>,
+    pub(crate) policy: Option<String>,
+}
+
+/// Asks the server. One that does not let this user look is taken as it is.
+pub(crate) fn look(store: &Store) -> Result<Server> {
+    let sections = ["server", "memory"].map(|section| Call::command("INFO").arg(section));
+    let mut text = String::new();
+    for answer in store.ask_all(&sections)? {
+        match answer.and_then(reply::text) {
+            Ok(part) => text += &part.unwrap_or_default(),
+            Err(Error::Denied { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let field = |name: &str| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+    };
+    let number = |name: &str| field(name).and_then(|value| value.parse().ok());
+    let (name, version) = match field("valkey_version") {
+        Some(version) => ("Valkey", version),
+        None => ("Redis", field("redis_version").unwrap_or_default()),
+    };
+    Ok(Server {
+        name,
+        version,
+        used_memory: number("used_memory"),
+        maxmemory: number("maxmemory"),
+        policy: field("maxmemory_policy"),
+    })
+}
+
+/// Refuses a server that is too old, and tells of settings that can lose jobs.
+pub(crate) fn check(store: &Store, warn: &mut dyn FnMut(String)) -> Result<Server> {
+    let server = look(store)?;
+    let mut numbers = server.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    if let Some(major) = numbers.next()
+        && (major, numbers.next().unwrap_or(0)) < OLDEST
+    {
+        return Err(Error::Unsupported {
+            what: format!("{} {} at {}", server.name, server.version, store.address()),
+        });
+    }
+    if let Some(policy) = server.policy.as_deref().filter(|policy| *policy != "noeviction") {
+        warn(format!("maxmemory-policy is {policy}: a full Redis may throw jobs away; set it to noeviction"));
+    }
+    Ok(server)
+}

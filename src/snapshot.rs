@@ -1,0 +1,178 @@
+//! One look at everything, for all that shows it. Reads only.
+
+use serde::Serialize;
+
+use crate::dialect::QueueKeys;
+use crate::error::Result;
+use crate::job::check_queue_name;
+use crate::queue::all_names;
+use crate::store::{Call, Store, reply};
+
+/// More workers than this are counted but not shown.
+const WORKERS_SHOWN: usize = 1000;
+
+/// What is in a deployment at one moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Snapshot {
+    pub(crate) server: ServerView,
+    /// Whether all workers are suspended.
+    pub(crate) suspended: bool,
+    pub(crate) queues: Vec<QueueView>,
+    pub(crate) workers: Vec<WorkerView>,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ServerView {
+    pub(crate) address: String,
+    pub(crate) name: &'static str,
+    pub(crate) version: String,
+    pub(crate) used_memory: Option<u64>,
+    pub(crate) maxmemory: Option<u64>,
+    pub(crate) maxmemory_policy: Option<String>,
+}
+
+/// How many jobs of one queue are where.
+#[derive(Debug, Serialize)]
+pub(crate) struct QueueView {
+    pub(crate) name: String,
+    pub(crate) suspended: bool,
+    pub(crate) queued: u64,
+    pub(crate) intermediate: u64,
+    pub(crate) started: u64,
+    pub(crate) finished: u64,
+    pub(crate) failed: u64,
+    pub(crate) scheduled: u64,
+    pub(crate) deferred: u64,
+    pub(crate) canceled: u64,
+    pub(crate) unreadable: u64,
+    pub(crate) workers: u64,
+}
+
+/// A worker's record, under RQ's names.
+#[derive(Debug, Serialize)]
+pub(crate) struct WorkerView {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) queues: Vec<String>,
+    pub(crate) hostname: String,
+    pub(crate) pid: Option<u32>,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) version: String,
+    pub(crate) birth: Option<String>,
+    pub(crate) last_heartbeat: Option<String>,
+    pub(crate) successful_job_count: u64,
+    pub(crate) failed_job_count: u64,
+    pub(crate) total_working_time: f64,
+}
+
+/// Looks at these queues, or at all when none is named.
+pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
+    only.iter().try_for_each(|name| check_queue_name(name))?;
+    let server = crate::server::look(store)?;
+    let names = if only.is_empty() { all_names(store)? } else { only.to_vec() };
+    let suspended = store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?;
+    let mut queues = Vec::with_capacity(names.len());
+    for name in names {
+        queues.push(look_at_queue(store, name)?);
+    }
+    let mut workers = look_at_workers(store)?;
+    workers.retain(|worker| only.is_empty() || worker.queues.iter().any(|queue| only.contains(queue)));
+    Ok(Snapshot {
+        server: ServerView {
+            address: store.address(),
+            name: server.name,
+            version: server.version,
+            used_memory: server.used_memory,
+            maxmemory: server.maxmemory,
+            maxmemory_policy: server.policy,
+        },
+        suspended: reply::int(&suspended)? == 1,
+        queues,
+        workers,
+    })
+}
+
+fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
+    let QueueKeys {
+        list,
+        intermediate,
+        wip,
+        finished,
+        failed,
+        scheduled,
+        deferred,
+        canceled,
+        unreadable,
+        workers,
+    } = store.keys.queue(&name);
+    let paused = Call::command("SISMEMBER").arg(store.keys.suspended_queues()).arg(&list);
+    let mut calls = vec![paused, Call::command("LLEN").arg(&list), Call::command("LLEN").arg(&intermediate)];
+    calls.extend(
+        [wip, finished, failed, scheduled, deferred, canceled, unreadable]
+            .map(|key| Call::command("ZCARD").arg(key)),
+    );
+    calls.push(Call::command("SCARD").arg(&workers));
+    // A key that another program has taken counts as nothing; the rest is shown all the same.
+    let mut counts = store.ask_all(&calls)?.into_iter().map(|answer| {
+        let count = answer.and_then(|count| reply::int(&count)).unwrap_or(0);
+        u64::try_from(count).unwrap_or(0)
+    });
+    let mut next = || counts.next().unwrap_or(0);
+    Ok(QueueView {
+        name,
+        suspended: next() == 1,
+        queued: next(),
+        intermediate: next(),
+        started: next(),
+        finished: next(),
+        failed: next(),
+        scheduled: next(),
+        deferred: next(),
+        canceled: next(),
+        unreadable: next(),
+        workers: next(),
+    })
+}
+
+fn look_at_workers(store: &Store) -> Result<Vec<WorkerView>> {
+    let mut keys = reply::texts(store.ask(&Call::command("SMEMBERS").arg(store.keys.workers()))?)?;
+    keys.sort_unstable();
+    keys.truncate(WORKERS_SHOWN);
+    let calls: Vec<Call> = keys.iter().map(|key| Call::command("HGETALL").arg(key)).collect();
+    if calls.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut workers = Vec::with_capacity(keys.len());
+    for (key, answer) in keys.iter().zip(store.ask_all(&calls)?) {
+        let fields = answer.and_then(reply::pairs).unwrap_or_default();
+        // A record whose time has passed belongs to a worker that died without a farewell.
+        if let Some(name) = store.keys.worker_name(key).filter(|_| !fields.is_empty()) {
+            workers.push(read_worker(name, &crate::job::Fields(fields)));
+        }
+    }
+    Ok(workers)
+}
+
+fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
+    let text = |field: &str| fields.get(field).map(|value| String::from_utf8_lossy(value).into_owned());
+    let number = |field: &str| text(field).and_then(|value| value.parse::<u64>().ok());
+    WorkerView {
+        name: name.to_owned(),
+        state: text("state").unwrap_or_else(|| "?".to_owned()),
+        queues: text("queues")
+            .unwrap_or_default()
+            .split(',')
+            .filter(|q| !q.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        hostname: text("hostname").unwrap_or_default(),
+        pid: number("pid").and_then(|pid| u32::try_from(pid).ok()),
+        concurrency: number("concurrency").and_then(|slots| u32::try_from(slots).ok()),
+        version: text("version").unwrap_or_default(),
+        birth: text("birth"),
+        last_heartbeat: text("last_heartbeat"),
+        successful_job_count: number("successful_job_count").unwrap_or(0),
+        failed_job_count: number("failed_job_count").unwrap_or(0),
+        total_working_time: text("total_working_time").and_then(|value| value.parse().ok()).unwrap_or(0.0),
+    }
+}

@@ -1,0 +1,247 @@
+//! A server and a dialect: the one way to send commands and scripts.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, RedisError};
+
+use crate::dialect::{Dialect, Keys, NATIVE};
+use crate::error::{Error, Result};
+pub(crate) use crate::redis::Reply;
+use crate::redis::{Address, Redis, Script};
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal;)*) => {
+        $(pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(include_str!(concat!("lua/", $file, ".lua"))));)*
+    };
+}
+
+scripts! {
+    CANCEL = "cancel";
+    CLAIM = "claim";
+    DELETE = "delete";
+    EMPTY = "empty";
+    ENQUEUE = "enqueue";
+    EXPIRE = "expire";
+    FINISH = "finish";
+    HEARTBEAT = "heartbeat";
+    RELEASE = "release";
+    REQUEUE = "requeue";
+    SAVE = "save";
+    WAIT = "wait";
+}
+
+/// How often a call that may be repeated is tried when the connection breaks.
+const TRIES: u32 = 3;
+
+/// One deployment: a server, a key prefix, a dialect.
+pub(crate) struct Store {
+    redis: Arc<Redis>,
+    pub(crate) keys: Keys,
+    pub(crate) dialect: &'static Dialect,
+}
+
+impl Store {
+    /// Connects once, so that a wrong address is known now.
+    pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
+        let dialect = &NATIVE;
+        let store = Store {
+            redis: Arc::new(Redis::new(Address::parse(url)?)?),
+            keys: Keys::new(dialect.prefix),
+            dialect,
+        };
+        store.ask(&Call::command("PING"))?;
+        Ok(Arc::new(store))
+    }
+
+    /// The same server under another key prefix.
+    pub(crate) fn prefixed(&self, prefix: &str) -> Result<Arc<Self>> {
+        check_prefix(prefix)?;
+        Ok(Arc::new(Store { redis: Arc::clone(&self.redis), keys: Keys::new(prefix), dialect: self.dialect }))
+    }
+
+    /// The server, without its password.
+    pub(crate) fn address(&self) -> String {
+        self.redis.address().to_string()
+    }
+
+    /// Sends one call that may be repeated without harm: a read, or a script that is
+    /// idempotent. A broken connection is replaced and the call sent again, three times in all.
+    pub(crate) fn ask(&self, call: &Call) -> Result<Reply> {
+        let mut replies = self.ask_all(std::slice::from_ref(call))?;
+        replies.pop().unwrap_or(Ok(Reply::Nil))
+    }
+
+    /// The same for several calls in one round trip.
+    pub(crate) fn ask_all(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
+        let mut tries = 1;
+        loop {
+            match self.exchange(calls) {
+                Err(Error::Unreachable { .. }) if tries < TRIES => {
+                    std::thread::sleep(Duration::from_millis(50 << (2 * tries)));
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends the calls in one round trip, once. Scripts that the server has forgotten are
+    /// loaded, and only those calls sent again.
+    pub(crate) fn exchange(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for call in calls {
+            pipeline.add_command(call.cmd.clone());
+        }
+        let mut replies = self.redis.send(&mut pipeline)?;
+        for (call, reply) in calls.iter().zip(&mut replies) {
+            if let (Some(script), Err(error)) = (call.script, &*reply)
+                && is_noscript(error)
+            {
+                let mut again = Pipeline::with_capacity(2);
+                again.cmd("SCRIPT").arg("LOAD").arg(script.source);
+                again.add_command(call.cmd.clone());
+                *reply = self.redis.send(&mut again)?.pop().unwrap_or(Ok(Reply::Nil));
+            }
+        }
+        Ok(replies.into_iter().map(|reply| reply.map_err(|error| self.redis.meaning(&error))).collect())
+    }
+
+    /// A connection of one's own, for a thread that blocks on the server.
+    pub(crate) fn line(&self, block: Duration) -> Result<Line<'_>> {
+        Ok(Line { redis: &self.redis, connection: self.redis.connect(block)? })
+    }
+}
+
+fn is_noscript(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript)
+}
+
+/// RQ's rule for `RQ_KEY_PREFIX`.
+fn check_prefix(prefix: &str) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:{}-".contains(c);
+    if !prefix.is_empty() && prefix.len() <= 100 && prefix.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("{prefix:?} cannot be a key prefix"),
+        "1 to 100 characters of A-Z a-z 0-9 _ . : { } -",
+    ))
+}
+
+/// A dedicated connection. It is dropped with any error: see `redis/connection.rs`.
+pub(crate) struct Line<'a> {
+    redis: &'a Redis,
+    connection: redis::Connection,
+}
+
+impl Line<'_> {
+    pub(crate) fn call(&mut self, call: &Call) -> Result<Reply> {
+        call.cmd.query(&mut self.connection).map_err(|error| self.redis.meaning(&error))
+    }
+
+    /// Waits for one message on the channel, from the moment `subscribed` has returned true.
+    pub(crate) fn listen(
+        &mut self,
+        channel: &str,
+        wait: Duration,
+        subscribed: impl FnOnce() -> Result<bool>,
+    ) -> Result<()> {
+        let meaning = |error: RedisError| self.redis.meaning(&error);
+        let mut pubsub = self.connection.as_pubsub();
+        pubsub.subscribe(channel).map_err(meaning)?;
+        if subscribed()? {
+            pubsub.set_read_timeout(Some(wait)).map_err(meaning)?;
+            match pubsub.get_message() {
+                Err(error) if !error.is_timeout() => return Err(meaning(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A command or a script with its keys and arguments.
+pub(crate) struct Call {
+    cmd: Cmd,
+    script: Option<&'static Script>,
+}
+
+impl Call {
+    pub(crate) fn command(name: &str) -> Self {
+        Call { cmd: redis::cmd(name), script: None }
+    }
+
+    pub(crate) fn script(script: &'static Script, keys: &[&str]) -> Self {
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&script.sha).arg(keys.len()).arg(keys);
+        Call { cmd, script: Some(script) }
+    }
+
+    pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {
+        self.cmd.arg(arg);
+        self
+    }
+}
+
+/// Readers for replies whose shape our own scripts fix; anything else is `Corrupt`.
+pub(crate) mod reply {
+    use super::Reply;
+    use crate::error::{Error, Result};
+
+    pub(crate) fn int(reply: &Reply) -> Result<i64> {
+        match reply {
+            Reply::Int(n) => Ok(*n),
+            Reply::Nil => Ok(0),
+            other => Err(odd(other)),
+        }
+    }
+
+    pub(crate) fn list(reply: Reply) -> Result<Vec<Reply>> {
+        match reply {
+            Reply::Array(items) | Reply::Set(items) => Ok(items),
+            Reply::Nil => Ok(Vec::new()),
+            other => Err(odd(&other)),
+        }
+    }
+
+    pub(crate) fn bytes(reply: Reply) -> Result<Option<Vec<u8>>> {
+        match reply {
+            Reply::BulkString(bytes) => Ok(Some(bytes)),
+            Reply::SimpleString(text) => Ok(Some(text.into_bytes())),
+            Reply::Okay => Ok(Some(b"OK".to_vec())),
+            Reply::Nil | Reply::Boolean(false) => Ok(None),
+            other => Err(odd(&other)),
+        }
+    }
+
+    /// Bytes that are not UTF-8 are shown with replacement characters.
+    pub(crate) fn text(reply: Reply) -> Result<Option<String>> {
+        Ok(bytes(reply)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    pub(crate) fn texts(reply: Reply) -> Result<Vec<String>> {
+        let mut texts = Vec::new();
+        for item in list(reply)? {
+            texts.extend(text(item)?);
+        }
+        Ok(texts)
+    }
+
+    /// The field-value pairs of a hash.
+    pub(crate) fn pairs(reply: Reply) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut items = list(reply)?.into_iter();
+        let mut pairs = Vec::with_capacity(items.len() / 2);
+        while let (Some(field), Some(value)) = (items.next(), items.next()) {
+            pairs.push((bytes(field)?.unwrap_or_default(), bytes(value)?.unwrap_or_default()));
+        }
+        Ok(pairs)
+    }
+
+    fn odd(reply: &Reply) -> Error {
+        let mut what = format!("a reply of Redis: {reply:?}");
+        what.truncate(what.floor_char_boundary(200));
+        Error::Corrupt { what }
+    }
+}

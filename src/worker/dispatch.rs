@@ -1,0 +1,535 @@
+//! The loop. Each turn it hears what has happened (a slot is done, a watcher was woken, somebody
+//! wants it to stop), decides, and sends in one round trip all that is due: finishes, and a claim
+//! for the slots that are free. Nothing else moves jobs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use super::Options;
+use super::context::{Context, Place};
+use super::event::{Event, Listener};
+use super::handlers::{Handlers, Limits};
+use super::heartbeat::Board;
+use super::outage::Outage;
+use super::stop::{Mode, Stopper, Summary};
+use super::threads::Slots;
+use super::watch::Watchers;
+use crate::dialect::QueueKeys;
+use crate::error::{Error, Result};
+use crate::fetch::{Claimed, Fetcher, Running, Woken};
+use crate::finish::{self, Ending, Receipt};
+use crate::job::{Attempts, Outcome, Verdict, decide};
+use crate::store::{Call, Reply, SAVE, Store};
+
+/// How often a suspended queue is looked at.
+const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
+/// How often waits are ended while the worker leaves, and for how long at most.
+const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
+const LEAVE_WITHIN: Duration = Duration::from_secs(7);
+/// RQ's default, for jobs that do not say how long they may run.
+const DEFAULT_TIMEOUT: i64 = 180;
+
+/// What the other threads tell the loop.
+pub(crate) enum Message {
+    /// A slot is done with a job.
+    Ended { ticket: u64, outcome: Outcome },
+    /// A field of a running job is to be written.
+    Save { id: String, field: &'static str, value: String },
+    /// A watcher has taken an id into the intermediate list.
+    Woken(Woken),
+    /// A watcher's wait has ended without an id.
+    Slept { queue: usize },
+    /// A watcher cannot wait.
+    WatchFailed { queue: usize, error: Error },
+    /// The heartbeat has found a lease gone, and raised the job's flag.
+    LeaseLost,
+    /// The stopper has changed its mode.
+    Stop,
+}
+
+/// What all of a worker's rooms share.
+pub(crate) struct House {
+    pub(crate) store: Arc<Store>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) queues: Vec<QueueKeys>,
+    pub(crate) listener: Listener,
+    pub(crate) stopper: Stopper,
+    pub(crate) board: Arc<Board>,
+}
+
+/// A job in a slot.
+struct Held {
+    running: Running,
+    seat: usize,
+    flag: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+    is_program: bool,
+}
+
+/// A slot whose job has ended in Redis while its handler goes on.
+struct Late {
+    /// Its seat, when no new thread took it.
+    seat: Option<usize>,
+    /// A program is killed by its supervisor, which is worth waiting for.
+    is_program: bool,
+}
+
+/// What waits to be sent. It stays here until Redis has answered.
+#[derive(Default)]
+struct Outbox {
+    saves: Vec<(String, &'static str, String)>,
+    endings: Vec<Ending>,
+    woken: Vec<Woken>,
+}
+
+impl Outbox {
+    fn is_empty(&self) -> bool {
+        self.saves.is_empty() && self.endings.is_empty() && self.woken.is_empty()
+    }
+}
+
+/// When to ask for jobs.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    /// There may be some.
+    Now,
+    /// There are none; a watcher will say, or it is looked again at this time.
+    Later(Option<Instant>),
+}
+
+pub(crate) struct Dispatcher {
+    house: House,
+    fetcher: Fetcher,
+    slots: Slots,
+    watchers: Watchers,
+    messages: Receiver<Message>,
+    inbox: Sender<Message>,
+    held: HashMap<u64, Held>,
+    late: HashMap<u64, Late>,
+    tickets: u64,
+    outbox: Outbox,
+    look: Look,
+    outage: Outage,
+    idle_since: Option<Instant>,
+    leaving_since: Option<Instant>,
+    is_suspended: bool,
+    summary: Summary,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        house: House,
+        handlers: Handlers,
+        (inbox, messages): (Sender<Message>, Receiver<Message>),
+    ) -> Self {
+        let options = &house.options;
+        let limits = Limits { max_result: options.max_result, kill_after: options.kill_after };
+        Dispatcher {
+            fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease),
+            slots: Slots::new(options.concurrency, handlers, limits, inbox.clone()),
+            watchers: Watchers::start(&house.store, &house.queues, &inbox),
+            outage: Outage::new(options.broker_max_retries),
+            messages,
+            inbox,
+            house,
+            held: HashMap::new(),
+            late: HashMap::new(),
+            tickets: 0,
+            outbox: Outbox::default(),
+            look: Look::Now,
+            idle_since: None,
+            leaving_since: None,
+            is_suspended: false,
+            summary: Summary::default(),
+        }
+    }
+
+    /// Works until there is a reason to end.
+    pub(crate) fn run(mut self) -> Result<Summary> {
+        self.tell(Event::Ready {
+            worker: self.house.options.name.clone(),
+            queues: self.house.options.queues.clone(),
+        });
+        loop {
+            self.receive();
+            self.end_what_is_over();
+            self.exchange()?;
+            self.see_whether_to_leave();
+            if self.has_left() {
+                self.tell(Event::Ended);
+                return Ok(self.summary);
+            }
+        }
+    }
+
+    fn tell(&self, event: Event) {
+        self.house.listener.tell(&event);
+    }
+
+    // ---- hear ----
+
+    /// Takes all messages there are; waits for one when there is nothing to do.
+    fn receive(&mut self) {
+        let mut next = match self.has_to_send() {
+            true => self.messages.try_recv().ok(),
+            false => self.messages.recv_timeout(self.patience()).ok(),
+        };
+        while let Some(message) = next {
+            self.hear(message);
+            next = self.messages.try_recv().ok();
+        }
+        if matches!(self.look, Look::Later(Some(at)) if at <= Instant::now()) {
+            self.look = Look::Now;
+        }
+    }
+
+    fn has_to_send(&self) -> bool {
+        self.outage.is_over() && (!self.outbox.is_empty() || self.wanted() > 0)
+    }
+
+    /// How long nothing can happen that nobody would send a message about.
+    fn patience(&self) -> Duration {
+        let mut moments: Vec<Instant> = self.held.values().filter_map(|held| held.deadline).collect();
+        moments.extend(self.outage.until());
+        if let Look::Later(at) = self.look {
+            moments.extend(at);
+        }
+        if let (Some(since), Some(limit)) = (self.idle_since, self.house.options.max_idle_time) {
+            moments.push(since + limit);
+        }
+        if self.leaving_since.is_some() {
+            moments.push(Instant::now() + UNBLOCK_EVERY);
+        }
+        let first = moments.into_iter().min();
+        first.map_or(LOOK_SUSPENDED, |at| at.saturating_duration_since(Instant::now()).min(LOOK_SUSPENDED))
+    }
+
+    fn hear(&mut self, message: Message) {
+        match message {
+            Message::Ended { ticket, outcome } => self.hear_end(ticket, outcome),
+            Message::Save { id, field, value } => self.outbox.saves.push((id, field, value)),
+            Message::Woken(woken) => {
+                self.watchers.disarmed(woken.queue);
+                self.outbox.woken.push(woken);
+            }
+            Message::Slept { queue } => {
+                self.watchers.disarmed(queue);
+                self.look = Look::Now;
+            }
+            Message::WatchFailed { queue, error } => {
+                // A claim will show whether Redis is away. If only waiting is refused, this is a poll.
+                log::debug!(target: "rq_rs", "cannot wait for jobs: {error}");
+                self.watchers.disarmed(queue);
+                let wait = Duration::from_millis(fastrand::u64(250..1000));
+                self.look = Look::Later(Some(Instant::now() + wait));
+            }
+            Message::LeaseLost | Message::Stop => {}
+        }
+    }
+
+    fn hear_end(&mut self, ticket: u64, outcome: Outcome) {
+        match self.held.remove(&ticket) {
+            Some(held) => {
+                self.slots.release(held.seat);
+                self.conclude(held.running, outcome);
+            }
+            None => match self.late.remove(&ticket).and_then(|late| late.seat) {
+                Some(seat) => self.slots.release(seat),
+                None => self.slots.came_back(),
+            },
+        }
+    }
+
+    // ---- decide ----
+
+    /// The one way out of a run.
+    fn conclude(&mut self, running: Running, outcome: Outcome) {
+        let record = &running.record;
+        let attempts = Attempts {
+            retries_left: record.retries_left,
+            intervals: record.retry_intervals.clone(),
+            retries: record.number_of_retries,
+        };
+        self.house.board.let_go(&running.member());
+        let verdict = decide(outcome, &attempts);
+        let result_ttl = self.house.options.result_ttl;
+        self.outbox.endings.push(finish::end(running, verdict, result_ttl, Utc::now()));
+    }
+
+    /// Jobs whose time is over, and all jobs when the worker stops now.
+    fn end_what_is_over(&mut self) {
+        let cold = self.house.stopper.mode() == Mode::Cold;
+        let now = Instant::now();
+        let is_over = |held: &Held| cold || held.deadline.is_some_and(|deadline| deadline <= now);
+        let over: Vec<u64> =
+            self.held.iter().filter(|(_, held)| is_over(held)).map(|(ticket, _)| *ticket).collect();
+        for ticket in over {
+            let Some(held) = self.held.remove(&ticket) else { continue };
+            held.flag.store(true, Ordering::Relaxed);
+            let outcome = match cold {
+                true => Outcome::Interrupted,
+                false => self.timed_out(&held),
+            };
+            let is_replaced = !cold && self.slots.abandon(held.seat);
+            let seat = (!is_replaced).then_some(held.seat);
+            self.late.insert(ticket, Late { seat, is_program: held.is_program });
+            self.conclude(held.running, outcome);
+        }
+    }
+
+    fn timed_out(&self, held: &Held) -> Outcome {
+        let record = &held.running.record;
+        let handler = record.handler.as_deref().unwrap_or("the job");
+        let seconds = allowed(record.timeout).unwrap_or_default().as_secs();
+        self.tell(Event::Warning(format!(
+            "{}: the thread of {handler} runs on past its time; {} such threads",
+            record.id,
+            self.slots.abandoned() + 1
+        )));
+        Outcome::TimedOut {
+            error: format!(
+                "{handler} timed out after {seconds} s; its thread was told to stop but may still run"
+            ),
+        }
+    }
+
+    // ---- send ----
+
+    /// How many jobs to ask for.
+    fn wanted(&self) -> usize {
+        if self.look != Look::Now || self.is_leaving() {
+            return 0;
+        }
+        let left = self.house.options.max_jobs.map_or(u64::MAX, |most| most.saturating_sub(self.tickets));
+        self.slots.free().min(usize::try_from(left).unwrap_or(usize::MAX))
+    }
+
+    /// One round trip with all that is due.
+    fn exchange(&mut self) -> Result<()> {
+        if !self.has_to_send() {
+            return Ok(());
+        }
+        let (store, outbox) = (&self.house.store, &self.outbox);
+        let now = Utc::now();
+        let mut calls: Vec<Call> = Vec::with_capacity(outbox.saves.len() + 2);
+        for (id, field, value) in &outbox.saves {
+            calls.push(Call::script(&SAVE, &[&store.keys.job(id)]).arg(*field).arg(value));
+        }
+        if !outbox.endings.is_empty() {
+            calls.push(finish::call(store, &self.house.queues, &outbox.endings));
+        }
+        let wanted = self.wanted();
+        let claims = wanted > 0 || !outbox.woken.is_empty();
+        if claims {
+            calls.push(self.fetcher.call(&self.house.store, wanted, &outbox.woken, now));
+        }
+        let mut answers = match self.house.store.exchange(&calls) {
+            Ok(answers) => answers.into_iter(),
+            Err(error) => return self.trouble(error),
+        };
+        let saves = std::mem::take(&mut self.outbox.saves).len();
+        answers.by_ref().take(saves).for_each(drop);
+        let mut trouble = None;
+        if !self.outbox.endings.is_empty() {
+            trouble = answers.next().and_then(|answer| self.read_receipts(answer).err());
+        }
+        if claims {
+            let answer = answers.next().unwrap_or(Ok(Reply::Nil));
+            match answer.and_then(|answer| Fetcher::read(answer, now)) {
+                Ok(claimed) => self.take(claimed),
+                Err(error) => trouble = Some(error),
+            }
+        }
+        match trouble {
+            Some(error) => self.trouble(error),
+            None => {
+                if self.outage.has_ended() {
+                    self.tell(Event::Recovered);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Redis cannot be used now: later again, but not for ever.
+    fn trouble(&mut self, error: Error) -> Result<()> {
+        if self.house.stopper.mode() == Mode::Cold {
+            return Err(error);
+        }
+        let retry_in = self.outage.goes_on(&error)?;
+        self.look = Look::Now;
+        self.tell(Event::Trouble { error: error.to_string(), retry_in });
+        Ok(())
+    }
+
+    fn read_receipts(&mut self, answer: Result<Reply>) -> Result<()> {
+        let receipts = finish::read(answer?)?;
+        let endings = std::mem::take(&mut self.outbox.endings);
+        for (ending, receipt) in endings.into_iter().zip(receipts) {
+            self.report(ending, receipt);
+        }
+        Ok(())
+    }
+
+    /// Written first, told then.
+    fn report(&mut self, ending: Ending, receipt: Receipt) {
+        let Ending { id, verdict, took, .. } = ending;
+        if receipt == Receipt::LeaseLost {
+            self.summary.stale += 1;
+            return self.tell(Event::Stale { id });
+        }
+        let line = |error: &str| error.lines().next().unwrap_or_default().to_owned();
+        let board = &self.house.board;
+        let event = match verdict {
+            Verdict::Finish { .. } => {
+                self.summary.finished += 1;
+                board.count(true, took);
+                Event::Finished { id, took }
+            }
+            Verdict::Fail { error, .. } => {
+                self.summary.failed += 1;
+                board.count(false, took);
+                Event::Failed { id, error: line(&error) }
+            }
+            Verdict::Retry { delay, error } => {
+                self.summary.retried += 1;
+                board.count(false, took);
+                Event::Retried { id, delay, error: line(&error) }
+            }
+            Verdict::PutBack => {
+                self.summary.put_back += 1;
+                Event::PutBack { id }
+            }
+        };
+        self.tell(event);
+    }
+
+    // ---- hand out ----
+
+    fn take(&mut self, claimed: Claimed) {
+        self.outbox.woken.clear();
+        for id in claimed.dropped {
+            self.tell(Event::Dropped { id });
+        }
+        for id in claimed.set_aside {
+            self.tell(Event::SetAside { id });
+        }
+        let brought = claimed.jobs.len();
+        for running in claimed.jobs {
+            self.hand_out(running);
+        }
+        if claimed.is_suspended && !self.is_suspended {
+            self.tell(Event::Suspended);
+        }
+        self.is_suspended = claimed.is_suspended;
+        let again = claimed.is_suspended || !claimed.paused.is_empty();
+        let again = again.then(|| Instant::now() + LOOK_SUSPENDED);
+        self.look = match claimed.is_empty || claimed.is_suspended {
+            true => Look::Later(again),
+            false => Look::Now,
+        };
+        if claimed.is_empty && !self.house.options.burst && !self.is_leaving() {
+            let watched = (0..self.house.queues.len()).filter(|queue| !claimed.paused.contains(queue));
+            watched.for_each(|queue| self.watchers.arm(queue));
+        }
+        self.note_idleness(brought);
+    }
+
+    fn note_idleness(&mut self, brought: usize) {
+        if brought > 0 || !self.held.is_empty() {
+            self.idle_since = None;
+        } else if self.idle_since.is_none() {
+            self.idle_since = Some(Instant::now());
+            self.tell(Event::Idle);
+        }
+        self.house.board.set_state(match (self.is_suspended, self.held.is_empty()) {
+            (_, false) => "busy",
+            (true, true) => "suspended",
+            (false, true) => "idle",
+        });
+    }
+
+    fn hand_out(&mut self, running: Running) {
+        let ticket = self.tickets;
+        self.tickets += 1;
+        let options = &self.house.options;
+        let flag = Arc::new(AtomicBool::new(false));
+        let deadline = allowed(running.record.timeout).map(|timeout| Instant::now() + timeout);
+        let queue = options.queues.get(running.queue).map_or("", String::as_str);
+        let place = Place { queue, worker: &options.name, deadline };
+        let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
+        self.house.board.hold(running.member(), running.queue, &flag);
+        self.tell(Event::Started {
+            id: running.record.id.clone(),
+            queue: queue.to_owned(),
+            description: running.record.description.clone(),
+        });
+        match self.slots.assign(ticket, context, running.record.clone()) {
+            Some(seat) => {
+                let is_program = self.slots.is_program(&running.record);
+                // The supervisor of a program keeps the time itself.
+                let deadline = deadline.filter(|_| !is_program);
+                self.held.insert(ticket, Held { running, seat, flag, deadline, is_program });
+            }
+            // A claim never asks for more than is free; should it bring more, nothing is lost.
+            None => self.conclude(running, Outcome::Interrupted),
+        }
+    }
+
+    // ---- leave ----
+
+    fn is_leaving(&self) -> bool {
+        self.leaving_since.is_some()
+    }
+
+    fn see_whether_to_leave(&mut self) {
+        if self.is_leaving() {
+            return;
+        }
+        let options = &self.house.options;
+        let is_stopped = self.house.stopper.mode() != Mode::Go;
+        let all_started = options.max_jobs.is_some_and(|most| self.tickets >= most);
+        let nothing_left = options.burst && self.look != Look::Now && self.is_quiet();
+        let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
+        let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
+        if is_stopped || all_started || nothing_left || idle_too_long {
+            self.leaving_since = Some(Instant::now());
+            if is_stopped && !self.held.is_empty() {
+                self.tell(Event::Stopping);
+            }
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.held.is_empty() && self.outbox.is_empty()
+    }
+
+    /// A watcher that still waits could take an id that nobody starts: it is called back first.
+    /// Programs that were told to stop are seen to their end.
+    fn has_left(&mut self) -> bool {
+        let Some(since) = self.leaving_since else { return false };
+        if !self.is_quiet() {
+            return false;
+        }
+        let is_waited_for = self.watchers.any_armed() || self.late.values().any(|late| late.is_program);
+        if is_waited_for && since.elapsed() < LEAVE_WITHIN {
+            self.watchers.unblock(&self.house.store);
+            return false;
+        }
+        true
+    }
+}
+
+/// How long a job may run; `None` for ever.
+fn allowed(timeout: Option<i64>) -> Option<Duration> {
+    match timeout.unwrap_or(DEFAULT_TIMEOUT) {
+        -1 => None,
+        seconds if seconds <= 0 => Some(Duration::from_secs(DEFAULT_TIMEOUT as u64)),
+        seconds => Some(Duration::from_secs(seconds as u64)),
+    }
+}

@@ -1,0 +1,190 @@
+//! What a worker tells: to its listeners, and as log lines.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something a worker did or noticed. `Display` is the log line.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It is ready for jobs.
+    Ready {
+        /// Its name.
+        worker: String,
+        /// The queues it listens on, in order.
+        queues: Vec<String>,
+    },
+    /// A job was started.
+    Started {
+        /// The job.
+        id: String,
+        /// Its queue.
+        queue: String,
+        /// What it calls.
+        description: String,
+    },
+    /// A job finished, and Redis knows.
+    Finished {
+        /// The job.
+        id: String,
+        /// How long it ran.
+        took: Duration,
+    },
+    /// A job failed for good, and Redis knows.
+    Failed {
+        /// The job.
+        id: String,
+        /// The first line of the error.
+        error: String,
+    },
+    /// A run failed; the job will be tried again.
+    Retried {
+        /// The job.
+        id: String,
+        /// After this delay.
+        delay: Duration,
+        /// The first line of the error.
+        error: String,
+    },
+    /// A job was put back unfinished, because the worker stops.
+    PutBack {
+        /// The job.
+        id: String,
+    },
+    /// The end of a run was refused: the job was canceled, deleted or taken over meanwhile.
+    Stale {
+        /// The job.
+        id: String,
+    },
+    /// An id was dropped from its queue: it has expired, was deleted, or has ended already.
+    Dropped {
+        /// The job.
+        id: String,
+    },
+    /// An id was set aside: its record cannot be read.
+    SetAside {
+        /// The id, as far as it is text.
+        id: String,
+    },
+    /// No job waits, none runs.
+    Idle,
+    /// No job is started until somebody resumes.
+    Suspended,
+    /// Redis cannot be used now.
+    Trouble {
+        /// Why.
+        error: String,
+        /// When it will be tried again.
+        retry_in: Duration,
+    },
+    /// Redis can be used again.
+    Recovered,
+    /// It starts nothing more and waits for what runs.
+    Stopping,
+    /// It has ended.
+    Ended,
+    /// Something a person should know.
+    Warning(String),
+}
+
+impl Event {
+    fn level(&self) -> log::Level {
+        match self {
+            Event::Idle | Event::Dropped { .. } => log::Level::Debug,
+            Event::Failed { .. } | Event::Retried { .. } | Event::Stale { .. } => log::Level::Warn,
+            Event::SetAside { .. } | Event::Trouble { .. } | Event::Warning(_) => log::Level::Warn,
+            _ => log::Level::Info,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Ready { worker, queues } => {
+                write!(f, "worker {worker} (pid {}) listens on {}", std::process::id(), queues.join(", "))
+            }
+            Event::Started { id, queue, description } => {
+                write!(f, "{queue}: {} ({id})", Printable(description))
+            }
+            Event::Finished { id, took } => write!(f, "{id} finished in {took:.1?}"),
+            Event::Failed { id, error } => write!(f, "{id} failed: {}", Printable(error)),
+            Event::Retried { id, delay, error } => {
+                write!(f, "{id} failed, next try in {} s: {}", delay.as_secs(), Printable(error))
+            }
+            Event::PutBack { id } => write!(f, "{id} put back unfinished"),
+            Event::Stale { id } => {
+                write!(f, "{id} ended here, but it was canceled, deleted or taken over: nothing changed")
+            }
+            Event::Dropped { id } => write!(f, "{} dropped: expired, deleted or ended", Printable(id)),
+            Event::SetAside { id } => write!(f, "{} set aside: its record cannot be read", Printable(id)),
+            Event::Idle => f.write_str("idle"),
+            Event::Suspended => f.write_str("suspended; `rq-rs resume` lets it go on"),
+            Event::Trouble { error, retry_in } => {
+                write!(f, "{error}; next try in {:.1} s", retry_in.as_secs_f64())
+            }
+            Event::Recovered => f.write_str("Redis is back"),
+            Event::Stopping => {
+                f.write_str("stopping when what runs has ended; a second signal puts it back instead")
+            }
+            Event::Ended => f.write_str("ended"),
+            Event::Warning(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Text of unknown origin on one line: nobody forges log lines or moves the cursor.
+pub(crate) struct Printable<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let odd = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        for (n, c) in self.0.chars().enumerate() {
+            if n == 300 {
+                return f.write_str("…");
+            }
+            match odd(c) {
+                true => write!(f, "{}", c.escape_default())?,
+                false => fmt::Write::write_char(f, c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+type Hear = Box<dyn Fn(&Event) + Send + Sync>;
+
+/// Who is told. The log always is.
+#[derive(Clone, Default)]
+pub(crate) struct Listener(Arc<Vec<Hear>>);
+
+impl Listener {
+    pub(crate) fn add(&mut self, hear: Hear) {
+        if let Some(all) = Arc::get_mut(&mut self.0) {
+            all.push(hear);
+        }
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        log::log!(target: "rq_rs", event.level(), "{event}");
+        for hear in self.0.iter() {
+            hear(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Printable;
+
+    #[test]
+    fn job_text_cannot_forge_log_lines() {
+        let text = "a\nb\r\u{1b}[31m\u{202e}ö";
+        assert_eq!(Printable(text).to_string(), r"a\nb\r\u{1b}[31m\u{202e}ö");
+        assert_eq!(Printable(&"x".repeat(1000)).to_string().chars().count(), 301);
+    }
+}

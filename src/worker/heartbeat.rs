@@ -1,0 +1,208 @@
+//! The heartbeat: one thread that renews the worker's record and the leases of all it runs, in
+//! one round trip, and never waits behind anything else.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use super::dispatch::Message;
+use super::{Options, farewell, redis_thread};
+use crate::dialect::QueueKeys;
+use crate::error::{Error, Result};
+use crate::job::iso;
+use crate::store::{Call, HEARTBEAT, Store, reply};
+
+/// News of the state and the counts are written at most this often.
+const NEWS_EVERY: Duration = Duration::from_secs(1);
+
+/// What the dispatcher runs and has done: written by it, read by the heartbeat.
+pub(crate) struct Board {
+    running: Mutex<HashMap<String, (usize, Arc<AtomicBool>)>>,
+    state: Mutex<&'static str>,
+    successful: AtomicU64,
+    failed: AtomicU64,
+    working_micros: AtomicU64,
+    birth: Vec<(&'static str, String)>,
+}
+
+impl Board {
+    pub(crate) fn new(options: &Options) -> Self {
+        let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+        Board {
+            running: Mutex::default(),
+            state: Mutex::new("started"),
+            successful: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            working_micros: AtomicU64::new(0),
+            birth: vec![
+                ("birth", iso(Utc::now())),
+                ("queues", options.queues.join(",")),
+                ("pid", std::process::id().to_string()),
+                ("hostname", host.unwrap_or_default()),
+                ("version", env!("CARGO_PKG_VERSION").to_owned()),
+                ("concurrency", options.concurrency.to_string()),
+            ],
+        }
+    }
+
+    /// The lease of this member is to be renewed. The flag is set when it is lost.
+    pub(crate) fn hold(&self, member: String, queue: usize, flag: &Arc<AtomicBool>) {
+        lock(&self.running).insert(member, (queue, Arc::clone(flag)));
+    }
+
+    pub(crate) fn let_go(&self, member: &str) {
+        lock(&self.running).remove(member);
+    }
+
+    pub(crate) fn set_state(&self, state: &'static str) -> bool {
+        let mut held = lock(&self.state);
+        std::mem::replace(&mut *held, state) != state
+    }
+
+    pub(crate) fn count(&self, succeeded: bool, took: Duration) {
+        let counter = if succeeded { &self.successful } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.working_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = self.birth.clone();
+        let seconds = self.working_micros.load(Ordering::Relaxed) as f64 / 1e6;
+        fields.push(("last_heartbeat", iso(Utc::now())));
+        fields.push(("state", lock(&self.state).to_string()));
+        fields.push(("successful_job_count", self.successful.load(Ordering::Relaxed).to_string()));
+        fields.push(("failed_job_count", self.failed.load(Ordering::Relaxed).to_string()));
+        fields.push(("total_working_time", seconds.to_string()));
+        fields
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The running thread.
+pub(crate) struct Heartbeat {
+    news: Sender<News>,
+    thread: JoinHandle<()>,
+}
+
+enum News {
+    Stop,
+}
+
+impl Heartbeat {
+    /// Registers the worker, then keeps it alive.
+    pub(crate) fn start(
+        store: &Arc<Store>,
+        options: &Arc<Options>,
+        queues: &[QueueKeys],
+        board: &Arc<Board>,
+        inbox: Sender<Message>,
+    ) -> Result<Self> {
+        let heart = Heart {
+            store: Arc::clone(store),
+            options: Arc::clone(options),
+            queues: queues.to_vec(),
+            board: Arc::clone(board),
+            inbox,
+        };
+        // A record left by an earlier worker of this name must not lend it its death or its counts.
+        let record = store.keys.worker(&options.name);
+        store.ask(&Call::command("DEL").arg(record))?;
+        heart.beat()?;
+        let (news, listen) = channel();
+        let thread = redis_thread("rq-rs heartbeat", move || heart.run(&listen));
+        Ok(Heartbeat { news, thread })
+    }
+
+    /// The last beat, with the final counts, and the farewell.
+    pub(crate) fn stop(self) {
+        let _ = self.news.send(News::Stop);
+        let _ = self.thread.join();
+    }
+}
+
+struct Heart {
+    store: Arc<Store>,
+    options: Arc<Options>,
+    queues: Vec<QueueKeys>,
+    board: Arc<Board>,
+    inbox: Sender<Message>,
+}
+
+impl Heart {
+    fn run(&self, news: &Receiver<News>) {
+        let every = self.options.lease / 3;
+        let mut written = self.told();
+        let mut last = Instant::now();
+        loop {
+            match news.recv_timeout(NEWS_EVERY.min(every)) {
+                Err(RecvTimeoutError::Timeout) => {}
+                _ => break,
+            }
+            let told = self.told();
+            if last.elapsed() < every && told == written {
+                continue;
+            }
+            match self.beat() {
+                Ok(()) => (written, last) = (told, Instant::now()),
+                // The dispatcher tells people about an outage; here it is only tried again.
+                Err(error) => log::debug!(target: "rq_rs", "heartbeat: {error}"),
+            }
+        }
+        let _ = self.beat();
+        let _ = self.store.exchange(&farewell(&self.store, &self.options, &self.queues));
+    }
+
+    /// What would be written, without the times.
+    fn told(&self) -> (&'static str, u64, u64) {
+        let board = &self.board;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (*lock(&board.state), count(&board.successful), count(&board.failed))
+    }
+
+    fn beat(&self) -> Result<()> {
+        let record = self.store.keys.worker(&self.options.name);
+        let workers = self.store.keys.workers();
+        let mut keys = vec![record.as_str(), &workers];
+        for queue in &self.queues {
+            keys.extend([queue.workers.as_str(), &queue.wip]);
+        }
+        let fields = self.board.fields();
+        let mut call = Call::script(&HEARTBEAT, &keys)
+            .arg(self.options.worker_ttl.as_secs() + 60)
+            .arg(self.options.lease.as_secs_f64())
+            .arg(fields.len() * 2);
+        for (field, value) in &fields {
+            call = call.arg(field).arg(value);
+        }
+        for (member, (queue, _)) in lock(&self.board.running).iter() {
+            call = call.arg(queue).arg(member);
+        }
+        let mut answers = self.store.exchange(&[call])?;
+        let lost = answers.pop().unwrap_or_else(|| Err(no_answer()))?;
+        for member in reply::texts(lost)? {
+            self.lose(&member);
+        }
+        Ok(())
+    }
+
+    /// A job that ended while the heartbeat was on its way is not lost.
+    fn lose(&self, member: &str) {
+        if let Some((_, flag)) = lock(&self.board.running).get(member) {
+            flag.store(true, Ordering::Relaxed);
+            let _ = self.inbox.send(Message::LeaseLost);
+        }
+    }
+}
+
+fn no_answer() -> Error {
+    Error::Corrupt { what: "an empty reply of Redis".to_owned() }
+}

@@ -1,0 +1,315 @@
+//! A worker: threads around one loop. `start → wait → stop` is told here; the loop is in
+//! `dispatch`.
+//!
+//! | thread | talks to Redis | does |
+//! |---|---|---|
+//! | dispatcher | one connection | the loop: claims, hands out, decides, finishes |
+//! | watcher, one for each queue | one each, while idle | waits for the next push |
+//! | slots | never | run handlers |
+//! | heartbeat | one | renews the record and the leases |
+//! | care | one | duties: due jobs, old entries |
+
+mod care;
+mod context;
+mod dispatch;
+mod event;
+mod handlers;
+mod heartbeat;
+mod outage;
+mod panics;
+mod processes;
+mod stop;
+mod threads;
+mod watch;
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use context::Context;
+pub use event::Event;
+#[cfg(feature = "cli")]
+pub(crate) use event::Printable;
+#[cfg(feature = "cli")]
+pub(crate) use handlers::Handlers;
+pub use stop::{Stopper, Summary};
+
+use crate::dialect::QueueKeys;
+use crate::error::{Error, Result};
+use crate::job::{Ttl, check_queue_name};
+use crate::store::{Call, Store};
+use dispatch::{Dispatcher, Message};
+use event::Listener;
+#[cfg(not(feature = "cli"))]
+use handlers::Handlers;
+use heartbeat::{Board, Heartbeat};
+
+/// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
+pub(crate) struct Options {
+    pub(crate) queues: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) concurrency: usize,
+    pub(crate) burst: bool,
+    pub(crate) max_jobs: Option<u64>,
+    pub(crate) max_idle_time: Option<Duration>,
+    pub(crate) result_ttl: Ttl,
+    pub(crate) max_result: usize,
+    pub(crate) worker_ttl: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) kill_after: Duration,
+    pub(crate) broker_max_retries: u32,
+}
+
+/// Runs jobs of one or more queues with the handlers it was given.
+///
+/// ```no_run
+/// use rq_rs::{Context, Worker};
+///
+/// fn main() -> anyhow::Result<()> {
+///     Worker::connect("redis://127.0.0.1/", ["high", "default"])?
+///         .handler("add", |_: &Context, (a, b): (i64, i64)| Ok(a + b))
+///         .concurrency(4)
+///         .run()?;
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a worker does nothing until it is run"]
+pub struct Worker {
+    store: Arc<Store>,
+    options: Options,
+    handlers: Handlers,
+    listener: Listener,
+    stopper: Stopper,
+}
+
+impl Worker {
+    /// A worker for these queues: a job of an earlier queue goes before any job of a later one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad URL, a bad name or no queue at all;
+    /// [`Error::Unreachable`], [`Error::Denied`].
+    pub fn connect<Q: Into<String>>(url: &str, queues: impl IntoIterator<Item = Q>) -> Result<Self> {
+        Self::on(&Store::connect(url)?, queues.into_iter().map(Into::into).collect())
+    }
+
+    pub(crate) fn on(store: &Arc<Store>, queues: Vec<String>) -> Result<Self> {
+        if queues.is_empty() {
+            return Err(Error::invalid("a worker needs a queue", "name at least one, as in \"default\""));
+        }
+        queues.iter().try_for_each(|name| check_queue_name(name))?;
+        let mut unique = queues;
+        let mut seen = std::collections::HashSet::new();
+        unique.retain(|name| seen.insert(name.clone()));
+        Ok(Worker {
+            store: Arc::clone(store),
+            options: Options {
+                queues: unique,
+                name: uuid::Uuid::new_v4().simple().to_string(),
+                concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+                burst: false,
+                max_jobs: None,
+                max_idle_time: None,
+                result_ttl: Ttl::seconds(500),
+                max_result: 1024 * 1024,
+                worker_ttl: Duration::from_secs(420),
+                lease: Duration::from_secs(30),
+                kill_after: Duration::from_secs(5),
+                broker_max_retries: 100,
+            },
+            handlers: Handlers::default(),
+            listener: Listener::default(),
+            stopper: Stopper::default(),
+        })
+    }
+
+    /// The same worker under another key prefix; see [`Queue::prefix`](crate::Queue::prefix).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn prefix(mut self, prefix: &str) -> Result<Self> {
+        self.store = self.store.prefixed(prefix)?;
+        Ok(self)
+    }
+
+    /// Runs jobs of this name with this function. Its second argument decides what fits: a tuple
+    /// takes positional arguments, a struct takes keywords (or positions in the order of its
+    /// fields), `()` takes nothing, anything else takes one argument.
+    ///
+    /// What it returns is the job's result. An error fails the job, or has it tried again where the
+    /// job has a [`Retry`](crate::Retry) policy or the error says so ([`Retry::later`](crate::Retry::later),
+    /// [`GiveUp`](crate::GiveUp)); a panic is caught and is an error.
+    pub fn handler<T, R, F>(mut self, name: impl Into<String>, function: F) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Fn(&Context, T) -> anyhow::Result<R> + Send + Sync + 'static,
+    {
+        self.handlers.add_function(name.into(), function);
+        self
+    }
+
+    /// Runs jobs of this name with a command, `*` for every name that has no handler. The command
+    /// is split like shell words, but no shell runs. The job comes as one JSON object on standard
+    /// input (`id queue handler args kwargs attempt meta deadline`), standard output is the result
+    /// (JSON if it parses, else text), standard error is kept with a job that fails. Exit code 0
+    /// finishes, 75 asks for a retry, anything else or a signal fails the job; past its timeout the
+    /// whole process group gets TERM, and five seconds later KILL.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the command cannot be split or its program is not found.
+    pub fn exec(mut self, name: impl Into<String>, command: &str) -> Result<Self> {
+        self.handlers.add_command(name.into(), command)?;
+        Ok(self)
+    }
+
+    pub(crate) fn with_handlers(mut self, handlers: Handlers) -> Self {
+        self.handlers = handlers;
+        self
+    }
+
+    /// How many jobs run at once. Default: the number of cores.
+    pub fn concurrency(mut self, slots: usize) -> Self {
+        self.options.concurrency = slots.max(1);
+        self
+    }
+
+    /// Its name in lists and logs. Default: 32 random hex digits.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.name = name.into();
+        self
+    }
+
+    /// Ends when no job is left to start. Default: waits for more.
+    pub fn burst(mut self, burst: bool) -> Self {
+        self.options.burst = burst;
+        self
+    }
+
+    /// Ends after it has started this many jobs. Default: never.
+    pub fn max_jobs(mut self, jobs: u64) -> Self {
+        self.options.max_jobs = Some(jobs);
+        self
+    }
+
+    /// Ends when it had nothing to do for this long. Default: never.
+    pub fn max_idle_time(mut self, idle: Duration) -> Self {
+        self.options.max_idle_time = Some(idle);
+        self
+    }
+
+    /// How long results are kept of jobs that do not say. Default: 500 s.
+    pub fn result_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.options.result_ttl = ttl.into();
+        self
+    }
+
+    /// A job whose result is more than this many bytes of JSON fails. Default: 1 MiB.
+    pub fn max_result(mut self, bytes: usize) -> Self {
+        self.options.max_result = bytes;
+        self
+    }
+
+    /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ).
+    pub fn worker_ttl(mut self, ttl: Duration) -> Self {
+        self.options.worker_ttl = ttl.max(Duration::from_secs(30));
+        self
+    }
+
+    /// How often in a row it tries to reach a lost Redis before it gives up, with delays that grow
+    /// from 0.1 s to 30 s. Default: 100; 0 for ever.
+    pub fn broker_max_retries(mut self, tries: u32) -> Self {
+        self.options.broker_max_retries = tries;
+        self
+    }
+
+    /// Hears everything the worker does, in order; for tests, logs and metrics. Called on the
+    /// worker's own threads: be quick, or hand the event to a channel.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listener.add(Box::new(listener));
+        self
+    }
+
+    /// Stops this worker from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Works until it is stopped, or its options say it is done.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
+    /// [`Error::BrokerLost`] when Redis stayed away too long.
+    pub fn run(self) -> Result<Summary> {
+        let Worker { store, options, handlers, listener, stopper } = self;
+        if handlers.is_empty() {
+            return Err(Error::invalid(
+                "the worker has no handlers: every job would fail",
+                "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
+            ));
+        }
+        check_worker_name(&options.name)?;
+        crate::server::check(&store, &mut |warning| listener.tell(&Event::Warning(warning)))?;
+        panics::catch_places();
+        let options = Arc::new(options);
+        let queues: Vec<QueueKeys> = options.queues.iter().map(|name| store.keys.queue(name)).collect();
+        let (inbox, messages) = mpsc::channel::<Message>();
+        stopper.attach(inbox.clone());
+        let board = Arc::new(Board::new(&options));
+        let heartbeat = Heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
+        let care = care::start(&store, &queues, &listener);
+        let dispatcher = Dispatcher::new(
+            dispatch::House { store, options, queues, listener, stopper, board },
+            handlers,
+            (inbox, messages),
+        );
+        let summary = redis_thread("rq-rs dispatch", move || dispatcher.run()).join();
+        care.stop();
+        heartbeat.stop();
+        summary.unwrap_or_else(|_| {
+            Err(Error::Corrupt { what: "the worker's loop panicked; this is a bug of rq-rs".to_owned() })
+        })
+    }
+}
+
+fn check_worker_name(name: &str) -> Result<()> {
+    let bad = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if !name.is_empty() && name.len() <= 200 && !name.chars().any(bad) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("{name:?} cannot be a worker name"),
+        "1 to 200 characters without space or slash",
+    ))
+}
+
+/// A thread that talks to Redis: no signal may interrupt it, because an interrupted read loses
+/// the reply, and with it perhaps a job.
+fn redis_thread<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            // Refused only for an invalid `how`, which the call does not take.
+            let _ = nix::sys::signal::SigSet::all().thread_block();
+            body()
+        })
+        .expect("the system has a thread left")
+}
+
+/// Commands that take a worker's record away when it ends.
+fn farewell(store: &Store, options: &Options, queues: &[QueueKeys]) -> Vec<Call> {
+    let record = store.keys.worker(&options.name);
+    let mut calls = vec![Call::command("SREM").arg(store.keys.workers()).arg(&record)];
+    for queue in queues {
+        calls.push(Call::command("SREM").arg(&queue.workers).arg(&record));
+    }
+    let now = crate::job::iso(chrono::Utc::now());
+    calls.push(Call::command("HSET").arg(&record).arg("death").arg(now));
+    calls.push(Call::command("EXPIRE").arg(&record).arg(60));
+    calls
+}

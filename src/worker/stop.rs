@@ -1,0 +1,96 @@
+//! Stopping: three states, and what a worker says when it has ended.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::dispatch::Message;
+
+/// Ctrl-C reaches a whole process group, and wrappers forward it: a second signal this soon after
+/// the first is the same one (as in RQ).
+const ECHO: Duration = Duration::from_secs(1);
+
+/// How much a worker still does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Mode {
+    /// Everything.
+    #[default]
+    Go,
+    /// Starts nothing more, lets end what runs, then leaves.
+    Warm,
+    /// Puts back what runs, and leaves.
+    Cold,
+}
+
+/// Stops a worker from any thread. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Stopper(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    mode: Mode,
+    first_signal: Option<Instant>,
+    inbox: Option<Sender<Message>>,
+}
+
+impl Stopper {
+    /// Starts no more jobs, waits for those that run, then ends the worker.
+    pub fn stop(&self) {
+        self.go_down_to(Mode::Warm);
+    }
+
+    /// Puts the jobs that run back at the head of their queues, without counting an attempt, and
+    /// ends the worker. Threads cannot be killed: what a handler still does goes on until the
+    /// process ends, but changes nothing in Redis.
+    pub fn stop_now(&self) {
+        self.go_down_to(Mode::Cold);
+    }
+
+    /// What INT and TERM mean: the first one stops, a later one stops now. One that comes within a
+    /// second of the first is taken for its echo.
+    pub fn signal(&self) {
+        let first = *self.lock().first_signal.get_or_insert_with(Instant::now);
+        match self.mode() {
+            Mode::Go => self.stop(),
+            _ if first.elapsed() < ECHO => {}
+            _ => self.stop_now(),
+        }
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        self.lock().mode
+    }
+
+    pub(crate) fn attach(&self, inbox: Sender<Message>) {
+        self.lock().inbox = Some(inbox);
+    }
+
+    fn go_down_to(&self, mode: Mode) {
+        let mut state = self.lock();
+        state.mode = state.mode.max(mode);
+        if let Some(inbox) = &state.inbox {
+            // A worker that has ended hears nothing, and need not.
+            let _ = inbox.send(Message::Stop);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a worker did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Jobs that finished.
+    pub finished: u64,
+    /// Jobs that failed for good.
+    pub failed: u64,
+    /// Runs that failed and are to be tried again.
+    pub retried: u64,
+    /// Jobs that were put back unfinished because the worker had to stop.
+    pub put_back: u64,
+    /// Runs whose end was refused because somebody else had taken the job.
+    pub stale: u64,
+}

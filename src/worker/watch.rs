@@ -1,0 +1,129 @@
+//! Watchers: while there is nothing to do, one thread for each queue blocks in
+//! `BRPOPLPUSH queue intermediate`. The first push wakes exactly one worker, and an id that a dead
+//! watcher took lies in the intermediate list, not nowhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::dispatch::Message;
+use super::redis_thread;
+use crate::dialect::QueueKeys;
+use crate::error::Result;
+use crate::fetch::Woken;
+use crate::store::{Call, Line, Store, reply};
+
+/// How long one blocking call lasts. Bounds how late a half-dead connection is noticed.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// The watchers of a worker. Each is armed for one id at a time.
+pub(crate) struct Watchers {
+    all: Vec<Watcher>,
+}
+
+struct Watcher {
+    arm: Sender<()>,
+    armed: bool,
+    /// The id of its connection on the server, for `CLIENT UNBLOCK`; 0 before it has one.
+    client: Arc<AtomicI64>,
+}
+
+impl Watchers {
+    pub(crate) fn start(store: &Arc<Store>, queues: &[QueueKeys], inbox: &Sender<Message>) -> Self {
+        let watch = |(number, queue): (usize, &QueueKeys)| {
+            let (arm, armed) = channel();
+            let client = Arc::new(AtomicI64::new(0));
+            let thread = Thread {
+                store: Arc::clone(store),
+                number,
+                queue: queue.clone(),
+                armed,
+                inbox: inbox.clone(),
+                client: Arc::clone(&client),
+            };
+            redis_thread("rq-rs watch", move || thread.run());
+            Watcher { arm, armed: false, client }
+        };
+        Watchers { all: queues.iter().enumerate().map(watch).collect() }
+    }
+
+    /// Lets the watcher of a queue wait for an id, if it does not already.
+    pub(crate) fn arm(&mut self, queue: usize) {
+        let watcher = &mut self.all[queue];
+        if !watcher.armed {
+            watcher.armed = watcher.arm.send(()).is_ok();
+        }
+    }
+
+    /// The watcher has said how its wait ended.
+    pub(crate) fn disarmed(&mut self, queue: usize) {
+        self.all[queue].armed = false;
+    }
+
+    pub(crate) fn any_armed(&self) -> bool {
+        self.all.iter().any(|watcher| watcher.armed)
+    }
+
+    /// Ends the waits that are under way. One that has only just begun may need another call.
+    pub(crate) fn unblock(&self, store: &Store) {
+        let armed = self.all.iter().filter(|watcher| watcher.armed);
+        let clients = armed.map(|watcher| watcher.client.load(Ordering::Relaxed)).filter(|id| *id > 0);
+        let calls: Vec<Call> = clients.map(|id| Call::command("CLIENT").arg("UNBLOCK").arg(id)).collect();
+        if !calls.is_empty() {
+            // Nothing depends on it: a wait ends by itself after a few seconds.
+            let _ = store.exchange(&calls);
+        }
+    }
+}
+
+struct Thread {
+    store: Arc<Store>,
+    number: usize,
+    queue: QueueKeys,
+    armed: Receiver<()>,
+    inbox: Sender<Message>,
+    client: Arc<AtomicI64>,
+}
+
+impl Thread {
+    fn run(self) {
+        let mut line = None;
+        while self.armed.recv().is_ok() {
+            let message = match self.wait(&mut line) {
+                Ok(Some(id)) => Message::Woken(Woken { queue: self.number, id }),
+                Ok(None) => Message::Slept { queue: self.number },
+                Err(error) => {
+                    line = None;
+                    self.client.store(0, Ordering::Relaxed);
+                    Message::WatchFailed { queue: self.number, error }
+                }
+            };
+            if self.inbox.send(message).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn wait<'a>(&'a self, line: &mut Option<Line<'a>>) -> Result<Option<Vec<u8>>> {
+        let line = match line {
+            Some(line) => line,
+            None => line.insert(self.connect()?),
+        };
+        let (command, options) = self.store.dialect.wait;
+        let call = Call::command(command)
+            .arg(&self.queue.list)
+            .arg(&self.queue.intermediate)
+            .arg(options)
+            .arg(BLOCK.as_secs());
+        reply::bytes(line.call(&call)?)
+    }
+
+    fn connect(&self) -> Result<Line<'_>> {
+        let mut line = self.store.line(BLOCK)?;
+        let id = line.call(&Call::command("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
+        // Without the right to ask, stopping takes a few seconds longer.
+        self.client.store(id.unwrap_or(0), Ordering::Relaxed);
+        Ok(line)
+    }
+}
