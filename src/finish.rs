@@ -86,7 +86,11 @@ pub(crate) fn end(running: Running, verdict: Verdict, result_ttl: Ttl, now: Date
 
 /// One script call for all of them. May be repeated: an execution ends once.
 pub(crate) fn call(store: &Store, queues: &[QueueKeys], endings: &[Ending]) -> Call {
-    let keys = queues.iter().flat_map(|queue| {
+    // Only the queues concerned: a key of another one that somebody has taken must not matter.
+    let mut concerned: Vec<usize> = endings.iter().map(|ending| ending.queue).collect();
+    concerned.sort_unstable();
+    concerned.dedup();
+    let keys = concerned.iter().filter_map(|number| queues.get(*number)).flat_map(|queue| {
         let five = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
         five.map(String::as_str)
     });
@@ -98,7 +102,7 @@ pub(crate) fn call(store: &Store, queues: &[QueueKeys], endings: &[Ending]) -> C
         .arg(store.dialect.failed_forever);
     for ending in endings {
         call = call
-            .arg(ending.queue)
+            .arg(concerned.binary_search(&ending.queue).unwrap_or(0))
             .arg(&ending.id)
             .arg(&ending.execution)
             .arg(ending.place)

@@ -23,6 +23,7 @@ if status == 'queued' and redis.call('LLEN', KEYS[2]) <= tonumber(ARGV[4]) then
   redis.call('LREM', KEYS[2], 0, id)
 end
 redis.call('HSET', job, 'status', 'canceled', 'ended_at', ARGV[2])
+redis.call('HDEL', job, 'execution_id') -- so that the end of its run is not taken for a repeated one
 redis.call('EXPIRE', job, ARGV[3])
 redis.call('ZADD', KEYS[7], redis.call('TIME')[1], id)
 redis.call('PUBLISH', KEYS[8], 'canceled')

@@ -40,8 +40,8 @@ local function finish(base, id, execution, place, seconds, first, last)
     local held = redis.pcall('HMGET', key, 'execution_id', 'status')
     return held[1] == execution and held[2] ~= 'started' and 2 or 0
   end
-  local known = redis.pcall('HMGET', key, 'created_at', 'data', 'waited')
-  if not known[1] and not known[2] then return 0 end -- deleted behind our back: do not half revive it
+  local known = redis.pcall('HMGET', key, 'status', 'waited')
+  if not known[1] then return 0 end -- deleted behind our back: do not half revive it
   redis.call('HSET', key, unpack(ARGV, first, last))
   local is_end = true
   if place == 'finished' then keep(key, KEYS[base + 3], id, seconds, '+inf')
@@ -53,7 +53,7 @@ local function finish(base, id, execution, place, seconds, first, last)
     else redis.call(push, KEYS[base + 1], id)
     end
   end
-  if is_end and known[3] then redis.call('PUBLISH', channel .. id, ARGV[first + 1]) end
+  if is_end and known[2] then redis.call('PUBLISH', channel .. id, ARGV[first + 1]) end
   return 1
 end
 

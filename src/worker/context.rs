@@ -21,6 +21,7 @@ pub struct Context {
     attempt: u32,
     delivery: u32,
     meta: Map<String, Value>,
+    timeout: Option<Duration>,
     deadline: Option<Instant>,
     canceled: Arc<AtomicBool>,
     inbox: Sender<Message>,
@@ -43,7 +44,8 @@ impl Context {
             attempt: record.number_of_retries + 1,
             delivery: record.deliveries + 1,
             meta: record.meta.clone(),
-            deadline: place.deadline,
+            timeout: place.timeout,
+            deadline: place.timeout.map(|timeout| Instant::now() + timeout),
             canceled,
             inbox,
         }
@@ -84,6 +86,11 @@ impl Context {
     /// How often this attempt was handed out: more than 1 when a worker was lost with it.
     pub fn delivery(&self) -> u32 {
         self.delivery
+    }
+
+    /// How long it may run; `None` for ever.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     /// When its time is over; `None` when it may run for ever.
@@ -130,9 +137,9 @@ impl Context {
     }
 }
 
-/// Where and until when a job runs.
+/// Where and how long a job runs.
 pub(crate) struct Place<'a> {
     pub(crate) queue: &'a str,
     pub(crate) worker: &'a str,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) timeout: Option<Duration>,
 }

@@ -233,6 +233,10 @@ impl Dispatcher {
     }
 
     fn hear_end(&mut self, ticket: u64, outcome: Outcome) {
+        if self.house.options.burst {
+            // No watcher tells of what this job has enqueued, or of its own next try.
+            self.look = Look::Now;
+        }
         match self.held.remove(&ticket) {
             Some(held) => {
                 self.slots.release(held.seat);
@@ -459,10 +463,11 @@ impl Dispatcher {
         self.tickets += 1;
         let options = &self.house.options;
         let flag = Arc::new(AtomicBool::new(false));
-        let deadline = allowed(running.record.timeout).map(|timeout| Instant::now() + timeout);
+        let timeout = allowed(running.record.timeout);
         let queue = options.queues.get(running.queue).map_or("", String::as_str);
-        let place = Place { queue, worker: &options.name, deadline };
+        let place = Place { queue, worker: &options.name, timeout };
         let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
+        let deadline = context.deadline();
         self.house.board.hold(running.member(), running.queue, &flag);
         self.tell(Event::Started {
             id: running.record.id.clone(),

@@ -19,6 +19,8 @@ use crate::store::{Call, HEARTBEAT, Store, reply};
 
 /// News of the state and the counts are written at most this often.
 const NEWS_EVERY: Duration = Duration::from_secs(1);
+/// While jobs run, a lost lease is noticed this soon: it is how a canceled job learns of it.
+const NOTICE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the dispatcher runs and has done: written by it, read by the heartbeat.
 pub(crate) struct Board {
@@ -148,7 +150,8 @@ impl Heart {
                 _ => break,
             }
             let told = self.told();
-            if last.elapsed() < every && told == written {
+            let due = if lock(&self.board.running).is_empty() { every } else { every.min(NOTICE_WITHIN) };
+            if last.elapsed() < due && told == written {
                 continue;
             }
             match self.beat() {

@@ -249,7 +249,7 @@ impl Supervised {
     }
 
     fn to_its_end(mut self, context: &Context) -> std::io::Result<End> {
-        self.end.allowed = context.time_left();
+        self.end.allowed = context.timeout();
         let mut kill_at = None;
         loop {
             let exited = self.wait_for_news(LOOK_EVERY)?;

@@ -1,0 +1,140 @@
+//! Bad input gets an error that says what, where and what to do; exit 1, or 2 for usage.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use crate::support::{House, Output, Process};
+
+fn with_url(url: &str, words: &[&str]) -> Output {
+    Process::start(words, &[("RQ_REDIS_URL".into(), url.into())]).finish("")
+}
+
+#[track_caller]
+fn refused(output: Output, code: i32, parts: &[&str]) {
+    let stderr = output.fails(code);
+    for part in parts.iter().chain(&[" hint: "]) {
+        assert!(stderr.contains(part), "no {part:?} in: {stderr}");
+    }
+}
+
+#[test]
+fn a_redis_that_is_not_there() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("redis://127.0.0.1:{port}");
+    refused(with_url(&url, &["enqueue", "f"]), 1, &["cannot reach Redis at 127.0.0.1", "--url"]);
+    refused(with_url("unix:///no/such/socket", &["info"]), 1, &["cannot reach Redis at /no/such/socket"]);
+}
+
+#[test]
+fn a_url_that_cannot_be_read() {
+    for url in ["localhost:6379", "http://localhost", "redis://", "redis://a:pass word@/x/y"] {
+        refused(with_url(url, &["info"]), 1, &["URL", "redis://USER:PASSWORD@HOST:PORT/DB"]);
+    }
+    refused(with_url("rediss://localhost", &["info"]), 1, &["TLS"]);
+}
+
+#[test]
+fn a_server_that_is_no_redis() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    refused(with_url(&url, &["info"]), 1, &["answers, but not as a Redis server does"]);
+}
+
+#[test]
+fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
+    let house = House::with_own_redis(&["--requirepass", "s3cret", "--port", "0"]);
+    let path = house.url().strip_prefix("unix://").unwrap();
+    for (url, words) in
+        [(house.url().to_owned(), "NOAUTH"), (format!("redis+unix://{path}?pass=wr0ng"), "WRONGPASS")]
+    {
+        let output = with_url(&url, &["info"]);
+        assert!(!output.stderr.contains("wr0ng"), "{output:?}");
+        refused(output, 1, &["Redis denied access", words, "redis://USER:PASSWORD@HOST:PORT"]);
+    }
+}
+
+#[test]
+fn a_password_on_the_command_line_is_not_seen_in_the_process_list() {
+    let house = House::new();
+    let url = format!("redis+unix://{}?user=ada&pass=s3cret", house.url().strip_prefix("unix://").unwrap());
+    let forms = [vec!["-u".to_owned(), url.clone()], vec![format!("--url={url}")]];
+    for form in forms {
+        let words: Vec<&str> =
+            ["worker", "--exec", "*=cat"].into_iter().chain(form.iter().map(String::as_str)).collect();
+        let output = Process::start(&words, &[]).finish("");
+        assert!(!output.stderr.contains("s3cret"), "{output:?}");
+    }
+    let tcp = "redis://ada:s3cret@127.0.0.1:1/";
+    let mut worker = Process::start(&["info", "-u", tcp, "--interval", "1"], &[]);
+    worker.says("cannot reach Redis at 127.0.0.1:1");
+    let command_line = std::fs::read_to_string(format!("/proc/{}/cmdline", worker.pid())).unwrap_or_default();
+    assert!(!command_line.contains("s3cret"), "{command_line}");
+}
+
+#[test]
+fn a_user_without_the_rights() {
+    let house = House::with_own_redis(&[]);
+    house.redis::<String>(&["ACL", "SETUSER", "default", "-evalsha"]);
+    refused(house.rq(&["enqueue", "f"]), 1, &["NOPERM", "ACL SETUSER"]);
+}
+
+#[test]
+fn a_full_redis_refuses_cleanly_and_still_hands_out_work() {
+    let house = House::with_own_redis(&[]);
+    let job = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    house.redis::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    refused(house.rq(&["enqueue", "f", "--job-id", "late"]), 1, &["OOM", "maxmemory"]);
+    assert!(!house.redis::<bool>(&["EXISTS", &house.key("job:late")]));
+    assert_eq!(house.drain(house.worker(&["default"])).finished, 1);
+    assert_eq!(house.places("default", job.id()), ["finished"]);
+}
+
+#[test]
+fn a_policy_that_may_evict_is_warned_of() {
+    let house = House::with_own_redis(&["--maxmemory-policy", "allkeys-lru"]);
+    let log = house.rq(&["worker", "--burst", "--exec", "*=cat"]).stderr;
+    assert!(log.contains("maxmemory-policy is allkeys-lru") && log.contains("noeviction"), "{log}");
+}
+
+#[test]
+fn names_and_durations_that_cannot_be() {
+    let house = House::new();
+    let file = "@/no/such/file";
+    for (words, code, part) in [
+        (vec!["enqueue", "f", "--job-id", "a b"], 1, "\"a b\" cannot be a job id"),
+        (vec!["enqueue", "f", "-q", "a,b"], 1, "\"a,b\" cannot be a queue name"),
+        (vec!["enqueue", "f", "-q", "x:intermediate"], 1, "cannot be a queue name"),
+        (vec!["enqueue", "", ":1"], 1, "cannot be a handler name"),
+        (vec!["enqueue", "f", ":{"], 2, "is not JSON"),
+        (vec!["enqueue", "f", file], 2, "cannot read /no/such/file"),
+        (vec!["enqueue", "f", "--meta", "7"], 2, "--meta is not a JSON object"),
+        (vec!["enqueue", "f", "--retry-interval", "10"], 2, "without --retry-max"),
+        (vec!["enqueue", "f", "--timeout", "0"], 2, "no time"),
+        (vec!["job", "show", "a b"], 1, "cannot be a job id"),
+        (vec!["job", "show", "missing"], 1, "no job with id missing"),
+        (vec!["info", "a b"], 1, "cannot be a queue name"),
+        (vec!["worker", "a b", "--exec", "*=cat"], 1, "cannot be a queue name"),
+        (vec!["worker"], 2, "no handlers"),
+        (vec!["info", "--prefix", "a b"], 1, "cannot be a key prefix"),
+    ] {
+        refused(house.rq(&words), code, &[part]);
+    }
+    for words in [
+        vec!["enqueue", "f", "--timeout", "soon"],
+        vec!["enqueue"],
+        vec!["no-such-command"],
+        vec!["worker", "-c", "0"],
+        vec!["enqueue", "f", "--retry-max", "1000"],
+    ] {
+        assert_eq!(house.rq(&words).code, Some(2), "{words:?}");
+    }
+    let payload = format!("x={}", "y".repeat(100_000));
+    refused(house.rq(&["enqueue", "f", &payload, "--max-payload", "50000"]), 1, &["over the limit of 50000"]);
+}

@@ -1,0 +1,252 @@
+//! The command line as people and scripts use it.
+
+use rq_rs::NewJob;
+use serde_json::{Value, json};
+
+use crate::support::House;
+
+#[test]
+fn enqueue_prints_the_id_and_takes_the_argument_forms_of_rq() {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text");
+    std::fs::write(&file, "from a file").unwrap();
+    let at = format!("@{}", file.display());
+    let id =
+        house.rq(&["enqueue", "send", "text", ":42", "-7", "to=ada", "tries:=3", &format!("body={at}")]).ok();
+    let job = house.queue("default").job(&id).unwrap();
+    assert_eq!(json!(job.args), json!(["text", 42, "-7"]));
+    assert_eq!(json!(job.kwargs), json!({"to": "ada", "tries": 3, "body": "from a file"}));
+}
+
+#[test]
+fn enqueue_has_the_options_of_a_job() {
+    let house = House::new();
+    house.rq(&["enqueue", "f", "--queue", "mail", "--job-id", "first"]).ok();
+    let shown = house
+        .rq(&[
+            "enqueue",
+            "f",
+            "-q",
+            "mail",
+            "--job-id",
+            "one",
+            "--at-front",
+            "--timeout",
+            "5m",
+            "--ttl",
+            "1h",
+            "--result-ttl",
+            "0",
+            "--failure-ttl",
+            "-1",
+            "--description",
+            "a test",
+            "--meta",
+            r#"{"user": 1}"#,
+            "--retry-max",
+            "2",
+            "--retry-interval",
+            "10",
+            "--retry-interval",
+            "1m",
+            "--json",
+        ])
+        .json();
+    let expected = json!({
+        "id": "one", "status": "queued", "origin": "mail", "timeout": 300, "ttl": 3600, "result_ttl": 0,
+        "failure_ttl": -1, "description": "a test", "meta": {"user": 1}, "retries_left": 2, "retry_intervals": [10, 60],
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+    assert_eq!(house.queue("mail").ids(0, 10).unwrap(), ["one", "first"]);
+    let duplicate = house.rq(&["enqueue", "f", "--job-id", "one"]).fails(1);
+    assert!(duplicate.contains("exists already"), "{duplicate}");
+}
+
+#[test]
+fn enqueue_wait_prints_the_result_or_says_why_there_is_none() {
+    let house = House::new();
+    let mut worker = house.start(&["worker", "--exec", "hello=echo hi", "--exec", "bad=false"]);
+    worker.says("listens on");
+    assert_eq!(house.rq(&["enqueue", "hello", "--wait"]).ok(), "hi");
+    assert_eq!(house.rq(&["enqueue", "hello", "--wait=10s", "--json"]).json()["result"], "hi");
+    let failed = house.rq(&["enqueue", "bad", "--wait"]).fails(1);
+    assert!(failed.contains("bad exited with code 1") && failed.contains("rq-rs requeue"), "{failed}");
+    let late = house.rq(&["enqueue", "hello", "-q", "nobody", "--wait=0.1s"]).fails(1);
+    assert!(late.contains("has not ended after 0.1 s"), "{late}");
+}
+
+#[test]
+fn info_shows_queues_and_workers_and_changes_nothing() {
+    let house = House::new();
+    assert!(house.rq(&["info"]).ok().contains("No queues yet"));
+    house.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("f", n))).unwrap();
+    let mut worker = house.start(&["worker", "other", "-n", "w1", "--exec", "*=cat"]);
+    worker.says("listens on");
+    let before: i64 = house.redis(&["DBSIZE"]);
+    let text = house.rq(&["info"]).ok();
+    for part in ["mail", "██", "1 queue, 3 jobs waiting", "w1", "other", "1 worker"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let facts = house.rq(&["info", "--json"]).json();
+    assert_eq!((&facts["queues"][0]["name"], &facts["queues"][0]["queued"]), (&json!("mail"), &json!(3)));
+    assert_eq!((&facts["workers"][0]["name"], &facts["suspended"]), (&json!("w1"), &json!(false)));
+    assert_eq!(house.rq(&["info", "--raw", "-Q"]).ok(), "queue mail 3, 0 executing, 0 finished, 0 failed");
+    assert!(house.rq(&["info", "mail", "-R", "-W"]).ok().contains("mail: –"));
+    assert_eq!(house.redis::<i64>(&["DBSIZE"]), before);
+}
+
+#[test]
+fn failed_lists_jobs_for_people_and_for_scripts() {
+    let house = House::new();
+    assert_eq!(house.rq(&["failed"]).ok(), "No failed jobs.");
+    assert_eq!(house.rq(&["failed", "--json"]).json(), json!([]));
+    for queue in ["a", "b"] {
+        house.queue(queue).enqueue_job(NewJob::new("fail", queue).id(queue)).unwrap();
+    }
+    house.drain(house.worker(&["a", "b"]));
+    let text = house.rq(&["failed"]).ok();
+    for part in ["fail failed: a", "fail failed: b", "2 of 2 failed jobs"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let list = house.rq(&["failed", "b", "--json"]).json();
+    assert_eq!(
+        (list.as_array().unwrap().len(), &list[0]["id"], &list[0]["handler"]),
+        (1, &json!("b"), &json!("fail"))
+    );
+    let second = house.rq(&["failed", "--offset", "1", "--limit", "1", "--json"]).json();
+    assert_eq!((second.as_array().unwrap().len(), &second[0]["id"]), (1, &json!("b")));
+}
+
+#[test]
+fn job_show_cancel_and_delete() {
+    let house = House::new();
+    house.queue("default").enqueue_job(NewJob::new("echo", "x").id("one")).unwrap();
+    assert_eq!(house.rq(&["job", "show", "one", "--json"]).json()["args"], json!(["x"]));
+    assert_eq!(house.rq(&["job", "cancel", "one"]).ok(), "one canceled");
+    assert!(house.rq(&["job", "cancel", "one"]).fails(1).contains("cannot cancel job one: it is canceled"));
+    let text = house.rq(&["job", "show", "one"]).ok();
+    assert!(text.contains("status       canceled") && text.contains("echo(\"x\")"), "{text}");
+    assert_eq!(house.rq(&["job", "delete", "one"]).ok(), "one deleted");
+    for verb in ["show", "cancel", "delete"] {
+        assert!(house.rq(&["job", verb, "one"]).fails(1).contains("no job with id one"));
+    }
+}
+
+#[test]
+fn empty_removes_what_waits() {
+    let house = House::new();
+    for queue in ["a", "b", "c"] {
+        house.queue(queue).enqueue("f", ()).unwrap();
+    }
+    assert_eq!(house.rq(&["empty", "a"]).ok(), "1 job removed from a");
+    assert_eq!(
+        house.rq(&["empty", "--all"]).ok(),
+        "0 jobs removed from a\n1 job removed from b\n1 job removed from c"
+    );
+    assert_eq!(house.rq(&["empty"]).code, Some(2));
+}
+
+#[test]
+fn suspend_and_resume_all_or_one_queue() {
+    let house = House::new();
+    house.queue("mail").enqueue("f", ()).unwrap();
+    house.rq(&["suspend"]).ok();
+    assert!(house.rq(&["info"]).ok().starts_with("All workers are suspended"));
+    house.rq(&["worker", "mail", "--burst", "--exec", "f=true"]).ok();
+    assert_eq!(house.queue("mail").count(), Ok(1));
+    house.rq(&["resume"]).ok();
+    house.rq(&["suspend", "mail"]).ok();
+    assert_eq!(house.rq(&["info", "--json"]).json()["queues"][0]["suspended"], json!(true));
+    house.rq(&["resume", "mail"]).ok();
+    house.rq(&["worker", "mail", "--burst", "--exec", "f=true"]).ok();
+    assert_eq!(house.queue("mail").count(), Ok(0));
+    assert_eq!(house.rq(&["suspend", "--duration", "0.5"]).code, Some(2));
+}
+
+#[test]
+fn demo_runs_on_a_private_redis_and_leaves_nothing_behind() {
+    let house = House::new();
+    let output = crate::support::Process::start(&["demo"], &[]).finish("");
+    let text = output.ok();
+    for part in [
+        "6 jobs finished, 1 failed",
+        "503 Service Unavailable",
+        "order 4711 confirmed",
+        "1 queue, 0 jobs waiting",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let socket = text.split("unix://").nth(1).unwrap().split(' ').next().unwrap();
+    assert!(!std::path::Path::new(socket).exists());
+    assert!(house.rq(&["demo"]).ok().contains("order 4711 confirmed"));
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    let house = House::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(house.rq(&["completions", shell]).ok().contains("requeue"), "{shell}");
+    }
+}
+
+#[test]
+fn output_is_plain_without_a_terminal_and_a_closed_pipe_is_no_error() {
+    let house = House::new();
+    house.queue("mail").enqueue("f", ()).unwrap();
+    let output = crate::support::run_in(
+        std::path::Path::new("/"),
+        "rq-rs info | head -1; rq-rs info",
+        &house.environment(),
+    );
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+    assert!(!output.stdout.contains('\u{1b}'));
+    assert!(!house.rq(&["job", "show", "missing"]).stderr.contains('\u{1b}'));
+}
+
+#[test]
+fn text_of_jobs_cannot_move_the_cursor() {
+    let house = House::new();
+    let job = NewJob::new("fail", "\u{1b}[2Jgone\nforged").id("one").description("a\u{1b}[31mb");
+    house.queue("default").enqueue_job(job).unwrap();
+    let log = house.rq(&["worker", "--burst", "--exec", "*=false"]).stderr;
+    house.drain(house.worker(&["default"]));
+    house.rq(&["requeue", "one"]).ok();
+    house.drain(house.worker(&["default"]));
+    for text in [log, house.rq(&["failed"]).ok(), house.rq(&["job", "show", "one"]).ok()] {
+        assert!(!text.contains('\u{1b}') && !text.contains("\nforged"), "{text:?}");
+    }
+}
+
+#[test]
+fn json_of_a_job_has_the_names_of_rq() {
+    let house = House::new();
+    let id = house.rq(&["enqueue", "f"]).ok();
+    let shown = house.rq(&["job", "show", &id, "--json"]).json();
+    for name in [
+        "id",
+        "status",
+        "origin",
+        "description",
+        "created_at",
+        "enqueued_at",
+        "started_at",
+        "ended_at",
+        "result",
+        "exc_info",
+        "meta",
+        "timeout",
+        "handler",
+        "args",
+        "kwargs",
+        "worker_name",
+        "ttl",
+        "result_ttl",
+        "failure_ttl",
+    ] {
+        assert!(shown.get(name).is_some(), "{name}: {shown}");
+    }
+    assert_eq!(shown["result"], Value::Null);
+}

@@ -1,0 +1,191 @@
+//! Errors, panics, retries, time-outs: one door out.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use rq_rs::{Context, Event, GiveUp, NewJob, Retry, Status};
+
+use crate::support::{House, Ledger, Live, PATIENCE};
+
+fn error_of(house: &House, id: &str) -> String {
+    let error = house.queue("default").job(id).unwrap().exc_info.clone().unwrap();
+    without_backtrace(&error).to_owned()
+}
+
+/// With `RUST_BACKTRACE` set, errors keep where they came from.
+pub(crate) fn without_backtrace(error: &str) -> &str {
+    error.split("\n\nStack backtrace:").next().unwrap()
+}
+
+#[test]
+fn a_failed_job_keeps_the_chain_of_its_error_its_handler_when_and_by_whom() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = queue.enqueue("send", "ada").unwrap();
+    let worker = house.worker(&["default"]).name("w1").handler("send", |_: &Context, to: String| {
+        std::fs::read("/no/such/file").context("no attachment").with_context(|| format!("mail to {to}"))?;
+        Ok(())
+    });
+
+    assert_eq!(house.drain(worker).failed, 1);
+
+    let job = queue.job(job.id()).unwrap();
+    let error = job.exc_info.as_deref().unwrap();
+    for part in ["send failed: mail to ada", "no attachment", "No such file"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!((job.status, job.worker_name.as_deref()), (Status::Failed, Some("w1")));
+    assert!(job.ended_at.is_some());
+    assert_eq!(queue.failed().ids(0, 10).unwrap(), [job.id()]);
+    assert_eq!(house.places("default", job.id()), ["failed"]);
+}
+
+#[test]
+fn a_panic_becomes_a_failed_job_with_message_and_place_and_the_worker_goes_on() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let bad = queue.enqueue("panic", ()).unwrap();
+    let good = queue.enqueue("add", (1, 1)).unwrap();
+    let worker = house
+        .worker(&["default"])
+        .concurrency(1)
+        .handler("panic", |_: &Context, (): ()| -> anyhow::Result<()> { panic!("at the disco {}", 7) });
+
+    let summary = house.drain(worker);
+
+    assert_eq!((summary.finished, summary.failed), (1, 1));
+    let error = error_of(&house, bad.id());
+    assert!(error.starts_with("panic panicked at tests/behaviour/failing.rs:"), "{error}");
+    assert!(error.ends_with(": at the disco 7"), "{error}");
+    assert_eq!(queue.job(good.id()).unwrap().returned::<i64>().unwrap(), 2);
+}
+
+#[test]
+fn an_error_that_panics_when_it_is_printed_is_only_one_failed_job() {
+    #[derive(Debug)]
+    struct Hostile;
+    impl std::fmt::Display for Hostile {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no words")
+        }
+    }
+    impl std::error::Error for Hostile {}
+    let house = House::new();
+    let job = house.queue("default").enqueue("hostile", ()).unwrap();
+    let worker = house
+        .worker(&["default"])
+        .handler("hostile", |_: &Context, (): ()| -> anyhow::Result<()> { Err(Hostile.into()) });
+    assert_eq!(house.drain(worker).failed, 1);
+    assert!(error_of(&house, job.id()).contains("no words"));
+}
+
+#[test]
+fn ten_megabytes_of_error_are_cut_and_say_so() {
+    let house = House::new();
+    let queue = house.queue("default").max_payload(20 << 20);
+    let job = queue.enqueue("fail", "e".repeat(10 << 20)).unwrap();
+    assert_eq!(house.drain(house.worker(&["default"])).failed, 1);
+    let error = error_of(&house, job.id());
+    assert!(error.len() < 66 << 10 && error.contains("bytes left out"), "{} bytes", error.len());
+}
+
+#[test]
+fn a_result_over_the_limit_fails_the_job_and_says_how_large_it_was() {
+    let house = House::new();
+    let job = house.queue("default").enqueue("echo", "x".repeat(100)).unwrap();
+    house.drain(house.worker(&["default"]).max_result(50));
+    assert_eq!(error_of(&house, job.id()), "the result of echo is 102 bytes, over the limit of 50");
+}
+
+#[test]
+fn a_job_with_a_policy_is_tried_again_and_may_succeed() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let queue = house.queue("default");
+    let job = queue.enqueue_job(NewJob::new("flaky", ()).retry(Retry::every(Duration::ZERO, 3))).unwrap();
+    let book = ledger.clone();
+    let worker = house.worker(&["default"]).handler("flaky", move |context: &Context, (): ()| {
+        book.write(context.attempt().to_string());
+        anyhow::ensure!(context.attempt() == 3, "not yet");
+        Ok("done")
+    });
+
+    let summary = house.drain(worker);
+
+    assert_eq!((summary.finished, summary.retried, summary.failed), (1, 2, 0));
+    assert_eq!(ledger.lines(), ["1", "2", "3"]);
+    assert_eq!(queue.job(job.id()).unwrap().retries_left, Some(1));
+}
+
+#[test]
+fn retries_end_and_the_last_error_is_kept() {
+    let house = House::new();
+    let job = NewJob::new("fail", "always").retry(Retry::every(Duration::ZERO, 2)).id("hopeless");
+    house.queue("default").enqueue_job(job).unwrap();
+    let summary = house.drain(house.worker(&["default"]));
+    assert_eq!((summary.retried, summary.failed), (2, 1));
+    assert_eq!(error_of(&house, "hopeless"), "fail failed: always");
+}
+
+#[test]
+fn a_delayed_retry_waits_in_scheduled_and_comes_back_by_itself() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job =
+        queue.enqueue_job(NewJob::new("once", ()).retry(Retry::every(Duration::from_secs(1), 1))).unwrap();
+    let live = Live::start(house.worker(&["default"]).handler("once", |context: &Context, (): ()| {
+        anyhow::ensure!(context.attempt() > 1, "the first try fails");
+        Ok(())
+    }));
+    live.sees(
+        "a retry",
+        |event| matches!(event, Event::Retried { delay, .. } if *delay == Duration::from_secs(1)),
+    );
+    job.wait::<()>(PATIENCE).unwrap();
+    assert_eq!(live.stops().finished, 1);
+    assert_eq!(house.places("default", job.id()), ["finished"]);
+}
+
+#[test]
+fn a_handler_may_ask_to_be_tried_later_or_to_give_up() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let later = queue.enqueue("later", ()).unwrap();
+    let give_up = queue.enqueue_job(NewJob::new("give_up", ()).retry(Retry::growing(5))).unwrap();
+    let worker = house
+        .worker(&["default"])
+        .handler("later", |_: &Context, (): ()| -> anyhow::Result<()> {
+            Err(anyhow::anyhow!("busy").context(Retry::later(Duration::from_secs(77))))
+        })
+        .handler("give_up", |_: &Context, (): ()| -> anyhow::Result<()> {
+            Err(GiveUp("stolen card".into()).into())
+        });
+
+    let summary = house.drain(worker);
+
+    assert_eq!((summary.retried, summary.failed), (1, 1));
+    assert_eq!(house.places("default", later.id()), ["scheduled"]);
+    assert_eq!(house.places("default", give_up.id()), ["failed"]);
+    assert!(error_of(&house, later.id()).contains("busy"));
+    assert!(error_of(&house, give_up.id()).contains("stolen card"));
+}
+
+#[test]
+fn a_handler_that_runs_out_of_time_fails_and_its_slot_goes_on() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let slow = queue.enqueue_job(NewJob::new("slow", ()).timeout(Duration::from_secs(1))).unwrap();
+    let next = queue.enqueue("add", (1, 2)).unwrap();
+    let worker = house.worker(&["default"]).concurrency(1).handler("slow", |context: &Context, (): ()| {
+        crate::support::eventually("told to stop", || context.is_canceled());
+        Ok("too late")
+    });
+
+    let summary = house.drain(worker);
+
+    assert_eq!((summary.finished, summary.failed), (1, 1));
+    assert_eq!(
+        error_of(&house, slow.id()),
+        "slow timed out after 1 s; its thread was told to stop but may still run"
+    );
+    assert_eq!(queue.job(next.id()).unwrap().returned::<i64>().unwrap(), 3);
+}

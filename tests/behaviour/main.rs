@@ -1,0 +1,20 @@
+//! What rq-rs does, in sentences. One binary, one real redis-server that it starts itself.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::too_many_lines)]
+
+mod support;
+
+//mod architecture;
+mod bad_input;
+mod calls;
+mod commands;
+//mod examples;
+mod failing;
+mod jobs;
+mod ordering;
+mod programs;
+//mod readme;
+mod records;
+mod requeueing;
+mod signals;
+mod worker_life;

@@ -1,0 +1,213 @@
+//! The test language: a house (a deployment of its own), workers that can be listened to, and the
+//! command line as a user types it.
+
+mod process;
+mod redis_server;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use redis::FromRedisValue;
+use rq_rs::{Context, Event, Queue, Stopper, Summary, Worker};
+
+pub(crate) use process::{Output, Process, run_in};
+pub(crate) use redis_server::RedisServer;
+
+/// Nothing in these tests takes this long unless it is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A deployment of its own: a key prefix that no other test has, on the Redis of this process.
+pub(crate) struct House {
+    url: String,
+    prefix: String,
+    /// Only in houses that broke their server on purpose.
+    server: Option<RedisServer>,
+}
+
+impl House {
+    pub(crate) fn new() -> Self {
+        Self::at(RedisServer::shared().url(), None)
+    }
+
+    /// With a Redis of its own, for tests that change its settings.
+    pub(crate) fn with_own_redis(settings: &[&str]) -> Self {
+        let server = RedisServer::start(settings);
+        Self::at(server.url(), Some(server))
+    }
+
+    fn at(url: String, server: Option<RedisServer>) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        House { url, prefix: format!("house{number}"), server }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn server(&self) -> &RedisServer {
+        self.server.as_ref().expect("a house with its own Redis")
+    }
+
+    pub(crate) fn key(&self, rest: &str) -> String {
+        format!("{}:{rest}", self.prefix)
+    }
+
+    pub(crate) fn queue(&self, name: &str) -> Queue {
+        Queue::connect(&self.url, name).unwrap().prefix(&self.prefix).unwrap()
+    }
+
+    /// A worker with the handlers that most tests need.
+    pub(crate) fn worker(&self, queues: &[&str]) -> Worker {
+        Worker::connect(&self.url, queues.iter().copied())
+            .unwrap()
+            .prefix(&self.prefix)
+            .unwrap()
+            .concurrency(2)
+            .handler("add", |_: &Context, (a, b): (i64, i64)| Ok(a + b))
+            .handler("echo", |_: &Context, text: String| Ok(text))
+            .handler("fail", |_: &Context, why: String| -> anyhow::Result<()> { anyhow::bail!(why) })
+    }
+
+    /// Works until nothing is left.
+    pub(crate) fn drain(&self, worker: Worker) -> Summary {
+        worker.burst(true).run().unwrap()
+    }
+
+    /// A command for Redis, past rq-rs.
+    pub(crate) fn redis<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = redis::Client::open(self.url.as_str()).unwrap().get_connection().unwrap();
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(word);
+        });
+        command.query(&mut connection).unwrap()
+    }
+
+    /// `rq-rs WORDS…` to its end.
+    pub(crate) fn rq(&self, words: &[&str]) -> Output {
+        self.rq_with_input(words, "")
+    }
+
+    pub(crate) fn rq_with_input(&self, words: &[&str], input: &str) -> Output {
+        Process::start(words, &self.environment()).finish(input)
+    }
+
+    /// `rq-rs WORDS…` as a process that goes on.
+    pub(crate) fn start(&self, words: &[&str]) -> Process {
+        Process::start(words, &self.environment())
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        [("RQ_REDIS_URL", &self.url), ("RQ_KEY_PREFIX", &self.prefix)]
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .to_vec()
+    }
+
+    /// In which places an id is: the invariant says in exactly one.
+    pub(crate) fn places(&self, queue: &str, id: &str) -> Vec<&'static str> {
+        let mut places = Vec::new();
+        for (place, key) in
+            [("queue", format!("queue:{queue}")), ("intermediate", format!("queue:{queue}:intermediate"))]
+        {
+            let ids: Vec<String> = self.redis(&["LRANGE", &self.key(&key), "0", "-1"]);
+            places.extend(ids.iter().filter(|one| *one == id).map(|_| place));
+        }
+        for place in ["wip", "finished", "failed", "scheduled", "deferred", "canceled", "unreadable"] {
+            let ids: Vec<String> = self.redis(&["ZRANGE", &self.key(&format!("{place}:{queue}")), "0", "-1"]);
+            places.extend(ids.iter().filter(|one| one.split(':').next() == Some(id)).map(|_| place));
+        }
+        places
+    }
+}
+
+/// A worker in a thread of this process, and what it tells.
+pub(crate) struct Live {
+    events: Receiver<Event>,
+    pub(crate) stopper: Stopper,
+    thread: JoinHandle<rq_rs::Result<Summary>>,
+}
+
+impl Live {
+    pub(crate) fn start(worker: Worker) -> Self {
+        let (tell, events) = channel();
+        let stopper = worker.stopper();
+        let worker = worker.on_event(move |event| drop(tell.send(event.clone())));
+        Live { events, stopper, thread: std::thread::spawn(move || worker.run()) }
+    }
+
+    /// Waits for an event that fits.
+    pub(crate) fn sees(&self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(event) if fits(&event) => return event,
+                Ok(_) => {}
+                Err(error) => panic!("never saw {what}: {error}"),
+            }
+        }
+    }
+
+    pub(crate) fn sees_idle(&self) {
+        self.sees("idle", |event| *event == Event::Idle);
+    }
+
+    pub(crate) fn sees_started(&self, id: &str) {
+        self.sees("a start", |event| matches!(event, Event::Started { id: one, .. } if one == id));
+    }
+
+    pub(crate) fn sees_finished(&self, id: &str) {
+        self.sees("a finish", |event| matches!(event, Event::Finished { id: one, .. } if one == id));
+    }
+
+    pub(crate) fn ends(self) -> Summary {
+        self.thread.join().unwrap().unwrap()
+    }
+
+    pub(crate) fn stops(self) -> Summary {
+        self.stopper.stop();
+        self.ends()
+    }
+}
+
+/// What handlers did, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Ledger(Arc<Mutex<Vec<String>>>);
+
+impl Ledger {
+    pub(crate) fn write(&self, line: impl Into<String>) {
+        self.0.lock().unwrap().push(line.into());
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A door that handlers wait at until the test opens it.
+#[derive(Clone, Default)]
+pub(crate) struct Door(Arc<(Mutex<bool>, std::sync::Condvar)>);
+
+impl Door {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        let opened = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, |open| !*open).unwrap();
+        assert!(!opened.1.timed_out(), "nobody opened the door");
+    }
+}
+
+/// Waits until something is so, for facts that nobody tells.
+pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < until, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
