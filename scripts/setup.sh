@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what rq-rs needs beside Rust: a Redis server and `just`. Asks nothing and
-# changes nothing when both are there. Run it as often as you like.
+# Installs what rq-rs needs beside Rust: a Redis server, `just`, and `jq` for the examples. Asks
+# nothing and changes nothing when all are there. Run it as often as you like.
 set -eu
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -17,17 +17,25 @@ as_root() {
     fi
 }
 
-install_redis() {
+# Installs a package that has the same name everywhere.
+install() {
     if has apt-get; then
         as_root apt-get update -qq
-        # The package would also start a server on port 6379; rq-rs starts its own private ones.
-        as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq redis-server >/dev/null
+        as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq "$1" >/dev/null
     elif has dnf; then
-        as_root dnf install -y -q redis || as_root dnf install -y -q valkey
+        as_root dnf install -y -q "$1"
     elif has brew; then
-        brew install --quiet redis
+        brew install --quiet "$1"
     else
-        fail "no apt-get, dnf or brew here: install redis-server 5 or later, or valkey, by hand"
+        fail "no apt-get, dnf or brew here: install $1 by hand"
+    fi
+}
+
+install_redis() {
+    # Debian's package would also start a server on port 6379; rq-rs starts its own private ones.
+    if has apt-get; then install redis-server
+    elif has dnf; then install redis || install valkey
+    else install redis
     fi
 }
 
@@ -65,6 +73,10 @@ fi
 if ! has just; then
     say "installing just"
     install_just
+fi
+if ! has jq; then
+    say "installing jq"
+    install jq
 fi
 has redis-server || has valkey-server || fail "redis-server is still not on PATH"
 has just || fail "just is still not on PATH"

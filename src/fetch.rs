@@ -23,7 +23,19 @@ pub(crate) struct Running {
     pub(crate) started_at: DateTime<Utc>,
 }
 
+/// RQ's default, for jobs that do not say how long they may run.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(180);
+
 impl Running {
+    /// How long it may run; `None` for ever.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        match self.record.timeout {
+            Some(-1) => None,
+            Some(seconds) if seconds > 0 => Some(Duration::from_secs(seconds.unsigned_abs())),
+            _ => Some(DEFAULT_TIMEOUT),
+        }
+    }
+
     /// The entry in `wip` that is the right to finish it.
     pub(crate) fn member(&self) -> String {
         format!("{}:{}", self.record.id, self.execution)

@@ -119,9 +119,8 @@ impl Job {
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`].
     pub fn save_meta(&mut self, meta: impl Serialize) -> Result<()> {
-        let meta = match serde_json::to_value(meta) {
-            Ok(serde_json::Value::Object(map)) => map,
-            _ => return Err(Error::invalid("meta must be a struct or a map", "see NewJob::meta")),
+        let Ok(serde_json::Value::Object(meta)) = serde_json::to_value(meta) else {
+            return Err(Error::invalid("meta must be a struct or a map", "see NewJob::meta"));
         };
         let job = self.store.keys.job(self.id());
         let text = serde_json::Value::Object(meta.clone()).to_string();

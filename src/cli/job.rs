@@ -42,9 +42,9 @@ impl Job {
             Job::Show { id, json } => {
                 let job = Handle::fetch(&store, &id)?;
                 if json {
-                    say_json(&*job)?
+                    say_json(&*job)?;
                 } else {
-                    show(&job)?
+                    show(&job)?;
                 }
                 Ok(Exit::Done)
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::dispatch::Message;
+use super::message::Message;
 use crate::fetch::Running;
 
 /// The job a handler runs.

@@ -15,43 +15,24 @@ use super::context::{Context, Place};
 use super::event::{Event, Listener};
 use super::handlers::{Handlers, Limits};
 use super::heartbeat::Board;
+use super::message::Message;
 use super::outage::Outage;
-use super::stop::{Mode, Stopper, Summary};
+use super::outbox::Outbox;
+use super::stop::{Mode, Stopper};
+use super::summary::Summary;
 use super::threads::Slots;
 use super::watch::Watchers;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
-use crate::fetch::{Claimed, Fetcher, Running, Woken};
+use crate::fetch::{Claimed, Fetcher, Running};
 use crate::finish::{self, Ending, Receipt};
-use crate::job::{Attempts, Outcome, Verdict, decide};
-use crate::store::{Call, Reply, SAVE, Store};
+use crate::job::{Attempts, Outcome, decide};
+use crate::store::{Reply, Store};
 
-/// How often a suspended queue is looked at.
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
 /// How often waits are ended while the worker leaves, and for how long at most.
 const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
 const LEAVE_WITHIN: Duration = Duration::from_secs(7);
-/// RQ's default, for jobs that do not say how long they may run.
-const DEFAULT_TIMEOUT: i64 = 180;
-
-/// What the other threads tell the loop.
-pub(crate) enum Message {
-    /// A slot is done with a job.
-    Ended { ticket: u64, outcome: Outcome },
-    /// A field of a running job is to be written.
-    Save { id: String, field: &'static str, value: String },
-    /// A watcher has taken an id into the intermediate list.
-    Woken(Woken),
-    /// A watcher's wait has ended without an id.
-    Slept { queue: usize },
-    /// A watcher cannot wait.
-    WatchFailed { queue: usize, error: Error },
-    /// The heartbeat has found a lease gone, and raised the job's flag.
-    LeaseLost,
-    /// The stopper has changed its mode.
-    Stop,
-}
-
 /// What all of a worker's rooms share.
 pub(crate) struct House {
     pub(crate) store: Arc<Store>,
@@ -77,20 +58,6 @@ struct Late {
     seat: Option<usize>,
     /// A program is killed by its supervisor, which is worth waiting for.
     is_program: bool,
-}
-
-/// What waits to be sent. It stays here until Redis has answered.
-#[derive(Default)]
-struct Outbox {
-    saves: Vec<(String, &'static str, String)>,
-    endings: Vec<Ending>,
-    woken: Vec<Woken>,
-}
-
-impl Outbox {
-    fn is_empty(&self) -> bool {
-        self.saves.is_empty() && self.endings.is_empty() && self.woken.is_empty()
-    }
 }
 
 /// When to ask for jobs.
@@ -170,8 +137,6 @@ impl Dispatcher {
     fn tell(&self, event: Event) {
         self.house.listener.tell(&event);
     }
-
-    // ---- hear ----
 
     /// Takes all messages there are; waits for one when there is nothing to do.
     fn receive(&mut self) {
@@ -289,7 +254,7 @@ impl Dispatcher {
     fn timed_out(&self, held: &Held) -> Outcome {
         let record = &held.running.record;
         let handler = record.handler.as_deref().unwrap_or("the job");
-        let seconds = allowed(record.timeout).unwrap_or_default().as_secs();
+        let seconds = held.running.timeout().unwrap_or_default().as_secs();
         self.tell(Event::Warning(format!(
             "{}: the thread of {handler} runs on past its time; {} such threads",
             record.id,
@@ -301,8 +266,6 @@ impl Dispatcher {
             ),
         }
     }
-
-    // ---- send ----
 
     /// How many jobs to ask for.
     fn wanted(&self) -> usize {
@@ -318,46 +281,36 @@ impl Dispatcher {
         if !self.has_to_send() {
             return Ok(());
         }
-        let (store, outbox) = (&self.house.store, &self.outbox);
-        let now = Utc::now();
-        let mut calls: Vec<Call> = Vec::with_capacity(outbox.saves.len() + 2);
-        for (id, field, value) in &outbox.saves {
-            calls.push(Call::script(&SAVE, &[&store.keys.job(id)]).arg(*field).arg(value));
-        }
-        if !outbox.endings.is_empty() {
-            calls.push(finish::call(store, &self.house.queues, &outbox.endings));
-        }
-        let wanted = self.wanted();
-        let claims = wanted > 0 || !outbox.woken.is_empty();
+        let (wanted, now) = (self.wanted(), Utc::now());
+        let store = &self.house.store;
+        let mut calls = self.outbox.calls(store, &self.house.queues);
+        let claims = wanted > 0 || !self.outbox.woken.is_empty();
         if claims {
-            calls.push(self.fetcher.call(&self.house.store, wanted, &outbox.woken, now));
+            calls.push(self.fetcher.call(store, wanted, &self.outbox.woken, now));
         }
-        let mut answers = match self.house.store.exchange(&calls) {
+        let mut answers = match store.exchange(&calls) {
             Ok(answers) => answers.into_iter(),
             Err(error) => return self.trouble(error),
         };
-        let saves = std::mem::take(&mut self.outbox.saves).len();
-        answers.by_ref().take(saves).for_each(drop);
+        let finished = self.outbox.read(&mut answers);
+        let claimed = claims
+            .then(|| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|answer| Fetcher::read(answer, now)));
         let mut trouble = None;
-        if !self.outbox.endings.is_empty() {
-            trouble = answers.next().and_then(|answer| self.read_receipts(answer).err());
+        match finished {
+            Ok(done) => done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt)),
+            Err(error) => trouble = Some(error),
         }
-        if claims {
-            let answer = answers.next().unwrap_or(Ok(Reply::Nil));
-            match answer.and_then(|answer| Fetcher::read(answer, now)) {
-                Ok(claimed) => self.take(claimed),
-                Err(error) => trouble = Some(error),
-            }
+        match claimed {
+            Some(Ok(claimed)) => self.take(claimed),
+            Some(Err(error)) => trouble = Some(error),
+            None => {}
         }
         match trouble {
-            Some(error) => self.trouble(error),
-            None => {
-                if self.outage.has_ended() {
-                    self.tell(Event::Recovered);
-                }
-                Ok(())
-            }
+            Some(error) => return self.trouble(error),
+            None if self.outage.has_ended() => self.tell(Event::Recovered),
+            None => {}
         }
+        Ok(())
     }
 
     /// Redis cannot be used now: later again, but not for ever.
@@ -371,45 +324,9 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn read_receipts(&mut self, answer: Result<Reply>) -> Result<()> {
-        let receipts = finish::read(answer?)?;
-        let endings = std::mem::take(&mut self.outbox.endings);
-        for (ending, receipt) in endings.into_iter().zip(receipts) {
-            self.report(ending, receipt);
-        }
-        Ok(())
-    }
-
     /// Written first, told then.
     fn report(&mut self, ending: Ending, receipt: Receipt) {
-        let Ending { id, verdict, took, .. } = ending;
-        if receipt == Receipt::LeaseLost {
-            self.summary.stale += 1;
-            return self.tell(Event::Stale { id });
-        }
-        let line = |error: &str| error.lines().next().unwrap_or_default().to_owned();
-        let board = &self.house.board;
-        let event = match verdict {
-            Verdict::Finish { .. } => {
-                self.summary.finished += 1;
-                board.count(true, took);
-                Event::Finished { id, took }
-            }
-            Verdict::Fail { error, .. } => {
-                self.summary.failed += 1;
-                board.count(false, took);
-                Event::Failed { id, error: line(&error) }
-            }
-            Verdict::Retry { delay, error } => {
-                self.summary.retried += 1;
-                board.count(false, took);
-                Event::Retried { id, delay, error: line(&error) }
-            }
-            Verdict::PutBack => {
-                self.summary.put_back += 1;
-                Event::PutBack { id }
-            }
-        };
+        let event = self.summary.count(&self.house.board, ending, receipt);
         self.tell(event);
     }
 
@@ -463,7 +380,7 @@ impl Dispatcher {
         self.tickets += 1;
         let options = &self.house.options;
         let flag = Arc::new(AtomicBool::new(false));
-        let timeout = allowed(running.record.timeout);
+        let timeout = running.timeout();
         let queue = options.queues.get(running.queue).map_or("", String::as_str);
         let place = Place { queue, worker: &options.name, timeout };
         let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
@@ -527,14 +444,5 @@ impl Dispatcher {
             return false;
         }
         true
-    }
-}
-
-/// How long a job may run; `None` for ever.
-fn allowed(timeout: Option<i64>) -> Option<Duration> {
-    match timeout.unwrap_or(DEFAULT_TIMEOUT) {
-        -1 => None,
-        seconds if seconds <= 0 => Some(Duration::from_secs(DEFAULT_TIMEOUT as u64)),
-        seconds => Some(Duration::from_secs(seconds as u64)),
     }
 }

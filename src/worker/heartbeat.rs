@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use super::dispatch::Message;
+use super::message::Message;
 use super::{Options, farewell, redis_thread};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
@@ -91,12 +91,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The running thread.
 pub(crate) struct Heartbeat {
-    news: Sender<News>,
+    news: Sender<()>,
     thread: JoinHandle<()>,
-}
-
-enum News {
-    Stop,
 }
 
 impl Heartbeat {
@@ -126,7 +122,7 @@ impl Heartbeat {
 
     /// The last beat, with the final counts, and the farewell.
     pub(crate) fn stop(self) {
-        let _ = self.news.send(News::Stop);
+        drop(self.news);
         let _ = self.thread.join();
     }
 }
@@ -140,15 +136,12 @@ struct Heart {
 }
 
 impl Heart {
-    fn run(&self, news: &Receiver<News>) {
+    fn run(&self, news: &Receiver<()>) {
         let every = self.options.lease / 3;
         let mut written = self.told();
         let mut last = Instant::now();
-        loop {
-            match news.recv_timeout(NEWS_EVERY.min(every)) {
-                Err(RecvTimeoutError::Timeout) => {}
-                _ => break,
-            }
+        // The sender says nothing; it is dropped when the worker ends.
+        while news.recv_timeout(NEWS_EVERY.min(every)) == Err(RecvTimeoutError::Timeout) {
             let told = self.told();
             let due = if lock(&self.board.running).is_empty() { every } else { every.min(NOTICE_WITHIN) };
             if last.elapsed() < due && told == written {

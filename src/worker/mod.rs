@@ -15,10 +15,13 @@ mod dispatch;
 mod event;
 mod handlers;
 mod heartbeat;
+mod message;
 mod outage;
+mod outbox;
 mod panics;
 mod processes;
 mod stop;
+mod summary;
 mod threads;
 mod watch;
 
@@ -35,17 +38,19 @@ pub use event::Event;
 pub(crate) use event::Printable;
 #[cfg(feature = "cli")]
 pub(crate) use handlers::Handlers;
-pub use stop::{Stopper, Summary};
+pub use stop::Stopper;
+pub use summary::Summary;
 
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::{Ttl, check_queue_name};
 use crate::store::{Call, Store};
-use dispatch::{Dispatcher, Message};
+use dispatch::Dispatcher;
 use event::Listener;
 #[cfg(not(feature = "cli"))]
 use handlers::Handlers;
 use heartbeat::{Board, Heartbeat};
+use message::Message;
 
 /// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
 pub(crate) struct Options {

@@ -63,7 +63,7 @@ impl Program {
                 return Outcome::Failed { error, steer };
             }
         };
-        let end = match Supervised::new(child, input, limits).and_then(|run| run.to_its_end(context)) {
+        let end = match Supervised::new(child, input, limits).and_then(|run| run.until_it_ends(context)) {
             Ok(end) => end,
             Err(error) => {
                 return Outcome::Crashed { error: format!("{handler}: lost sight of its program: {error}") };
@@ -248,7 +248,7 @@ impl Supervised {
         Ok(run)
     }
 
-    fn to_its_end(mut self, context: &Context) -> std::io::Result<End> {
+    fn until_it_ends(mut self, context: &Context) -> std::io::Result<End> {
         self.end.allowed = context.timeout();
         let mut kill_at = None;
         loop {

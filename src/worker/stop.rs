@@ -4,7 +4,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::dispatch::Message;
+use super::message::Message;
 
 /// Ctrl-C reaches a whole process group, and wrappers forward it: a second signal this soon after
 /// the first is the same one (as in RQ).
@@ -77,20 +77,4 @@ impl Stopper {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a worker did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Summary {
-    /// Jobs that finished.
-    pub finished: u64,
-    /// Jobs that failed for good.
-    pub failed: u64,
-    /// Runs that failed and are to be tried again.
-    pub retried: u64,
-    /// Jobs that were put back unfinished because the worker had to stop.
-    pub put_back: u64,
-    /// Runs whose end was refused because somebody else had taken the job.
-    pub stale: u64,
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::Context;
-use super::dispatch::Message;
 use super::handlers::{Handlers, Limits};
+use super::message::Message;
 use crate::job::{Outcome, Record};
 
 /// A thread cannot be killed. One whose job has run out of time is left alone and replaced; when

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::dispatch::Message;
+use super::message::Message;
 use super::redis_thread;
 use crate::dialect::QueueKeys;
 use crate::error::Result;

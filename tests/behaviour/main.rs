@@ -4,16 +4,16 @@
 
 mod support;
 
-//mod architecture;
+mod architecture;
 mod bad_input;
 mod calls;
 mod commands;
-//mod examples;
+mod examples;
 mod failing;
 mod jobs;
 mod ordering;
 mod programs;
-//mod readme;
+mod readme;
 mod records;
 mod requeueing;
 mod signals;

@@ -146,8 +146,14 @@ fn a_worker_is_registered_with_its_state_and_counts_and_says_farewell() {
     live.sees_idle();
     let record = house.key("worker:w1");
     let field = |name: &str| house.redis::<Option<String>>(&["HGET", &record, name]).unwrap_or_default();
-    assert_eq!(house.redis::<Vec<String>>(&["SMEMBERS", &house.key("workers")]), [record.clone()]);
-    assert_eq!(house.redis::<Vec<String>>(&["SMEMBERS", &house.key("workers:b")]), [record.clone()]);
+    assert_eq!(
+        house.redis::<Vec<String>>(&["SMEMBERS", &house.key("workers")]),
+        std::slice::from_ref(&record)
+    );
+    assert_eq!(
+        house.redis::<Vec<String>>(&["SMEMBERS", &house.key("workers:b")]),
+        std::slice::from_ref(&record)
+    );
     assert_eq!((field("queues"), field("pid")), ("a,b".into(), std::process::id().to_string()));
     let ttl: i64 = house.redis(&["TTL", &record]);
     assert!((470..=480).contains(&ttl), "{ttl}");

@@ -17,7 +17,6 @@ pub(crate) struct RedisServer {
 /// Starts the server, and ends it when standard input closes, which a killed test also does.
 const GUARD: &str = r#"folder=$1; shift
 "$@" >"$folder/log" 2>&1 & server=$!
-echo $server >"$folder/pid"
 cat >/dev/null
 kill -9 $server; rm -rf "$folder""#;
 
@@ -52,10 +51,6 @@ impl RedisServer {
 
     pub(crate) fn url(&self) -> String {
         format!("unix://{}", self.socket().display())
-    }
-
-    pub(crate) fn pid(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("pid")).unwrap().trim().to_owned()
     }
 
     fn socket(&self) -> PathBuf {

@@ -1,0 +1,23 @@
+//! What the other threads tell the loop.
+
+use crate::error::Error;
+use crate::fetch::Woken;
+use crate::job::Outcome;
+
+/// One piece of news.
+pub(crate) enum Message {
+    /// A slot is done with a job.
+    Ended { ticket: u64, outcome: Outcome },
+    /// A field of a running job is to be written.
+    Save { id: String, field: &'static str, value: String },
+    /// A watcher has taken an id into the intermediate list.
+    Woken(Woken),
+    /// A watcher's wait has ended without an id.
+    Slept { queue: usize },
+    /// A watcher cannot wait.
+    WatchFailed { queue: usize, error: Error },
+    /// The heartbeat has found a lease gone, and raised the job's flag.
+    LeaseLost,
+    /// The stopper has changed its mode.
+    Stop,
+}

@@ -1,0 +1,55 @@
+//! What a worker did: counted and told when Redis has said so.
+
+use super::event::Event;
+use super::heartbeat::Board;
+use crate::finish::{Ending, Receipt};
+use crate::job::Verdict;
+
+/// What a worker did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Jobs that finished.
+    pub finished: u64,
+    /// Jobs that failed for good.
+    pub failed: u64,
+    /// Runs that failed and are to be tried again.
+    pub retried: u64,
+    /// Jobs that were put back unfinished because the worker had to stop.
+    pub put_back: u64,
+    /// Runs whose end was refused because somebody else had taken the job.
+    pub stale: u64,
+}
+
+impl Summary {
+    /// Counts an ending that Redis has answered, and says what there is to tell.
+    pub(crate) fn count(&mut self, board: &Board, ending: Ending, receipt: Receipt) -> Event {
+        let Ending { id, verdict, took, .. } = ending;
+        if receipt == Receipt::LeaseLost {
+            self.stale += 1;
+            return Event::Stale { id };
+        }
+        let line = |error: &str| error.lines().next().unwrap_or_default().to_owned();
+        match verdict {
+            Verdict::Finish { .. } => {
+                self.finished += 1;
+                board.count(true, took);
+                Event::Finished { id, took }
+            }
+            Verdict::Fail { error, .. } => {
+                self.failed += 1;
+                board.count(false, took);
+                Event::Failed { id, error: line(&error) }
+            }
+            Verdict::Retry { delay, error } => {
+                self.retried += 1;
+                board.count(false, took);
+                Event::Retried { id, delay, error: line(&error) }
+            }
+            Verdict::PutBack => {
+                self.put_back += 1;
+                Event::PutBack { id }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The house has floors: imports go down only, and each kind of line lives in its room.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Rooms by floor, from the bottom.
+const FLOORS: [&[&str]; 8] = [
+    &["error", "redis"],
+    &["job"],
+    &["dialect", "store"],
+    &["fetch", "finish", "handle", "queue", "registry", "result", "server"],
+    &["worker"],
+    &["snapshot"],
+    &["cli"],
+    &["lib", "main"],
+];
+
+/// Files under src/ with their text, test modules left out.
+fn sources() -> BTreeMap<String, String> {
+    fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<String, String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, root, found);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                found.insert(name, code);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = BTreeMap::new();
+    walk(&root, &root, &mut found);
+    found
+}
+
+fn rust() -> Vec<(String, String)> {
+    sources().into_iter().filter(|(name, _)| name.ends_with(".rs")).collect()
+}
+
+fn room(name: &str) -> &str {
+    name.split(['/', '.']).next().unwrap()
+}
+
+fn floor(room: &str) -> usize {
+    FLOORS.iter().position(|rooms| rooms.contains(&room)).unwrap_or_else(|| panic!("{room} has no floor"))
+}
+
+/// Lines that are code.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.starts_with("//"))
+}
+
+#[test]
+fn imports_go_down_only() {
+    for (name, text) in rust() {
+        let here = floor(room(&name));
+        for line in code(&text) {
+            for (at, _) in line.match_indices("crate::") {
+                let path = &line[at + "crate::".len()..];
+                let target = path.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap();
+                // A capital letter is a name of the public surface, which lib re-exports.
+                if !target.is_empty() {
+                    let there = floor(target);
+                    assert!(there <= here, "{name} (floor {here}) imports {target} (floor {there}): {line}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_line_lives_in_its_room() {
+    let only_in = |what: &str, pattern: &[&str], rooms: &[&str]| {
+        for (name, text) in rust() {
+            let allowed = rooms.iter().any(|room| name.starts_with(room));
+            let line = code(&text).find(|line| pattern.iter().any(|part| line.contains(part)));
+            assert!(allowed || line.is_none(), "{what} in {name}: {}", line.unwrap_or_default());
+        }
+    };
+    only_in("the redis crate", &[" redis::", "(redis::", "<redis::"], &["redis/", "store.rs", "error.rs"]);
+    only_in("a Redis key", &["\"rq-rs:", "\"wip", "\"queue:", ":intermediate\""], &["dialect/", "job/id.rs"]);
+    only_in(
+        "a clock",
+        &["Utc::now", "Instant::now", "SystemTime"],
+        &["worker/", "cli/", "queue.rs", "registry.rs", "handle.rs", "result.rs"],
+    );
+    only_in("dice", &["fastrand::", "Uuid::"], &["worker/", "queue.rs", "fetch.rs"]);
+    only_in(
+        "a thread or process",
+        &["thread::spawn", "thread::Builder", "Command::new("],
+        &["worker/", "cli/"],
+    );
+    only_in("printing", &["println!", "eprintln!", "stdout()", "stderr()"], &["cli/"]);
+    only_in(
+        "a decision about failure",
+        &["ASKED_RETRIES", "policy_delay", "Steer::GiveUp, _"],
+        &["job/verdict.rs"],
+    );
+}
+
+#[test]
+fn every_script_says_what_it_takes_and_returns() {
+    for (name, text) in sources().iter().filter(|(name, _)| name.ends_with(".lua")) {
+        let verb = name.trim_start_matches("lua/").trim_end_matches(".lua");
+        let header: Vec<&str> = text.lines().take_while(|line| line.starts_with("--")).collect();
+        let header = header.join("\n");
+        assert!(header.starts_with(&format!("-- {verb}: ")), "{name} does not begin with its verb");
+        for part in ["-- KEYS", "-- Returns"] {
+            assert!(header.contains(part), "{name} has no {part}");
+        }
+        assert!(!text.contains("'rq"), "{name} spells a key");
+    }
+}
+
+#[test]
+fn files_and_functions_stay_readable() {
+    for (name, text) in rust() {
+        let lines = text.lines().count();
+        assert!(lines <= 450, "{name} has {lines} lines");
+        let mut start = None;
+        for (number, line) in text.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let opens =
+                ["fn ", "pub fn ", "pub(crate) fn "].iter().any(|word| line.trim_start().starts_with(word));
+            match start {
+                None if opens && line.ends_with('{') => start = Some((number, indent)),
+                Some((first, depth)) if line.trim() == "}" && indent == depth => {
+                    assert!(number - first <= 60, "{name}:{} is {} lines long", first + 1, number - first);
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn tests_wait_for_events_and_never_sleep_for_luck() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behaviour");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && !path.ends_with("architecture.rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("thread::sleep"), "{}", path.display());
+        }
+    }
+}

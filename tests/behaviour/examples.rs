@@ -1,0 +1,67 @@
+//! Every program in examples/ runs.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{House, Output, Process, run_in};
+
+/// `cargo run --example NAME -- WORDS…`
+fn example(house: &House, name: &str, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(["run", "--quiet", "--example", name, "--"])
+        .args(words)
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
+    Process::spawn(command, &house.environment()).finish("")
+}
+
+#[test]
+fn send_email_is_a_whole_command_line() {
+    let house = House::new();
+    let id =
+        example(&house, "send_email", &["enqueue", "send_email", "to=ada@example.com", "subject=Welcome"])
+            .ok();
+    let busy =
+        example(&house, "send_email", &["enqueue", "send_email", "to=x@busy.example.com", "subject=Hi"]).ok();
+    example(&house, "send_email", &["worker", "--burst"]).ok();
+    let job = house.queue("default").job(&id).unwrap();
+    assert_eq!(job.returned::<String>().unwrap(), "sent \"Welcome\" to ada@example.com (try 1)");
+    assert_eq!(house.places("default", &busy), ["scheduled"]);
+}
+
+#[test]
+fn enqueue_and_send_email_understand_each_other() {
+    let house = House::with_own_redis(&[]);
+    let id = example(&house, "enqueue", &[]).ok();
+    let words = ["worker", "mail", "--burst", "--prefix", "rq-rs"];
+    example(&house, "send_email", &words).ok();
+    let shown = house.rq(&["job", "show", &id, "--prefix", "rq-rs", "--json"]).json();
+    assert_eq!(shown["result"], "sent \"Welcome\" to ada@example.com (try 1)");
+}
+
+#[test]
+fn post_likes_recounts_and_fails_where_it_must() {
+    let house = House::with_own_redis(&[]);
+    let text = example(&house, "post_likes", &[]).ok();
+    let expected = "post 42 has 3 likes\n1 finished, 2 tried again, 1 failed\nfailed: Some(\"recount_likes failed: no post 404\")";
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn scripting_requeues_by_a_filter() {
+    let house = House::new();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let text = run_in(&examples, "./scripting.sh", &house.environment()).ok();
+    assert_eq!(text, "failed: charge resize\n1 job requeued.\nwaiting: 1, failed: 1");
+}
+
+#[test]
+fn no_example_is_left_out() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["enqueue.rs", "post_likes.rs", "scripting.sh", "send_email.rs"]);
+}

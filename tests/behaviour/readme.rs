@@ -1,0 +1,104 @@
+//! The README is true: its commands run, its snippets are programs that run.
+
+use std::path::Path;
+
+use crate::support::{House, run_in};
+
+const README: &str = include_str!("../../README.md");
+const JUSTFILE: &str = include_str!("../../justfile");
+
+/// The fenced blocks of this language.
+fn blocks(language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut block: Option<String> = None;
+    for line in README.lines() {
+        match (&mut block, line.strip_prefix("```")) {
+            (Some(_), Some(_)) => blocks.extend(block.take()),
+            (None, Some(info)) if info.split(',').next() == Some(language) => block = Some(String::new()),
+            (Some(text), None) => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// Set-up and recipes are what runs this test; the rest is run as it stands, except that workers
+/// end when there is nothing left to do.
+fn is_of_this_checkout(line: &str) -> bool {
+    ["sh scripts/setup.sh", "just ", "cargo ", "git "].iter().any(|start| line.starts_with(start))
+}
+
+#[test]
+fn every_command_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ran = 0;
+    for block in blocks("sh") {
+        let house = House::new();
+        let lines: Vec<String> = block
+            .lines()
+            .filter(|line| !is_of_this_checkout(line))
+            .map(|line| match line.strip_prefix("rq-rs worker") {
+                Some(rest) => format!("rq-rs worker --burst {rest}"),
+                None => line.to_owned(),
+            })
+            .collect();
+        let script = lines.join("\n");
+        if !script.trim().is_empty() {
+            run_in(folder.path(), &script, &house.environment()).ok();
+            ran += 1;
+        }
+    }
+    assert!(ran >= 2, "{ran} blocks ran");
+}
+
+#[test]
+fn every_recipe_it_names_exists() {
+    for block in blocks("sh") {
+        for part in block.lines().flat_map(|line| line.split("&&")) {
+            if let Some(recipe) = part.trim().strip_prefix("just ") {
+                let name = recipe.split_whitespace().next().unwrap();
+                assert!(
+                    JUSTFILE
+                        .lines()
+                        .any(|line| line.starts_with(&format!("{name}:"))
+                            || line.starts_with(&format!("{name} "))),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn setting_up_again_asks_and_changes_nothing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output = run_in(root, "sh scripts/setup.sh", &[]);
+    assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn every_program_is_an_example_that_a_test_runs() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let sources: Vec<String> = std::fs::read_dir(examples)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let programs = blocks("rust");
+    assert!(programs.len() >= 2);
+    for program in programs {
+        assert!(sources.iter().any(|source| source.contains(program.trim())), "no example has:\n{program}");
+    }
+}
+
+#[test]
+fn headings_do_not_skip_a_level() {
+    let mut level = 0;
+    for line in README.lines().filter(|line| line.starts_with('#')) {
+        let next = line.len() - line.trim_start_matches('#').len();
+        assert!(next <= level + 1 || !line.starts_with("# ") && next == 1, "{line}");
+        level = next;
+    }
+}
