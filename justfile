@@ -15,8 +15,7 @@ check: setup fmt-check lint test docs
 
 # All tests, against a real redis-server that they start themselves
 test *ARGS: setup
-    cargo test --all-targets "$@"
-    cargo test --doc
+    cargo test "$@"
 
 # Format the code
 fmt:
