@@ -20,6 +20,8 @@ const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 pub(crate) struct Ending {
     queue: usize,
     execution: String,
+    /// Only when the lease has passed: the job is taken from a worker that is lost.
+    is_taken: bool,
     place: &'static str,
     seconds: f64,
     fields: Vec<(&'static str, String)>,
@@ -67,7 +69,10 @@ pub(crate) fn end(running: Running, verdict: Verdict, result_ttl: Ttl, now: Date
             (status, place, delay.as_secs_f64())
         }
         Verdict::PutBack => {
-            fields = vec![("status", String::new()), ("deliveries", "0".to_owned())];
+            // What was read before this start, so that it does not count; or, of a job that was
+            // lost with its worker, after it, so that it does.
+            let deliveries = record.deliveries.to_string();
+            fields = vec![("status", String::new()), ("deliveries", deliveries)];
             (Status::Queued, "head", 0.0)
         }
     };
@@ -76,11 +81,20 @@ pub(crate) fn end(running: Running, verdict: Verdict, result_ttl: Ttl, now: Date
         queue: running.queue,
         took: (now - running.started_at).to_std().unwrap_or_default(),
         execution: running.execution,
+        is_taken: false,
         place,
         seconds,
         fields,
         id: running.record.id,
         verdict,
+    }
+}
+
+impl Ending {
+    /// For a job of another worker: nothing happens unless its lease has passed by then.
+    pub(crate) fn taken_over(mut self) -> Self {
+        self.is_taken = true;
+        self
     }
 }
 
@@ -105,6 +119,7 @@ pub(crate) fn call(store: &Store, queues: &[QueueKeys], endings: &[Ending]) -> C
             .arg(concerned.binary_search(&ending.queue).unwrap_or(0))
             .arg(&ending.id)
             .arg(&ending.execution)
+            .arg(u8::from(ending.is_taken))
             .arg(ending.place)
             .arg(ending.seconds)
             .arg(ending.fields.len() * 2);

@@ -18,6 +18,8 @@ mod fetch;
 mod finish;
 mod handle;
 mod queue;
+#[cfg(feature = "worker")]
+mod recover;
 mod registry;
 mod result;
 #[cfg(feature = "worker")]

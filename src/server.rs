@@ -10,6 +10,8 @@ const OLDEST: (u32, u32) = (5, 0);
 pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) version: String,
+    /// Seconds since it was started.
+    pub(crate) uptime: Option<u64>,
     pub(crate) used_memory: Option<u64>,
     pub(crate) maxmemory: Option<u64>,
     pub(crate) policy: Option<String>,
@@ -38,6 +40,7 @@ pub(crate) fn look(store: &Store) -> Result<Server> {
     Ok(Server {
         name,
         version,
+        uptime: number("uptime_in_seconds"),
         used_memory: number("used_memory"),
         maxmemory: number("maxmemory"),
         policy: field("maxmemory_policy"),

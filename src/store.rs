@@ -26,6 +26,8 @@ scripts! {
     EXPIRE = "expire";
     FINISH = "finish";
     HEARTBEAT = "heartbeat";
+    LOST = "lost";
+    PUT_BACK = "put_back";
     RELEASE = "release";
     REQUEUE = "requeue";
     SAVE = "save";

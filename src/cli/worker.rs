@@ -50,6 +50,15 @@ pub(crate) struct Worker {
     /// How long the worker's record outlives it
     #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
     worker_ttl: Duration,
+    /// How long a job stays with a worker that gives no sign of life
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    lease: Duration,
+    /// How often it looks for jobs of lost workers
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
+    recover_interval: Duration,
+    /// A job lost so often with its worker fails
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    max_deliveries: u32,
     /// How often in a row a lost Redis is tried again; 0 for ever
     #[arg(long, value_name = "N", default_value_t = 100)]
     broker_max_retries: u32,
@@ -92,6 +101,9 @@ impl Worker {
             .burst(self.burst)
             .result_ttl(self.results_ttl)
             .worker_ttl(self.worker_ttl)
+            .lease(self.lease)
+            .recover_interval(self.recover_interval)
+            .max_deliveries(self.max_deliveries)
             .broker_max_retries(self.broker_max_retries);
         if let Some(name) = self.name {
             worker = worker.name(name);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Status;
 use super::retry::growing_delay;
+use super::{Record, Status};
 
 /// How often a job without a policy of its own may ask to be tried again.
 const ASKED_RETRIES: u32 = 5;
@@ -21,6 +21,8 @@ pub(crate) enum Outcome {
     Crashed { error: String },
     /// The worker shuts down before it ended.
     Interrupted,
+    /// Its worker is lost: the lease has passed.
+    Lost { error: String },
     /// The record cannot be read, or the arguments do not fit.
     Unreadable { error: String },
     /// This worker has no handler of that name.
@@ -57,9 +59,20 @@ pub(crate) struct Attempts {
     pub(crate) retries_left: Option<u32>,
     pub(crate) intervals: Vec<u64>,
     pub(crate) retries: u32,
+    /// How often it was started since it last ended.
+    pub(crate) deliveries: u32,
 }
 
 impl Attempts {
+    pub(crate) fn of(record: &Record) -> Self {
+        Attempts {
+            retries_left: record.retries_left,
+            intervals: record.retry_intervals.clone(),
+            retries: record.number_of_retries,
+            deliveries: record.deliveries,
+        }
+    }
+
     /// RQ's rule: counted from the end of the list, so that a short list repeats its first entry.
     fn policy_delay(&self, left: u32) -> Duration {
         let index = self.intervals.len().saturating_sub(left as usize);
@@ -77,11 +90,14 @@ impl Attempts {
     }
 }
 
-/// What follows from how a run ended.
-pub(crate) fn decide(outcome: Outcome, attempts: &Attempts) -> Verdict {
+/// What follows from how a run ended. A job that was lost `max_deliveries` times with its worker is
+/// taken for the cause, and not tried again; losses are not the user's retries.
+pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32) -> Verdict {
     let (error, steer) = match outcome {
         Outcome::Returned(result) => return Verdict::Finish { result },
         Outcome::Interrupted => return Verdict::PutBack,
+        Outcome::Lost { .. } if attempts.deliveries < max_deliveries => return Verdict::PutBack,
+        Outcome::Lost { error } => (error, Steer::GiveUp),
         Outcome::Unreadable { error } | Outcome::NoHandler { error } => (error, Steer::GiveUp),
         Outcome::Failed { error, steer } => (error, steer),
         Outcome::TimedOut { error } | Outcome::Crashed { error } => (error, Steer::Policy),
@@ -94,12 +110,12 @@ pub(crate) fn decide(outcome: Outcome, attempts: &Attempts) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempts, Outcome, Steer, Verdict, decide};
+    use super::{Attempts, Outcome, Status, Steer, Verdict, decide};
     use std::time::Duration;
 
     fn after(steer: Steer, attempts: &Attempts) -> Option<u64> {
         let error = "boom".to_owned();
-        match decide(Outcome::Failed { error, steer }, attempts) {
+        match decide(Outcome::Failed { error, steer }, attempts, 3) {
             Verdict::Retry { delay, .. } => Some(delay.as_secs()),
             _ => None,
         }
@@ -117,6 +133,7 @@ mod tests {
                 retries_left: Some(left),
                 intervals: intervals.to_vec(),
                 retries: max - left,
+                ..Attempts::default()
             };
             (0..=max).rev().map(|left| after(Steer::Policy, &attempts(left))).collect()
         };
@@ -144,6 +161,16 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_is_not_an_attempt() {
-        assert_eq!(decide(Outcome::Interrupted, &Attempts::default()), Verdict::PutBack);
+        assert_eq!(decide(Outcome::Interrupted, &Attempts::default(), 3), Verdict::PutBack);
+    }
+
+    #[test]
+    fn a_job_is_lost_three_times_and_then_fails_whatever_its_policy() {
+        let lost = |deliveries| {
+            let attempts = Attempts { deliveries, retries_left: Some(5), ..Attempts::default() };
+            decide(Outcome::Lost { error: "lost".to_owned() }, &attempts, 3)
+        };
+        assert_eq!((lost(1), lost(2)), (Verdict::PutBack, Verdict::PutBack));
+        assert!(matches!(lost(3), Verdict::Fail { status: Status::Failed, .. }));
     }
 }

@@ -1,5 +1,5 @@
-//! Duties that any worker does for all: a table of names and functions, walked by one thread.
-//! Each is short, works in batches, and is safe to run in many workers at once.
+//! Duties that any worker does for all: a table of functions, walked by one thread. Each is short,
+//! works in batches, and is safe to run in many workers at once.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 
 use super::event::{Event, Listener};
-use super::redis_thread;
+use super::{Options, redis_thread};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::iso;
+use crate::recover::{self, Recovered, Seen};
+use crate::server;
 use crate::store::{Call, EXPIRE, RELEASE, Store, reply};
 
 /// How many entries one script call moves.
@@ -21,13 +23,15 @@ const BATCH: usize = 200;
 const ROUNDS: usize = 50;
 
 struct Duty {
-    every: Duration,
-    run: fn(&Store, &QueueKeys) -> Result<()>,
+    every: fn(&Options) -> Duration,
+    run: fn(&mut Carer, usize) -> Result<()>,
 }
 
-const DUTIES: [Duty; 2] = [
-    Duty { every: Duration::from_secs(1), run: release },
-    Duty { every: Duration::from_secs(30), run: expire },
+const DUTIES: [Duty; 4] = [
+    Duty { every: |_| Duration::from_secs(1), run: Carer::release },
+    Duty { every: |options| options.recover_interval, run: Carer::recover },
+    Duty { every: |options| options.recover_interval, run: Carer::put_back },
+    Duty { every: |_| Duration::from_secs(30), run: Carer::expire },
 ];
 
 /// The running thread.
@@ -36,10 +40,25 @@ pub(crate) struct Care {
     thread: JoinHandle<()>,
 }
 
-pub(crate) fn start(store: &Arc<Store>, queues: &[QueueKeys], listener: &Listener) -> Care {
-    let (store, queues, listener) = (Arc::clone(store), queues.to_vec(), listener.clone());
+pub(crate) fn start(
+    store: &Arc<Store>,
+    options: &Arc<Options>,
+    queues: &[QueueKeys],
+    listener: &Listener,
+) -> Care {
+    let mut carer = Carer {
+        store: Arc::clone(store),
+        options: Arc::clone(options),
+        queues: queues.to_vec(),
+        listener: listener.clone(),
+        seen: queues.iter().map(|_| Seen::default()).collect(),
+        hold_until: None,
+        is_away: false,
+    };
+    // Before the first claim, so that a burst worker finds what an earlier one was lost with.
+    carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
     let (news, stop) = channel();
-    let thread = redis_thread("rq-rs care", move || walk(&store, &queues, &listener, &stop));
+    let thread = redis_thread("rq-rs care", move || carer.walk(&stop));
     Care { news, thread }
 }
 
@@ -50,50 +69,120 @@ impl Care {
     }
 }
 
-fn walk(store: &Store, queues: &[QueueKeys], listener: &Listener, stop: &Receiver<()>) {
-    let mut due = DUTIES.map(|_| Instant::now());
-    loop {
-        let next = due.iter().min().copied().unwrap_or_else(Instant::now);
-        match stop.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Err(RecvTimeoutError::Timeout) => {}
-            _ => return,
+struct Carer {
+    store: Arc<Store>,
+    options: Arc<Options>,
+    queues: Vec<QueueKeys>,
+    listener: Listener,
+    seen: Vec<Seen>,
+    /// No lease is taken over before: after an outage the owners come first.
+    hold_until: Option<Instant>,
+    is_away: bool,
+}
+
+impl Carer {
+    fn walk(mut self, stop: &Receiver<()>) {
+        let mut due = DUTIES.map(|duty| Instant::now() + self.spread((duty.every)(&self.options)));
+        loop {
+            let next = due.iter().min().copied().unwrap_or_else(Instant::now);
+            let wait = next.saturating_duration_since(Instant::now());
+            if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            self.walk_once(&mut due);
         }
-        for (duty, due) in DUTIES.iter().zip(&mut due) {
+    }
+
+    /// So that many workers do not come in step.
+    fn spread(&self, every: Duration) -> Duration {
+        every.mul_f64(0.8 + 0.4 * fastrand::f64())
+    }
+
+    fn walk_once(&mut self, due: &mut [Instant; DUTIES.len()]) {
+        for (duty, due) in DUTIES.iter().zip(due) {
             if *due > Instant::now() {
                 continue;
             }
-            for queue in queues {
-                match (duty.run)(store, queue) {
-                    // The dispatcher tells people about an outage.
-                    Ok(()) | Err(Error::Unreachable { .. }) => {}
-                    Err(error) => listener.tell(&Event::Warning(format!("{}: {error}", queue.list))),
-                }
+            for queue in 0..self.queues.len() {
+                let result = (duty.run)(self, queue);
+                self.note(queue, result);
             }
-            // Spread, so that many workers do not come in step.
-            *due = Instant::now() + duty.every.mul_f64(0.8 + 0.4 * fastrand::f64());
+            *due = Instant::now() + self.spread((duty.every)(&self.options));
         }
     }
-}
 
-/// Jobs that are due go from scheduled to their queue.
-fn release(store: &Store, queue: &QueueKeys) -> Result<()> {
-    let queues = store.keys.queues();
-    in_batches(store, || {
-        Call::script(&RELEASE, &[&queue.scheduled, &queue.list, &queues])
-            .arg(store.dialect.push)
-            .arg(store.dialect.push_front)
-            .arg(store.keys.job_prefix())
-            .arg(iso(Utc::now()))
-            .arg(BATCH)
-    })
-}
-
-/// Registries forget what has expired.
-fn expire(store: &Store, queue: &QueueKeys) -> Result<()> {
-    for registry in [&queue.finished, &queue.failed] {
-        in_batches(store, || Call::script(&EXPIRE, &[registry]).arg(BATCH))?;
+    fn note(&mut self, queue: usize, result: Result<()>) {
+        match result {
+            Ok(()) if self.is_away => {
+                self.is_away = false;
+                self.hold_until = Some(Instant::now() + self.options.lease);
+            }
+            Ok(()) => {}
+            // The dispatcher tells people about an outage.
+            Err(Error::Unreachable { .. }) => self.is_away = true,
+            Err(error) => {
+                let list = &self.queues[queue].list;
+                self.listener.tell(&Event::Warning(format!("{list}: {error}")));
+            }
+        }
     }
-    Ok(())
+
+    /// Jobs that are due go from scheduled to their queue.
+    fn release(&mut self, queue: usize) -> Result<()> {
+        let (store, queue) = (&self.store, &self.queues[queue]);
+        let queues = store.keys.queues();
+        in_batches(store, || {
+            Call::script(&RELEASE, &[&queue.scheduled, &queue.list, &queues])
+                .arg(store.dialect.push)
+                .arg(store.dialect.push_front)
+                .arg(store.keys.job_prefix())
+                .arg(iso(Utc::now()))
+                .arg(BATCH)
+        })
+    }
+
+    /// Jobs whose worker is lost run again.
+    fn recover(&mut self, queue: usize) -> Result<()> {
+        if self.is_held_off()? {
+            return Ok(());
+        }
+        let most = self.options.max_deliveries;
+        for recovered in recover::leases(&self.store, &self.queues[queue], most, Utc::now())? {
+            self.listener.tell(&match recovered {
+                Recovered::Back { id } => Event::Recovered { id },
+                Recovered::Failed { id, error } => Event::Failed { id, error },
+            });
+        }
+        Ok(())
+    }
+
+    /// Owners of leases could not renew them while Redis was away; they get one lease's time.
+    fn is_held_off(&mut self) -> Result<bool> {
+        if self.is_away || self.hold_until.is_some_and(|until| until > Instant::now()) {
+            return Ok(true);
+        }
+        let uptime = server::look(&self.store)?.uptime;
+        Ok(uptime.is_some_and(|seconds| Duration::from_secs(seconds) < self.options.lease))
+    }
+
+    /// Ids that a watcher took and nobody started go back.
+    fn put_back(&mut self, queue: usize) -> Result<()> {
+        let back = self.seen[queue].put_back(&self.store, &self.queues[queue], Instant::now())?;
+        if back > 0 {
+            let list = &self.queues[queue].list;
+            self.listener.tell(&Event::Warning(format!("{list}: {back} forgotten ids put back")));
+        }
+        Ok(())
+    }
+
+    /// Registries forget what has expired.
+    fn expire(&mut self, queue: usize) -> Result<()> {
+        let queue = &self.queues[queue];
+        for registry in [&queue.finished, &queue.failed] {
+            in_batches(&self.store, || Call::script(&EXPIRE, &[registry]).arg(BATCH))?;
+        }
+        Ok(())
+    }
 }
 
 /// Repeats a call until it moves less than a whole batch.

@@ -218,15 +218,10 @@ impl Dispatcher {
 
     /// The one way out of a run.
     fn conclude(&mut self, running: Running, outcome: Outcome) {
-        let record = &running.record;
-        let attempts = Attempts {
-            retries_left: record.retries_left,
-            intervals: record.retry_intervals.clone(),
-            retries: record.number_of_retries,
-        };
+        let options = &self.house.options;
         self.house.board.let_go(&running.member());
-        let verdict = decide(outcome, &attempts);
-        let result_ttl = self.house.options.result_ttl;
+        let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
+        let result_ttl = options.result_ttl;
         self.outbox.endings.push(finish::end(running, verdict, result_ttl, Utc::now()));
     }
 
@@ -307,7 +302,7 @@ impl Dispatcher {
         }
         match trouble {
             Some(error) => return self.trouble(error),
-            None if self.outage.has_ended() => self.tell(Event::Recovered),
+            None if self.outage.has_ended() => self.tell(Event::Back),
             None => {}
         }
         Ok(())

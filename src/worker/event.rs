@@ -79,7 +79,12 @@ pub enum Event {
         retry_in: Duration,
     },
     /// Redis can be used again.
-    Recovered,
+    Back,
+    /// A job whose worker was lost is back at the head of its queue.
+    Recovered {
+        /// The job.
+        id: String,
+    },
     /// It starts nothing more and waits for what runs.
     Stopping,
     /// It has ended.
@@ -92,7 +97,9 @@ impl Event {
     fn level(&self) -> log::Level {
         match self {
             Event::Idle | Event::Dropped { .. } => log::Level::Debug,
-            Event::Failed { .. } | Event::Retried { .. } | Event::Stale { .. } => log::Level::Warn,
+            Event::Failed { .. } | Event::Retried { .. } | Event::Stale { .. } | Event::Recovered { .. } => {
+                log::Level::Warn
+            }
             Event::SetAside { .. } | Event::Trouble { .. } | Event::Warning(_) => log::Level::Warn,
             _ => log::Level::Info,
         }
@@ -124,7 +131,8 @@ impl fmt::Display for Event {
             Event::Trouble { error, retry_in } => {
                 write!(f, "{error}; next try in {:.1} s", retry_in.as_secs_f64())
             }
-            Event::Recovered => f.write_str("Redis is back"),
+            Event::Back => f.write_str("Redis is back"),
+            Event::Recovered { id } => write!(f, "{id} lost its worker and is back in its queue"),
             Event::Stopping => {
                 f.write_str("stopping when what runs has ended; a second signal puts it back instead")
             }

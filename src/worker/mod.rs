@@ -64,6 +64,8 @@ pub(crate) struct Options {
     pub(crate) max_result: usize,
     pub(crate) worker_ttl: Duration,
     pub(crate) lease: Duration,
+    pub(crate) recover_interval: Duration,
+    pub(crate) max_deliveries: u32,
     pub(crate) kill_after: Duration,
     pub(crate) broker_max_retries: u32,
 }
@@ -121,6 +123,8 @@ impl Worker {
                 max_result: 1024 * 1024,
                 worker_ttl: Duration::from_secs(420),
                 lease: Duration::from_secs(30),
+                recover_interval: Duration::from_secs(15),
+                max_deliveries: 3,
                 kill_after: Duration::from_secs(5),
                 broker_max_retries: 100,
             },
@@ -230,6 +234,26 @@ impl Worker {
         self
     }
 
+    /// How long a job stays with a worker that gives no sign of life, before another one takes it
+    /// over. Renewed while the worker lives. Default: 30 s; at least 1 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.options.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// How often it looks for jobs of lost workers. Default: 15 s.
+    pub fn recover_interval(mut self, interval: Duration) -> Self {
+        self.options.recover_interval = interval.max(Duration::from_millis(100));
+        self
+    }
+
+    /// A job that was lost this often with its worker fails instead of running again: it may be
+    /// what kills them. Default: 3. Not counted as the job's retries.
+    pub fn max_deliveries(mut self, most: u32) -> Self {
+        self.options.max_deliveries = most.max(1);
+        self
+    }
+
     /// Hears everything the worker does, in order; for tests, logs and metrics. Called on the
     /// worker's own threads: be quick, or hand the event to a channel.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
@@ -264,7 +288,7 @@ impl Worker {
         stopper.attach(inbox.clone());
         let board = Arc::new(Board::new(&options));
         let heartbeat = Heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
-        let care = care::start(&store, &queues, &listener);
+        let care = care::start(&store, &options, &queues, &listener);
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board },
             handlers,

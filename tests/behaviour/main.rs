@@ -15,6 +15,7 @@ mod ordering;
 mod programs;
 mod readme;
 mod records;
+mod recovering;
 mod requeueing;
 mod signals;
 mod worker_life;

@@ -121,7 +121,7 @@ fn a_result_that_finds_its_registry_taken_is_kept_until_it_is_free() {
     assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("wip:default")]), 1);
     house.redis::<i64>(&["DEL", &house.key("finished:default")]);
     live.sees_finished(job.id());
-    live.sees("recovery", |event| *event == Event::Recovered);
+    live.sees("recovery", |event| *event == Event::Back);
     live.stops();
     assert_eq!(house.places("default", job.id()), ["finished"]);
 }
