@@ -60,6 +60,8 @@ pub(crate) struct WorkerView {
     pub(crate) version: String,
     pub(crate) birth: Option<String>,
     pub(crate) last_heartbeat: Option<String>,
+    /// When it was last well: fetching, or with every slot busy.
+    pub(crate) last_fetch: Option<String>,
     pub(crate) successful_job_count: u64,
     pub(crate) failed_job_count: u64,
     pub(crate) total_working_time: f64,
@@ -171,6 +173,7 @@ fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
         version: text("version").unwrap_or_default(),
         birth: text("birth"),
         last_heartbeat: text("last_heartbeat"),
+        last_fetch: text("last_fetch"),
         successful_job_count: number("successful_job_count").unwrap_or(0),
         failed_job_count: number("failed_job_count").unwrap_or(0),
         total_working_time: text("total_working_time").and_then(|value| value.parse().ok()).unwrap_or(0.0),

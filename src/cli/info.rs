@@ -170,9 +170,11 @@ fn draw_workers(workers: &[WorkerView]) -> String {
             worker.successful_job_count.to_string(),
             worker.failed_job_count.to_string(),
             age(worker.last_heartbeat.as_deref()),
+            age(worker.last_fetch.as_deref()),
         ]
     };
-    let heading = ["worker", "state", "queues", "host", ">pid", ">succeeded", ">failed", ">heartbeat"];
+    let heading =
+        ["worker", "state", "queues", "host", ">pid", ">succeeded", ">failed", ">heartbeat", ">fetched"];
     format!("{}\n{}", table(&heading, workers.iter().map(row).collect()), count(workers.len(), "worker"))
 }
 

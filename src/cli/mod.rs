@@ -12,6 +12,7 @@ mod output;
 mod private_redis;
 mod requeue;
 mod server;
+mod supervised;
 mod suspend;
 mod worker;
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 use chrono::Local;
 use clap::Args;
 use log::LevelFilter;
+use signal_hook::consts::{SIGCONT, SIGTSTP};
+use signal_hook::iterator::Signals;
 
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
+use super::supervised::Supervised;
 use crate::job::{Ttl, parse_duration};
-use crate::worker::Handlers;
+use crate::worker::{Handlers, Stopper};
 
 /// Run jobs
 #[derive(Args)]
@@ -50,6 +53,12 @@ pub(crate) struct Worker {
     /// How long the worker's record outlives it
     #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
     worker_ttl: Duration,
+    /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    grace: Option<Duration>,
+    /// Touch this file about once a second while all is well, for probes
+    #[arg(long, value_name = "FILE")]
+    health_file: Option<PathBuf>,
     /// How long a job stays with a worker that gives no sign of life
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     lease: Duration,
@@ -77,15 +86,38 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn run(self, server: &ServerOptions, mut handlers: Handlers) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &ServerOptions, handlers: Handlers) -> Result<Exit, Failure> {
         self.start_log();
+        let handlers = self.with_programs(handlers)?;
+        let worker =
+            self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.with_handlers(handlers));
+        if let Some(path) = &self.pid {
+            std::fs::write(path, std::process::id().to_string()).map_err(|error| {
+                let what = format!("cannot write {}: {error}", path.display());
+                Failure::Other(what, "choose another --pid file".into())
+            })?;
+        }
+        let supervised = Supervised::new(self.health_file)?;
+        if let Err(error) = hear_signals(worker.stopper()) {
+            output::note(format_args!("warning: signals end the worker at once: {error}"));
+        }
+        let (told, watched) = (supervised.clone(), supervised.clone());
+        let worker = worker.on_event(move |event| told.tell(event)).on_healthy(move || watched.is_well());
+        let done = worker.run();
+        supervised.end();
+        match done?.put_back {
+            0 => Ok(Exit::Done),
+            _ => Ok(Exit::PutBack),
+        }
+    }
+
+    /// The application's handlers, and those of `--exec`.
+    fn with_programs(&self, mut handlers: Handlers) -> Result<Handlers, Failure> {
         for pair in &self.exec {
             let (name, command) =
                 pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-                    Failure::Usage(
-                        format!("--exec {pair:?} has no name"),
-                        "as in --exec 'resize=./resize.sh --fast'".into(),
-                    )
+                    let what = format!("--exec {pair:?} has no name");
+                    Failure::Usage(what, "as in --exec 'resize=./resize.sh --fast'".into())
                 })?;
             handlers.add_command(name.to_owned(), command)?;
         }
@@ -95,9 +127,12 @@ impl Worker {
                 "give --exec NAME=COMMAND, or build your own binary with rq_rs::App".into(),
             ));
         }
-        let store = server.connect()?;
-        let mut worker = crate::Worker::on(&store, self.queues)?
-            .with_handlers(handlers)
+        Ok(handlers)
+    }
+
+    /// What was typed, as the library's options.
+    fn built(&self, worker: crate::Worker) -> crate::Worker {
+        let mut worker = worker
             .burst(self.burst)
             .result_ttl(self.results_ttl)
             .worker_ttl(self.worker_ttl)
@@ -105,7 +140,7 @@ impl Worker {
             .recover_interval(self.recover_interval)
             .max_deliveries(self.max_deliveries)
             .broker_max_retries(self.broker_max_retries);
-        if let Some(name) = self.name {
+        if let Some(name) = &self.name {
             worker = worker.name(name);
         }
         if let Some(slots) = self.concurrency {
@@ -117,22 +152,10 @@ impl Worker {
         if let Some(idle) = self.max_idle_time {
             worker = worker.max_idle_time(idle);
         }
-        if let Some(path) = &self.pid {
-            std::fs::write(path, std::process::id().to_string()).map_err(|error| {
-                Failure::Other(
-                    format!("cannot write {}: {error}", path.display()),
-                    "choose another --pid file".into(),
-                )
-            })?;
+        if let Some(grace) = self.grace {
+            worker = worker.grace(grace);
         }
-        let stopper = worker.stopper();
-        if let Err(error) = ctrlc::set_handler(move || stopper.signal()) {
-            output::note(format_args!("warning: signals end the worker at once: {error}"));
-        }
-        match worker.run()?.put_back {
-            0 => Ok(Exit::Done),
-            _ => Ok(Exit::PutBack),
-        }
+        worker
     }
 
     /// Lines with a clock on standard error.
@@ -150,4 +173,17 @@ impl Worker {
             log::debug!("the program has a logger of its own");
         }
     }
+}
+
+/// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
+fn hear_signals(stopper: Stopper) -> anyhow::Result<()> {
+    let pause = stopper.clone();
+    ctrlc::set_handler(move || stopper.signal())?;
+    let mut signals = Signals::new([SIGTSTP, SIGCONT])?;
+    std::thread::Builder::new().name("rq-rs signals".to_owned()).spawn(move || {
+        for signal in signals.forever() {
+            if signal == SIGTSTP { pause.quiet() } else { pause.go_on() }
+        }
+    })?;
+    Ok(())
 }

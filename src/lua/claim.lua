@@ -103,7 +103,13 @@ for q = 0, queues - 1 do
     end
     local id = redis.pcall(pop, KEYS[q * 4 + 3])
     if not id then break end
-    if type(id) == 'table' then pause(q) else start(q, id) end
+    if type(id) ~= 'table' then
+      start(q, id)
+    elseif string.find(id.err, 'WRONGTYPE', 1, true) then
+      pause(q)
+    else
+      return id -- a replica, say: nothing has been written
+    end
   end
 end
 return { more, jobs, paused, dropped, aside }

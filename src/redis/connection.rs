@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Connection, Pipeline, RedisError, RedisResult};
+use redis::{Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
 use super::Address;
 use crate::error::{Error, Result};
@@ -57,8 +57,13 @@ impl Redis {
             Some(connection) => (connection, true),
             None => (self.connect(Duration::ZERO)?, false),
         };
-        let replies = pipeline.ignore_errors().query(&mut connection);
+        let replies: RedisResult<Vec<RedisResult<Reply>>> = pipeline.ignore_errors().query(&mut connection);
         match replies {
+            Ok(replies) if replies.iter().any(is_demoted) => {
+                // The address may lead to the new primary by now.
+                self.lock().clear();
+                Ok(replies)
+            }
             Ok(replies) => {
                 self.keep(connection);
                 Ok(replies)
@@ -87,4 +92,10 @@ impl Redis {
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the server has turned into a replica.
+fn is_demoted(reply: &RedisResult<Reply>) -> bool {
+    let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown];
+    matches!(reply, Err(error) if kinds.iter().any(|kind| error.kind() == ErrorKind::Server(*kind)))
 }

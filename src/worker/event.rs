@@ -85,6 +85,10 @@ pub enum Event {
         /// The job.
         id: String,
     },
+    /// It starts nothing until it is told to go on.
+    Quieted,
+    /// It starts jobs again.
+    GoesOn,
     /// It starts nothing more and waits for what runs.
     Stopping,
     /// It has ended.
@@ -133,6 +137,8 @@ impl fmt::Display for Event {
             }
             Event::Back => f.write_str("Redis is back"),
             Event::Recovered { id } => write!(f, "{id} lost its worker and is back in its queue"),
+            Event::Quieted => f.write_str("quiet: starting nothing until CONT"),
+            Event::GoesOn => f.write_str("going on"),
             Event::Stopping => {
                 f.write_str("stopping when what runs has ended; a second signal puts it back instead")
             }

@@ -29,6 +29,7 @@ pub(crate) struct Board {
     successful: AtomicU64,
     failed: AtomicU64,
     working_micros: AtomicU64,
+    healthy: Mutex<Option<String>>,
     birth: Vec<(&'static str, String)>,
 }
 
@@ -41,6 +42,7 @@ impl Board {
             successful: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             working_micros: AtomicU64::new(0),
+            healthy: Mutex::default(),
             birth: vec![
                 ("birth", iso(Utc::now())),
                 ("queues", options.queues.join(",")),
@@ -73,11 +75,17 @@ impl Board {
         self.working_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// The dispatcher has made a turn without trouble.
+    pub(crate) fn note_health(&self) {
+        *lock(&self.healthy) = Some(iso(Utc::now()));
+    }
+
     fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = self.birth.clone();
         let seconds = self.working_micros.load(Ordering::Relaxed) as f64 / 1e6;
         fields.push(("last_heartbeat", iso(Utc::now())));
         fields.push(("state", lock(&self.state).to_string()));
+        fields.extend(lock(&self.healthy).clone().map(|time| ("last_fetch", time)));
         fields.push(("successful_job_count", self.successful.load(Ordering::Relaxed).to_string()));
         fields.push(("failed_job_count", self.failed.load(Ordering::Relaxed).to_string()));
         fields.push(("total_working_time", seconds.to_string()));

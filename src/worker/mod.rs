@@ -68,6 +68,7 @@ pub(crate) struct Options {
     pub(crate) max_deliveries: u32,
     pub(crate) kill_after: Duration,
     pub(crate) broker_max_retries: u32,
+    pub(crate) grace: Option<Duration>,
 }
 
 /// Runs jobs of one or more queues with the handlers it was given.
@@ -90,6 +91,7 @@ pub struct Worker {
     handlers: Handlers,
     listener: Listener,
     stopper: Stopper,
+    on_healthy: Box<dyn Fn() + Send>,
 }
 
 impl Worker {
@@ -127,10 +129,12 @@ impl Worker {
                 max_deliveries: 3,
                 kill_after: Duration::from_secs(5),
                 broker_max_retries: 100,
+                grace: None,
             },
             handlers: Handlers::default(),
             listener: Listener::default(),
             stopper: Stopper::default(),
+            on_healthy: Box::new(|| {}),
         })
     }
 
@@ -261,6 +265,20 @@ impl Worker {
         self
     }
 
+    /// Called about once a second while all is well: fetching goes on, or every slot is busy. Silent
+    /// while Redis is away or does not answer. For watchdogs and probes.
+    pub fn on_healthy(mut self, tell: impl Fn() + Send + 'static) -> Self {
+        self.on_healthy = Box::new(tell);
+        self
+    }
+
+    /// How long jobs that run may go on after a stop, before they are put back at the head of their
+    /// queue without counting an attempt. Default: no limit.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.options.grace = Some(grace);
+        self
+    }
+
     /// Stops this worker from another thread.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -272,7 +290,7 @@ impl Worker {
     /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
-        let Worker { store, options, handlers, listener, stopper } = self;
+        let Worker { store, options, handlers, listener, stopper, on_healthy } = self;
         if handlers.is_empty() {
             return Err(Error::invalid(
                 "the worker has no handlers: every job would fail",
@@ -290,7 +308,7 @@ impl Worker {
         let heartbeat = Heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
         let care = care::start(&store, &options, &queues, &listener);
         let dispatcher = Dispatcher::new(
-            dispatch::House { store, options, queues, listener, stopper, board },
+            dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
             handlers,
             (inbox, messages),
         );

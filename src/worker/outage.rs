@@ -6,18 +6,20 @@ use crate::error::{Error, Result};
 
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Counts failed tries in a row.
 pub(crate) struct Outage {
     max_tries: u32,
     tries: u32,
     until: Option<Instant>,
+    look_at: Option<Instant>,
 }
 
 impl Outage {
     /// Zero tries means for ever.
     pub(crate) fn new(max_tries: u32) -> Self {
-        Outage { max_tries, tries: 0, until: None }
+        Outage { max_tries, tries: 0, until: None, look_at: None }
     }
 
     /// Another try has failed. Returns the delay before the next one: growing, with full jitter,
@@ -30,7 +32,27 @@ impl Outage {
         let ceiling = (FIRST * 2_u32.pow(self.tries.min(9))).min(LONGEST);
         let delay = ceiling.mul_f64(fastrand::f64()).max(FIRST / 2);
         self.until = Some(Instant::now() + delay);
+        self.look_later();
         Ok(delay)
+    }
+
+    /// Whether to have a look before the delay is over. Looks are cheap and do not count as tries:
+    /// they end a long delay soon after Redis is back.
+    pub(crate) fn wants_a_look(&self) -> bool {
+        !self.is_over() && self.look_at.is_some_and(|at| at <= Instant::now())
+    }
+
+    pub(crate) fn look_later(&mut self) {
+        self.look_at = Some(Instant::now() + LOOK_EVERY.mul_f64(0.5 + fastrand::f64()));
+    }
+
+    /// A look has found Redis there.
+    pub(crate) fn cut_short(&mut self) {
+        self.until = None;
+    }
+
+    pub(crate) fn is_going_on(&self) -> bool {
+        self.tries > 0
     }
 
     /// A try has succeeded; says whether that ended an outage.
@@ -44,7 +66,8 @@ impl Outage {
         self.until.is_none_or(|until| until <= Instant::now())
     }
 
+    /// When there is something to do again.
     pub(crate) fn until(&self) -> Option<Instant> {
-        self.until
+        self.until.map(|until| self.look_at.map_or(until, |at| at.min(until)))
     }
 }

@@ -1,5 +1,7 @@
 //! What waits to be sent. It stays here until Redis has answered.
 
+use std::collections::HashMap;
+
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::fetch::Woken;
@@ -8,8 +10,8 @@ use crate::store::{Call, Reply, SAVE, Store};
 
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// Job, field and value.
-    pub(crate) saves: Vec<(String, &'static str, String)>,
+    /// The latest value of a job's field.
+    pub(crate) saves: HashMap<(String, &'static str), String>,
     pub(crate) endings: Vec<Ending>,
     /// Ids for the next claim, which starts them or puts them back.
     pub(crate) woken: Vec<Woken>,
@@ -23,7 +25,7 @@ impl Outbox {
     /// Saves, then one finish for all that have ended: what a job saved is there when it ends.
     pub(crate) fn calls(&self, store: &Store, queues: &[QueueKeys]) -> Vec<Call> {
         let mut calls = Vec::with_capacity(self.saves.len() + 2);
-        for (id, field, value) in &self.saves {
+        for ((id, field), value) in &self.saves {
             calls.push(Call::script(&SAVE, &[&store.keys.job(id)]).arg(*field).arg(value));
         }
         if !self.endings.is_empty() {
@@ -37,7 +39,7 @@ impl Outbox {
         &mut self,
         answers: &mut impl Iterator<Item = Result<Reply>>,
     ) -> Result<Vec<(Ending, Receipt)>> {
-        for _ in self.saves.drain(..) {
+        for _ in self.saves.drain() {
             // A save that is refused is no reason to hold up the end of a job.
             if let Some(Err(error)) = answers.next() {
                 log::warn!(target: "rq_rs", "a field of a job could not be written: {error}");

@@ -29,8 +29,18 @@ pub struct Stopper(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     mode: Mode,
+    quiet: bool,
     first_signal: Option<Instant>,
     inbox: Option<Sender<Message>>,
+}
+
+impl State {
+    fn wake(&self) {
+        if let Some(inbox) = &self.inbox {
+            // A worker that has ended hears nothing, and need not.
+            let _ = inbox.send(Message::Stop);
+        }
+    }
 }
 
 impl Stopper {
@@ -57,6 +67,26 @@ impl Stopper {
         }
     }
 
+    /// Starts no more jobs until [`go_on`](Self::go_on); those that run end, and it stays.
+    pub fn quiet(&self) {
+        self.set_quiet(true);
+    }
+
+    /// Takes [`quiet`](Self::quiet) back.
+    pub fn go_on(&self) {
+        self.set_quiet(false);
+    }
+
+    pub(crate) fn is_quieted(&self) -> bool {
+        self.lock().quiet
+    }
+
+    fn set_quiet(&self, quiet: bool) {
+        let mut state = self.lock();
+        state.quiet = quiet;
+        state.wake();
+    }
+
     pub(crate) fn mode(&self) -> Mode {
         self.lock().mode
     }
@@ -68,10 +98,7 @@ impl Stopper {
     fn go_down_to(&self, mode: Mode) {
         let mut state = self.lock();
         state.mode = state.mode.max(mode);
-        if let Some(inbox) = &state.inbox {
-            // A worker that has ended hears nothing, and need not.
-            let _ = inbox.send(Message::Stop);
-        }
+        state.wake();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use nix::sys::signal::SigSet;
+
 use super::Context;
 use super::handlers::{Handlers, Limits};
 use super::message::Message;
@@ -100,6 +102,8 @@ impl Slots {
 }
 
 fn work(assignments: &Receiver<Assignment>, handlers: &Handlers, limits: Limits, inbox: &Sender<Message>) {
+    // The thread that made this one may be deaf to signals; programs inherit that, and must hear TERM.
+    let _ = SigSet::empty().thread_set_mask();
     for Assignment { ticket, context, record } in assignments {
         let outcome: Outcome = handlers.run(&context, &record, limits);
         if inbox.send(Message::Ended { ticket, outcome }).is_err() {

@@ -12,6 +12,7 @@ mod examples;
 mod failing;
 mod jobs;
 mod ordering;
+mod outages;
 mod programs;
 mod readme;
 mod records;

@@ -2,6 +2,7 @@
 //! command line as a user types it.
 
 mod process;
+mod proxy;
 mod redis_server;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,7 @@ use redis::FromRedisValue;
 use rq_rs::{Context, Event, Queue, Stopper, Summary, Worker};
 
 pub(crate) use process::{Output, Process, run_in};
+pub(crate) use proxy::{Cut, Proxy};
 pub(crate) use redis_server::RedisServer;
 
 /// Nothing in these tests takes this long unless it is broken.
@@ -24,7 +26,7 @@ pub(crate) struct House {
     url: String,
     prefix: String,
     /// Of a house that has one of its own, and ends with it.
-    _server: Option<RedisServer>,
+    server: Option<RedisServer>,
 }
 
 impl House {
@@ -41,11 +43,21 @@ impl House {
     fn at(url: String, server: Option<RedisServer>) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        House { url, prefix: format!("house{number}"), _server: server }
+        House { url, prefix: format!("house{number}"), server }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The Redis of a house that has one of its own.
+    pub(crate) fn server(&self) -> &RedisServer {
+        self.server.as_ref().expect("House::with_own_redis")
+    }
+
+    /// The same deployment seen through another address, a proxy.
+    pub(crate) fn through(&self, url: &str) -> House {
+        House { url: url.to_owned(), prefix: self.prefix.clone(), server: None }
     }
 
     pub(crate) fn key(&self, rest: &str) -> String {

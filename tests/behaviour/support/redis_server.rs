@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -10,15 +10,17 @@ use tempfile::TempDir;
 use super::PATIENCE;
 
 pub(crate) struct RedisServer {
-    guard: Child,
+    /// The first one removes the folder.
+    guards: Mutex<Vec<Child>>,
     folder: TempDir,
+    settings: Vec<String>,
 }
 
 /// Starts the server, and ends it when standard input closes, which a killed test also does.
 const GUARD: &str = r#"folder=$1; shift
-"$@" >"$folder/log" 2>&1 & server=$!
+"$@" >>"$folder/log" 2>&1 & echo $! >"$folder/pid.new"; mv "$folder/pid.new" "$folder/pid"
 cat >/dev/null
-kill -9 $server; rm -rf "$folder""#;
+kill -9 $(cat "$folder/pid" 2>/dev/null) 2>/dev/null; rm -rf "$folder""#;
 
 impl RedisServer {
     /// The one that most tests of this process share.
@@ -27,26 +29,58 @@ impl RedisServer {
         &SHARED
     }
 
-    /// `$RQ_RS_TEST_REDIS` names another server program: valkey-server, an older redis-server.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("rq-rs-").tempdir_in("/tmp").unwrap();
+        let server = RedisServer {
+            guards: Mutex::default(),
+            folder: tempfile::Builder::new().prefix("rq-rs-").tempdir_in("/tmp").unwrap(),
+            settings: settings.iter().map(ToString::to_string).collect(),
+        };
+        server.launch();
+        server
+    }
+
+    /// Starts the server program; with `--appendonly yes` it finds what it had.
+    /// `$RQ_RS_TEST_REDIS` names another one: valkey-server, an older redis-server.
+    pub(crate) fn launch(&self) {
         let named = std::env::var("RQ_RS_TEST_REDIS").ok();
         let program = named.unwrap_or_else(|| {
             if is_there("redis-server") { "redis-server" } else { "valkey-server" }.into()
         });
+        let folder = self.folder.path().display().to_string();
+        let _ = std::fs::remove_file(self.folder.path().join("pid"));
         let guard = Command::new("sh")
-            .args(["-c", GUARD, "guard"])
-            .arg(folder.path())
-            .args([&program, "--port", "0", "--save", "", "--appendonly", "no", "--unixsocketperm", "700"])
-            .args([&"--dir".into(), &folder.path().display().to_string()])
-            .args(["--unixsocket", &folder.path().join("s").display().to_string()])
-            .args(settings)
+            .args(["-c", GUARD, "guard", &folder])
+            .args([&program, "--port", "0", "--save", "", "--unixsocketperm", "700", "--dir", &folder])
+            .args(["--unixsocket", &self.socket().display().to_string()])
+            .args(&self.settings)
             .stdin(Stdio::piped())
             .spawn()
             .expect("sh runs");
-        let server = RedisServer { guard, folder };
-        server.wait_until_ready();
-        server
+        self.guards.lock().unwrap().push(guard);
+        self.wait_until_ready();
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.folder.path().join("pid")).unwrap();
+        assert!(Command::new("kill").args(["-s", name, pid.trim()]).status().unwrap().success());
+    }
+
+    /// `kill -9`, and nobody answers any more.
+    pub(crate) fn kill(&self) {
+        self.signal("KILL");
+        super::eventually("Redis is gone", || {
+            redis::Client::open(self.url()).unwrap().get_connection().is_err()
+        });
+    }
+
+    /// Forgets everything, as a new machine would.
+    pub(crate) fn forget_data(&self) {
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            }
+        }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -83,8 +117,10 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        drop(self.guard.stdin.take());
-        let _ = self.guard.wait();
+        for mut guard in self.guards.lock().unwrap().drain(..) {
+            drop(guard.stdin.take());
+            let _ = guard.wait();
+        }
     }
 }
 

@@ -2,37 +2,39 @@
 //! wants it to stop), decides, and sends in one round trip all that is due: finishes, and a claim
 //! for the slots that are free. Nothing else moves jobs.
 
+mod leave;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use super::Options;
-use super::context::{Context, Place};
-use super::event::{Event, Listener};
-use super::handlers::{Handlers, Limits};
-use super::heartbeat::Board;
-use super::message::Message;
-use super::outage::Outage;
-use super::outbox::Outbox;
-use super::stop::{Mode, Stopper};
-use super::summary::Summary;
-use super::threads::Slots;
-use super::watch::Watchers;
+use self::leave::UNBLOCK_EVERY;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::fetch::{Claimed, Fetcher, Running};
 use crate::finish::{self, Ending, Receipt};
 use crate::job::{Attempts, Outcome, decide};
-use crate::store::{Reply, Store};
+use crate::store::{Call, Reply, Store};
+use crate::worker::Options;
+use crate::worker::context::{Context, Place};
+use crate::worker::event::{Event, Listener};
+use crate::worker::handlers::{Handlers, Limits};
+use crate::worker::heartbeat::Board;
+use crate::worker::message::Message;
+use crate::worker::outage::Outage;
+use crate::worker::outbox::Outbox;
+use crate::worker::stop::{Mode, Stopper};
+use crate::worker::summary::Summary;
+use crate::worker::threads::Slots;
+use crate::worker::watch::Watchers;
 
+/// How often the worker's health is told.
+const HEALTH_EVERY: Duration = Duration::from_secs(1);
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
-/// How often waits are ended while the worker leaves, and for how long at most.
-const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
-const LEAVE_WITHIN: Duration = Duration::from_secs(7);
 /// What all of a worker's rooms share.
 pub(crate) struct House {
     pub(crate) store: Arc<Store>,
@@ -41,6 +43,7 @@ pub(crate) struct House {
     pub(crate) listener: Listener,
     pub(crate) stopper: Stopper,
     pub(crate) board: Arc<Board>,
+    pub(crate) on_healthy: Box<dyn Fn() + Send>,
 }
 
 /// A job in a slot.
@@ -84,6 +87,9 @@ pub(crate) struct Dispatcher {
     outage: Outage,
     idle_since: Option<Instant>,
     leaving_since: Option<Instant>,
+    quiet_since: Option<Instant>,
+    healthy_at: Option<Instant>,
+    is_quieted: bool,
     is_suspended: bool,
     summary: Summary,
 }
@@ -111,6 +117,9 @@ impl Dispatcher {
             look: Look::Now,
             idle_since: None,
             leaving_since: None,
+            quiet_since: None,
+            healthy_at: None,
+            is_quieted: false,
             is_suspended: false,
             summary: Summary::default(),
         }
@@ -126,6 +135,7 @@ impl Dispatcher {
             self.receive();
             self.end_what_is_over();
             self.exchange()?;
+            self.tell_health();
             self.see_whether_to_leave();
             if self.has_left() {
                 self.tell(Event::Ended);
@@ -151,6 +161,30 @@ impl Dispatcher {
         if matches!(self.look, Look::Later(Some(at)) if at <= Instant::now()) {
             self.look = Look::Now;
         }
+        if self.outage.wants_a_look() {
+            self.outage.look_later();
+            if self.is_redis_back() {
+                self.outage.cut_short();
+            }
+        }
+    }
+
+    /// Whether Redis answers, and takes writes: a replica, or a server that cannot save, does not.
+    fn is_redis_back(&self) -> bool {
+        let record = self.house.store.keys.worker(&self.house.options.name);
+        let renew = Call::command("EXPIRE").arg(record).arg(self.house.options.worker_ttl.as_secs() + 60);
+        let answers = self.house.store.exchange(&[Call::command("PING"), renew]);
+        answers.is_ok_and(|answers| answers.iter().all(Result::is_ok))
+    }
+
+    /// A turn without trouble is the sign of health: fetching goes on, or there is no free slot.
+    fn tell_health(&mut self) {
+        let is_due = self.healthy_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY);
+        if is_due && !self.outage.is_going_on() {
+            self.healthy_at = Some(Instant::now());
+            self.house.board.note_health();
+            (self.house.on_healthy)();
+        }
     }
 
     fn has_to_send(&self) -> bool {
@@ -167,7 +201,10 @@ impl Dispatcher {
         if let (Some(since), Some(limit)) = (self.idle_since, self.house.options.max_idle_time) {
             moments.push(since + limit);
         }
-        if self.leaving_since.is_some() {
+        if let (Some(since), Some(grace)) = (self.leaving_since, self.house.options.grace) {
+            moments.push(since + grace);
+        }
+        if self.waits_for_others() {
             moments.push(Instant::now() + UNBLOCK_EVERY);
         }
         let first = moments.into_iter().min();
@@ -177,7 +214,7 @@ impl Dispatcher {
     fn hear(&mut self, message: Message) {
         match message {
             Message::Ended { ticket, outcome } => self.hear_end(ticket, outcome),
-            Message::Save { id, field, value } => self.outbox.saves.push((id, field, value)),
+            Message::Save { id, field, value } => drop(self.outbox.saves.insert((id, field), value)),
             Message::Woken(woken) => {
                 self.watchers.disarmed(woken.queue);
                 self.outbox.woken.push(woken);
@@ -193,7 +230,8 @@ impl Dispatcher {
                 let wait = Duration::from_millis(fastrand::u64(250..1000));
                 self.look = Look::Later(Some(Instant::now() + wait));
             }
-            Message::LeaseLost | Message::Stop => {}
+            Message::Stop => self.hear_stopper(),
+            Message::LeaseLost => {}
         }
     }
 
@@ -225,46 +263,9 @@ impl Dispatcher {
         self.outbox.endings.push(finish::end(running, verdict, result_ttl, Utc::now()));
     }
 
-    /// Jobs whose time is over, and all jobs when the worker stops now.
-    fn end_what_is_over(&mut self) {
-        let cold = self.house.stopper.mode() == Mode::Cold;
-        let now = Instant::now();
-        let is_over = |held: &Held| cold || held.deadline.is_some_and(|deadline| deadline <= now);
-        let over: Vec<u64> =
-            self.held.iter().filter(|(_, held)| is_over(held)).map(|(ticket, _)| *ticket).collect();
-        for ticket in over {
-            let Some(held) = self.held.remove(&ticket) else { continue };
-            held.flag.store(true, Ordering::Relaxed);
-            let outcome = match cold {
-                true => Outcome::Interrupted,
-                false => self.timed_out(&held),
-            };
-            let is_replaced = !cold && self.slots.abandon(held.seat);
-            let seat = (!is_replaced).then_some(held.seat);
-            self.late.insert(ticket, Late { seat, is_program: held.is_program });
-            self.conclude(held.running, outcome);
-        }
-    }
-
-    fn timed_out(&self, held: &Held) -> Outcome {
-        let record = &held.running.record;
-        let handler = record.handler.as_deref().unwrap_or("the job");
-        let seconds = held.running.timeout().unwrap_or_default().as_secs();
-        self.tell(Event::Warning(format!(
-            "{}: the thread of {handler} runs on past its time; {} such threads",
-            record.id,
-            self.slots.abandoned() + 1
-        )));
-        Outcome::TimedOut {
-            error: format!(
-                "{handler} timed out after {seconds} s; its thread was told to stop but may still run"
-            ),
-        }
-    }
-
     /// How many jobs to ask for.
     fn wanted(&self) -> usize {
-        if self.look != Look::Now || self.is_leaving() {
+        if self.look != Look::Now || self.is_leaving() || self.is_quieted {
             return 0;
         }
         let left = self.house.options.max_jobs.map_or(u64::MAX, |most| most.saturating_sub(self.tickets));
@@ -396,48 +397,5 @@ impl Dispatcher {
             // A claim never asks for more than is free; should it bring more, nothing is lost.
             None => self.conclude(running, Outcome::Interrupted),
         }
-    }
-
-    // ---- leave ----
-
-    fn is_leaving(&self) -> bool {
-        self.leaving_since.is_some()
-    }
-
-    fn see_whether_to_leave(&mut self) {
-        if self.is_leaving() {
-            return;
-        }
-        let options = &self.house.options;
-        let is_stopped = self.house.stopper.mode() != Mode::Go;
-        let all_started = options.max_jobs.is_some_and(|most| self.tickets >= most);
-        let nothing_left = options.burst && self.look != Look::Now && self.is_quiet();
-        let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
-        let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
-        if is_stopped || all_started || nothing_left || idle_too_long {
-            self.leaving_since = Some(Instant::now());
-            if is_stopped && !self.held.is_empty() {
-                self.tell(Event::Stopping);
-            }
-        }
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.held.is_empty() && self.outbox.is_empty()
-    }
-
-    /// A watcher that still waits could take an id that nobody starts: it is called back first.
-    /// Programs that were told to stop are seen to their end.
-    fn has_left(&mut self) -> bool {
-        let Some(since) = self.leaving_since else { return false };
-        if !self.is_quiet() {
-            return false;
-        }
-        let is_waited_for = self.watchers.any_armed() || self.late.values().any(|late| late.is_program);
-        if is_waited_for && since.elapsed() < LEAVE_WITHIN {
-            self.watchers.unblock(&self.house.store);
-            return false;
-        }
-        true
     }
 }

@@ -1,0 +1,61 @@
+//! What supervisors want to know: systemd's messages, and a file for probes.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use sd_notify::{NotifyState, notify};
+
+use super::exit::Failure;
+use crate::worker::Event;
+
+/// Tells those that watch this process. Silent where nobody does.
+#[derive(Clone)]
+pub(crate) struct Supervised {
+    health_file: Option<PathBuf>,
+}
+
+impl Supervised {
+    /// A health file that cannot be written is known now.
+    pub(crate) fn new(health_file: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(path) = &health_file {
+            File::create(path).map_err(|error| {
+                let what = format!("cannot write {}: {error}", path.display());
+                Failure::Other(what, "choose another --health-file".to_owned())
+            })?;
+        }
+        Ok(Supervised { health_file })
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        let status = event.to_string();
+        // Without NOTIFY_SOCKET, and when systemd has gone, nobody listens.
+        let _ = match event {
+            Event::Ready { .. } => notify(&[NotifyState::Ready, NotifyState::Status(&status)]),
+            Event::Stopping => notify(&[NotifyState::Stopping, NotifyState::Status(&status)]),
+            Event::Trouble { .. } | Event::Back | Event::Suspended | Event::Quieted | Event::GoesOn => {
+                notify(&[NotifyState::Status(&status)])
+            }
+            _ => Ok(()),
+        };
+    }
+
+    /// Called about once a second.
+    pub(crate) fn is_well(&self) {
+        let _ = notify(&[NotifyState::Watchdog]);
+        if let Some(path) = &self.health_file {
+            let touched = File::options().write(true).create(true).truncate(false).open(path);
+            let touched = touched.and_then(|file| file.set_modified(SystemTime::now()));
+            if let Err(error) = touched {
+                log::warn!("cannot touch {}: {error}", path.display());
+            }
+        }
+    }
+
+    /// A probe must not find a worker well that has ended.
+    pub(crate) fn end(&self) {
+        if let Some(path) = &self.health_file {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

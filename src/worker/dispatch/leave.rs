@@ -1,0 +1,117 @@
+//! How runs are cut short, and how the worker leaves.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Dispatcher, Held, Late, Look};
+use crate::job::Outcome;
+use crate::worker::event::Event;
+use crate::worker::stop::Mode;
+
+/// How often waits are ended while the worker leaves, and for how long at most.
+pub(super) const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
+const LEAVE_WITHIN: Duration = Duration::from_secs(7);
+
+impl Dispatcher {
+    /// Jobs whose time is over, and all jobs when the worker stops now.
+    pub(super) fn end_what_is_over(&mut self) {
+        if let (Some(since), Some(grace)) = (self.leaving_since, self.house.options.grace)
+            && since.elapsed() >= grace
+            && !self.held.is_empty()
+        {
+            self.house.stopper.stop_now();
+        }
+        let cold = self.house.stopper.mode() == Mode::Cold;
+        let now = Instant::now();
+        let is_over = |held: &Held| cold || held.deadline.is_some_and(|deadline| deadline <= now);
+        let over: Vec<u64> =
+            self.held.iter().filter(|(_, held)| is_over(held)).map(|(ticket, _)| *ticket).collect();
+        for ticket in over {
+            let Some(held) = self.held.remove(&ticket) else { continue };
+            held.flag.store(true, Ordering::Relaxed);
+            let outcome = match cold {
+                true => Outcome::Interrupted,
+                false => self.timed_out(&held),
+            };
+            let is_replaced = !cold && self.slots.abandon(held.seat);
+            let seat = (!is_replaced).then_some(held.seat);
+            self.late.insert(ticket, Late { seat, is_program: held.is_program });
+            self.conclude(held.running, outcome);
+        }
+    }
+
+    pub(super) fn timed_out(&self, held: &Held) -> Outcome {
+        let record = &held.running.record;
+        let handler = record.handler.as_deref().unwrap_or("the job");
+        let seconds = held.running.timeout().unwrap_or_default().as_secs();
+        self.tell(Event::Warning(format!(
+            "{}: the thread of {handler} runs on past its time; {} such threads",
+            record.id,
+            self.slots.abandoned() + 1
+        )));
+        Outcome::TimedOut {
+            error: format!(
+                "{handler} timed out after {seconds} s; its thread was told to stop but may still run"
+            ),
+        }
+    }
+
+    /// The stopper's mode has changed.
+    pub(super) fn hear_stopper(&mut self) {
+        let is_quieted = self.house.stopper.is_quieted();
+        if is_quieted != self.is_quieted {
+            self.is_quieted = is_quieted;
+            self.look = Look::Now;
+            self.tell(if is_quieted { Event::Quieted } else { Event::GoesOn });
+        }
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving_since.is_some()
+    }
+
+    pub(super) fn see_whether_to_leave(&mut self) {
+        if self.is_leaving() {
+            return;
+        }
+        let options = &self.house.options;
+        let is_stopped = self.house.stopper.mode() != Mode::Go;
+        let all_started = options.max_jobs.is_some_and(|most| self.tickets >= most);
+        let nothing_left = options.burst && self.look != Look::Now && self.is_quiet();
+        let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
+        let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
+        if is_stopped || all_started || nothing_left || idle_too_long {
+            self.leaving_since = Some(Instant::now());
+            if is_stopped && !self.held.is_empty() {
+                self.tell(Event::Stopping);
+            }
+        }
+    }
+
+    /// Whether it leaves, but watchers or supervisors have not come back yet.
+    pub(super) fn waits_for_others(&self) -> bool {
+        let programs = || self.late.values().any(|late| late.is_program);
+        self.is_leaving() && (self.watchers.any_armed() || programs())
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.held.is_empty() && self.outbox.is_empty()
+    }
+
+    /// A watcher that still waits could take an id that nobody starts: it is called back first.
+    /// Programs that were told to stop are seen to their end.
+    pub(super) fn has_left(&mut self) -> bool {
+        if !self.is_leaving() {
+            return false;
+        }
+        if self.watchers.any_armed() {
+            self.watchers.unblock(&self.house.store);
+        }
+        if !self.is_quiet() {
+            self.quiet_since = None;
+            return false;
+        }
+        let since = *self.quiet_since.get_or_insert_with(Instant::now);
+        !self.waits_for_others() || since.elapsed() >= LEAVE_WITHIN
+    }
+}

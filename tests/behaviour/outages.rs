@@ -1,0 +1,292 @@
+//! The outage matrix: what Redis does, and what becomes of the work.
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use rq_rs::{Context, Event, NewJob, Status, Worker};
+
+use crate::support::{Cut, Door, House, Live, Proxy, eventually};
+
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+fn door_worker(house: &House, door: &Door) -> Worker {
+    let inside = door.clone();
+    house.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
+        inside.wait();
+        Ok("through")
+    })
+}
+
+fn sees_trouble(live: &Live) {
+    live.sees("trouble", |event| matches!(event, Event::Trouble { .. }));
+}
+
+fn sees_back(live: &Live) {
+    live.sees("Redis back", |event| *event == Event::Back);
+}
+
+/// A worker that is well: it runs a job.
+fn runs_a_job(house: &House, live: &Live) {
+    let job = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    live.sees_finished(job.id());
+}
+
+#[test]
+fn redis_restarts_while_the_worker_is_idle() {
+    let house = House::with_own_redis(&DURABLE);
+    let live = Live::start(house.worker(&["default"]));
+    live.sees_idle();
+    house.server().kill();
+    sees_trouble(&live);
+    house.server().launch();
+    sees_back(&live);
+    runs_a_job(&house, &live);
+    live.stops();
+}
+
+#[test]
+fn redis_restarts_while_a_job_runs_and_its_end_is_kept_until_it_is_back() {
+    let (house, door) = (House::with_own_redis(&DURABLE), Door::default());
+    let live = Live::start(door_worker(&house, &door));
+    let job = house.queue("default").enqueue("door", ()).unwrap();
+    live.sees_started(job.id());
+    house.server().kill();
+    door.open();
+    sees_trouble(&live);
+    house.server().launch();
+    live.sees_finished(job.id());
+    let job = house.queue("default").job(job.id()).unwrap();
+    assert_eq!((job.returned::<String>(), job.deliveries), (Ok("through".into()), 1));
+    assert_eq!(live.stops().stale, 0);
+}
+
+#[test]
+fn redis_is_replaced_by_an_empty_one() {
+    let house = House::with_own_redis(&DURABLE);
+    let live = Live::start(house.worker(&["default"]).name("w1").lease(Duration::from_secs(1)));
+    live.sees_idle();
+    house.server().kill();
+    house.server().forget_data();
+    house.server().launch();
+    runs_a_job(&house, &live);
+    eventually("the worker is registered again", || {
+        house.redis::<bool>(&["EXISTS", &house.key("worker:w1")])
+    });
+    live.stops();
+}
+
+#[test]
+fn redis_goes_silent() {
+    let house = House::with_own_redis(&[]);
+    let (door, proxied) = (Door::default(), Proxy::start(house.url(), |_| Cut::No));
+    let live = Live::start(door_worker(&house.through(proxied.url()), &door));
+    let job = house.queue("default").enqueue("door", ()).unwrap();
+    live.sees_started(job.id());
+    house.server().signal("STOP");
+    door.open();
+    house.server().signal("CONT");
+    live.sees_finished(job.id());
+    runs_a_job(&house, &live);
+    live.stops();
+}
+
+#[test]
+fn redis_becomes_read_only_after_a_failover() {
+    let house = House::with_own_redis(&[]);
+    let live = Live::start(house.worker(&["default"]));
+    live.sees_idle();
+    house.redis::<String>(&["REPLICAOF", "127.0.0.1", "1"]);
+    live.sees("trouble", |event| matches!(event, Event::Trouble { error, .. } if error.contains("READONLY")));
+    house.redis::<String>(&["REPLICAOF", "NO", "ONE"]);
+    sees_back(&live);
+    runs_a_job(&house, &live);
+    live.stops();
+}
+
+#[test]
+fn redis_drops_every_client() {
+    let (house, door) = (House::with_own_redis(&[]), Door::default());
+    let live = Live::start(door_worker(&house, &door));
+    let job = house.queue("default").enqueue("door", ()).unwrap();
+    live.sees_started(job.id());
+    house.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    door.open();
+    live.sees_finished(job.id());
+    house.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    runs_a_job(&house, &live);
+    live.stops();
+}
+
+#[test]
+fn redis_refuses_blocking_commands_and_the_worker_polls() {
+    let house = House::with_own_redis(&[]);
+    house.redis::<String>(&["ACL", "SETUSER", "default", "-brpoplpush"]);
+    let live = Live::start(house.worker(&["default"]).broker_max_retries(1));
+    live.sees_idle();
+    for _ in 0..3 {
+        runs_a_job(&house, &live);
+    }
+    live.stops();
+}
+
+#[test]
+fn redis_is_full_while_jobs_run() {
+    let (house, door) = (House::with_own_redis(&[]), Door::default());
+    let live = Live::start(door_worker(&house, &door).lease(Duration::from_secs(1)));
+    let job = house.queue("default").enqueue("door", ()).unwrap();
+    live.sees_started(job.id());
+    house.redis::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    let wip = house.key("wip:default");
+    let lease = || house.redis::<Vec<(String, f64)>>(&["ZRANGE", &wip, "0", "-1", "WITHSCORES"])[0].1;
+    let first = lease();
+    eventually("leases are renewed", || lease() > first);
+    door.open();
+    live.sees_finished(job.id());
+    house.redis::<String>(&["CONFIG", "SET", "maxmemory", "0"]);
+    runs_a_job(&house, &live);
+    live.stops();
+}
+
+#[test]
+fn the_budget_of_retries_ends_the_worker_with_code_3() {
+    let house = House::with_own_redis(&[]);
+    let mut worker = house.start(&["worker", "--exec", "*=cat", "--broker-max-retries", "2", "-v"]);
+    worker.says("idle");
+    house.server().kill();
+    worker.says("next try in");
+    let output = worker.finish("");
+    assert!(output.stderr.contains("gave up on Redis after 3 tries: cannot reach Redis at"), "{output:?}");
+    assert_eq!(output.code, Some(3));
+}
+
+#[test]
+fn an_enqueue_whose_answer_is_lost_does_not_run_twice() {
+    for cut in [Cut::Before, Cut::After] {
+        let house = House::new();
+        let mut left = 1;
+        let proxy = Proxy::start(house.url(), move |words| {
+            let hit = words[0] == "EVALSHA" && left > 0;
+            left -= i32::from(hit);
+            if hit { cut } else { Cut::No }
+        });
+        let queue = house.through(proxy.url()).queue("default");
+        let chosen = queue.enqueue_job(NewJob::new("add", (1, 1)).id("chosen")).unwrap();
+        let bulk = queue.enqueue_many((0..3).map(|n| NewJob::new("add", (n, n)))).unwrap();
+        assert_eq!((chosen.id(), bulk.ids.len(), bulk.duplicates.len()), ("chosen", 3, 0), "{cut:?}");
+        assert_eq!(house.queue("default").count(), Ok(4), "{cut:?}");
+    }
+}
+
+#[test]
+fn a_finish_whose_answer_is_lost_is_done_once() {
+    let house = House::new();
+    house.queue("default").enqueue("add", (1, 1)).unwrap();
+    house.drain(house.worker(&["default"])); // Redis knows the scripts now: the cut hits a real finish
+    let mut cuts = 2;
+    let proxy = Proxy::start(house.url(), move |words| {
+        // The claim and the finish name the job key prefix; only the finish says finished.
+        let hit = cuts > 0 && words.iter().any(|word| word == "finished");
+        cuts -= i32::from(hit);
+        if hit { Cut::After } else { Cut::No }
+    });
+    let job = house.queue("default").enqueue("add", (20, 22)).unwrap();
+    let live = Live::start(house.through(proxy.url()).worker(&["default"]));
+    live.sees_finished(job.id());
+    let summary = live.stops();
+    assert_eq!((summary.finished, summary.stale), (1, 0));
+    assert_eq!(house.places("default", job.id()), ["finished"]);
+}
+
+#[test]
+fn a_claim_whose_answer_is_lost_runs_again_after_its_lease() {
+    let house = House::new();
+    house.drain(house.worker(&["default"])); // Redis knows the scripts now: the cut hits a real claim
+    let mut cuts = 1;
+    let proxy = Proxy::start(house.url(), move |words| {
+        let hit = cuts > 0 && words.iter().any(|word| word == "RPOP");
+        cuts -= i32::from(hit);
+        if hit { Cut::After } else { Cut::No }
+    });
+    let job = house.queue("default").enqueue("add", (20, 22)).unwrap();
+    let quick = house.through(proxy.url()).worker(&["default"]).lease(Duration::from_secs(1));
+    let live = Live::start(quick.recover_interval(Duration::from_millis(100)));
+    live.sees("a recovery", |event| matches!(event, Event::Recovered { id } if id == job.id()));
+    live.sees_finished(job.id());
+    live.stops();
+    assert_eq!(house.queue("default").job(job.id()).unwrap().status, Status::Finished);
+}
+
+#[test]
+fn grace_ends_and_what_runs_is_put_back_with_code_4() {
+    let house = House::new();
+    let mut worker = house.start(&["worker", "--grace", "0.3s", "--exec", "job=sleep 60"]);
+    let id = house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    worker.signal("TERM");
+    worker.says("put back unfinished");
+    assert_eq!(worker.finish("").code, Some(4));
+    let job = house.queue("default").job(&id).unwrap();
+    assert_eq!((house.places("default", &id), job.deliveries), (vec!["queue"], 0));
+}
+
+#[test]
+fn tstp_quiets_a_worker_and_cont_lets_it_go_on() {
+    let house = House::new();
+    let mut worker = house.start(&["worker", "-v", "--exec", "job=echo done"]);
+    worker.says("idle");
+    worker.signal("TSTP");
+    worker.says("quiet");
+    let id = house.rq(&["enqueue", "job"]).ok();
+    eventually("it is in its queue", || house.places("default", &id) == ["queue"]);
+    worker.signal("CONT");
+    worker.says(&format!("{id} finished"));
+    worker.signal("TERM");
+    assert_eq!(worker.finish("").code, Some(0));
+}
+
+#[test]
+fn the_health_file_is_touched_while_all_is_well_and_only_then() {
+    let house = House::with_own_redis(&DURABLE);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("health");
+    let words = ["worker", "--exec", "*=sleep 60", "-v", "-c", "1", "--health-file", file.to_str().unwrap()];
+    let mut worker = house.start(&words);
+    worker.says("idle");
+    let touched = || std::fs::metadata(&file).and_then(|meta| meta.modified()).unwrap();
+    let is_touched_again = |what: &str| {
+        let before = touched();
+        eventually(what, || touched() > before);
+    };
+    is_touched_again("idle is well");
+    house.rq(&["enqueue", "job"]).ok();
+    worker.says("default: job()");
+    is_touched_again("every slot busy is well");
+    assert!(house.rq(&["info"]).ok().contains("fetched"));
+    worker.signal("TERM");
+    worker.says("stopping");
+    eventually("the job is put back", || {
+        worker.signal("TERM");
+        house.queue("default").count() == Ok(1)
+    });
+    worker.finish("");
+    assert!(!file.exists());
+}
+
+#[test]
+fn systemd_is_told_ready_watchdog_and_status() {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    let mut environment = house.environment();
+    environment.push(("NOTIFY_SOCKET".to_owned(), path.display().to_string()));
+    let worker = crate::support::Process::start(&["worker", "--exec", "*=cat"], &environment);
+    let mut heard = String::new();
+    while !(heard.contains("READY=1") && heard.contains("STATUS=") && heard.contains("WATCHDOG=1")) {
+        let mut message = [0; 1024];
+        let length = socket.recv(&mut message).unwrap();
+        heard += &String::from_utf8_lossy(&message[..length]);
+    }
+    drop(worker);
+}
