@@ -17,6 +17,10 @@ check: setup fmt-check lint test docs
 test *ARGS: setup
     cargo test "$@"
 
+# The long chaos run: 100,000 jobs, 50 workers and 5 Redis killed; RQ_CHAOS_SEED repeats one
+chaos: setup
+    RQ_CHAOS=full cargo test --release --test chaos
+
 # Format the code
 fmt:
     cargo fmt
