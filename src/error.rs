@@ -122,7 +122,10 @@ impl Error {
                 "allow it for this user with ACL SETUSER, or use another user".into()
             }
             Error::Denied { .. } => {
-                "give user and password in the URL: redis://USER:PASSWORD@HOST:PORT (percent-encoded)".into()
+                "give user and password in the URL: redis://USER:PASSWORD@HOST:PORT or unix:///PATH?pass=PASSWORD".into()
+            }
+            Error::Unsupported { what } if what.contains(NO_REDIS) => {
+                "another program listens there: check host and port".into()
             }
             Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, or Valkey".into(),
             Error::Invalid { hint, .. } => hint.clone(),
@@ -131,7 +134,7 @@ impl Error {
             }
             Error::Duplicate { .. } => "use another id, or delete the job first".into(),
             Error::NotFound { .. } => {
-                "check the id; results live 500 s unless --result-ttl says otherwise".into()
+                "check the id; a finished job is forgotten after 500 s unless its --result-ttl says otherwise".into()
             }
             Error::WrongState { id, .. } => format!("look at it with `rq-rs job show {id}`"),
             Error::JobFailed { id, .. } => {
@@ -148,6 +151,8 @@ impl Error {
         Some(hint)
     }
 }
+
+const NO_REDIS: &str = "answers, but not as a Redis server does";
 
 /// The setting behind a refusal of the server.
 fn refusal_hint(reason: &str) -> Option<&'static str> {
@@ -204,9 +209,9 @@ impl Error {
                 reason: format!("WRONGPASS {}", error.detail().unwrap_or("wrong user or password")),
             },
             ErrorKind::Server(ServerErrorKind::NoPerm) => Error::Denied { reason: server_words(error) },
-            ErrorKind::Parse | ErrorKind::Client | ErrorKind::UnexpectedReturnType => Error::Unsupported {
-                what: format!("{address} answers, but not as a Redis server does ({error})"),
-            },
+            ErrorKind::Parse | ErrorKind::Client | ErrorKind::UnexpectedReturnType => {
+                Error::Unsupported { what: format!("{address} {NO_REDIS}") }
+            }
             ErrorKind::InvalidClientConfig => Error::invalid(
                 format!("the Redis URL cannot be used: {error}"),
                 "as in redis://USER:PASSWORD@HOST:PORT/DB or unix:///PATH",

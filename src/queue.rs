@@ -318,6 +318,15 @@ impl Queue {
         self.switch("SREM")
     }
 
+    /// Whether this queue is suspended by itself.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn is_suspended(&self) -> Result<bool> {
+        let call = Call::command("SISMEMBER").arg(self.store.keys.suspended_queues()).arg(&self.keys.list);
+        Ok(reply::int(&self.store.ask(&call)?)? == 1)
+    }
+
     fn switch(&self, command: &str) -> Result<()> {
         let call = Call::command(command).arg(self.store.keys.suspended_queues()).arg(&self.keys.list);
         self.store.ask(&call).map(drop)

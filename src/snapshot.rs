@@ -78,6 +78,9 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
         queues.push(look_at_queue(store, name)?);
     }
     let mut workers = look_at_workers(store)?;
+    for queue in &mut queues {
+        queue.workers = workers.iter().filter(|worker| worker.queues.contains(&queue.name)).count() as u64;
+    }
     workers.retain(|worker| only.is_empty() || worker.queues.iter().any(|queue| only.contains(queue)));
     Ok(Snapshot {
         server: ServerView {
@@ -105,7 +108,7 @@ fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
         deferred,
         canceled,
         unreadable,
-        workers,
+        ..
     } = store.keys.queue(&name);
     let paused = Call::command("SISMEMBER").arg(store.keys.suspended_queues()).arg(&list);
     let mut calls = vec![paused, Call::command("LLEN").arg(&list), Call::command("LLEN").arg(&intermediate)];
@@ -113,7 +116,6 @@ fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
         [wip, finished, failed, scheduled, deferred, canceled, unreadable]
             .map(|key| Call::command("ZCARD").arg(key)),
     );
-    calls.push(Call::command("SCARD").arg(&workers));
     // A key that another program has taken counts as nothing; the rest is shown all the same.
     let mut counts = store.ask_all(&calls)?.into_iter().map(|answer| {
         let count = answer.and_then(|count| reply::int(&count)).unwrap_or(0);
@@ -132,7 +134,7 @@ fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
         deferred: next(),
         canceled: next(),
         unreadable: next(),
-        workers: next(),
+        workers: 0,
     })
 }
 

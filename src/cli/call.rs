@@ -54,7 +54,10 @@ fn keyword(word: &str) -> Option<(&str, Form, &str)> {
 fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
     let text = match text.strip_prefix('@') {
         Some(path) => &std::fs::read_to_string(path).map_err(|error| {
-            wrong(format!("cannot read {path} of {word:?}: {error}"), "give @ and the path of a text file")
+            wrong(
+                format!("cannot read {path} of {word:?}: {error}"),
+                "@ reads a file; text that begins with @ is written as :'\"@text\"'",
+            )
         })?,
         None => text,
     };

@@ -21,8 +21,10 @@ pub(crate) struct Demo {}
 
 impl Demo {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
-        if server.is_given() {
-            return tell(&Queue::on(&server.connect()?, "demo")?);
+        if ServerOptions::is_typed() {
+            let store = server.connect()?;
+            say(format_args!("This demo uses the Redis at {}, queue demo.\n", store.address()))?;
+            return tell(&Queue::on(&store, "demo")?);
         }
         let redis = PrivateRedis::start()?;
         say(format_args!("A private {} runs at {} until this demo ends.\n", redis.program, redis.url()))?;

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{count, say};
+use super::output::{count, note_unknown, say};
 use super::requeue::progress;
 use super::server::ServerOptions;
 use crate::queue::{Queue, all_names};
@@ -25,6 +25,7 @@ pub(crate) struct Empty {
 impl Empty {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
+        note_unknown(&store, &self.queues)?;
         let names = if self.all { all_names(&store)? } else { self.queues };
         if names.is_empty() {
             say("Nothing to do: no queues.")?;

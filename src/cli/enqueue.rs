@@ -10,6 +10,7 @@ use super::output::{say, say_json};
 use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
+use crate::handle::Job;
 use crate::job::{NewJob, Retry, Ttl, parse_duration};
 use crate::queue::Queue;
 
@@ -58,8 +59,11 @@ pub(crate) struct Enqueue {
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_payload: usize,
     /// Wait for the result and print that; exit code 1 if the job fails or the time is over
-    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "180s", value_parser = parse_duration)]
-    wait: Option<Duration>,
+    #[arg(long)]
+    wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "DURATION", requires = "wait", default_value = "180s", value_parser = parse_duration)]
+    wait_timeout: Duration,
     /// Print the job as JSON
     #[arg(long)]
     json: bool,
@@ -71,17 +75,35 @@ pub(crate) struct Enqueue {
 impl Enqueue {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let job = self.job()?;
+        if self.wait && self.result_ttl == Some(Ttl::NONE) {
+            let what = "--wait cannot see a result that is not kept".to_owned();
+            return Err(Failure::Usage(what, "leave --result-ttl 0 out, or --wait".into()));
+        }
         let queue = Queue::on(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
-        let mut job = queue.enqueue_job(job)?;
-        let Some(wait) = self.wait else {
-            if self.json {
-                say_json(&*job)?;
-            } else if !self.quiet {
-                say(job.id())?;
-            }
-            return Ok(Exit::Done);
+        let job = queue.enqueue_job(job)?;
+        if self.wait {
+            return self.see_it_end(job);
+        }
+        let shown = match (self.json, self.quiet) {
+            (true, _) => say_json(&*job),
+            (_, true) => Ok(()),
+            _ => say(job.id()),
         };
-        let result = job.wait::<Value>(wait);
+        // A script that runs this again would enqueue it twice.
+        shown.map_err(|failure| match failure {
+            Failure::Other(why, hint) => {
+                Failure::Other(format!("job {} is enqueued, but {why}", job.id()), hint)
+            }
+            other => other,
+        })?;
+        Ok(Exit::Done)
+    }
+
+    fn see_it_end(&self, mut job: Job) -> Result<Exit, Failure> {
+        if !self.quiet {
+            output::note(format_args!("waiting for {}", job.id()));
+        }
+        let result = job.wait::<Value>(self.wait_timeout);
         match &result {
             Err(Error::JobFailed { .. }) | Ok(_) if self.json => {
                 job.refresh()?;

@@ -57,7 +57,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::PipeClosed => Exit::Done,
-            Failure::Usage(..) => Exit::Usage,
+            Failure::Usage(..) | Failure::Error(Error::Invalid { .. }) => Exit::Usage,
             Failure::Error(Error::BrokerLost { .. }) => Exit::BrokerLost,
             Failure::Error(_) | Failure::Other(..) => Exit::Failed,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{clock, count, note, say, say_json, short, table};
+use super::output::{clock, count, note, note_unknown, say, say_json, short, table};
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::Job;
@@ -32,7 +32,10 @@ impl Failed {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
         let queues = match &self.queue {
-            Some(name) => vec![name.clone()],
+            Some(name) => {
+                note_unknown(&store, std::slice::from_ref(name))?;
+                vec![name.clone()]
+            }
             None => all_names(&store)?,
         };
         let (jobs, total) = self.page(&store, &queues)?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{clock, count, say, say_json, table};
+use super::output::{clock, count, note_unknown, say, say_json, table};
 use super::server::ServerOptions;
 use crate::job::parse_duration;
 use crate::queue::Queue;
@@ -51,6 +51,7 @@ impl Info {
 
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
+        note_unknown(&store, &self.queues)?;
         if self.json {
             say_json(&snapshot::look(&store, &self.queues)?)?;
             return Ok(Exit::Done);
@@ -95,7 +96,11 @@ fn draw_queues(shot: &Snapshot) -> String {
     let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
     let row = |queue: &QueueView| {
-        let filled = if queue.queued == 0 { 0 } else { (queue.queued * BAR / scale).max(1) };
+        let filled = if queue.queued == 0 || !stdout().is_terminal() {
+            0
+        } else {
+            (queue.queued * BAR / scale).max(1)
+        };
         let mut row = vec![queue.name.clone(), "█".repeat(filled as usize)];
         row.extend(
             [queue.queued + queue.intermediate, queue.started, queue.finished, queue.failed]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::output::{clock, complain, count, say, say_json, short};
+use super::output::{complain, count, moment, say, say_json, short};
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::{self, Job as Handle};
@@ -101,14 +101,19 @@ fn show(job: &Record) -> Result<(), Failure> {
     let seconds =
         |ttl: Option<i64>| ttl.map(|ttl| if ttl < 0 { "for ever".to_owned() } else { format!("{ttl} s") });
     let meta = (!job.meta.is_empty()).then(|| serde_json::Value::Object(job.meta.clone()).to_string());
-    let time = |time: Option<_>| time.map(|time| clock(Some(time)));
+    let time = |time: Option<_>| time.map(moment);
     let call = job.call().map(|call| call.describe());
     let lines = [
         ("id", Some(job.id.clone())),
         ("status", Some(job.status.to_string())),
         ("queue", Some(job.origin.clone())),
-        ("description", Some(short(&job.description, 300))),
-        ("call", call.filter(|call| *call != job.description).map(|call| short(&call, 300))),
+        (
+            "description",
+            Some(&job.description)
+                .filter(|text| job.call().is_none_or(|call| call.describe() != **text))
+                .map(|text| short(text, 300)),
+        ),
+        ("call", call.map(|call| short(&call, 300))),
         ("created", time(job.created_at)),
         ("enqueued", time(job.enqueued_at)),
         ("started", time(job.started_at)),
@@ -128,7 +133,10 @@ fn show(job: &Record) -> Result<(), Failure> {
             say(format_args!("{name:<13}{value}"))?;
         }
     }
-    for (name, text) in [("error", &job.exc_info), ("standard error", &job.log)] {
+    // The error of a program ends with its log.
+    let log =
+        job.log.as_deref().filter(|log| !job.exc_info.as_deref().is_some_and(|error| error.ends_with(log)));
+    for (name, text) in [("error", job.exc_info.as_deref()), ("standard error", log)] {
         if let Some(text) = text {
             say(format_args!("{name}:"))?;
             for line in text.lines() {

@@ -18,7 +18,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ use server::ServerOptions;
 #[must_use = "an App does nothing until main is called"]
 pub struct App {
     handlers: Handlers,
+    version: Option<&'static str>,
 }
 
 impl App {
@@ -62,11 +63,23 @@ impl App {
         self
     }
 
+    /// What `--version` says, as in `env!("CARGO_PKG_VERSION")`. Default: this crate's version.
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.version = Some(version);
+        self
+    }
+
     /// Reads the arguments of this process, does what they say, and returns the exit code:
     /// 0 done as asked, 1 failed, 2 usage, 3 Redis stayed away too long, 4 stopped with jobs put back.
     pub fn main(self) -> ExitCode {
         let arguments: Vec<_> = std::env::args_os().collect();
-        let typed = match Typed::try_parse_from(&arguments) {
+        let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
+        let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
+        let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
+        let command = Typed::command().name(name).version(version);
+        let typed =
+            command.try_get_matches_from(&arguments).and_then(|typed| Typed::from_arg_matches(&typed));
+        let typed = match typed {
             Ok(typed) => typed,
             // Help and version are no errors; clap knows which stream and code they get.
             Err(error) => {

@@ -7,6 +7,8 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
 use super::exit::Failure;
+use crate::queue::all_names;
+use crate::store::Store;
 use crate::worker::Printable;
 
 pub(crate) type Done = Result<(), Failure>;
@@ -45,7 +47,7 @@ pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !is_set("NO_COLOR") && !dumb
 }
 
-/// A table without frames; columns whose heading begins with `>` are aligned right.
+/// A table without frames, cut at the edge of a terminal; columns whose heading begins with `>` are aligned right.
 pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
@@ -57,8 +59,13 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
+    let width = terminal_size::terminal_size().filter(|_| stdout().is_terminal());
+    let width = width.map_or(usize::MAX, |(width, _)| usize::from(width.0));
+    let fit = |line: String| match line.trim_end().char_indices().nth(width) {
+        Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        None => line.trim_end().to_owned(),
+    };
+    table.lines().map(fit).collect::<Vec<String>>().join("\n")
 }
 
 /// Text of a job on one line, at most so many characters, without control characters.
@@ -70,6 +77,11 @@ pub(crate) fn short(text: &str, width: usize) -> String {
     }
 }
 
+/// `2026-11-22 21:33:05 +01:00`, in local time.
+pub(crate) fn moment(time: DateTime<Utc>) -> String {
+    time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
 /// `21:33:05`, with the date when it is not today.
 pub(crate) fn clock(time: Option<DateTime<Utc>>) -> String {
     let Some(time) = time.map(|time| time.with_timezone(&Local)) else {
@@ -77,6 +89,15 @@ pub(crate) fn clock(time: Option<DateTime<Utc>>) -> String {
     };
     let today = Local::now().date_naive() == time.date_naive();
     time.format(if today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" }).to_string()
+}
+
+/// A queue that nobody knows is most likely a slip of the fingers.
+pub(crate) fn note_unknown(store: &Store, names: &[String]) -> Done {
+    let known = all_names(store)?;
+    for name in names.iter().filter(|name| !known.contains(name)) {
+        note(format_args!("note: nothing was ever enqueued to {}", short(name, 60)));
+    }
+    Ok(())
 }
 
 /// "1 job", "2 jobs".

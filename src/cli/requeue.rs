@@ -7,14 +7,17 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{Exit, Failure};
-use super::output::{complain, count, say};
+use super::output::{complain, count, note, note_unknown, say};
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::Job;
 use crate::queue::{Queue, all_names};
 use crate::store::Store;
 
-/// Put failed jobs back in their queue; exit code 1 when any could not be
+/// How many failures are told one by one.
+const SHOWN: usize = 10;
+
+/// Put jobs that failed or were canceled back in their queue; exit code 1 when any could not be
 #[derive(Args)]
 pub(crate) struct Requeue {
     /// Ids of jobs; - reads them from standard input, one on each line
@@ -45,7 +48,10 @@ impl Requeue {
 
     fn requeue_all(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
         let queues = match &self.queue {
-            Some(name) => vec![name.clone()],
+            Some(name) => {
+                note_unknown(store, std::slice::from_ref(name))?;
+                vec![name.clone()]
+            }
             None => all_names(store)?,
         };
         let registries: Vec<_> =
@@ -95,7 +101,11 @@ impl Requeue {
         bar.finish_and_clear();
         say(format_args!("{} requeued.", count(back, "job")))?;
         let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
-        failures.into_iter().for_each(|error| complain(&error.into()));
+        let more = failures.len().saturating_sub(SHOWN);
+        failures.into_iter().take(SHOWN).for_each(|error| complain(&error.into()));
+        if more > 0 {
+            note(format_args!("… and {more} more like that"));
+        }
         Ok(exit)
     }
 
@@ -120,7 +130,7 @@ impl Requeue {
             }
             for line in stdin().lock().lines() {
                 let line = line?;
-                ids.extend(line.split_whitespace().map(str::to_owned));
+                ids.extend(Some(line.trim()).filter(|id| !id.is_empty()).map(str::to_owned));
             }
         }
         Ok(ids)

@@ -19,8 +19,10 @@ pub(crate) struct ServerOptions {
 }
 
 impl ServerOptions {
-    pub(crate) fn is_given(&self) -> bool {
-        self.url.is_some()
+    /// Whether the URL was typed, and does not merely stand in the environment.
+    pub(crate) fn is_typed() -> bool {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        without_url(&arguments).1.is_some() || std::env::var_os(TYPED).is_some()
     }
 
     pub(crate) fn prefix(&self) -> &str {
@@ -29,7 +31,7 @@ impl ServerOptions {
 
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {
         let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
-        let url = self.url.clone().or(fallback);
+        let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
         Store::connect(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?.prefixed(&self.prefix)
     }
 }
@@ -42,9 +44,17 @@ pub(crate) fn hide_password(arguments: &[OsString]) -> Option<std::io::Error> {
     let url = url.filter(|url| holds_password(url))?;
     let (name, rest) = kept.split_first()?;
     let program = std::env::current_exe().ok()?;
-    let error = std::process::Command::new(program).arg0(name).args(rest).env("RQ_REDIS_URL", url).exec();
+    let error = std::process::Command::new(program)
+        .arg0(name)
+        .args(rest)
+        .env("RQ_REDIS_URL", url)
+        .env(TYPED, "1")
+        .exec();
     Some(error)
 }
+
+/// Says to the program that was started anew that its URL was typed.
+const TYPED: &str = "RQ_RS_URL_WAS_TYPED";
 
 /// The arguments without the URL, and the URL. What follows `--` is not ours.
 fn without_url(arguments: &[OsString]) -> (Vec<OsString>, Option<String>) {

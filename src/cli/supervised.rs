@@ -32,7 +32,7 @@ impl Supervised {
         // Without NOTIFY_SOCKET, and when systemd has gone, nobody listens.
         let _ = match event {
             Event::Ready { .. } => notify(&[NotifyState::Ready, NotifyState::Status(&status)]),
-            Event::Stopping => notify(&[NotifyState::Stopping, NotifyState::Status(&status)]),
+            Event::Stopping { .. } => notify(&[NotifyState::Stopping, NotifyState::Status(&status)]),
             Event::Trouble { .. } | Event::Back | Event::Suspended | Event::Quieted | Event::GoesOn => {
                 notify(&[NotifyState::Status(&status)])
             }

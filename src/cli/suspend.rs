@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::say;
+use super::output::{note_unknown, say};
 use super::server::ServerOptions;
 use crate::job::parse_duration;
-use crate::queue::Queue;
+use crate::queue::{Queue, all_names};
 
 /// Start no more jobs: of these queues, or of all
 #[derive(Args)]
@@ -29,6 +29,7 @@ impl Suspend {
             ));
         }
         let store = server.connect()?;
+        note_unknown(&store, &self.queues)?;
         if self.queues.is_empty() {
             Queue::on(&store, "default")?.suspend_all(self.duration)?;
             say("All workers suspended: no new jobs are started, jobs that run are completed.")?;
@@ -54,6 +55,11 @@ impl Resume {
         if self.queues.is_empty() {
             Queue::on(&store, "default")?.resume_all()?;
             say("All workers resumed.")?;
+            for name in all_names(&store)? {
+                if Queue::on(&store, &name)?.is_suspended()? {
+                    say(format_args!("{name} stays suspended; `rq-rs resume {name}` lets it go on."))?;
+                }
+            }
         }
         for name in &self.queues {
             Queue::on(&store, name)?.resume()?;

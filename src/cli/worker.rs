@@ -36,7 +36,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "NAME=COMMAND")]
     exec: Vec<String>,
     /// End after so many jobs
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
     /// End when there was nothing to do for so long
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

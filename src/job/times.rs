@@ -73,22 +73,27 @@ impl FromStr for Ttl {
     }
 }
 
-/// `90`, `1.5`, `10s`, `5m`, `2h`, `2d`, `1w`, `1y`.
+/// `90`, `1.5`, `10s`, `5m`, `2h`, `1h30m`, `2d`, `1w`, `1y`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration: give seconds, or a number with s, m, h, d, w or y");
-    let number_end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(number_end);
-    let unit = match unit {
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        "w" => 7.0 * 86_400.0,
-        "y" => 365.0 * 86_400.0,
-        _ => return Err(wrong()),
-    };
-    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let seconds = number.parse::<f64>().ok().filter(|_| plain).ok_or_else(wrong)? * unit;
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() || text.is_empty() {
+        let number_end = rest.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(number_end);
+        let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let number = number.parse::<f64>().ok().filter(|_| plain).ok_or_else(wrong)?;
+        let unit = match behind.chars().next() {
+            None | Some('s') => 1.0,
+            Some('m') => 60.0,
+            Some('h') => 3600.0,
+            Some('d') => 86_400.0,
+            Some('w') => 7.0 * 86_400.0,
+            Some('y') => 365.0 * 86_400.0,
+            _ => return Err(wrong()),
+        };
+        seconds += number * unit;
+        rest = behind.get(1..).unwrap_or_default();
+    }
     if seconds > LONGEST as f64 {
         return Err(format!("{text:?} is longer than 100 years"));
     }
@@ -113,10 +118,12 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        for (text, seconds) in [("90", 90.0), ("1.5", 1.5), ("10s", 10.0), ("5m", 300.0), ("2d", 172_800.0)] {
+        for (text, seconds) in
+            [("90", 90.0), ("1.5", 1.5), ("10s", 10.0), ("5m", 300.0), ("2d", 172_800.0), ("1h30m", 5_400.0)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
-        for bad in ["", "s", "-1", "1e3", "10 s", "5mm", "inf", "nan", "1y1d", "101y", "1.2.3"] {
+        for bad in ["", "s", "-1", "1e3", "10 s", "5mm", "inf", "nan", "1h 30m", "1hh", "101y", "1.2.3"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert_eq!("-1".parse(), Ok(Ttl::FOREVER));

@@ -27,9 +27,10 @@ impl Address {
                     "use redis:// through a local TLS proxy such as stunnel",
                 ));
             }
-            _ => return Err(bad_url()),
+            _ => return Err(bad_url(url)),
         }
-        let info = url.into_connection_info().map_err(|_| bad_url())?;
+        check_parameters(url)?;
+        let info = url.into_connection_info().map_err(|_| bad_url(url))?;
         let shown = show(&info);
         let settings: RedisConnectionInfo =
             info.redis_settings().clone().set_lib_name("rq-rs", env!("CARGO_PKG_VERSION"));
@@ -42,12 +43,35 @@ impl Address {
     }
 }
 
-/// The URL itself is not repeated: it may hold a password that did not parse.
-fn bad_url() -> Error {
+/// A URL that may hold a password is not repeated.
+fn bad_url(url: &str) -> Error {
+    let shown = if url.contains('@') || url.contains("pass") { "(not shown)" } else { url };
+    let meant = match url {
+        _ if url.starts_with('/') => format!("did you mean unix://{shown}? "),
+        _ if !url.is_empty() && !url.contains("://") && shown == url => {
+            format!("did you mean redis://{url}? ")
+        }
+        _ => String::new(),
+    };
     Error::invalid(
-        "the Redis URL cannot be read",
-        "as in redis://USER:PASSWORD@HOST:PORT/DB (percent-encoded) or unix:///PATH?db=0",
+        format!("the Redis URL {shown:?} cannot be read"),
+        format!("{meant}As in redis://USER:PASSWORD@HOST:PORT/DB (percent-encoded) or {UNIX}"),
     )
+}
+
+const UNIX: &str = "unix:///PATH?db=0&user=USER&pass=PASSWORD";
+
+/// The client ignores parameters it does not know; a password in one of them would be missed.
+fn check_parameters(url: &str) -> Result<()> {
+    let known = ["db", "user", "pass", "protocol"];
+    let parameters = url.split_once('?').map_or("", |(_, rest)| rest);
+    let names = parameters.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    match names.filter(|name| !name.is_empty()).find(|name| !known.contains(name)) {
+        Some(name) => {
+            Err(Error::invalid(format!("the Redis URL has a parameter {name:?}, which means nothing"), UNIX))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The client's defaults are slow to notice a dead peer, and delay small writes.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Summary;
+
 /// Something a worker did or noticed. `Display` is the log line.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -90,9 +92,19 @@ pub enum Event {
     /// It starts jobs again.
     GoesOn,
     /// It starts nothing more and waits for what runs.
-    Stopping,
+    Stopping {
+        /// Jobs that run.
+        running: usize,
+        /// Jobs that have ended, which Redis could not be told yet.
+        unsaved: usize,
+    },
     /// It has ended.
-    Ended,
+    Ended(Summary),
+    /// A queue gives no jobs until somebody resumes it.
+    QueueSuspended {
+        /// The queue.
+        queue: String,
+    },
     /// Something a person should know.
     Warning(String),
 }
@@ -139,10 +151,26 @@ impl fmt::Display for Event {
             Event::Recovered { id } => write!(f, "{id} lost its worker and is back in its queue"),
             Event::Quieted => f.write_str("quiet: starting nothing until CONT"),
             Event::GoesOn => f.write_str("going on"),
-            Event::Stopping => {
-                f.write_str("stopping when what runs has ended; a second signal puts it back instead")
+            Event::Stopping { running, unsaved: 0 } => write!(
+                f,
+                "stopping when what runs has ended ({running}); a second signal puts it back instead"
+            ),
+            Event::Stopping { running, unsaved } => write!(
+                f,
+                "stopping: {running} running, {unsaved} ended but not saved; a second signal gives up on them"
+            ),
+            Event::Ended(done) => {
+                write!(f, "ended: {} finished, {} failed", done.finished, done.failed)?;
+                let more = [
+                    (done.retried, "to be tried again"),
+                    (done.put_back, "put back"),
+                    (done.stale, "refused"),
+                ];
+                more.iter().filter(|(n, _)| *n > 0).try_for_each(|(n, what)| write!(f, ", {n} {what}"))
             }
-            Event::Ended => f.write_str("ended"),
+            Event::QueueSuspended { queue } => {
+                write!(f, "{queue} is suspended; `rq-rs resume {queue}` lets it go on")
+            }
             Event::Warning(text) => f.write_str(text),
         }
     }

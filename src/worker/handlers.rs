@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::Context;
 use super::panics;
 use super::processes::Program;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::job::{Call, GiveUp, Later, Mismatch, Outcome, Record, Steer, fit};
 
 type Function = Box<dyn Fn(&Context, Call) -> Outcome + Send + Sync>;
@@ -50,7 +50,7 @@ impl Handlers {
                 Ok(arguments) => arguments,
                 Err(Mismatch(reason)) => {
                     let id = context.id();
-                    let error = format!("job {id}: the arguments do not fit handler {handler}: {reason}");
+                    let error = format!("{reason}: the arguments of job {id} do not fit handler {handler}");
                     return Outcome::Unreadable { error };
                 }
             };
@@ -70,6 +70,11 @@ impl Handlers {
 
     pub(crate) fn add_command(&mut self, name: String, command: &str) -> Result<()> {
         let program = Handler::Program(Program::parse(command)?);
+        let is_taken = if name == "*" { self.any.is_some() } else { self.by_name.contains_key(&name) };
+        if is_taken {
+            let what = format!("there are two handlers named {name:?}");
+            return Err(Error::invalid(what, "give each name one handler"));
+        }
         if name == "*" {
             self.any = Some(program);
         } else {

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::message::Message;
 use super::{Options, farewell, redis_thread};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
-use crate::job::iso;
+use crate::job::{Fields, iso};
 use crate::store::{Call, HEARTBEAT, Store, reply};
 
 /// News of the state and the counts are written at most this often.
@@ -35,7 +35,6 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) fn new(options: &Options) -> Self {
-        let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
         Board {
             running: Mutex::default(),
             state: Mutex::new("started"),
@@ -47,7 +46,7 @@ impl Board {
                 ("birth", iso(Utc::now())),
                 ("queues", options.queues.join(",")),
                 ("pid", std::process::id().to_string()),
-                ("hostname", host.unwrap_or_default()),
+                ("hostname", hostname()),
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("concurrency", options.concurrency.to_string()),
             ],
@@ -119,9 +118,7 @@ impl Heartbeat {
             board: Arc::clone(board),
             inbox,
         };
-        // A record left by an earlier worker of this name must not lend it its death or its counts.
-        let record = store.keys.worker(&options.name);
-        store.ask(&Call::command("DEL").arg(record))?;
+        heart.take_name()?;
         heart.beat()?;
         let (news, listen) = channel();
         let thread = redis_thread("rq-rs heartbeat", move || heart.run(&listen));
@@ -144,6 +141,27 @@ struct Heart {
 }
 
 impl Heart {
+    /// Two workers under one name would write one record in turn. A record whose process is gone,
+    /// or that was not renewed for a lease, is of a worker that died without a farewell.
+    fn take_name(&self) -> Result<()> {
+        let record = self.store.keys.worker(&self.options.name);
+        let fields = Fields(reply::pairs(self.store.ask(&Call::command("HGETALL").arg(&record))?)?);
+        let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
+        let beat = text("last_heartbeat").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
+        let is_fresh = beat.is_some_and(|time| {
+            (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default() < self.options.lease
+        });
+        let pid = text("pid").unwrap_or_default();
+        if is_fresh && text("death").is_none() && is_another(&text("hostname").unwrap_or_default(), &pid) {
+            return Err(Error::invalid(
+                format!("a worker named {} is running already (pid {pid})", self.options.name),
+                "choose another name, or leave it out for a random one",
+            ));
+        }
+        self.store.ask(&Call::command("DEL").arg(record))?;
+        Ok(())
+    }
+
     fn run(&self, news: &Receiver<()>) {
         let every = self.options.lease / 3;
         let mut written = self.told();
@@ -205,6 +223,21 @@ impl Heart {
             let _ = self.inbox.send(Message::LeaseLost);
         }
     }
+}
+
+fn hostname() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Whether that process may still be alive, and is not this one (in a container, number 1 comes again).
+fn is_another(host: &str, pid: &str) -> bool {
+    if host != hostname() {
+        return true;
+    }
+    let Ok(pid) = pid.parse::<i32>() else { return false };
+    let is_alive =
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) != Err(nix::errno::Errno::ESRCH);
+    is_alive && i64::from(pid) != i64::from(std::process::id())
 }
 
 fn no_answer() -> Error {

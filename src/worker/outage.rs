@@ -27,13 +27,18 @@ impl Outage {
     pub(crate) fn goes_on(&mut self, error: &Error) -> Result<Duration> {
         self.tries = self.tries.saturating_add(1);
         if self.max_tries > 0 && self.tries > self.max_tries {
-            return Err(Error::BrokerLost { tries: self.tries, last: error.to_string() });
+            return Err(self.given_up(error));
         }
         let ceiling = (FIRST * 2_u32.pow(self.tries.min(9))).min(LONGEST);
         let delay = ceiling.mul_f64(fastrand::f64()).max(FIRST / 2);
         self.until = Some(Instant::now() + delay);
         self.look_later();
         Ok(delay)
+    }
+
+    /// No more tries.
+    pub(crate) fn given_up(&self, error: &Error) -> Error {
+        Error::BrokerLost { tries: self.tries.max(1), last: error.to_string() }
     }
 
     /// Whether to have a look before the delay is over. Looks are cheap and do not count as tries:

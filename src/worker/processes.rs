@@ -141,9 +141,10 @@ struct End {
 }
 
 fn outcome(handler: &str, end: End, stderr: &str, limits: Limits) -> Outcome {
+    let last = stderr.lines().last().unwrap_or_default();
     let explain = |what: String| match stderr {
         "" => format!("{handler} {what}"),
-        text => format!("{handler} {what}\n\nStandard error:\n{text}"),
+        text => format!("{handler} {what}: {last}\n\nStandard error:\n{text}"),
     };
     match (end.told, end.status) {
         (Some(Told::TimeOver), _) => {

@@ -27,10 +27,16 @@ fn a_redis_that_is_not_there() {
 
 #[test]
 fn a_url_that_cannot_be_read() {
-    for url in ["localhost:6379", "http://localhost", "redis://", "redis://a:pass word@/x/y"] {
-        refused(with_url(url, &["info"]), 1, &["URL", "redis://USER:PASSWORD@HOST:PORT/DB"]);
+    for url in
+        ["localhost:6379", "http://localhost", "redis://", "redis://a:pass word@/x/y", "unix:///x?passwd=y"]
+    {
+        let output = with_url(url, &["info"]);
+        assert!(!output.stderr.contains("pass word"), "{output:?}");
+        refused(output, 2, &["URL"]);
     }
-    refused(with_url("rediss://localhost", &["info"]), 1, &["TLS"]);
+    refused(with_url("localhost:6379", &["info"]), 2, &["did you mean redis://localhost:6379?"]);
+    refused(with_url("/tmp/x.sock", &["info"]), 2, &["did you mean unix:///tmp/x.sock?"]);
+    refused(with_url("rediss://localhost", &["info"]), 2, &["TLS"]);
 }
 
 #[test]
@@ -56,7 +62,11 @@ fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
     {
         let output = with_url(&url, &["info"]);
         assert!(!output.stderr.contains("wr0ng"), "{output:?}");
-        refused(output, 1, &["Redis denied access", words, "redis://USER:PASSWORD@HOST:PORT"]);
+        refused(
+            output,
+            1,
+            &["Redis denied access", words, "redis://USER:PASSWORD@HOST:PORT", "unix:///PATH?pass="],
+        );
     }
 }
 
@@ -108,21 +118,21 @@ fn names_and_durations_that_cannot_be() {
     let house = House::new();
     let file = "@/no/such/file";
     for (words, code, part) in [
-        (vec!["enqueue", "f", "--job-id", "a b"], 1, "\"a b\" cannot be a job id"),
-        (vec!["enqueue", "f", "-q", "a,b"], 1, "\"a,b\" cannot be a queue name"),
-        (vec!["enqueue", "f", "-q", "x:intermediate"], 1, "cannot be a queue name"),
-        (vec!["enqueue", "", ":1"], 1, "cannot be a handler name"),
+        (vec!["enqueue", "f", "--job-id", "a b"], 2, "\"a b\" cannot be a job id"),
+        (vec!["enqueue", "f", "-q", "a,b"], 2, "\"a,b\" cannot be a queue name"),
+        (vec!["enqueue", "f", "-q", "x:intermediate"], 2, "cannot be a queue name"),
+        (vec!["enqueue", "", ":1"], 2, "cannot be a handler name"),
         (vec!["enqueue", "f", ":{"], 2, "is not JSON"),
         (vec!["enqueue", "f", file], 2, "cannot read /no/such/file"),
         (vec!["enqueue", "f", "--meta", "7"], 2, "--meta is not a JSON object"),
         (vec!["enqueue", "f", "--retry-interval", "10"], 2, "without --retry-max"),
         (vec!["enqueue", "f", "--timeout", "0"], 2, "no time"),
-        (vec!["job", "show", "a b"], 1, "cannot be a job id"),
+        (vec!["job", "show", "a b"], 2, "cannot be a job id"),
         (vec!["job", "show", "missing"], 1, "no job with id missing"),
-        (vec!["info", "a b"], 1, "cannot be a queue name"),
-        (vec!["worker", "a b", "--exec", "*=cat"], 1, "cannot be a queue name"),
+        (vec!["info", "a b"], 2, "cannot be a queue name"),
+        (vec!["worker", "a b", "--exec", "*=cat"], 2, "cannot be a queue name"),
         (vec!["worker"], 2, "no handlers"),
-        (vec!["info", "--prefix", "a b"], 1, "cannot be a key prefix"),
+        (vec!["info", "--prefix", "a b"], 2, "cannot be a key prefix"),
     ] {
         refused(house.rq(&words), code, &[part]);
     }

@@ -50,7 +50,7 @@ fn arguments_that_do_not_fit_name_the_job_the_handler_and_the_field() {
     let error = queue.job(job.id()).unwrap().exc_info.clone().unwrap();
     assert_eq!(
         error,
-        "job misfit: the arguments do not fit handler email: argument `tries`: invalid type: string \"many\", expected u8"
+        "argument `tries`: invalid type: string \"many\", expected u8: the arguments of job misfit do not fit handler email"
     );
 }
 

@@ -71,11 +71,15 @@ fn enqueue_wait_prints_the_result_or_says_why_there_is_none() {
     let mut worker = house.start(&["worker", "--exec", "hello=echo hi", "--exec", "bad=false"]);
     worker.says("listens on");
     assert_eq!(house.rq(&["enqueue", "hello", "--wait"]).ok(), "hi");
-    assert_eq!(house.rq(&["enqueue", "hello", "--wait=10s", "--json"]).json()["result"], "hi");
+    assert_eq!(
+        house.rq(&["enqueue", "hello", "--wait", "--wait-timeout", "10s", "--json"]).json()["result"],
+        "hi"
+    );
     let failed = house.rq(&["enqueue", "bad", "--wait"]).fails(1);
     assert!(failed.contains("bad exited with code 1") && failed.contains("rq-rs requeue"), "{failed}");
-    let late = house.rq(&["enqueue", "hello", "-q", "nobody", "--wait=0.1s"]).fails(1);
-    assert!(late.contains("has not ended after 0.1 s"), "{late}");
+    let late = house.rq(&["enqueue", "hello", "-q", "nobody", "--wait", "--wait-timeout", "0.1s"]).fails(1);
+    assert!(late.contains("has not ended after 0.1 s") && late.contains("waiting for "), "{late}");
+    assert_eq!(house.rq(&["enqueue", "hello", "--wait", "--result-ttl", "0"]).code, Some(2));
 }
 
 #[test]
@@ -87,7 +91,7 @@ fn info_shows_queues_and_workers_and_changes_nothing() {
     worker.says("listens on");
     let before: i64 = house.redis(&["DBSIZE"]);
     let text = house.rq(&["info"]).ok();
-    for part in ["mail", "██", "1 queue, 3 jobs waiting", "w1", "other", "1 worker"] {
+    for part in ["mail", "1 queue, 3 jobs waiting", "w1", "other", "1 worker"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let facts = house.rq(&["info", "--json"]).json();
@@ -181,7 +185,12 @@ fn demo_runs_on_a_private_redis_and_leaves_nothing_behind() {
     }
     let socket = text.split("unix://").nth(1).unwrap().split(' ').next().unwrap();
     assert!(!std::path::Path::new(socket).exists());
-    assert!(house.rq(&["demo"]).ok().contains("order 4711 confirmed"));
+    let given = house.rq(&["demo", "--url", house.url()]).ok();
+    assert!(
+        given.contains("This demo uses the Redis at") && given.contains("order 4711 confirmed"),
+        "{given}"
+    );
+    assert_eq!(house.queue("demo").finished().count(), Ok(7));
 }
 
 #[test]

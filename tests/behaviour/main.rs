@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod calls;
 mod commands;
+mod crash_points;
 mod examples;
 mod failing;
 mod jobs;

@@ -63,7 +63,7 @@ fn standard_error_is_kept_the_last_64_kib_of_it() {
     assert_eq!((job.returned::<u8>(), job.log.as_deref()), (Ok(1), Some("careful")));
     let flood = "sh -c 'yes | head -c 1000000 >&2; echo the end >&2; exit 3'";
     let job = run(&house, flood, NewJob::new("program", ()));
-    assert!(error(&job).starts_with("program exited with code 3\n\nStandard error:\n"));
+    assert!(error(&job).starts_with("program exited with code 3: the end\n\nStandard error:\n"));
     assert!(error(&job).ends_with("the end"));
     assert!(job.log.as_deref().unwrap().len() <= 64 * 1024);
 }
@@ -152,8 +152,10 @@ fn a_command_that_cannot_work_is_refused_at_the_start() {
     for command in ["", "'unbalanced", "/no/such/program", "no-such-program-anywhere"] {
         assert!(house.worker(&["default"]).exec("program", command).is_err(), "{command}");
     }
+    let twice = house.rq(&["worker", "--exec", "x=cat", "--exec", "x=true"]).fails(2);
+    assert!(twice.contains("two handlers named \"x\""), "{twice}");
     assert!(house.rq(&["worker", "--exec", "cat"]).fails(2).contains("has no name"));
-    assert!(house.rq(&["worker", "--exec", "x=no-such-program"]).fails(1).contains("no program"));
+    assert!(house.rq(&["worker", "--exec", "x=no-such-program"]).fails(2).contains("no program"));
 }
 
 #[test]

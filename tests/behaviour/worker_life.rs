@@ -90,7 +90,7 @@ fn stopping_lets_the_running_job_end_and_leaves_the_waiting_one() {
     live.sees_started(running.id());
     let waiting = queue.enqueue("add", (1, 1)).unwrap();
     live.stopper.stop();
-    live.sees("stopping", |event| *event == Event::Stopping);
+    live.sees("stopping", |event| matches!(event, Event::Stopping { running: 1, .. }));
     door.open();
     assert_eq!(live.ends().finished, 1);
     assert_eq!(queue.job(running.id()).unwrap().returned::<String>(), Ok("ended".into()));
@@ -168,6 +168,45 @@ fn a_worker_is_registered_with_its_state_and_counts_and_says_farewell() {
     live.stops();
     assert!(!field("death").is_empty());
     assert_eq!(house.redis::<i64>(&["SCARD", &house.key("workers")]), 0);
+}
+
+#[test]
+fn a_name_is_free_again_when_its_worker_is_dead_and_refused_while_it_lives() {
+    let house = House::new();
+    let mut first = house.start(&["worker", "-v", "-n", "w1", "--exec", "*=cat"]);
+    first.says("idle");
+    let second = house.rq(&["worker", "-n", "w1", "--burst", "--exec", "*=cat"]).fails(2);
+    assert!(second.contains("a worker named w1 is running already"), "{second}");
+    assert!(house.rq(&["info"]).ok().contains("w1"));
+    first.signal("KILL");
+    first.finish("");
+    house.rq(&["worker", "-n", "w1", "--burst", "--exec", "*=cat"]).ok();
+}
+
+#[test]
+fn a_second_signal_ends_a_worker_whose_redis_is_lost() {
+    let house = House::with_own_redis(&[]);
+    let mut worker = house.start(&["worker", "--exec", "job=sleep 0.1"]);
+    let id = house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    house.server().kill();
+    worker.says("next try in");
+    worker.signal("TERM");
+    worker.says("1 ended but not saved");
+    let child = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (pid, done) = (worker.pid(), std::sync::Arc::clone(&child));
+    let insists = std::thread::spawn(move || {
+        eventually("it has ended", || {
+            let _ = std::process::Command::new("kill")
+                .args(["-s", "TERM", &pid])
+                .stderr(std::process::Stdio::null())
+                .status();
+            done.load(std::sync::atomic::Ordering::Relaxed)
+        });
+    });
+    assert_eq!(worker.finish("").code, Some(3));
+    child.store(true, std::sync::atomic::Ordering::Relaxed);
+    insists.join().unwrap();
 }
 
 #[test]

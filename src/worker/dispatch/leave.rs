@@ -45,9 +45,9 @@ impl Dispatcher {
         let handler = record.handler.as_deref().unwrap_or("the job");
         let seconds = held.running.timeout().unwrap_or_default().as_secs();
         self.tell(Event::Warning(format!(
-            "{}: the thread of {handler} runs on past its time; {} such threads",
+            "{}: the thread of {handler} runs on past its time, as {} others do",
             record.id,
-            self.slots.abandoned() + 1
+            self.slots.abandoned()
         )));
         Outcome::TimedOut {
             error: format!(
@@ -58,6 +58,10 @@ impl Dispatcher {
 
     /// The stopper's mode has changed.
     pub(super) fn hear_stopper(&mut self) {
+        if self.house.stopper.mode() == Mode::Cold {
+            // One try more, whatever the delay, and then it ends.
+            self.outage.cut_short();
+        }
         let is_quieted = self.house.stopper.is_quieted();
         if is_quieted != self.is_quieted {
             self.is_quieted = is_quieted;
@@ -82,8 +86,8 @@ impl Dispatcher {
         let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
         if is_stopped || all_started || nothing_left || idle_too_long {
             self.leaving_since = Some(Instant::now());
-            if is_stopped && !self.held.is_empty() {
-                self.tell(Event::Stopping);
+            if is_stopped && !self.is_quiet() {
+                self.tell(Event::Stopping { running: self.held.len(), unsaved: self.outbox.endings.len() });
             }
         }
     }

@@ -90,6 +90,7 @@ pub(crate) struct Dispatcher {
     quiet_since: Option<Instant>,
     healthy_at: Option<Instant>,
     is_quieted: bool,
+    paused: Vec<usize>,
     is_suspended: bool,
     summary: Summary,
 }
@@ -120,6 +121,7 @@ impl Dispatcher {
             quiet_since: None,
             healthy_at: None,
             is_quieted: false,
+            paused: Vec::new(),
             is_suspended: false,
             summary: Summary::default(),
         }
@@ -138,7 +140,7 @@ impl Dispatcher {
             self.tell_health();
             self.see_whether_to_leave();
             if self.has_left() {
-                self.tell(Event::Ended);
+                self.tell(Event::Ended(self.summary));
                 return Ok(self.summary);
             }
         }
@@ -312,7 +314,7 @@ impl Dispatcher {
     /// Redis cannot be used now: later again, but not for ever.
     fn trouble(&mut self, error: Error) -> Result<()> {
         if self.house.stopper.mode() == Mode::Cold {
-            return Err(error);
+            return Err(self.outage.given_up(&error));
         }
         let retry_in = self.outage.goes_on(&error)?;
         self.look = Look::Now;
@@ -344,6 +346,7 @@ impl Dispatcher {
             self.tell(Event::Suspended);
         }
         self.is_suspended = claimed.is_suspended;
+        self.tell_paused(&claimed.paused);
         let again = claimed.is_suspended || !claimed.paused.is_empty();
         let again = again.then(|| Instant::now() + LOOK_SUSPENDED);
         self.look = match claimed.is_empty || claimed.is_suspended {
@@ -355,6 +358,14 @@ impl Dispatcher {
             watched.for_each(|queue| self.watchers.arm(queue));
         }
         self.note_idleness(brought);
+    }
+
+    fn tell_paused(&mut self, paused: &[usize]) {
+        for queue in paused.iter().filter(|queue| !self.paused.contains(queue)) {
+            let queue = self.house.options.queues.get(*queue).cloned().unwrap_or_default();
+            self.tell(Event::QueueSuspended { queue });
+        }
+        self.paused = paused.to_vec();
     }
 
     fn note_idleness(&mut self, brought: usize) {

@@ -1,0 +1,157 @@
+//! The worker is killed with -9 at each command it sends, before Redis has seen it and after Redis
+//! has done it. Each job still ends, and runs twice at most.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rq_rs::{Context, NewJob, Retry};
+
+use crate::support::{Cut, House, Live, Process, Proxy, eventually};
+
+struct Scenario {
+    name: &'static str,
+    queues: &'static [&'static str],
+    /// Runs as `sh -c`, with `$BOOK` as the file that counts runs.
+    program: &'static str,
+    job: fn() -> NewJob,
+    ends_in: &'static [&'static str],
+}
+
+const SCENARIOS: [Scenario; 4] = [
+    Scenario {
+        name: "success",
+        queues: &["default"],
+        program: "echo run >>$BOOK",
+        job: || NewJob::new("job", ()),
+        ends_in: &["finished"],
+    },
+    Scenario {
+        name: "success from the third of three queues",
+        queues: &["first", "second", "default"],
+        program: "echo run >>$BOOK",
+        job: || NewJob::new("job", ()),
+        ends_in: &["finished"],
+    },
+    Scenario {
+        name: "failure",
+        queues: &["default"],
+        program: "echo run >>$BOOK; exit 1",
+        job: || NewJob::new("job", ()),
+        ends_in: &["failed"],
+    },
+    Scenario {
+        name: "retry",
+        queues: &["default"],
+        program: "echo run >>$BOOK; exit 1",
+        job: || NewJob::new("job", ()).retry(Retry::every(std::time::Duration::ZERO, 1)),
+        ends_in: &["failed"],
+    },
+];
+
+/// A worker behind a proxy that kills it at one point. Returns how many commands it sent before.
+fn run_to(scenario: &Scenario, point: usize, cut: Cut) -> usize {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let script = scenario.program.replace("$BOOK", book.to_str().unwrap());
+    let exec = format!("job=sh -c '{script}'");
+    house.queue("default").enqueue_job((scenario.job)().id("job")).unwrap();
+
+    let (sent, victim) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<String>)));
+    let (counter, condemned) = (Arc::clone(&sent), Arc::clone(&victim));
+    let proxy = Proxy::start(house.url(), move |words| {
+        // Only what concerns the job: renewals and duties come by the clock.
+        let concerns_job = words[0] == "BRPOPLPUSH"
+            || words
+                .iter()
+                .any(|word| word == "RPOP" || word == "finished" || word == "failed" || word == "queue");
+        if !concerns_job || counter.fetch_add(1, Ordering::Relaxed) != point {
+            return Cut::No;
+        }
+        let pid = condemned.lock().unwrap().clone();
+        if cut == Cut::Before {
+            kill(pid.as_deref());
+        }
+        cut
+    });
+    let words = [
+        &["worker", "--max-idle-time", "0.3s", "-c", "1", "--lease", "1s", "--exec", &exec],
+        scenario.queues,
+    ]
+    .concat();
+    let worker = Process::start(&words, &house.through(proxy.url()).environment());
+    *victim.lock().unwrap() = Some(worker.pid());
+    if cut == Cut::After {
+        // The answer is not passed on; the worker is killed while it waits for it.
+        eventually("the point is reached or passed", || {
+            sent.load(Ordering::Relaxed) > point || house.places("default", "job") == scenario.ends_in
+        });
+        worker.signal("KILL");
+    }
+    worker.finish("");
+    let before = sent.load(Ordering::Relaxed);
+
+    let heir = house.worker(scenario.queues).exec("job", &format!("sh -c '{script}'")).unwrap();
+    let quick =
+        heir.lease(std::time::Duration::from_secs(1)).recover_interval(std::time::Duration::from_millis(100));
+    let live = Live::start(quick);
+    eventually(scenario.name, || house.places("default", "job") == scenario.ends_in);
+    live.stops();
+    let runs = runs(&book);
+    let attempts = if scenario.name == "retry" { 2 } else { 1 };
+    assert!((attempts..=attempts + 1).contains(&runs), "{} at {point} {cut:?}: {runs} runs", scenario.name);
+    before
+}
+
+fn kill(pid: Option<&str>) {
+    if let Some(pid) = pid {
+        let _ = Command::new("kill").args(["-9", pid]).status();
+    }
+}
+
+fn runs(book: &Path) -> usize {
+    std::fs::read_to_string(book).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn a_worker_killed_at_any_command_loses_nothing_and_runs_a_job_twice_at_most() {
+    std::thread::scope(|scope| {
+        for scenario in &SCENARIOS {
+            for cut in [Cut::Before, Cut::After] {
+                scope.spawn(move || {
+                    let mut point = 0;
+                    // The last point is beyond the last command: nobody is killed there.
+                    while run_to(scenario, point, cut) > point {
+                        point += 1;
+                        assert!(point < 40, "{}: no end of commands", scenario.name);
+                    }
+                    println!("{} {cut:?}: {point} points", scenario.name);
+                    assert!(point >= 2, "{}: only {point} commands", scenario.name);
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn a_job_canceled_while_its_worker_dies_stays_canceled() {
+    let house = House::new();
+    let mut worker = house.start(&["worker", "--lease", "1s", "--exec", "job=sleep 60"]);
+    let id = house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    worker.signal("KILL");
+    house.rq(&["job", "cancel", &id]).ok();
+    let live = Live::start(
+        house
+            .worker(&["default"])
+            .handler("job", |_: &Context, (): ()| Ok("must not run"))
+            .lease(std::time::Duration::from_secs(1))
+            .recover_interval(std::time::Duration::from_millis(100)),
+    );
+    let next = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    live.sees_finished(next.id());
+    live.stops();
+    assert_eq!(house.places("default", &id), ["canceled"]);
+}
