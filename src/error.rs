@@ -92,6 +92,11 @@ pub enum Error {
         /// What, and why.
         what: String,
     },
+    /// Every slot of the worker has a handler that ran out of time and does not stop. Start it anew.
+    Stuck {
+        /// Threads that run on.
+        threads: usize,
+    },
     /// Redis stayed away longer than the worker's budget of retries.
     BrokerLost {
         /// How many times in a row it was tried.
@@ -144,6 +149,10 @@ impl Error {
                 format!("is a worker running? `rq-rs info` shows; wait longer or ask again for {id}")
             }
             Error::Corrupt { .. } => "look at the key with redis-cli; nothing was changed".into(),
+            Error::Stuck { .. } => {
+                "start it again; let handlers ask Context::is_canceled, or run them as programs with --exec"
+                    .into()
+            }
             Error::BrokerLost { .. } => {
                 "bring Redis back and start the worker again; --broker-max-retries 0 tries for ever".into()
             }
@@ -190,6 +199,9 @@ impl fmt::Display for Error {
                 write!(f, "job {id} has not ended after {} s", waited.as_secs_f64())
             }
             Error::Corrupt { what } => write!(f, "cannot read {what}"),
+            Error::Stuck { threads } => {
+                write!(f, "no slot is left: {threads} threads run on past the time of their jobs")
+            }
             Error::BrokerLost { tries, last } => {
                 write!(f, "gave up on Redis after {tries} tries: {last}")
             }

@@ -91,6 +91,16 @@ pub(crate) fn end(running: Running, verdict: Verdict, result_ttl: Ttl, now: Date
 }
 
 impl Ending {
+    /// Number of its queue, in the worker's order.
+    pub(crate) fn queue(&self) -> usize {
+        self.queue
+    }
+
+    /// Whether the job waits in its queue again.
+    pub(crate) fn goes_back(&self) -> bool {
+        matches!(self.place, "queue" | "head")
+    }
+
     /// For a job of another worker: nothing happens unless its lease has passed by then.
     pub(crate) fn taken_over(mut self) -> Self {
         self.is_taken = true;
@@ -98,17 +108,10 @@ impl Ending {
     }
 }
 
-/// One script call for all of them. May be repeated: an execution ends once.
-pub(crate) fn call(store: &Store, queues: &[QueueKeys], endings: &[Ending]) -> Call {
-    // Only the queues concerned: a key of another one that somebody has taken must not matter.
-    let mut concerned: Vec<usize> = endings.iter().map(|ending| ending.queue).collect();
-    concerned.sort_unstable();
-    concerned.dedup();
-    let keys = concerned.iter().filter_map(|number| queues.get(*number)).flat_map(|queue| {
-        let five = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
-        five.map(String::as_str)
-    });
-    let mut call = Call::script(&FINISH, &keys.collect::<Vec<_>>())
+/// One script call for endings of one queue. May be repeated: an execution ends once.
+pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call {
+    let keys = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
+    let mut call = Call::script(&FINISH, &keys.map(String::as_str))
         .arg(store.dialect.push)
         .arg(store.dialect.push_front)
         .arg(store.keys.job_prefix())
@@ -116,7 +119,6 @@ pub(crate) fn call(store: &Store, queues: &[QueueKeys], endings: &[Ending]) -> C
         .arg(store.dialect.failed_forever);
     for ending in endings {
         call = call
-            .arg(concerned.binary_search(&ending.queue).unwrap_or(0))
             .arg(&ending.id)
             .arg(&ending.execution)
             .arg(u8::from(ending.is_taken))

@@ -13,7 +13,7 @@ use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, SAVE, Store, reply};
 
 /// How long the record of a canceled job is kept: RQ keeps it for ever, we as long as a failure.
-const KEEP_CANCELED: i64 = 31_536_000;
+pub(crate) const KEEP_CANCELED: i64 = 31_536_000;
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
 const SEARCHED: usize = 100_000;
@@ -124,7 +124,7 @@ impl Job {
         };
         let job = self.store.keys.job(self.id());
         let text = serde_json::Value::Object(meta.clone()).to_string();
-        let saved = self.store.ask(&Call::script(&SAVE, &[&job]).arg("meta").arg(text))?;
+        let saved = self.store.ask(&Call::script(&SAVE, &[&job]).arg("meta").arg(text).arg(""))?;
         if reply::int(&saved)? == 0 {
             return Err(Error::NotFound { id: self.id().to_owned() });
         }

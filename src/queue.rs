@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::{NewJob, Record, check_id, check_queue_name};
 use crate::registry::Registry;
-use crate::store::{Call, EMPTY, ENQUEUE, Store, reply};
+use crate::store::{Call, EMPTY, ENQUEUE, Reply, Store, reply};
 
 /// The largest payload (arguments and handler name as JSON) that is enqueued, unless
 /// [`Queue::max_payload`] says otherwise: 1 MiB.
@@ -239,7 +239,9 @@ impl Queue {
                 .arg(self.store.dialect.pop)
                 .arg(self.store.keys.job_prefix())
                 .arg(batch);
-            let counts = reply::list(self.store.ask(&call)?)?;
+            // Not to be repeated: it would take jobs that were enqueued meanwhile.
+            let mut answers = self.store.exchange(&[call])?;
+            let counts = reply::list(answers.pop().unwrap_or(Ok(Reply::Nil))?)?;
             let count = |n: usize| counts.get(n).map_or(Ok(0), reply::int).map(|n| n as usize);
             if count(0)? == 0 {
                 break;

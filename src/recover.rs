@@ -47,7 +47,7 @@ pub(crate) fn leases(
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let receipts = finish::read(store.ask(&finish::call(store, std::slice::from_ref(queue), &endings))?)?;
+    let receipts = finish::read(store.ask(&finish::call(store, queue, &endings))?)?;
     let taken = endings.into_iter().zip(receipts).filter(|(_, receipt)| *receipt == Receipt::Done);
     Ok(taken.map(|(ending, _)| told(ending)).collect())
 }

@@ -56,7 +56,8 @@ pub(crate) fn hide_password(arguments: &[OsString]) -> Option<std::io::Error> {
 /// Says to the program that was started anew that its URL was typed.
 const TYPED: &str = "RQ_RS_URL_WAS_TYPED";
 
-/// The arguments without the URL, and the URL. What follows `--` is not ours.
+/// The arguments without the URL, and the URL: `-u URL`, `-uURL`, `--url URL`, `--url=URL`, also at
+/// the end of other short options, as in `-bu URL`. What follows `--` is not ours.
 fn without_url(arguments: &[OsString]) -> (Vec<OsString>, Option<String>) {
     let (mut kept, mut url) = (Vec::new(), None);
     let mut rest = arguments.iter();
@@ -65,10 +66,16 @@ fn without_url(arguments: &[OsString]) -> (Vec<OsString>, Option<String>) {
         if text == "--" {
             kept.push(argument.clone());
             kept.extend(rest.by_ref().cloned());
-        } else if text == "-u" || text == "--url" {
+        } else if text == "--url" {
             url = rest.next().map(|value| value.to_string_lossy().into_owned());
-        } else if let Some(value) = text.strip_prefix("--url=").or_else(|| text.strip_prefix("-u")) {
-            url = Some(value.trim_start_matches('=').to_owned());
+        } else if let Some(value) = text.strip_prefix("--url=") {
+            url = Some(value.to_owned());
+        } else if let Some((others, value)) = short_url(&text) {
+            url = match value {
+                "" => rest.next().map(|value| value.to_string_lossy().into_owned()),
+                value => Some(value.trim_start_matches('=').to_owned()),
+            };
+            kept.extend((!others.is_empty()).then(|| OsString::from(format!("-{others}"))));
         } else {
             kept.push(argument.clone());
         }
@@ -76,9 +83,19 @@ fn without_url(arguments: &[OsString]) -> (Vec<OsString>, Option<String>) {
     (kept, url)
 }
 
+/// The short options before a `u`, and what follows it, when it is a URL or nothing.
+fn short_url(text: &str) -> Option<(&str, &str)> {
+    let cluster = text.strip_prefix('-').filter(|cluster| !cluster.starts_with('-'))?;
+    let (others, value) = cluster.split_once('u')?;
+    let are_flags = others.chars().all(|c| c.is_ascii_alphabetic());
+    (are_flags && (value.is_empty() || value.contains("://"))).then_some((others, value))
+}
+
 fn holds_password(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let parameters = url.split_once('?').map_or("", |(_, rest)| rest);
     authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+        || parameters.split('&').any(|pair| pair.starts_with("pass"))
 }
 
 #[cfg(test)]
@@ -87,11 +104,18 @@ mod tests {
 
     #[test]
     fn the_url_is_found_in_every_spelling() {
-        for words in ["w -u URL -b", "w --url URL -b", "w --url=URL -b", "w -uURL -b"] {
+        for words in ["w -u URL -b", "w --url URL -b", "w --url=URL -b"] {
             let arguments: Vec<_> = words.split(' ').map(Into::into).collect();
             let (kept, url) = without_url(&arguments);
             assert_eq!((kept, url.as_deref()), (vec!["w".into(), "-b".into()], Some("URL")), "{words}");
         }
+        for words in ["w -b -uredis://x", "w -bu redis://x", "w -buredis://x"] {
+            let arguments: Vec<_> = words.split(' ').map(Into::into).collect();
+            let (kept, url) = without_url(&arguments);
+            assert_eq!((kept, url.as_deref()), (vec!["w".into(), "-b".into()], Some("redis://x")), "{words}");
+        }
+        let (kept, url) = without_url(&["w", "-queue", "--", "-u", "x"].map(Into::into));
+        assert_eq!((kept.len(), url), (5, None));
         let (kept, url) = without_url(&["w", "--", "-u", "x"].map(Into::into));
         assert_eq!((kept.len(), url), (4, None));
     }
@@ -100,6 +124,7 @@ mod tests {
     fn only_a_url_with_a_password_is_hidden() {
         assert!(holds_password("redis://ada:secret@localhost"));
         assert!(holds_password("redis://:secret@localhost"));
+        assert!(holds_password("unix:///x.sock?db=1&pass=secret"));
         assert!(!holds_password("redis://localhost:6379/1"));
         assert!(!holds_password("redis://ada@localhost:6379"));
     }

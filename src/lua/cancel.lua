@@ -12,6 +12,8 @@ local job, id = KEYS[1], ARGV[1]
 local held = redis.call('HMGET', job, 'status', 'execution_id', 'data')
 if not held[1] and not held[3] then return false end
 local status = held[1] or 'created'
+-- A repeated call of our own, whose first answer was lost.
+if status == 'canceled' and redis.call('HGET', job, 'ended_at') == ARGV[2] then return 'queued' end
 if status == 'finished' or status == 'failed' or status == 'stopped' or status == 'canceled' then
   return status
 end
@@ -26,5 +28,5 @@ redis.call('HSET', job, 'status', 'canceled', 'ended_at', ARGV[2])
 redis.call('HDEL', job, 'execution_id') -- so that the end of its run is not taken for a repeated one
 redis.call('EXPIRE', job, ARGV[3])
 redis.call('ZADD', KEYS[7], redis.call('TIME')[1], id)
-redis.call('PUBLISH', KEYS[8], 'canceled')
+redis.pcall('PUBLISH', KEYS[8], 'canceled') -- not everybody may publish; waiters look for themselves
 return status

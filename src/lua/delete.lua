@@ -15,5 +15,6 @@ redis.call('LREM', KEYS[3], 1, id)
 if held[2] == 'queued' and redis.call('LLEN', KEYS[2]) <= tonumber(ARGV[2]) then
   redis.call('LREM', KEYS[2], 0, id)
 end
-redis.call('PUBLISH', KEYS[#KEYS], 'deleted')
-return redis.call('DEL', job)
+local deleted = redis.call('DEL', job)
+redis.pcall('PUBLISH', KEYS[#KEYS], 'deleted') -- not everybody may publish; waiters look for themselves
+return deleted

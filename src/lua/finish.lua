@@ -2,11 +2,11 @@
 -- It acts only for an execution that still holds its lease, and its first write frees (ZREM),
 -- so that a full Redis still takes results.
 --
--- KEYS: for each queue concerned: list, wip, finished, failed, scheduled
+-- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] prefix of the channels that say a job has ended  ARGV[5] score of 'failed for ever'
--- then for each job: number of the queue (from 0), id, execution, 1 to act only when its lease has
--- passed or 0, place, seconds, n, n values
+-- then for each job: id, execution, 1 to act only when its lease has passed or 0, place, seconds, n,
+-- n values
 --   place: finished, failed (seconds to keep; -1 for ever, 0 not at all), scheduled (seconds
 --   from now), queue or head (seconds unused)
 --
@@ -20,10 +20,8 @@ local exact = now + time[2] / 1000000
 local replies = {}
 
 -- Keys of a wrong type end the script here, before anything is written.
-for i = 1, #KEYS, 5 do
-  redis.call('LLEN', KEYS[i])
-  for k = i + 1, i + 4 do redis.call('ZCARD', KEYS[k]) end
-end
+redis.call('LLEN', KEYS[1])
+for k = 2, 5 do redis.call('ZCARD', KEYS[k]) end
 
 local function keep(key, registry, id, seconds, forever)
   if seconds == 0 then
@@ -36,15 +34,15 @@ local function keep(key, registry, id, seconds, forever)
   end
 end
 
-local function finish(base, id, execution, passed, place, seconds, first, last)
+local function finish(id, execution, passed, place, seconds, first, last)
   local key = prefix .. id
   local member = execution == '' and id or id .. ':' .. execution -- old RQ wrote no execution
   if passed == '1' then
     -- Its owner may have come back and renewed it since it was looked at.
-    local lease_end = redis.call('ZSCORE', KEYS[base + 2], member)
+    local lease_end = redis.call('ZSCORE', KEYS[2], member)
     if not lease_end or tonumber(lease_end) > exact then return 0 end
   end
-  if redis.call('ZREM', KEYS[base + 2], member) == 0 then
+  if redis.call('ZREM', KEYS[2], member) == 0 then
     local held = redis.pcall('HMGET', key, 'execution_id', 'status')
     return held[1] == execution and held[2] ~= 'started' and 2 or 0
   end
@@ -54,25 +52,26 @@ local function finish(base, id, execution, passed, place, seconds, first, last)
   -- What was taken over is not the same as what its owner may still want to end.
   if passed == '1' then redis.call('HDEL', key, 'execution_id') end
   local is_end = true
-  if place == 'finished' then keep(key, KEYS[base + 3], id, seconds, '+inf')
-  elseif place == 'failed' then keep(key, KEYS[base + 4], id, seconds, ARGV[5])
+  if place == 'finished' then keep(key, KEYS[3], id, seconds, '+inf')
+  elseif place == 'failed' then keep(key, KEYS[4], id, seconds, ARGV[5])
   else
     is_end = false
-    if place == 'scheduled' then redis.call('ZADD', KEYS[base + 5], math.ceil(exact + seconds), id)
-    elseif place == 'head' then redis.call(front, KEYS[base + 1], id)
-    else redis.call(push, KEYS[base + 1], id)
+    if place == 'scheduled' then redis.call('ZADD', KEYS[5], math.ceil(exact + seconds), id)
+    elseif place == 'head' then redis.call(front, KEYS[1], id)
+    else redis.call(push, KEYS[1], id)
     end
   end
-  if is_end and known[2] then redis.call('PUBLISH', channel .. id, ARGV[first + 1]) end
+  -- Somebody without the right to publish has waiters that look for themselves.
+  if is_end and known[2] then redis.pcall('PUBLISH', channel .. id, ARGV[first + 1]) end
   return 1
 end
 
 local at = 6
 while at <= #ARGV do
-  local n = tonumber(ARGV[at + 6])
-  local first = at + 7
-  replies[#replies + 1] = finish(tonumber(ARGV[at]) * 5, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4],
-    tonumber(ARGV[at + 5]), first, first + n - 1)
+  local n = tonumber(ARGV[at + 5])
+  local first = at + 6
+  replies[#replies + 1] = finish(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]),
+    first, first + n - 1)
   at = first + n
 end
 return replies

@@ -1,17 +1,21 @@
 -- release: moves jobs that are due from scheduled to their queue.
 --
--- KEYS[1] scheduled  KEYS[2] list  KEYS[3] set of queues
+-- KEYS[1] scheduled  KEYS[2] list  KEYS[3] set of queues  KEYS[4] unreadable
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] enqueued_at  ARGV[5] how many at most
 --
 -- Returns how many it took out of scheduled.
 
+redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
+redis.call('SCARD', KEYS[3])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1], 'LIMIT', 0, ARGV[5])
 for _, id in ipairs(due) do
   local job = ARGV[3] .. id
   redis.call('ZREM', KEYS[1], id)
   local held = redis.pcall('HMGET', job, 'status', 'enqueue_at_front_on_retry')
-  if held[1] == 'scheduled' then
+  if held.err then
+    redis.pcall('ZADD', KEYS[4], redis.call('TIME')[1], id)
+  elseif held[1] == 'scheduled' then
     redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[4])
     redis.call('SADD', KEYS[3], KEYS[2])
     redis.call(held[2] == '1' and ARGV[2] or ARGV[1], KEYS[2], id)

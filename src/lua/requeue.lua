@@ -6,12 +6,14 @@
 -- Returns for each id: 1 back in the queue, 0 not in this registry, 2 its record is gone.
 
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
-local replies = {}
+redis.call('SCARD', KEYS[3])
+local replies, mine = {}, {}
 for i = 4, #ARGV do
   local id = ARGV[i]
   local job = ARGV[2] .. id
   if redis.call('ZREM', KEYS[1], id) == 0 then
-    replies[#replies + 1] = 0
+    -- A repeated call of our own, whose first answer was lost, has done it before.
+    replies[#replies + 1] = not mine[id] and redis.pcall('HGET', job, 'enqueued_at') == ARGV[3] and 1 or 0
   elseif redis.pcall('HEXISTS', job, 'data') ~= 1 then
     replies[#replies + 1] = 2
   else
@@ -21,6 +23,7 @@ for i = 4, #ARGV do
     redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[3])
     redis.call('SADD', KEYS[3], KEYS[2])
     redis.call(ARGV[1], KEYS[2], id)
+    mine[id] = true
     replies[#replies + 1] = 1
   end
 end

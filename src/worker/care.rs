@@ -2,16 +2,16 @@
 //! works in batches, and is safe to run in many workers at once.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
 use super::event::{Event, Listener};
-use super::{Options, redis_thread};
+use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
+use crate::handle::KEEP_CANCELED;
 use crate::job::iso;
 use crate::recover::{self, Recovered, Seen};
 use crate::server;
@@ -34,18 +34,12 @@ const DUTIES: [Duty; 4] = [
     Duty { every: |_| Duration::from_secs(30), run: Carer::expire },
 ];
 
-/// The running thread.
-pub(crate) struct Care {
-    news: Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-pub(crate) fn start(
+pub(super) fn start(
     store: &Arc<Store>,
     options: &Arc<Options>,
     queues: &[QueueKeys],
     listener: &Listener,
-) -> Care {
+) -> Helper {
     let mut carer = Carer {
         store: Arc::clone(store),
         options: Arc::clone(options),
@@ -57,16 +51,7 @@ pub(crate) fn start(
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
     carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
-    let (news, stop) = channel();
-    let thread = redis_thread("rq-rs care", move || carer.walk(&stop));
-    Care { news, thread }
-}
-
-impl Care {
-    pub(crate) fn stop(self) {
-        drop(self.news);
-        let _ = self.thread.join();
-    }
+    Helper::start("rq-rs care", move |stop| carer.walk(stop))
 }
 
 struct Carer {
@@ -132,7 +117,7 @@ impl Carer {
         let (store, queue) = (&self.store, &self.queues[queue]);
         let queues = store.keys.queues();
         in_batches(store, || {
-            Call::script(&RELEASE, &[&queue.scheduled, &queue.list, &queues])
+            Call::script(&RELEASE, &[&queue.scheduled, &queue.list, &queues, &queue.unreadable])
                 .arg(store.dialect.push)
                 .arg(store.dialect.push_front)
                 .arg(store.keys.job_prefix())
@@ -178,8 +163,9 @@ impl Carer {
     /// Registries forget what has expired.
     fn expire(&mut self, queue: usize) -> Result<()> {
         let queue = &self.queues[queue];
-        for registry in [&queue.finished, &queue.failed] {
-            in_batches(&self.store, || Call::script(&EXPIRE, &[registry]).arg(BATCH))?;
+        // The canceled have the time of their cancel; their records are kept a year.
+        for (registry, age) in [(&queue.finished, 0), (&queue.failed, 0), (&queue.canceled, KEEP_CANCELED)] {
+            in_batches(&self.store, || Call::script(&EXPIRE, &[registry]).arg(BATCH).arg(age))?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::message::Message;
+use super::message::{JobField, Message};
 use crate::fetch::Running;
 
 /// The job a handler runs.
@@ -123,17 +123,19 @@ impl Context {
     pub fn save_meta(&self, meta: impl Serialize) -> anyhow::Result<()> {
         let value = serde_json::to_value(meta)?;
         anyhow::ensure!(value.is_object(), "meta must be a struct or a map");
-        let id = self.id.clone();
-        let meta = value.to_string();
-        // A worker that has ended writes nothing any more.
-        let _ = self.inbox.send(Message::Save { id, field: "meta", value: meta });
+        self.save("meta", value.to_string());
         Ok(())
     }
 
     /// What its program wrote to standard error.
     pub(crate) fn save_log(&self, text: String) {
-        let id = self.id.clone();
-        let _ = self.inbox.send(Message::Save { id, field: "log", value: text });
+        self.save("log", text);
+    }
+
+    fn save(&self, name: &'static str, value: String) {
+        let field = JobField { id: self.id.clone(), execution: self.execution_id.clone(), name };
+        // A worker that has ended writes nothing any more.
+        let _ = self.inbox.send(Message::Save(field, value));
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Summary;
+use super::{Summary, panics};
 
 /// Something a worker did or noticed. `Display` is the log line.
 #[derive(Debug, Clone, PartialEq)]
@@ -214,7 +214,9 @@ impl Listener {
     pub(crate) fn tell(&self, event: &Event) {
         log::log!(target: "rq_rs", event.level(), "{event}");
         for hear in self.0.iter() {
-            hear(event);
+            if let Err(panic) = panics::guard(|| hear(event)) {
+                log::error!(target: "rq_rs", "a listener {panic}");
+            }
         }
     }
 }

@@ -3,15 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use super::message::Message;
-use super::{Options, farewell, redis_thread};
+use super::{Helper, Options, farewell};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::{Fields, iso};
@@ -62,9 +61,8 @@ impl Board {
         lock(&self.running).remove(member);
     }
 
-    pub(crate) fn set_state(&self, state: &'static str) -> bool {
-        let mut held = lock(&self.state);
-        std::mem::replace(&mut *held, state) != state
+    pub(crate) fn set_state(&self, state: &'static str) {
+        *lock(&self.state) = state;
     }
 
     pub(crate) fn count(&self, succeeded: bool, took: Duration) {
@@ -96,40 +94,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The running thread.
-pub(crate) struct Heartbeat {
-    news: Sender<()>,
-    thread: JoinHandle<()>,
-}
-
-impl Heartbeat {
-    /// Registers the worker, then keeps it alive.
-    pub(crate) fn start(
-        store: &Arc<Store>,
-        options: &Arc<Options>,
-        queues: &[QueueKeys],
-        board: &Arc<Board>,
-        inbox: Sender<Message>,
-    ) -> Result<Self> {
-        let heart = Heart {
-            store: Arc::clone(store),
-            options: Arc::clone(options),
-            queues: queues.to_vec(),
-            board: Arc::clone(board),
-            inbox,
-        };
-        heart.take_name()?;
-        heart.beat()?;
-        let (news, listen) = channel();
-        let thread = redis_thread("rq-rs heartbeat", move || heart.run(&listen));
-        Ok(Heartbeat { news, thread })
-    }
-
-    /// The last beat, with the final counts, and the farewell.
-    pub(crate) fn stop(self) {
-        drop(self.news);
-        let _ = self.thread.join();
-    }
+/// Registers the worker, then keeps it alive; the last beat has the final counts, and then the farewell.
+pub(super) fn start(
+    store: &Arc<Store>,
+    options: &Arc<Options>,
+    queues: &[QueueKeys],
+    board: &Arc<Board>,
+    inbox: Sender<Message>,
+) -> Result<Helper> {
+    let heart = Heart {
+        store: Arc::clone(store),
+        options: Arc::clone(options),
+        queues: queues.to_vec(),
+        board: Arc::clone(board),
+        inbox,
+    };
+    heart.take_name()?;
+    heart.beat()?;
+    Ok(Helper::start("rq-rs heartbeat", move |stop| heart.run(stop)))
 }
 
 struct Heart {
@@ -179,7 +161,10 @@ impl Heart {
                 Err(error) => log::debug!(target: "rq_rs", "heartbeat: {error}"),
             }
         }
-        let _ = self.beat();
+        if self.beat().is_err() {
+            // Redis is away: the record ends by its time to live.
+            return;
+        }
         let _ = self.store.exchange(&farewell(&self.store, &self.options, &self.queues));
     }
 

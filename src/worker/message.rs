@@ -4,12 +4,20 @@ use crate::error::Error;
 use crate::fetch::Woken;
 use crate::job::Outcome;
 
+/// A field of a job, as one run of it may write it.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct JobField {
+    pub(crate) id: String,
+    pub(crate) execution: String,
+    pub(crate) name: &'static str,
+}
+
 /// One piece of news.
 pub(crate) enum Message {
     /// A slot is done with a job.
     Ended { ticket: u64, outcome: Outcome },
     /// A field of a running job is to be written.
-    Save { id: String, field: &'static str, value: String },
+    Save(JobField, String),
     /// A watcher has taken an id into the intermediate list.
     Woken(Woken),
     /// A watcher's wait has ended without an id.

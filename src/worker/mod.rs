@@ -49,8 +49,11 @@ use dispatch::Dispatcher;
 use event::Listener;
 #[cfg(not(feature = "cli"))]
 use handlers::Handlers;
-use heartbeat::{Board, Heartbeat};
+use heartbeat::Board;
 use message::Message;
+
+/// Longer durations mean the same, and do not fit into clocks.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
 pub(crate) struct Options {
@@ -209,7 +212,7 @@ impl Worker {
 
     /// Ends when it had nothing to do for this long. Default: never.
     pub fn max_idle_time(mut self, idle: Duration) -> Self {
-        self.options.max_idle_time = Some(idle);
+        self.options.max_idle_time = Some(idle.min(LONGEST));
         self
     }
 
@@ -227,7 +230,7 @@ impl Worker {
 
     /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ).
     pub fn worker_ttl(mut self, ttl: Duration) -> Self {
-        self.options.worker_ttl = ttl.max(Duration::from_secs(30));
+        self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), LONGEST);
         self
     }
 
@@ -241,13 +244,13 @@ impl Worker {
     /// How long a job stays with a worker that gives no sign of life, before another one takes it
     /// over. Renewed while the worker lives. Default: 30 s; at least 1 s.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.options.lease = lease.max(Duration::from_secs(1));
+        self.options.lease = lease.clamp(Duration::from_secs(1), LONGEST);
         self
     }
 
     /// How often it looks for jobs of lost workers. Default: 15 s.
     pub fn recover_interval(mut self, interval: Duration) -> Self {
-        self.options.recover_interval = interval.max(Duration::from_millis(100));
+        self.options.recover_interval = interval.clamp(Duration::from_millis(100), LONGEST);
         self
     }
 
@@ -275,7 +278,7 @@ impl Worker {
     /// How long jobs that run may go on after a stop, before they are put back at the head of their
     /// queue without counting an attempt. Default: no limit.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.options.grace = Some(grace);
+        self.options.grace = Some(grace.min(LONGEST));
         self
     }
 
@@ -305,7 +308,7 @@ impl Worker {
         let (inbox, messages) = mpsc::channel::<Message>();
         stopper.attach(inbox.clone());
         let board = Arc::new(Board::new(&options));
-        let heartbeat = Heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
+        let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
         let care = care::start(&store, &options, &queues, &listener);
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
@@ -330,6 +333,33 @@ fn check_worker_name(name: &str) -> Result<()> {
         format!("{name:?} cannot be a worker name"),
         "1 to 200 characters without space or slash",
     ))
+}
+
+/// How long the worker waits for its helpers at the end. A silent Redis must not hold it up.
+const END_WITHIN: Duration = Duration::from_secs(2);
+
+/// A helper thread, and how to hear that it has ended.
+struct Helper {
+    stop: mpsc::Sender<()>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Helper {
+    /// `body` runs until its receiver is cut off.
+    fn start(name: &str, body: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let (tell, ended) = mpsc::channel();
+        redis_thread(name, move || {
+            body(&stopped);
+            drop(tell);
+        });
+        Helper { stop, ended }
+    }
+
+    fn stop(self) {
+        drop(self.stop);
+        let _ = self.ended.recv_timeout(END_WITHIN);
+    }
 }
 
 /// A thread that talks to Redis: no signal may interrupt it, because an interrupted read loses

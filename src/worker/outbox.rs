@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::message::JobField;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::fetch::Woken;
@@ -10,11 +11,13 @@ use crate::store::{Call, Reply, SAVE, Store};
 
 #[derive(Default)]
 pub(crate) struct Outbox {
-    /// The latest value of a job's field.
-    pub(crate) saves: HashMap<(String, &'static str), String>,
+    /// The latest value of each field.
+    pub(crate) saves: HashMap<JobField, String>,
     pub(crate) endings: Vec<Ending>,
     /// Ids for the next claim, which starts them or puts them back.
     pub(crate) woken: Vec<Woken>,
+    /// Whether endings were refused the last time: no more jobs until they are taken, or they would pile up.
+    pub(crate) is_refused: bool,
 }
 
 impl Outbox {
@@ -22,14 +25,17 @@ impl Outbox {
         self.saves.is_empty() && self.endings.is_empty() && self.woken.is_empty()
     }
 
-    /// Saves, then one finish for all that have ended: what a job saved is there when it ends.
-    pub(crate) fn calls(&self, store: &Store, queues: &[QueueKeys]) -> Vec<Call> {
+    /// Saves, then a finish for each queue: what a job saved is there when it ends, and a queue whose
+    /// keys somebody has taken does not hold up the others.
+    pub(crate) fn calls(&mut self, store: &Store, queues: &[QueueKeys]) -> Vec<Call> {
         let mut calls = Vec::with_capacity(self.saves.len() + 2);
-        for ((id, field), value) in &self.saves {
-            calls.push(Call::script(&SAVE, &[&store.keys.job(id)]).arg(*field).arg(value));
+        for (field, value) in &self.saves {
+            let job = store.keys.job(&field.id);
+            calls.push(Call::script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
         }
-        if !self.endings.is_empty() {
-            calls.push(finish::call(store, queues, &self.endings));
+        self.endings.sort_by_key(Ending::queue);
+        for same_queue in self.endings.chunk_by(|a, b| a.queue() == b.queue()) {
+            calls.push(finish::call(store, &queues[same_queue[0].queue()], same_queue));
         }
         calls
     }
@@ -38,20 +44,33 @@ impl Outbox {
     pub(crate) fn read(
         &mut self,
         answers: &mut impl Iterator<Item = Result<Reply>>,
-    ) -> Result<Vec<(Ending, Receipt)>> {
+    ) -> (Vec<(Ending, Receipt)>, Option<Error>) {
         for _ in self.saves.drain() {
             // A save that is refused is no reason to hold up the end of a job.
             if let Some(Err(error)) = answers.next() {
                 log::warn!(target: "rq_rs", "a field of a job could not be written: {error}");
             }
         }
-        if self.endings.is_empty() {
-            return Ok(Vec::new());
+        let (mut done, mut refusal) = (Vec::new(), None);
+        let mut left = std::mem::take(&mut self.endings);
+        while !left.is_empty() {
+            let queue = left[0].queue();
+            let rest = left.split_off(left.partition_point(|ending| ending.queue() <= queue));
+            let answer = answers.next().unwrap_or_else(|| Err(no_answer()));
+            match answer.and_then(finish::read) {
+                Ok(receipts) => done.extend(left.into_iter().zip(receipts)),
+                Err(error) => {
+                    self.endings.append(&mut left);
+                    refusal = Some(error);
+                }
+            }
+            left = rest;
         }
-        let answer = answers
-            .next()
-            .unwrap_or_else(|| Err(Error::Corrupt { what: "an empty reply of Redis".to_owned() }));
-        let receipts = finish::read(answer?)?;
-        Ok(std::mem::take(&mut self.endings).into_iter().zip(receipts).collect())
+        self.is_refused = refusal.is_some();
+        (done, refusal)
     }
+}
+
+fn no_answer() -> Error {
+    Error::Corrupt { what: "an empty reply of Redis".to_owned() }
 }

@@ -29,9 +29,9 @@ pub(crate) fn catch_places() {
 
 /// Runs a handler. The error is "panicked at FILE:LINE:COLUMN: MESSAGE".
 pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    CATCHING.set(true);
+    let outer = CATCHING.replace(true);
     let result = catch_unwind(AssertUnwindSafe(run));
-    CATCHING.set(false);
+    CATCHING.set(outer);
     result.map_err(|payload| {
         let place = PLACE.take();
         let text = message(payload.as_ref());

@@ -215,8 +215,14 @@ struct Supervised {
 impl Supervised {
     fn new(mut child: Child, input: Vec<u8>, limits: Limits) -> std::io::Result<Self> {
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        let watched = watch_exit(group);
+        if watched.is_err() {
+            // No thread or pipe is left to watch it with.
+            let _ = killpg(group, Signal::SIGKILL);
+            let _ = child.wait();
+        }
+        let (exited, status) = watched?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (exited, status) = watch_exit(group)?;
         let run = Supervised {
             child,
             group,

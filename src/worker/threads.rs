@@ -8,6 +8,7 @@ use nix::sys::signal::SigSet;
 use super::Context;
 use super::handlers::{Handlers, Limits};
 use super::message::Message;
+use super::panics;
 use crate::job::{Outcome, Record};
 
 /// A thread cannot be killed. One whose job has run out of time is left alone and replaced; when
@@ -105,7 +106,11 @@ fn work(assignments: &Receiver<Assignment>, handlers: &Handlers, limits: Limits,
     // The thread that made this one may be deaf to signals; programs inherit that, and must hear TERM.
     let _ = SigSet::empty().thread_set_mask();
     for Assignment { ticket, context, record } in assignments {
-        let outcome: Outcome = handlers.run(&context, &record, limits);
+        // Whatever panics, the arguments' own code included, the loop hears of the end.
+        let outcome = panics::guard(|| handlers.run(&context, &record, limits));
+        let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
+            error: format!("{} {panic}", record.handler.as_deref().unwrap_or("the job")),
+        });
         if inbox.send(Message::Ended { ticket, outcome }).is_err() {
             return;
         }

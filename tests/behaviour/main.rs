@@ -18,6 +18,7 @@ mod programs;
 mod readme;
 mod records;
 mod recovering;
+mod regressions;
 mod requeueing;
 mod signals;
 mod worker_life;

@@ -4,8 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Dispatcher, Held, Late, Look};
+use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
+use crate::worker::message::Message;
 use crate::worker::stop::Mode;
 
 /// How often waits are ended while the worker leaves, and for how long at most.
@@ -53,6 +55,41 @@ impl Dispatcher {
             error: format!(
                 "{handler} timed out after {seconds} s; its thread was told to stop but may still run"
             ),
+        }
+    }
+
+    /// Every slot has a thread that runs on past its job's time, and no more are added: nothing can
+    /// run any more. Only a new process helps.
+    pub(super) fn see_whether_it_is_stuck(&self) -> Result<()> {
+        let stuck = self.late.values().filter(|late| late.seat.is_some() && !late.is_program).count();
+        if stuck == self.house.options.concurrency
+            && self.outbox.is_empty()
+            && self.house.stopper.mode() == Mode::Go
+        {
+            let threads = stuck + self.slots.abandoned();
+            return Err(Error::Stuck { threads });
+        }
+        Ok(())
+    }
+
+    /// However the worker ends, the programs of its jobs end first.
+    pub(super) fn see_programs_end(&mut self) {
+        for held in self.held.values().filter(|held| held.is_program) {
+            held.flag.store(true, Ordering::Relaxed);
+        }
+        let until = Instant::now() + LEAVE_WITHIN;
+        let is_left = |this: &Self| {
+            this.held.values().any(|held| held.is_program) || this.late.values().any(|late| late.is_program)
+        };
+        while is_left(self) {
+            match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Ended { ticket, .. }) => {
+                    self.held.remove(&ticket);
+                    self.late.remove(&ticket);
+                }
+                Ok(_) => {}
+                Err(_) => return,
+            }
         }
     }
 

@@ -133,15 +133,24 @@ impl Dispatcher {
             worker: self.house.options.name.clone(),
             queues: self.house.options.queues.clone(),
         });
+        let result = self.work();
+        self.see_programs_end();
+        result?;
+        self.tell(Event::Ended(self.summary));
+        Ok(self.summary)
+    }
+
+    fn work(&mut self) -> Result<()> {
         loop {
             self.receive();
             self.end_what_is_over();
             self.exchange()?;
+            self.note_idleness();
             self.tell_health();
+            self.see_whether_it_is_stuck()?;
             self.see_whether_to_leave();
             if self.has_left() {
-                self.tell(Event::Ended(self.summary));
-                return Ok(self.summary);
+                return Ok(());
             }
         }
     }
@@ -196,7 +205,7 @@ impl Dispatcher {
     /// How long nothing can happen that nobody would send a message about.
     fn patience(&self) -> Duration {
         let mut moments: Vec<Instant> = self.held.values().filter_map(|held| held.deadline).collect();
-        moments.extend(self.outage.until());
+        moments.extend(self.outage.until().filter(|_| !self.outbox.is_empty() || self.wanted() > 0));
         if let Look::Later(at) = self.look {
             moments.extend(at);
         }
@@ -216,10 +225,12 @@ impl Dispatcher {
     fn hear(&mut self, message: Message) {
         match message {
             Message::Ended { ticket, outcome } => self.hear_end(ticket, outcome),
-            Message::Save { id, field, value } => drop(self.outbox.saves.insert((id, field), value)),
+            Message::Save(field, value) => drop(self.outbox.saves.insert(field, value)),
             Message::Woken(woken) => {
                 self.watchers.disarmed(woken.queue);
                 self.outbox.woken.push(woken);
+                // Else the claim would ask for nothing, and put the id back before the next idle worker.
+                self.look = Look::Now;
             }
             Message::Slept { queue } => {
                 self.watchers.disarmed(queue);
@@ -267,7 +278,7 @@ impl Dispatcher {
 
     /// How many jobs to ask for.
     fn wanted(&self) -> usize {
-        if self.look != Look::Now || self.is_leaving() || self.is_quieted {
+        if self.look != Look::Now || self.is_leaving() || self.is_quieted || self.outbox.is_refused {
             return 0;
         }
         let left = self.house.options.max_jobs.map_or(u64::MAX, |most| most.saturating_sub(self.tickets));
@@ -293,15 +304,17 @@ impl Dispatcher {
         let finished = self.outbox.read(&mut answers);
         let claimed = claims
             .then(|| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|answer| Fetcher::read(answer, now)));
-        let mut trouble = None;
-        match finished {
-            Ok(done) => done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt)),
-            Err(error) => trouble = Some(error),
-        }
+        let (done, mut trouble) = finished;
+        let requeues = done.iter().any(|(ending, _)| ending.goes_back());
+        done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
         match claimed {
             Some(Ok(claimed)) => self.take(claimed),
             Some(Err(error)) => trouble = Some(error),
             None => {}
+        }
+        if requeues {
+            // The claim beside it may have been carried out first, when Redis had forgotten the script.
+            self.look = Look::Now;
         }
         match trouble {
             Some(error) => return self.trouble(error),
@@ -338,7 +351,6 @@ impl Dispatcher {
         for id in claimed.set_aside {
             self.tell(Event::SetAside { id });
         }
-        let brought = claimed.jobs.len();
         for running in claimed.jobs {
             self.hand_out(running);
         }
@@ -357,7 +369,6 @@ impl Dispatcher {
             let watched = (0..self.house.queues.len()).filter(|queue| !claimed.paused.contains(queue));
             watched.for_each(|queue| self.watchers.arm(queue));
         }
-        self.note_idleness(brought);
     }
 
     fn tell_paused(&mut self, paused: &[usize]) {
@@ -368,18 +379,24 @@ impl Dispatcher {
         self.paused = paused.to_vec();
     }
 
-    fn note_idleness(&mut self, brought: usize) {
-        if brought > 0 || !self.held.is_empty() {
-            self.idle_since = None;
-        } else if self.idle_since.is_none() {
-            self.idle_since = Some(Instant::now());
-            self.tell(Event::Idle);
+    /// Idle is: nothing runs, and as far as is known nothing waits.
+    fn note_idleness(&mut self) {
+        let is_idle = self.is_quiet() && self.look != Look::Now;
+        match (is_idle, self.idle_since) {
+            (false, _) => self.idle_since = None,
+            (true, Some(_)) => {}
+            (true, None) => {
+                self.idle_since = Some(Instant::now());
+                self.tell(Event::Idle);
+            }
         }
-        self.house.board.set_state(match (self.is_suspended, self.held.is_empty()) {
-            (_, false) => "busy",
-            (true, true) => "suspended",
-            (false, true) => "idle",
-        });
+        let state = match (self.held.is_empty(), self.is_suspended || self.is_quieted, self.idle_since) {
+            (false, ..) => "busy",
+            (true, true, _) => "suspended",
+            (true, false, Some(_)) => "idle",
+            (true, false, None) => return,
+        };
+        self.house.board.set_state(state);
     }
 
     fn hand_out(&mut self, running: Running) {

@@ -1,0 +1,232 @@
+//! Defects that were found once, so that they stay away.
+
+use std::time::Duration;
+
+use rq_rs::{Context, Error, Event, NewJob, Retry};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::support::{House, Live, eventually};
+
+/// How often Redis was asked for something, by `INFO commandstats`.
+fn calls(house: &House, command: &str) -> u64 {
+    let stats: String = house.redis(&["INFO", "commandstats"]);
+    let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));
+    let count = line.and_then(|line| line.split("calls=").nth(1)?.split(',').next()?.parse().ok());
+    count.unwrap_or(0)
+}
+
+#[test]
+fn one_push_wakes_one_of_many_idle_workers_and_is_not_passed_around() {
+    let house = House::with_own_redis(&[]);
+    let workers: Vec<Live> = (0..12).map(|_| Live::start(house.worker(&["a", "b"]).concurrency(1))).collect();
+    workers.iter().for_each(Live::sees_idle);
+    eventually("all watchers wait", || {
+        house.redis::<String>(&["INFO", "clients"]).contains("blocked_clients:24")
+    });
+    let before = calls(&house, "brpoplpush");
+    for n in 0..10 {
+        let job = house.queue("a").enqueue("add", (n, n)).unwrap();
+        assert_eq!(job.wait::<i64>(crate::support::PATIENCE), Ok(2 * n));
+    }
+    let woken = calls(&house, "brpoplpush") - before;
+    assert!(woken <= 60, "{woken} waits for 10 jobs");
+    workers.into_iter().for_each(|worker| drop(worker.stops()));
+}
+
+#[test]
+fn arguments_whose_own_code_panics_are_one_failed_job() {
+    #[derive(Deserialize)]
+    #[serde(try_from = "String")]
+    struct Fragile;
+    impl TryFrom<String> for Fragile {
+        type Error = String;
+        fn try_from(text: String) -> Result<Self, String> {
+            panic!("cannot read {text}")
+        }
+    }
+    let house = House::new();
+    let job = house.queue("default").enqueue("fragile", "x").unwrap();
+    house.queue("default").enqueue("add", (1, 1)).unwrap();
+    let worker =
+        house.worker(&["default"]).concurrency(1).handler("fragile", |_: &Context, _: Fragile| Ok(()));
+    let summary = house.drain(worker);
+    assert_eq!((summary.failed, summary.finished), (1, 1));
+    let error = house.queue("default").job(job.id()).unwrap().exc_info.clone().unwrap();
+    assert!(error.contains("cannot read x"), "{error}");
+}
+
+#[test]
+fn a_listener_that_panics_does_not_end_the_worker() {
+    let house = House::new();
+    house.queue("default").enqueue("add", (1, 1)).unwrap();
+    let worker =
+        house.worker(&["default"]).on_event(|event| assert!(matches!(event, Event::Idle), "{event}"));
+    assert_eq!(house.drain(worker).finished, 1);
+}
+
+#[test]
+fn a_user_who_may_not_publish_can_do_everything_else() {
+    let house = House::with_own_redis(&[]);
+    house.redis::<String>(&["ACL", "SETUSER", "default", "resetchannels"]);
+    let queue = house.queue("default");
+    for id in ["deleted", "canceled", "waited"] {
+        queue.enqueue_job(NewJob::new("add", (1, 1)).id(id)).unwrap();
+    }
+    assert_eq!(queue.job("deleted").unwrap().delete(), Ok(true));
+    assert!(queue.job("canceled").unwrap().cancel().is_ok());
+    house.redis::<i64>(&["HSET", &house.key("job:waited"), "waited", "1"]);
+    assert_eq!(house.drain(house.worker(&["default"])).finished, 1);
+    assert_eq!(house.places("default", "deleted"), [""; 0]);
+    assert_eq!(
+        (house.places("default", "canceled"), house.places("default", "waited")),
+        (vec!["canceled"], vec!["finished"])
+    );
+}
+
+#[test]
+fn a_worker_whose_every_slot_is_taken_by_runaways_says_so_and_ends() {
+    let house = House::new();
+    let queue = house.queue("default");
+    for _ in 0..5 {
+        queue.enqueue_job(NewJob::new("runaway", ()).timeout(Duration::from_secs(1))).unwrap();
+    }
+    let worker = house.worker(&["default"]).concurrency(1).handler("runaway", |_: &Context, (): ()| {
+        std::thread::park_timeout(crate::support::PATIENCE * 2);
+        Ok(())
+    });
+    assert_eq!(worker.run(), Err(Error::Stuck { threads: 5 }));
+    assert_eq!(queue.failed().count(), Ok(5));
+}
+
+#[test]
+fn while_ends_are_refused_no_more_jobs_are_started() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue_many((0..100).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    house.redis::<String>(&["SET", &house.key("finished:default"), "a string"]);
+    let live = Live::start(house.worker(&["default"]).concurrency(4));
+    for _ in 0..4 {
+        live.sees("trouble", |event| matches!(event, Event::Trouble { .. }));
+    }
+    let started: i64 = house.redis(&["ZCARD", &house.key("wip:default")]);
+    assert!(started <= 12, "{started} started");
+    house.redis::<i64>(&["DEL", &house.key("finished:default")]);
+    eventually("all have finished", || queue.finished().count() == Ok(100));
+    live.stops();
+}
+
+#[test]
+fn what_a_run_that_is_over_still_saves_changes_nothing() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = NewJob::new("late", ()).timeout(Duration::from_secs(1)).meta(json!({"kept": true}));
+    let id = queue.enqueue_job(job).unwrap().id().to_owned();
+    let live = Live::start(house.worker(&["default"]).handler("late", |context: &Context, (): ()| {
+        eventually("its time is over", || context.is_canceled());
+        std::thread::park_timeout(Duration::from_millis(50));
+        context.save_meta(json!({"kept": false}))?;
+        Ok(())
+    }));
+    live.sees("a failure", |event| matches!(event, Event::Failed { id: one, .. } if *one == id));
+    let next = queue.enqueue("add", (1, 1)).unwrap();
+    live.sees_finished(next.id());
+    live.stops();
+    assert_eq!(queue.job(&id).unwrap().meta.get("kept"), Some(&json!(true)));
+}
+
+#[test]
+fn a_left_over_id_does_not_start_a_job_that_waits_for_its_retry() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = NewJob::new("fail", "x").retry(Retry::every(Duration::from_secs(3600), 3)).id("one");
+    queue.enqueue_job(job).unwrap();
+    house.redis::<i64>(&["LPUSH", &house.key("queue:default"), "one"]);
+    let summary = house.drain(house.worker(&["default"]).concurrency(1));
+    assert_eq!((summary.retried, house.places("default", "one")), (1, vec!["scheduled"]));
+}
+
+#[test]
+fn a_due_job_whose_queue_is_taken_by_another_program_stays_scheduled() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = NewJob::new("once", ()).retry(Retry::every(Duration::from_secs(1), 1)).id("one");
+    queue.enqueue_job(job).unwrap();
+    let once = |worker: rq_rs::Worker| {
+        worker.handler("once", |context: &Context, (): ()| {
+            anyhow::ensure!(context.attempt() > 1, "the first try fails");
+            Ok(())
+        })
+    };
+    assert_eq!(house.drain(once(house.worker(&["default"]))).retried, 1);
+    house.redis::<String>(&["SET", &house.key("queue:default"), "a string"]);
+    let live = Live::start(once(house.worker(&["default"])));
+    live.sees("a warning", |event| matches!(event, Event::Warning(text) if text.contains("WRONGTYPE")));
+    assert_eq!(house.places("other", "one"), [""; 0]);
+    assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("scheduled:default")]), 1);
+    house.redis::<i64>(&["DEL", &house.key("queue:default")]);
+    live.sees_finished("one");
+    live.stops();
+}
+
+#[test]
+fn a_requeue_whose_answer_is_lost_is_told_as_done() {
+    use crate::support::{Cut, Proxy};
+    let house = House::new();
+    for id in ["warm", "one"] {
+        house.queue("default").enqueue_job(NewJob::new("fail", "x").id(id)).unwrap();
+    }
+    house.drain(house.worker(&["default"]));
+    house.queue("default").job("warm").unwrap().requeue().unwrap();
+    let mut cuts = 1;
+    let proxy = Proxy::start(house.url(), move |words| {
+        let hit = cuts > 0 && words.iter().any(|word| word == "one") && words[0] == "EVALSHA";
+        cuts -= i32::from(hit);
+        if hit { Cut::After } else { Cut::No }
+    });
+    house.through(proxy.url()).queue("default").job("one").unwrap().requeue().unwrap();
+    assert_eq!(house.places("default", "one"), ["queue"]);
+}
+
+#[test]
+fn programs_end_with_their_worker_however_late_the_second_signal_comes() {
+    let house = House::with_own_redis(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let pid_file = folder.path().join("pid");
+    let exec = format!("job=sh -c 'echo $$ >{}; sleep 60'", pid_file.display());
+    let mut worker = house.start(&["worker", "-c", "2", "--broker-max-retries", "1", "--exec", &exec]);
+    let id = house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    eventually("the program runs", || {
+        std::fs::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n'))
+    });
+    house.server().kill();
+    assert_eq!(worker.finish("").code, Some(3));
+    let pid = std::fs::read_to_string(&pid_file).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+}
+
+#[test]
+fn a_stopping_worker_whose_redis_is_lost_does_not_spin() {
+    let house = House::with_own_redis(&[]);
+    let mut worker = house.start(&["worker", "-c", "2", "--exec", "job=sleep 3"]);
+    let id = house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    house.server().kill();
+    worker.says("next try in");
+    worker.signal("TERM");
+    worker.says("stopping");
+    let ticks = |pid: &str| -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        fields.get(11..13).map_or(0, |times| times.iter().filter_map(|time| time.parse::<u64>().ok()).sum())
+    };
+    let pid = worker.pid();
+    let before = ticks(&pid);
+    worker.says("next try in");
+    worker.says("next try in");
+    let used = ticks(&pid) - before;
+    assert!(used < 20, "{used} ticks of processor time");
+    drop(worker);
+}
