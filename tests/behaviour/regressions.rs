@@ -31,7 +31,9 @@ fn one_push_wakes_one_of_many_idle_workers_and_is_not_passed_around() {
     }
     let woken = calls(&house, "brpoplpush") - before;
     assert!(woken <= 60, "{woken} waits for 10 jobs");
-    workers.into_iter().for_each(|worker| drop(worker.stops()));
+    for worker in workers {
+        worker.stops();
+    }
 }
 
 #[test]
