@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::job::{Fields, Record, Status, iso};
-use crate::queue::checked_key;
 use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, SAVE, Store, reply};
 
@@ -32,7 +31,7 @@ impl Job {
     }
 
     pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
-        let key = checked_key(store, id)?;
+        let key = store.job_key(id)?;
         let pairs = reply::pairs(store.ask(&Call::command("HGETALL").arg(key))?)?;
         if pairs.is_empty() {
             return Err(Error::NotFound { id: id.to_owned() });
@@ -139,7 +138,7 @@ impl Job {
 
 /// Deletes a job, also one whose record is not a hash.
 pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
-    let job = checked_key(store, id)?;
+    let job = store.job_key(id)?;
     let keys = store.keys.queue(origin);
     let channel = format!("{}{id}", store.keys.ended_prefix());
     let all = [

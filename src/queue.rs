@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{NewJob, Record, check_id, check_queue_name};
+use crate::job::{NewJob, Record, check_queue_name};
 use crate::registry::Registry;
 use crate::store::{Call, EMPTY, ENQUEUE, Reply, Store, reply};
 
@@ -389,10 +389,4 @@ impl Prepared {
         let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value.into_bytes()));
         Record::read(&self.id, &crate::job::Fields(pairs.collect()))
     }
-}
-
-/// Ids of one's own are checked before a key is made of them.
-pub(crate) fn checked_key(store: &Store, id: &str) -> Result<String> {
-    check_id(id)?;
-    Ok(store.keys.job(id))
 }

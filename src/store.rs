@@ -7,6 +7,7 @@ use redis::{Cmd, Pipeline, RedisError};
 
 use crate::dialect::{Dialect, Keys, NATIVE};
 use crate::error::{Error, Result};
+use crate::job::check_id;
 pub(crate) use crate::redis::Reply;
 use crate::redis::{Address, Redis, Script};
 
@@ -66,6 +67,12 @@ impl Store {
     /// The server, without its password.
     pub(crate) fn address(&self) -> String {
         self.redis.address().to_string()
+    }
+
+    /// The key of a job whose id somebody typed: checked before a key is made of it.
+    pub(crate) fn job_key(&self, id: &str) -> Result<String> {
+        check_id(id)?;
+        Ok(self.keys.job(id))
     }
 
     /// Sends one call that may be repeated without harm: a read, or a script that is

@@ -32,7 +32,10 @@ impl ServerOptions {
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {
         let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
-        Store::connect(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?.prefixed(&self.prefix)
+        let store =
+            Store::connect(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?.prefixed(&self.prefix)?;
+        crate::server::check(&store, &mut |_| {})?;
+        Ok(store)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A job as Redis holds it. Reading never fails: what cannot be read is named in `problems`.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
@@ -81,6 +82,8 @@ pub struct Record {
     pub execution_id: Option<String>,
     /// The group it belongs to.
     pub group_id: Option<String>,
+    /// Fields that rq-rs does not know, as text; they are kept as they are.
+    pub other: BTreeMap<String, String>,
     /// What could not be read, and why.
     pub problems: Vec<String>,
 }
@@ -124,6 +127,7 @@ impl Record {
             deliveries: reader.number("deliveries").unwrap_or(0),
             execution_id: reader.text("execution_id"),
             group_id: reader.text("group_id").filter(|id| !id.is_empty()),
+            other: reader.other(),
             problems: reader.problems,
         }
     }
@@ -134,12 +138,47 @@ impl Record {
     }
 }
 
+/// The fields that [`Record`] has by name, and a note of our own.
+const KNOWN: [&str; 25] = [
+    "status",
+    "origin",
+    "data",
+    "description",
+    "created_at",
+    "enqueued_at",
+    "started_at",
+    "ended_at",
+    "worker_name",
+    "timeout",
+    "ttl",
+    "result_ttl",
+    "failure_ttl",
+    "meta",
+    "result",
+    "exc_info",
+    "log",
+    "retries_left",
+    "retry_intervals",
+    "enqueue_at_front_on_retry",
+    "number_of_retries",
+    "deliveries",
+    "execution_id",
+    "group_id",
+    "waited",
+];
+
 struct Reader<'a> {
     fields: &'a Fields,
     problems: Vec<String>,
 }
 
 impl Reader<'_> {
+    fn other(&self) -> BTreeMap<String, String> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let pairs = self.fields.0.iter().map(|(name, value)| (text(name), text(value)));
+        pairs.filter(|(name, _)| !KNOWN.contains(&name.as_str())).collect()
+    }
+
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
         self.problems.push(format!("{name}: {reason}"));
         None
@@ -226,6 +265,13 @@ mod tests {
         let named: Vec<&str> = record.problems.iter().filter_map(|p| p.split(':').next()).collect();
         assert_eq!(named, ["data", "status", "created_at", "timeout", "result_ttl", "meta"]);
         assert_eq!(record.description, "caf\u{fffd}");
+    }
+
+    #[test]
+    fn fields_of_others_are_shown() {
+        let record = read(&[("data", br#"["f", null, [], {}]"#), ("webhooks", b"[]")]);
+        assert_eq!(record.other.get("webhooks").map(String::as_str), Some("[]"));
+        assert_eq!(record.other.len(), 1);
     }
 
     #[test]

@@ -1,14 +1,13 @@
 //! Handlers by name. Whatever one does (return, raise, panic, not exist), the result is an `Outcome`.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::panics;
-use super::processes::Program;
+use super::processes::{Limits, Program};
 use crate::error::{Error, Result};
 use crate::job::{Call, GiveUp, Later, Mismatch, Outcome, Record, Steer, fit};
 
@@ -24,13 +23,6 @@ enum Handler {
 pub(crate) struct Handlers {
     by_name: HashMap<String, Handler>,
     any: Option<Handler>,
-}
-
-/// Limits that concern handlers.
-#[derive(Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) max_result: usize,
-    pub(crate) kill_after: Duration,
 }
 
 impl Handlers {

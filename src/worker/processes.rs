@@ -17,7 +17,6 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::Context;
-use super::handlers::Limits;
 use crate::error::{Error, Result};
 use crate::job::{Call, Outcome, Steer, iso};
 
@@ -29,6 +28,13 @@ const DRAIN: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A program's way to ask for another try: `EX_TEMPFAIL` of sysexits.h.
 const TRY_LATER: i32 = 75;
+
+/// Limits that concern handlers.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) max_result: usize,
+    pub(crate) kill_after: Duration,
+}
 
 /// A command line, split once.
 pub(crate) struct Program {

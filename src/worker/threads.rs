@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use nix::sys::signal::SigSet;
 
 use super::Context;
-use super::handlers::{Handlers, Limits};
+use super::handlers::Handlers;
 use super::message::Message;
 use super::panics;
+use super::processes::Limits;
 use crate::job::{Outcome, Record};
 
 /// A thread cannot be killed. One whose job has run out of time is left alone and replaced; when

@@ -54,6 +54,33 @@ fn a_server_that_is_no_redis() {
 }
 
 #[test]
+fn a_server_that_is_too_old() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut request) {
+                // One answer for each command; all old servers know INFO.
+                let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                for command in text.split('*').skip(1) {
+                    let answer = if command.contains("INFO\r\n") && !command.contains("SETINFO") {
+                        "$20\r\nredis_version:4.0.14\r\n"
+                    } else {
+                        "+PONG\r\n"
+                    };
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            }
+        }
+    });
+    for words in [vec!["info"], vec!["enqueue", "f"], vec!["worker", "--exec", "*=cat"]] {
+        refused(with_url(&url, &words), 1, &["not supported: Redis 4.0.14 at 127.0.0.1", "Redis 5 or later"]);
+    }
+}
+
+#[test]
 fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
     let house = House::with_own_redis(&["--requirepass", "s3cret", "--port", "0"]);
     let path = house.url().strip_prefix("unix://").unwrap();

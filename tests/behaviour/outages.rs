@@ -77,13 +77,16 @@ fn redis_is_replaced_by_an_empty_one() {
 
 #[test]
 fn redis_goes_silent() {
-    let house = House::with_own_redis(&[]);
-    let (door, proxied) = (Door::default(), Proxy::start(house.url(), |_| Cut::No));
-    let live = Live::start(door_worker(&house.through(proxied.url()), &door));
+    let (house, door) = (House::with_own_redis(&[]), Door::default());
+    let live = Live::start(door_worker(&house, &door));
     let job = house.queue("default").enqueue("door", ()).unwrap();
     live.sees_started(job.id());
     house.server().signal("STOP");
     door.open();
+    live.sees(
+        "trouble",
+        |event| matches!(event, Event::Trouble { error, .. } if error.contains("does not answer")),
+    );
     house.server().signal("CONT");
     live.sees_finished(job.id());
     runs_a_job(&house, &live);
@@ -98,6 +101,20 @@ fn redis_becomes_read_only_after_a_failover() {
     house.redis::<String>(&["REPLICAOF", "127.0.0.1", "1"]);
     live.sees("trouble", |event| matches!(event, Event::Trouble { error, .. } if error.contains("READONLY")));
     house.redis::<String>(&["REPLICAOF", "NO", "ONE"]);
+    sees_back(&live);
+    runs_a_job(&house, &live);
+    live.stops();
+}
+
+#[test]
+fn redis_is_loading_for_a_while() {
+    let house = House::with_own_redis(&[&DURABLE[..], &["--key-load-delay", "500"]].concat());
+    let live = Live::start(house.worker(&["default"]));
+    live.sees_idle();
+    house.queue("other").enqueue_many((0..3_000).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    house.server().kill();
+    sees_trouble(&live);
+    house.server().launch();
     sees_back(&live);
     runs_a_job(&house, &live);
     live.stops();
