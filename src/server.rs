@@ -23,7 +23,7 @@ pub(crate) fn look(store: &Store) -> Result<Server> {
     let mut text = String::new();
     for answer in store.ask_all(&sections)? {
         match answer.and_then(reply::text) {
-            Ok(part) => text += &part.unwrap_or_default(),
+            Ok(part) => text += &format!("{}\n", part.unwrap_or_default()),
             Err(Error::Denied { .. }) => {}
             Err(error) => return Err(error),
         }
