@@ -17,6 +17,9 @@ if status == 'canceled' and redis.call('HGET', job, 'ended_at') == ARGV[2] then 
 if status == 'finished' or status == 'failed' or status == 'stopped' or status == 'canceled' then
   return status
 end
+-- Keys of a wrong type end the script here, before anything is written.
+for i = 2, 3 do redis.call('LLEN', KEYS[i]) end
+for i = 4, 7 do redis.call('ZCARD', KEYS[i]) end
 redis.call('ZREM', KEYS[4], id .. ':' .. (held[2] or ''))
 redis.call('ZREM', KEYS[5], id)
 redis.call('ZREM', KEYS[6], id)

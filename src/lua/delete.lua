@@ -9,6 +9,9 @@
 local job, id = KEYS[1], ARGV[1]
 local held = redis.pcall('HMGET', job, 'execution_id', 'status')
 if held.err then held = { '', 'queued' } end
+-- Keys of a wrong type end the script here, before anything is written.
+for i = 2, 3 do redis.call('LLEN', KEYS[i]) end
+for i = 4, #KEYS - 1 do redis.call('ZCARD', KEYS[i]) end
 for i = 5, #KEYS - 1 do redis.call('ZREM', KEYS[i], id) end
 redis.call('ZREM', KEYS[4], id .. ':' .. (held[1] or ''))
 redis.call('LREM', KEYS[3], 1, id)
