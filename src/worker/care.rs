@@ -78,9 +78,9 @@ impl Carer {
         }
     }
 
-    /// So that many workers do not come in step.
+    /// So that many workers do not come in step; never later than asked for.
     fn spread(&self, every: Duration) -> Duration {
-        every.mul_f64(0.8 + 0.4 * fastrand::f64())
+        every.mul_f64(0.6 + 0.3 * fastrand::f64())
     }
 
     fn walk_once(&mut self, due: &mut [Instant; DUTIES.len()]) {
