@@ -97,6 +97,13 @@ pub enum Error {
         /// Threads that run on.
         threads: usize,
     },
+    /// A worker of this name lives already.
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Its process, on its host.
+        pid: String,
+    },
     /// Redis stayed away longer than the worker's budget of retries.
     BrokerLost {
         /// How many times in a row it was tried.
@@ -149,6 +156,7 @@ impl Error {
                 format!("is a worker running? `rq-rs info` shows; wait longer or ask again for {id}")
             }
             Error::Corrupt { .. } => "look at the key with redis-cli; nothing was changed".into(),
+            Error::NameTaken { .. } => "choose another name, or leave it out for a random one".into(),
             Error::Stuck { .. } => {
                 "start it again; let handlers ask Context::is_canceled, or run them as programs with --exec"
                     .into()
@@ -199,6 +207,9 @@ impl fmt::Display for Error {
                 write!(f, "job {id} has not ended after {} s", waited.as_secs_f64())
             }
             Error::Corrupt { what } => write!(f, "cannot read {what}"),
+            Error::NameTaken { name, pid } => {
+                write!(f, "a worker named {name} is running already (pid {pid})")
+            }
             Error::Stuck { threads } => {
                 write!(f, "no slot is left: {threads} threads run on past the time of their jobs")
             }

@@ -77,8 +77,8 @@ impl Fetcher {
     pub(crate) fn new(store: &Store, queues: &[QueueKeys], worker: &str, lease: Duration) -> Self {
         let mut keys = vec![store.keys.suspended(), store.keys.suspended_queues()];
         for queue in queues {
-            let five = [&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable, &queue.scheduled];
-            keys.extend(five.map(String::clone));
+            keys.extend([&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable].map(String::clone));
+            keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
         }
         Fetcher { keys, worker: worker.to_owned(), lease, run: new_run(), number: 0 }
     }

@@ -14,7 +14,7 @@ use crate::job::{Attempts, Fields, Outcome, Record, Ttl, Verdict, decide};
 use crate::store::{Call, LOST, PUT_BACK, Store, reply};
 
 /// How many leases one round takes over for a queue.
-const BATCH: usize = 100;
+pub(crate) const BATCH: usize = 100;
 /// An id may be this long in the intermediate list before it is taken for forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(10);
 /// How many ids of an intermediate list are looked at.

@@ -3,7 +3,7 @@
 -- The first write frees (RPOP, LPOP, LREM), so a full Redis still hands out work.
 --
 -- KEYS[1] suspended  KEYS[2] set of suspended queues
--- then for each queue: list, intermediate list, wip, unreadable, scheduled
+-- then for each queue: list, intermediate list, wip, unreadable, scheduled, finished, failed
 -- ARGV[1] pop command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] free slots  ARGV[5] lease in seconds  ARGV[6] worker name  ARGV[7] started_at
 -- ARGV[8] first half of execution ids  ARGV[9] number of the first execution
@@ -22,7 +22,7 @@ local slots, budget = tonumber(ARGV[4]), tonumber(ARGV[10])
 local number = tonumber(ARGV[9])
 local now = redis.call('TIME')
 local lease_end = now[1] + now[2] / 1000000 + tonumber(ARGV[5])
-local queues = (#KEYS - 2) / 5
+local queues = (#KEYS - 2) / 7
 local jobs, paused, dropped, aside = {}, {}, {}, {}
 
 -- Waiting, as far as the record tells; anything not listed is not a status.
@@ -30,17 +30,8 @@ local waiting = { queued = true, created = true, scheduled = true, deferred = tr
   rate_limited = true, ready_to_enqueue = true }
 local ended = { finished = true, failed = true, stopped = true, canceled = true }
 
-local is_paused = {}
-local function pause(q)
-  is_paused[q] = true
-  paused[#paused + 1] = q
-end
-
 local function set_aside(q, id)
-  if type(redis.pcall('ZADD', KEYS[q * 5 + 6], now[1], id)) == 'table' then
-    redis.call(front, KEYS[q * 5 + 3], id) -- nowhere to put it
-    return pause(q)
-  end
+  redis.call('ZADD', KEYS[q * 7 + 6], now[1], id)
   aside[#aside + 1] = id
 end
 
@@ -61,8 +52,8 @@ local function start(q, id)
     elseif field == 'data' then budget = budget - #value
     end
   end
-  if ended[status] or (status == 'started' and redis.call('ZSCORE', KEYS[q * 5 + 5], id .. ':' .. execution))
-    or (status == 'scheduled' and redis.call('ZSCORE', KEYS[q * 5 + 7], id)) then
+  if ended[status] or (status == 'started' and redis.call('ZSCORE', KEYS[q * 7 + 5], id .. ':' .. execution))
+    or (status == 'scheduled' and redis.call('ZSCORE', KEYS[q * 7 + 7], id)) then
     dropped[#dropped + 1] = id -- a left-over of a job that is elsewhere
     return
   end
@@ -70,7 +61,7 @@ local function start(q, id)
 
   execution = ARGV[8] .. string.format('%08x', number)
   number = number + 1
-  redis.call('ZADD', KEYS[q * 5 + 5], string.format('%.3f', lease_end), id .. ':' .. execution)
+  redis.call('ZADD', KEYS[q * 7 + 5], string.format('%.3f', lease_end), id .. ':' .. execution)
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries + 1)
   redis.call('PERSIST', key)
@@ -79,21 +70,34 @@ end
 
 local suspended = redis.call('EXISTS', KEYS[1]) == 1
 local some = redis.call('EXISTS', KEYS[2]) == 1
-for q = 0, queues - 1 do
-  -- Looked at before the first write: an id that was popped must have somewhere to go.
-  local lease = redis.pcall('ZCARD', KEYS[q * 5 + 5])
-  if type(lease) == 'table' or some and redis.pcall('SISMEMBER', KEYS[2], KEYS[q * 5 + 3]) == 1 then
-    pause(q)
+-- Looked at before the first write: an id that is taken from a list must have somewhere to go, now
+-- and when it ends. A key that another program has taken pauses its queue only.
+local is_usable = {}
+local function usable(q)
+  if is_usable[q] == nil then
+    local base = q * 7 + 2
+    is_usable[q] = not (some and redis.pcall('SISMEMBER', KEYS[2], KEYS[base + 1]) == 1)
+    for k = 1, 2 do
+      if type(redis.pcall('LLEN', KEYS[base + k])) == 'table' then is_usable[q] = false end
+    end
+    for k = 3, 7 do
+      if type(redis.pcall('ZCARD', KEYS[base + k])) == 'table' then is_usable[q] = false end
+    end
+    if not is_usable[q] then paused[#paused + 1] = q end
   end
+  return is_usable[q]
 end
 
 for i = 11, #ARGV, 2 do
   local q, id = tonumber(ARGV[i]), ARGV[i + 1]
-  if redis.call('LREM', KEYS[q * 5 + 4], 1, id) == 1 then
-    if #jobs < slots and not suspended and not is_paused[q] then
+  local is_free = #jobs < slots and not suspended
+  local may_start = usable(q)
+  -- A queue whose lists are taken keeps its ids where they are; a suspended one gets them back.
+  if type(redis.pcall('LLEN', KEYS[q * 7 + 3])) ~= 'table' and redis.pcall('LREM', KEYS[q * 7 + 4], 1, id) == 1 then
+    if is_free and may_start then
       start(q, id)
     else
-      redis.call(front, KEYS[q * 5 + 3], id)
+      redis.call(front, KEYS[q * 7 + 3], id)
     end
   end
 end
@@ -101,20 +105,14 @@ if suspended then return { 2, jobs, paused, dropped, aside } end
 
 local more = 0
 for q = 0, queues - 1 do
-  while not is_paused[q] do
+  while usable(q) do
     if #jobs >= slots or budget <= 0 or #dropped + #aside >= 1000 then
       more = 1
       break
     end
-    local id = redis.pcall(pop, KEYS[q * 5 + 3])
+    local id = redis.call(pop, KEYS[q * 7 + 3])
     if not id then break end
-    if type(id) ~= 'table' then
-      start(q, id)
-    elseif string.find(id.err, 'WRONGTYPE', 1, true) then
-      pause(q)
-    else
-      return id -- a replica, say: nothing has been written
-    end
+    start(q, id)
   end
 end
 return { more, jobs, paused, dropped, aside }

@@ -10,20 +10,22 @@
 
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 local n = tonumber(ARGV[3])
-redis.call('HSET', KEYS[1], unpack(ARGV, 4, n + 3))
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('SADD', KEYS[2], KEYS[1])
-for i = 3, #KEYS, 2 do redis.call('SADD', KEYS[i], KEYS[1]) end
-
 local now = redis.call('TIME')
 local lease_end = string.format('%.3f', now[1] + now[2] / 1000000 + tonumber(ARGV[2]))
 local lost = {}
+-- The leases first, each by itself: a key that another program has taken must not cost the others.
 for i = n + 4, #ARGV, 2 do
   local wip, member = KEYS[4 + 2 * tonumber(ARGV[i])], ARGV[i + 1]
-  if redis.call('ZSCORE', wip, member) then
-    redis.call('ZADD', wip, lease_end, member)
+  if redis.pcall('ZSCORE', wip, member) then
+    redis.pcall('ZADD', wip, lease_end, member)
   else
     lost[#lost + 1] = member
   end
 end
+
+redis.call('HSET', KEYS[1], unpack(ARGV, 4, n + 3))
+redis.call('HDEL', KEYS[1], 'death')
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+redis.pcall('SADD', KEYS[2], KEYS[1])
+for i = 3, #KEYS, 2 do redis.pcall('SADD', KEYS[i], KEYS[1]) end
 return lost

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 
 use super::event::{Event, Listener};
+use super::heartbeat::Board;
 use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
@@ -38,7 +39,7 @@ pub(super) fn start(
     store: &Arc<Store>,
     options: &Arc<Options>,
     queues: &[QueueKeys],
-    listener: &Listener,
+    (board, listener): (&Arc<Board>, &Listener),
 ) -> Helper {
     let mut carer = Carer {
         store: Arc::clone(store),
@@ -46,8 +47,7 @@ pub(super) fn start(
         queues: queues.to_vec(),
         listener: listener.clone(),
         seen: queues.iter().map(|_| Seen::default()).collect(),
-        hold_until: None,
-        is_away: false,
+        board: Arc::clone(board),
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
     carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
@@ -60,9 +60,7 @@ struct Carer {
     queues: Vec<QueueKeys>,
     listener: Listener,
     seen: Vec<Seen>,
-    /// No lease is taken over before: after an outage the owners come first.
-    hold_until: Option<Instant>,
-    is_away: bool,
+    board: Arc<Board>,
 }
 
 impl Carer {
@@ -96,15 +94,10 @@ impl Carer {
         }
     }
 
-    fn note(&mut self, queue: usize, result: Result<()>) {
+    fn note(&self, queue: usize, result: Result<()>) {
         match result {
-            Ok(()) if self.is_away => {
-                self.is_away = false;
-                self.hold_until = Some(Instant::now() + self.options.lease);
-            }
-            Ok(()) => {}
             // The dispatcher tells people about an outage.
-            Err(Error::Unreachable { .. }) => self.is_away = true,
+            Ok(()) | Err(Error::Unreachable { .. }) => {}
             Err(error) => {
                 let list = &self.queues[queue].list;
                 self.listener.tell(&Event::Warning(format!("{list}: {error}")));
@@ -132,18 +125,25 @@ impl Carer {
             return Ok(());
         }
         let most = self.options.max_deliveries;
-        for recovered in recover::leases(&self.store, &self.queues[queue], most, Utc::now())? {
-            self.listener.tell(&match recovered {
-                Recovered::Back { id } => Event::Recovered { id },
-                Recovered::Failed { id, error } => Event::Failed { id, error },
-            });
+        for _ in 0..ROUNDS {
+            let taken = recover::leases(&self.store, &self.queues[queue], most, Utc::now())?;
+            let is_all = taken.len() < recover::BATCH;
+            for recovered in taken {
+                self.listener.tell(&match recovered {
+                    Recovered::Back { id } => Event::Recovered { id },
+                    Recovered::Failed { id, error } => Event::Failed { id, error },
+                });
+            }
+            if is_all {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Owners of leases could not renew them while Redis was away; they get one lease's time.
-    fn is_held_off(&mut self) -> Result<bool> {
-        if self.is_away || self.hold_until.is_some_and(|until| until > Instant::now()) {
+    /// Owners of leases could not renew them while Redis was away, or refused; they get one lease's time.
+    fn is_held_off(&self) -> Result<bool> {
+        if self.board.has_missed_a_beat(self.options.lease) {
             return Ok(true);
         }
         let uptime = server::look(&self.store)?.uptime;

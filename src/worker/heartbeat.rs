@@ -21,6 +21,12 @@ const NEWS_EVERY: Duration = Duration::from_secs(1);
 /// While jobs run, a lost lease is noticed this soon: it is how a canceled job learns of it.
 const NOTICE_WITHIN: Duration = Duration::from_secs(2);
 
+/// When the last good and the last bad beat were.
+struct Beats {
+    good: Instant,
+    bad: Option<Instant>,
+}
+
 /// What the dispatcher runs and has done: written by it, read by the heartbeat.
 pub(crate) struct Board {
     running: Mutex<HashMap<String, (usize, Arc<AtomicBool>)>>,
@@ -29,6 +35,7 @@ pub(crate) struct Board {
     failed: AtomicU64,
     working_micros: AtomicU64,
     healthy: Mutex<Option<String>>,
+    beats: Mutex<Beats>,
     birth: Vec<(&'static str, String)>,
 }
 
@@ -41,6 +48,7 @@ impl Board {
             failed: AtomicU64::new(0),
             working_micros: AtomicU64::new(0),
             healthy: Mutex::default(),
+            beats: Mutex::new(Beats { good: Instant::now(), bad: None }),
             birth: vec![
                 ("birth", iso(Utc::now())),
                 ("queues", options.queues.join(",")),
@@ -48,6 +56,7 @@ impl Board {
                 ("hostname", hostname()),
                 ("version", env!("CARGO_PKG_VERSION").to_owned()),
                 ("concurrency", options.concurrency.to_string()),
+                ("lease", options.lease.as_secs().to_string()),
             ],
         }
     }
@@ -75,6 +84,24 @@ impl Board {
     /// The dispatcher has made a turn without trouble.
     pub(crate) fn note_health(&self) {
         *lock(&self.healthy) = Some(iso(Utc::now()));
+    }
+
+    /// Whether leases are renewed as they should be: none was missed for longer than this.
+    pub(crate) fn beats_well(&self, within: Duration) -> bool {
+        lock(&self.beats).good.elapsed() <= within
+    }
+
+    /// Whether a beat has failed within this time: then others may not have renewed theirs either.
+    pub(crate) fn has_missed_a_beat(&self, within: Duration) -> bool {
+        lock(&self.beats).bad.is_some_and(|at| at.elapsed() < within)
+    }
+
+    fn note_beat(&self, is_good: bool) {
+        let mut beats = lock(&self.beats);
+        match is_good {
+            true => beats.good = Instant::now(),
+            false => beats.bad = Some(Instant::now()),
+        }
     }
 
     fn fields(&self) -> Vec<(&'static str, String)> {
@@ -130,15 +157,13 @@ impl Heart {
         let fields = Fields(reply::pairs(self.store.ask(&Call::command("HGETALL").arg(&record))?)?);
         let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let beat = text("last_heartbeat").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
-        let is_fresh = beat.is_some_and(|time| {
-            (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default() < self.options.lease
-        });
+        let lease = text("lease").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let lease = lease.unwrap_or(self.options.lease);
+        let is_fresh = beat
+            .is_some_and(|time| (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default() < lease);
         let pid = text("pid").unwrap_or_default();
         if is_fresh && text("death").is_none() && is_another(&text("hostname").unwrap_or_default(), &pid) {
-            return Err(Error::invalid(
-                format!("a worker named {} is running already (pid {pid})", self.options.name),
-                "choose another name, or leave it out for a random one",
-            ));
+            return Err(Error::NameTaken { name: self.options.name.clone(), pid });
         }
         self.store.ask(&Call::command("DEL").arg(record))?;
         Ok(())
@@ -155,10 +180,13 @@ impl Heart {
             if last.elapsed() < due && told == written {
                 continue;
             }
-            match self.beat() {
+            let beat = self.beat();
+            self.board.note_beat(beat.is_ok());
+            match beat {
                 Ok(()) => (written, last) = (told, Instant::now()),
                 // The dispatcher tells people about an outage; here it is only tried again.
-                Err(error) => log::debug!(target: "rq_rs", "heartbeat: {error}"),
+                Err(error @ Error::Unreachable { .. }) => log::debug!(target: "rq_rs", "heartbeat: {error}"),
+                Err(error) => log::warn!(target: "rq_rs", "leases are not renewed: {error}"),
             }
         }
         if self.beat().is_err() {

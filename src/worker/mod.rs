@@ -309,7 +309,7 @@ impl Worker {
         stopper.attach(inbox.clone());
         let board = Arc::new(Board::new(&options));
         let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
-        let care = care::start(&store, &options, &queues, &listener);
+        let care = care::start(&store, &options, &queues, (&board, &listener));
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
             handlers,

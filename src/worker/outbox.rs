@@ -1,6 +1,7 @@
 //! What waits to be sent. It stays here until Redis has answered.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::message::JobField;
 use crate::dialect::QueueKeys;
@@ -9,6 +10,9 @@ use crate::fetch::Woken;
 use crate::finish::{self, Ending, Receipt};
 use crate::store::{Call, Reply, SAVE, Store};
 
+/// How long endings wait that Redis has refused.
+pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(crate) struct Outbox {
     /// The latest value of each field.
@@ -16,13 +20,25 @@ pub(crate) struct Outbox {
     pub(crate) endings: Vec<Ending>,
     /// Ids for the next claim, which starts them or puts them back.
     pub(crate) woken: Vec<Woken>,
-    /// Whether endings were refused the last time: no more jobs until they are taken, or they would pile up.
-    pub(crate) is_refused: bool,
+    /// When endings that were refused are sent again. Their queue gives no jobs meanwhile.
+    refused_until: Option<Instant>,
 }
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
         self.saves.is_empty() && self.endings.is_empty() && self.woken.is_empty()
+    }
+
+    /// Whether there is something to send now.
+    pub(crate) fn is_due(&self) -> bool {
+        !self.saves.is_empty()
+            || !self.woken.is_empty()
+            || (!self.endings.is_empty() && self.retry_at().is_none())
+    }
+
+    /// When refused endings are due again, if they are not yet.
+    pub(crate) fn retry_at(&self) -> Option<Instant> {
+        self.refused_until.filter(|at| *at > Instant::now() && !self.endings.is_empty())
     }
 
     /// Saves, then a finish for each queue: what a job saved is there when it ends, and a queue whose
@@ -66,7 +82,7 @@ impl Outbox {
             }
             left = rest;
         }
-        self.is_refused = refusal.is_some();
+        self.refused_until = refusal.is_some().then(|| Instant::now() + RETRY_REFUSED);
         (done, refusal)
     }
 }

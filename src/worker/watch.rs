@@ -17,9 +17,14 @@ use crate::store::{Call, Line, Store, reply};
 /// How long one blocking call lasts. Bounds how late a half-dead connection is noticed.
 const BLOCK: Duration = Duration::from_secs(5);
 
+/// How often, and how many times, waits are ended when the worker leaves.
+const CALL_EVERY: Duration = Duration::from_millis(20);
+const CALLS: usize = 300;
+
 /// The watchers of a worker. Each is armed for one id at a time.
 pub(crate) struct Watchers {
     all: Vec<Watcher>,
+    is_calling: bool,
 }
 
 struct Watcher {
@@ -45,7 +50,7 @@ impl Watchers {
             redis_thread("rq-rs watch", move || thread.run());
             Watcher { arm, armed: false, client }
         };
-        Watchers { all: queues.iter().enumerate().map(watch).collect() }
+        Watchers { all: queues.iter().enumerate().map(watch).collect(), is_calling: false }
     }
 
     /// Lets the watcher of a queue wait for an id, if it does not already.
@@ -65,15 +70,28 @@ impl Watchers {
         self.all.iter().any(|watcher| watcher.armed)
     }
 
-    /// Ends the waits that are under way. One that has only just begun may need another call.
-    pub(crate) fn unblock(&self, store: &Store) {
-        let armed = self.all.iter().filter(|watcher| watcher.armed);
-        let clients = armed.map(|watcher| watcher.client.load(Ordering::Relaxed)).filter(|id| *id > 0);
-        let calls: Vec<Call> = clients.map(|id| Call::command("CLIENT").arg("UNBLOCK").arg(id)).collect();
-        if !calls.is_empty() {
-            // Nothing depends on it: a wait ends by itself after a few seconds.
-            let _ = store.exchange(&calls);
+    /// Ends the waits that are under way, on a thread of its own: a silent Redis must not hold up the
+    /// worker. It goes on for a while, because a wait may only just have begun.
+    pub(crate) fn call_back(&mut self, store: &Arc<Store>) {
+        if self.is_calling {
+            return;
         }
+        self.is_calling = true;
+        let clients: Vec<Arc<AtomicI64>> =
+            self.all.iter().map(|watcher| Arc::clone(&watcher.client)).collect();
+        let store = Arc::clone(store);
+        redis_thread("rq-rs unblock", move || {
+            for _ in 0..CALLS {
+                let ids = clients.iter().map(|client| client.load(Ordering::Relaxed)).filter(|id| *id > 0);
+                let calls: Vec<Call> = ids.map(|id| Call::command("CLIENT").arg("UNBLOCK").arg(id)).collect();
+                // Nothing depends on it: a wait ends by itself after a few seconds.
+                let is_over = clients.iter().all(|client| Arc::strong_count(client) == 1);
+                if is_over || (!calls.is_empty() && store.exchange(&calls).is_err()) {
+                    return;
+                }
+                std::thread::sleep(CALL_EVERY);
+            }
+        });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rq_rs::{Error, Event};
 
-use crate::support::{House, Live};
+use crate::support::{Door, House, Live, eventually};
 
 impl House {
     fn hash(&self, id: &str, fields: &[&str]) {
@@ -109,19 +109,30 @@ fn a_queue_whose_keys_another_program_has_taken_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_result_that_finds_its_registry_taken_is_kept_until_it_is_free() {
-    let house = House::new();
-    let job = house.queue("default").enqueue("echo", "kept").unwrap();
+fn a_result_that_finds_its_registry_taken_is_kept_and_the_other_queues_go_on() {
+    let (house, door) = (House::new(), Door::default());
+    let inside = door.clone();
+    let worker = house.worker(&["default", "other"]).handler("door", move |_: &rq_rs::Context, (): ()| {
+        inside.wait();
+        Ok("kept")
+    });
+    let live = Live::start(worker);
+    let job = house.queue("default").enqueue("door", ()).unwrap();
+    live.sees_started(job.id());
     house.redis::<String>(&["SET", &house.key("finished:default"), "a string"]);
-    let live = Live::start(house.worker(&["default"]));
+    door.open();
     live.sees(
         "trouble",
         |event| matches!(event, Event::Trouble { error, .. } if error.contains("WRONGTYPE")),
     );
     assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("wip:default")]), 1);
+    let other = house.queue("other").enqueue("add", (1, 1)).unwrap();
+    live.sees_finished(other.id());
+    let waiting = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    eventually("no more of this queue is started", || house.queue("default").count() == Ok(1));
     house.redis::<i64>(&["DEL", &house.key("finished:default")]);
     live.sees_finished(job.id());
-    live.sees("recovery", |event| *event == Event::Back);
+    live.sees_finished(waiting.id());
     live.stops();
     assert_eq!(house.places("default", job.id()), ["finished"]);
 }

@@ -102,20 +102,89 @@ fn a_worker_whose_every_slot_is_taken_by_runaways_says_so_and_ends() {
 }
 
 #[test]
-fn while_ends_are_refused_no_more_jobs_are_started() {
+fn while_the_ends_of_a_queue_would_be_refused_none_of_its_jobs_is_started() {
     let house = House::new();
     let queue = house.queue("default");
     queue.enqueue_many((0..100).map(|n| NewJob::new("add", (n, n)))).unwrap();
     house.redis::<String>(&["SET", &house.key("finished:default"), "a string"]);
     let live = Live::start(house.worker(&["default"]).concurrency(4));
-    for _ in 0..4 {
-        live.sees("trouble", |event| matches!(event, Event::Trouble { .. }));
-    }
-    let started: i64 = house.redis(&["ZCARD", &house.key("wip:default")]);
-    assert!(started <= 12, "{started} started");
+    live.sees("a suspension", |event| matches!(event, Event::QueueSuspended { queue } if queue == "default"));
+    assert_eq!(queue.count(), Ok(100));
     house.redis::<i64>(&["DEL", &house.key("finished:default")]);
     eventually("all have finished", || queue.finished().count() == Ok(100));
     live.stops();
+}
+
+#[test]
+fn a_refused_renewal_holds_recovery_off_as_an_outage_does() {
+    let house = House::with_own_redis(&[]);
+    let door = crate::support::Door::default();
+    let quick = |worker: rq_rs::Worker| {
+        let inside = door.clone();
+        let worker = worker.lease(Duration::from_secs(3)).recover_interval(Duration::from_millis(200));
+        worker.handler("door", move |_: &Context, (): ()| {
+            inside.wait();
+            Ok(())
+        })
+    };
+    let owner = Live::start(quick(house.worker(&["default"])));
+    let job = house.queue("default").enqueue("door", ()).unwrap();
+    owner.sees_started(job.id());
+    let other = Live::start(quick(house.worker(&["default"])));
+    other.sees_idle();
+    house.redis::<String>(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let lease_has_passed = || {
+        let now: (f64, u64) = house.redis(&["TIME"]);
+        let until: Vec<(String, f64)> =
+            house.redis(&["ZRANGE", &house.key("wip:default"), "0", "-1", "WITHSCORES"]);
+        until[0].1 + 0.5 < now.0
+    };
+    eventually("the lease has passed", lease_has_passed);
+    house.redis::<String>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    eventually("the owner renews it", || !lease_has_passed());
+    door.open();
+    owner.sees_finished(job.id());
+    assert_eq!(house.queue("default").job(job.id()).unwrap().deliveries, 1);
+    assert_eq!((owner.stops().finished, other.stops().finished), (1, 0));
+}
+
+#[test]
+fn more_leases_than_one_batch_are_taken_over_in_one_round() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue_many((0..250).map(|n| NewJob::new("add", (n, n)).id(format!("j{n}")))).unwrap();
+    house.redis::<String>(&["RENAME", &house.key("queue:default"), &house.key("gone")]);
+    for n in 0..250 {
+        house.redis::<i64>(&["ZADD", &house.key("wip:default"), "1", &format!("j{n}:x")]);
+    }
+    let worker =
+        house.worker(&["default"]).lease(Duration::from_secs(1)).recover_interval(Duration::from_secs(3600));
+    eventually("Redis is older than a lease", || {
+        let info: String = house.redis(&["INFO", "server"]);
+        let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")).unwrap();
+        uptime.trim() != "0"
+    });
+    assert_eq!(house.drain(worker).finished, 250);
+}
+
+#[test]
+fn grace_also_ends_a_worker_whose_ends_cannot_be_saved() {
+    let house = House::with_own_redis(&[]);
+    let mut worker = house.start(&["worker", "--grace", "0.5s", "--exec", "job=sleep 0.2"]);
+    let id = house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    house.server().kill();
+    worker.says("next try in");
+    worker.signal("TERM");
+    assert_eq!(worker.finish("").code, Some(3));
+}
+
+#[test]
+fn a_server_without_info_is_taken_as_it_is() {
+    let house = House::with_own_redis(&["--rename-command", "INFO", ""]);
+    let id = house.rq(&["enqueue", "f", ":1"]).ok();
+    house.rq(&["worker", "--burst", "--exec", "f=true"]).ok();
+    assert_eq!(house.places("default", &id), ["finished"]);
 }
 
 #[test]

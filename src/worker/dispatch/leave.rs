@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Dispatcher, Held, Late, Look};
+use super::{Dispatcher, Held, Look};
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
@@ -19,7 +19,7 @@ impl Dispatcher {
     pub(super) fn end_what_is_over(&mut self) {
         if let (Some(since), Some(grace)) = (self.leaving_since, self.house.options.grace)
             && since.elapsed() >= grace
-            && !self.held.is_empty()
+            && !self.is_quiet()
         {
             self.house.stopper.stop_now();
         }
@@ -31,13 +31,17 @@ impl Dispatcher {
         for ticket in over {
             let Some(held) = self.held.remove(&ticket) else { continue };
             held.flag.store(true, Ordering::Relaxed);
+            if held.is_program {
+                // Its supervisor ends it, and only then is the job put back: it must not run twice at once.
+                self.held.insert(ticket, held);
+                continue;
+            }
             let outcome = match cold {
                 true => Outcome::Interrupted,
                 false => self.timed_out(&held),
             };
             let is_replaced = !cold && self.slots.abandon(held.seat);
-            let seat = (!is_replaced).then_some(held.seat);
-            self.late.insert(ticket, Late { seat, is_program: held.is_program });
+            self.late.insert(ticket, (!is_replaced).then_some(held.seat));
             self.conclude(held.running, outcome);
         }
     }
@@ -61,7 +65,7 @@ impl Dispatcher {
     /// Every slot has a thread that runs on past its job's time, and no more are added: nothing can
     /// run any more. Only a new process helps.
     pub(super) fn see_whether_it_is_stuck(&self) -> Result<()> {
-        let stuck = self.late.values().filter(|late| late.seat.is_some() && !late.is_program).count();
+        let stuck = self.late.values().flatten().count();
         if stuck == self.house.options.concurrency
             && self.outbox.is_empty()
             && self.house.stopper.mode() == Mode::Go
@@ -78,14 +82,11 @@ impl Dispatcher {
             held.flag.store(true, Ordering::Relaxed);
         }
         let until = Instant::now() + LEAVE_WITHIN;
-        let is_left = |this: &Self| {
-            this.held.values().any(|held| held.is_program) || this.late.values().any(|late| late.is_program)
-        };
+        let is_left = |this: &Self| this.held.values().any(|held| held.is_program);
         while is_left(self) {
             match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Message::Ended { ticket, .. }) => {
                     self.held.remove(&ticket);
-                    self.late.remove(&ticket);
                 }
                 Ok(_) => {}
                 Err(_) => return,
@@ -129,10 +130,9 @@ impl Dispatcher {
         }
     }
 
-    /// Whether it leaves, but watchers or supervisors have not come back yet.
+    /// Whether it leaves, but watchers have not come back yet.
     pub(super) fn waits_for_others(&self) -> bool {
-        let programs = || self.late.values().any(|late| late.is_program);
-        self.is_leaving() && (self.watchers.any_armed() || programs())
+        self.is_leaving() && self.watchers.any_armed()
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -140,13 +140,12 @@ impl Dispatcher {
     }
 
     /// A watcher that still waits could take an id that nobody starts: it is called back first.
-    /// Programs that were told to stop are seen to their end.
     pub(super) fn has_left(&mut self) -> bool {
         if !self.is_leaving() {
             return false;
         }
         if self.watchers.any_armed() {
-            self.watchers.unblock(&self.house.store);
+            self.watchers.call_back(&self.house.store);
         }
         if !self.is_quiet() {
             self.quiet_since = None;

@@ -3,6 +3,7 @@
 //! for the slots that are free. Nothing else moves jobs.
 
 mod leave;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +15,11 @@ use chrono::Utc;
 
 use self::leave::UNBLOCK_EVERY;
 use crate::dialect::QueueKeys;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fetch::{Claimed, Fetcher, Running};
 use crate::finish::{self, Ending, Receipt};
 use crate::job::{Attempts, Outcome, decide};
-use crate::store::{Call, Reply, Store};
+use crate::store::{Reply, Store};
 use crate::worker::Options;
 use crate::worker::context::{Context, Place};
 use crate::worker::event::{Event, Listener};
@@ -33,8 +34,6 @@ use crate::worker::summary::Summary;
 use crate::worker::threads::Slots;
 use crate::worker::watch::Watchers;
 
-/// How often the worker's health is told.
-const HEALTH_EVERY: Duration = Duration::from_secs(1);
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
 /// What all of a worker's rooms share.
 pub(crate) struct House {
@@ -56,14 +55,6 @@ struct Held {
     is_program: bool,
 }
 
-/// A slot whose job has ended in Redis while its handler goes on.
-struct Late {
-    /// Its seat, when no new thread took it.
-    seat: Option<usize>,
-    /// A program is killed by its supervisor, which is worth waiting for.
-    is_program: bool,
-}
-
 /// When to ask for jobs.
 #[derive(Clone, Copy, PartialEq)]
 enum Look {
@@ -81,7 +72,8 @@ pub(crate) struct Dispatcher {
     messages: Receiver<Message>,
     inbox: Sender<Message>,
     held: HashMap<u64, Held>,
-    late: HashMap<u64, Late>,
+    /// Threads that run on while their job has ended in Redis, with the seat when no new one took it.
+    late: HashMap<u64, Option<usize>>,
     tickets: u64,
     outbox: Outbox,
     look: Look,
@@ -181,41 +173,29 @@ impl Dispatcher {
         }
     }
 
-    /// Whether Redis answers, and takes writes: a replica, or a server that cannot save, does not.
-    fn is_redis_back(&self) -> bool {
-        let record = self.house.store.keys.worker(&self.house.options.name);
-        let renew = Call::command("EXPIRE").arg(record).arg(self.house.options.worker_ttl.as_secs() + 60);
-        let answers = self.house.store.exchange(&[Call::command("PING"), renew]);
-        answers.is_ok_and(|answers| answers.iter().all(Result::is_ok))
-    }
-
-    /// A turn without trouble is the sign of health: fetching goes on, or there is no free slot.
-    fn tell_health(&mut self) {
-        let is_due = self.healthy_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY);
-        if is_due && !self.outage.is_going_on() {
-            self.healthy_at = Some(Instant::now());
-            self.house.board.note_health();
-            (self.house.on_healthy)();
-        }
-    }
-
     fn has_to_send(&self) -> bool {
-        self.outage.is_over() && (!self.outbox.is_empty() || self.wanted() > 0)
+        self.outage.is_over() && (self.outbox.is_due() || self.wanted() > 0)
     }
 
     /// How long nothing can happen that nobody would send a message about.
     fn patience(&self) -> Duration {
         let mut moments: Vec<Instant> = self.held.values().filter_map(|held| held.deadline).collect();
-        moments.extend(self.outage.until().filter(|_| !self.outbox.is_empty() || self.wanted() > 0));
+        moments.extend(self.outage.until().filter(|_| self.outbox.is_due() || self.wanted() > 0));
         if let Look::Later(at) = self.look {
             moments.extend(at);
         }
-        if let (Some(since), Some(limit)) = (self.idle_since, self.house.options.max_idle_time) {
-            moments.push(since + limit);
+        let options = &self.house.options;
+        match (self.leaving_since, self.house.stopper.mode()) {
+            (None, _) => {
+                moments
+                    .extend(self.idle_since.zip(options.max_idle_time).map(|(since, limit)| since + limit));
+            }
+            (Some(since), mode) if mode != Mode::Cold && !self.is_quiet() => {
+                moments.extend(options.grace.map(|grace| since + grace));
+            }
+            _ => {}
         }
-        if let (Some(since), Some(grace)) = (self.leaving_since, self.house.options.grace) {
-            moments.push(since + grace);
-        }
+        moments.extend(self.outbox.retry_at());
         if self.waits_for_others() {
             moments.push(Instant::now() + UNBLOCK_EVERY);
         }
@@ -257,9 +237,15 @@ impl Dispatcher {
         match self.held.remove(&ticket) {
             Some(held) => {
                 self.slots.release(held.seat);
+                let was_told_to_end = held.is_program && self.house.stopper.mode() == Mode::Cold;
+                let outcome = match outcome {
+                    Outcome::Returned(result) => Outcome::Returned(result),
+                    _ if was_told_to_end => Outcome::Interrupted,
+                    outcome => outcome,
+                };
                 self.conclude(held.running, outcome);
             }
-            None => match self.late.remove(&ticket).and_then(|late| late.seat) {
+            None => match self.late.remove(&ticket).flatten() {
                 Some(seat) => self.slots.release(seat),
                 None => self.slots.came_back(),
             },
@@ -279,7 +265,7 @@ impl Dispatcher {
 
     /// How many jobs to ask for.
     fn wanted(&self) -> usize {
-        if self.look != Look::Now || self.is_leaving() || self.is_quieted || self.outbox.is_refused {
+        if self.look != Look::Now || self.is_leaving() || self.is_quieted {
             return 0;
         }
         let left = self.house.options.max_jobs.map_or(u64::MAX, |most| most.saturating_sub(self.tickets));
@@ -305,7 +291,8 @@ impl Dispatcher {
         let finished = self.outbox.read(&mut answers);
         let claimed = claims
             .then(|| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|answer| Fetcher::read(answer, now)));
-        let (done, mut trouble) = finished;
+        let (done, refusal) = finished;
+        let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
         let requeues = done.iter().any(|(ending, _)| ending.goes_back());
         done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
         match claimed {
@@ -322,17 +309,6 @@ impl Dispatcher {
             None if self.outage.has_ended() => self.tell(Event::Back),
             None => {}
         }
-        Ok(())
-    }
-
-    /// Redis cannot be used now: later again, but not for ever.
-    fn trouble(&mut self, error: Error) -> Result<()> {
-        if self.house.stopper.mode() == Mode::Cold {
-            return Err(self.outage.given_up(&error));
-        }
-        let retry_in = self.outage.goes_on(&error)?;
-        self.look = Look::Now;
-        self.tell(Event::Trouble { error: error.to_string(), retry_in });
         Ok(())
     }
 
