@@ -84,7 +84,7 @@ fn enqueue_wait_prints_the_result_or_says_why_there_is_none() {
 
 #[test]
 fn info_shows_queues_and_workers_and_changes_nothing() {
-    let house = House::new();
+    let house = House::with_own_redis(&[]); // whose keys nobody else adds to
     assert!(house.rq(&["info"]).ok().contains("No queues yet"));
     house.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("f", n))).unwrap();
     let mut worker = house.start(&["worker", "other", "-n", "w1", "--exec", "*=cat"]);
