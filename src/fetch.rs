@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::{Fields, Record, iso};
+use crate::job::{DEFAULT_TIMEOUT, Fields, Record, iso};
 use crate::store::{CLAIM, Call, Reply, Store, reply};
 
 /// A claim stops after this many bytes of payload, so that many large jobs do not come at once.
@@ -23,16 +23,13 @@ pub(crate) struct Running {
     pub(crate) started_at: DateTime<Utc>,
 }
 
-/// RQ's default, for jobs that do not say how long they may run.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(180);
-
 impl Running {
     /// How long it may run; `None` for ever.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         match self.record.timeout {
             Some(-1) => None,
             Some(seconds) if seconds > 0 => Some(Duration::from_secs(seconds.unsigned_abs())),
-            _ => Some(DEFAULT_TIMEOUT),
+            _ => Some(Duration::from_secs(DEFAULT_TIMEOUT.as_seconds().unsigned_abs())),
         }
     }
 

@@ -7,13 +7,11 @@ use chrono::{DateTime, Utc};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{Status, Ttl, Verdict, cut, iso};
+use crate::job::{FAILURE_TTL, Status, Ttl, Verdict, cut, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// Error text is kept up to this size; more is cut, and says so.
 const ERROR_LIMIT: usize = 64 * 1024;
-/// RQ's default: failures are kept a year.
-const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 
 /// A run that has ended, ready to be sent, again and again until Redis has answered.
 #[derive(Debug)]

@@ -7,12 +7,10 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::job::{Fields, Record, Status, iso};
+use crate::job::{FAILURE_TTL, Fields, Record, Status, iso};
 use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, SAVE, Store, reply};
 
-/// How long the record of a canceled job is kept: RQ keeps it for ever, we as long as a failure.
-pub(crate) const KEEP_CANCELED: i64 = 31_536_000;
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
 const SEARCHED: usize = 100_000;
@@ -74,7 +72,7 @@ impl Job {
         )
         .arg(self.id())
         .arg(iso(Utc::now()))
-        .arg(KEEP_CANCELED)
+        .arg(FAILURE_TTL.as_seconds())
         .arg(SEARCHED);
         let Some(had) = reply::text(self.store.ask(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });

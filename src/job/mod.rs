@@ -26,6 +26,6 @@ pub use retry::{GiveUp, Later};
 pub use status::Status;
 pub(crate) use text::cut;
 pub use times::Ttl;
-pub(crate) use times::{iso, parse_duration};
+pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, iso, parse_duration};
 #[cfg(feature = "worker")]
 pub(crate) use verdict::{Attempts, Outcome, Steer, Verdict, decide};

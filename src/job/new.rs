@@ -6,11 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::times::DEFAULT_TIMEOUT;
 use super::{Arguments, Call, Retry, Status, Ttl, check_id, iso, write_call};
 use crate::error::{Error, Result};
-
-/// RQ's default: a job may run three minutes.
-pub(crate) const DEFAULT_TIMEOUT: i64 = 180;
 
 /// A job that is not enqueued yet.
 ///
@@ -56,7 +54,7 @@ impl NewJob {
             handler,
             arguments,
             id: None,
-            timeout: DEFAULT_TIMEOUT,
+            timeout: DEFAULT_TIMEOUT.as_seconds(),
             ttl: None,
             result_ttl: None,
             failure_ttl: None,

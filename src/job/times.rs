@@ -45,6 +45,11 @@ impl Ttl {
     }
 }
 
+/// RQ's default: a job may run three minutes.
+pub(crate) const DEFAULT_TIMEOUT: Ttl = Ttl::seconds(180);
+/// RQ's default: failures are kept a year. What was canceled, RQ keeps for ever; we as long as this.
+pub(crate) const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
+
 /// A hundred years: nobody means more, and Redis counts in milliseconds.
 const LONGEST: i64 = 100 * 365 * 86_400;
 

@@ -12,8 +12,7 @@ use super::heartbeat::Board;
 use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
-use crate::handle::KEEP_CANCELED;
-use crate::job::iso;
+use crate::job::{FAILURE_TTL, iso};
 use crate::recover::{self, Recovered, Seen};
 use crate::server;
 use crate::store::{Call, EXPIRE, RELEASE, Store, reply};
@@ -164,7 +163,9 @@ impl Carer {
     fn expire(&mut self, queue: usize) -> Result<()> {
         let queue = &self.queues[queue];
         // The canceled have the time of their cancel; their records are kept a year.
-        for (registry, age) in [(&queue.finished, 0), (&queue.failed, 0), (&queue.canceled, KEEP_CANCELED)] {
+        for (registry, age) in
+            [(&queue.finished, 0), (&queue.failed, 0), (&queue.canceled, FAILURE_TTL.as_seconds())]
+        {
             in_batches(&self.store, || Call::script(&EXPIRE, &[registry]).arg(BATCH).arg(age))?;
         }
         Ok(())
