@@ -139,7 +139,7 @@ impl Error {
             Error::Unsupported { what } if what.contains(NO_REDIS) => {
                 "another program listens there: check host and port".into()
             }
-            Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, or Valkey".into(),
+            Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey".into(),
             Error::Invalid { hint, .. } => hint.clone(),
             Error::TooLarge { .. } => {
                 "store the data elsewhere and pass where it is, or raise the limit".into()

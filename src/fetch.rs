@@ -21,6 +21,8 @@ pub(crate) struct Running {
     pub(crate) execution: String,
     pub(crate) record: Record,
     pub(crate) started_at: DateTime<Utc>,
+    /// Who runs it.
+    pub(crate) worker: String,
 }
 
 impl Running {
@@ -88,8 +90,8 @@ impl Fetcher {
         }
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
         let mut call = Call::script(&CLAIM, &keys)
-            .arg(store.dialect.pop)
-            .arg(store.dialect.push_front)
+            .arg(store.facts.pop)
+            .arg(store.facts.push_front)
             .arg(store.keys.job_prefix())
             .arg(slots)
             .arg(self.lease.as_secs_f64())
@@ -97,7 +99,10 @@ impl Fetcher {
             .arg(iso(now))
             .arg(&self.run)
             .arg(self.number)
-            .arg(PAYLOAD_BUDGET);
+            .arg(PAYLOAD_BUDGET)
+            .arg(store.facts.margin.as_secs())
+            .arg(u8::from(store.facts.whole_seconds))
+            .arg(&store.books);
         for one in woken {
             call = call.arg(one.queue).arg(&one.id);
         }
@@ -105,13 +110,13 @@ impl Fetcher {
         call
     }
 
-    pub(crate) fn read(answer: Reply, now: DateTime<Utc>) -> Result<Claimed> {
+    pub(crate) fn read(&self, answer: Reply, now: DateTime<Utc>) -> Result<Claimed> {
         let mut parts = reply::list(answer)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let state = reply::int(&part())?;
         let mut claimed = Claimed { is_empty: state == 0, is_suspended: state == 2, ..Claimed::default() };
         for job in reply::list(part())? {
-            claimed.jobs.push(read_job(job, now)?);
+            claimed.jobs.push(self.read_job(job, now)?);
         }
         for queue in reply::list(part())? {
             claimed.paused.push(reply::int(&queue)? as usize);
@@ -120,6 +125,16 @@ impl Fetcher {
         claimed.set_aside = reply::texts(part())?;
         Ok(claimed)
     }
+
+    fn read_job(&self, job: Reply, started_at: DateTime<Utc>) -> Result<Running> {
+        let mut parts = reply::list(job)?.into_iter();
+        let mut part = || parts.next().unwrap_or_default();
+        let queue = reply::int(&part())? as usize;
+        let id = reply::text(part())?.unwrap_or_default();
+        let execution = reply::text(part())?.unwrap_or_default();
+        let record = Record::read(&id, &Fields(reply::pairs(part())?));
+        Ok(Running { queue, execution, record, started_at, worker: self.worker.clone() })
+    }
 }
 
 /// 24 hex digits; with the eight of the number they make an execution id as long as RQ's.
@@ -127,14 +142,4 @@ fn new_run() -> String {
     let mut id = uuid::Uuid::new_v4().simple().to_string();
     id.truncate(24);
     id
-}
-
-fn read_job(job: Reply, started_at: DateTime<Utc>) -> Result<Running> {
-    let mut parts = reply::list(job)?.into_iter();
-    let mut part = || parts.next().unwrap_or_default();
-    let queue = reply::int(&part())? as usize;
-    let id = reply::text(part())?.unwrap_or_default();
-    let execution = reply::text(part())?.unwrap_or_default();
-    let record = Record::read(&id, &Fields(reply::pairs(part())?));
-    Ok(Running { queue, execution, record, started_at })
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::dialect::QueueKeys;
+use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{FAILURE_TTL, Status, Ttl, Verdict, cut, iso};
+use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut, entry_of, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// Error text is kept up to this size; more is cut, and says so.
@@ -18,11 +18,15 @@ const ERROR_LIMIT: usize = 64 * 1024;
 pub(crate) struct Ending {
     queue: usize,
     execution: String,
-    /// Only when the lease has passed: the job is taken from a worker that is lost.
-    is_taken: bool,
+    /// For a job of a worker that is lost: only when the lease ends in less than this.
+    passed: Option<Duration>,
     place: &'static str,
     seconds: f64,
-    fields: Vec<(&'static str, String)>,
+    worker: String,
+    /// How long its results are kept, where they are kept apart.
+    results_kept: Option<i64>,
+    entry: Vec<(&'static str, String)>,
+    fields: Vec<(&'static str, Vec<u8>)>,
     pub(crate) id: String,
     pub(crate) verdict: Verdict,
     /// How long the run took.
@@ -41,54 +45,101 @@ pub(crate) enum Receipt {
 }
 
 /// Consumes a running job. `result_ttl` is for jobs that do not say how long to keep them.
-pub(crate) fn end(running: Running, verdict: Verdict, result_ttl: Ttl, now: DateTime<Utc>) -> Ending {
+pub(crate) fn end(
+    running: Running,
+    verdict: Verdict,
+    result_ttl: Ttl,
+    facts: &Facts,
+    now: DateTime<Utc>,
+) -> Ending {
     let record = &running.record;
-    let keep = |own: Option<i64>, default: Ttl| own.unwrap_or(default.as_seconds()) as f64;
-    let mut fields = vec![("status", String::new()), ("ended_at", iso(now))];
-    let (status, place, seconds) = match &verdict {
+    let mut ending = Ending {
+        queue: running.queue,
+        took: (now - running.started_at).to_std().unwrap_or_default(),
+        passed: None,
+        place: "head",
+        seconds: 0.0,
+        worker: running.worker.clone(),
+        results_kept: None,
+        entry: Vec::new(),
+        fields: Vec::new(),
+        id: record.id.clone(),
+        execution: running.execution.clone(),
+        verdict: Verdict::PutBack,
+    };
+    let status = match &verdict {
         Verdict::Finish { result } => {
-            fields.push(("result", result.clone()));
-            (Status::Finished, "finished", keep(record.result_ttl, result_ttl))
+            let seconds = record.result_ttl.unwrap_or(result_ttl.as_seconds());
+            ending.keep("finished", seconds);
+            ending.results_kept = Some(seconds);
+            if !facts.keeps_books {
+                ending.field("result", result.as_slice());
+            }
+            Status::Finished
         }
         Verdict::Fail { status, error } => {
-            fields.push(("exc_info", cut(error, ERROR_LIMIT)));
-            (*status, "failed", keep(record.failure_ttl, FAILURE_TTL))
+            ending.keep("failed", record.failure_ttl.unwrap_or(FAILURE_TTL.as_seconds()));
+            // RQ lets them live for ever when the job does not say; the duty `expire` sees to them.
+            ending.results_kept = record.failure_ttl;
+            if !facts.keeps_books {
+                ending.field("exc_info", cut(error, ERROR_LIMIT));
+            }
+            *status
         }
         Verdict::Retry { delay, error } => {
-            fields.push(("exc_info", cut(error, ERROR_LIMIT)));
-            fields.push(("number_of_retries", (record.number_of_retries + 1).to_string()));
-            fields.extend(record.retries_left.map(|n| ("retries_left", n.saturating_sub(1).to_string())));
-            fields.push(("deliveries", "0".to_owned()));
-            let (status, place) = match (delay.is_zero(), record.enqueue_at_front_on_retry) {
-                (true, true) => (Status::Queued, "head"),
-                (true, false) => (Status::Queued, "queue"),
-                (false, _) => (Status::Scheduled, "scheduled"),
-            };
-            (status, place, delay.as_secs_f64())
+            if !facts.keeps_books {
+                ending.field("exc_info", cut(error, ERROR_LIMIT));
+            }
+            ending.try_again(record, *delay)
         }
         Verdict::PutBack => {
             // What was read before this start, so that it does not count; or, of a job that was
             // lost with its worker, after it, so that it does.
-            let deliveries = record.deliveries.to_string();
-            fields = vec![("status", String::new()), ("deliveries", deliveries)];
-            (Status::Queued, "head", 0.0)
+            ending.field("deliveries", record.deliveries.to_string());
+            Status::Queued
         }
     };
-    fields[0].1 = status.to_string();
-    Ending {
-        queue: running.queue,
-        took: (now - running.started_at).to_std().unwrap_or_default(),
-        execution: running.execution,
-        is_taken: false,
-        place,
-        seconds,
-        fields,
-        id: running.record.id,
-        verdict,
+    if verdict != Verdict::PutBack {
+        ending.field("ended_at", iso(now));
+        // A Python requeue keeps the field, and the next try starts from none.
+        if facts.keeps_books || matches!(verdict, Verdict::Retry { .. }) {
+            ending.field("deliveries", "0");
+        }
     }
+    if facts.keeps_books {
+        let error = |text: &str| cut(text, ERROR_LIMIT);
+        let ran = (running.execution.as_str(), running.started_at, now);
+        ending.entry = entry_of(&verdict, record, &ending.worker, ran, error);
+    }
+    // First, because waiters are told it.
+    ending.fields.insert(0, ("status", status.to_string().into()));
+    ending.verdict = verdict;
+    ending
 }
 
 impl Ending {
+    fn field(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
+        self.fields.push((name, value.into()));
+    }
+
+    fn keep(&mut self, place: &'static str, seconds: i64) {
+        (self.place, self.seconds) = (place, seconds as f64);
+    }
+
+    fn try_again(&mut self, record: &Record, delay: Duration) -> Status {
+        self.field("number_of_retries", (record.number_of_retries + 1).to_string());
+        if let Some(left) = record.retries_left {
+            self.field("retries_left", left.saturating_sub(1).to_string());
+        }
+        self.seconds = delay.as_secs_f64();
+        self.place = match (delay.is_zero(), record.enqueue_at_front_on_retry) {
+            (true, true) => "head",
+            (true, false) => "queue",
+            (false, _) => "scheduled",
+        };
+        if delay.is_zero() { Status::Queued } else { Status::Scheduled }
+    }
+
     /// Number of its queue, in the worker's order.
     pub(crate) fn queue(&self) -> usize {
         self.queue
@@ -99,9 +150,9 @@ impl Ending {
         matches!(self.place, "queue" | "head")
     }
 
-    /// For a job of another worker: nothing happens unless its lease has passed by then.
-    pub(crate) fn taken_over(mut self) -> Self {
-        self.is_taken = true;
+    /// For a job of another worker: nothing happens unless its score in `wip` is less than this away.
+    pub(crate) fn taken_over(mut self, within: Duration) -> Self {
+        self.passed = Some(within);
         self
     }
 }
@@ -110,19 +161,27 @@ impl Ending {
 pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call {
     let keys = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
     let mut call = Call::script(&FINISH, &keys.map(String::as_str))
-        .arg(store.dialect.push)
-        .arg(store.dialect.push_front)
+        .arg(store.facts.push)
+        .arg(store.facts.push_front)
         .arg(store.keys.job_prefix())
         .arg(store.keys.ended_prefix())
-        .arg(store.dialect.failed_forever);
+        .arg(store.facts.failed_forever)
+        .arg(&store.books);
+    let number = |number: Option<String>| number.unwrap_or_default();
     for ending in endings {
         call = call
             .arg(&ending.id)
             .arg(&ending.execution)
-            .arg(u8::from(ending.is_taken))
+            .arg(number(ending.passed.map(|within| within.as_secs_f64().to_string())))
             .arg(ending.place)
             .arg(ending.seconds)
-            .arg(ending.fields.len() * 2);
+            .arg(&ending.worker)
+            .arg(number(ending.results_kept.map(|seconds| seconds.to_string())))
+            .arg(ending.entry.len() * 2);
+        for (field, value) in &ending.entry {
+            call = call.arg(field).arg(value);
+        }
+        call = call.arg(ending.fields.len() * 2);
         for (field, value) in &ending.fields {
             call = call.arg(field).arg(value);
         }

@@ -7,9 +7,9 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::job::{FAILURE_TTL, Fields, Record, Status, iso};
+use crate::job::{Fields, Record, Status, iso, to_python};
 use crate::registry::{Registry, Requeued};
-use crate::store::{CANCEL, Call, DELETE, SAVE, Store, reply};
+use crate::store::{CANCEL, Call, DELETE, Reply, SAVE, Store, reply};
 
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
@@ -21,20 +21,37 @@ const SEARCHED: usize = 100_000;
 pub struct Job {
     store: Arc<Store>,
     record: Record,
+    /// The newest entry of its stream of results, where there is one; `0-0` before the first.
+    pub(crate) last_entry: String,
 }
 
 impl Job {
     pub(crate) fn new(store: &Arc<Store>, record: Record) -> Self {
-        Job { store: Arc::clone(store), record }
+        Job { store: Arc::clone(store), record, last_entry: "0-0".to_owned() }
     }
 
     pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
-        let key = store.job_key(id)?;
-        let pairs = reply::pairs(store.ask(&Call::command("HGETALL").arg(key))?)?;
+        let mut calls = vec![Call::command("HGETALL").arg(store.job_key(id)?)];
+        if store.facts.keeps_books {
+            calls.push(
+                Call::command("XREVRANGE").arg(store.keys.results(id)).arg("+").arg("-").arg("COUNT").arg(1),
+            );
+        }
+        let mut answers = store.ask_all(&calls)?.into_iter();
+        let mut answer = || answers.next().unwrap_or(Ok(Reply::Nil));
+        let pairs = reply::pairs(answer()?)?;
         if pairs.is_empty() {
             return Err(Error::NotFound { id: id.to_owned() });
         }
-        Ok(Self::new(store, Record::read(id, &Fields(pairs))))
+        let mut job = Self::new(store, Record::read(id, &Fields(pairs)));
+        if let Some((entry, fields)) = reply::entry(answer()?)? {
+            job.last_entry = entry;
+            // An entry of an earlier run says nothing of a job that runs again.
+            if job.status.has_ended() {
+                job.record.take_entry(&Fields(fields));
+            }
+        }
+        Ok(job)
     }
 
     /// Its id.
@@ -72,8 +89,9 @@ impl Job {
         )
         .arg(self.id())
         .arg(iso(Utc::now()))
-        .arg(FAILURE_TTL.as_seconds())
-        .arg(SEARCHED);
+        .arg(self.store.facts.canceled_ttl.as_seconds())
+        .arg(SEARCHED)
+        .arg(&self.store.books);
         let Some(had) = reply::text(self.store.ask(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
@@ -111,21 +129,44 @@ impl Job {
         Err(self.wrong_state("requeue", self.status.as_str()))
     }
 
+    /// Tells its worker, rq-rs' or Python's, to end it while it runs. It goes to the failed registry with
+    /// the status `stopped` and is not tried again; that takes a moment.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it does not run, or its worker does not listen.
+    pub fn stop(&mut self) -> Result<()> {
+        self.refresh()?;
+        let worker = self.worker_name.clone().filter(|_| self.status == Status::Started);
+        let Some(worker) = worker else {
+            return Err(self.wrong_state("stop", self.status.as_str()));
+        };
+        let message = serde_json::json!({ "command": "stop-job", "job_id": self.id() });
+        let call = Call::command("PUBLISH").arg(self.store.keys.commands(&worker)).arg(message.to_string());
+        if reply::int(&self.store.ask(&call)?)? == 0 {
+            return Err(
+                self.wrong_state("stop", &format!("started, but its worker {worker} does not listen"))
+            );
+        }
+        Ok(())
+    }
+
     /// Replaces its meta: a struct or map.
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`].
     pub fn save_meta(&mut self, meta: impl Serialize) -> Result<()> {
-        let Ok(serde_json::Value::Object(meta)) = serde_json::to_value(meta) else {
-            return Err(Error::invalid("meta must be a struct or a map", "see NewJob::meta"));
+        let wrong = |what: String| Error::invalid(what, "see NewJob::meta");
+        let meta = to_python(&meta).map_err(wrong)?;
+        let serde_json::Value::Object(shown) = meta.to_json() else {
+            return Err(wrong("meta must be a struct or a map".to_owned()));
         };
+        let text = self.serializer.write(&meta).map_err(wrong)?;
         let job = self.store.keys.job(self.id());
-        let text = serde_json::Value::Object(meta.clone()).to_string();
         let saved = self.store.ask(&Call::script(&SAVE, &[&job]).arg("meta").arg(text).arg(""))?;
         if reply::int(&saved)? == 0 {
             return Err(Error::NotFound { id: self.id().to_owned() });
         }
-        self.record.meta = meta;
+        self.record.meta = shown;
         Ok(())
     }
 
@@ -152,7 +193,7 @@ pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
         &keys.unreadable,
         &channel,
     ];
-    let call = Call::script(&DELETE, &all.map(String::as_str)).arg(id).arg(SEARCHED);
+    let call = Call::script(&DELETE, &all.map(String::as_str)).arg(id).arg(SEARCHED).arg(&store.books);
     Ok(reply::int(&store.ask(&call)?)? == 1)
 }
 

@@ -37,9 +37,10 @@ mod cli;
 
 #[cfg(feature = "cli")]
 pub use cli::App;
+pub use dialect::Dialect;
 pub use error::{Error, Result};
 pub use handle::Job;
-pub use job::{Call, NewJob, Record, Retry, Status, Ttl};
+pub use job::{Call, NewJob, PyValue, Record, Retry, Serializer, Status, Ttl};
 #[cfg(feature = "worker")]
 pub use job::{GiveUp, Later};
 pub use queue::{Bulk, Queue};

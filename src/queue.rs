@@ -6,10 +6,10 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::Serialize;
 
-use crate::dialect::QueueKeys;
+use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{NewJob, Record, check_queue_name};
+use crate::job::{Fields, NewJob, Record, Serializer, Wire, check_queue_name};
 use crate::registry::Registry;
 use crate::store::{Call, EMPTY, ENQUEUE, Reply, Store, reply};
 
@@ -28,6 +28,7 @@ pub struct Queue {
     store: Arc<Store>,
     name: String,
     keys: QueueKeys,
+    wire: Wire,
     max_payload: usize,
 }
 
@@ -42,7 +43,9 @@ pub struct Bulk {
 }
 
 impl Queue {
-    /// Connects to `redis://[user:password@]host[:port][/db]` or `unix:///path`.
+    /// Connects to `redis://[user:password@]host[:port][/db]` or `unix:///path`. The environment
+    /// variables `RQ_RS_DIALECT` and `RQ_KEY_PREFIX` say what [`dialect`](Self::dialect) and
+    /// [`prefix`](Self::prefix) would.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a bad URL or name, [`Error::Unreachable`], [`Error::Denied`].
@@ -51,13 +54,38 @@ impl Queue {
         Self::on(&Store::connect(url)?, name)
     }
 
-    /// The same queue name under another key prefix (default `rq-rs`; 1 to 100 of
-    /// `A-Z a-z 0-9 _ . : { } -`). Every key of a deployment begins with it.
+    /// The same queue name in another dialect. Default: [`Dialect::Native`].
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        let store = self.store.speaking(dialect);
+        let (keys, wire) = (store.keys.queue(&self.name), store.facts.wire);
+        Queue { store, keys, wire, ..self }
+    }
+
+    /// How arguments and meta of new jobs are written. Default: what the dialect's other programs
+    /// expect, pickle for Python's and JSON for our own. Call it after [`dialect`](Self::dialect).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for pickle in our own dialect.
+    pub fn serializer(mut self, serializer: Serializer) -> Result<Self> {
+        if serializer == Serializer::Pickle && self.store.facts.wire.serializer == Serializer::Json {
+            return Err(Error::invalid(
+                format!("pickle is not for the dialect {}", self.store.facts.name),
+                "leave it out, or choose the dialect rq",
+            ));
+        }
+        self.wire.serializer = serializer;
+        Ok(self)
+    }
+
+    /// The same queue name under another key prefix (default `rq-rs`, or `rq` in Python's dialect;
+    /// 1 to 100 of `A-Z a-z 0-9 _ . : { } -`). Every key of a deployment begins with it.
     ///
     /// # Errors
     /// [`Error::Invalid`].
     pub fn prefix(self, prefix: &str) -> Result<Self> {
-        Self::on(&self.store.prefixed(prefix)?, &self.name)
+        let store = self.store.prefixed(prefix)?;
+        let keys = store.keys.queue(&self.name);
+        Ok(Queue { store, keys, ..self })
     }
 
     pub(crate) fn on(store: &Arc<Store>, name: &str) -> Result<Self> {
@@ -66,6 +94,7 @@ impl Queue {
             store: Arc::clone(store),
             name: name.to_owned(),
             keys: store.keys.queue(name),
+            wire: store.facts.wire,
             max_payload: MAX_PAYLOAD,
         })
     }
@@ -75,7 +104,8 @@ impl Queue {
     /// # Errors
     /// [`Error::Invalid`] for a bad name.
     pub fn sibling(&self, name: &str) -> Result<Self> {
-        Self::on(&self.store, name)
+        check_queue_name(name)?;
+        Ok(Queue { name: name.to_owned(), keys: self.store.keys.queue(name), ..self.clone() })
     }
 
     /// Refuses payloads of more than this many bytes. Default: 1 MiB.
@@ -146,7 +176,6 @@ impl Queue {
     }
 
     fn prepare(&self, job: &NewJob) -> Result<Prepared> {
-        let call = job.checked_call()?;
         let id = match job.chosen_id() {
             Some(id) => id.to_owned(),
             None => uuid::Uuid::new_v4().to_string(),
@@ -155,12 +184,12 @@ impl Queue {
             id,
             at_front: job.is_at_front(),
             expires: job.expires(),
-            fields: job.fields(&self.name, Utc::now(), fastrand::f64),
+            fields: job.fields(&self.name, self.wire, Utc::now(), fastrand::f64)?,
         };
         let size = prepared.size();
         if size > self.max_payload {
             return Err(Error::TooLarge {
-                what: format!("the payload of {}", call.handler),
+                what: format!("the payload of {}", job.handler()),
                 size,
                 limit: self.max_payload,
             });
@@ -170,10 +199,10 @@ impl Queue {
 
     /// One script call. Repeating it after a lost reply does not enqueue twice.
     fn send(&self, jobs: &[Prepared]) -> Result<Vec<bool>> {
-        let dialect = self.store.dialect;
+        let facts = self.store.facts;
         let mut call = Call::script(&ENQUEUE, &[&self.keys.list, &self.store.keys.queues()])
-            .arg(dialect.push)
-            .arg(dialect.push_front)
+            .arg(facts.push)
+            .arg(facts.push_front)
             .arg(self.store.keys.job_prefix());
         for job in jobs {
             let expires = job.expires.map(|seconds| seconds.to_string()).unwrap_or_default();
@@ -211,7 +240,7 @@ impl Queue {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let (first, last, reversed) = self.store.dialect.page(offset, limit);
+        let (first, last, reversed) = self.store.facts.page(offset, limit);
         let call = Call::command("LRANGE").arg(&self.keys.list).arg(first).arg(last);
         let mut ids = reply::texts(self.store.ask(&call)?)?;
         if reversed {
@@ -236,9 +265,10 @@ impl Queue {
         while left > 0 {
             let batch = left.min(EMPTY_BATCH);
             let call = Call::script(&EMPTY, &[&self.keys.list])
-                .arg(self.store.dialect.pop)
+                .arg(self.store.facts.pop)
                 .arg(self.store.keys.job_prefix())
-                .arg(batch);
+                .arg(batch)
+                .arg(&self.store.books);
             // Not to be repeated: it would take jobs that were enqueued meanwhile.
             let mut answers = self.store.exchange(&[call])?;
             let counts = reply::list(answers.pop().unwrap_or(Ok(Reply::Nil))?)?;
@@ -375,7 +405,7 @@ struct Prepared {
     id: String,
     at_front: bool,
     expires: Option<i64>,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Prepared {
@@ -386,7 +416,7 @@ impl Prepared {
     /// The record as it now lies in Redis.
     fn record(self) -> Record {
         let fields = self.fields.into_iter();
-        let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value.into_bytes()));
-        Record::read(&self.id, &crate::job::Fields(pairs.collect()))
+        let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value));
+        Record::read(&self.id, &Fields(pairs.collect()))
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use crate::dialect::QueueKeys;
+use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
 use crate::finish::{self, Ending, Receipt};
@@ -15,8 +15,8 @@ use crate::store::{Call, LOST, PUT_BACK, Store, reply};
 
 /// How many leases one round takes over for a queue.
 pub(crate) const BATCH: usize = 100;
-/// An id may be this long in the intermediate list before it is taken for forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(10);
+/// How many leases are looked at for that.
+const LEASES: usize = 1000;
 /// How many ids of an intermediate list are looked at.
 const LOOKED_AT: usize = 1000;
 
@@ -35,14 +35,18 @@ pub(crate) fn leases(
     max_deliveries: u32,
     now: DateTime<Utc>,
 ) -> Result<Vec<Recovered>> {
-    let look = Call::script(&LOST, &[&queue.wip]).arg(store.keys.job_prefix()).arg(BATCH);
+    let look = Call::script(&LOST, &[&queue.wip])
+        .arg(store.keys.job_prefix())
+        .arg(BATCH)
+        .arg(LEASES)
+        .arg(store.facts.margin.as_secs());
     let mut endings = Vec::new();
     for one in reply::list(store.ask(&look)?)? {
         let mut parts = reply::list(one)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
         let fields = Fields(reply::pairs(part())?);
-        endings.push(take_over(&member, &fields, max_deliveries, now));
+        endings.push(take_over(&member, &fields, max_deliveries, store.facts, now));
     }
     if endings.is_empty() {
         return Ok(Vec::new());
@@ -52,15 +56,31 @@ pub(crate) fn leases(
     Ok(taken.map(|(ending, _)| told(ending)).collect())
 }
 
-fn take_over(member: &str, fields: &Fields, max_deliveries: u32, now: DateTime<Utc>) -> Ending {
+fn take_over(
+    member: &str,
+    fields: &Fields,
+    max_deliveries: u32,
+    facts: &Facts,
+    now: DateTime<Utc>,
+) -> Ending {
     let (id, execution) = member.rsplit_once(':').unwrap_or((member, ""));
     let record = Record::read(id, fields);
     let worker = record.worker_name.as_deref().unwrap_or("unknown");
-    let error = format!("lost {} times with its worker, the last one {worker}", record.deliveries);
-    let verdict = decide(Outcome::Lost { error }, &Attempts::of(&record), max_deliveries);
+    let is_ours = !facts.keeps_books || record.execution_id.as_deref() == Some(execution);
+    let outcome = if is_ours {
+        let error = format!("lost {} times with its worker, the last one {worker}", record.deliveries);
+        Outcome::Lost { error }
+    } else {
+        // A Python worker's run ends as Python would end it: nobody promised that it may run twice.
+        let error = format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
+        Outcome::Crashed { error }
+    };
+    let within = if is_ours { facts.margin } else { Duration::ZERO };
+    let verdict = decide(outcome, &Attempts::of(&record), max_deliveries);
     let started_at = record.started_at.unwrap_or(now);
-    let running = Running { queue: 0, execution: execution.to_owned(), record, started_at };
-    finish::end(running, verdict, Ttl::NONE, now).taken_over()
+    let worker = record.worker_name.clone().unwrap_or_default();
+    let running = Running { queue: 0, execution: execution.to_owned(), record, started_at, worker };
+    finish::end(running, verdict, Ttl::NONE, facts, now).taken_over(within)
 }
 
 fn told(ending: Ending) -> Recovered {
@@ -84,12 +104,13 @@ impl Seen {
             here.extend(reply::bytes(id)?);
         }
         self.0.retain(|id, _| here.contains(id));
-        let mut call =
-            Call::script(&PUT_BACK, &[&queue.intermediate, &queue.list]).arg(store.dialect.push_front);
+        let mut call = Call::script(&PUT_BACK, &[&queue.intermediate, &queue.list])
+            .arg(store.facts.push_front)
+            .arg(&store.books);
         let mut any = false;
         for id in here {
             let since = *self.0.entry(id.clone()).or_insert(now);
-            if now.saturating_duration_since(since) >= FORGOTTEN {
+            if now.saturating_duration_since(since) >= store.facts.forgotten {
                 self.0.remove(&id);
                 call = call.arg(id);
                 any = true;

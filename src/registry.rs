@@ -67,7 +67,7 @@ impl Registry {
         let mut done = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
             let mut call = Call::script(&REQUEUE, &[&self.key, &self.list, &self.store.keys.queues()])
-                .arg(self.store.dialect.push)
+                .arg(self.store.facts.push)
                 .arg(self.store.keys.job_prefix())
                 .arg(iso(Utc::now()));
             for id in batch {

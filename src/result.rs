@@ -1,4 +1,4 @@
-//! Waiting for a job's end. The waiter leaves a note in the job and listens on a channel of its
+//! Waiting for a job's end. In Python's dialect the stream of results says so; else the waiter leaves a note in the job and listens on a channel of its
 //! own; the script that ends the job sees the note and publishes. No polling; every five seconds
 //! one look, in case the message was lost with a connection.
 
@@ -38,6 +38,12 @@ impl Job {
     /// Listens for the end of the job, at most `wait`.
     fn listen(&self, wait: Duration) -> Result<()> {
         let store = self.store();
+        if store.facts.keeps_books {
+            // Whoever ends the job adds to its results, a Python worker too.
+            let call = Call::command("XREAD").arg("BLOCK").arg(wait.as_millis().max(1) as u64);
+            let call = call.arg("STREAMS").arg(store.keys.results(self.id())).arg(&self.last_entry);
+            return store.line(wait)?.call(&call).map(drop);
+        }
         let channel = format!("{}{}", store.keys.ended_prefix(), self.id());
         let note = Call::script(&WAIT, &[&store.keys.job(self.id())]);
         store.line(wait)?.listen(&channel, wait, || {
@@ -53,8 +59,11 @@ impl Job {
     /// result is not a `T`.
     pub fn returned<T: DeserializeOwned>(&self) -> Result<T> {
         if self.status == Status::Finished {
-            let result = self.result.clone().unwrap_or_default();
-            return serde_json::from_value(result).map_err(|error| {
+            let result = match &self.exact_result {
+                Some(exact) => T::deserialize(exact.clone()),
+                None => serde_json::from_value(self.result.clone().unwrap_or_default()),
+            };
+            return result.map_err(|error| {
                 let what = format!("the result of job {} does not fit: {error}", self.id());
                 Error::invalid(what, "ask for the type that the handler returns")
             });

@@ -3,8 +3,6 @@
 use crate::error::{Error, Result};
 use crate::store::{Call, Store, reply};
 
-const OLDEST: (u32, u32) = (5, 0);
-
 /// Facts of `INFO`, as far as the server tells them to this user.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Server {
@@ -53,10 +51,16 @@ pub(crate) fn check(store: &Store, warn: &mut dyn FnMut(String)) -> Result<Serve
     let server = look(store)?;
     let mut numbers = server.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     if let Some(major) = numbers.next()
-        && (major, numbers.next().unwrap_or(0)) < OLDEST
+        && (major, numbers.next().unwrap_or(0)) < store.facts.oldest_server
     {
         return Err(Error::Unsupported {
-            what: format!("{} {} at {}", server.name, server.version, store.address()),
+            what: format!(
+                "{} {} at {} in the dialect {}",
+                server.name,
+                server.version,
+                store.address(),
+                store.facts.name
+            ),
         });
     }
     if let Some(policy) = server.policy.as_deref().filter(|policy| *policy != "noeviction") {

@@ -5,30 +5,34 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisError};
 
-use crate::dialect::{Dialect, Keys, NATIVE};
+use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
 use crate::job::check_id;
 pub(crate) use crate::redis::Reply;
 use crate::redis::{Address, Redis, Script};
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal;)*) => {
-        $(pub(crate) static $name: LazyLock<Script> =
-            LazyLock::new(|| Script::new(include_str!(concat!("lua/", $file, ".lua"))));)*
+    ($($name:ident = $file:literal $(after $first:literal)?;)*) => {
+        $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(
+                $(include_str!(concat!("lua/", $first, ".lua")),)?
+                include_str!(concat!("lua/", $file, ".lua"))
+            ))
+        });)*
     };
 }
 
 scripts! {
-    CANCEL = "cancel";
-    CLAIM = "claim";
-    DELETE = "delete";
-    EMPTY = "empty";
+    CANCEL = "cancel" after "books";
+    CLAIM = "claim" after "books";
+    DELETE = "delete" after "books";
+    EMPTY = "empty" after "books";
     ENQUEUE = "enqueue";
-    EXPIRE = "expire";
-    FINISH = "finish";
-    HEARTBEAT = "heartbeat";
+    EXPIRE = "expire" after "books";
+    FINISH = "finish" after "books";
+    HEARTBEAT = "heartbeat" after "books";
     LOST = "lost";
-    PUT_BACK = "put_back";
+    PUT_BACK = "put_back" after "books";
     RELEASE = "release";
     REQUEUE = "requeue";
     SAVE = "save";
@@ -37,31 +41,48 @@ scripts! {
 
 /// How often a call that may be repeated is tried when the connection breaks.
 const TRIES: u32 = 3;
+/// How long a channel may be silent before it is asked whether anybody is there, and how soon it answers.
+const ASK_WHETHER_IT_LIVES: Duration = Duration::from_secs(15);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// One deployment: a server, a key prefix, a dialect.
 pub(crate) struct Store {
     redis: Arc<Redis>,
     pub(crate) keys: Keys,
-    pub(crate) dialect: &'static Dialect,
+    /// Patterns of the keys that only RQ's tools read, for scripts; empty when there are none.
+    pub(crate) books: String,
+    pub(crate) facts: &'static Facts,
+    /// What was asked for instead of the dialect's own.
+    prefix: Option<String>,
 }
 
 impl Store {
-    /// Connects once, so that a wrong address is known now.
+    /// Connects once, so that a wrong address is known now. Dialect and key prefix are what
+    /// `RQ_RS_DIALECT` and `RQ_KEY_PREFIX` say.
     pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
-        let dialect = &NATIVE;
-        let store = Store {
-            redis: Arc::new(Redis::new(Address::parse(url)?)?),
-            keys: Keys::new(dialect.prefix),
-            dialect,
-        };
+        let facts = Dialect::from_environment()?.facts();
+        let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
+        prefix.as_deref().map_or(Ok(()), check_prefix)?;
+        let store = Self::with(Arc::new(Redis::new(Address::parse(url)?)?), facts, prefix);
         store.ask(&Call::command("PING"))?;
-        Ok(Arc::new(store))
+        Ok(store)
+    }
+
+    fn with(redis: Arc<Redis>, facts: &'static Facts, prefix: Option<String>) -> Arc<Self> {
+        let keys = Keys::new(prefix.as_deref().unwrap_or(facts.prefix));
+        let books = if facts.keeps_books { keys.books() } else { String::new() };
+        Arc::new(Store { redis, keys, books, facts, prefix })
     }
 
     /// The same server under another key prefix.
     pub(crate) fn prefixed(&self, prefix: &str) -> Result<Arc<Self>> {
         check_prefix(prefix)?;
-        Ok(Arc::new(Store { redis: Arc::clone(&self.redis), keys: Keys::new(prefix), dialect: self.dialect }))
+        Ok(Self::with(Arc::clone(&self.redis), self.facts, Some(prefix.to_owned())))
+    }
+
+    /// The same server in another dialect.
+    pub(crate) fn speaking(&self, dialect: Dialect) -> Arc<Self> {
+        Self::with(Arc::clone(&self.redis), dialect.facts(), self.prefix.clone())
     }
 
     /// The server, without its password.
@@ -171,6 +192,40 @@ impl Line<'_> {
     }
 }
 
+impl Line<'_> {
+    /// Hears the messages of a channel for as long as `hear` returns true; with nothing to hear it is
+    /// called every so often with `None`.
+    pub(crate) fn messages(
+        &mut self,
+        channel: &str,
+        every: Duration,
+        mut hear: impl FnMut(Option<Vec<u8>>) -> bool,
+    ) -> Result<()> {
+        let meaning = |error: RedisError| self.redis.meaning(&error);
+        let mut pubsub = self.connection.as_pubsub();
+        pubsub.subscribe(channel).map_err(meaning)?;
+        let mut silent = Duration::ZERO;
+        loop {
+            pubsub.set_read_timeout(Some(every)).map_err(meaning)?;
+            let message = match pubsub.get_message() {
+                Ok(message) => Some(message.get_payload_bytes().to_vec()),
+                Err(error) if error.is_timeout() => None,
+                Err(error) => return Err(meaning(error)),
+            };
+            silent = if message.is_some() { Duration::ZERO } else { silent + every };
+            if silent > ASK_WHETHER_IT_LIVES {
+                // A half-dead connection is silent too; this one is answered.
+                pubsub.set_read_timeout(Some(ANSWER_WITHIN)).map_err(meaning)?;
+                pubsub.subscribe(channel).map_err(meaning)?;
+                silent = Duration::ZERO;
+            }
+            if !hear(message) {
+                return Ok(());
+            }
+        }
+    }
+}
+
 /// A command or a script with its keys and arguments.
 pub(crate) struct Call {
     cmd: Cmd,
@@ -198,6 +253,8 @@ impl Call {
 pub(crate) mod reply {
     use super::Reply;
     use crate::error::{Error, Result};
+
+    pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
     pub(crate) fn int(reply: &Reply) -> Result<i64> {
         match reply {
@@ -239,13 +296,21 @@ pub(crate) mod reply {
     }
 
     /// The field-value pairs of a hash.
-    pub(crate) fn pairs(reply: Reply) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    pub(crate) fn pairs(reply: Reply) -> Result<Pairs> {
         let mut items = list(reply)?.into_iter();
         let mut pairs = Vec::with_capacity(items.len() / 2);
         while let (Some(field), Some(value)) = (items.next(), items.next()) {
             pairs.push((bytes(field)?.unwrap_or_default(), bytes(value)?.unwrap_or_default()));
         }
         Ok(pairs)
+    }
+
+    /// The first entry of a stream: its id, and its field-value pairs.
+    pub(crate) fn entry(reply: Reply) -> Result<Option<(String, Pairs)>> {
+        let Some(entry) = list(reply)?.into_iter().next() else { return Ok(None) };
+        let mut parts = list(entry)?.into_iter();
+        let id = text(parts.next().unwrap_or_default())?.unwrap_or_default();
+        Ok(Some((id, pairs(parts.next().unwrap_or_default())?)))
     }
 
     fn odd(reply: &Reply) -> Error {

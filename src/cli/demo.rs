@@ -28,7 +28,7 @@ impl Demo {
         }
         let redis = PrivateRedis::start()?;
         say(format_args!("A private {} runs at {} until this demo ends.\n", redis.program, redis.url()))?;
-        tell(&Queue::connect(&redis.url(), "demo")?.prefix(server.prefix())?)
+        tell(&Queue::on(&server.store(&redis.url())?, "demo")?)
     }
 }
 

@@ -11,7 +11,7 @@ use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
 use crate::handle::Job;
-use crate::job::{NewJob, Retry, Ttl, parse_duration};
+use crate::job::{NewJob, Retry, Serializer, Ttl, parse_duration};
 use crate::queue::Queue;
 
 /// Enqueue a job, and print its id
@@ -25,6 +25,9 @@ pub(crate) struct Enqueue {
     /// The queue
     #[arg(short, long, default_value = "default")]
     queue: String,
+    /// How arguments are written: json or pickle [default: json, in the dialect rq: pickle]
+    #[arg(short = 'S', long, value_name = "NAME")]
+    serializer: Option<Serializer>,
     /// The id [default: a random UUID]; an id that exists is refused
     #[arg(long, value_name = "ID")]
     job_id: Option<String>,
@@ -79,7 +82,10 @@ impl Enqueue {
             let what = "--wait cannot see a result that is not kept".to_owned();
             return Err(Failure::Usage(what, "leave --result-ttl 0 out, or --wait".into()));
         }
-        let queue = Queue::on(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
+        let mut queue = Queue::on(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
+        if let Some(serializer) = self.serializer {
+            queue = queue.serializer(serializer)?;
+        }
         let job = queue.enqueue_job(job)?;
         if self.wait {
             return self.see_it_end(job);

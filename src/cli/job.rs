@@ -1,4 +1,4 @@
-//! `rq-rs job show|cancel|delete ID…`
+//! `rq-rs job show|cancel|stop|delete ID…`
 
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub(crate) enum Job {
     },
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
     Cancel(Ids),
+    /// Tell the workers of jobs that run to end them; they go to the failed registry as stopped
+    Stop(Ids),
     /// Delete jobs with their results, wherever they are
     Delete(Ids),
 }
@@ -49,6 +51,7 @@ impl Job {
                 Ok(Exit::Done)
             }
             Job::Cancel(Ids { ids }) => each(&store, &ids, cancel),
+            Job::Stop(Ids { ids }) => each(&store, &ids, stop),
             Job::Delete(Ids { ids }) => each(&store, &ids, delete),
         }
     }
@@ -84,6 +87,11 @@ fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
         }
         _ => format!("{id} canceled"),
     })
+}
+
+fn stop(store: &Arc<Store>, id: &str) -> Result<String, Error> {
+    Handle::fetch(store, id)?.stop()?;
+    Ok(format!("{id}: its worker is told to stop it"))
 }
 
 fn delete(store: &Arc<Store>, id: &str) -> Result<String, Error> {

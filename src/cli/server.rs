@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::store::Store;
 
@@ -13,9 +14,12 @@ pub(crate) struct ServerOptions {
     /// Redis: redis://[user:password@]host[:port][/db] or unix:///path [default: $REDIS_URL, else redis://127.0.0.1:6379]
     #[arg(short, long, global = true, env = "RQ_REDIS_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
-    /// What every key in Redis begins with
-    #[arg(long, global = true, env = "RQ_KEY_PREFIX", default_value = "rq-rs", hide_env_values = true)]
-    prefix: String,
+    /// How jobs are laid out in Redis: native, or rq to work with Python RQ on the same queues
+    #[arg(long, global = true, env = "RQ_RS_DIALECT", hide_env_values = true, value_name = "NAME")]
+    dialect: Option<Dialect>,
+    /// What every key in Redis begins with [default: rq-rs, in the dialect rq: rq]
+    #[arg(long, global = true, env = "RQ_KEY_PREFIX", hide_env_values = true)]
+    prefix: Option<String>,
 }
 
 impl ServerOptions {
@@ -25,15 +29,22 @@ impl ServerOptions {
         without_url(&arguments).1.is_some() || std::env::var_os(TYPED).is_some()
     }
 
-    pub(crate) fn prefix(&self) -> &str {
-        &self.prefix
+    /// A server in the dialect and under the prefix that were asked for.
+    pub(crate) fn store(&self, url: &str) -> Result<Arc<Store>> {
+        let mut store = Store::connect(url)?;
+        if let Some(dialect) = self.dialect {
+            store = store.speaking(dialect);
+        }
+        match &self.prefix {
+            Some(prefix) => store.prefixed(prefix),
+            None => Ok(store),
+        }
     }
 
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {
         let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
-        let store =
-            Store::connect(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?.prefixed(&self.prefix)?;
+        let store = self.store(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?;
         crate::server::check(&store, &mut |_| {})?;
         Ok(store)
     }

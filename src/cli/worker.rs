@@ -59,9 +59,9 @@ pub(crate) struct Worker {
     /// Touch this file about once a second while all is well, for probes
     #[arg(long, value_name = "FILE")]
     health_file: Option<PathBuf>,
-    /// How long a job stays with a worker that gives no sign of life
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
-    lease: Duration,
+    /// How long a job stays with a worker that gives no sign of life [default: 30s, in the dialect rq: 45s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    lease: Option<Duration>,
     /// How often it looks for jobs of lost workers
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
     recover_interval: Duration,
@@ -136,10 +136,12 @@ impl Worker {
             .burst(self.burst)
             .result_ttl(self.results_ttl)
             .worker_ttl(self.worker_ttl)
-            .lease(self.lease)
             .recover_interval(self.recover_interval)
             .max_deliveries(self.max_deliveries)
             .broker_max_retries(self.broker_max_retries);
+        if let Some(lease) = self.lease {
+            worker = worker.lease(lease);
+        }
         if let Some(name) = &self.name {
             worker = worker.name(name);
         }

@@ -50,6 +50,7 @@ impl Keys {
             canceled: registry("canceled"),
             unreadable: registry("unreadable"),
             workers: registry("workers"),
+            scheduler_lock: registry("scheduler-lock"),
         }
     }
 
@@ -76,6 +77,36 @@ impl Keys {
     /// Hash: a worker's record, with a time to live.
     pub(crate) fn worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}"))
+    }
+
+    /// Channel: commands for a worker.
+    pub(crate) fn commands(&self, worker: &str) -> String {
+        self.key(&format!("pubsub:{worker}"))
+    }
+
+    /// Set: what a worker runs; see [`books`](Self::books).
+    pub(crate) fn runs_of_worker(&self, name: &str) -> String {
+        self.key(&format!("worker:{name}:executions"))
+    }
+
+    /// Stream: how the runs of a job ended.
+    pub(crate) fn results(&self, id: &str) -> String {
+        self.key(&format!("results:{id}"))
+    }
+
+    /// The keys of what only Python's tools read, as patterns with a `*` for the id or name, in the
+    /// order in which `lua/books.lua` takes them.
+    pub(crate) fn books(&self) -> String {
+        let patterns = [
+            "results:*",           // stream: how the runs of a job ended
+            "execution:*",         // hash: one run, `<job>:<execution>`
+            "executions:*",        // sorted set: the runs of a job
+            "worker:*:executions", // set: the runs of a worker
+            "job:*:dependents",    // set: jobs that wait for this one
+            "job::*:dependencies", // set: jobs that this one waits for; RQ has two colons there
+            "group:*",             // set: jobs of a group
+        ];
+        patterns.map(|pattern| self.key(pattern)).join(" ")
     }
 
     /// The name in a worker key, when it is one of ours.
@@ -107,4 +138,6 @@ pub(crate) struct QueueKeys {
     pub(crate) unreadable: String,
     /// Set of the keys of workers that listen.
     pub(crate) workers: String,
+    /// String: a Python scheduler that moves the jobs that are due. Read only.
+    pub(crate) scheduler_lock: String,
 }

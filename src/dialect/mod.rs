@@ -3,14 +3,72 @@
 
 mod keys;
 mod native;
+mod rq;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 pub(crate) use keys::{Keys, QueueKeys};
 
-/// How jobs are laid out in Redis.
+use crate::error::{Error, Result};
+use crate::job::{Ttl, Wire};
+
+/// How jobs are laid out in Redis. All that work on the same queues speak the same dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// rq-rs' own: JSON payloads, key prefix `rq-rs`, Redis 5 or later.
+    #[default]
+    Native,
+    /// Python RQ 3.0's: Python producers, Python workers and RQ's tools work on the same queues.
+    /// Key prefix `rq`, Redis 6.2 or later.
+    Rq,
+}
+
+impl Dialect {
+    pub(crate) fn facts(self) -> &'static Facts {
+        match self {
+            Dialect::Native => &native::FACTS,
+            Dialect::Rq => &rq::FACTS,
+        }
+    }
+
+    /// What `RQ_RS_DIALECT` says; native when it says nothing.
+    pub(crate) fn from_environment() -> Result<Self> {
+        match std::env::var("RQ_RS_DIALECT") {
+            Ok(word) if !word.is_empty() => word
+                .parse()
+                .map_err(|what: String| Error::invalid(format!("RQ_RS_DIALECT: {what}"), "native or rq")),
+            _ => Ok(Dialect::Native),
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.facts().name)
+    }
+}
+
+impl FromStr for Dialect {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        [Dialect::Native, Dialect::Rq]
+            .into_iter()
+            .find(|dialect| dialect.facts().name == word)
+            .ok_or_else(|| format!("{word:?} is not a dialect: native or rq"))
+    }
+}
+
+/// The table.
 #[derive(Debug)]
-pub(crate) struct Dialect {
+pub(crate) struct Facts {
+    pub(crate) name: &'static str,
     /// The first part of every key, when nothing else is asked for.
     pub(crate) prefix: &'static str,
+    /// The oldest server that has all commands.
+    pub(crate) oldest_server: (u32, u32),
     /// Takes the next id.
     pub(crate) pop: &'static str,
     /// Adds an id behind all others.
@@ -24,14 +82,28 @@ pub(crate) struct Dialect {
     pub(crate) wait: (&'static str, &'static [&'static str]),
     /// The score in the failed registry of what is kept for ever.
     pub(crate) failed_forever: &'static str,
+    /// How long the record of a canceled job is kept.
+    pub(crate) canceled_ttl: Ttl,
+    /// What fields of new jobs look like.
+    pub(crate) wire: Wire,
+    /// How long a job stays with a silent worker, unless the worker says otherwise.
+    pub(crate) lease: Duration,
+    /// How much later than the lease ends its score in `wip` is. Whoever else reaps what has passed
+    /// comes after us.
+    pub(crate) margin: Duration,
+    /// Whether that score is whole seconds.
+    pub(crate) whole_seconds: bool,
+    /// How long an id may lie in the intermediate list before it is taken for forgotten.
+    pub(crate) forgotten: Duration,
+    /// Whether what only Python's tools read is written: runs, results as a stream, full worker
+    /// records.
+    pub(crate) keeps_books: bool,
 }
 
-impl Dialect {
+impl Facts {
     /// `LRANGE` bounds of a page counted from the next id, and whether the reply is back to front.
     pub(crate) fn page(&self, offset: usize, limit: usize) -> (i64, i64, bool) {
         let (first, behind) = (offset as i64, (offset + limit) as i64);
         if self.next_is_last { (-behind, -first - 1, true) } else { (first, behind - 1, false) }
     }
 }
-
-pub(crate) use native::NATIVE;

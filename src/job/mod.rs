@@ -1,6 +1,8 @@
 //! What a job is, without any I/O: its id, its record, its payload, and what follows from how
 //! a run of it ended.
 
+#[cfg(feature = "worker")]
+mod entry;
 mod id;
 mod new;
 mod payload;
@@ -12,10 +14,13 @@ mod times;
 #[cfg(feature = "worker")]
 mod verdict;
 
+#[cfg(feature = "worker")]
+pub(crate) use entry::entry_of;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
-pub use payload::Call;
-pub(crate) use payload::{Arguments, read_call, write_call};
+pub(crate) use new::Wire;
+pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
+pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
 pub(crate) use payload::{Mismatch, fit};
 pub(crate) use record::Fields;

@@ -7,8 +7,36 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::times::DEFAULT_TIMEOUT;
-use super::{Arguments, Call, Retry, Status, Ttl, check_id, iso, write_call};
+use super::{
+    Arguments, PyValue, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
+    write_call,
+};
 use crate::error::{Error, Result};
+
+/// Python cannot set an alarm for longer: 68 years.
+const LONGEST_TIMEOUT: i64 = i32::MAX as i64;
+
+/// What a dialect wants a new job's fields to look like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wire {
+    pub(crate) serializer: Serializer,
+    /// RQ compresses payloads.
+    pub(crate) is_compressed: bool,
+    /// RQ writes empty fields for what a job does not have, and always a description.
+    pub(crate) has_all_fields: bool,
+}
+
+/// Fields that RQ writes empty into each new job, in its order.
+const EMPTY_IN_RQ: [&str; 8] = [
+    "success_callback_name",
+    "failure_callback_name",
+    "stopped_callback_name",
+    "started_at",
+    "ended_at",
+    "last_heartbeat",
+    "worker_name",
+    "group_id",
+];
 
 /// A job that is not enqueued yet.
 ///
@@ -31,7 +59,7 @@ pub struct NewJob {
     result_ttl: Option<Ttl>,
     failure_ttl: Option<Ttl>,
     description: Option<String>,
-    meta: Result<Map<String, Value>, String>,
+    meta: Result<Option<PyValue>, String>,
     at_front: bool,
     retry: Option<Retry>,
 }
@@ -46,7 +74,14 @@ impl NewJob {
 
     /// A call with positional and keyword arguments, as RQ has them.
     pub fn call(handler: impl Into<String>, args: Vec<Value>, kwargs: Map<String, Value>) -> Self {
-        Self::with(handler.into(), Ok(Arguments { args, kwargs }))
+        let arguments = || -> Result<Arguments, String> {
+            let named = |(name, value): (&String, &Value)| Ok((name.clone(), to_python(value)?));
+            Ok(Arguments {
+                args: args.iter().map(to_python).collect::<Result<_, String>>()?,
+                kwargs: kwargs.iter().map(named).collect::<Result<_, String>>()?,
+            })
+        };
+        Self::with(handler.into(), arguments())
     }
 
     fn with(handler: String, arguments: Result<Arguments, String>) -> Self {
@@ -59,7 +94,7 @@ impl NewJob {
             result_ttl: None,
             failure_ttl: None,
             description: None,
-            meta: Ok(Map::new()),
+            meta: Ok(None),
             at_front: false,
             retry: None,
         }
@@ -74,7 +109,7 @@ impl NewJob {
 
     /// How long it may run, in whole seconds (rounded up). Default: 180 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Ttl::from(timeout).as_seconds().max(1);
+        self.timeout = Ttl::from(timeout).as_seconds().clamp(1, LONGEST_TIMEOUT);
         self
     }
 
@@ -110,10 +145,10 @@ impl NewJob {
 
     /// Your own data kept with the job: a struct or map. Handlers may change it.
     pub fn meta(mut self, meta: impl Serialize) -> Self {
-        self.meta = match serde_json::to_value(meta) {
-            Ok(Value::Object(map)) => Ok(map),
+        self.meta = match to_python(&meta) {
+            Ok(data) if data.is_dict() => Ok(Some(data)),
             Ok(other) => Err(format!("meta must be a struct or a map, not {other}")),
-            Err(error) => Err(format!("meta cannot be written as JSON: {error}")),
+            Err(error) => Err(format!("meta cannot be written: {error}")),
         };
         self
     }
@@ -138,8 +173,8 @@ impl NewJob {
         self.id.as_deref()
     }
 
-    /// The call, once it is known to be sound.
-    pub(crate) fn checked_call(&self) -> Result<Call> {
+    /// Refuses what cannot be enqueued.
+    pub(crate) fn check(&self) -> Result<()> {
         if let Some(id) = &self.id {
             check_id(id)?;
         }
@@ -149,43 +184,73 @@ impl NewJob {
                 "1 to 200 printable characters, as the worker registered it",
             ));
         }
-        let wrong = |what: &String| Error::invalid(format!("{}: {what}", self.handler), "see NewJob::new");
-        self.meta.as_ref().map_err(wrong)?;
-        let arguments = self.arguments.clone().map_err(|what| wrong(&what))?;
-        Ok(Call { handler: self.handler.clone(), args: arguments.args, kwargs: arguments.kwargs })
+        self.meta.as_ref().map_err(|what| self.wrong(what))?;
+        self.arguments.as_ref().map_err(|what| self.wrong(what))?;
+        Ok(())
     }
 
-    /// The fields of the job hash, `created_at` first. Only after [`checked_call`](Self::checked_call).
+    pub(crate) fn handler(&self) -> &str {
+        &self.handler
+    }
+
+    fn wrong(&self, what: &str) -> Error {
+        Error::invalid(format!("{}: {what}", self.handler), "see NewJob::new")
+    }
+
+    /// The fields of the job hash in RQ's order, `created_at` first.
     pub(crate) fn fields(
         &self,
         origin: &str,
+        wire: Wire,
         now: DateTime<Utc>,
         dice: impl FnMut() -> f64,
-    ) -> Vec<(&'static str, String)> {
+    ) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        self.check()?;
         let none = Arguments::default();
         let arguments = self.arguments.as_ref().unwrap_or(&none);
-        let mut fields = vec![
-            ("created_at", iso(now)),
-            ("data", write_call(&self.handler, arguments)),
-            ("origin", origin.to_owned()),
-            ("enqueued_at", iso(now)),
-            ("status", Status::Queued.to_string()),
-            ("timeout", self.timeout.to_string()),
-        ];
-        let mut add = |name, value: Option<String>| fields.extend(value.map(|value| (name, value)));
-        let seconds = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.to_string());
-        add("ttl", self.expires().map(|seconds| seconds.to_string()));
-        add("result_ttl", seconds(self.result_ttl));
-        add("failure_ttl", seconds(self.failure_ttl));
-        add("description", self.description.clone());
-        let meta = self.meta.as_ref().ok().filter(|meta| !meta.is_empty());
-        add("meta", meta.and_then(|meta| serde_json::to_string(meta).ok()));
+        let data = write_call(&self.handler, arguments, wire.serializer).map_err(|what| self.wrong(&what))?;
+        let mut fields: Vec<(&'static str, Vec<u8>)> = vec![("created_at", iso(now).into())];
+        fields.push(("data", if wire.is_compressed { deflate(&data) } else { data }));
+        if wire.has_all_fields {
+            fields.extend(EMPTY_IN_RQ.map(|name| (name, Vec::new())));
+        }
+        let mut add =
+            |name, value: Option<String>| fields.extend(value.map(|value| (name, value.into_bytes())));
         if let Some(retry) = &self.retry {
             add("retries_left", Some(retry.max().to_string()));
             add("retry_intervals", serde_json::to_string(&retry.intervals(dice)).ok());
             add("enqueue_at_front_on_retry", retry.is_at_front().then(|| "1".to_owned()));
         }
-        fields
+        add("origin", Some(origin.to_owned()));
+        // Python's workers end at a job without a description when they log to a terminal.
+        let described = wire.has_all_fields.then(|| self.described(arguments, wire.serializer));
+        add("description", self.description.clone().filter(|text| !text.is_empty()).or(described));
+        add("enqueued_at", Some(iso(now)));
+        add("timeout", Some(self.timeout.to_string()));
+        let seconds = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.to_string());
+        add("result_ttl", seconds(self.result_ttl));
+        add("failure_ttl", seconds(self.failure_ttl));
+        add("status", Some(Status::Queued.to_string()));
+        add("ttl", self.expires().map(|seconds| seconds.to_string()));
+        if let Ok(Some(meta)) = &self.meta {
+            fields.push(("meta", wire.serializer.write(meta).map_err(|what| self.wrong(&what))?));
+        }
+        Ok(fields)
+    }
+
+    fn described(&self, arguments: &Arguments, serializer: Serializer) -> String {
+        match serializer {
+            Serializer::Pickle => {
+                let kwargs = arguments.kwargs.iter().map(|(name, value)| (name, value));
+                describe(&self.handler, &arguments.args, kwargs)
+            }
+            Serializer::Json => {
+                let args: Vec<Value> = arguments.args.iter().map(PyValue::to_json).collect();
+                let kwargs: Vec<(String, Value)> =
+                    arguments.kwargs.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+                describe(&self.handler, &args, kwargs.iter().map(|(name, value)| (name, value)))
+            }
+        }
     }
 
     /// Seconds after which it is dropped from the queue, if ever.

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data};
 use super::times::from_iso;
-use super::{Call, Status, Ttl, read_call};
+use super::{Call, Serializer, Status, Ttl};
 
 /// The raw fields of a job hash.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +54,8 @@ pub struct Record {
     pub started_at: Option<DateTime<Utc>>,
     /// When its last run ended, or it was canceled.
     pub ended_at: Option<DateTime<Utc>>,
+    /// When its worker last gave a sign of life; only RQ's dialect keeps it with the job.
+    pub last_heartbeat: Option<DateTime<Utc>>,
     /// The worker of its last run.
     pub worker_name: Option<String>,
     /// How long it may run; -1 for ever. `None` means RQ's 180 s.
@@ -86,6 +92,17 @@ pub struct Record {
     pub other: BTreeMap<String, String>,
     /// What could not be read, and why.
     pub problems: Vec<String>,
+    /// What it asks for that rq-rs does not have yet; such a job fails instead of running without.
+    pub needs: Vec<&'static str>,
+    /// The arguments as Python has them.
+    #[serde(skip)]
+    exact: Option<Arc<Exact>>,
+    /// The result as Python has it.
+    #[serde(skip)]
+    pub(crate) exact_result: Option<PyValue>,
+    /// What it was written with, and so what it is answered in.
+    #[serde(skip)]
+    pub(crate) serializer: Serializer,
 }
 
 impl Record {
@@ -95,10 +112,12 @@ impl Record {
         let call = reader.call();
         let description = reader.text("description").filter(|text| !text.is_empty());
         let described = description.or_else(|| call.as_ref().map(Call::describe)).unwrap_or_default();
-        let (handler, args, kwargs) = match call {
-            Some(call) => (Some(call.handler), call.args, call.kwargs),
-            None => (None, Vec::new(), Map::new()),
+        let serializer = call.as_ref().map(|call| call.serializer).unwrap_or_default();
+        let (handler, args, kwargs, exact) = match call {
+            Some(call) => (Some(call.handler), call.args, call.kwargs, call.exact),
+            None => (None, Vec::new(), Map::new(), None),
         };
+        let result = reader.data("result");
         Record {
             id: id.to_owned(),
             status: reader.status(),
@@ -111,14 +130,16 @@ impl Record {
             enqueued_at: reader.time("enqueued_at"),
             started_at: reader.time("started_at"),
             ended_at: reader.time("ended_at"),
+            last_heartbeat: reader.time("last_heartbeat"),
             worker_name: reader.text("worker_name").filter(|name| !name.is_empty()),
             timeout: reader.seconds("timeout"),
             ttl: reader.seconds("ttl"),
             result_ttl: reader.seconds("result_ttl"),
             failure_ttl: reader.seconds("failure_ttl"),
-            meta: reader.json("meta").unwrap_or_default(),
-            result: reader.json("result"),
-            exc_info: reader.text("exc_info").filter(|text| !text.is_empty()),
+            meta: reader.meta(),
+            result: result.as_ref().map(|result| result.json.clone()),
+            exact_result: result.and_then(|result| result.exact),
+            exc_info: reader.zipped_text("exc_info").filter(|text| !text.is_empty()),
             log: reader.text("log"),
             retries_left: reader.number("retries_left"),
             retry_intervals: reader.json("retry_intervals").unwrap_or_default(),
@@ -127,19 +148,60 @@ impl Record {
             deliveries: reader.number("deliveries").unwrap_or(0),
             execution_id: reader.text("execution_id"),
             group_id: reader.text("group_id").filter(|id| !id.is_empty()),
+            needs: reader.needs(),
             other: reader.other(),
+            exact,
+            serializer,
             problems: reader.problems,
         }
     }
 
+    /// What an entry of RQ's stream of results says of the last run.
+    pub(crate) fn take_entry(&mut self, entry: &Fields) {
+        let mut reader = Reader { fields: entry, problems: Vec::new() };
+        match entry.get("type") {
+            Some(SUCCESSFUL) => {
+                let value =
+                    reader.base64("return_value").and_then(|bytes| reader.read("return_value", &bytes));
+                self.result = Some(value.as_ref().map_or(Value::Null, |value| value.json.clone()));
+                self.exact_result = value.and_then(|value| value.exact);
+            }
+            _ => {
+                let error =
+                    reader.base64("exc_string").and_then(|bytes| reader.inflated("exc_string", &bytes));
+                self.exc_info = error.filter(|text| !text.is_empty());
+            }
+        }
+        self.problems.append(&mut reader.problems);
+    }
+
     /// What it calls; `None` when the payload cannot be read.
     pub fn call(&self) -> Option<Call> {
-        Some(Call { handler: self.handler.clone()?, args: self.args.clone(), kwargs: self.kwargs.clone() })
+        Some(Call {
+            handler: self.handler.clone()?,
+            args: self.args.clone(),
+            kwargs: self.kwargs.clone(),
+            exact: self.exact.clone(),
+            serializer: self.serializer,
+        })
     }
 }
 
+/// RQ's types of entries in the stream of results, as far as we write them.
+const SUCCESSFUL: &[u8] = b"1";
+
+/// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
+const NEEDS: [(&str, &[u8], &str); 6] = [
+    ("success_callback_name", b"", "a success callback"),
+    ("failure_callback_name", b"", "a failure callback"),
+    ("stopped_callback_name", b"", "a stopped callback"),
+    ("repeats_left", b"0", "repeats"),
+    ("rate_limit_key", b"", "a rate limit"),
+    ("webhooks", b"[]", "webhooks"),
+];
+
 /// The fields that [`Record`] has by name, and a note of our own.
-const KNOWN: [&str; 25] = [
+const KNOWN: [&str; 27] = [
     "status",
     "origin",
     "data",
@@ -148,6 +210,8 @@ const KNOWN: [&str; 25] = [
     "enqueued_at",
     "started_at",
     "ended_at",
+    "last_heartbeat",
+    "dependents",
     "worker_name",
     "timeout",
     "ttl",
@@ -176,7 +240,17 @@ impl Reader<'_> {
     fn other(&self) -> BTreeMap<String, String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let pairs = self.fields.0.iter().map(|(name, value)| (text(name), text(value)));
-        pairs.filter(|(name, _)| !KNOWN.contains(&name.as_str())).collect()
+        // RQ writes empty fields for what a job does not have.
+        pairs.filter(|(name, value)| !value.is_empty() && !KNOWN.contains(&name.as_str())).collect()
+    }
+
+    fn needs(&self) -> Vec<&'static str> {
+        let asked = |(field, not, _): &&(&str, &[u8], &str)| {
+            self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *not)
+        };
+        let mut needs: Vec<&str> = NEEDS.iter().filter(asked).map(|(_, _, what)| *what).collect();
+        needs.extend(self.fields.get("dependents").map(|_| "jobs that wait for it"));
+        needs
     }
 
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
@@ -231,6 +305,44 @@ impl Reader<'_> {
     fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name).filter(|text| !text.is_empty())?;
         from_iso(&text).or_else(|| self.problem(name, &format!("{text:?} is not a time")))
+    }
+
+    /// Text that RQ compresses.
+    fn zipped_text(&mut self, name: &str) -> Option<String> {
+        let value = self.fields.get(name)?.to_vec();
+        self.inflated(name, &value)
+    }
+
+    fn inflated(&mut self, name: &str, bytes: &[u8]) -> Option<String> {
+        match inflate(bytes) {
+            Ok(plain) => Some(String::from_utf8_lossy(&plain).into_owned()),
+            Err(error) => self.problem(name, &error),
+        }
+    }
+
+    fn base64(&mut self, name: &str) -> Option<Vec<u8>> {
+        match STANDARD.decode(self.fields.get(name)?) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => self.problem(name, &format!("it is not base64: {error}")),
+        }
+    }
+
+    /// A value in whatever it was written in.
+    fn data(&mut self, name: &str) -> Option<Data> {
+        let value = self.fields.get(name).filter(|value| !value.is_empty())?.to_vec();
+        self.read(name, &value)
+    }
+
+    fn read(&mut self, name: &str, bytes: &[u8]) -> Option<Data> {
+        read_data(bytes).map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
+    fn meta(&mut self) -> Map<String, Value> {
+        match self.data("meta").map(|meta| meta.json) {
+            Some(Value::Object(meta)) => meta,
+            Some(other) => self.problem("meta", &format!("{other} is not a dict")).unwrap_or_default(),
+            None => Map::new(),
+        }
     }
 
     fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {

@@ -69,7 +69,9 @@ impl Retry {
             let factor = if self.jitter { 0.9 + 0.2 * dice() } else { 1.0 };
             (*seconds as f64 * factor).round() as u64
         };
-        self.intervals.iter().map(spread).collect()
+        let intervals: Vec<u64> = self.intervals.iter().map(spread).collect();
+        // Python's workers end at an empty list.
+        if intervals.is_empty() { vec![0] } else { intervals }
     }
 }
 

@@ -11,8 +11,8 @@ const ASKED_RETRIES: u32 = 5;
 /// How a run ended. Every run ends as one of these.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Outcome {
-    /// The handler returned this JSON text.
-    Returned(String),
+    /// The handler returned this, written as the job's serializer does.
+    Returned(Vec<u8>),
     /// The handler said that it failed, and perhaps what should follow.
     Failed { error: String, steer: Steer },
     /// It ran out of time.
@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Interrupted,
     /// Its worker is lost: the lease has passed.
     Lost { error: String },
+    /// A person has stopped it while it ran.
+    Stopped { error: String },
     /// The record cannot be read, or the arguments do not fit.
     Unreadable { error: String },
     /// This worker has no handler of that name.
@@ -44,7 +46,7 @@ pub(crate) enum Steer {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
     /// To the finished registry, with this result.
-    Finish { result: String },
+    Finish { result: Vec<u8> },
     /// Another try after a delay; none at all: at once.
     Retry { delay: Duration, error: String },
     /// To the failed registry.
@@ -98,6 +100,7 @@ pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32)
         Outcome::Interrupted => return Verdict::PutBack,
         Outcome::Lost { .. } if attempts.deliveries < max_deliveries => return Verdict::PutBack,
         Outcome::Lost { error } => (error, Steer::GiveUp),
+        Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
         Outcome::Unreadable { error } | Outcome::NoHandler { error } => (error, Steer::GiveUp),
         Outcome::Failed { error, steer } => (error, steer),
         Outcome::TimedOut { error } | Outcome::Crashed { error } => (error, Steer::Policy),

@@ -8,6 +8,8 @@
 -- ARGV[4] free slots  ARGV[5] lease in seconds  ARGV[6] worker name  ARGV[7] started_at
 -- ARGV[8] first half of execution ids  ARGV[9] number of the first execution
 -- ARGV[10] bytes of payload after which to stop
+-- ARGV[11] how many seconds after the lease its score ends  ARGV[12] 1 when scores are whole seconds
+-- ARGV[13] patterns of the books
 -- then for each woken id: number of its queue (from 0), id
 --
 -- Returns { state, jobs, paused, dropped, set aside }
@@ -21,7 +23,10 @@ local pop, front, prefix = ARGV[1], ARGV[2], ARGV[3]
 local slots, budget = tonumber(ARGV[4]), tonumber(ARGV[10])
 local number = tonumber(ARGV[9])
 local now = redis.call('TIME')
-local lease_end = now[1] + now[2] / 1000000 + tonumber(ARGV[5])
+local seconds = tonumber(ARGV[5]) + tonumber(ARGV[11])
+local lease_end = ARGV[12] == '1' and string.format('%d', now[1] + seconds)
+  or string.format('%.3f', now[1] + now[2] / 1000000 + seconds)
+open_books(ARGV[13])
 local queues = (#KEYS - 2) / 7
 local jobs, paused, dropped, aside = {}, {}, {}, {}
 
@@ -61,10 +66,19 @@ local function start(q, id)
 
   execution = ARGV[8] .. string.format('%08x', number)
   number = number + 1
-  redis.call('ZADD', KEYS[q * 7 + 5], string.format('%.3f', lease_end), id .. ':' .. execution)
+  redis.call('ZADD', KEYS[q * 7 + 5], lease_end, id .. ':' .. execution)
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries + 1)
   redis.call('PERSIST', key)
+  if books then
+    redis.call('HSET', key, 'last_heartbeat', ARGV[7])
+    write_execution(id, execution, ARGV[6], now, math.floor(seconds) + 60, true)
+    local dependents = redis.pcall('SCARD', book(DEPENDENTS, id))
+    if type(dependents) == 'number' and dependents > 0 then
+      fields[#fields + 1] = 'dependents'
+      fields[#fields + 1] = tostring(dependents)
+    end
+  end
   jobs[#jobs + 1] = { q, id, execution, fields }
 end
 
@@ -88,7 +102,7 @@ local function usable(q)
   return is_usable[q]
 end
 
-for i = 11, #ARGV, 2 do
+for i = 14, #ARGV, 2 do
   local q, id = tonumber(ARGV[i]), ARGV[i + 1]
   local is_free = #jobs < slots and not suspended
   local may_start = usable(q)

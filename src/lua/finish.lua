@@ -5,8 +5,11 @@
 -- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] prefix of the channels that say a job has ended  ARGV[5] score of 'failed for ever'
--- then for each job: id, execution, 1 to act only when its lease has passed or 0, place, seconds, n,
--- n values
+-- ARGV[6] patterns of the books
+-- then for each job: id, execution, passed, place, seconds, worker, seconds its results are kept, m,
+-- m values of the entry in the results, n, n values of the job
+--   passed: '' for the job's own worker; else it is taken from a worker that is lost, and nothing
+--   happens unless its lease ends in less than so many seconds
 --   place: finished, failed (seconds to keep; -1 for ever, 0 not at all), scheduled (seconds
 --   from now), queue or head (seconds unused)
 --
@@ -14,6 +17,7 @@
 -- nothing was changed.
 
 local push, front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+open_books(ARGV[6])
 local time = redis.call('TIME')
 local now = tonumber(time[1])
 local exact = now + time[2] / 1000000
@@ -25,32 +29,38 @@ for k = 2, 5 do redis.call('ZCARD', KEYS[k]) end
 
 local function keep(key, registry, id, seconds, forever)
   if seconds == 0 then
+    local group = redis.pcall('HGET', key, 'group_id')
     redis.call('DEL', key)
+    delete_relatives(id, type(group) == 'string' and group)
   elseif seconds < 0 then
     redis.call('ZADD', registry, forever, id)
   else
     redis.call('ZADD', registry, now + seconds, id)
     redis.call('EXPIRE', key, seconds)
+    expire_relatives(id, seconds)
   end
 end
 
-local function finish(id, execution, passed, place, seconds, first, last)
+local function finish(id, execution, passed, place, seconds, worker, kept, entry, first, last)
   local key = prefix .. id
   local member = execution == '' and id or id .. ':' .. execution -- old RQ wrote no execution
-  if passed == '1' then
+  if passed ~= '' then
     -- Its owner may have come back and renewed it since it was looked at.
     local lease_end = redis.call('ZSCORE', KEYS[2], member)
-    if not lease_end or tonumber(lease_end) > exact then return 0 end
+    if not lease_end or tonumber(lease_end) > exact + passed then return 0 end
   end
   if redis.call('ZREM', KEYS[2], member) == 0 then
     local held = redis.pcall('HMGET', key, 'execution_id', 'status')
     return held[1] == execution and held[2] ~= 'started' and 2 or 0
   end
+  drop_execution(id, execution, worker)
   local known = redis.pcall('HMGET', key, 'status', 'waited')
   if not known[1] then return 0 end -- deleted behind our back: do not half revive it
+  if passed ~= '' and known[1] ~= 'started' then return 0 end -- only its lease was left behind
   redis.call('HSET', key, unpack(ARGV, first, last))
   -- What was taken over is not the same as what its owner may still want to end.
-  if passed == '1' then redis.call('HDEL', key, 'execution_id') end
+  if passed ~= '' then redis.call('HDEL', key, 'execution_id') end
+  if seconds ~= 0 then write_result(id, kept, entry) end
   local is_end = true
   if place == 'finished' then keep(key, KEYS[3], id, seconds, '+inf')
   elseif place == 'failed' then keep(key, KEYS[4], id, seconds, ARGV[5])
@@ -66,12 +76,15 @@ local function finish(id, execution, passed, place, seconds, first, last)
   return 1
 end
 
-local at = 6
+local at = 7
 while at <= #ARGV do
-  local n = tonumber(ARGV[at + 5])
-  local first = at + 6
+  local m = tonumber(ARGV[at + 7])
+  local entry = {}
+  for i = 1, m do entry[i] = ARGV[at + 7 + i] end
+  local n = tonumber(ARGV[at + 8 + m])
+  local first = at + 9 + m
   replies[#replies + 1] = finish(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]),
-    first, first + n - 1)
+    ARGV[at + 5], ARGV[at + 6], entry, first, first + n - 1)
   at = first + n
 end
 return replies

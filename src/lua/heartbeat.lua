@@ -2,30 +2,44 @@
 -- The first write cannot be refused by a full Redis (EXPIRE), so the others pass too.
 --
 -- KEYS[1] worker hash  KEYS[2] set of workers
--- KEYS[3 …] for each queue: set of its workers, wip
--- ARGV[1] seconds the record lives  ARGV[2] lease in seconds  ARGV[3] n, then n values for the record
+-- KEYS[3 …] for each queue: set of its workers, wip, list
+-- ARGV[1] seconds the record lives  ARGV[2] lease in seconds  ARGV[3] how many seconds after it its
+-- score ends  ARGV[4] 1 when scores are whole seconds  ARGV[5] patterns of the books
+-- ARGV[6] job key prefix  ARGV[7] worker name  ARGV[8] last_heartbeat
+-- ARGV[9] set of queues to be known in, or ''  ARGV[10] n, then n values for the record
 -- then for each running job: number of its queue (from 0), '<id>:<execution>'
 --
 -- Returns the members whose lease is gone: taken over, canceled or deleted.
 
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-local n = tonumber(ARGV[3])
+local n = tonumber(ARGV[10])
 local now = redis.call('TIME')
-local lease_end = string.format('%.3f', now[1] + now[2] / 1000000 + tonumber(ARGV[2]))
+local seconds = tonumber(ARGV[2]) + tonumber(ARGV[3])
+local lease_end = ARGV[4] == '1' and string.format('%d', now[1] + seconds)
+  or string.format('%.3f', now[1] + now[2] / 1000000 + seconds)
+open_books(ARGV[5])
 local lost = {}
 -- The leases first, each by itself: a key that another program has taken must not cost the others.
-for i = n + 4, #ARGV, 2 do
-  local wip, member = KEYS[4 + 2 * tonumber(ARGV[i])], ARGV[i + 1]
+for i = n + 11, #ARGV, 2 do
+  local wip, member = KEYS[4 + 3 * tonumber(ARGV[i])], ARGV[i + 1]
   if redis.pcall('ZSCORE', wip, member) then
     redis.pcall('ZADD', wip, lease_end, member)
+    if books then
+      local id, execution = string.match(member, '^(.*):(.*)$')
+      write_execution(id, execution, ARGV[7], now, math.floor(seconds) + 60, false)
+      redis.pcall('HSET', ARGV[6] .. id, 'last_heartbeat', ARGV[8])
+    end
   else
     lost[#lost + 1] = member
   end
 end
 
-redis.call('HSET', KEYS[1], unpack(ARGV, 4, n + 3))
+redis.call('HSET', KEYS[1], unpack(ARGV, 11, n + 10))
 redis.call('HDEL', KEYS[1], 'death')
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.pcall('SADD', KEYS[2], KEYS[1])
-for i = 3, #KEYS, 2 do redis.pcall('SADD', KEYS[i], KEYS[1]) end
+for i = 3, #KEYS, 3 do
+  redis.pcall('SADD', KEYS[i], KEYS[1])
+  if ARGV[9] ~= '' then redis.pcall('SADD', ARGV[9], KEYS[i + 2]) end
+end
 return lost

@@ -1,11 +1,13 @@
 -- release: moves jobs that are due from scheduled to their queue.
 --
 -- KEYS[1] scheduled  KEYS[2] list  KEYS[3] set of queues  KEYS[4] unreadable
+-- KEYS[5] lock of a Python scheduler: while it is held, that one moves them, and would move them twice
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] enqueued_at  ARGV[5] how many at most
 --
 -- Returns how many it took out of scheduled.
 
+if redis.call('EXISTS', KEYS[5]) == 1 then return 0 end
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
 redis.call('SCARD', KEYS[3])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1], 'LIMIT', 0, ARGV[5])

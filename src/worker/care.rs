@@ -12,7 +12,7 @@ use super::heartbeat::Board;
 use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
-use crate::job::{FAILURE_TTL, iso};
+use crate::job::iso;
 use crate::recover::{self, Recovered, Seen};
 use crate::server;
 use crate::store::{Call, EXPIRE, RELEASE, Store, reply};
@@ -109,12 +109,15 @@ impl Carer {
         let (store, queue) = (&self.store, &self.queues[queue]);
         let queues = store.keys.queues();
         in_batches(store, || {
-            Call::script(&RELEASE, &[&queue.scheduled, &queue.list, &queues, &queue.unreadable])
-                .arg(store.dialect.push)
-                .arg(store.dialect.push_front)
-                .arg(store.keys.job_prefix())
-                .arg(iso(Utc::now()))
-                .arg(BATCH)
+            Call::script(
+                &RELEASE,
+                &[&queue.scheduled, &queue.list, &queues, &queue.unreadable, &queue.scheduler_lock],
+            )
+            .arg(store.facts.push)
+            .arg(store.facts.push_front)
+            .arg(store.keys.job_prefix())
+            .arg(iso(Utc::now()))
+            .arg(BATCH)
         })
     }
 
@@ -142,11 +145,11 @@ impl Carer {
 
     /// Owners of leases could not renew them while Redis was away, or refused; they get one lease's time.
     fn is_held_off(&self) -> Result<bool> {
-        if self.board.has_missed_a_beat(self.options.lease) {
+        if self.board.has_missed_a_beat(self.options.lease()) {
             return Ok(true);
         }
         let uptime = server::look(&self.store)?.uptime;
-        Ok(uptime.is_some_and(|seconds| Duration::from_secs(seconds) < self.options.lease))
+        Ok(uptime.is_some_and(|seconds| Duration::from_secs(seconds) < self.options.lease()))
     }
 
     /// Ids that a watcher took and nobody started go back.
@@ -161,12 +164,17 @@ impl Carer {
 
     /// Registries forget what has expired.
     fn expire(&mut self, queue: usize) -> Result<()> {
-        let queue = &self.queues[queue];
-        // The canceled have the time of their cancel; their records are kept a year.
-        for (registry, age) in
-            [(&queue.finished, 0), (&queue.failed, 0), (&queue.canceled, FAILURE_TTL.as_seconds())]
-        {
-            in_batches(&self.store, || Call::script(&EXPIRE, &[registry]).arg(BATCH).arg(age))?;
+        let (store, queue) = (&self.store, &self.queues[queue]);
+        // The canceled have the time of their cancel; where RQ's rule holds they are kept for ever.
+        let canceled_for = store.facts.canceled_ttl.as_seconds();
+        let canceled = (canceled_for >= 0).then_some((&queue.canceled, canceled_for));
+        // A little later than the record itself, so that what hangs on it can be seen to be left.
+        let ended = [(&queue.finished, 2), (&queue.failed, 2)];
+        for (registry, age) in ended.into_iter().chain(canceled) {
+            in_batches(store, || {
+                let call = Call::script(&EXPIRE, &[registry]).arg(BATCH).arg(age);
+                call.arg(store.keys.job_prefix()).arg(&store.books)
+            })?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use super::message::{JobField, Message};
 use crate::fetch::Running;
+use crate::job::{Serializer, to_python};
 
 /// The job a handler runs.
 pub struct Context {
@@ -24,6 +25,7 @@ pub struct Context {
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     canceled: Arc<AtomicBool>,
+    serializer: Serializer,
     inbox: Sender<Message>,
 }
 
@@ -47,6 +49,7 @@ impl Context {
             timeout: place.timeout,
             deadline: place.timeout.map(|timeout| Instant::now() + timeout),
             canceled,
+            serializer: record.serializer,
             inbox,
         }
     }
@@ -121,18 +124,18 @@ impl Context {
     /// # Errors
     /// When it is neither a struct nor a map.
     pub fn save_meta(&self, meta: impl Serialize) -> anyhow::Result<()> {
-        let value = serde_json::to_value(meta)?;
-        anyhow::ensure!(value.is_object(), "meta must be a struct or a map");
-        self.save("meta", value.to_string());
+        let meta = to_python(&meta).map_err(anyhow::Error::msg)?;
+        anyhow::ensure!(meta.is_dict(), "meta must be a struct or a map");
+        self.save("meta", self.serializer.write(&meta).map_err(anyhow::Error::msg)?);
         Ok(())
     }
 
     /// What its program wrote to standard error.
     pub(crate) fn save_log(&self, text: String) {
-        self.save("log", text);
+        self.save("log", text.into_bytes());
     }
 
-    fn save(&self, name: &'static str, value: String) {
+    fn save(&self, name: &'static str, value: Vec<u8>) {
         let field = JobField { id: self.id.clone(), execution: self.execution_id.clone(), name };
         // A worker that has ended writes nothing any more.
         let _ = self.inbox.send(Message::Save(field, value));

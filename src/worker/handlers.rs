@@ -37,7 +37,7 @@ impl Handlers {
         F: Fn(&Context, T) -> anyhow::Result<R> + Send + Sync + 'static,
     {
         let run = move |context: &Context, call: Call| {
-            let handler = call.handler.clone();
+            let (handler, serializer) = (call.handler.clone(), call.serializer);
             let arguments = match fit(call) {
                 Ok(arguments) => arguments,
                 Err(Mismatch(reason)) => {
@@ -46,11 +46,10 @@ impl Handlers {
                     return Outcome::Unreadable { error };
                 }
             };
-            match panics::guard(|| function(context, arguments).map(|result| serde_json::to_string(&result)))
-            {
+            match panics::guard(|| function(context, arguments).map(|result| serializer.write(&result))) {
                 Ok(Ok(Ok(result))) => Outcome::Returned(result),
                 Ok(Ok(Err(error))) => Outcome::Failed {
-                    error: format!("the result of {handler} cannot be written as JSON: {error}"),
+                    error: format!("the result of {handler} cannot be written as {serializer}: {error}"),
                     steer: Steer::Policy,
                 },
                 Ok(Err(error)) => failed(&handler, &error),
@@ -85,6 +84,13 @@ impl Handlers {
             let error = format!("the record cannot be read: {}", record.problems.join("; "));
             return Outcome::Unreadable { error };
         };
+        if !record.needs.is_empty() {
+            let what = record.needs.join(", ");
+            let error = format!(
+                "not run: this job asks for {what}, which rq-rs does not have yet; requeue it for a Python worker"
+            );
+            return Outcome::Unreadable { error };
+        }
         let name = call.handler.clone();
         let outcome = match self.by_name.get(&name).or(self.any.as_ref()) {
             Some(Handler::Function(function)) => function(context, call),

@@ -35,12 +35,24 @@ pub(crate) struct Board {
     failed: AtomicU64,
     working_micros: AtomicU64,
     healthy: Mutex<Option<String>>,
+    shutdown: Mutex<Option<String>>,
     beats: Mutex<Beats>,
     birth: Vec<(&'static str, String)>,
 }
 
 impl Board {
-    pub(crate) fn new(options: &Options) -> Self {
+    pub(crate) fn new(store: &Store, options: &Options) -> Self {
+        let books = store.facts.keeps_books.then(|| what_python_shows(store)).into_iter().flatten();
+        let mut birth = vec![
+            ("birth", iso(Utc::now())),
+            ("queues", options.queues.join(",")),
+            ("pid", std::process::id().to_string()),
+            ("hostname", hostname()),
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("concurrency", options.concurrency.to_string()),
+            ("lease", options.lease().as_secs().to_string()),
+        ];
+        birth.extend(books);
         Board {
             running: Mutex::default(),
             state: Mutex::new("started"),
@@ -49,15 +61,8 @@ impl Board {
             working_micros: AtomicU64::new(0),
             healthy: Mutex::default(),
             beats: Mutex::new(Beats { good: Instant::now(), bad: None }),
-            birth: vec![
-                ("birth", iso(Utc::now())),
-                ("queues", options.queues.join(",")),
-                ("pid", std::process::id().to_string()),
-                ("hostname", hostname()),
-                ("version", env!("CARGO_PKG_VERSION").to_owned()),
-                ("concurrency", options.concurrency.to_string()),
-                ("lease", options.lease.as_secs().to_string()),
-            ],
+            shutdown: Mutex::default(),
+            birth,
         }
     }
 
@@ -86,6 +91,11 @@ impl Board {
         *lock(&self.healthy) = Some(iso(Utc::now()));
     }
 
+    /// It was told to stop while jobs run.
+    pub(crate) fn note_shutdown(&self) {
+        *lock(&self.shutdown) = Some(iso(Utc::now()));
+    }
+
     /// Whether leases are renewed as they should be: none was missed for longer than this.
     pub(crate) fn beats_well(&self, within: Duration) -> bool {
         lock(&self.beats).good.elapsed() <= within
@@ -110,6 +120,7 @@ impl Board {
         fields.push(("last_heartbeat", iso(Utc::now())));
         fields.push(("state", lock(&self.state).to_string()));
         fields.extend(lock(&self.healthy).clone().map(|time| ("last_fetch", time)));
+        fields.extend(lock(&self.shutdown).clone().map(|time| ("shutdown_requested_date", time)));
         fields.push(("successful_job_count", self.successful.load(Ordering::Relaxed).to_string()));
         fields.push(("failed_job_count", self.failed.load(Ordering::Relaxed).to_string()));
         fields.push(("total_working_time", seconds.to_string()));
@@ -158,9 +169,10 @@ impl Heart {
         let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let beat = text("last_heartbeat").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
         let lease = text("lease").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
-        let lease = lease.unwrap_or(self.options.lease);
-        let is_fresh = beat
-            .is_some_and(|time| (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default() < lease);
+        let age = beat.map(|time| (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default());
+        // A Python worker says nothing of a lease, and gives a sign every seven minutes.
+        let is_python = lease.is_none() && age.is_some() && self.store.facts.keeps_books;
+        let is_fresh = is_python || age.is_some_and(|age| age < lease.unwrap_or(self.options.lease()));
         let pid = text("pid").unwrap_or_default();
         if is_fresh && text("death").is_none() && is_another(&text("hostname").unwrap_or_default(), &pid) {
             return Err(Error::NameTaken { name: self.options.name.clone(), pid });
@@ -170,7 +182,7 @@ impl Heart {
     }
 
     fn run(&self, news: &Receiver<()>) {
-        let every = self.options.lease / 3;
+        let every = self.options.lease() / 3;
         let mut written = self.told();
         let mut last = Instant::now();
         // The sender says nothing; it is dropped when the worker ends.
@@ -208,12 +220,19 @@ impl Heart {
         let workers = self.store.keys.workers();
         let mut keys = vec![record.as_str(), &workers];
         for queue in &self.queues {
-            keys.extend([queue.workers.as_str(), &queue.wip]);
+            keys.extend([queue.workers.as_str(), &queue.wip, &queue.list]);
         }
-        let fields = self.board.fields();
+        let (facts, fields) = (self.store.facts, self.board.fields());
         let mut call = Call::script(&HEARTBEAT, &keys)
             .arg(self.options.worker_ttl.as_secs() + 60)
-            .arg(self.options.lease.as_secs_f64())
+            .arg(self.options.lease().as_secs_f64())
+            .arg(facts.margin.as_secs())
+            .arg(u8::from(facts.whole_seconds))
+            .arg(&self.store.books)
+            .arg(self.store.keys.job_prefix())
+            .arg(&self.options.name)
+            .arg(iso(Utc::now()))
+            .arg(if facts.keeps_books { self.store.keys.queues() } else { String::new() })
             .arg(fields.len() * 2);
         for (field, value) in &fields {
             call = call.arg(field).arg(value);
@@ -236,6 +255,15 @@ impl Heart {
             let _ = self.inbox.send(Message::LeaseLost);
         }
     }
+}
+
+/// What RQ's tools show of a worker beside the rest.
+fn what_python_shows(store: &Store) -> Vec<(&'static str, String)> {
+    let client = store.ask(&Call::command("CLIENT").arg("INFO")).and_then(reply::text);
+    let client = client.ok().flatten().unwrap_or_default();
+    let address = client.split(' ').find_map(|part| part.strip_prefix("addr=")).unwrap_or("unknown");
+    let version = concat!("Rust (rq-rs ", env!("CARGO_PKG_VERSION"), ")");
+    vec![("ip_address", address.to_owned()), ("python_version", version.to_owned())]
 }
 
 fn hostname() -> String {

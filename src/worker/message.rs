@@ -12,12 +12,21 @@ pub(crate) struct JobField {
     pub(crate) name: &'static str,
 }
 
+/// What somebody wants of jobs that run.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// End this job, or only this run of it.
+    Stop { job: String, execution: Option<String> },
+    /// Kill whatever runs.
+    Kill,
+}
+
 /// One piece of news.
 pub(crate) enum Message {
     /// A slot is done with a job.
     Ended { ticket: u64, outcome: Outcome },
     /// A field of a running job is to be written.
-    Save(JobField, String),
+    Save(JobField, Vec<u8>),
     /// A watcher has taken an id into the intermediate list.
     Woken(Woken),
     /// A watcher's wait has ended without an id.
@@ -26,6 +35,8 @@ pub(crate) enum Message {
     WatchFailed { queue: usize, error: Error },
     /// The heartbeat has found a lease gone, and raised the job's flag.
     LeaseLost,
+    /// Somebody wants running jobs to end.
+    Order(Order),
     /// The stopper has changed its mode.
     Stop,
 }

@@ -8,8 +8,10 @@
 //! | slots | never | run handlers |
 //! | heartbeat | one | renews the record and the leases |
 //! | care | one | duties: due jobs, old entries |
+//! | commands | one | hears RQ's commands: shutdown, stop a job |
 
 mod care;
+mod commands;
 mod context;
 mod dispatch;
 mod event;
@@ -41,7 +43,7 @@ pub(crate) use handlers::Handlers;
 pub use stop::Stopper;
 pub use summary::Summary;
 
-use crate::dialect::QueueKeys;
+use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::job::{Ttl, check_queue_name};
 use crate::store::{Call, Store};
@@ -66,12 +68,19 @@ pub(crate) struct Options {
     pub(crate) result_ttl: Ttl,
     pub(crate) max_result: usize,
     pub(crate) worker_ttl: Duration,
-    pub(crate) lease: Duration,
+    lease: Option<Duration>,
     pub(crate) recover_interval: Duration,
     pub(crate) max_deliveries: u32,
     pub(crate) kill_after: Duration,
     pub(crate) broker_max_retries: u32,
     pub(crate) grace: Option<Duration>,
+}
+
+impl Options {
+    /// Known once the worker runs, because the dialect has a say.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease.unwrap_or(LONGEST)
+    }
 }
 
 /// Runs jobs of one or more queues with the handlers it was given.
@@ -127,7 +136,7 @@ impl Worker {
                 result_ttl: Ttl::seconds(500),
                 max_result: 1024 * 1024,
                 worker_ttl: Duration::from_secs(420),
-                lease: Duration::from_secs(30),
+                lease: None,
                 recover_interval: Duration::from_secs(15),
                 max_deliveries: 3,
                 kill_after: Duration::from_secs(5),
@@ -139,6 +148,12 @@ impl Worker {
             stopper: Stopper::default(),
             on_healthy: Box::new(|| {}),
         })
+    }
+
+    /// The same worker in another dialect; see [`Queue::dialect`](crate::Queue::dialect).
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.store = self.store.speaking(dialect);
+        self
     }
 
     /// The same worker under another key prefix; see [`Queue::prefix`](crate::Queue::prefix).
@@ -242,9 +257,9 @@ impl Worker {
     }
 
     /// How long a job stays with a worker that gives no sign of life, before another one takes it
-    /// over. Renewed while the worker lives. Default: 30 s; at least 1 s.
+    /// over. Renewed while the worker lives. Default: 30 s, 45 s in RQ's dialect; at least 1 s.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.options.lease = lease.clamp(Duration::from_secs(1), LONGEST);
+        self.options.lease = Some(lease.clamp(Duration::from_secs(1), LONGEST));
         self
     }
 
@@ -293,7 +308,8 @@ impl Worker {
     /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
-        let Worker { store, options, handlers, listener, stopper, on_healthy } = self;
+        let Worker { store, mut options, handlers, listener, stopper, on_healthy } = self;
+        options.lease.get_or_insert(store.facts.lease);
         if handlers.is_empty() {
             return Err(Error::invalid(
                 "the worker has no handlers: every job would fail",
@@ -307,8 +323,9 @@ impl Worker {
         let queues: Vec<QueueKeys> = options.queues.iter().map(|name| store.keys.queue(name)).collect();
         let (inbox, messages) = mpsc::channel::<Message>();
         stopper.attach(inbox.clone());
-        let board = Arc::new(Board::new(&options));
+        let board = Arc::new(Board::new(&store, &options));
         let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
+        let commands = commands::start(&store, &options, &stopper, &inbox);
         let care = care::start(&store, &options, &queues, (&board, &listener));
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
@@ -317,6 +334,7 @@ impl Worker {
         );
         let summary = redis_thread("rq-rs dispatch", move || dispatcher.run()).join();
         care.stop();
+        commands.stop();
         heartbeat.stop();
         summary.unwrap_or_else(|_| {
             Err(Error::Corrupt { what: "the worker's loop panicked; this is a bug of rq-rs".to_owned() })
@@ -388,5 +406,6 @@ fn farewell(store: &Store, options: &Options, queues: &[QueueKeys]) -> Vec<Call>
     let now = crate::job::iso(chrono::Utc::now());
     calls.push(Call::command("HSET").arg(&record).arg("death").arg(now));
     calls.push(Call::command("EXPIRE").arg(&record).arg(60));
+    calls.push(Call::command("DEL").arg(store.keys.runs_of_worker(&options.name)));
     calls
 }

@@ -16,7 +16,7 @@ pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Outbox {
     /// The latest value of each field.
-    pub(crate) saves: HashMap<JobField, String>,
+    pub(crate) saves: HashMap<JobField, Vec<u8>>,
     pub(crate) endings: Vec<Ending>,
     /// Ids for the next claim, which starts them or puts them back.
     pub(crate) woken: Vec<Woken>,

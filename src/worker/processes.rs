@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::job::{Call, Outcome, Steer, iso};
+use crate::job::{Call, Outcome, Serializer, Steer, iso};
 
 /// How much of standard error is kept: its end.
 const KEEP_STDERR: usize = 64 * 1024;
@@ -59,7 +59,7 @@ impl Program {
     }
 
     pub(crate) fn run(&self, context: &Context, call: Call, limits: Limits) -> Outcome {
-        let handler = call.handler.clone();
+        let (handler, serializer) = (call.handler.clone(), call.serializer);
         let input = input(context, call);
         let child = match self.command(context).spawn() {
             Ok(child) => child,
@@ -79,7 +79,7 @@ impl Program {
         if !stderr.is_empty() {
             context.save_log(stderr.clone());
         }
-        outcome(&handler, end, &stderr, limits)
+        outcome(&handler, end, &stderr, limits, serializer)
     }
 
     fn command(&self, context: &Context) -> Command {
@@ -146,7 +146,7 @@ struct End {
     stderr: Vec<u8>,
 }
 
-fn outcome(handler: &str, end: End, stderr: &str, limits: Limits) -> Outcome {
+fn outcome(handler: &str, end: End, stderr: &str, limits: Limits, serializer: Serializer) -> Outcome {
     let last = stderr.lines().last().unwrap_or_default();
     let explain = |what: String| match stderr {
         "" => format!("{handler} {what}"),
@@ -173,7 +173,13 @@ fn outcome(handler: &str, end: End, stderr: &str, limits: Limits) -> Outcome {
             )),
             steer: Steer::GiveUp,
         },
-        (None, WaitStatus::Exited(_, 0)) => Outcome::Returned(result(&end.stdout)),
+        (None, WaitStatus::Exited(_, 0)) => match result(&end.stdout, serializer) {
+            Ok(result) => Outcome::Returned(result),
+            Err(error) => Outcome::Failed {
+                error: explain(format!("wrote a result that cannot be kept as {serializer}: {error}")),
+                steer: Steer::GiveUp,
+            },
+        },
         (None, WaitStatus::Exited(_, TRY_LATER)) => Outcome::Failed {
             error: explain(format!("exited with code {TRY_LATER}: try again later")),
             steer: Steer::Later(None),
@@ -191,15 +197,15 @@ fn outcome(handler: &str, end: End, stderr: &str, limits: Limits) -> Outcome {
 }
 
 /// JSON if it parses, else text without the last line end; nothing is `null`.
-fn result(stdout: &[u8]) -> String {
+fn result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
     let text = String::from_utf8_lossy(stdout);
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
-        return "null".to_owned();
+        return serializer.write(&());
     }
     match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(value) => value.to_string(),
-        Err(_) => serde_json::Value::from(text).to_string(),
+        Ok(value) => serializer.write(&value),
+        Err(_) => serializer.write(text),
     }
 }
 

@@ -128,7 +128,7 @@ impl Thread {
             Some(line) => line,
             None => line.insert(self.connect()?),
         };
-        let (command, options) = self.store.dialect.wait;
+        let (command, options) = self.store.facts.wait;
         let call = Call::command(command)
             .arg(&self.queue.list)
             .arg(&self.queue.intermediate)

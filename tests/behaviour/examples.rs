@@ -31,13 +31,12 @@ fn send_email_is_a_whole_command_line() {
 
 #[test]
 fn enqueue_and_send_email_understand_each_other() {
-    let house = House::with_own_redis(&[]);
+    let house = House::new();
     let text = example(&house, "enqueue", &[]).ok();
     let (id, rest) = text.split_once('\n').unwrap();
     assert_eq!(rest, "1000 enqueued");
-    let words = ["worker", "mail", "--burst", "-q", "--prefix", "rq-rs"];
-    example(&house, "send_email", &words).ok();
-    let shown = house.rq(&["job", "show", id, "--prefix", "rq-rs", "--json"]).json();
+    example(&house, "send_email", &["worker", "mail", "--burst", "-q"]).ok();
+    let shown = house.rq(&["job", "show", id, "--json"]).json();
     assert_eq!(shown["result"], "sent \"Welcome\" to ada@example.com (try 1)");
 }
 

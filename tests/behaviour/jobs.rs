@@ -141,7 +141,8 @@ fn results_and_failures_are_kept_as_long_as_asked() {
     house.drain(house.worker(&["default"]));
     for (id, place, seconds) in cases {
         let ttl: i64 = house.redis(&["TTL", &house.key(&format!("job:{id}"))]);
-        assert_eq!((house.places("default", &id), ttl), (vec![place], seconds), "{id}");
+        assert_eq!(house.places("default", &id), [place], "{id}");
+        assert!(ttl == seconds || ttl == seconds - 1, "{id}: {ttl}"); // seconds go by
     }
     assert!(matches!(queue.job(&not_kept), Err(Error::NotFound { .. })));
     assert_eq!(house.places("default", &not_kept), [""; 0]);

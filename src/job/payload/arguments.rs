@@ -3,26 +3,32 @@
 
 use serde::Serialize;
 use serde::ser::{self, Impossible};
-use serde_json::{Map, Value};
+
+use super::python::Kind;
+use super::{PyValue, to_python};
 
 /// Positional and keyword arguments.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Arguments {
-    pub(crate) args: Vec<Value>,
-    pub(crate) kwargs: Map<String, Value>,
+    pub(crate) args: Vec<PyValue>,
+    pub(crate) kwargs: Vec<(String, PyValue)>,
 }
 
 impl Arguments {
     pub(crate) fn of(value: &impl Serialize) -> Result<Self, String> {
-        let refuse = |error: serde_json::Error| format!("the arguments cannot be written as JSON: {error}");
-        let shape = value.serialize(Probe).map_err(refuse)?;
-        let json = serde_json::to_value(value).map_err(refuse)?;
+        let refuse = |error: &dyn std::fmt::Display| format!("the arguments cannot be written: {error}");
+        let shape = value.serialize(Probe).map_err(|error| refuse(&error))?;
+        let data = to_python(value).map_err(|error| refuse(&error))?;
         let mut arguments = Arguments::default();
-        match (shape, json) {
+        match (shape, &data.0) {
             (Shape::Nothing, _) => {}
-            (Shape::Positional, Value::Array(args)) => arguments.args = args,
-            (Shape::Keywords, Value::Object(kwargs)) => arguments.kwargs = kwargs,
-            (_, one) => arguments.args.push(one),
+            (Shape::Positional, Kind::Tuple(args)) => arguments.args = args.to_vec(),
+            (Shape::Keywords, Kind::Dict(pairs)) if pairs.iter().all(|(name, _)| name.as_str().is_some()) => {
+                let named =
+                    |(name, value): &(PyValue, PyValue)| Some((name.as_str()?.to_owned(), value.clone()));
+                arguments.kwargs = pairs.iter().filter_map(named).collect();
+            }
+            _ => arguments.args.push(data),
         }
         Ok(arguments)
     }
@@ -205,7 +211,9 @@ mod tests {
 
     fn parts(value: impl Serialize) -> serde_json::Value {
         let arguments = Arguments::of(&value).unwrap();
-        json!([arguments.args, arguments.kwargs])
+        let kwargs: serde_json::Map<_, _> =
+            arguments.kwargs.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
+        json!([arguments.args, kwargs])
     }
 
     #[test]

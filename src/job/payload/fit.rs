@@ -2,10 +2,11 @@
 //! a struct takes keywords, or positions in the order of its fields; a tuple takes positions.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
-use serde_json::{Error, Map, Value};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde_json::{Error, Value};
 
 use super::Call;
+use super::python::{Kind, PyValue, is_exact};
 
 /// Why arguments do not fit: which one, and what was expected.
 #[derive(Debug)]
@@ -13,9 +14,89 @@ pub(crate) struct Mismatch(pub(crate) String);
 
 /// Binds the arguments of a call to the type a handler takes.
 pub(crate) fn fit<T: DeserializeOwned>(call: Call) -> Result<T, Mismatch> {
-    let arguments = Bind { args: call.args, kwargs: call.kwargs };
+    match call.exact {
+        Some(exact) => bind(Bind { args: exact.args.clone(), kwargs: exact.kwargs.clone() }),
+        None => bind(Bind { args: call.args, kwargs: call.kwargs.into_iter().collect() }),
+    }
+}
+
+fn bind<V: Argument, T: DeserializeOwned>(arguments: Bind<V>) -> Result<T, Mismatch> {
     serde_path_to_error::deserialize(arguments)
         .map_err(|error| Mismatch(locate(&error.path().to_string(), &error.into_inner().to_string())))
+}
+
+/// What both kinds of values can do: JSON's and Python's.
+trait Argument:
+    Sized + for<'de> Deserializer<'de, Error = Error> + for<'de> IntoDeserializer<'de, Error>
+{
+    fn is_none(&self) -> bool;
+    fn none() -> Self;
+    fn from_list(items: Vec<Self>) -> Self;
+    fn from_keywords(pairs: Vec<(String, Self)>) -> Self;
+    /// Its items, when it is a list.
+    fn items(&self) -> Option<Vec<Self>>;
+    /// Its entries, when it is a map with keys of text.
+    fn entries(&self) -> Option<Vec<(String, Self)>>;
+}
+
+impl Argument for Value {
+    fn is_none(&self) -> bool {
+        self.is_null()
+    }
+
+    fn none() -> Self {
+        Value::Null
+    }
+
+    fn from_list(items: Vec<Self>) -> Self {
+        Value::Array(items)
+    }
+
+    fn from_keywords(pairs: Vec<(String, Self)>) -> Self {
+        Value::Object(pairs.into_iter().collect())
+    }
+
+    fn items(&self) -> Option<Vec<Self>> {
+        self.as_array().cloned()
+    }
+
+    fn entries(&self) -> Option<Vec<(String, Self)>> {
+        Some(self.as_object()?.clone().into_iter().collect())
+    }
+}
+
+impl Argument for PyValue {
+    fn is_none(&self) -> bool {
+        *self == PyValue::NONE
+    }
+
+    fn none() -> Self {
+        PyValue::NONE
+    }
+
+    fn from_list(items: Vec<Self>) -> Self {
+        PyValue::list(items)
+    }
+
+    fn from_keywords(pairs: Vec<(String, Self)>) -> Self {
+        PyValue::dict(pairs.into_iter().map(|(name, value)| (PyValue::from(name), value)))
+    }
+
+    fn items(&self) -> Option<Vec<Self>> {
+        match &self.0 {
+            Kind::List(items) | Kind::Tuple(items) => Some(items.to_vec()),
+            _ => None,
+        }
+    }
+
+    fn entries(&self) -> Option<Vec<(String, Self)>> {
+        match &self.0 {
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                pairs.iter().map(|(name, value)| Some((name.as_str()?.to_owned(), value.clone()))).collect()
+            }
+            _ => None,
+        }
+    }
 }
 
 /// `[1].email: …` is for programmers; people count from one.
@@ -32,15 +113,15 @@ fn locate(path: &str, reason: &str) -> String {
     }
 }
 
-struct Bind {
-    args: Vec<Value>,
-    kwargs: Map<String, Value>,
+struct Bind<V> {
+    args: Vec<V>,
+    kwargs: Vec<(String, V)>,
 }
 
-impl Bind {
+impl<V: Argument> Bind<V> {
     /// "2 arguments" or "1 argument and keywords `a`, `b`".
     fn given(&self) -> String {
-        let names: Vec<String> = self.kwargs.keys().map(|name| format!("`{name}`")).collect();
+        let names: Vec<String> = self.kwargs.iter().map(|(name, _)| format!("`{name}`")).collect();
         let count = format!("{} argument{}", self.args.len(), if self.args.len() == 1 { "" } else { "s" });
         match names.len() {
             0 => count,
@@ -49,14 +130,14 @@ impl Bind {
         }
     }
 
-    fn one(mut self) -> Result<Value, Error> {
+    fn one(mut self) -> Result<V, Error> {
         match (self.args.len(), self.kwargs.is_empty()) {
             (1, true) => Ok(self.args.remove(0)),
             _ => Err(Error::custom(format!("takes 1 argument, got {}", self.given()))),
         }
     }
 
-    fn positions(self, count: usize) -> Result<Vec<Value>, Error> {
+    fn positions(self, count: usize) -> Result<Vec<V>, Error> {
         if self.args.len() == count && self.kwargs.is_empty() {
             return Ok(self.args);
         }
@@ -65,10 +146,10 @@ impl Bind {
     }
 
     /// Positions get the names of the fields they stand for.
-    fn keywords(mut self, fields: &[&str]) -> Result<Map<String, Value>, Error> {
+    fn keywords(mut self, fields: &[&str]) -> Result<Vec<(String, V)>, Error> {
         if self.kwargs.is_empty()
-            && let [Value::Object(_)] = self.args.as_slice()
-            && let Some(Value::Object(only)) = self.args.pop()
+            && let [only] = self.args.as_slice()
+            && let Some(only) = only.entries()
         {
             return Ok(only);
         }
@@ -81,34 +162,38 @@ impl Bind {
             )));
         }
         for (field, value) in fields.iter().zip(self.args) {
-            if self.kwargs.insert((*field).to_owned(), value).is_some() {
+            if self.kwargs.iter().any(|(name, _)| name == field) {
                 return Err(Error::custom(format!("got `{field}` both by position and by name")));
             }
+            self.kwargs.push(((*field).to_owned(), value));
         }
         Ok(self.kwargs)
     }
 
     /// For handlers that take whatever comes.
-    fn whole(self) -> Value {
+    fn whole(mut self) -> V {
         match (self.args.len(), self.kwargs.is_empty()) {
-            (0, true) => Value::Null,
-            (0, false) => Value::Object(self.kwargs),
-            (1, true) => self.args.into_iter().next().unwrap_or_default(),
-            (_, true) => Value::Array(self.args),
-            (_, false) => serde_json::json!({ "args": self.args, "kwargs": self.kwargs }),
+            (0, true) => V::none(),
+            (0, false) => V::from_keywords(self.kwargs),
+            (1, true) => self.args.remove(0),
+            (_, true) => V::from_list(self.args),
+            (_, false) => V::from_keywords(vec![
+                ("args".to_owned(), V::from_list(self.args)),
+                ("kwargs".to_owned(), V::from_keywords(self.kwargs)),
+            ]),
         }
     }
 }
 
 macro_rules! take_one {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        $(fn $method<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
             self.one()?.$method(visitor)
         })*
     };
 }
 
-impl<'de> Deserializer<'de> for Bind {
+impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
     type Error = Error;
 
     take_one! {
@@ -118,86 +203,91 @@ impl<'de> Deserializer<'de> for Bind {
         deserialize_byte_buf deserialize_identifier
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
         self.whole().deserialize_any(visitor)
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_ignored_any<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
         visitor.visit_unit()
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if (self.args.is_empty() || self.args == [Value::Null]) && self.kwargs.is_empty() {
+    fn deserialize_option<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
+        if (self.args.is_empty() || matches!(self.args.as_slice(), [only] if only.is_none()))
+            && self.kwargs.is_empty()
+        {
             visitor.visit_none()
         } else {
             visitor.visit_some(self)
         }
     }
 
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_unit<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
         self.positions(0)?;
         visitor.visit_unit()
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
+    fn deserialize_unit_struct<W: Visitor<'de>>(
         self,
         _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+        visitor: W,
+    ) -> Result<W::Value, Error> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
+    fn deserialize_newtype_struct<W: Visitor<'de>>(
         self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+        name: &'static str,
+        visitor: W,
+    ) -> Result<W::Value, Error> {
+        if is_exact(name) {
+            return self.whole().deserialize_newtype_struct(name, visitor);
+        }
         visitor.visit_newtype_struct(self)
     }
 
     /// One argument that is a list is that list; else all arguments are (as Python's `*args`).
-    fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Error> {
-        if let [Value::Array(_)] = self.args.as_slice()
-            && let Some(Value::Array(only)) = self.args.pop()
+    fn deserialize_seq<W: Visitor<'de>>(mut self, visitor: W) -> Result<W::Value, Error> {
+        if let [only] = self.args.as_slice()
+            && let Some(items) = only.items()
         {
-            self.args = only;
+            self.args = items;
         }
         let count = self.args.len();
         visitor.visit_seq(SeqDeserializer::new(self.positions(count)?.into_iter()))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_tuple<W: Visitor<'de>>(self, count: usize, visitor: W) -> Result<W::Value, Error> {
         visitor.visit_seq(SeqDeserializer::new(self.positions(count)?.into_iter()))
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
+    fn deserialize_tuple_struct<W: Visitor<'de>>(
         self,
         _: &'static str,
         count: usize,
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+        visitor: W,
+    ) -> Result<W::Value, Error> {
         self.deserialize_tuple(count, visitor)
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_map<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
         visitor.visit_map(MapDeserializer::new(self.keywords(&[])?.into_iter()))
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
+    fn deserialize_struct<W: Visitor<'de>>(
         self,
         _: &'static str,
         fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+        visitor: W,
+    ) -> Result<W::Value, Error> {
         visitor.visit_map(MapDeserializer::new(self.keywords(fields)?.into_iter()))
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(
+    fn deserialize_enum<W: Visitor<'de>>(
         self,
         name: &'static str,
         variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
+        visitor: W,
+    ) -> Result<W::Value, Error> {
         self.one()?.deserialize_enum(name, variants, visitor)
     }
 }
@@ -215,7 +305,8 @@ mod tests {
             panic!("a list and an object")
         };
         let handler = "f".to_owned();
-        fit(Call { handler, args, kwargs }).map_err(|mismatch| mismatch.0)
+        let call = Call { handler, args, kwargs, exact: None, serializer: crate::Serializer::Json };
+        fit(call).map_err(|mismatch| mismatch.0)
     }
 
     #[derive(Debug, Deserialize, PartialEq)]

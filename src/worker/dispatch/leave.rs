@@ -40,10 +40,15 @@ impl Dispatcher {
                 true => Outcome::Interrupted,
                 false => self.timed_out(&held),
             };
-            let is_replaced = !cold && self.slots.abandon(held.seat);
-            self.late.insert(ticket, (!is_replaced).then_some(held.seat));
-            self.conclude(held.running, outcome);
+            self.leave_thread(ticket, held, outcome, !cold);
         }
+    }
+
+    /// A thread cannot be ended: its job ends without it.
+    pub(super) fn leave_thread(&mut self, ticket: u64, held: Held, outcome: Outcome, is_replaced: bool) {
+        let is_replaced = is_replaced && self.slots.abandon(held.seat);
+        self.late.insert(ticket, (!is_replaced).then_some(held.seat));
+        self.conclude(held.running, outcome);
     }
 
     pub(super) fn timed_out(&self, held: &Held) -> Outcome {
@@ -125,6 +130,7 @@ impl Dispatcher {
         if is_stopped || all_started || nothing_left || idle_too_long {
             self.leaving_since = Some(Instant::now());
             if is_stopped && !self.is_quiet() {
+                self.house.board.note_shutdown();
                 self.tell(Event::Stopping { running: self.held.len(), unsaved: self.outbox.endings.len() });
             }
         }

@@ -3,6 +3,7 @@
 //! for the slots that are free. Nothing else moves jobs.
 
 mod leave;
+mod orders;
 mod trouble;
 
 use std::collections::HashMap;
@@ -53,6 +54,8 @@ struct Held {
     flag: Arc<AtomicBool>,
     deadline: Option<Instant>,
     is_program: bool,
+    /// What its end means, when somebody has ordered it.
+    ordered: Option<Outcome>,
 }
 
 /// When to ask for jobs.
@@ -97,7 +100,7 @@ impl Dispatcher {
         let options = &house.options;
         let limits = Limits { max_result: options.max_result, kill_after: options.kill_after };
         Dispatcher {
-            fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease),
+            fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease()),
             slots: Slots::new(options.concurrency, handlers, limits, inbox.clone()),
             watchers: Watchers::start(&house.store, &house.queues, &inbox),
             outage: Outage::new(options.broker_max_retries),
@@ -224,6 +227,7 @@ impl Dispatcher {
                 let wait = Duration::from_millis(fastrand::u64(250..1000));
                 self.look = Look::Later(Some(Instant::now() + wait));
             }
+            Message::Order(order) => self.hear_order(&order),
             Message::Stop => self.hear_stopper(),
             Message::LeaseLost => {}
         }
@@ -241,7 +245,7 @@ impl Dispatcher {
                 let outcome = match outcome {
                     Outcome::Returned(result) => Outcome::Returned(result),
                     _ if was_told_to_end => Outcome::Interrupted,
-                    outcome => outcome,
+                    outcome => held.ordered.unwrap_or(outcome),
                 };
                 self.conclude(held.running, outcome);
             }
@@ -260,7 +264,13 @@ impl Dispatcher {
         self.house.board.let_go(&running.member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let result_ttl = options.result_ttl;
-        self.outbox.endings.push(finish::end(running, verdict, result_ttl, Utc::now()));
+        self.outbox.endings.push(finish::end(
+            running,
+            verdict,
+            result_ttl,
+            self.house.store.facts,
+            Utc::now(),
+        ));
     }
 
     /// How many jobs to ask for.
@@ -289,8 +299,9 @@ impl Dispatcher {
             Err(error) => return self.trouble(error),
         };
         let finished = self.outbox.read(&mut answers);
-        let claimed = claims
-            .then(|| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|answer| Fetcher::read(answer, now)));
+        let claimed = claims.then(|| {
+            answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|answer| self.fetcher.read(answer, now))
+        });
         let (done, refusal) = finished;
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
         let requeues = done.iter().any(|(ending, _)| ending.goes_back());
@@ -397,7 +408,7 @@ impl Dispatcher {
                 let is_program = self.slots.is_program(&running.record);
                 // The supervisor of a program keeps the time itself.
                 let deadline = deadline.filter(|_| !is_program);
-                self.held.insert(ticket, Held { running, seat, flag, deadline, is_program });
+                self.held.insert(ticket, Held { running, seat, flag, deadline, is_program, ordered: None });
             }
             // A claim never asks for more than is free; should it bring more, nothing is lost.
             None => self.conclude(running, Outcome::Interrupted),

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
-use rq_rs::{Context, Event, Queue, Stopper, Summary, Worker};
+use rq_rs::{Context, Dialect, Event, Queue, Stopper, Summary, Worker};
 
 pub(crate) use process::{Output, Process, run_in};
 pub(crate) use proxy::{Cut, Proxy};
@@ -25,6 +25,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct House {
     url: String,
     prefix: String,
+    pub(crate) dialect: Dialect,
     /// Of a house that has one of its own, and ends with it.
     server: Option<RedisServer>,
 }
@@ -43,7 +44,10 @@ impl House {
     fn at(url: String, server: Option<RedisServer>) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        House { url, prefix: format!("house{number}"), server }
+        // The same sentences hold in both dialects: `RQ_RS_TEST_DIALECT=rq cargo test`.
+        let dialect =
+            std::env::var("RQ_RS_TEST_DIALECT").map_or(Dialect::Native, |word| word.parse().unwrap());
+        House { url, prefix: format!("house{number}"), dialect, server }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -57,7 +61,7 @@ impl House {
 
     /// The same deployment seen through another address, a proxy.
     pub(crate) fn through(&self, url: &str) -> House {
-        House { url: url.to_owned(), prefix: self.prefix.clone(), server: None }
+        House { url: url.to_owned(), prefix: self.prefix.clone(), dialect: self.dialect, server: None }
     }
 
     pub(crate) fn key(&self, rest: &str) -> String {
@@ -65,13 +69,14 @@ impl House {
     }
 
     pub(crate) fn queue(&self, name: &str) -> Queue {
-        Queue::connect(&self.url, name).unwrap().prefix(&self.prefix).unwrap()
+        Queue::connect(&self.url, name).unwrap().dialect(self.dialect).prefix(&self.prefix).unwrap()
     }
 
     /// A worker with the handlers that most tests need.
     pub(crate) fn worker(&self, queues: &[&str]) -> Worker {
         Worker::connect(&self.url, queues.iter().copied())
             .unwrap()
+            .dialect(self.dialect)
             .prefix(&self.prefix)
             .unwrap()
             .concurrency(2)
@@ -110,7 +115,8 @@ impl House {
     }
 
     pub(crate) fn environment(&self) -> Vec<(String, String)> {
-        [("RQ_REDIS_URL", &self.url), ("RQ_KEY_PREFIX", &self.prefix)]
+        let dialect = self.dialect.to_string();
+        [("RQ_REDIS_URL", &self.url), ("RQ_KEY_PREFIX", &self.prefix), ("RQ_RS_DIALECT", &dialect)]
             .map(|(name, value)| (name.to_owned(), value.clone()))
             .to_vec()
     }

@@ -52,7 +52,7 @@ impl Process {
     }
 
     pub(crate) fn spawn(mut command: Command, environment: &[(String, String)]) -> Self {
-        for name in ["RQ_REDIS_URL", "REDIS_URL", "RQ_KEY_PREFIX", "NO_COLOR"] {
+        for name in ["RQ_REDIS_URL", "REDIS_URL", "RQ_KEY_PREFIX", "RQ_RS_DIALECT", "NO_COLOR"] {
             command.env_remove(name);
         }
         command.envs(environment.iter().cloned());

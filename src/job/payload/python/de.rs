@@ -1,0 +1,184 @@
+//! From Python's data to any type of serde, the nearest kind that serde knows; and from any other
+//! format to Python's data.
+
+use std::fmt;
+
+use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
+use serde::de::{self, Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_json::Error;
+
+use super::{Kind, Pairs, PyValue, exact};
+
+impl<'de> IntoDeserializer<'de, Error> for PyValue {
+    type Deserializer = PyValue;
+
+    fn into_deserializer(self) -> PyValue {
+        self
+    }
+}
+
+fn entries(pairs: &Pairs) -> impl Iterator<Item = (PyValue, PyValue)> + '_ {
+    pairs.iter().cloned()
+}
+
+impl<'de> Deserializer<'de> for PyValue {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.0 {
+            Kind::None => visitor.visit_unit(),
+            Kind::Bool(value) => visitor.visit_bool(*value),
+            Kind::Int(value) => match u64::try_from(*value) {
+                Ok(value) => visitor.visit_u64(value),
+                Err(_) => visitor.visit_i64(*value),
+            },
+            Kind::BigInt(value) => match (value.as_u128(), value.as_i128()) {
+                (Some(value), _) => match u64::try_from(value) {
+                    Ok(value) => visitor.visit_u64(value),
+                    Err(_) => visitor.visit_u128(value),
+                },
+                (_, Some(value)) => visitor.visit_i128(value),
+                _ => visitor.visit_string(value.to_string()),
+            },
+            Kind::Float(value) => visitor.visit_f64(*value),
+            Kind::Str(text) => visitor.visit_str(text),
+            Kind::Bytes(bytes) => visitor.visit_bytes(bytes),
+            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+                visit_items(items.to_vec(), visitor)
+            }
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                let mut map = MapDeserializer::new(entries(pairs));
+                let value = visitor.visit_map(&mut map)?;
+                map.end()?;
+                Ok(value)
+            }
+            Kind::TimeDelta(..) => visitor.visit_f64(self.seconds().unwrap_or_default()),
+            Kind::DateTime(_) | Kind::Date(_) | Kind::Time(_) | Kind::Decimal(_) | Kind::Uuid(_) => {
+                visitor.visit_string(self.text().unwrap_or_default())
+            }
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Kind::None => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    /// `bytes` are also a list of numbers, for `Vec<u8>`.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.0 {
+            Kind::Bytes(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if name == exact::NAME {
+            exact::put_down(self);
+            return visitor.visit_unit();
+        }
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match &self.0 {
+            Kind::Str(name) => visitor.visit_enum(name.to_string().into_deserializer()),
+            Kind::Dict(pairs) if pairs.len() == 1 => {
+                visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(entries(pairs))))
+            }
+            _ => Err(Error::custom("expected the name of a variant, or a dict with that one key")),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        unit_struct tuple tuple_struct map struct identifier ignored_any
+    }
+}
+
+fn visit_items<'de, V: Visitor<'de>>(items: Vec<PyValue>, visitor: V) -> Result<V::Value, Error> {
+    let mut items = SeqDeserializer::new(items.into_iter());
+    let value = visitor.visit_seq(&mut items)?;
+    items.end()?;
+    Ok(value)
+}
+
+impl<'de> Deserialize<'de> for PyValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(exact::NAME, Whatever)
+    }
+}
+
+/// Takes what comes, from any format.
+struct Whatever;
+
+macro_rules! take {
+    ($($method:ident($ty:ty);)*) => {
+        $(fn $method<E: de::Error>(self, value: $ty) -> Result<PyValue, E> {
+            Ok(PyValue::from(value))
+        })*
+    };
+}
+
+impl<'de> Visitor<'de> for Whatever {
+    type Value = PyValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("data")
+    }
+
+    take! {
+        visit_bool(bool); visit_i64(i64); visit_i128(i128); visit_u64(u64); visit_u128(u128);
+        visit_f64(f64); visit_str(&str); visit_bytes(&[u8]);
+    }
+
+    /// Our own deserializer has put the value down; any other means none.
+    fn visit_unit<E: de::Error>(self) -> Result<PyValue, E> {
+        Ok(exact::pick_up().unwrap_or(PyValue(Kind::None)))
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<PyValue, E> {
+        Ok(PyValue(Kind::None))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<PyValue, D::Error> {
+        inner.deserialize_any(self)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<PyValue, D::Error> {
+        inner.deserialize_any(self)
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<PyValue, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<PyValue>()? {
+            list.push(item);
+        }
+        Ok(PyValue::list(list))
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<PyValue, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = entries.next_entry::<PyValue, PyValue>()? {
+            pairs.push(pair);
+        }
+        if let [(PyValue(Kind::Str(key)), PyValue(Kind::Str(digits)))] = pairs.as_slice()
+            && **key == *super::BIG_INT_IN_JSON
+        {
+            return PyValue::integer(digits).map_err(de::Error::custom);
+        }
+        Ok(PyValue::dict(pairs))
+    }
+}

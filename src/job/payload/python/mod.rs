@@ -1,0 +1,277 @@
+//! Python's data: what a pickle of plain data can hold, and JSON cannot say.
+
+mod de;
+mod exact;
+mod integer;
+mod pickle;
+mod repr;
+mod ser;
+mod unpickle;
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub(super) use exact::is_exact;
+pub(crate) use integer::BigInt;
+pub(crate) use pickle::pickle;
+pub(crate) use ser::to_python;
+pub(crate) use unpickle::unpickle;
+
+/// A value as Python has it, for handlers and arguments that need more than JSON can say: a
+/// `datetime` that stays one, a `set`, a `Decimal`.
+///
+/// Most handlers do not need it: any type of serde takes these as the nearest thing it knows (text for
+/// times, `Decimal` and `UUID`, a sequence for tuples and sets, seconds for a `timedelta`). A handler
+/// that takes or returns a `PyValue` gets and gives the exact kind. In JSON payloads only what JSON
+/// knows is kept apart.
+///
+/// ```
+/// use rq_rs::PyValue;
+///
+/// let price = PyValue::decimal("9.90")?;
+/// let arguments = PyValue::tuple([PyValue::from("ada"), PyValue::from(42), price]);
+/// assert_eq!(arguments.to_string(), "('ada', 42, Decimal('9.90'))");
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct PyValue(pub(crate) Kind);
+
+/// The kinds of data. What is large is shared, as it is in Python: a list that stands in a pickle
+/// a thousand times is one list.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Kind {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// What does not fit into an `i64`.
+    BigInt(Arc<BigInt>),
+    Float(f64),
+    Str(Arc<str>),
+    Bytes(Arc<[u8]>),
+    List(Arc<[PyValue]>),
+    Tuple(Arc<[PyValue]>),
+    Set(Arc<[PyValue]>),
+    FrozenSet(Arc<[PyValue]>),
+    Dict(Pairs),
+    OrderedDict(Pairs),
+    DateTime(Moment),
+    Date(NaiveDate),
+    Time(ClockTime),
+    /// Python's own three numbers: days, seconds of a day, microseconds of a second.
+    TimeDelta(i32, u32, u32),
+    /// As text, which keeps its digits.
+    Decimal(Arc<str>),
+    Uuid(Uuid),
+}
+
+pub(crate) type Pairs = Arc<[(PyValue, PyValue)]>;
+
+/// A `datetime.datetime`.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) naive: NaiveDateTime,
+    pub(crate) fold: bool,
+    /// Its zone as microseconds east of UTC; none when it is naive.
+    pub(crate) offset: Option<i64>,
+}
+
+/// A `datetime.time`.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct ClockTime {
+    pub(crate) time: NaiveTime,
+    pub(crate) fold: bool,
+    pub(crate) offset: Option<i64>,
+}
+
+/// In JSON that is about to be parsed, an integer of any size stands as `{"…": "digits"}`.
+pub(super) const BIG_INT_IN_JSON: &str = "rq_rs::integer";
+
+impl PyValue {
+    /// Python's `None`.
+    pub const NONE: PyValue = PyValue(Kind::None);
+
+    /// A `list`.
+    pub fn list(items: impl IntoIterator<Item = PyValue>) -> Self {
+        PyValue(Kind::List(items.into_iter().collect()))
+    }
+
+    /// A `tuple`.
+    pub fn tuple(items: impl IntoIterator<Item = PyValue>) -> Self {
+        PyValue(Kind::Tuple(items.into_iter().collect()))
+    }
+
+    /// A `set`. Python refuses elements that can change, such as lists.
+    pub fn set(items: impl IntoIterator<Item = PyValue>) -> Self {
+        PyValue(Kind::Set(items.into_iter().collect()))
+    }
+
+    /// A `dict`, in this order.
+    pub fn dict(pairs: impl IntoIterator<Item = (PyValue, PyValue)>) -> Self {
+        PyValue(Kind::Dict(pairs.into_iter().collect()))
+    }
+
+    /// A `bytes`.
+    pub fn bytes(bytes: &[u8]) -> Self {
+        PyValue(Kind::Bytes(bytes.into()))
+    }
+
+    /// A `decimal.Decimal`, as Python would write it.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn decimal(text: &str) -> Result<Self, String> {
+        match unpickle::is_decimal(text) {
+            true => Ok(PyValue(Kind::Decimal(text.into()))),
+            false => Err(format!("{text:?} is not a decimal number")),
+        }
+    }
+
+    /// A `uuid.UUID`.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn uuid(text: &str) -> Result<Self, String> {
+        let id = Uuid::parse_str(text).map_err(|error| format!("{text:?} is not a UUID: {error}"))?;
+        Ok(PyValue(Kind::Uuid(id)))
+    }
+
+    /// An `int` of any size from its decimal digits.
+    ///
+    /// # Errors
+    /// What is wrong with the digits.
+    pub fn integer(digits: &str) -> Result<Self, String> {
+        BigInt::kind_of_decimal(digits).map(PyValue)
+    }
+
+    /// A `datetime.datetime` with this moment in UTC.
+    ///
+    /// # Errors
+    /// Python's years go from 1 to 9999.
+    pub fn datetime(moment: chrono::DateTime<chrono::Utc>) -> Result<Self, String> {
+        if !(1..=9999).contains(&moment.year()) {
+            return Err(format!("Python has no year {}", moment.year()));
+        }
+        Ok(PyValue(Kind::DateTime(Moment { naive: moment.naive_utc(), fold: false, offset: Some(0) })))
+    }
+
+    /// A `datetime.timedelta`.
+    pub fn timedelta(time: std::time::Duration) -> Self {
+        let days = i32::try_from(time.as_secs() / 86_400).unwrap_or(i32::MAX).min(999_999_999);
+        let seconds = u32::try_from(time.as_secs() % 86_400).unwrap_or_default();
+        PyValue(Kind::TimeDelta(days, seconds, time.subsec_micros()))
+    }
+
+    pub(crate) fn is_dict(&self) -> bool {
+        matches!(self.0, Kind::Dict(_) | Kind::OrderedDict(_))
+    }
+
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The total seconds of a `timedelta`.
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        match self.0 {
+            Kind::TimeDelta(days, seconds, micros) => {
+                Some(f64::from(days) * 86_400.0 + f64::from(seconds) + f64::from(micros) / 1e6)
+            }
+            _ => None,
+        }
+    }
+
+    /// What is written as text where there are no such kinds: ISO 8601 for times.
+    pub(crate) fn text(&self) -> Option<String> {
+        Some(match &self.0 {
+            Kind::Str(text) | Kind::Decimal(text) => text.to_string(),
+            Kind::Uuid(id) => id.to_string(),
+            Kind::Date(date) => date.to_string(),
+            Kind::DateTime(moment) => {
+                format!("{}T{}{}", moment.naive.date(), clock(moment.naive.time()), zone(moment.offset))
+            }
+            Kind::Time(time) => format!("{}{}", clock(time.time), zone(time.offset)),
+            _ => return None,
+        })
+    }
+
+    /// As JSON can show it: bytes in base64, times as text, numbers that JSON readers would round as
+    /// text, keys as text.
+    pub fn to_json(&self) -> Value {
+        match &self.0 {
+            Kind::None => Value::Null,
+            Kind::Bool(value) => Value::from(*value),
+            Kind::Int(value) => Value::from(*value),
+            Kind::BigInt(value) => match value.as_u128().and_then(|value| u64::try_from(value).ok()) {
+                Some(value) => Value::from(value),
+                None => Value::from(value.to_string()),
+            },
+            Kind::Float(value) if value.is_finite() => Value::from(*value),
+            Kind::Float(_) => Value::from(self.to_string()),
+            Kind::Bytes(bytes) => Value::from(STANDARD.encode(bytes)),
+            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+                items.iter().map(PyValue::to_json).collect()
+            }
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                Value::Object(pairs.iter().map(|(key, value)| (key.as_key(), value.to_json())).collect())
+            }
+            Kind::TimeDelta(..) => Value::from(self.seconds()),
+            _ => Value::from(self.text()),
+        }
+    }
+
+    fn as_key(&self) -> String {
+        self.text().unwrap_or_else(|| self.to_string())
+    }
+}
+
+/// `21:33:05`, with six digits more if there are any.
+fn clock(time: NaiveTime) -> String {
+    let form = if time.nanosecond() == 0 { "%H:%M:%S" } else { "%H:%M:%S%.6f" };
+    time.format(form).to_string()
+}
+
+/// `+01:00`, as `isoformat` writes it.
+fn zone(offset: Option<i64>) -> String {
+    let Some(micros) = offset else { return String::new() };
+    let (sign, micros) = if micros < 0 { ('-', -micros) } else { ('+', micros) };
+    let seconds = micros / 1_000_000;
+    let mut text = format!("{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60);
+    if seconds % 60 > 0 || micros % 1_000_000 > 0 {
+        text += &format!(":{:02}", seconds % 60);
+    }
+    if micros % 1_000_000 > 0 {
+        text += &format!(".{:06}", micros % 1_000_000);
+    }
+    text
+}
+
+macro_rules! from {
+    ($($ty:ty => $make:expr;)*) => {
+        $(impl From<$ty> for PyValue {
+            fn from(value: $ty) -> Self {
+                #[allow(clippy::redundant_closure_call)]
+                PyValue(($make)(value))
+            }
+        })*
+    };
+}
+
+from! {
+    bool => Kind::Bool;
+    i32 => |value| Kind::Int(i64::from(value));
+    i64 => Kind::Int;
+    u64 => |value| BigInt::kind_of_u128(u128::from(value));
+    i128 => BigInt::kind_of_i128;
+    u128 => BigInt::kind_of_u128;
+    f64 => Kind::Float;
+    &str => |text: &str| Kind::Str(text.into());
+    String => |text: String| Kind::Str(text.into());
+    &[u8] => |bytes: &[u8]| Kind::Bytes(bytes.into());
+}

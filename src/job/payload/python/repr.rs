@@ -1,0 +1,270 @@
+//! Shows a value as Python's `repr()` does, for logs and for people.
+
+use std::fmt::{self, Formatter, Write};
+
+use chrono::{Datelike, NaiveTime, Timelike};
+
+use super::{Kind, PyValue};
+
+/// Deeper values end in `...`: showing one must not exhaust the stack.
+const DEPTH: usize = 250;
+
+const DAY_SECONDS: i64 = 86_400;
+
+impl fmt::Display for PyValue {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        show(&self.0, f, 0)
+    }
+}
+
+impl fmt::Debug for PyValue {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        show(&self.0, f, 0)
+    }
+}
+
+fn show(kind: &Kind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
+    if depth > DEPTH {
+        return f.write_str("...");
+    }
+    match kind {
+        Kind::None => f.write_str("None"),
+        Kind::Bool(true) => f.write_str("True"),
+        Kind::Bool(false) => f.write_str("False"),
+        Kind::Int(number) => write!(f, "{number}"),
+        Kind::BigInt(number) => write!(f, "{number}"),
+        Kind::Float(number) => float(*number, f),
+        Kind::Str(text) => string(text, f),
+        Kind::Bytes(bytes) => byte_string(bytes, f),
+        Kind::List(items) => all("[", items, "]", f, depth),
+        Kind::Tuple(items) => all("(", items, if items.len() == 1 { ",)" } else { ")" }, f, depth),
+        Kind::Set(items) if items.is_empty() => f.write_str("set()"),
+        Kind::Set(items) => all("{", items, "}", f, depth),
+        Kind::FrozenSet(items) if items.is_empty() => f.write_str("frozenset()"),
+        Kind::FrozenSet(items) => all("frozenset({", items, "})", f, depth),
+        Kind::Dict(pairs) => dict("{", pairs, "}", f, depth),
+        Kind::OrderedDict(pairs) if pairs.is_empty() => f.write_str("OrderedDict()"),
+        Kind::OrderedDict(pairs) => dict("OrderedDict({", pairs, "})", f, depth),
+        Kind::DateTime(moment) => {
+            let date = moment.naive.date();
+            write!(f, "datetime.datetime({}, {}, {}, ", date.year(), date.month(), date.day())?;
+            clock(moment.naive.time(), f)?;
+            f.write_str(if moment.fold { ", fold=1" } else { "" })?;
+            zone(moment.offset, f)?;
+            f.write_str(")")
+        }
+        Kind::Date(date) => write!(f, "datetime.date({}, {}, {})", date.year(), date.month(), date.day()),
+        Kind::Time(clock_time) => {
+            f.write_str("datetime.time(")?;
+            clock(clock_time.time, f)?;
+            // Python has these two the other way round than in a datetime.
+            zone(clock_time.offset, f)?;
+            f.write_str(if clock_time.fold { ", fold=1)" } else { ")" })
+        }
+        Kind::TimeDelta(days, seconds, micros) => delta(i64::from(*days), *seconds, *micros, f),
+        Kind::Decimal(text) => write!(f, "Decimal('{text}')"),
+        Kind::Uuid(uuid) => write!(f, "UUID('{uuid}')"),
+    }
+}
+
+fn all(open: &str, items: &[PyValue], close: &str, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
+    f.write_str(open)?;
+    for (number, item) in items.iter().enumerate() {
+        f.write_str(if number == 0 { "" } else { ", " })?;
+        show(&item.0, f, depth + 1)?;
+    }
+    f.write_str(close)
+}
+
+fn dict(
+    open: &str,
+    pairs: &[(PyValue, PyValue)],
+    close: &str,
+    f: &mut Formatter<'_>,
+    depth: usize,
+) -> fmt::Result {
+    f.write_str(open)?;
+    for (number, (key, value)) in pairs.iter().enumerate() {
+        f.write_str(if number == 0 { "" } else { ", " })?;
+        show(&key.0, f, depth + 1)?;
+        f.write_str(": ")?;
+        show(&value.0, f, depth + 1)?;
+    }
+    f.write_str(close)
+}
+
+/// Hours and minutes always, the rest as far as it is not zero.
+fn clock(time: NaiveTime, f: &mut Formatter<'_>) -> fmt::Result {
+    write!(f, "{}, {}", time.hour(), time.minute())?;
+    match (time.second(), time.nanosecond() / 1000) {
+        (0, 0) => Ok(()),
+        (second, 0) => write!(f, ", {second}"),
+        (second, micros) => write!(f, ", {second}, {micros}"),
+    }
+}
+
+fn zone(offset: Option<i64>, f: &mut Formatter<'_>) -> fmt::Result {
+    match offset {
+        None => Ok(()),
+        Some(0) => f.write_str(", tzinfo=datetime.timezone.utc"),
+        Some(micros) => {
+            let seconds = micros.div_euclid(1_000_000);
+            f.write_str(", tzinfo=datetime.timezone(")?;
+            delta(
+                seconds.div_euclid(DAY_SECONDS),
+                seconds.rem_euclid(DAY_SECONDS) as u32,
+                micros.rem_euclid(1_000_000) as u32,
+                f,
+            )?;
+            f.write_str(")")
+        }
+    }
+}
+
+fn delta(days: i64, seconds: u32, micros: u32, f: &mut Formatter<'_>) -> fmt::Result {
+    let mut comma = "";
+    f.write_str("datetime.timedelta(")?;
+    for (name, number) in
+        [("days", days), ("seconds", i64::from(seconds)), ("microseconds", i64::from(micros))]
+    {
+        if number != 0 {
+            write!(f, "{comma}{name}={number}")?;
+            comma = ", ";
+        }
+    }
+    f.write_str(if comma.is_empty() { "0)" } else { ")" })
+}
+
+/// The shortest digits that give the same number again; an exponent where Python has one.
+fn float(number: f64, f: &mut Formatter<'_>) -> fmt::Result {
+    if number.is_nan() {
+        return f.write_str("nan");
+    }
+    if number.is_infinite() {
+        return f.write_str(if number > 0.0 { "inf" } else { "-inf" });
+    }
+    let size = number.abs();
+    if size == 0.0 || (1e-4..1e16).contains(&size) {
+        // Rust's `Debug` would turn to an exponent at other sizes, its `Display` never does.
+        return if number.fract() == 0.0 { write!(f, "{number}.0") } else { write!(f, "{number}") };
+    }
+    let text = format!("{number:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) => match exponent.strip_prefix('-') {
+            Some(exponent) => write!(f, "{digits}e-{exponent:0>2}"),
+            None => write!(f, "{digits}e+{exponent:0>2}"),
+        },
+        None => f.write_str(&text),
+    }
+}
+
+/// Python takes double quotes only where they save it an escape.
+fn quote(single: bool, double: bool) -> char {
+    if single && !double { '"' } else { '\'' }
+}
+
+fn string(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    let quote = quote(text.contains('\''), text.contains('"'));
+    f.write_char(quote)?;
+    for char in text.chars() {
+        match char {
+            '\\' => f.write_str("\\\\"),
+            '\n' => f.write_str("\\n"),
+            '\r' => f.write_str("\\r"),
+            '\t' => f.write_str("\\t"),
+            _ if char == quote => write!(f, "\\{quote}"),
+            ' '..='~' => f.write_char(char),
+            _ if printable(char) => f.write_char(char),
+            '\0'..='\u{ff}' => write!(f, "\\x{:02x}", u32::from(char)),
+            '\u{100}'..='\u{ffff}' => write!(f, "\\u{:04x}", u32::from(char)),
+            _ => write!(f, "\\U{:08x}", u32::from(char)),
+        }?;
+    }
+    f.write_char(quote)
+}
+
+/// The standard library knows what is printable, by the same categories as Python, but does not say so.
+/// It escapes what is not, and a combining mark only where nothing stands before it.
+fn printable(char: char) -> bool {
+    let mut buffer = [b'a'; 5];
+    let length = 1 + char.encode_utf8(&mut buffer[1..]).len();
+    std::str::from_utf8(&buffer[..length]).is_ok_and(|text| text.escape_debug().count() == 2)
+}
+
+fn byte_string(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
+    let quote = quote(bytes.contains(&b'\''), bytes.contains(&b'"'));
+    write!(f, "b{quote}")?;
+    for byte in bytes {
+        match byte {
+            b'\\' => f.write_str("\\\\"),
+            b'\n' => f.write_str("\\n"),
+            b'\r' => f.write_str("\\r"),
+            b'\t' => f.write_str("\\t"),
+            _ if char::from(*byte) == quote => write!(f, "\\{quote}"),
+            b' '..=b'~' => f.write_char(char::from(*byte)),
+            _ => write!(f, "\\x{byte:02x}"),
+        }?;
+    }
+    f.write_char(quote)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn text(kind: Kind) -> String {
+        PyValue(kind).to_string()
+    }
+
+    #[test]
+    fn floats_are_written_as_python_does() {
+        let cases = [
+            (1.0, "1.0"),
+            (-0.0, "-0.0"),
+            (0.1 + 0.2, "0.30000000000000004"),
+            (1e16, "1e+16"),
+            (9_999_999_999_999_998.0, "9999999999999998.0"),
+            (1e-4, "0.0001"),
+            (1.5e-5, "1.5e-05"),
+            (1e300, "1e+300"),
+            (5e-324, "5e-324"),
+            (-1.25e-10, "-1.25e-10"),
+            (123_456_789.125, "123456789.125"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+            (-f64::NAN, "nan"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(text(Kind::Float(number)), expected);
+        }
+    }
+
+    #[test]
+    fn strings_choose_their_quotes_and_escape_what_does_not_show() {
+        let cases = [
+            ("it's", r#""it's""#),
+            (r#"it's "so""#, r#"'it\'s "so"'"#),
+            ("a\\b\n\t\r\0\x7f", r"'a\\b\n\t\r\x00\x7f'"),
+            ("é\u{a0}\u{ad}\u{200b}\u{2028}\u{3000}", r"'é\xa0\xad\u200b\u2028\u3000'"),
+            ("e\u{301}\u{301}", "'e\u{301}\u{301}'"),
+            ("\u{301}", "'\u{301}'"),
+            ("🦀\u{e000}\u{e0001}\u{378}", r"'🦀\ue000\U000e0001\u0378'"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(text(Kind::Str(value.into())), expected);
+        }
+        assert_eq!(text(Kind::Bytes(Arc::from(&b"'\"\xff\\"[..]))), r#"b'\'"\xff\\'"#);
+    }
+
+    #[test]
+    fn a_deep_value_is_cut() {
+        let mut value = PyValue(Kind::Int(1));
+        for _ in 0..400 {
+            value = PyValue(Kind::List(Arc::new([value])));
+        }
+        assert_eq!(value.to_string(), format!("{}...{}", "[".repeat(251), "]".repeat(251)));
+        assert_eq!(format!("{value:?}"), value.to_string());
+    }
+}

@@ -1,0 +1,351 @@
+//! From any value of serde to Python's data: a tuple stays a tuple, bytes stay bytes, a struct
+//! becomes a `dict`. And from Python's data to any other format.
+
+use std::fmt;
+
+use serde::ser::{self, Serialize, SerializeTuple as _};
+
+use super::{BigInt, Kind, PyValue, exact};
+
+/// What a value of the user's own type is in Python.
+pub(crate) fn to_python<T: ?Sized + Serialize>(value: &T) -> Result<PyValue, String> {
+    value.serialize(ToPython).map_err(|error| error.0)
+}
+
+#[derive(Debug)]
+pub(crate) struct Refusal(String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl ser::Error for Refusal {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Refusal(text.to_string())
+    }
+}
+
+struct ToPython;
+
+/// The elements of what is being built, and the variant of an enum they belong to.
+struct Items {
+    variant: Option<&'static str>,
+    is_tuple: bool,
+    items: Vec<PyValue>,
+}
+
+struct Entries {
+    variant: Option<&'static str>,
+    key: Option<PyValue>,
+    entries: Vec<(PyValue, PyValue)>,
+}
+
+fn within(variant: Option<&'static str>, value: PyValue) -> PyValue {
+    match variant {
+        Some(name) => PyValue::dict([(PyValue::from(name), value)]),
+        None => value,
+    }
+}
+
+impl Items {
+    fn new(variant: Option<&'static str>, is_tuple: bool, size: usize) -> Self {
+        Items { variant, is_tuple, items: Vec::with_capacity(size.min(4096)) }
+    }
+
+    fn push<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Refusal> {
+        self.items.push(value.serialize(ToPython)?);
+        Ok(())
+    }
+
+    fn done(self) -> PyValue {
+        let items = self.items.into();
+        let value = if self.is_tuple { Kind::Tuple(items) } else { Kind::List(items) };
+        within(self.variant, PyValue(value))
+    }
+}
+
+impl Entries {
+    fn new(variant: Option<&'static str>) -> Self {
+        Entries { variant, key: None, entries: Vec::new() }
+    }
+
+    fn push<T: ?Sized + Serialize>(&mut self, key: PyValue, value: &T) -> Result<(), Refusal> {
+        self.entries.push((key, value.serialize(ToPython)?));
+        Ok(())
+    }
+
+    fn done(self) -> PyValue {
+        within(self.variant, PyValue(Kind::Dict(self.entries.into())))
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($method:ident($ty:ty);)*) => {
+        $(fn $method(self, value: $ty) -> Result<PyValue, Refusal> {
+            Ok(PyValue(Kind::Int(value.into())))
+        })*
+    };
+}
+
+impl ser::Serializer for ToPython {
+    type Ok = PyValue;
+    type Error = Refusal;
+    type SerializeSeq = Items;
+    type SerializeTuple = Items;
+    type SerializeTupleStruct = Items;
+    type SerializeTupleVariant = Items;
+    type SerializeMap = Entries;
+    type SerializeStruct = Entries;
+    type SerializeStructVariant = Entries;
+
+    whole_numbers! {
+        serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
+        serialize_u8(u8); serialize_u16(u16); serialize_u32(u32);
+    }
+
+    fn serialize_u64(self, value: u64) -> Result<PyValue, Refusal> {
+        self.serialize_u128(value.into())
+    }
+
+    fn serialize_i128(self, value: i128) -> Result<PyValue, Refusal> {
+        Ok(PyValue(BigInt::kind_of_i128(value)))
+    }
+
+    fn serialize_u128(self, value: u128) -> Result<PyValue, Refusal> {
+        Ok(PyValue(BigInt::kind_of_u128(value)))
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<PyValue, Refusal> {
+        Ok(PyValue(Kind::Bool(value)))
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<PyValue, Refusal> {
+        self.serialize_f64(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<PyValue, Refusal> {
+        Ok(PyValue(Kind::Float(value)))
+    }
+
+    fn serialize_char(self, value: char) -> Result<PyValue, Refusal> {
+        self.serialize_str(value.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, value: &str) -> Result<PyValue, Refusal> {
+        Ok(PyValue::from(value))
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<PyValue, Refusal> {
+        Ok(PyValue(Kind::Bytes(value.into())))
+    }
+
+    fn serialize_none(self) -> Result<PyValue, Refusal> {
+        Ok(PyValue(Kind::None))
+    }
+
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<PyValue, Refusal> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<PyValue, Refusal> {
+        Ok(PyValue(Kind::None))
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<PyValue, Refusal> {
+        Ok(PyValue(Kind::None))
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<PyValue, Refusal> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<PyValue, Refusal> {
+        if name == exact::NAME
+            && let Some(value) = exact::pick_up()
+        {
+            return Ok(value);
+        }
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<PyValue, Refusal> {
+        Ok(within(Some(variant), value.serialize(self)?))
+    }
+
+    fn serialize_seq(self, size: Option<usize>) -> Result<Items, Refusal> {
+        Ok(Items::new(None, false, size.unwrap_or(0)))
+    }
+
+    fn serialize_tuple(self, size: usize) -> Result<Items, Refusal> {
+        Ok(Items::new(None, true, size))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, size: usize) -> Result<Items, Refusal> {
+        Ok(Items::new(None, true, size))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        size: usize,
+    ) -> Result<Items, Refusal> {
+        Ok(Items::new(Some(variant), false, size))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Entries, Refusal> {
+        Ok(Entries::new(None))
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Entries, Refusal> {
+        Ok(Entries::new(None))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Entries, Refusal> {
+        Ok(Entries::new(Some(variant)))
+    }
+}
+
+macro_rules! collect_items {
+    ($($trait:ident::$method:ident;)*) => {
+        $(impl ser::$trait for Items {
+            type Ok = PyValue;
+            type Error = Refusal;
+
+            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Refusal> {
+                self.push(value)
+            }
+
+            fn end(self) -> Result<PyValue, Refusal> {
+                Ok(self.done())
+            }
+        })*
+    };
+}
+
+collect_items! {
+    SerializeSeq::serialize_element;
+    SerializeTuple::serialize_element;
+    SerializeTupleStruct::serialize_field;
+    SerializeTupleVariant::serialize_field;
+}
+
+macro_rules! collect_fields {
+    ($($trait:ident)*) => {
+        $(impl ser::$trait for Entries {
+            type Ok = PyValue;
+            type Error = Refusal;
+
+            fn serialize_field<T: ?Sized + Serialize>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), Refusal> {
+                self.push(PyValue::from(name), value)
+            }
+
+            fn end(self) -> Result<PyValue, Refusal> {
+                Ok(self.done())
+            }
+        })*
+    };
+}
+
+collect_fields! { SerializeStruct SerializeStructVariant }
+
+impl ser::SerializeMap for Entries {
+    type Ok = PyValue;
+    type Error = Refusal;
+
+    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Refusal> {
+        self.key = Some(key.serialize(ToPython)?);
+        Ok(())
+    }
+
+    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Refusal> {
+        let key = self.key.take().unwrap_or(PyValue(Kind::None));
+        self.push(key, value)
+    }
+
+    fn end(self) -> Result<PyValue, Refusal> {
+        Ok(self.done())
+    }
+}
+
+impl Serialize for PyValue {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        exact::put_down(self.clone());
+        let done = serializer.serialize_newtype_struct(exact::NAME, &Nearest(self));
+        exact::pick_up();
+        done
+    }
+}
+
+/// A value as formats that are not Python's can have it.
+struct Nearest<'a>(&'a PyValue);
+
+impl Serialize for Nearest<'_> {
+    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.0 {
+            Kind::None => serializer.serialize_none(),
+            Kind::Bool(value) => serializer.serialize_bool(*value),
+            Kind::Int(value) => serializer.serialize_i64(*value),
+            Kind::BigInt(value) => serialize_big(value, serializer),
+            Kind::Float(value) => serializer.serialize_f64(*value),
+            Kind::Str(text) => serializer.serialize_str(text),
+            Kind::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            Kind::Tuple(items) => {
+                let mut tuple = serializer.serialize_tuple(items.len())?;
+                items.iter().try_for_each(|item| tuple.serialize_element(&Nearest(item)))?;
+                tuple.end()
+            }
+            Kind::List(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+                serializer.collect_seq(items.iter().map(Nearest))
+            }
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                serializer.collect_map(pairs.iter().map(|(key, value)| (Nearest(key), Nearest(value))))
+            }
+            Kind::TimeDelta(..) => serializer.serialize_f64(self.0.seconds().unwrap_or_default()),
+            Kind::DateTime(_) | Kind::Date(_) | Kind::Time(_) | Kind::Decimal(_) | Kind::Uuid(_) => {
+                serializer.serialize_str(&self.0.text().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// JSON knows numbers of any size; serde_json gets those that Rust does not know as text to copy.
+fn serialize_big<S: ser::Serializer>(value: &BigInt, serializer: S) -> Result<S::Ok, S::Error> {
+    match (value.as_i128(), value.as_u128()) {
+        (Some(value), _) => serializer.serialize_i128(value),
+        (_, Some(value)) => serializer.serialize_u128(value),
+        _ => serde_json::value::RawValue::from_string(value.to_string())
+            .map_err(ser::Error::custom)?
+            .serialize(serializer),
+    }
+}

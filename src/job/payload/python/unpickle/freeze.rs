@@ -1,0 +1,294 @@
+//! Turns what was read into a value, each thing once, so that what is shared stays shared.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+
+use chrono::{NaiveDate, Timelike};
+use uuid::Uuid;
+
+use super::super::{Kind, Pairs, PyValue};
+use super::{DEPTH, EXPANDED_BYTES, EXPANDED_NODES, Index, Node, Shape, only_python, too_deep, too_much};
+
+pub(super) fn freeze(nodes: Vec<Node>, root: Index) -> Result<PyValue, String> {
+    let order = order(&nodes, root)?;
+    check_size(&nodes, &order)?;
+    let keys = find_keys(&nodes, &order);
+    let mut freezer = Freezer {
+        ids: vec![0; nodes.len()],
+        nodes,
+        keys,
+        equal: HashMap::new(),
+        seen: vec![(0, 0)],
+        owner: 0,
+    };
+    for index in order {
+        freezer.freeze(index)?;
+    }
+    Ok(freezer.value(root))
+}
+
+fn children(node: &Node) -> &[Index] {
+    match node {
+        Node::Many(_, items) => items,
+        _ => &[],
+    }
+}
+
+/// All that belongs to the value, each thing after those it holds.
+fn order(nodes: &[Node], root: Index) -> Result<Vec<Index>, String> {
+    const OPEN: u16 = u16::MAX;
+    let mut heights = vec![0u16; nodes.len()];
+    let mut order = Vec::new();
+    let mut path: Vec<(Index, usize, u16)> = vec![(root, 0, 0)];
+    while let Some((index, next, height)) = path.pop() {
+        let at = index as usize;
+        heights[at] = OPEN;
+        let Some(child) = children(&nodes[at]).get(next) else {
+            heights[at] = height + 1;
+            order.push(index);
+            continue;
+        };
+        // A plain value in `DEPTH` containers makes a chain of one more.
+        let chain = match heights[*child as usize] {
+            OPEN => return Err("the payload holds something that contains itself".to_owned()),
+            0 => {
+                path.extend([(index, next, height), (*child, 0, 0)]);
+                path.len()
+            }
+            below => {
+                path.push((index, next + 1, height.max(below)));
+                path.len() + usize::from(below)
+            }
+        };
+        if chain > DEPTH + 1 {
+            return Err(too_deep());
+        }
+    }
+    Ok(order)
+}
+
+/// A small pickle can say "twice that" many times over: what it means is counted, not what it says.
+fn check_size(nodes: &[Node], order: &[Index]) -> Result<(), String> {
+    let mut sizes = vec![(0usize, 0usize); nodes.len()];
+    for index in order {
+        let node = &nodes[*index as usize];
+        let mut size = (1, leaf_bytes(node));
+        for child in children(node) {
+            let below = sizes[*child as usize];
+            size = (size.0 + below.0, size.1 + below.1);
+            if size.0 > EXPANDED_NODES || size.1 > EXPANDED_BYTES {
+                return Err(too_much());
+            }
+        }
+        sizes[*index as usize] = size;
+    }
+    Ok(())
+}
+
+fn leaf_bytes(node: &Node) -> usize {
+    match node {
+        Node::Leaf(Kind::Str(text) | Kind::Decimal(text)) => text.len(),
+        Node::Leaf(Kind::Bytes(bytes)) => bytes.len(),
+        Node::Leaf(Kind::BigInt(number)) => number.to_le_bytes().len(),
+        _ => 0,
+    }
+}
+
+/// Which things are keys, items of sets, or parts of such: only those must be compared.
+fn find_keys(nodes: &[Node], order: &[Index]) -> Vec<bool> {
+    let mut keys = vec![false; nodes.len()];
+    // Backwards, so that what holds a thing comes before it.
+    for index in order.iter().rev() {
+        let Node::Many(shape, items) = &nodes[*index as usize] else { continue };
+        match shape {
+            Shape::Set | Shape::FrozenSet => items.iter().for_each(|item| keys[*item as usize] = true),
+            Shape::Dict | Shape::OrderedDict => {
+                items.iter().step_by(2).for_each(|key| keys[*key as usize] = true);
+            }
+            Shape::Tuple if keys[*index as usize] => {
+                items.iter().for_each(|item| keys[*item as usize] = true);
+            }
+            Shape::Tuple | Shape::List => {}
+        }
+    }
+    keys
+}
+
+/// What makes two keys equal in Python. Parts are named by their number, so none is compared twice.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    None,
+    Int(i128),
+    Large(Vec<u8>),
+    Float(u64),
+    /// Equal to nothing but the same object.
+    NotANumber(Index),
+    Str(Arc<str>),
+    Bytes(Arc<[u8]>),
+    Decimal(Arc<str>),
+    /// Microseconds of UTC, or of no zone.
+    Moment(i64, bool),
+    Time(i64, bool),
+    Date(NaiveDate),
+    TimeDelta(i32, u32, u32),
+    Uuid(Uuid),
+    Tuple(Vec<u32>),
+    FrozenSet(Vec<u32>),
+}
+
+struct Freezer {
+    nodes: Vec<Node>,
+    keys: Vec<bool>,
+    /// The number of each key, the same for equal ones; zero for what is none.
+    ids: Vec<u32>,
+    equal: HashMap<Key, u32>,
+    /// By number of a key: the last container that had it, and where.
+    seen: Vec<(u32, u32)>,
+    owner: u32,
+}
+
+impl Freezer {
+    fn freeze(&mut self, index: Index) -> Result<(), String> {
+        let at = index as usize;
+        let kind = match mem::replace(&mut self.nodes[at], Node::Zone(0)) {
+            Node::Leaf(kind) => kind,
+            Node::Uuid(Some(uuid)) => Kind::Uuid(uuid),
+            Node::Uuid(None) => return Err("the payload holds an UUID without its number".to_owned()),
+            Node::Zone(_) => return Err(only_python("datetime.timezone")),
+            Node::Class(class) => return Err(only_python(&class.name())),
+            Node::Many(shape, items) => self.container(at, shape, &items)?,
+        };
+        if self.keys[at] && self.ids[at] == 0 {
+            let key = leaf_key(&kind, index).ok_or_else(|| unhashable(&kind))?;
+            self.ids[at] = self.number(key);
+        }
+        self.nodes[at] = Node::Leaf(kind);
+        Ok(())
+    }
+
+    fn container(&mut self, at: usize, shape: Shape, items: &[Index]) -> Result<Kind, String> {
+        Ok(match shape {
+            Shape::List => Kind::List(self.all(items)),
+            Shape::Tuple => {
+                if self.keys[at] {
+                    let ids = items.iter().map(|item| self.ids[*item as usize]).collect();
+                    self.ids[at] = self.number(Key::Tuple(ids));
+                }
+                Kind::Tuple(self.all(items))
+            }
+            Shape::Set => {
+                let unique = self.unique(items);
+                Kind::Set(self.all(&unique))
+            }
+            Shape::FrozenSet => {
+                let unique = self.unique(items);
+                if self.keys[at] {
+                    let mut ids: Vec<u32> = unique.iter().map(|item| self.ids[*item as usize]).collect();
+                    ids.sort_unstable();
+                    self.ids[at] = self.number(Key::FrozenSet(ids));
+                }
+                Kind::FrozenSet(self.all(&unique))
+            }
+            Shape::Dict => Kind::Dict(self.pairs(items)),
+            Shape::OrderedDict => Kind::OrderedDict(self.pairs(items)),
+        })
+    }
+
+    fn number(&mut self, key: Key) -> u32 {
+        let next = self.seen.len() as u32;
+        let number = *self.equal.entry(key).or_insert(next);
+        if number == next {
+            self.seen.push((0, 0));
+        }
+        number
+    }
+
+    fn value(&self, index: Index) -> PyValue {
+        match &self.nodes[index as usize] {
+            Node::Leaf(kind) => PyValue(kind.clone()),
+            // What is held stands before what holds it, so all is a leaf by now.
+            _ => PyValue(Kind::None),
+        }
+    }
+
+    fn all(&self, items: &[Index]) -> Arc<[PyValue]> {
+        items.iter().map(|item| self.value(*item)).collect()
+    }
+
+    /// Of equal ones the first.
+    fn unique(&mut self, items: &[Index]) -> Vec<Index> {
+        self.owner += 1;
+        let mut unique = Vec::with_capacity(items.len());
+        for item in items {
+            let seen = &mut self.seen[self.ids[*item as usize] as usize];
+            if seen.0 != self.owner {
+                *seen = (self.owner, 0);
+                unique.push(*item);
+            }
+        }
+        unique
+    }
+
+    /// Of equal keys the first, with the value of the last.
+    fn pairs(&mut self, items: &[Index]) -> Pairs {
+        self.owner += 1;
+        let mut pairs: Vec<(PyValue, PyValue)> = Vec::with_capacity(items.len() / 2);
+        for pair in items.chunks_exact(2) {
+            let value = self.value(pair[1]);
+            let seen = &mut self.seen[self.ids[pair[0] as usize] as usize];
+            if seen.0 == self.owner {
+                pairs[seen.1 as usize].1 = value;
+            } else {
+                *seen = (self.owner, pairs.len() as u32);
+                pairs.push((self.value(pair[0]), value));
+            }
+        }
+        pairs.into()
+    }
+}
+
+fn leaf_key(kind: &Kind, index: Index) -> Option<Key> {
+    Some(match kind {
+        Kind::None => Key::None,
+        Kind::Bool(flag) => Key::Int(i128::from(*flag)),
+        Kind::Int(number) => Key::Int(i128::from(*number)),
+        Kind::BigInt(number) => match number.as_i128() {
+            Some(number) => Key::Int(number),
+            None => Key::Large(number.to_le_bytes()),
+        },
+        Kind::Float(number) if number.is_nan() => Key::NotANumber(index),
+        // A whole float equals the whole number. The largest ones stay apart: nobody has both as keys.
+        Kind::Float(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(126) => {
+            Key::Int(*number as i128)
+        }
+        Kind::Float(number) => Key::Float(number.to_bits()),
+        Kind::Str(text) => Key::Str(text.clone()),
+        Kind::Bytes(bytes) => Key::Bytes(bytes.clone()),
+        Kind::Decimal(text) => text.parse().map_or_else(|_| Key::Decimal(text.clone()), Key::Int),
+        Kind::DateTime(moment) => {
+            let micros = moment.naive.and_utc().timestamp_micros();
+            Key::Moment(micros - moment.offset.unwrap_or(0), moment.offset.is_some())
+        }
+        Kind::Time(clock) => {
+            let seconds = i64::from(clock.time.num_seconds_from_midnight());
+            let micros = seconds * 1_000_000 + i64::from(clock.time.nanosecond() / 1000);
+            Key::Time(micros - clock.offset.unwrap_or(0), clock.offset.is_some())
+        }
+        Kind::Date(date) => Key::Date(*date),
+        Kind::TimeDelta(days, seconds, micros) => Key::TimeDelta(*days, *seconds, *micros),
+        Kind::Uuid(uuid) => Key::Uuid(*uuid),
+        // Tuples and frozen sets have their number already.
+        Kind::List(_) | Kind::Tuple(_) | Kind::Set(_) | Kind::FrozenSet(_) => return None,
+        Kind::Dict(_) | Kind::OrderedDict(_) => return None,
+    })
+}
+
+fn unhashable(kind: &Kind) -> String {
+    let name = match kind {
+        Kind::List(_) => "list",
+        Kind::Set(_) => "set",
+        _ => "dictionary",
+    };
+    format!("the payload has a {name} as a key or in a set")
+}

@@ -1,0 +1,245 @@
+//! Reads a pickle without running any of it: plain data is built, and what only Python has is refused.
+//!
+//! A pickle comes from Redis, so nothing in it is trusted: no length, no depth, no number of things.
+
+mod freeze;
+mod objects;
+mod opcodes;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use self::objects::Class;
+pub(crate) use self::text::is_decimal;
+use super::{Kind, PyValue};
+
+const INPUT_BYTES: usize = 64 << 20;
+
+/// How many things a pickle may make.
+const NODES: usize = 4_000_000;
+
+/// How deep they may be nested.
+const DEPTH: usize = 200;
+
+/// How many things the value may hold, where what is shared counts each time it appears.
+const EXPANDED_NODES: usize = 20_000_000;
+
+/// How many bytes of text and bytes the value may hold, counted the same way.
+const EXPANDED_BYTES: usize = 512 << 20;
+
+/// How many bytes may be copied from one thing to another. Honest pickles copy what they hold once.
+const COPIED_BYTES: usize = INPUT_BYTES;
+
+/// How many tuples or lists may be open at a time.
+const MARKS: usize = 1000;
+
+/// Reads what Python pickled, in any protocol, or says what stands against it.
+pub(crate) fn unpickle(bytes: &[u8]) -> Result<PyValue, String> {
+    if bytes.len() > INPUT_BYTES {
+        return Err(format!("the pickle is larger than {INPUT_BYTES} bytes"));
+    }
+    let mut reader = Reader {
+        rest: bytes,
+        nodes: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        pushed: 0,
+        copied: 0,
+    };
+    while let op = reader.byte()?
+        && op != b'.'
+    {
+        reader.step(op)?;
+    }
+    let root = reader.pop()?;
+    freeze::freeze(reader.nodes, root)
+}
+
+/// Where a thing stands among the nodes. Only `Reader::add` makes one, so it always points to a node.
+type Index = u32;
+
+/// A thing that is being read. Containers are filled after others refer to them.
+#[derive(Clone)]
+enum Node {
+    Leaf(Kind),
+    /// The items; for dictionaries keys and values in turn.
+    Many(Shape, Vec<Index>),
+    /// An UUID is made without its number, which is set later.
+    Uuid(Option<Uuid>),
+    /// A `datetime.timezone`: microseconds east of UTC.
+    Zone(i64),
+    Class(Class),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Shape {
+    List,
+    Tuple,
+    Set,
+    FrozenSet,
+    Dict,
+    OrderedDict,
+}
+
+/// The machine that a pickle is a program for.
+struct Reader<'a> {
+    rest: &'a [u8],
+    nodes: Vec<Node>,
+    stack: Vec<Index>,
+    /// How high the stack was at each open mark.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Index>,
+    pushed: usize,
+    copied: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(cut_short)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let (taken, rest) = self.rest.split_first_chunk().ok_or_else(cut_short)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, String> {
+        Ok(u8::from_le_bytes(self.array()?))
+    }
+
+    /// What follows a length of so many bytes.
+    fn sized(&mut self, width: usize) -> Result<&'a [u8], String> {
+        let mut length = [0; 8];
+        length[..width].copy_from_slice(self.take(width)?);
+        self.take(usize::try_from(u64::from_le_bytes(length)).map_err(|_| cut_short())?)
+    }
+
+    /// What stands before the next line feed.
+    fn line(&mut self) -> Result<&'a [u8], String> {
+        let length = self.rest.iter().position(|byte| *byte == b'\n').ok_or_else(cut_short)?;
+        let line = self.take(length)?;
+        self.take(1)?;
+        Ok(line)
+    }
+
+    fn text_line(&mut self) -> Result<&'a str, String> {
+        text::utf8(self.line()?)
+    }
+
+    fn node(&self, index: Index) -> &Node {
+        &self.nodes[index as usize]
+    }
+
+    fn node_mut(&mut self, index: Index) -> &mut Node {
+        &mut self.nodes[index as usize]
+    }
+
+    fn leaf(&self, index: Index) -> Option<&Kind> {
+        match self.node(index) {
+            Node::Leaf(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, node: Node) -> Result<(), String> {
+        if self.nodes.len() >= NODES {
+            return Err(format!("the pickle makes more than {NODES} things"));
+        }
+        self.nodes.push(node);
+        self.push((self.nodes.len() - 1) as Index)
+    }
+
+    fn push(&mut self, index: Index) -> Result<(), String> {
+        self.pushed += 1;
+        if self.pushed > EXPANDED_NODES {
+            return Err(too_much());
+        }
+        self.stack.push(index);
+        Ok(())
+    }
+
+    /// Below the last mark nothing may be taken.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    fn top(&self) -> Result<Index, String> {
+        self.stack[self.floor()..].last().copied().ok_or_else(underflow)
+    }
+
+    fn pop(&mut self) -> Result<Index, String> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    fn pop_array<const N: usize>(&mut self) -> Result<[Index; N], String> {
+        let items = *self.stack[self.floor()..].last_chunk().ok_or_else(underflow)?;
+        self.stack.truncate(self.stack.len() - N);
+        Ok(items)
+    }
+
+    fn mark(&mut self) -> Result<(), String> {
+        if self.marks.len() >= MARKS {
+            return Err(too_deep());
+        }
+        self.marks.push(self.stack.len());
+        Ok(())
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<Index>, String> {
+        let mark =
+            self.marks.pop().ok_or_else(|| "the pickle ends something that it did not begin".to_owned())?;
+        Ok(self.stack.split_off(mark))
+    }
+
+    fn remember(&mut self, number: u32) -> Result<(), String> {
+        if self.memo.len() >= NODES {
+            return Err(too_much());
+        }
+        self.memo.insert(number, self.top()?);
+        Ok(())
+    }
+
+    fn recall(&mut self, number: u32) -> Result<(), String> {
+        match self.memo.get(&number) {
+            Some(index) => self.push(*index),
+            None => Err(format!("the pickle refers to number {number}, which it did not store")),
+        }
+    }
+
+    /// Guards against a pickle that copies one large thing again and again.
+    fn copying(&mut self, bytes: usize) -> Result<(), String> {
+        self.copied = self.copied.saturating_add(bytes);
+        if self.copied > COPIED_BYTES { Err(too_much()) } else { Ok(()) }
+    }
+}
+
+fn cut_short() -> String {
+    "the pickle is cut short".to_owned()
+}
+
+fn underflow() -> String {
+    "the pickle takes more than it made".to_owned()
+}
+
+fn too_much() -> String {
+    "the pickle makes more data than is allowed".to_owned()
+}
+
+fn too_deep() -> String {
+    format!("the payload is nested more than {DEPTH} deep")
+}
+
+fn only_python(what: &str) -> String {
+    format!("the payload holds a {what}, which only Python can read")
+}

@@ -1,0 +1,235 @@
+//! What each opcode of a pickle does.
+
+use super::super::{BigInt, Kind};
+use super::text;
+use super::{Index, Node, Reader, Shape, cut_short, only_python};
+
+impl Reader<'_> {
+    pub(super) fn step(&mut self, op: u8) -> Result<(), String> {
+        match op {
+            b'N' | b'I' | b'J' | b'K' | b'M' | b'L' | b'F' | b'G' | 0x88..=0x8b => self.number(op),
+            b'V' | b'X' | b'S' | b'T' | b'U' | b'B' | b'C' | 0x8c..=0x8e => self.string(op),
+            b')' | b't' | b'l' | b'd' | 0x85..=0x87 | b']' | b'}' | 0x8f | 0x91 => self.container(op),
+            b'a' | b'e' | b's' | b'u' | 0x90 => self.fill(op),
+            b'c' | b'i' | b'o' | b'R' | b'b' | 0x81 | 0x92 | 0x93 => self.object(op),
+            _ => self.control(op),
+        }
+    }
+
+    fn number(&mut self, op: u8) -> Result<(), String> {
+        let kind = match op {
+            b'N' => Kind::None,
+            0x88 => Kind::Bool(true),
+            0x89 => Kind::Bool(false),
+            b'I' => match self.line()? {
+                b"00" => Kind::Bool(false),
+                b"01" => Kind::Bool(true),
+                line => BigInt::kind_of_decimal(text::utf8(line)?.trim())?,
+            },
+            b'L' => {
+                let line = self.text_line()?.trim();
+                BigInt::kind_of_decimal(line.strip_suffix('L').unwrap_or(line))?
+            }
+            b'J' => Kind::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            b'K' => Kind::Int(i64::from(self.byte()?)),
+            b'M' => Kind::Int(i64::from(u16::from_le_bytes(self.array()?))),
+            0x8a => BigInt::kind_of_le_bytes(self.sized(1)?)?,
+            0x8b => BigInt::kind_of_le_bytes(self.sized(4)?)?,
+            b'F' => {
+                let line = self.text_line()?.trim();
+                Kind::Float(line.parse().map_err(|_| "the pickle holds a float that is not one".to_owned())?)
+            }
+            b'G' => Kind::Float(f64::from_be_bytes(self.array()?)),
+            _ => return Err(refused(op)),
+        };
+        self.add(Node::Leaf(kind))
+    }
+
+    fn string(&mut self, op: u8) -> Result<(), String> {
+        let kind = match op {
+            b'V' => Kind::Str(text::raw_unicode(self.line()?)?.into()),
+            b'X' => Kind::Str(text::utf8(self.sized(4)?)?.into()),
+            0x8c => Kind::Str(text::utf8(self.sized(1)?)?.into()),
+            0x8d => Kind::Str(text::utf8(self.sized(8)?)?.into()),
+            b'S' => Kind::Str(text::quoted(self.line()?)?.into()),
+            b'T' => Kind::Str(text::ascii(self.sized(4)?)?.into()),
+            b'U' => Kind::Str(text::ascii(self.sized(1)?)?.into()),
+            b'B' => Kind::Bytes(self.sized(4)?.into()),
+            b'C' => Kind::Bytes(self.sized(1)?.into()),
+            0x8e => Kind::Bytes(self.sized(8)?.into()),
+            _ => return Err(refused(op)),
+        };
+        self.add(Node::Leaf(kind))
+    }
+
+    fn container(&mut self, op: u8) -> Result<(), String> {
+        let (shape, items) = match op {
+            b')' => (Shape::Tuple, Vec::new()),
+            0x85 => (Shape::Tuple, self.pop_array::<1>()?.to_vec()),
+            0x86 => (Shape::Tuple, self.pop_array::<2>()?.to_vec()),
+            0x87 => (Shape::Tuple, self.pop_array::<3>()?.to_vec()),
+            b't' => (Shape::Tuple, self.pop_to_mark()?),
+            b']' => (Shape::List, Vec::new()),
+            b'l' => (Shape::List, self.pop_to_mark()?),
+            b'}' => (Shape::Dict, Vec::new()),
+            b'd' => (Shape::Dict, even(self.pop_to_mark()?)?),
+            0x8f => (Shape::Set, Vec::new()),
+            0x91 => (Shape::FrozenSet, self.pop_to_mark()?),
+            _ => return Err(refused(op)),
+        };
+        self.add(Node::Many(shape, items))
+    }
+
+    fn fill(&mut self, op: u8) -> Result<(), String> {
+        let items = match op {
+            b'a' => self.pop_array::<1>()?.to_vec(),
+            b's' => self.pop_array::<2>()?.to_vec(),
+            b'u' => even(self.pop_to_mark()?)?,
+            _ => self.pop_to_mark()?,
+        };
+        let top = self.top()?;
+        match (op, self.node_mut(top)) {
+            (b'a' | b'e', Node::Many(Shape::List, old))
+            | (b's' | b'u', Node::Many(Shape::Dict | Shape::OrderedDict, old))
+            | (0x90, Node::Many(Shape::Set, old)) => {
+                old.extend(items);
+                Ok(())
+            }
+            _ => Err("the pickle fills something that cannot be filled so".to_owned()),
+        }
+    }
+
+    fn object(&mut self, op: u8) -> Result<(), String> {
+        match op {
+            b'c' => {
+                let (module, name) = (self.text_line()?, self.text_line()?);
+                self.global(module, name)
+            }
+            0x93 => {
+                let [module, name] = self.pop_array()?;
+                let (Some(Kind::Str(module)), Some(Kind::Str(name))) = (self.leaf(module), self.leaf(name))
+                else {
+                    return Err("the pickle names a class with something else than text".to_owned());
+                };
+                let (module, name) = (module.clone(), name.clone());
+                self.global(&module, &name)
+            }
+            b'R' => {
+                let [class, arguments] = self.pop_array()?;
+                self.call(class, arguments)
+            }
+            0x81 => {
+                let [class, arguments] = self.pop_array()?;
+                self.construct(class, arguments)
+            }
+            0x92 => {
+                let [class, arguments, named] = self.pop_array()?;
+                match self.node(named) {
+                    Node::Many(Shape::Dict, named) if named.is_empty() => self.construct(class, arguments),
+                    _ => Err("the pickle makes an object with named arguments".to_owned()),
+                }
+            }
+            b'i' => {
+                let (module, name) = (self.text_line()?, self.text_line()?);
+                let arguments = self.pop_to_mark()?;
+                self.global(module, name)?;
+                let class = self.pop()?;
+                self.instance(class, arguments)
+            }
+            b'o' => {
+                let mut items = self.pop_to_mark()?.into_iter();
+                let class = items.next().ok_or_else(super::underflow)?;
+                self.instance(class, items.collect())
+            }
+            b'b' => {
+                let state = self.pop()?;
+                let object = self.top()?;
+                self.set_state(object, state)
+            }
+            _ => Err(refused(op)),
+        }
+    }
+
+    fn instance(&mut self, class: Index, arguments: Vec<Index>) -> Result<(), String> {
+        self.add(Node::Many(Shape::Tuple, arguments))?;
+        let arguments = self.pop()?;
+        self.call(class, arguments)
+    }
+
+    fn control(&mut self, op: u8) -> Result<(), String> {
+        match op {
+            0x80 => match self.byte()? {
+                0..=5 => Ok(()),
+                version => Err(format!("the pickle has protocol {version}, and only 0 to 5 are known")),
+            },
+            0x95 => match usize::try_from(u64::from_le_bytes(self.array()?)) {
+                Ok(length) if length <= self.rest.len() => Ok(()),
+                _ => Err(cut_short()),
+            },
+            b'(' => self.mark(),
+            b'0' if !self.marks.is_empty() && self.stack.len() == self.floor() => {
+                self.marks.pop();
+                Ok(())
+            }
+            b'0' => self.pop().map(drop),
+            b'1' => self.pop_to_mark().map(drop),
+            b'2' => {
+                let top = self.top()?;
+                self.push(top)
+            }
+            b'p' => {
+                let number = memo_number(self.text_line()?)?;
+                self.remember(number)
+            }
+            b'q' => {
+                let number = u32::from(self.byte()?);
+                self.remember(number)
+            }
+            b'r' => {
+                let number = u32::from_le_bytes(self.array()?);
+                self.remember(number)
+            }
+            0x94 => self.remember(self.memo.len() as u32),
+            b'g' => {
+                let number = memo_number(self.text_line()?)?;
+                self.recall(number)
+            }
+            b'h' => {
+                let number = u32::from(self.byte()?);
+                self.recall(number)
+            }
+            b'j' => {
+                let number = u32::from_le_bytes(self.array()?);
+                self.recall(number)
+            }
+            _ => Err(refused(op)),
+        }
+    }
+}
+
+fn even(items: Vec<Index>) -> Result<Vec<Index>, String> {
+    if items.len().is_multiple_of(2) {
+        Ok(items)
+    } else {
+        Err("the pickle has a key without a value".to_owned())
+    }
+}
+
+fn memo_number(line: &str) -> Result<u32, String> {
+    line.trim().parse().map_err(|_| "the pickle refers to something that is not a number".to_owned())
+}
+
+fn refused(op: u8) -> String {
+    let name = match op {
+        b'P' => "PERSID",
+        b'Q' => "BINPERSID",
+        0x82 => "EXT1",
+        0x83 => "EXT2",
+        0x84 => "EXT4",
+        0x96 => return only_python("builtins.bytearray"),
+        0x97 => "NEXT_BUFFER",
+        0x98 => "READONLY_BUFFER",
+        _ => return format!("the pickle has an unknown opcode, 0x{op:02x}"),
+    };
+    format!("the pickle has the opcode {name}, which only Python can follow")
+}

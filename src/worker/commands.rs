@@ -1,0 +1,93 @@
+//! Commands from elsewhere: RQ's messages on a channel of the worker's own. What cannot be
+//! understood changes nothing.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::message::{Message, Order};
+use super::stop::Stopper;
+use super::{Helper, Options};
+use crate::error::Result;
+use crate::store::Store;
+
+/// How soon the thread notices that the worker ends.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long it waits before it connects again.
+const AGAIN_IN: Duration = Duration::from_secs(1);
+
+pub(super) fn start(
+    store: &Arc<Store>,
+    options: &Options,
+    stopper: &Stopper,
+    inbox: &Sender<Message>,
+) -> Helper {
+    let listener = Listener {
+        store: Arc::clone(store),
+        channel: store.keys.commands(&options.name),
+        stopper: stopper.clone(),
+        inbox: inbox.clone(),
+    };
+    Helper::start("rq-rs commands", move |stop| listener.run(stop))
+}
+
+/// RQ's messages. Fields that are not needed are not looked at.
+#[derive(Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+enum Command {
+    Shutdown,
+    KillHorse,
+    StopJob { job_id: String },
+    StopExecution { job_id: String, execution_id: String },
+}
+
+struct Listener {
+    store: Arc<Store>,
+    channel: String,
+    stopper: Stopper,
+    inbox: Sender<Message>,
+}
+
+impl Listener {
+    fn run(&self, stop: &Receiver<()>) {
+        loop {
+            match self.listen(stop) {
+                Ok(()) => return,
+                // The dispatcher tells people about an outage.
+                Err(error) => log::debug!(target: "rq_rs", "commands cannot be heard: {error}"),
+            }
+            if stop.recv_timeout(AGAIN_IN) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn listen(&self, stop: &Receiver<()>) -> Result<()> {
+        self.store.line(LOOK_EVERY)?.messages(&self.channel, LOOK_EVERY, |message| {
+            if let Some(text) = message {
+                self.obey(&text);
+            }
+            !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
+        })
+    }
+
+    fn obey(&self, text: &[u8]) {
+        let order = match serde_json::from_slice(text) {
+            Ok(Command::Shutdown) => return self.stopper.stop(),
+            Ok(Command::KillHorse) => Order::Kill,
+            Ok(Command::StopJob { job_id }) => Order::Stop { job: job_id, execution: None },
+            Ok(Command::StopExecution { job_id, execution_id }) => {
+                Order::Stop { job: job_id, execution: Some(execution_id) }
+            }
+            Err(error) => {
+                let text = String::from_utf8_lossy(text);
+                let text = super::event::Printable(&text).to_string();
+                return log::warn!(target: "rq_rs", "a command that cannot be understood: {text}: {error}");
+            }
+        };
+        // A worker that has ended obeys no more.
+        let _ = self.inbox.send(Message::Order(order));
+    }
+}
