@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut, entry_of, iso};
+use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut, deflate, entry_of, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// Error text is kept up to this size; more is cut, and says so.
@@ -87,8 +87,11 @@ pub(crate) fn end(
             *status
         }
         Verdict::Retry { delay, error } => {
-            if !facts.keeps_books {
-                ending.field("exc_info", cut(error, ERROR_LIMIT));
+            // RQ's stream of results has no entry for it.
+            let error = cut(error, ERROR_LIMIT);
+            match facts.keeps_books {
+                true => ending.field("exc_info", deflate(error.as_bytes())),
+                false => ending.field("exc_info", error),
             }
             ending.try_again(record, *delay)
         }
@@ -101,12 +104,12 @@ pub(crate) fn end(
     };
     if verdict != Verdict::PutBack {
         ending.field("ended_at", iso(now));
-        // A Python requeue keeps the field, and the next try starts from none.
-        if facts.keeps_books || matches!(verdict, Verdict::Retry { .. }) {
-            ending.field("deliveries", "0");
-        }
     }
-    if facts.keeps_books {
+    if facts.keeps_books && verdict != Verdict::PutBack {
+        if record.exc_info.is_some() && !matches!(verdict, Verdict::Retry { .. }) {
+            // What an earlier try left; RQ keeps an empty one too.
+            ending.field("exc_info", deflate(b""));
+        }
         let error = |text: &str| cut(text, ERROR_LIMIT);
         let ran = (running.execution.as_str(), running.started_at, now);
         ending.entry = entry_of(&verdict, record, &ending.worker, ran, error);
@@ -127,6 +130,7 @@ impl Ending {
     }
 
     fn try_again(&mut self, record: &Record, delay: Duration) -> Status {
+        self.field("deliveries", "0");
         self.field("number_of_retries", (record.number_of_retries + 1).to_string());
         if let Some(left) = record.retries_left {
             self.field("retries_left", left.saturating_sub(1).to_string());

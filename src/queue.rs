@@ -180,13 +180,8 @@ impl Queue {
             Some(id) => id.to_owned(),
             None => uuid::Uuid::new_v4().to_string(),
         };
-        let prepared = Prepared {
-            id,
-            at_front: job.is_at_front(),
-            expires: job.expires(),
-            fields: job.fields(&self.name, self.wire, Utc::now(), fastrand::f64)?,
-        };
-        let size = prepared.size();
+        let written = job.fields(&self.name, self.wire, Utc::now(), fastrand::f64)?;
+        let size = written.size;
         if size > self.max_payload {
             return Err(Error::TooLarge {
                 what: format!("the payload of {}", job.handler()),
@@ -194,7 +189,8 @@ impl Queue {
                 limit: self.max_payload,
             });
         }
-        Ok(prepared)
+        let (at_front, expires) = (job.is_at_front(), job.expires());
+        Ok(Prepared { id, at_front, expires, fields: written.fields })
     }
 
     /// One script call. Repeating it after a lost reply does not enqueue twice.

@@ -39,7 +39,7 @@ pub(crate) fn leases(
         .arg(store.keys.job_prefix())
         .arg(BATCH)
         .arg(LEASES)
-        .arg(store.facts.margin.as_secs());
+        .arg(store.facts.overdue().as_secs());
     let mut endings = Vec::new();
     for one in reply::list(store.ask(&look)?)? {
         let mut parts = reply::list(one)?.into_iter();
@@ -75,7 +75,7 @@ fn take_over(
         let error = format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
         Outcome::Crashed { error }
     };
-    let within = if is_ours { facts.margin } else { Duration::ZERO };
+    let within = if is_ours { facts.overdue() } else { Duration::ZERO };
     let verdict = decide(outcome, &Attempts::of(&record), max_deliveries);
     let started_at = record.started_at.unwrap_or(now);
     let worker = record.worker_name.clone().unwrap_or_default();

@@ -101,6 +101,12 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// How far ahead the score of a lease of ours still is when the lease has passed. A score that was
+    /// cut to whole seconds may be up to one earlier than it should be.
+    pub(crate) fn overdue(&self) -> Duration {
+        if self.whole_seconds { self.margin.saturating_sub(Duration::from_secs(1)) } else { self.margin }
+    }
+
     /// `LRANGE` bounds of a page counted from the next id, and whether the reply is back to front.
     pub(crate) fn page(&self, offset: usize, limit: usize) -> (i64, i64, bool) {
         let (first, behind) = (offset as i64, (offset + limit) as i64);

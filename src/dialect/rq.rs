@@ -23,6 +23,6 @@ pub(super) const FACTS: Facts = Facts {
     margin: Duration::from_secs(45),
     whole_seconds: true,
     // A Python worker that has just taken an id is not disturbed; its maintenance waits 60 s.
-    forgotten: Duration::from_secs(30),
+    forgotten: Duration::from_secs(20),
     keeps_books: true,
 };

@@ -38,6 +38,12 @@ const EMPTY_IN_RQ: [&str; 8] = [
     "group_id",
 ];
 
+/// The fields of a new job, and their size before anything is compressed.
+pub(crate) struct Written {
+    pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) size: usize,
+}
+
 /// A job that is not enqueued yet.
 ///
 /// ```
@@ -204,11 +210,12 @@ impl NewJob {
         wire: Wire,
         now: DateTime<Utc>,
         dice: impl FnMut() -> f64,
-    ) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    ) -> Result<Written> {
         self.check()?;
         let none = Arguments::default();
         let arguments = self.arguments.as_ref().unwrap_or(&none);
         let data = write_call(&self.handler, arguments, wire.serializer).map_err(|what| self.wrong(&what))?;
+        let plain = data.len();
         let mut fields: Vec<(&'static str, Vec<u8>)> = vec![("created_at", iso(now).into())];
         fields.push(("data", if wire.is_compressed { deflate(&data) } else { data }));
         if wire.has_all_fields {
@@ -235,7 +242,8 @@ impl NewJob {
         if let Ok(Some(meta)) = &self.meta {
             fields.push(("meta", wire.serializer.write(meta).map_err(|what| self.wrong(&what))?));
         }
-        Ok(fields)
+        let size = fields.iter().map(|(name, value)| if *name == "data" { plain } else { value.len() }).sum();
+        Ok(Written { fields, size })
     }
 
     fn described(&self, arguments: &Arguments, serializer: Serializer) -> String {

@@ -48,12 +48,13 @@ local function start(q, id)
     dropped[#dropped + 1] = id
     return
   end
-  local status, execution, deliveries = 'queued', '', 0
+  local status, execution, deliveries, is_anew = 'queued', '', 0, false
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
     if field == 'status' then status = value
     elseif field == 'execution_id' then execution = value
     elseif field == 'deliveries' then deliveries = tonumber(value) or 0
+    elseif field == 'started_at' then is_anew = value == '' -- how RQ enqueues and requeues
     elseif field == 'data' then budget = budget - #value
     end
   end
@@ -66,6 +67,7 @@ local function start(q, id)
 
   execution = ARGV[8] .. string.format('%08x', number)
   number = number + 1
+  if is_anew then deliveries = 0 end
   redis.call('ZADD', KEYS[q * 7 + 5], lease_end, id .. ':' .. execution)
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries + 1)

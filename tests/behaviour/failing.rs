@@ -91,7 +91,7 @@ fn ten_megabytes_of_error_are_cut_and_say_so() {
 
 #[test]
 fn a_result_over_the_limit_fails_the_job_and_says_how_large_it_was() {
-    let house = House::new();
+    let house = House::new().native();
     let job = house.queue("default").enqueue("echo", "x".repeat(100)).unwrap();
     house.drain(house.worker(&["default"]).max_result(50));
     assert_eq!(error_of(&house, job.id()), "the result of echo is 102 bytes, over the limit of 50");

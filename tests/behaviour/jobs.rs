@@ -35,7 +35,7 @@ fn a_producer_waits_for_the_result() {
 
 #[test]
 fn waiting_is_told_at_once_when_the_job_ends() {
-    let (house, door) = (House::new(), Door::default());
+    let (house, door) = (House::new().native(), Door::default());
     let inside = door.clone();
     let live = Live::start(house.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
         inside.wait();

@@ -218,9 +218,9 @@ fn a_finish_whose_answer_is_lost_is_done_once() {
 fn a_claim_whose_answer_is_lost_runs_again_after_its_lease() {
     let house = House::new();
     house.drain(house.worker(&["default"])); // Redis knows the scripts now: the cut hits a real claim
-    let mut cuts = 1;
+    let (mut cuts, pop) = (1, house.pop());
     let proxy = Proxy::start(house.url(), move |words| {
-        let hit = cuts > 0 && words.iter().any(|word| word == "RPOP");
+        let hit = cuts > 0 && words.iter().any(|word| word == pop);
         cuts -= i32::from(hit);
         if hit { Cut::After } else { Cut::No }
     });

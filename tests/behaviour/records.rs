@@ -8,11 +8,7 @@ impl House {
     fn hash(&self, id: &str, fields: &[&str]) {
         let key = self.key(&format!("job:{id}"));
         self.redis::<i64>(&[&["HSET", &key], fields].concat());
-        self.push(id);
-    }
-
-    fn push(&self, id: &str) {
-        self.redis::<i64>(&["LPUSH", &self.key("queue:default"), id]);
+        self.push("default", id);
     }
 }
 
@@ -55,10 +51,10 @@ fn a_record_that_cannot_be_read_fails_with_its_reason_and_its_bytes_are_kept() {
 fn what_is_no_job_at_all_is_set_aside_and_counted() {
     let house = House::new();
     for odd in ["a b", "a:b", "ü", "a\nb"] {
-        house.push(odd);
+        house.push("default", odd);
     }
     house.redis::<String>(&["SET", &house.key("job:a-string"), "not a hash"]);
-    house.push("a-string");
+    house.push("default", "a-string");
     house.hash("odd-status", &["data", GOOD[1], "status", "happy"]);
     house.redis::<i64>(&["SADD", &house.key("queues"), &house.key("queue:default")]);
     let good = house.queue("default").enqueue("echo", "still here").unwrap();
@@ -78,8 +74,8 @@ fn an_id_without_a_record_and_a_left_over_of_an_ended_job_are_dropped() {
     let house = House::new();
     let done = house.queue("default").enqueue("echo", "x").unwrap();
     house.drain(house.worker(&["default"]));
-    house.push("no-such-job");
-    house.push(done.id());
+    house.push("default", "no-such-job");
+    house.push("default", done.id());
     let live = Live::start(house.worker(&["default"]));
     live.sees("a drop", |event| matches!(event, Event::Dropped { id } if id == "no-such-job"));
     live.sees("a drop", |event| matches!(event, Event::Dropped { id } if id == done.id()));

@@ -52,6 +52,25 @@ pub(crate) fn violations(url: &str, accepted: usize) -> Vec<String> {
     })
 }
 
+/// Once all have ended: runs that nobody cleared away, and results that nobody wrote.
+pub(crate) fn left_over(url: &str, jobs: usize) -> Vec<String> {
+    let count = |pattern: &str| {
+        let keys: Vec<String> = ask(url, || {
+            let mut command = redis::cmd("KEYS");
+            command.arg(format!("{PREFIX}:{pattern}"));
+            command
+        });
+        keys.len()
+    };
+    let results = count("results:*");
+    let expected = if std::env::var("RQ_RS_DIALECT").is_ok_and(|dialect| dialect == "rq") { jobs } else { 0 };
+    let mut found = Vec::new();
+    found.extend((results != expected).then(|| format!("{results} results of {expected}")));
+    let runs = count("execution*:*");
+    found.extend((runs > 0).then(|| format!("{runs} keys of runs")));
+    found
+}
+
 fn ended(url: &str) -> usize {
     let places =
         QUEUES.iter().flat_map(|queue| ["finished", "failed"].map(|home| format!("{PREFIX}:{home}:{queue}")));

@@ -2,6 +2,7 @@
 //! while jobs run. A checker that knows nothing of rq-rs but its keys says whether anything was lost.
 //!
 //! `just chaos` is the long run; without `RQ_CHAOS=full` it is a short one. `RQ_CHAOS_SEED` repeats one.
+//! Both dialects have their turn, unless `RQ_RS_DIALECT` names one.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -70,17 +71,32 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(worker::WORD) {
         return worker::main();
     }
+    let Ok(dialect) = std::env::var("RQ_RS_DIALECT") else {
+        return in_each_dialect();
+    };
     let is_full = std::env::var("RQ_CHAOS").is_ok_and(|value| value == "full");
     let plan = if is_full { FULL } else { SHORT };
     let seed = std::env::var("RQ_CHAOS_SEED").ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
-    println!("chaos: seed {seed}, {} jobs (RQ_CHAOS_SEED={seed} repeats the plan of it)", plan.jobs);
+    println!(
+        "chaos: dialect {dialect}, seed {seed}, {} jobs (RQ_CHAOS_SEED={seed} repeats the plan of it)",
+        plan.jobs
+    );
     let problems = run(&plan, seed);
     println!("{} passed, {} failed", u8::from(problems.is_empty()), u8::from(!problems.is_empty()));
     for problem in &problems {
         println!("chaos: seed {seed}: {problem}");
     }
     ExitCode::from(u8::from(!problems.is_empty()))
+}
+
+/// The library reads the variable itself, in the workers too.
+fn in_each_dialect() -> ExitCode {
+    let fails = |dialect: &str| {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        !again.env("RQ_RS_DIALECT", dialect).status().unwrap().success()
+    };
+    ExitCode::from(u8::from(["native", "rq"].map(fails).contains(&true)))
 }
 
 fn run(plan: &Plan, seed: u64) -> Vec<String> {
@@ -101,6 +117,7 @@ fn run(plan: &Plan, seed: u64) -> Vec<String> {
     let ended = checker::wait_for_all(&redis.url(), plan.jobs, STANDSTILL);
     let mut violations = checks;
     violations.extend(checker::violations(&redis.url(), plan.jobs));
+    violations.extend(checker::left_over(&redis.url(), plan.jobs));
     let kills = fleet.kills();
     fleet.end();
     let report = ledger::read(&ledger, plan.jobs);

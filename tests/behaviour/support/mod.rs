@@ -50,6 +50,34 @@ impl House {
         House { url, prefix: format!("house{number}"), dialect, server }
     }
 
+    /// Whatever dialect is tested: for sentences that are about rq-rs' own.
+    pub(crate) fn native(mut self) -> Self {
+        self.dialect = Dialect::Native;
+        self
+    }
+
+    /// For sentences that are about Python's.
+    pub(crate) fn in_rq(mut self) -> Self {
+        self.dialect = Dialect::Rq;
+        self
+    }
+
+    /// How much later than the lease its score ends.
+    pub(crate) fn lease_margin(&self) -> f64 {
+        if self.dialect == Dialect::Rq { 45.0 } else { 0.0 }
+    }
+
+    /// The command that takes the next id.
+    pub(crate) fn pop(&self) -> &'static str {
+        if self.dialect == Dialect::Rq { "LPOP" } else { "RPOP" }
+    }
+
+    /// An id behind the others, past rq-rs.
+    pub(crate) fn push(&self, queue: &str, id: &str) {
+        let push = if self.dialect == Dialect::Rq { "RPUSH" } else { "LPUSH" };
+        self.redis::<i64>(&[push, &self.key(&format!("queue:{queue}")), id]);
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -161,14 +161,7 @@ impl<'a> Writer<'a> {
                 self.steps.push(Step::Close(0x91, key));
                 self.push_all(items);
             }
-            Kind::Dict(pairs) => {
-                self.op(b'}');
-                self.remember(key);
-                if !pairs.is_empty() {
-                    // Only a dictionary of one entry has it alone; its last batch may hold just one.
-                    self.steps.push(Step::Pairs(pairs, pairs.len() == 1));
-                }
-            }
+            Kind::Dict(pairs) => self.dict(pairs, key),
             Kind::OrderedDict(pairs) => {
                 self.class("collections", "OrderedDict");
                 self.value_starts();
@@ -187,6 +180,15 @@ impl<'a> Writer<'a> {
                 self.remember(key);
             }
             other => self.point(other, key),
+        }
+    }
+
+    fn dict(&mut self, pairs: &'a [(PyValue, PyValue)], key: Option<Key>) {
+        self.op(b'}');
+        self.remember(key);
+        if !pairs.is_empty() {
+            // Only a dictionary of one entry has it alone; its last batch may hold just one.
+            self.steps.push(Step::Pairs(pairs, pairs.len() == 1));
         }
     }
 

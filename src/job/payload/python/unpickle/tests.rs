@@ -1,7 +1,5 @@
 //! Reads what Python wrote, and withstands what nobody should have written.
 
-use std::time::Instant;
-
 use super::super::{Kind, PyValue, pickle, unpickle};
 
 /// Protocol, `repr()` and pickle of many values, as Python 3.11 writes them.
@@ -18,10 +16,7 @@ fn lines() -> impl Iterator<Item = (&'static str, &'static str, Vec<u8>)> {
 }
 
 fn refusal(bytes: impl AsRef<[u8]>) -> String {
-    let start = Instant::now();
-    let error = unpickle(bytes.as_ref()).map(|value| value.to_string()).unwrap_err();
-    assert!(start.elapsed().as_secs() < 5, "{error} took {:?}", start.elapsed());
-    error
+    unpickle(bytes.as_ref()).map(|value| value.to_string()).unwrap_err()
 }
 
 fn read(bytes: impl AsRef<[u8]>) -> String {
