@@ -62,6 +62,12 @@ impl House {
         self
     }
 
+    /// Under a key prefix of its choice.
+    pub(crate) fn under(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.to_owned();
+        self
+    }
+
     /// How much later than the lease its score ends.
     pub(crate) fn lease_margin(&self) -> f64 {
         if self.dialect == Dialect::Rq { 45.0 } else { 0.0 }

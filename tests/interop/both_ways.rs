@@ -1,0 +1,177 @@
+//! All four pairs of producer and worker, in both serializers.
+
+use std::time::Duration;
+
+use rq_rs::{Error, NewJob, Retry, Status};
+use serde_json::json;
+
+use crate::python::{Both, Rq, SERIALIZERS, SIDES, Side};
+
+/// Enqueues one of each kind under ids that say what should become of them.
+fn enqueue(both: &Both, side: Side, flaky: &str) {
+    match side {
+        Side::Python => {
+            let jobs = json!([
+                {"func": "tasks.add", "args": [2, 3], "id": "ok"},
+                {"func": "tasks.fail", "args": ["boom"], "id": "bad", "failure_ttl": 1000},
+                {"func": "tasks.flaky", "args": [flaky, 2], "id": "retried", "retry": {"max": 3}},
+                {"func": "tasks.slow", "args": [30], "id": "late", "timeout": 1},
+                {"func": "tasks.add", "args": [1, 1], "id": "canceled"},
+                {"func": "tasks.add", "args": [1, 1], "id": "deleted"},
+                {"func": "tasks.add", "args": [1, 1], "id": "forgotten", "result_ttl": 0},
+                {"func": "tasks.add", "args": [1, 1], "id": "kept", "result_ttl": -1, "meta": {"user": 42}},
+            ]);
+            both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
+            if both.rq == Rq::Three {
+                let again = json!([{"func": "tasks.add", "args": [1, 1], "id": "ok", "unique": true}]);
+                let refused = both.tries("enqueue", json!({"queue": "default", "jobs": again}));
+                assert!(refused.as_ref().is_err_and(|error| error.contains("Duplicate")), "{refused:?}");
+            }
+            let many = json!([
+                {"func": "tasks.add", "args": [0, 1], "id": "m1"}, {"func": "tasks.add", "args": [0, 2], "id": "m2"},
+            ]);
+            both.python("enqueue", json!({"queue": "default", "many": true, "jobs": many}));
+            both.python("cancel", json!({"id": "canceled"}));
+            both.python("delete", json!({"id": "deleted"}));
+        }
+        Side::Rust => {
+            let queue = both.queue();
+            let add = |id: &str| NewJob::new("tasks.add", (1, 1)).id(id);
+            let jobs = [
+                NewJob::new("tasks.add", (2, 3)).id("ok"),
+                NewJob::new("tasks.fail", "boom").id("bad").failure_ttl(Duration::from_secs(1000)),
+                NewJob::new("tasks.flaky", (flaky, 2)).id("retried").retry(Retry::every(Duration::ZERO, 3)),
+                NewJob::new("tasks.slow", 30).id("late").timeout(Duration::from_secs(1)),
+                add("canceled"),
+                add("deleted"),
+                add("forgotten").result_ttl(rq_rs::Ttl::NONE),
+                add("kept").result_ttl(rq_rs::Ttl::FOREVER).meta(json!({"user": 42})),
+            ];
+            jobs.into_iter().for_each(|job| drop(queue.enqueue_job(job).unwrap()));
+            assert!(matches!(queue.enqueue_job(add("ok")), Err(Error::Duplicate { .. })));
+            let many = (1..3).map(|n| NewJob::new("tasks.add", (0, n)).id(format!("m{n}")));
+            assert_eq!(queue.enqueue_many(many).unwrap().ids, ["m1", "m2"]);
+            queue.job("canceled").unwrap().cancel().unwrap();
+            assert!(queue.job("deleted").unwrap().delete().unwrap());
+        }
+    }
+}
+
+/// Both sides read the same.
+fn see(both: &Both, worker: Side) {
+    let queue = both.queue();
+    let cases = [
+        ("ok", Status::Finished, "finished", json!(5)),
+        ("bad", Status::Failed, "failed", json!(null)),
+        ("retried", Status::Finished, "finished", json!(2)),
+        ("late", Status::Failed, "failed", json!(null)),
+        ("canceled", Status::Canceled, "canceled", json!(null)),
+        ("kept", Status::Finished, "finished", json!(2)),
+        ("m1", Status::Finished, "finished", json!(1)),
+        ("m2", Status::Finished, "finished", json!(2)),
+    ];
+    for (id, status, place, result) in cases {
+        let (ours, theirs) = (queue.job(id).unwrap(), both.python("job", json!({"id": id})));
+        assert_eq!((ours.status, &theirs["status"]), (status, &json!(status.as_str())), "{id}: {theirs}");
+        assert_eq!(both.house.places("default", id), [place], "{id}");
+        assert_eq!(theirs["return_value"], result, "{id}: {theirs}");
+        assert_eq!(ours.result.clone().unwrap_or_default(), result, "{id}: {ours:?}");
+        assert_eq!(theirs["exc_info"].as_str(), ours.exc_info.as_deref(), "{id}");
+        assert_eq!(ours.problems, [""; 0], "{id}");
+    }
+    for id in ["deleted", "forgotten"] {
+        assert!(matches!(queue.job(id), Err(Error::NotFound { .. })), "{id}");
+        assert_eq!(both.python("job", json!({"id": id}))["exists"], json!(false));
+    }
+    let error = |id: &str| queue.job(id).unwrap().exc_info.clone().unwrap();
+    assert!(error("bad").contains("boom"));
+    let late = if worker == Side::Python { "exceeded maximum timeout" } else { "timed out after 1 s" };
+    assert!(error("late").contains(late), "{}", error("late"));
+    assert_eq!(queue.job("retried").unwrap().retries_left, Some(2));
+    assert_eq!(queue.job("kept").unwrap().meta["user"], 42);
+    assert_eq!(both.python("job", json!({"id": "kept"}))["meta"], json!("{'user': 42}"));
+}
+
+fn all_that(both: &Both, producer: Side, worker: Side) {
+    let folder = tempfile::tempdir().unwrap();
+    enqueue(both, producer, folder.path().join("calls").to_str().unwrap());
+    both.drain(worker);
+    see(both, worker);
+
+    // The other side requeues what failed, and it fails again.
+    match producer {
+        Side::Python => both.queue().job("bad").unwrap().requeue().unwrap(),
+        Side::Rust => drop(both.python("requeue", json!({"id": "bad"}))),
+    }
+    assert_eq!(both.house.places("default", "bad"), ["queue"]);
+    assert_eq!(both.queue().job("bad").unwrap().exc_info, None);
+    both.drain(worker);
+    assert_eq!(both.house.places("default", "bad"), ["failed"]);
+    let left: Vec<String> = both.house.redis(&["KEYS", "rq:execution*"]);
+    assert_eq!(left, [""; 0], "runs that nobody cleared away");
+}
+
+#[test]
+fn any_producer_and_any_worker_understand_each_other_in_pickle_and_json() {
+    std::thread::scope(|scope| {
+        for producer in SIDES {
+            scope.spawn(move || {
+                for worker in SIDES {
+                    for serializer in SERIALIZERS {
+                        all_that(&Both::with(Rq::Three, serializer), producer, worker);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn the_older_rq_understands_us_and_we_it() {
+    for (producer, worker) in [(Side::Python, Side::Rust), (Side::Rust, Side::Python)] {
+        all_that(&Both::with(Rq::Two, rq_rs::Serializer::Pickle), producer, worker);
+    }
+}
+
+#[test]
+fn jobs_that_wait_for_their_time_are_released_by_either_side() {
+    let both = Both::new();
+    both.python("enqueue", json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "soon", "in": 1}]}));
+    assert_eq!(both.house.places("default", "soon"), ["scheduled"]);
+    let live = crate::support::Live::start(both.worker());
+    live.sees_finished("soon");
+    live.stops();
+
+    let later = NewJob::new("tasks.fail", "x").id("later").retry(Retry::every(Duration::from_secs(1), 1));
+    both.queue().enqueue_job(later).unwrap();
+    both.drain(Side::Rust);
+    assert_eq!(both.house.places("default", "later"), ["scheduled"]);
+    crate::support::eventually("it is due", || {
+        both.python("work", json!({"queues": ["default"], "with_scheduler": true}));
+        both.house.places("default", "later") == ["failed"]
+    });
+}
+
+#[test]
+fn a_python_scheduler_that_holds_the_lock_moves_the_jobs_alone() {
+    let both = Both::new();
+    both.python("enqueue", json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "due", "in": 0}]}));
+    both.house.redis::<String>(&["SET", "rq:scheduler-lock:default", "somebody"]);
+    both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", "due"]);
+    assert_eq!(both.house.drain(both.worker()).finished, 0);
+    assert_eq!(both.house.places("default", "due"), ["scheduled"]);
+    both.house.redis::<i64>(&["DEL", "rq:scheduler-lock:default"]);
+    assert_eq!(both.house.drain(both.worker()).finished, 1);
+}
+
+#[test]
+fn waiting_for_a_python_worker_ends_when_the_job_does() {
+    let both = Both::new();
+    let job = both.queue().enqueue("tasks.add", (20, 22)).unwrap();
+    let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
+    assert_eq!(job.wait::<i64>(crate::support::PATIENCE), Ok(42));
+    let bad = both.queue().enqueue("tasks.fail", "boom").unwrap();
+    let failed = bad.wait::<i64>(crate::support::PATIENCE);
+    assert!(matches!(&failed, Err(Error::JobFailed { error, .. }) if error.contains("ValueError: boom")), "{failed:?}");
+    drop(worker);
+}
