@@ -106,6 +106,7 @@ pub(crate) fn end(
         ending.field("ended_at", iso(now));
     }
     if facts.keeps_books && verdict != Verdict::PutBack {
+        ending.field("last_heartbeat", iso(now));
         if record.exc_info.is_some() && !matches!(verdict, Verdict::Retry { .. }) {
             // What an earlier try left; RQ keeps an empty one too.
             ending.field("exc_info", deflate(b""));

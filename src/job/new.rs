@@ -225,7 +225,8 @@ impl NewJob {
             |name, value: Option<String>| fields.extend(value.map(|value| (name, value.into_bytes())));
         if let Some(retry) = &self.retry {
             add("retries_left", Some(retry.max().to_string()));
-            add("retry_intervals", serde_json::to_string(&retry.intervals(dice)).ok());
+            let intervals: Vec<String> = retry.intervals(dice).iter().map(u64::to_string).collect();
+            add("retry_intervals", Some(format!("[{}]", intervals.join(", "))));
             add("enqueue_at_front_on_retry", retry.is_at_front().then(|| "1".to_owned()));
         }
         add("origin", Some(origin.to_owned()));

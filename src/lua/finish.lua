@@ -41,6 +41,17 @@ local function keep(key, registry, id, seconds, forever)
   end
 end
 
+-- Whether this very call did it before, and only its answer was lost: the end has the moment of ours.
+-- (A Python program that took the job away leaves the execution in its record.)
+local function was_done(key, execution, first, last)
+  local held = redis.pcall('HMGET', key, 'execution_id', 'status', 'ended_at')
+  if held[1] ~= execution then return false end
+  for i = first, last, 2 do
+    if ARGV[i] == 'ended_at' then return held[3] == ARGV[i + 1] end
+  end
+  return held[2] == ARGV[first + 1]
+end
+
 local function finish(id, execution, passed, place, seconds, worker, kept, entry, first, last)
   local key = prefix .. id
   local member = execution == '' and id or id .. ':' .. execution -- old RQ wrote no execution
@@ -50,8 +61,8 @@ local function finish(id, execution, passed, place, seconds, worker, kept, entry
     if not lease_end or tonumber(lease_end) > exact + passed then return 0 end
   end
   if redis.call('ZREM', KEYS[2], member) == 0 then
-    local held = redis.pcall('HMGET', key, 'execution_id', 'status')
-    return held[1] == execution and held[2] ~= 'started' and 2 or 0
+    drop_execution(id, execution, worker) -- a Python program that took the job away left it
+    return was_done(key, execution, first, last) and 2 or 0
   end
   drop_execution(id, execution, worker)
   local known = redis.pcall('HMGET', key, 'status', 'waited')

@@ -136,7 +136,10 @@ fn the_older_rq_understands_us_and_we_it() {
 #[test]
 fn jobs_that_wait_for_their_time_are_released_by_either_side() {
     let both = Both::new();
-    both.python("enqueue", json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "soon", "in": 1}]}));
+    both.python(
+        "enqueue",
+        json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "soon", "in": 1}]}),
+    );
     assert_eq!(both.house.places("default", "soon"), ["scheduled"]);
     let live = crate::support::Live::start(both.worker());
     live.sees_finished("soon");
@@ -155,7 +158,10 @@ fn jobs_that_wait_for_their_time_are_released_by_either_side() {
 #[test]
 fn a_python_scheduler_that_holds_the_lock_moves_the_jobs_alone() {
     let both = Both::new();
-    both.python("enqueue", json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "due", "in": 0}]}));
+    both.python(
+        "enqueue",
+        json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "due", "in": 0}]}),
+    );
     both.house.redis::<String>(&["SET", "rq:scheduler-lock:default", "somebody"]);
     both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", "due"]);
     assert_eq!(both.house.drain(both.worker()).finished, 0);
@@ -172,6 +178,9 @@ fn waiting_for_a_python_worker_ends_when_the_job_does() {
     assert_eq!(job.wait::<i64>(crate::support::PATIENCE), Ok(42));
     let bad = both.queue().enqueue("tasks.fail", "boom").unwrap();
     let failed = bad.wait::<i64>(crate::support::PATIENCE);
-    assert!(matches!(&failed, Err(Error::JobFailed { error, .. }) if error.contains("ValueError: boom")), "{failed:?}");
+    assert!(
+        matches!(&failed, Err(Error::JobFailed { error, .. }) if error.contains("ValueError: boom")),
+        "{failed:?}"
+    );
     drop(worker);
 }

@@ -1,1 +1,198 @@
-//! to come
+//! Who stops whom: commands, suspension, records of workers.
+
+use std::time::Duration;
+
+use rq_rs::{Error, Event, NewJob, Retry, Status};
+use serde_json::json;
+
+use crate::python::{Both, Side};
+use crate::support::{Live, PATIENCE, eventually};
+
+/// A Rust worker named `ours` with one long job.
+fn busy(both: &Both) -> Live {
+    both.queue()
+        .enqueue_job(NewJob::new("tasks.slow", 60).id("long").retry(Retry::every(Duration::ZERO, 1)))
+        .unwrap();
+    let live = Live::start(both.worker().name("ours"));
+    live.sees_started("long");
+    live
+}
+
+#[test]
+fn python_stops_a_job_of_ours_and_it_is_not_tried_again() {
+    let both = Both::new();
+    let live = busy(&both);
+    assert_eq!(both.python("stop", json!({"id": "long"}))["worker"], "ours");
+    live.sees("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
+    let job = both.python("job", json!({"id": "long"}));
+    assert_eq!((&job["status"], &job["retries_left"]), (&json!("stopped"), &json!(1)));
+    assert!(job["exc_info"].as_str().unwrap().starts_with("Job stopped by user"), "{job}");
+    assert_eq!(both.house.places("default", "long"), ["failed"]);
+    live.stops();
+}
+
+#[test]
+fn rust_stops_a_job_of_a_python_worker() {
+    let both = Both::new();
+    let mut job = both.queue().enqueue("tasks.slow", 60).unwrap();
+    assert!(matches!(job.stop(), Err(Error::WrongState { .. })));
+    let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
+    eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
+    // Python listens a moment before or after it starts its first job.
+    eventually("the worker listens", || job.clone().stop().is_ok());
+    let ended = job.wait::<f64>(PATIENCE);
+    assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "stopped"), "{ended:?}");
+    drop(worker);
+}
+
+#[test]
+fn kill_horse_crashes_what_runs_and_the_policy_of_retries_holds() {
+    let both = Both::new();
+    let live = busy(&both);
+    both.python("kill_horse", json!({"worker": "ours"}));
+    let retried =
+        live.sees("another try", |event| matches!(event, Event::Retried { id, .. } if id == "long"));
+    assert!(retried.to_string().contains("kill-horse"), "{retried}");
+    live.sees_started("long");
+    live.stopper.stop_now();
+    assert_eq!(live.ends().put_back, 1);
+}
+
+#[test]
+fn kill_horse_ends_a_program() {
+    let both = Both::new();
+    let mut worker = both.house.start(&["worker", "-n", "ours", "--exec", "job=sleep 60"]);
+    let id = both.house.rq(&["enqueue", "job"]).ok();
+    worker.says(&id);
+    both.python("kill_horse", json!({"worker": "ours"}));
+    worker.says(&format!("{id} failed: killed by the command kill-horse"));
+}
+
+#[test]
+fn shutdown_lets_the_job_end_and_then_the_worker() {
+    let both = Both::new();
+    both.queue().enqueue_job(NewJob::new("tasks.slow", 0.5).id("short")).unwrap();
+    let live = Live::start(both.worker().name("ours"));
+    live.sees_started("short");
+    both.python("shutdown", json!({"worker": "ours"}));
+    live.sees("stopping", |event| matches!(event, Event::Stopping { .. }));
+    assert_eq!(live.ends().finished, 1);
+    assert_eq!(both.python("workers", json!({})), json!([]));
+}
+
+#[test]
+fn a_message_that_is_no_command_changes_nothing() {
+    let both = Both::new();
+    let live = busy(&both);
+    for raw in [
+        "",
+        "no json",
+        "[]",
+        "7",
+        "{}",
+        r#"{"command": 1}"#,
+        r#"{"command": "stop-job"}"#,
+        r#"{"command": "dance"}"#,
+        r#"{"command": "stop-job", "job_id": "another"}"#,
+        r#"{"command": "stop-execution", "job_id": "long", "execution_id": "another"}"#,
+    ] {
+        assert_eq!(both.python("publish", json!({"worker": "ours", "raw": raw}))["receivers"], 1, "{raw}");
+    }
+    assert_eq!(both.queue().job("long").unwrap().status, Status::Started);
+    both.python("stop", json!({"id": "long"}));
+    live.sees("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
+    live.stops();
+}
+
+#[test]
+fn python_cancels_and_deletes_what_ours_runs() {
+    for verb in ["cancel", "delete"] {
+        let both = Both::new();
+        let live = busy(&both);
+        both.python(verb, json!({"id": "long"}));
+        live.sees("a stale end", |event| matches!(event, Event::Stale { id } if id == "long"));
+        let places = both.house.places("default", "long");
+        assert_eq!(places, if verb == "cancel" { vec!["canceled"] } else { vec![] });
+        assert_eq!(both.house.redis::<Vec<String>>(&["KEYS", "rq:execution*"]), [""; 0]);
+        live.stops();
+    }
+}
+
+#[test]
+fn rust_cancels_what_python_runs_and_its_runs_are_cleared() {
+    let both = Both::new();
+    let mut job = both.queue().enqueue("tasks.slow", 2).unwrap();
+    let worker = both.python_worker(json!({"queues": ["default"], "burst": true}));
+    eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
+    assert_eq!(job.cancel(), Ok(Status::Started));
+    assert_eq!(both.house.redis::<i64>(&["ZCARD", "rq:wip:default"]), 0);
+    drop(worker);
+}
+
+#[test]
+fn suspend_and_resume_work_from_either_side() {
+    let both = Both::new();
+    both.python("suspend", json!({}));
+    both.queue().enqueue_job(NewJob::new("tasks.add", (1, 1)).id("held")).unwrap();
+    let live = Live::start(both.worker());
+    live.sees("suspension", |event| *event == Event::Suspended);
+    both.python("resume", json!({}));
+    live.sees_finished("held");
+    live.stops();
+    both.house.rq(&["suspend"]).ok();
+    assert_eq!(both.python("samples", json!({})).as_array().map(Vec::is_empty), Some(false));
+    assert!(both.house.redis::<bool>(&["EXISTS", "rq:suspended"]));
+    both.house.rq(&["resume"]).ok();
+    assert!(!both.house.redis::<bool>(&["EXISTS", "rq:suspended"]));
+}
+
+#[test]
+fn python_reads_a_worker_of_ours_as_one_of_its_own() {
+    let both = Both::new();
+    let live = busy(&both);
+    let ours = || both.python("workers", json!({}))[0].clone();
+    eventually("it is busy", || ours()["state"] == "busy");
+    let worker = ours();
+    assert_eq!((&worker["name"], &worker["queues"]), (&json!("ours"), &json!(["default"])));
+    assert_eq!(worker["current_job"], "long");
+    for field in
+        ["pid", "hostname", "ip_address", "version", "python_version", "birth_date", "last_heartbeat"]
+    {
+        assert!(!worker[field].is_null(), "{field}: {worker}");
+    }
+    let info = both.python("info", json!({}));
+    assert_eq!(info["code"], 0);
+    assert!(info["stdout"].as_str().unwrap().contains("ours"), "{info}");
+    both.python("stop", json!({"id": "long"}));
+    eventually("it is counted", || ours()["failed_job_count"] == 1);
+    eventually("it is idle", || ours()["state"] == "idle");
+    assert_eq!(ours()["current_job"], json!(null));
+    assert!(ours()["total_working_time"].as_f64().unwrap() > 0.0);
+    live.stops();
+    assert_eq!(both.python("workers", json!({})), json!([]));
+}
+
+#[test]
+fn a_name_that_a_python_worker_has_is_refused() {
+    let both = Both::new();
+    let worker = both.python_worker(json!({"queues": ["default"], "burst": false, "name": "taken"}));
+    eventually("it is there", || both.python("workers", json!({}))[0]["name"] == "taken");
+    let refused = both.worker().name("taken").run();
+    assert!(matches!(refused, Err(Error::NameTaken { .. })), "{refused:?}");
+    drop(worker);
+}
+
+#[test]
+fn the_same_prefix_is_understood_by_both() {
+    let mut both = Both::new();
+    both.house = both.house.under("{shop}:rq");
+    both.prefix = "{shop}:rq".to_owned();
+    both.python(
+        "enqueue",
+        json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "one"}]}),
+    );
+    both.drain(Side::Rust);
+    assert_eq!(both.python("job", json!({"id": "one"}))["return_value"], 3);
+    let strange: Vec<String> = both.house.redis(&["KEYS", "rq*"]);
+    assert_eq!(strange, [""; 0]);
+}

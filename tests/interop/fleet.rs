@@ -1,1 +1,119 @@
-//! to come
+//! Python's workers and ours on the same queues, with kill -9 on ours.
+
+use std::time::Duration;
+
+use rq_rs::NewJob;
+use serde_json::json;
+
+use crate::python::{Both, Side};
+use crate::support::{Process, eventually};
+
+#[test]
+fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
+    let both = Both::new();
+    let jobs: Vec<_> =
+        (0..300).map(|n| json!({"func": "tasks.add", "args": [n, 1], "id": format!("j{n}")})).collect();
+    both.python("enqueue", json!({"queue": "default", "many": true, "jobs": jobs}));
+    let start = || {
+        let mut worker = both.house.start(&[
+            "worker",
+            "-c",
+            "4",
+            "--lease",
+            "3s",
+            "--recover-interval",
+            "1s",
+            "--exec",
+            r#"tasks.add=sh -c 'sleep 0.02; jq ".args|add"'"#,
+        ]);
+        worker.says("listens on");
+        worker
+    };
+    let kill = |mut worker: Process| {
+        worker.says("j");
+        worker.signal("KILL");
+        worker.finish("");
+    };
+    let theirs = both.python_worker(json!({"queues": ["default"], "burst": false}));
+    for _ in 0..4 {
+        kill(start());
+        both.python("info", json!({}));
+    }
+    let last = start();
+    let queue = both.queue();
+    eventually("all have ended", || {
+        both.python("info", json!({}));
+        queue.finished().count().unwrap() + queue.failed().count().unwrap() == 300
+    });
+    // Python's own promise is weaker than ours; none of its workers was killed here.
+    assert_eq!(queue.failed().ids(0, 10).unwrap(), [""; 0]);
+    let ids: Vec<_> = (0..300).map(|n| format!("j{n}")).collect();
+    for (n, job) in both.python("values", json!({"ids": ids})).as_array().unwrap().iter().enumerate() {
+        assert_eq!(
+            (&job["status"], &job["value"]),
+            (&json!("finished"), &json!((n + 1).to_string())),
+            "{job}"
+        );
+    }
+    drop((theirs, last));
+}
+
+#[test]
+fn a_script_that_enqueues_a_thousand_is_drained_and_each_result_is_right() {
+    let both = Both::new();
+    let jobs: Vec<_> =
+        (0..1000).map(|n| json!({"func": "tasks.add", "args": [n, 1], "id": format!("j{n}")})).collect();
+    both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
+    assert_eq!(both.house.drain(both.worker()).finished, 1000);
+    let ids: Vec<_> = (0..1000).map(|n| format!("j{n}")).collect();
+    for (n, job) in both.python("values", json!({"ids": ids})).as_array().unwrap().iter().enumerate() {
+        assert_eq!(job["value"], json!((n + 1).to_string()));
+    }
+}
+
+#[test]
+fn what_rust_enqueues_a_python_worker_drains() {
+    let both = Both::new();
+    let jobs = (0..100).map(|n| NewJob::new("tasks.add", (n, 1)));
+    let ids = both.queue().enqueue_many(jobs).unwrap().ids;
+    both.drain(Side::Python);
+    for (n, id) in ids.iter().enumerate() {
+        assert_eq!(both.queue().job(id).unwrap().returned::<usize>(), Ok(n + 1));
+    }
+}
+
+#[test]
+fn a_run_that_a_python_worker_lost_ends_as_python_would_end_it() {
+    let both = Both::new();
+    both.python(
+        "enqueue",
+        json!({"queue": "default", "jobs": [
+            {"func": "tasks.add", "args": [1, 1], "id": "lost"},
+            {"func": "tasks.add", "args": [1, 1], "id": "again", "retry": {"max": 1}},
+        ]}),
+    );
+    both.house.redis::<i64>(&["DEL", "rq:queue:default"]);
+    for id in ["lost", "again"] {
+        let key = format!("rq:job:{id}");
+        both.house.redis::<i64>(&[
+            "HSET",
+            &key,
+            "status",
+            "started",
+            "worker_name",
+            "gone",
+            "started_at",
+            "2026-11-22T00:00:00.000000Z",
+        ]);
+        both.house.redis::<i64>(&["ZADD", "rq:wip:default", "1", &format!("{id}:0123")]);
+    }
+    eventually("Redis is older than a lease", || {
+        let info: String = both.house.redis(&["INFO", "server"]);
+        let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")).unwrap();
+        uptime.trim().parse::<u64>().unwrap() > 1
+    });
+    both.house.drain(both.worker().lease(Duration::from_secs(1)));
+    assert_eq!(both.house.places("default", "lost"), ["failed"]);
+    assert_eq!(both.house.places("default", "again"), ["finished"]);
+    assert!(both.queue().job("lost").unwrap().exc_info.clone().unwrap().contains("AbandonedJobError"));
+}

@@ -1,1 +1,63 @@
-//! to come
+//! Every page of Python's tools that lists our data answers, and shows it.
+
+use rq_rs::{NewJob, Serializer};
+use serde_json::{Value, json};
+
+use crate::python::{Both, Rq, SERIALIZERS};
+use crate::support::Live;
+
+fn pages_of(serializer: Serializer) {
+    let both = Both::with(Rq::Three, serializer);
+    let queue = both.queue();
+    let add = |id: &str| NewJob::new("tasks.add", (1, 2)).id(id);
+    queue.enqueue_job(add("zz-finished")).unwrap();
+    queue.enqueue_job(NewJob::new("tasks.fail", "boom").id("zz-failed")).unwrap();
+    queue
+        .enqueue_job(NewJob::new("tasks.fail", "x").id("zz-scheduled").retry(rq_rs::Retry::growing(1)))
+        .unwrap();
+    both.house.drain(both.worker());
+    queue.enqueue_job(NewJob::new("tasks.slow", 60).id("zz-started").meta(json!({"user": "ada"}))).unwrap();
+    let live = Live::start(both.worker().concurrency(1).name("zz-worker"));
+    live.sees_started("zz-started");
+    queue.enqueue_job(add("zz-queued")).unwrap();
+    queue.enqueue_job(add("zz-canceled")).unwrap();
+    queue.job("zz-canceled").unwrap().cancel().unwrap();
+    let Value::Object(pages) = both.pages(&json!({"serializer": serializer.to_string()})) else {
+        panic!("an object")
+    };
+    assert!(pages.len() > 40, "{} pages", pages.len());
+    for (name, page) in &pages {
+        if page["status"] != 200 {
+            // What the tools cannot show of Python's own data either.
+            assert!(page.get("known").is_some(), "{name}: {page}");
+        }
+    }
+    for tool in ["rq-dashboard", "django-rq"] {
+        for id in ["zz-finished", "zz-failed", "zz-scheduled", "zz-started", "zz-queued"] {
+            let shows = |(name, page): (&String, &Value)| {
+                name.starts_with(tool) && page["ids"].as_array().is_some_and(|ids| ids.contains(&json!(id)))
+            };
+            assert!(pages.iter().any(shows), "{tool} does not show {id}");
+        }
+    }
+    let text = |part: &str| {
+        let page = pages.iter().find(|(name, page)| name.contains(part) && page["text"].is_string());
+        page.unwrap_or_else(|| panic!("{part}: {:?}", pages.keys())).1["text"].as_str().unwrap().to_owned()
+    };
+    assert!(
+        text("rq info").contains("zz-worker") || text("rq info").contains("1 workers"),
+        "{}",
+        text("rq info")
+    );
+    assert!(text("exporter").contains("zz-worker"), "{}", text("exporter"));
+    // Looking has changed nothing of ours.
+    assert_eq!(both.house.places("default", "zz-started"), ["wip"]);
+    queue.job("zz-started").unwrap().cancel().unwrap();
+    live.sees_finished("zz-queued");
+    live.stops();
+}
+
+#[test]
+fn each_page_of_rq_dashboard_django_rq_and_rq_exporter_shows_our_jobs() {
+    SERIALIZERS.into_iter().for_each(pages_of);
+}

@@ -24,6 +24,7 @@ pub(crate) struct Both {
     pub(crate) house: House,
     pub(crate) rq: Rq,
     pub(crate) serializer: Serializer,
+    pub(crate) prefix: String,
 }
 
 impl Both {
@@ -32,7 +33,12 @@ impl Both {
     }
 
     pub(crate) fn with(rq: Rq, serializer: Serializer) -> Self {
-        Both { house: House::with_own_redis(&[]).in_rq().under("rq"), rq, serializer }
+        Both {
+            house: House::with_own_redis(&[]).in_rq().under("rq"),
+            rq,
+            serializer,
+            prefix: "rq".to_owned(),
+        }
     }
 
     fn command(&self, script: &str) -> Command {
@@ -42,7 +48,7 @@ impl Both {
         assert!(python.exists(), "no Python RQ here: sh tests/interop/python/setup.sh");
         let mut command = Command::new(python);
         command.arg(folder().join(script)).arg(self.house.url());
-        command.env("RQ_KEY_PREFIX", "rq").env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder());
+        command.env("RQ_KEY_PREFIX", &self.prefix).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder());
         command
     }
 

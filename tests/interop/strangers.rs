@@ -1,1 +1,199 @@
-//! to come
+//! Whatever Python or a stranger has written: we do not crash on it, and never run a job as if it
+//! had asked for less.
+
+use rq_rs::{Context, Event, PyValue};
+use serde_json::json;
+
+use crate::python::{Both, Side};
+use crate::support::Live;
+
+/// A job hash past any library.
+fn hash(both: &Both, id: &str, fields: &[&str]) {
+    both.house.redis::<i64>(&[&["HSET", &format!("rq:job:{id}")], fields].concat());
+    both.house.push("default", id);
+}
+
+const PLAIN: [&str; 10] = [
+    "data",
+    r#"["tasks.add", null, [1, 2], {}]"#,
+    "origin",
+    "default",
+    "status",
+    "queued",
+    "created_at",
+    "2026-11-22T00:00:00.000000Z",
+    "timeout",
+    "180",
+];
+
+#[test]
+fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run() {
+    let both = Both::new();
+    let needs = [
+        ("success_callback_name", "app.done", "a success callback"),
+        ("failure_callback_name", "app.oh", "a failure callback"),
+        ("stopped_callback_name", "app.oh", "a stopped callback"),
+        ("repeats_left", "2", "repeats"),
+        ("rate_limit_key", "mail", "a rate limit"),
+        ("webhooks", r#"[{"url": "http://localhost/"}]"#, "webhooks"),
+    ];
+    for (field, value, _) in needs {
+        hash(&both, field, &[PLAIN.as_slice(), &[field, value]].concat());
+    }
+    both.python(
+        "enqueue",
+        json!({"queue": "default", "jobs": [
+            {"func": "tasks.add", "args": [1, 2], "id": "parent"},
+            {"func": "tasks.add", "args": [1, 2], "id": "child", "depends_on": "parent"},
+        ]}),
+    );
+    assert_eq!(both.house.drain(both.worker()).failed, 7);
+    for (id, _, what) in needs.into_iter().chain([("parent", "", "jobs that wait for it")]) {
+        let error = both.queue().job(id).unwrap().exc_info.clone().unwrap();
+        assert!(error.starts_with("not run: this job asks for") && error.contains(what), "{id}: {error}");
+    }
+    // Requeued, a Python worker does it all.
+    both.python("requeue", json!({"id": "parent"}));
+    both.drain(Side::Python);
+    for id in ["parent", "child"] {
+        assert_eq!(both.python("job", json!({"id": id}))["status"], "finished");
+    }
+}
+
+#[test]
+fn what_only_python_can_read_is_refused_by_name_and_left_untouched() {
+    let both = Both::new();
+    // (tasks.add, None, (fractions.Fraction(1, 2),), {}), and a call of os.system.
+    let fraction = b"\x80\x02(X\x09\x00\x00\x00tasks.addNcfractions\nFraction\nU\x031/2\x85R\x85}t.";
+    let system = b"cposix\nsystem\n(S'touch /tmp/rq-rs-was-here'\ntR.";
+    for (id, data) in [("fraction", fraction.as_slice()), ("system", system)] {
+        let mut connection = redis::Client::open(both.house.url()).unwrap().get_connection().unwrap();
+        redis::cmd("HSET")
+            .arg(format!("rq:job:{id}"))
+            .arg("data")
+            .arg(data)
+            .arg("status")
+            .arg("queued")
+            .exec(&mut connection)
+            .unwrap();
+        both.house.push("default", id);
+    }
+    assert_eq!(both.house.drain(both.worker()).failed, 2);
+    let error = |id: &str| both.queue().job(id).unwrap().exc_info.clone().unwrap();
+    assert!(error("fraction").contains("fractions.Fraction"), "{}", error("fraction"));
+    assert!(error("system").contains("posix.system"), "{}", error("system"));
+    assert!(!std::path::Path::new("/tmp/rq-rs-was-here").exists());
+    let mut connection = redis::Client::open(both.house.url()).unwrap().get_connection().unwrap();
+    let left: Vec<u8> = redis::cmd("HGET").arg("rq:job:fraction").arg("data").query(&mut connection).unwrap();
+    assert_eq!(left, fraction);
+}
+
+#[test]
+fn records_that_end_a_python_worker_do_not_end_ours() {
+    let both = Both::new();
+    let odd = [
+        ("odd-status", "status", "happy"),
+        ("odd-timeout", "timeout", "3m"),
+        ("odd-date", "created_at", "yesterday"),
+        ("odd-retries", "retry_intervals", "7"),
+        ("odd-ttl", "result_ttl", "5.0"),
+        ("odd-data", "data", "\u{1}\u{2}"),
+        ("no-origin", "origin", ""),
+        ("no-timeout", "timeout", ""),
+    ];
+    for (id, field, value) in odd {
+        hash(&both, id, &PLAIN);
+        both.house.redis::<i64>(&["HSET", &format!("rq:job:{id}"), field, value]);
+    }
+    both.house.push("default", "no.id");
+    both.house.push("default", "colon:id");
+    both.house.push("default", "no-record");
+    both.house.redis::<String>(&["SET", "rq:job:no-hash", "text"]);
+    both.house.push("default", "no-hash");
+    // What Python left behind when it died of one of them.
+    hash(&both, "poison", &PLAIN);
+    both.house.redis::<String>(&[
+        "LMOVE",
+        "rq:queue:default",
+        "rq:queue:default:intermediate",
+        "RIGHT",
+        "RIGHT",
+    ]);
+    hash(&both, "good", &PLAIN);
+    let live = Live::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
+    live.sees_finished("good");
+    live.sees(
+        "the one from the intermediate list",
+        |event| matches!(event, Event::Finished { id, .. } if id == "poison"),
+    );
+    live.stops();
+    for (id, _, _) in odd {
+        let place = match id {
+            "odd-status" => "unreadable",
+            "no-origin" | "no-timeout" => "finished",
+            _ => "failed",
+        };
+        assert_eq!(both.house.places("default", id), [place], "{id}");
+    }
+}
+
+#[test]
+fn old_jobs_and_hand_made_ones_are_read() {
+    let both = Both::new();
+    // As RQ 1.x wrote it: a date without fraction, plain exc_info, dependency_id only; uncompressed, protocol 0.
+    hash(
+        &both,
+        "old",
+        &[
+            "data",
+            "(Vtasks.add\nN(I1\nI2\nt(dt.",
+            "status",
+            "queued",
+            "origin",
+            "default",
+            "created_at",
+            "2020-01-01T00:00:00Z",
+            "exc_info",
+            "Traceback",
+            "dependency_id",
+            "gone",
+        ],
+    );
+    assert_eq!(both.house.drain(both.worker()).finished, 1);
+    assert_eq!(both.python("job", json!({"id": "old"}))["return_value"], 3);
+}
+
+#[test]
+fn nothing_we_write_ends_a_python_worker() {
+    let both = Both::new();
+    let queue = both.queue();
+    let retry = rq_rs::Retry::list([], 1);
+    let jobs = [
+        rq_rs::NewJob::new("tasks.echo", ()).id("no-arguments"),
+        rq_rs::NewJob::new("tasks.echo", "x").id("no-words").description(""),
+        rq_rs::NewJob::new("tasks.fail", "x").id("no-delays").retry(retry),
+        rq_rs::NewJob::new("tasks.add", (1, 1)).id("for-ever").no_timeout(),
+        rq_rs::NewJob::new("tasks.add", (1, 1)).id("long").timeout(std::time::Duration::from_secs(1 << 40)),
+        rq_rs::NewJob::new("tasks.echo", PyValue::tuple([PyValue::from("größe\u{0}\n")])).id("odd-text"),
+    ];
+    jobs.into_iter().for_each(|job| drop(queue.enqueue_job(job).unwrap()));
+    // Put back by a worker of ours that had to stop, and run on by Python.
+    queue.enqueue_job(rq_rs::NewJob::new("wait", ()).id("stopped").at_front()).unwrap();
+    let live = Live::start(both.worker().concurrency(1).handler("wait", |job: &Context, (): ()| {
+        while !job.is_canceled() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Ok(())
+    }));
+    live.sees_started("stopped");
+    live.stopper.stop_now();
+    assert_eq!(live.ends().put_back, 1);
+    assert_eq!(both.house.places("default", "stopped"), ["queue"]);
+    both.drain(Side::Python);
+    for id in ["no-arguments", "no-words", "for-ever", "long", "odd-text"] {
+        assert_eq!(both.python("job", json!({"id": id}))["status"], "finished", "{id}");
+    }
+    for id in ["no-delays", "stopped"] {
+        assert_eq!(both.python("job", json!({"id": id}))["status"], "failed", "{id}");
+    }
+}

@@ -13,8 +13,9 @@ fn whatever_python_sends_a_rust_handler_gives_back_unchanged() {
         let summary = both.house.drain(both.worker());
         assert_eq!(summary.finished as usize, ids.as_object().unwrap().len(), "{serializer}");
         let checked = both.python("check_samples", json!({"results": ids}));
-        assert_eq!((&checked["wrong"], &checked["reordered"]), (&json!([]), &json!([])), "{serializer}");
+        assert_eq!(checked["wrong"], json!([]), "{serializer}");
         if serializer == Serializer::Pickle {
+            assert_eq!(checked["reordered"], json!([]), "only JSON objects have no order");
             assert_eq!(checked["shared"], json!({"shared": true}), "one object twice stays one");
         }
     }
@@ -23,9 +24,8 @@ fn whatever_python_sends_a_rust_handler_gives_back_unchanged() {
 /// A value of some kind, and of others inside it.
 fn some_value(dice: &mut fastrand::Rng, depth: usize) -> PyValue {
     let kinds = if depth == 0 { 10 } else { 14 };
-    let text = |dice: &mut fastrand::Rng| -> String {
-        (0..dice.usize(0..20)).map(|_| dice.char(..)).collect()
-    };
+    let text =
+        |dice: &mut fastrand::Rng| -> String { (0..dice.usize(0..20)).map(|_| dice.char(..)).collect() };
     match dice.usize(0..kinds) {
         0 => PyValue::NONE,
         1 => PyValue::from(dice.bool()),
@@ -44,8 +44,7 @@ fn some_value(dice: &mut fastrand::Rng, depth: usize) -> PyValue {
             }
         }
         kind => {
-            let items: Vec<PyValue> =
-                (0..dice.usize(0..5)).map(|_| some_value(dice, depth - 1)).collect();
+            let items: Vec<PyValue> = (0..dice.usize(0..5)).map(|_| some_value(dice, depth - 1)).collect();
             match kind {
                 10 => PyValue::list(items),
                 11 => PyValue::tuple(items),
