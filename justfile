@@ -13,11 +13,19 @@ demo: setup
 # Everything that must be true before a commit
 check: setup fmt-check lint test docs
 
-# All tests, against a real redis-server that they start themselves
-test *ARGS: setup
+# All tests, against a real redis-server that they start themselves, and a real Python RQ
+test *ARGS: setup python
     cargo test "$@"
 
-# The long chaos run: 100,000 jobs, 50 workers and 5 Redis killed; RQ_CHAOS_SEED repeats one
+# Python RQ and rq-rs on the same queues: rq 3.0.0 and 2.10, rq-dashboard, django-rq, rq-exporter
+interop *ARGS: setup python
+    cargo test --test interop -- "$@"
+
+# The behaviour suite once more, in Python's dialect
+test-rq: setup
+    RQ_RS_TEST_DIALECT=rq cargo test --test behaviour
+
+# The long chaos run in both dialects: 100,000 jobs, 50 workers and 5 Redis killed; RQ_CHAOS_SEED repeats one
 chaos: setup
     RQ_CHAOS=full cargo test --release --test chaos
 
@@ -41,3 +49,7 @@ docs:
 # Installs what is missing; nothing when all is there
 setup:
     @sh scripts/setup.sh
+
+# Makes the Python environments of the interop tests; nothing when they are there
+python:
+    @sh tests/interop/python/setup.sh

@@ -38,6 +38,8 @@ pub(crate) struct Ending {
 pub(crate) enum Receipt {
     /// It is done.
     Done,
+    /// It is done, but since it began to run jobs wait for it, which nobody releases.
+    DoneAndAwaited,
     /// It was done before; only the answer was lost.
     DoneBefore,
     /// Somebody else has taken the job over, or canceled or deleted it. Nothing was changed.
@@ -198,6 +200,7 @@ pub(crate) fn read(answer: Reply) -> Result<Vec<Receipt>> {
     let receipt = |one: &Reply| {
         Ok(match reply::int(one)? {
             1 => Receipt::Done,
+            3 => Receipt::DoneAndAwaited,
             2 => Receipt::DoneBefore,
             _ => Receipt::LeaseLost,
         })

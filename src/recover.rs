@@ -52,7 +52,10 @@ pub(crate) fn leases(
         return Ok(Vec::new());
     }
     let receipts = finish::read(store.ask(&finish::call(store, queue, &endings))?)?;
-    let taken = endings.into_iter().zip(receipts).filter(|(_, receipt)| *receipt == Receipt::Done);
+    let taken = endings
+        .into_iter()
+        .zip(receipts)
+        .filter(|(_, receipt)| matches!(receipt, Receipt::Done | Receipt::DoneAndAwaited));
     Ok(taken.map(|(ending, _)| told(ending)).collect())
 }
 

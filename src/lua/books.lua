@@ -53,6 +53,11 @@ local function drop_executions(id, wip, worker)
   end
 end
 
+local function has_dependents(id)
+  local count = books and redis.pcall('SCARD', book(DEPENDENTS, id))
+  return type(count) == 'number' and count > 0
+end
+
 local function expire_relatives(id, seconds)
   if not books then return end
   redis.pcall('EXPIRE', book(DEPENDENTS, id), seconds)

@@ -75,10 +75,9 @@ local function start(q, id)
   if books then
     redis.call('HSET', key, 'last_heartbeat', ARGV[7])
     write_execution(id, execution, ARGV[6], now, math.floor(seconds) + 60, true)
-    local dependents = redis.pcall('SCARD', book(DEPENDENTS, id))
-    if type(dependents) == 'number' and dependents > 0 then
+    if has_dependents(id) then
       fields[#fields + 1] = 'dependents'
-      fields[#fields + 1] = tostring(dependents)
+      fields[#fields + 1] = 'some'
     end
   end
   jobs[#jobs + 1] = { q, id, execution, fields }

@@ -14,7 +14,7 @@
 --   from now), queue or head (seconds unused)
 --
 -- Returns for each job: 1 done, 2 was done before by this execution, 0 the lease was lost:
--- nothing was changed.
+-- nothing was changed; 3 done, but jobs wait for it that nobody releases.
 
 local push, front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 open_books(ARGV[6])
@@ -84,7 +84,7 @@ local function finish(id, execution, passed, place, seconds, worker, kept, entry
   end
   -- Somebody without the right to publish has waiters that look for themselves.
   if is_end and known[2] then redis.pcall('PUBLISH', channel .. id, ARGV[first + 1]) end
-  return 1
+  return is_end and has_dependents(id) and 3 or 1
 end
 
 local at = 7

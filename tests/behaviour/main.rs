@@ -9,6 +9,7 @@ mod bad_input;
 mod calls;
 mod commands;
 mod crash_points;
+mod dialects;
 mod examples;
 mod failing;
 mod jobs;

@@ -185,8 +185,7 @@ fn a_name_that_a_python_worker_has_is_refused() {
 #[test]
 fn the_same_prefix_is_understood_by_both() {
     let mut both = Both::new();
-    both.house = both.house.under("{shop}:rq");
-    both.prefix = "{shop}:rq".to_owned();
+    both.house.prefix = "{shop}:rq".to_owned();
     both.python(
         "enqueue",
         json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "one"}]}),

@@ -24,7 +24,6 @@ pub(crate) struct Both {
     pub(crate) house: House,
     pub(crate) rq: Rq,
     pub(crate) serializer: Serializer,
-    pub(crate) prefix: String,
 }
 
 impl Both {
@@ -48,7 +47,7 @@ impl Both {
         assert!(python.exists(), "no Python RQ here: sh tests/interop/python/setup.sh");
         let mut command = Command::new(python);
         command.arg(folder().join(script)).arg(self.house.url());
-        command.env("RQ_KEY_PREFIX", &self.prefix).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder());
+        command.env("RQ_KEY_PREFIX", &self.house.prefix).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder());
         command
     }
 

@@ -61,6 +61,25 @@ fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run()
 }
 
 #[test]
+fn a_job_that_others_began_to_wait_for_while_it_ran_is_told_of() {
+    let both = Both::new();
+    let live = {
+        both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 0.7).id("parent")).unwrap();
+        Live::start(both.worker())
+    };
+    live.sees_started("parent");
+    let child = json!({"func": "tasks.add", "args": [1, 2], "id": "child", "depends_on": "parent"});
+    both.python("enqueue", json!({"queue": "default", "jobs": [child]}));
+    live.sees(
+        "a warning",
+        |event| matches!(event, Event::Warning(text) if text.contains("jobs wait for it")),
+    );
+    live.sees_finished("parent");
+    live.stops();
+    assert_eq!(both.house.places("default", "child"), ["deferred"]);
+}
+
+#[test]
 fn what_only_python_can_read_is_refused_by_name_and_left_untouched() {
     let both = Both::new();
     // (tasks.add, None, (fractions.Fraction(1, 2),), {}), and a call of os.system.

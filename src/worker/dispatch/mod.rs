@@ -325,6 +325,13 @@ impl Dispatcher {
 
     /// Written first, told then.
     fn report(&mut self, ending: Ending, receipt: Receipt) {
+        if receipt == Receipt::DoneAndAwaited {
+            self.tell(Event::Warning(format!(
+                "{}: jobs wait for it since it began to run, and rq-rs cannot release them yet; in Python: \
+                 queue.enqueue_dependents(Job.fetch(\"{0}\", …))",
+                ending.id
+            )));
+        }
         let event = self.summary.count(&self.house.board, ending, receipt);
         self.tell(event);
     }

@@ -24,7 +24,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A deployment of its own: a key prefix that no other test has, on the Redis of this process.
 pub(crate) struct House {
     url: String,
-    prefix: String,
+    pub(crate) prefix: String,
     pub(crate) dialect: Dialect,
     /// Of a house that has one of its own, and ends with it.
     server: Option<RedisServer>,
@@ -59,12 +59,6 @@ impl House {
     /// For sentences that are about Python's.
     pub(crate) fn in_rq(mut self) -> Self {
         self.dialect = Dialect::Rq;
-        self
-    }
-
-    /// Under a key prefix of its choice.
-    pub(crate) fn under(mut self, prefix: &str) -> Self {
-        self.prefix = prefix.to_owned();
         self
     }
 
