@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use super::Context;
 use crate::error::{Error, Result};
-use crate::job::{Call, Outcome, Serializer, Steer, iso};
+use crate::job::{Call, Outcome, Serializer, Steer, iso, parse_json};
 
 /// How much of standard error is kept: its end.
 const KEEP_STDERR: usize = 64 * 1024;
@@ -203,7 +203,7 @@ fn result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
     if text.is_empty() {
         return serializer.write(&());
     }
-    match serde_json::from_str::<serde_json::Value>(text) {
+    match parse_json(text) {
         Ok(value) => serializer.write(&value),
         Err(_) => serializer.write(text),
     }

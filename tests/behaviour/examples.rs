@@ -57,6 +57,15 @@ fn scripting_requeues_by_a_filter() {
 }
 
 #[test]
+fn from_python_takes_positions_and_keywords() {
+    let house = House::new();
+    let id = house.rq(&["enqueue", "tasks.resize", "cat.jpg", ":320", "height:=240"]).ok();
+    example(&house, "from_python", &["worker", "--burst"]).ok();
+    let result = house.queue("default").job(&id).unwrap().returned::<String>();
+    assert_eq!(result.unwrap(), "cat.jpg resized to 320x240 by Rust");
+}
+
+#[test]
 fn no_example_is_left_out() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut names: Vec<_> = std::fs::read_dir(folder)
@@ -64,5 +73,5 @@ fn no_example_is_left_out() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["enqueue.rs", "post_likes.rs", "scripting.sh", "send_email.rs"]);
+    assert_eq!(names, ["enqueue.rs", "from_python.rs", "post_likes.rs", "scripting.sh", "send_email.rs"]);
 }

@@ -32,12 +32,9 @@ impl Both {
     }
 
     pub(crate) fn with(rq: Rq, serializer: Serializer) -> Self {
-        Both {
-            house: House::with_own_redis(&[]).in_rq().under("rq"),
-            rq,
-            serializer,
-            prefix: "rq".to_owned(),
-        }
+        let mut house = House::with_own_redis(&[]).in_rq();
+        house.prefix = "rq".to_owned();
+        Both { house, rq, serializer }
     }
 
     fn command(&self, script: &str) -> Command {
@@ -47,7 +44,10 @@ impl Both {
         assert!(python.exists(), "no Python RQ here: sh tests/interop/python/setup.sh");
         let mut command = Command::new(python);
         command.arg(folder().join(script)).arg(self.house.url());
-        command.env("RQ_KEY_PREFIX", &self.house.prefix).env("PYTHONDONTWRITEBYTECODE", "1").current_dir(folder());
+        command
+            .env("RQ_KEY_PREFIX", &self.house.prefix)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .current_dir(folder());
         command
     }
 

@@ -187,6 +187,15 @@ fn exact_call(payload: PyValue, serializer: Serializer) -> Result<Call, String> 
     })
 }
 
+/// Any JSON text, with the order of its keys and integers of any size.
+#[cfg(feature = "worker")]
+pub(crate) fn parse_json(text: &str) -> Result<PyValue, String> {
+    match json::has_large_integers(text.as_bytes()) {
+        true => json::parse_exactly(text.as_bytes()),
+        false => json::parse(text.as_bytes()),
+    }
+}
+
 /// A meta or a result: what JSON can show of it, and all of it when that is more.
 #[derive(Debug, Clone)]
 pub(crate) struct Data {
