@@ -87,6 +87,7 @@ fn each_kind_of_line_lives_in_its_room() {
         &["Utc::now", "Instant::now", "SystemTime"],
         &["worker/", "cli/", "queue.rs", "registry.rs", "handle.rs", "result.rs"],
     );
+    only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
     only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "fetch.rs"]);
     only_in(
         "a thread or process",

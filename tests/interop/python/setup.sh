@@ -15,19 +15,7 @@ folder=${1:-$(cd "$here/../../.." && pwd)/target/interop}
 mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 
-has() { command -v "$1" >/dev/null 2>&1; }
-say() { printf 'setup: %s\n' "$*"; }
-fail() {
-    printf 'setup: %s\n' "$*" >&2
-    exit 1
-}
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"
-    elif has sudo; then sudo "$@"
-    else fail "root is needed for: $*"
-    fi
-}
+. "$here/../../../scripts/lib.sh"
 
 # What is written into a complete environment: it names the requirements and, because an environment
 # cannot be moved, the folder.
@@ -52,6 +40,11 @@ find_python() {
     done
     if [ -n "${PYTHON:-}" ]; then fail "PYTHON=$PYTHON is not a Python 3.10 or newer"
     elif has python3; then fail "Python 3.10 or newer is needed, python3 is $(python3 --version 2>&1)"
+    elif [ -z "${tried:-}" ]; then
+        tried=1
+        say "installing python3"
+        install python3
+        find_python
     else fail "Python 3.10 or newer is needed: there is no python3 on PATH"
     fi
 }
@@ -63,10 +56,7 @@ make_venv() {
     if has apt-get; then
         version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
         say "installing $version-venv"
-        as_root apt-get update -qq || fail "apt-get update failed: is the network there?"
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$version-venv" >/dev/null 2>&1 ||
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null ||
-            fail "apt-get could not install python3-venv"
+        (install "$version-venv") 2>/dev/null || install python3-venv
     fi
     rm -rf "$1"
     "$python" -m venv "$1" || fail "\`$python -m venv\` does not work here: install Python's venv module by hand"
