@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::{DEFAULT_TIMEOUT, Fields, Record, iso};
+use crate::job::{DEFAULT_TIMEOUT, Fields, Record, Whose, iso};
 use crate::store::{CLAIM, Call, Reply, Store, reply};
 
 /// A claim stops after this many bytes of payload, so that many large jobs do not come at once.
@@ -132,7 +132,7 @@ impl Fetcher {
         let queue = reply::int(&part())? as usize;
         let id = reply::text(part())?.unwrap_or_default();
         let execution = reply::text(part())?.unwrap_or_default();
-        let record = Record::read(&id, &Fields(reply::pairs(part())?));
+        let record = Record::read(&id, &Fields(reply::pairs(part())?), Whose::Worker);
         Ok(Running { queue, execution, record, started_at, worker: self.worker.clone() })
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut, deflate, entry_of, iso};
+use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut, entry_of, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// Error text is kept up to this size; more is cut, and says so.
@@ -38,7 +38,7 @@ pub(crate) struct Ending {
 pub(crate) enum Receipt {
     /// It is done.
     Done,
-    /// It is done, but since it began to run jobs wait for it, which nobody releases.
+    /// It is done, but more jobs wait for it than one call releases.
     DoneAndAwaited,
     /// It was done before; only the answer was lost.
     DoneBefore,
@@ -89,13 +89,10 @@ pub(crate) fn end(
             *status
         }
         Verdict::Retry { delay, error } => {
-            // RQ's stream of results has no entry for it.
-            let error = cut(error, ERROR_LIMIT);
-            match facts.keeps_books {
-                true => ending.field("exc_info", deflate(error.as_bytes())),
-                false => ending.field("exc_info", error),
-            }
-            ending.try_again(record, *delay)
+            // RQ keeps nothing of such a run, and its tools would take `exc_info` for the last word.
+            let name = if facts.keeps_books { "retry_error" } else { "exc_info" };
+            ending.field(name, cut(error, ERROR_LIMIT));
+            ending.try_again(record, facts.retries_field, *delay)
         }
         Verdict::PutBack => {
             // What was read before this start, so that it does not count; or, of a job that was
@@ -109,10 +106,6 @@ pub(crate) fn end(
     }
     if facts.keeps_books && verdict != Verdict::PutBack {
         ending.field("last_heartbeat", iso(now));
-        if record.exc_info.is_some() && !matches!(verdict, Verdict::Retry { .. }) {
-            // What an earlier try left; RQ keeps an empty one too.
-            ending.field("exc_info", deflate(b""));
-        }
         let error = |text: &str| cut(text, ERROR_LIMIT);
         let ran = (running.execution.as_str(), running.started_at, now);
         ending.entry = entry_of(&verdict, record, &ending.worker, ran, error);
@@ -132,9 +125,9 @@ impl Ending {
         (self.place, self.seconds) = (place, seconds as f64);
     }
 
-    fn try_again(&mut self, record: &Record, delay: Duration) -> Status {
+    fn try_again(&mut self, record: &Record, retries_field: &'static str, delay: Duration) -> Status {
         self.field("deliveries", "0");
-        self.field("number_of_retries", (record.number_of_retries + 1).to_string());
+        self.field(retries_field, (record.number_of_retries + 1).to_string());
         if let Some(left) = record.retries_left {
             self.field("retries_left", left.saturating_sub(1).to_string());
         }

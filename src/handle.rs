@@ -7,7 +7,7 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::job::{Fields, Record, Status, iso, to_python};
+use crate::job::{Fields, Record, Status, Whose, iso, to_python};
 use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, Reply, SAVE, Store, reply};
 
@@ -43,7 +43,7 @@ impl Job {
         if pairs.is_empty() {
             return Err(Error::NotFound { id: id.to_owned() });
         }
-        let mut job = Self::new(store, Record::read(id, &Fields(pairs)));
+        let mut job = Self::new(store, Record::read(id, &Fields(pairs), Whose::People));
         if let Some((entry, fields)) = reply::entry(answer()?)? {
             job.last_entry = entry;
             // An entry of an earlier run says nothing of a job that runs again.

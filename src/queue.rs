@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{Fields, NewJob, Record, Serializer, Wire, check_queue_name};
+use crate::job::{Fields, NewJob, Record, Serializer, Whose, Wire, check_queue_name};
 use crate::registry::Registry;
 use crate::store::{Call, EMPTY, ENQUEUE, Reply, Store, reply};
 
@@ -413,6 +413,6 @@ impl Prepared {
     fn record(self) -> Record {
         let fields = self.fields.into_iter();
         let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value));
-        Record::read(&self.id, &Fields(pairs.collect()))
+        Record::read(&self.id, &Fields(pairs.collect()), Whose::People)
     }
 }

@@ -10,7 +10,7 @@ use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
 use crate::finish::{self, Ending, Receipt};
-use crate::job::{Attempts, Fields, Outcome, Record, Ttl, Verdict, decide};
+use crate::job::{Attempts, Fields, Outcome, Record, Ttl, Verdict, Whose, decide};
 use crate::store::{Call, LOST, PUT_BACK, Store, reply};
 
 /// How many leases one round takes over for a queue.
@@ -67,7 +67,7 @@ fn take_over(
     now: DateTime<Utc>,
 ) -> Ending {
     let (id, execution) = member.rsplit_once(':').unwrap_or((member, ""));
-    let record = Record::read(id, fields);
+    let record = Record::read(id, fields, Whose::Recovery);
     let worker = record.worker_name.as_deref().unwrap_or("unknown");
     let is_ours = !facts.keeps_books || record.execution_id.as_deref() == Some(execution);
     let outcome = if is_ours {
@@ -75,7 +75,12 @@ fn take_over(
         Outcome::Lost { error }
     } else {
         // A Python worker's run ends as Python would end it: nobody promised that it may run twice.
-        let error = format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
+        let mut error =
+            format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
+        if !record.needs.is_empty() {
+            let what = record.needs.join(", ");
+            error += &format!("; it asks for {what}, which rq-rs does not have yet and has not looked after");
+        }
         Outcome::Crashed { error }
     };
     let within = if is_ours { facts.overdue() } else { Duration::ZERO };
@@ -109,7 +114,8 @@ impl Seen {
         self.0.retain(|id, _| here.contains(id));
         let mut call = Call::script(&PUT_BACK, &[&queue.intermediate, &queue.list])
             .arg(store.facts.push_front)
-            .arg(&store.books);
+            .arg(&store.books)
+            .arg(store.keys.job_prefix());
         let mut any = false;
         for id in here {
             let since = *self.0.entry(id.clone()).or_insert(now);

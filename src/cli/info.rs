@@ -12,6 +12,7 @@ use super::server::ServerOptions;
 use crate::job::parse_duration;
 use crate::queue::Queue;
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
+use crate::worker::Printable;
 
 /// RQ's scales for the bars: the longest queue decides.
 const SCALES: [u64; 8] = [20, 50, 100, 200, 400, 600, 800, 1000];
@@ -146,7 +147,11 @@ fn raw_queues(shot: &Snapshot) -> String {
     let line = |q: &QueueView| {
         format!(
             "queue {} {}, {} executing, {} finished, {} failed",
-            q.name, q.queued, q.started, q.finished, q.failed
+            Printable(&q.name),
+            q.queued,
+            q.started,
+            q.finished,
+            q.failed
         )
     };
     shot.queues.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -155,8 +160,9 @@ fn raw_queues(shot: &Snapshot) -> String {
 fn raw_workers(shot: &Snapshot) -> String {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
-        let (name, host, state) = (&w.name, &w.hostname, &w.state);
-        format!("worker {name} ({host} {pid}) {state} {}", w.queues.join(", "))
+        let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
+        let queues = w.queues.join(", ");
+        format!("worker {name} ({host} {pid}) {state} {}", Printable(&queues))
     };
     shot.workers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -187,8 +193,12 @@ fn draw_by_queue(shot: &Snapshot) -> String {
     let line = |queue: &QueueView| {
         let listens = shot.workers.iter().filter(|worker| worker.queues.contains(&queue.name));
         let names: Vec<String> =
-            listens.map(|worker| format!("{} ({})", worker.name, worker.state)).collect();
-        format!("{}: {}", queue.name, if names.is_empty() { "–".to_owned() } else { names.join(", ") })
+            listens.map(|w| format!("{} ({})", Printable(&w.name), Printable(&w.state))).collect();
+        format!(
+            "{}: {}",
+            Printable(&queue.name),
+            if names.is_empty() { "–".to_owned() } else { names.join(", ") }
+        )
     };
     let lines: Vec<String> = shot.queues.iter().map(line).collect();
     format!(

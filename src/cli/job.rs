@@ -80,8 +80,15 @@ fn each(
 }
 
 fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    let had = Handle::fetch(store, id)?.cancel()?;
+    let mut job = Handle::fetch(store, id)?;
+    let is_python = store.facts.keeps_books && job.execution_id.is_none();
+    let had = job.cancel()?;
     Ok(match had {
+        Status::Started if is_python => {
+            format!(
+                "{id} canceled, but its Python worker goes on and will store its result: `job stop` ends it"
+            )
+        }
         Status::Started => {
             format!("{id} canceled while it ran: its handler is told to stop, its result will be dropped")
         }

@@ -52,7 +52,8 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(heading.iter().map(|text| text.trim_start_matches('>')));
-    table.add_rows(rows);
+    // Names and states are text of unknown origin.
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| Printable(cell).to_string())));
     for (column, text) in table.column_iter_mut().zip(heading) {
         column.set_padding((0, 2));
         if text.starts_with('>') {

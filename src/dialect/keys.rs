@@ -105,6 +105,10 @@ impl Keys {
             "job:*:dependents",    // set: jobs that wait for this one
             "job::*:dependencies", // set: jobs that this one waits for; RQ has two colons there
             "group:*",             // set: jobs of a group
+            "rl:*:allowed",        // sorted set: jobs that have a slot of a rate limit
+            "deferred:*",          // as QueueKeys has it, of the queue of a job that waits
+            "queue:*",             // the same
+            "job:*",               // hash: the job
         ];
         patterns.map(|pattern| self.key(pattern)).join(" ")
     }

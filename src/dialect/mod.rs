@@ -93,6 +93,8 @@ pub(crate) struct Facts {
     pub(crate) margin: Duration,
     /// Whether that score is whole seconds.
     pub(crate) whole_seconds: bool,
+    /// Where retries are counted.
+    pub(crate) retries_field: &'static str,
     /// How long an id may lie in the intermediate list before it is taken for forgotten.
     pub(crate) forgotten: Duration,
     /// Whether what only Python's tools read is written: runs, results as a stream, full worker

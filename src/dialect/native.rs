@@ -21,6 +21,7 @@ pub(super) const FACTS: Facts = Facts {
     lease: Duration::from_secs(30),
     margin: Duration::ZERO,
     whole_seconds: false,
+    retries_field: "number_of_retries",
     forgotten: Duration::from_secs(10),
     keeps_books: false,
 };

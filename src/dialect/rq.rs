@@ -22,6 +22,8 @@ pub(super) const FACTS: Facts = Facts {
     lease: Duration::from_secs(45),
     margin: Duration::from_secs(45),
     whole_seconds: true,
+    // RQ's own field counts only the retries that a job returned, and gives up by it.
+    retries_field: "retries_made",
     // A Python worker that has just taken an id is not disturbed; its maintenance waits 60 s.
     forgotten: Duration::from_secs(20),
     keeps_books: true,

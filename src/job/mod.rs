@@ -25,6 +25,7 @@ pub use payload::{Call, PyValue, Serializer};
 pub(crate) use payload::{Mismatch, fit, parse_json};
 pub(crate) use record::Fields;
 pub use record::Record;
+pub(crate) use record::Whose;
 pub use retry::Retry;
 #[cfg(feature = "worker")]
 pub use retry::{GiveUp, Later};

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data};
-use super::times::from_iso;
+use super::times::{LONGEST, from_iso};
 use super::{Call, Serializer, Status, Ttl};
 
 /// The raw fields of a job hash.
@@ -107,8 +107,8 @@ pub struct Record {
 
 impl Record {
     /// Reads a job hash.
-    pub(crate) fn read(id: &str, fields: &Fields) -> Self {
-        let mut reader = Reader { fields, problems: Vec::new() };
+    pub(crate) fn read(id: &str, fields: &Fields, whose: Whose) -> Self {
+        let mut reader = Reader { fields, whose, problems: Vec::new() };
         let call = reader.call();
         let description = reader.text("description").filter(|text| !text.is_empty());
         let described = description.or_else(|| call.as_ref().map(Call::describe)).unwrap_or_default();
@@ -117,10 +117,11 @@ impl Record {
             Some(call) => (Some(call.handler), call.args, call.kwargs, call.exact),
             None => (None, Vec::new(), Map::new(), None),
         };
-        let result = reader.data("result");
+        let status = reader.status();
+        let result = if whose == Whose::People { reader.data("result") } else { None };
         Record {
             id: id.to_owned(),
-            status: reader.status(),
+            status,
             origin: reader.text("origin").unwrap_or_default(),
             handler,
             args,
@@ -139,12 +140,12 @@ impl Record {
             meta: reader.meta(),
             result: result.as_ref().map(|result| result.json.clone()),
             exact_result: result.and_then(|result| result.exact),
-            exc_info: reader.zipped_text("exc_info").filter(|text| !text.is_empty()),
-            log: reader.text("log"),
+            exc_info: reader.error(status),
+            log: if whose == Whose::People { reader.text("log") } else { None },
             retries_left: reader.number("retries_left"),
-            retry_intervals: reader.json("retry_intervals").unwrap_or_default(),
+            retry_intervals: reader.intervals(),
             enqueue_at_front_on_retry: reader.number("enqueue_at_front_on_retry") == Some(1),
-            number_of_retries: reader.number("number_of_retries").unwrap_or(0),
+            number_of_retries: reader.retries(),
             deliveries: reader.number("deliveries").unwrap_or(0),
             execution_id: reader.text("execution_id"),
             group_id: reader.text("group_id").filter(|id| !id.is_empty()),
@@ -158,7 +159,7 @@ impl Record {
 
     /// What an entry of RQ's stream of results says of the last run.
     pub(crate) fn take_entry(&mut self, entry: &Fields) {
-        let mut reader = Reader { fields: entry, problems: Vec::new() };
+        let mut reader = Reader { fields: entry, whose: Whose::People, problems: Vec::new() };
         match entry.get("type") {
             Some(SUCCESSFUL) => {
                 let value =
@@ -201,7 +202,7 @@ const NEEDS: [(&str, &[u8], &str); 6] = [
 ];
 
 /// The fields that [`Record`] has by name, and a note of our own.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 28] = [
     "status",
     "origin",
     "data",
@@ -211,7 +212,8 @@ const KNOWN: [&str; 27] = [
     "started_at",
     "ended_at",
     "last_heartbeat",
-    "dependents",
+    "retries_made",
+    "retry_error",
     "worker_name",
     "timeout",
     "ttl",
@@ -231,8 +233,20 @@ const KNOWN: [&str; 27] = [
     "waited",
 ];
 
+/// For whom a record is read, and so how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// All of it.
+    People,
+    /// What is needed to run it: not what earlier runs have left.
+    Worker,
+    /// What is needed to take it over from a lost worker: nothing that may be what killed that one.
+    Recovery,
+}
+
 struct Reader<'a> {
     fields: &'a Fields,
+    whose: Whose,
     problems: Vec<String>,
 }
 
@@ -248,9 +262,7 @@ impl Reader<'_> {
         let asked = |(field, not, _): &&(&str, &[u8], &str)| {
             self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *not)
         };
-        let mut needs: Vec<&str> = NEEDS.iter().filter(asked).map(|(_, _, what)| *what).collect();
-        needs.extend(self.fields.get("dependents").map(|_| "jobs that wait for it"));
-        needs
+        NEEDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
     }
 
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
@@ -258,8 +270,38 @@ impl Reader<'_> {
         None
     }
 
+    /// RQ keeps none for a run that is followed by another; we do, in a field of our own.
+    fn error(&mut self, status: Status) -> Option<String> {
+        let kept = match self.fields.get("retry_error") {
+            Some(_) if !status.has_ended() => self.text("retry_error"),
+            _ => self.zipped_text("exc_info"),
+        };
+        kept.filter(|text| !text.is_empty())
+    }
+
+    /// RQ counts only what jobs ask for by themselves, so its dialect has a field of ours.
+    fn retries(&mut self) -> u32 {
+        let is_anew = self.fields.get("started_at").is_some_and(<[u8]>::is_empty);
+        match self.fields.get("retries_made") {
+            Some(_) if is_anew => 0,
+            Some(_) => self.number("retries_made").unwrap_or(0),
+            None => self.number("number_of_retries").unwrap_or(0),
+        }
+    }
+
+    /// Python's may be fractions; a delay is never shorter than asked for.
+    fn intervals(&mut self) -> Vec<u64> {
+        let intervals: Vec<f64> = self.json("retry_intervals").unwrap_or_default();
+        intervals.into_iter().map(|seconds| seconds.max(0.0).ceil() as u64).collect()
+    }
+
     fn call(&mut self) -> Option<Call> {
-        match self.fields.get("data").map(read_call) {
+        let view = match self.whose {
+            Whose::People => true,
+            Whose::Worker => false,
+            Whose::Recovery => return None,
+        };
+        match self.fields.get("data").map(|data| read_call(data, view)) {
             Some(Ok(call)) => Some(call),
             Some(Err(reason)) => self.problem("data", &reason),
             None => self.problem("data", "missing"),
@@ -296,8 +338,8 @@ impl Reader<'_> {
 
     fn seconds(&mut self, name: &str) -> Option<i64> {
         let seconds: i64 = self.parsed(name, "a whole number of seconds")?;
-        match Ttl::from_seconds(seconds) {
-            Some(_) => Some(seconds),
+        match Ttl::from_seconds(seconds.min(LONGEST)) {
+            Some(ttl) => Some(ttl.as_seconds()),
             None => self.problem(name, &format!("{seconds} s is out of range")),
         }
     }
@@ -338,6 +380,9 @@ impl Reader<'_> {
     }
 
     fn meta(&mut self) -> Map<String, Value> {
+        if self.whose == Whose::Recovery {
+            return Map::new();
+        }
         match self.data("meta").map(|meta| meta.json) {
             Some(Value::Object(meta)) => meta,
             Some(other) => self.problem("meta", &format!("{other} is not a dict")).unwrap_or_default(),
@@ -356,11 +401,11 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, Record};
+    use super::{Fields, Record, Whose};
 
     fn read(fields: &[(&str, &[u8])]) -> Record {
         let pairs = fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
-        Record::read("id", &Fields(pairs.collect()))
+        Record::read("id", &Fields(pairs.collect()), Whose::People)
     }
 
     #[test]
@@ -369,7 +414,7 @@ mod tests {
             ("data", b"{not json"),
             ("status", b"happy"),
             ("timeout", b"soon"),
-            ("result_ttl", b"99999999999999"),
+            ("result_ttl", b"-2"),
             ("created_at", b"yesterday"),
             ("meta", b"\xff"),
             ("description", b"caf\xe9"),

@@ -51,7 +51,7 @@ pub(crate) const DEFAULT_TIMEOUT: Ttl = Ttl::seconds(180);
 pub(crate) const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 
 /// A hundred years: nobody means more, and Redis counts in milliseconds.
-const LONGEST: i64 = 100 * 365 * 86_400;
+pub(super) const LONGEST: i64 = 100 * 365 * 86_400;
 
 impl From<Duration> for Ttl {
     /// Rounded up to a whole second.

@@ -2,11 +2,14 @@
 -- need it; a dialect without books passes no patterns, and nothing of this is written.
 --
 -- KEYS none of its own: names are made of the patterns that open_books gets, in this order: stream of
--- results, execution, executions of a job, executions of a worker, dependents, dependencies, group.
+-- results, execution, executions of a job, executions of a worker, dependents, dependencies, group,
+-- slots of a rate limit, deferred, list, job.
 --
 -- Returns nothing.
 
 local RESULTS, EXECUTION, EXECUTIONS, OF_WORKER, DEPENDENTS, DEPENDENCIES, GROUP = 1, 2, 3, 4, 5, 6, 7
+local SLOTS, DEFERRED, LIST, JOB = 8, 9, 10, 11
+local MOST_DEPENDENTS = 10000
 local books
 
 local function open_books(patterns)
@@ -53,9 +56,46 @@ local function drop_executions(id, wip, worker)
   end
 end
 
-local function has_dependents(id)
-  local count = books and redis.pcall('SCARD', book(DEPENDENTS, id))
-  return type(count) == 'number' and count > 0
+-- Whether a job that another one waits for lets it go on. One that is gone does, as in RQ.
+local function is_met(status, allows_failure)
+  return not status or status == 'finished' or (status == 'failed' and allows_failure)
+end
+
+-- Jobs that waited for this one, which has just ended with that status, go to their queues if they wait
+-- for nothing else. Returns whether there are more than one call may look at.
+local function release_dependents(id, status, moment, push, front)
+  if not books then return false end
+  local key = book(DEPENDENTS, id)
+  local dependents = redis.pcall('SRANDMEMBER', key, MOST_DEPENDENTS)
+  for _, dependent in ipairs(dependents.err and {} or dependents) do
+    local job = book(JOB, dependent)
+    local held = redis.pcall('HMGET', job, 'status', 'origin', 'allow_dependency_failures', 'enqueue_at_front')
+    local allows_failure = held[3] == '1'
+    local others = redis.pcall('SMEMBERS', book(DEPENDENCIES, dependent))
+    local is_free = is_met(status, allows_failure)
+    for _, other in ipairs(others.err and {} or others) do
+      if other ~= id then
+        local its = redis.pcall('HGET', book(JOB, other), 'status')
+        is_free = is_free and is_met(type(its) == 'string' and its, allows_failure)
+      end
+    end
+    if not held.err and is_free then
+      local is_waiting = held[1] == 'deferred' and held[2]
+      if is_waiting and type(redis.pcall('LLEN', book(LIST, held[2]))) == 'number' then
+        redis.pcall('ZREM', book(DEFERRED, held[2]), dependent)
+        redis.call('HSET', job, 'status', 'queued', 'enqueued_at', moment)
+        redis.call(held[4] == '1' and front or push, book(LIST, held[2]), dependent)
+      end
+      redis.call('SREM', key, dependent)
+    end
+  end
+  return #dependents >= MOST_DEPENDENTS
+end
+
+-- A job that asks for a rate limit is refused, but gives its slot back. Who waits for one is let in
+-- by Python: it could only be refused too.
+local function free_slot(id, limit)
+  if books and type(limit) == 'string' and limit ~= '' then redis.pcall('ZREM', book(SLOTS, limit), id) end
 end
 
 local function expire_relatives(id, seconds)

@@ -51,7 +51,7 @@ local function start(q, id)
   local status, execution, deliveries, is_anew = 'queued', '', 0, false
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
-    if field == 'status' then status = value
+    if field == 'status' then status = value == '' and 'created' or value -- as RQ reads it
     elseif field == 'execution_id' then execution = value
     elseif field == 'deliveries' then deliveries = tonumber(value) or 0
     elseif field == 'started_at' then is_anew = value == '' -- how RQ enqueues and requeues
@@ -67,7 +67,10 @@ local function start(q, id)
 
   execution = ARGV[8] .. string.format('%08x', number)
   number = number + 1
-  if is_anew then deliveries = 0 end
+  if is_anew then
+    deliveries = 0
+    redis.call('HDEL', key, 'retries_made', 'retry_error', 'log') -- of an earlier job of this id
+  end
   redis.call('ZADD', KEYS[q * 7 + 5], lease_end, id .. ':' .. execution)
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries + 1)
@@ -75,10 +78,6 @@ local function start(q, id)
   if books then
     redis.call('HSET', key, 'last_heartbeat', ARGV[7])
     write_execution(id, execution, ARGV[6], now, math.floor(seconds) + 60, true)
-    if has_dependents(id) then
-      fields[#fields + 1] = 'dependents'
-      fields[#fields + 1] = 'some'
-    end
   end
   jobs[#jobs + 1] = { q, id, execution, fields }
 end

@@ -14,7 +14,7 @@
 --   from now), queue or head (seconds unused)
 --
 -- Returns for each job: 1 done, 2 was done before by this execution, 0 the lease was lost:
--- nothing was changed; 3 done, but jobs wait for it that nobody releases.
+-- nothing was changed; 3 done, but more jobs wait for it than one call releases.
 
 local push, front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 open_books(ARGV[6])
@@ -41,14 +41,19 @@ local function keep(key, registry, id, seconds, forever)
   end
 end
 
+local function moment(first, last)
+  for i = first, last, 2 do
+    if ARGV[i] == 'ended_at' then return ARGV[i + 1] end
+  end
+end
+
 -- Whether this very call did it before, and only its answer was lost: the end has the moment of ours.
 -- (A Python program that took the job away leaves the execution in its record.)
 local function was_done(key, execution, first, last)
   local held = redis.pcall('HMGET', key, 'execution_id', 'status', 'ended_at')
   if held[1] ~= execution then return false end
-  for i = first, last, 2 do
-    if ARGV[i] == 'ended_at' then return held[3] == ARGV[i + 1] end
-  end
+  local ended_at = moment(first, last)
+  if ended_at then return held[3] == ended_at end
   return held[2] == ARGV[first + 1]
 end
 
@@ -65,26 +70,29 @@ local function finish(id, execution, passed, place, seconds, worker, kept, entry
     return was_done(key, execution, first, last) and 2 or 0
   end
   drop_execution(id, execution, worker)
-  local known = redis.pcall('HMGET', key, 'status', 'waited')
+  local known = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id', 'rate_limit_key')
   if not known[1] then return 0 end -- deleted behind our back: do not half revive it
-  if passed ~= '' and known[1] ~= 'started' then return 0 end -- only its lease was left behind
+  if known[1] ~= 'started' or (passed == '' and known[3] ~= execution) then
+    -- Only its lease was left behind; or somebody has enqueued the same id anew while it ran.
+    if passed == '' then write_result(id, kept, entry) end
+    return 0
+  end
   redis.call('HSET', key, unpack(ARGV, first, last))
   -- What was taken over is not the same as what its owner may still want to end.
   if passed ~= '' then redis.call('HDEL', key, 'execution_id') end
   if seconds ~= 0 then write_result(id, kept, entry) end
-  local is_end = true
+  local is_end = place == 'finished' or place == 'failed'
+  local is_more = is_end and release_dependents(id, ARGV[first + 1], moment(first, last), push, front)
+  if is_end then free_slot(id, known[4]) end
   if place == 'finished' then keep(key, KEYS[3], id, seconds, '+inf')
   elseif place == 'failed' then keep(key, KEYS[4], id, seconds, ARGV[5])
-  else
-    is_end = false
-    if place == 'scheduled' then redis.call('ZADD', KEYS[5], math.ceil(exact + seconds), id)
-    elseif place == 'head' then redis.call(front, KEYS[1], id)
-    else redis.call(push, KEYS[1], id)
-    end
+  elseif place == 'scheduled' then redis.call('ZADD', KEYS[5], math.ceil(exact + seconds), id)
+  elseif place == 'head' then redis.call(front, KEYS[1], id)
+  else redis.call(push, KEYS[1], id)
   end
   -- Somebody without the right to publish has waiters that look for themselves.
   if is_end and known[2] then redis.pcall('PUBLISH', channel .. id, ARGV[first + 1]) end
-  return is_end and has_dependents(id) and 3 or 1
+  return is_more and 3 or 1
 end
 
 local at = 7

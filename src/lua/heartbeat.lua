@@ -27,7 +27,9 @@ for i = n + 11, #ARGV, 2 do
     if books then
       local id, execution = string.match(member, '^(.*):(.*)$')
       write_execution(id, execution, ARGV[7], now, math.floor(seconds) + 60, false)
-      redis.pcall('HSET', ARGV[6] .. id, 'last_heartbeat', ARGV[8])
+      local job = ARGV[6] .. id
+      -- A job that was deleted meanwhile must not come back as a stump.
+      if redis.call('EXISTS', job) == 1 then redis.pcall('HSET', job, 'last_heartbeat', ARGV[8]) end
     end
   else
     lost[#lost + 1] = member

@@ -14,13 +14,15 @@ local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1], 
 for _, id in ipairs(due) do
   local job = ARGV[3] .. id
   redis.call('ZREM', KEYS[1], id)
-  local held = redis.pcall('HMGET', job, 'status', 'enqueue_at_front_on_retry')
+  local held = redis.pcall('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   if held.err then
     redis.pcall('ZADD', KEYS[4], redis.call('TIME')[1], id)
-  elseif held[1] == 'scheduled' then
+  elseif held[1] == 'scheduled' or held[1] == 'created' then -- 'created': by hand, as RQ allows
+    local has_run = held[4] and held[4] ~= ''
+    local at_front = held[2] == '1' or (held[3] == '1' and has_run)
     redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[4])
     redis.call('SADD', KEYS[3], KEYS[2])
-    redis.call(held[2] == '1' and ARGV[2] or ARGV[1], KEYS[2], id)
+    redis.call(at_front and ARGV[2] or ARGV[1], KEYS[2], id)
   end
 end
 return #due

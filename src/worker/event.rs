@@ -112,7 +112,7 @@ pub enum Event {
 impl Event {
     fn level(&self) -> log::Level {
         match self {
-            Event::Idle | Event::Dropped { .. } => log::Level::Debug,
+            Event::Idle => log::Level::Debug,
             Event::Failed { .. } | Event::Retried { .. } | Event::Stale { .. } | Event::Recovered { .. } => {
                 log::Level::Warn
             }

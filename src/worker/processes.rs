@@ -115,12 +115,14 @@ fn input(context: &Context, call: Call) -> Vec<u8> {
         let left = chrono::Duration::from_std(left).ok()?;
         Some(iso(chrono::Utc::now() + left))
     });
+    let handler = call.handler.clone();
+    let (args, kwargs) = call.into_view();
     let job = serde_json::json!({
         "id": context.id(),
         "queue": context.queue(),
-        "handler": call.handler,
-        "args": call.args,
-        "kwargs": call.kwargs,
+        "handler": handler,
+        "args": args,
+        "kwargs": kwargs,
         "attempt": context.attempt(),
         "meta": context.meta(),
         "deadline": deadline,

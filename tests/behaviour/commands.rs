@@ -103,6 +103,19 @@ fn info_shows_queues_and_workers_and_changes_nothing() {
 }
 
 #[test]
+fn names_of_strangers_do_not_move_the_cursor() {
+    let house = House::with_own_redis(&[]);
+    house.redis::<i64>(&["SADD", &house.key("queues"), &house.key("queue:\u{1b}[31mred\nline")]);
+    let worker = house.key("worker:w");
+    house.redis::<i64>(&["HSET", &worker, "state", "\u{1b}[2J", "queues", "x", "pid", "1"]);
+    house.redis::<i64>(&["SADD", &house.key("workers"), &worker]);
+    for words in [&["info"][..], &["info", "--raw"], &["info", "-R"]] {
+        let text = house.rq(words).ok();
+        assert!(!text.contains('\u{1b}') && text.contains("red"), "{text:?}");
+    }
+}
+
+#[test]
 fn failed_lists_jobs_for_people_and_for_scripts() {
     let house = House::new();
     assert_eq!(house.rq(&["failed"]).ok(), "No failed jobs.");

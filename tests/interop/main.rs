@@ -5,6 +5,7 @@
 
 mod both_ways;
 mod control;
+mod dependents;
 mod docs;
 mod dumps;
 mod fleet;

@@ -40,43 +40,18 @@ fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run()
     for (field, value, _) in needs {
         hash(&both, field, &[PLAIN.as_slice(), &[field, value]].concat());
     }
-    both.python(
-        "enqueue",
-        json!({"queue": "default", "jobs": [
-            {"func": "tasks.add", "args": [1, 2], "id": "parent"},
-            {"func": "tasks.add", "args": [1, 2], "id": "child", "depends_on": "parent"},
-        ]}),
-    );
-    assert_eq!(both.house.drain(both.worker()).failed, 7);
-    for (id, _, what) in needs.into_iter().chain([("parent", "", "jobs that wait for it")]) {
+    both.house.redis::<i64>(&["ZADD", "rq:rl:mail:allowed", "1", "rate_limit_key"]);
+    assert_eq!(both.house.drain(both.worker()).failed, 6);
+    for (id, _, what) in needs {
         let error = both.queue().job(id).unwrap().exc_info.clone().unwrap();
         assert!(error.starts_with("not run: this job asks for") && error.contains(what), "{id}: {error}");
     }
+    assert_eq!(both.house.redis::<i64>(&["ZCARD", "rq:rl:mail:allowed"]), 0, "its slot is free again");
     // Requeued, a Python worker does it all.
-    both.python("requeue", json!({"id": "parent"}));
-    both.drain(Side::Python);
-    for id in ["parent", "child"] {
-        assert_eq!(both.python("job", json!({"id": id}))["status"], "finished");
-    }
-}
-
-#[test]
-fn a_job_that_others_began_to_wait_for_while_it_ran_is_told_of() {
-    let both = Both::new();
-    let live = {
-        both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 0.7).id("parent")).unwrap();
-        Live::start(both.worker())
-    };
-    live.sees_started("parent");
-    let child = json!({"func": "tasks.add", "args": [1, 2], "id": "child", "depends_on": "parent"});
-    both.python("enqueue", json!({"queue": "default", "jobs": [child]}));
-    live.sees(
-        "a warning",
-        |event| matches!(event, Event::Warning(text) if text.contains("jobs wait for it")),
-    );
-    live.sees_finished("parent");
-    live.stops();
-    assert_eq!(both.house.places("default", "child"), ["deferred"]);
+    both.house.redis::<i64>(&["HDEL", "rq:job:webhooks", "webhooks"]);
+    both.python("requeue", json!({"id": "webhooks", "serializer": "json"}));
+    both.python("work", json!({"queues": ["default"], "serializer": "json"}));
+    assert_eq!(both.house.places("default", "webhooks"), ["finished"]);
 }
 
 #[test]
@@ -215,4 +190,115 @@ fn nothing_we_write_ends_a_python_worker() {
     for id in ["no-delays", "stopped"] {
         assert_eq!(both.python("job", json!({"id": id}))["status"], "failed", "{id}");
     }
+}
+
+#[test]
+fn an_id_that_is_enqueued_again_while_it_runs_runs_again() {
+    let both = Both::new();
+    let slow = json!({"queue": "default", "jobs": [{"func": "tasks.slow", "args": [0.7], "id": "x"}]});
+    both.python("enqueue", slow.clone());
+    let live = Live::start(both.worker().concurrency(1));
+    live.sees_started("x");
+    both.python("enqueue", slow);
+    live.sees_started("x");
+    live.sees_finished("x");
+    live.stops();
+    assert_eq!(both.house.places("default", "x"), ["finished"]);
+}
+
+#[test]
+fn a_job_scheduled_by_hand_runs_and_one_at_the_front_goes_there() {
+    let both = Both::new();
+    for (id, fields) in [("by-hand", ["status", "created"]), ("front", ["enqueue_at_front", "1"])] {
+        hash(&both, id, &[PLAIN.as_slice(), &["status", "scheduled"], &fields].concat());
+        both.house.redis::<i64>(&["LREM", "rq:queue:default", "0", id]);
+        both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", id]);
+    }
+    hash(&both, "waiting", &PLAIN);
+    let live = Live::start(both.worker().concurrency(1));
+    let mut order = Vec::new();
+    while order.len() < 3 {
+        if let Event::Finished { id, .. } =
+            live.sees("a finish", |event| matches!(event, Event::Finished { .. }))
+        {
+            order.push(id);
+        }
+    }
+    live.stops();
+    assert_eq!(order, ["front", "waiting", "by-hand"]);
+}
+
+#[test]
+fn what_an_earlier_run_left_is_no_reason_not_to_run() {
+    let both = Both::new();
+    // Python's worker keeps the Retry that a function returned; we cannot read such an object.
+    let retry = ["result", "cfractions\nFraction\n(V1/2\ntR."];
+    let odd = ["retry_intervals", "[1.5]", "failure_ttl", "99999999999"];
+    hash(&both, "retried", &[PLAIN.as_slice(), &retry, &odd].concat());
+    hash(&both, "no-status", &[PLAIN.as_slice(), &["status", ""]].concat());
+    assert_eq!(both.house.drain(both.worker()).finished, 2);
+}
+
+#[test]
+fn a_canceled_job_whose_id_a_dead_worker_left_behind_does_not_run() {
+    let both = Both::new();
+    hash(&both, "canceled", &[PLAIN.as_slice(), &["status", "canceled"]].concat());
+    let list = "rq:queue:default:intermediate";
+    both.house.redis::<String>(&["LMOVE", "rq:queue:default", list, "LEFT", "RIGHT"]);
+    let live = Live::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
+    crate::support::eventually("the list is empty", || both.house.redis::<i64>(&["LLEN", list]) == 0);
+    assert_eq!(both.house.redis::<i64>(&["LLEN", "rq:queue:default"]), 0);
+    assert_eq!(live.stops().finished, 0);
+}
+
+#[test]
+fn a_deleted_job_that_runs_does_not_come_back_as_a_stump() {
+    let both = Both::new();
+    both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 60).id("gone")).unwrap();
+    let live = Live::start(both.worker().lease(std::time::Duration::from_secs(1)));
+    live.sees_started("gone");
+    let score = || {
+        let range = ["ZRANGE", "rq:wip:default", "0", "-1", "WITHSCORES"];
+        both.house.redis::<Vec<(String, f64)>>(&range)[0].1
+    };
+    both.house.redis::<i64>(&["DEL", "rq:job:gone"]);
+    let before = score();
+    crate::support::eventually("its lease is renewed", || score() > before + 1.0);
+    assert!(!both.house.redis::<bool>(&["EXISTS", "rq:job:gone"]));
+    live.stopper.stop_now();
+    live.ends();
+}
+
+#[test]
+fn our_retries_do_not_use_up_those_that_a_python_function_returns() {
+    let both = Both::new();
+    let fails = rq_rs::NewJob::new("tasks.fail", "x").id("x").retry(rq_rs::Retry::list([], 2));
+    both.queue().enqueue_job(fails).unwrap();
+    both.drain(Side::Rust);
+    let job = both.queue().job("x").unwrap();
+    assert_eq!((job.number_of_retries, job.retries_left), (2, Some(0)));
+    assert!(!both.house.redis::<bool>(&["HEXISTS", "rq:job:x", "number_of_retries"]));
+}
+
+#[test]
+fn a_small_payload_that_stands_for_a_large_one_is_one_failed_job() {
+    let both = Both::new();
+    // x = {'a': 1}; for _ in range(6): x = [x] * 12 — three million things in a few bytes.
+    let mut data = b"\x80\x02(X\x0a\x00\x00\x00tasks.echoN}X\x01\x00\x00\x00aK\x01s".to_vec();
+    for memo in 0..6_u8 {
+        data.extend([b'q', memo, b'0', b']', b'(']);
+        data.extend([b'h', memo].repeat(12));
+        data.push(b'e');
+    }
+    data.extend(b"\x85}t.");
+    let mut connection = redis::Client::open(both.house.url()).unwrap().get_connection().unwrap();
+    redis::cmd("HSET")
+        .arg("rq:job:bomb")
+        .arg(&[("data", data.as_slice()), ("status", b"queued".as_slice())])
+        .exec(&mut connection)
+        .unwrap();
+    both.house.push("default", "bomb");
+    assert_eq!(both.house.drain(both.worker()).failed, 1);
+    let error = both.queue().job("bomb").unwrap().exc_info.clone().unwrap();
+    assert!(error.contains("the pickle makes more data than is allowed"), "{error}");
 }

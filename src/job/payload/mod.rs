@@ -93,7 +93,25 @@ pub(crate) struct Exact {
     pub(crate) kwargs: Vec<(String, PyValue)>,
 }
 
+impl Exact {
+    /// As JSON can show them.
+    fn view(&self) -> (Vec<Value>, Map<String, Value>) {
+        (
+            self.args.iter().map(PyValue::to_json).collect(),
+            self.kwargs.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+        )
+    }
+}
+
 impl Call {
+    /// Its arguments as JSON, whether they were shown before or not.
+    pub(crate) fn into_view(self) -> (Vec<Value>, Map<String, Value>) {
+        match self.exact {
+            Some(exact) => exact.view(),
+            None => (self.args, self.kwargs),
+        }
+    }
+
     /// As Python would write it: `send_email("ada@example.com", retries=3)`; each argument is
     /// cut at 75 characters, as RQ does.
     pub fn describe(&self) -> String {
@@ -141,17 +159,18 @@ pub(crate) fn write_call(
     ]))
 }
 
-/// Reads a payload; the error says what is wrong with it.
-pub(crate) fn read_call(data: &[u8]) -> Result<Call, String> {
+/// Reads a payload; the error says what is wrong with it. Without a view, arguments that are kept
+/// exactly are not shown as JSON too, which can take a lot more room.
+pub(crate) fn read_call(data: &[u8], view: bool) -> Result<Call, String> {
     let plain = inflate(data).map_err(|error| format!("the payload cannot be read: {error}"))?;
     match Serializer::of(&plain) {
         Serializer::Json if !json::has_large_integers(&plain) => json::read_call(&plain),
-        Serializer::Json => exact_call(json::parse_exactly(&plain)?, Serializer::Json),
-        Serializer::Pickle => exact_call(unpickle(&plain)?, Serializer::Pickle),
+        Serializer::Json => exact_call(json::parse_exactly(&plain)?, Serializer::Json, view),
+        Serializer::Pickle => exact_call(unpickle(&plain)?, Serializer::Pickle, view),
     }
 }
 
-fn exact_call(payload: PyValue, serializer: Serializer) -> Result<Call, String> {
+fn exact_call(payload: PyValue, serializer: Serializer, view: bool) -> Result<Call, String> {
     let wrong = |what: &str| format!("the payload is not (function, None, arguments, keywords): {what}");
     let (Kind::Tuple(parts) | Kind::List(parts)) = &payload.0 else {
         return Err(wrong("it is not a sequence"));
@@ -178,13 +197,9 @@ fn exact_call(payload: PyValue, serializer: Serializer) -> Result<Call, String> 
         };
         kwargs.push((name.to_string(), value.clone()));
     }
-    Ok(Call {
-        handler: handler.to_string(),
-        args: args.iter().map(PyValue::to_json).collect(),
-        kwargs: kwargs.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
-        exact: Some(Arc::new(Exact { args: args.to_vec(), kwargs })),
-        serializer,
-    })
+    let exact = Exact { args: args.to_vec(), kwargs };
+    let (args, kwargs) = if view { exact.view() } else { Default::default() };
+    Ok(Call { handler: handler.to_string(), args, kwargs, exact: Some(Arc::new(exact)), serializer })
 }
 
 /// Any JSON text, with the order of its keys and integers of any size.

@@ -6,7 +6,7 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 
 /// What is inflated may be this large: a few bytes of zlib can stand for gigabytes.
-const LIMIT: usize = 64 * 1024 * 1024;
+const LIMIT: usize = 16 * 1024 * 1024;
 /// zlib's own default.
 const LEVEL: u8 = 6;
 

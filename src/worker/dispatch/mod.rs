@@ -244,8 +244,11 @@ impl Dispatcher {
                 let was_told_to_end = held.is_program && self.house.stopper.mode() == Mode::Cold;
                 let outcome = match outcome {
                     Outcome::Returned(result) => Outcome::Returned(result),
-                    _ if was_told_to_end => Outcome::Interrupted,
-                    outcome => held.ordered.unwrap_or(outcome),
+                    outcome => match held.ordered {
+                        Some(ordered) => ordered,
+                        None if was_told_to_end => Outcome::Interrupted,
+                        None => outcome,
+                    },
                 };
                 self.conclude(held.running, outcome);
             }
@@ -304,7 +307,9 @@ impl Dispatcher {
         });
         let (done, refusal) = finished;
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
-        let requeues = done.iter().any(|(ending, _)| ending.goes_back());
+        // An end may have put jobs into a queue: this one, or those that waited for it.
+        let may_release = self.house.options.burst && store.facts.keeps_books;
+        let requeues = done.iter().any(|(ending, _)| may_release || ending.goes_back());
         done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
         match claimed {
             Some(Ok(claimed)) => self.take(claimed),
@@ -327,8 +332,8 @@ impl Dispatcher {
     fn report(&mut self, ending: Ending, receipt: Receipt) {
         if receipt == Receipt::DoneAndAwaited {
             self.tell(Event::Warning(format!(
-                "{}: jobs wait for it since it began to run, and rq-rs cannot release them yet; in Python: \
-                 queue.enqueue_dependents(Job.fetch(\"{0}\", …))",
+                "{}: more than 10,000 jobs wait for it; those that were not released need Python's \
+                 queue.enqueue_dependents",
                 ending.id
             )));
         }

@@ -18,19 +18,19 @@ use self::objects::Class;
 pub(crate) use self::text::is_decimal;
 use super::{Kind, PyValue};
 
-const INPUT_BYTES: usize = 64 << 20;
+const INPUT_BYTES: usize = 16 << 20;
 
 /// How many things a pickle may make.
-const NODES: usize = 4_000_000;
+const NODES: usize = 1_000_000;
 
 /// How deep they may be nested.
 const DEPTH: usize = 200;
 
 /// How many things the value may hold, where what is shared counts each time it appears.
-const EXPANDED_NODES: usize = 20_000_000;
+const EXPANDED_NODES: usize = 1_000_000;
 
 /// How many bytes of text and bytes the value may hold, counted the same way.
-const EXPANDED_BYTES: usize = 512 << 20;
+const EXPANDED_BYTES: usize = 64 << 20;
 
 /// How many bytes may be copied from one thing to another. Honest pickles copy what they hold once.
 const COPIED_BYTES: usize = INPUT_BYTES;
@@ -233,7 +233,7 @@ fn underflow() -> String {
 }
 
 fn too_much() -> String {
-    "the pickle makes more data than is allowed".to_owned()
+    format!("the pickle makes more data than is allowed: {EXPANDED_NODES} things, {EXPANDED_BYTES} bytes")
 }
 
 fn too_deep() -> String {

@@ -1,0 +1,108 @@
+//! Jobs that Python made to wait for others, when ours is the worker that ends those.
+
+use rq_rs::Retry;
+use serde_json::{Value, json};
+
+use crate::python::{Both, Side};
+use crate::support::Live;
+
+fn add(id: &str, more: Value) -> Value {
+    let mut job = json!({"func": "tasks.add", "args": [1, 2], "id": id});
+    job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    job
+}
+
+fn enqueue(both: &Both, jobs: &[Value]) {
+    both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
+}
+
+#[test]
+fn a_chain_goes_on_when_ours_ends_each_job() {
+    let both = Both::new();
+    enqueue(
+        &both,
+        &[
+            add("one", json!({})),
+            add("two", json!({"depends_on": "one", "result_ttl": 0})),
+            add("three", json!({"depends_on": "two"})),
+            add("front", json!({"depends_on": "one", "at_front": true})),
+        ],
+    );
+    assert_eq!(both.house.drain(both.worker()).finished, 4);
+    for id in ["one", "three", "front"] {
+        assert_eq!(both.house.places("default", id), ["finished"], "{id}");
+    }
+}
+
+#[test]
+fn a_failure_lets_go_only_those_that_allow_it() {
+    let both = Both::new();
+    let bad = json!({"func": "tasks.fail", "args": ["boom"], "id": "bad"});
+    enqueue(
+        &both,
+        &[
+            bad,
+            add("patient", json!({"depends_on": "bad"})),
+            add("tolerant", json!({"depends_on": "bad", "allow_failure": true})),
+        ],
+    );
+    let summary = both.house.drain(both.worker());
+    assert_eq!((summary.finished, summary.failed), (1, 1));
+    assert_eq!(both.house.places("default", "patient"), ["deferred"]);
+    assert_eq!(both.house.places("default", "tolerant"), ["finished"]);
+}
+
+#[test]
+fn a_job_waits_for_all_its_parents_whoever_ends_them() {
+    let both = Both::new();
+    enqueue(
+        &both,
+        &[
+            add("ours", json!({})),
+            add("theirs", json!({"in": 1000})),
+            add("child", json!({"depends_on": ["ours", "theirs"]})),
+        ],
+    );
+    both.drain(Side::Rust);
+    assert_eq!(both.house.places("default", "child"), ["deferred"]);
+    both.house.redis::<i64>(&["ZREM", "rq:scheduled:default", "theirs"]);
+    both.house.push("default", "theirs");
+    both.house.redis::<i64>(&["HSET", "rq:job:theirs", "status", "queued"]);
+    both.drain(Side::Python);
+    assert_eq!(both.house.places("default", "child"), ["finished"]);
+}
+
+#[test]
+fn a_job_that_begins_to_wait_while_ours_runs_is_released() {
+    let both = Both::new();
+    both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 0.7).id("parent")).unwrap();
+    let live = Live::start(both.worker());
+    live.sees_started("parent");
+    enqueue(&both, &[add("child", json!({"depends_on": "parent"}))]);
+    live.sees_finished("parent");
+    live.sees_finished("child");
+    live.stops();
+}
+
+#[test]
+fn a_retry_is_no_end_and_a_stop_lets_nobody_go() {
+    let both = Both::new();
+    let again = rq_rs::NewJob::new("tasks.fail", "x").id("again").retry(Retry::growing(1));
+    both.queue().enqueue_job(again).unwrap();
+    both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 60).id("stopped")).unwrap();
+    enqueue(
+        &both,
+        &[
+            add("after-again", json!({"depends_on": "again", "allow_failure": true})),
+            add("after-stopped", json!({"depends_on": "stopped", "allow_failure": true})),
+        ],
+    );
+    let live = Live::start(both.worker());
+    live.sees_started("stopped");
+    both.python("stop", json!({"id": "stopped"}));
+    live.sees("the end", |event| matches!(event, rq_rs::Event::Failed { id, .. } if id == "stopped"));
+    live.stops();
+    for id in ["after-again", "after-stopped"] {
+        assert_eq!(both.house.places("default", id), ["deferred"], "{id}");
+    }
+}
