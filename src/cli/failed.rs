@@ -52,7 +52,8 @@ impl Failed {
             vec![
                 job.id().to_owned(),
                 job.origin.clone(),
-                short(job.handler.as_deref().unwrap_or("?"), 40),
+                // RQ's description of a payload that cannot be read still names it.
+                short(job.handler.as_deref().unwrap_or(&job.description), 40),
                 clock(job.ended_at),
                 short(job.worker_name.as_deref().unwrap_or("–"), 12),
                 short(error, 100),

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::output::note;
+
 use crate::dialect::Dialect;
 use crate::error::Result;
-use crate::store::Store;
+use crate::store::{Call, Store, reply};
 
 #[derive(Args)]
 pub(crate) struct ServerOptions {
@@ -46,8 +48,31 @@ impl ServerOptions {
         let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
         let store = self.store(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?;
         crate::server::check(&store, &mut |_| {})?;
+        if self.dialect.is_none() && self.prefix.is_none() {
+            note_another_dialect(&store)?;
+        }
         Ok(store)
     }
+}
+
+/// Who works with Python's queues and forgets to say so sees nothing, and should know why.
+fn note_another_dialect(store: &Arc<Store>) -> Result<()> {
+    let has_queues = |store: &Store| -> Result<bool> {
+        let call = Call::command("EXISTS").arg(store.keys.queues());
+        Ok(reply::int(&store.ask(&call)?)? == 1)
+    };
+    if has_queues(store)? {
+        return Ok(());
+    }
+    for dialect in Dialect::ALL {
+        if has_queues(&store.speaking(dialect))? {
+            note(format_args!(
+                "note: there are queues in the dialect {dialect}, and none in {}: --dialect {dialect} or RQ_RS_DIALECT={dialect}",
+                store.facts.name
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Everybody on the machine can read a process' arguments. When they hold a password, the same

@@ -116,7 +116,8 @@ impl Worker {
         for pair in &self.exec {
             let (name, command) =
                 pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-                    let what = format!("--exec {pair:?} has no name");
+                    let lacks = if pair.starts_with('=') { "name" } else { "command" };
+                    let what = format!("--exec {pair:?} has no {lacks}");
                     Failure::Usage(what, "as in --exec 'resize=./resize.sh --fast'".into())
                 })?;
             handlers.add_command(name.to_owned(), command)?;

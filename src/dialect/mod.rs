@@ -26,6 +26,9 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// All there are.
+    pub(crate) const ALL: [Dialect; 2] = [Dialect::Native, Dialect::Rq];
+
     pub(crate) fn facts(self) -> &'static Facts {
         match self {
             Dialect::Native => &native::FACTS,
@@ -54,7 +57,7 @@ impl FromStr for Dialect {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        [Dialect::Native, Dialect::Rq]
+        Self::ALL
             .into_iter()
             .find(|dialect| dialect.facts().name == word)
             .ok_or_else(|| format!("{word:?} is not a dialect: native or rq"))

@@ -87,7 +87,11 @@ impl Attempts {
             (Steer::GiveUp, _) | (_, Some(0)) | (Steer::Policy, None) => None,
             (Steer::Policy, Some(left)) => Some(self.policy_delay(left)),
             (Steer::Later(_), None) if self.retries >= ASKED_RETRIES => None,
-            (Steer::Later(delay), _) => Some(delay.unwrap_or_else(|| growing_delay(self.retries))),
+            (Steer::Later(Some(delay)), _) => Some(delay),
+            (Steer::Later(None), left) => {
+                let own = left.map(|left| self.policy_delay(left)).filter(|delay| !delay.is_zero());
+                Some(own.unwrap_or_else(|| growing_delay(self.retries)))
+            }
         }
     }
 }

@@ -18,6 +18,8 @@ fn a_dialect_is_chosen_by_method_option_or_environment_and_has_its_own_prefix() 
         let environment: Vec<_> = url.iter().cloned().chain(more).collect();
         crate::support::Process::start(words, &environment).finish("").ok()
     };
+    let forgot = crate::support::Process::start(&["info"], &url).finish("");
+    assert!(forgot.stderr.contains("there are queues in the dialect rq, and none in native"), "{forgot:?}");
     run(&["enqueue", "f", "-q", "option", "--dialect", "rq"], &[]);
     run(&["enqueue", "f", "-q", "environment"], &[("RQ_RS_DIALECT", "rq")]);
     run(&["enqueue", "f", "-q", "prefix", "--dialect", "rq", "--prefix", "{shop}:rq"], &[]);

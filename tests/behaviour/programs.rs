@@ -154,7 +154,7 @@ fn a_command_that_cannot_work_is_refused_at_the_start() {
     }
     let twice = house.rq(&["worker", "--exec", "x=cat", "--exec", "x=true"]).fails(2);
     assert!(twice.contains("two handlers named \"x\""), "{twice}");
-    assert!(house.rq(&["worker", "--exec", "cat"]).fails(2).contains("has no name"));
+    assert!(house.rq(&["worker", "--exec", "cat"]).fails(2).contains("has no command"));
     assert!(house.rq(&["worker", "--exec", "x=no-such-program"]).fails(2).contains("no program"));
 }
 

@@ -27,8 +27,9 @@ pub(crate) use unpickle::unpickle;
 ///
 /// Most handlers do not need it: any type of serde takes these as the nearest thing it knows (text for
 /// times, `Decimal` and `UUID`, a sequence for tuples and sets, seconds for a `timedelta`). A handler
-/// that takes or returns a `PyValue` gets and gives the exact kind. In JSON payloads only what JSON
-/// knows is kept apart.
+/// that takes or returns a `PyValue` gets and gives the exact kind: its one argument, the list of all
+/// positional ones, a dict of the keywords, or a dict of `args` and `kwargs` when there are both. In
+/// JSON payloads only what JSON knows is kept apart.
 ///
 /// ```
 /// use rq_rs::PyValue;
@@ -153,10 +154,26 @@ impl PyValue {
     /// # Errors
     /// Python's years go from 1 to 9999.
     pub fn datetime(moment: chrono::DateTime<chrono::Utc>) -> Result<Self, String> {
-        if !(1..=9999).contains(&moment.year()) {
-            return Err(format!("Python has no year {}", moment.year()));
-        }
+        check_year(moment.year())?;
         Ok(PyValue(Kind::DateTime(Moment { naive: moment.naive_utc(), fold: false, offset: Some(0) })))
+    }
+
+    /// A `datetime.datetime` without a zone.
+    ///
+    /// # Errors
+    /// Python's years go from 1 to 9999.
+    pub fn naive_datetime(naive: NaiveDateTime) -> Result<Self, String> {
+        check_year(naive.year())?;
+        Ok(PyValue(Kind::DateTime(Moment { naive, fold: false, offset: None })))
+    }
+
+    /// A `datetime.date`.
+    ///
+    /// # Errors
+    /// Python's years go from 1 to 9999.
+    pub fn date(date: NaiveDate) -> Result<Self, String> {
+        check_year(date.year())?;
+        Ok(PyValue(Kind::Date(date)))
     }
 
     /// A `datetime.timedelta`.
@@ -229,6 +246,10 @@ impl PyValue {
     fn as_key(&self) -> String {
         self.text().unwrap_or_else(|| self.to_string())
     }
+}
+
+fn check_year(year: i32) -> Result<(), String> {
+    if (1..=9999).contains(&year) { Ok(()) } else { Err(format!("Python has no year {year}")) }
 }
 
 /// `21:33:05`, with six digits more if there are any.
