@@ -334,7 +334,8 @@ impl Worker {
         );
         let summary = redis_thread("rq-rs dispatch", move || dispatcher.run()).join();
         care.stop();
-        commands.stop();
+        // It only listens: nobody needs to wait until it has noticed.
+        drop(commands);
         heartbeat.stop();
         summary.unwrap_or_else(|_| {
             Err(Error::Corrupt { what: "the worker's loop panicked; this is a bug of rq-rs".to_owned() })
