@@ -51,7 +51,8 @@ pub(crate) struct Woken {
 /// What a claim brought.
 #[derive(Debug, Default)]
 pub(crate) struct Claimed {
-    pub(crate) jobs: Vec<Running>,
+    /// Each to be unpacked by [`Fetcher::unpack`].
+    pub(crate) jobs: Vec<Reply>,
     /// No queue has anything more.
     pub(crate) is_empty: bool,
     pub(crate) is_suspended: bool,
@@ -70,6 +71,7 @@ pub(crate) struct Fetcher {
     lease: Duration,
     run: String,
     number: u32,
+    looked_at: Option<DateTime<Utc>>,
 }
 
 impl Fetcher {
@@ -79,7 +81,7 @@ impl Fetcher {
             keys.extend([&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable].map(String::clone));
             keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
         }
-        Fetcher { keys, worker: worker.to_owned(), lease, run: new_run(), number: 0 }
+        Fetcher { keys, worker: worker.to_owned(), lease, run: new_run(), number: 0, looked_at: None }
     }
 
     /// A claim for this many free slots. Not to be repeated: it takes other jobs each time.
@@ -87,6 +89,11 @@ impl Fetcher {
         if self.number > u32::MAX / 2 {
             self.run = new_run();
             self.number = 0;
+        }
+        // Another program takes a key rarely, and looking costs as much as a job.
+        let looks_closely = self.looked_at.is_none_or(|at| (now - at).num_seconds() != 0);
+        if looks_closely {
+            self.looked_at = Some(now);
         }
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
         let mut call = Call::script(&CLAIM, &keys)
@@ -102,7 +109,8 @@ impl Fetcher {
             .arg(PAYLOAD_BUDGET)
             .arg(store.facts.margin.as_secs())
             .arg(u8::from(store.facts.whole_seconds))
-            .arg(&store.books);
+            .arg(&store.books)
+            .arg(u8::from(looks_closely));
         for one in woken {
             call = call.arg(one.queue).arg(&one.id);
         }
@@ -110,14 +118,12 @@ impl Fetcher {
         call
     }
 
-    pub(crate) fn read(&self, answer: Reply, now: DateTime<Utc>) -> Result<Claimed> {
+    pub(crate) fn read(answer: Reply) -> Result<Claimed> {
         let mut parts = reply::list(answer)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let state = reply::int(&part())?;
         let mut claimed = Claimed { is_empty: state == 0, is_suspended: state == 2, ..Claimed::default() };
-        for job in reply::list(part())? {
-            claimed.jobs.push(self.read_job(job, now)?);
-        }
+        claimed.jobs = reply::list(part())?;
         for queue in reply::list(part())? {
             claimed.paused.push(reply::int(&queue)? as usize);
         }
@@ -126,7 +132,8 @@ impl Fetcher {
         Ok(claimed)
     }
 
-    fn read_job(&self, job: Reply, started_at: DateTime<Utc>) -> Result<Running> {
+    /// What there is to know of one job.
+    pub(crate) fn unpack(&self, job: Reply, started_at: DateTime<Utc>) -> Result<Running> {
         let mut parts = reply::list(job)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let queue = reply::int(&part())? as usize;

@@ -166,7 +166,8 @@ pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call
         .arg(store.keys.job_prefix())
         .arg(store.keys.ended_prefix())
         .arg(store.facts.failed_forever)
-        .arg(&store.books);
+        .arg(&store.books)
+        .arg(keys_of(endings));
     let number = |number: Option<String>| number.unwrap_or_default();
     for ending in endings {
         call = call
@@ -187,6 +188,19 @@ pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call
         }
     }
     call
+}
+
+/// Numbers of the keys of these endings, as the script counts them; the leases' first.
+fn keys_of(endings: &[Ending]) -> String {
+    let homes = [("queue", '1'), ("head", '1'), ("finished", '3'), ("failed", '4'), ("scheduled", '5')];
+    let mut keys = String::from("2");
+    for ending in endings {
+        let home = homes.iter().find(|(place, _)| *place == ending.place).map_or('1', |(_, key)| *key);
+        if !keys.contains(home) {
+            keys.push(home);
+        }
+    }
+    keys
 }
 
 pub(crate) fn read(answer: Reply) -> Result<Vec<Receipt>> {

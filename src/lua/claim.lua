@@ -9,7 +9,7 @@
 -- ARGV[8] first half of execution ids  ARGV[9] number of the first execution
 -- ARGV[10] bytes of payload after which to stop
 -- ARGV[11] how many seconds after the lease its score ends  ARGV[12] 1 when scores are whole seconds
--- ARGV[13] patterns of the books
+-- ARGV[13] patterns of the books  ARGV[14] 1 to look at the types of all registries
 -- then for each woken id: number of its queue (from 0), id
 --
 -- Returns { state, jobs, paused, dropped, set aside }
@@ -48,12 +48,13 @@ local function start(q, id)
     dropped[#dropped + 1] = id
     return
   end
-  local status, execution, deliveries, is_anew = 'queued', '', 0, false
+  local status, execution, deliveries, is_anew, has_ttl = 'queued', '', 0, false, false
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
     if field == 'status' then status = value == '' and 'created' or value -- as RQ reads it
     elseif field == 'execution_id' then execution = value
     elseif field == 'deliveries' then deliveries = tonumber(value) or 0
+    elseif field == 'ttl' then has_ttl = true
     elseif field == 'started_at' then is_anew = value == '' -- how RQ enqueues and requeues
     elseif field == 'data' then budget = budget - #value
     end
@@ -74,7 +75,8 @@ local function start(q, id)
   redis.call('ZADD', KEYS[q * 7 + 5], lease_end, id .. ':' .. execution)
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries + 1)
-  redis.call('PERSIST', key)
+  -- Only who sets a time to live leaves one; ours takes it away again when a job is requeued.
+  if has_ttl or books then redis.call('PERSIST', key) end
   if books then
     redis.call('HSET', key, 'last_heartbeat', ARGV[7])
     write_execution(id, execution, ARGV[6], now, math.floor(seconds) + 60, true)
@@ -82,8 +84,11 @@ local function start(q, id)
   jobs[#jobs + 1] = { q, id, execution, fields }
 end
 
-local suspended = redis.call('EXISTS', KEYS[1]) == 1
-local some = redis.call('EXISTS', KEYS[2]) == 1
+local suspended, some = false, false
+if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then
+  suspended = redis.call('EXISTS', KEYS[1]) == 1
+  some = redis.call('EXISTS', KEYS[2]) == 1
+end
 -- Looked at before the first write: an id that is taken from a list must have somewhere to go, now
 -- and when it ends. A key that another program has taken pauses its queue only.
 local is_usable = {}
@@ -94,7 +99,8 @@ local function usable(q)
     for k = 1, 2 do
       if type(redis.pcall('LLEN', KEYS[base + k])) == 'table' then is_usable[q] = false end
     end
-    for k = 3, 7 do
+    -- The registries are looked at now and then; the one that is written now, always.
+    for k = 3, ARGV[14] == '1' and 7 or 3 do
       if type(redis.pcall('ZCARD', KEYS[base + k])) == 'table' then is_usable[q] = false end
     end
     if not is_usable[q] then paused[#paused + 1] = q end
@@ -102,7 +108,7 @@ local function usable(q)
   return is_usable[q]
 end
 
-for i = 14, #ARGV, 2 do
+for i = 15, #ARGV, 2 do
   local q, id = tonumber(ARGV[i]), ARGV[i + 1]
   local is_free = #jobs < slots and not suspended
   local may_start = usable(q)

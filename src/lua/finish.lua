@@ -5,7 +5,7 @@
 -- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] prefix of the channels that say a job has ended  ARGV[5] score of 'failed for ever'
--- ARGV[6] patterns of the books
+-- ARGV[6] patterns of the books  ARGV[7] numbers of the keys that these jobs go to
 -- then for each job: id, execution, passed, place, seconds, worker, seconds its results are kept, m,
 -- m values of the entry in the results, n, n values of the job
 --   passed: '' for the job's own worker; else it is taken from a worker that is lost, and nothing
@@ -23,9 +23,10 @@ local now = tonumber(time[1])
 local exact = now + time[2] / 1000000
 local replies = {}
 
--- Keys of a wrong type end the script here, before anything is written.
-redis.call('LLEN', KEYS[1])
-for k = 2, 5 do redis.call('ZCARD', KEYS[k]) end
+-- Keys of a wrong type end the script here, before anything is written: those that ARGV[7] names.
+for k in string.gmatch(ARGV[7], '%d') do
+  if k == '1' then redis.call('LLEN', KEYS[1]) else redis.call('ZCARD', KEYS[tonumber(k)]) end
+end
 
 local function keep(key, registry, id, seconds, forever)
   if seconds == 0 then
@@ -95,7 +96,7 @@ local function finish(id, execution, passed, place, seconds, worker, kept, entry
   return is_more and 3 or 1
 end
 
-local at = 7
+local at = 8
 while at <= #ARGV do
   local m = tonumber(ARGV[at + 7])
   local entry = {}

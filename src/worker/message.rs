@@ -1,8 +1,9 @@
 //! What the other threads tell the loop.
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::fetch::Woken;
 use crate::job::Outcome;
+use crate::store::Reply;
 
 /// A field of a job, as one run of it may write it.
 #[derive(PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub(crate) enum Message {
     WatchFailed { queue: usize, error: Error },
     /// The heartbeat has found a lease gone, and raised the job's flag.
     LeaseLost,
+    /// Redis has answered what was sent, call by call; or it could not be sent.
+    Answered(Result<Vec<Result<Reply>>>),
     /// Somebody wants running jobs to end.
     Order(Order),
     /// The stopper has changed its mode.

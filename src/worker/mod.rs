@@ -4,6 +4,7 @@
 //! | thread | talks to Redis | does |
 //! |---|---|---|
 //! | dispatcher | one connection | the loop: claims, hands out, decides, finishes |
+//! | wire | the same | carries what the dispatcher sends, while jobs run |
 //! | watcher, one for each queue | one each, while idle | waits for the next push |
 //! | slots | never | run handlers |
 //! | heartbeat | one | renews the record and the leases |
@@ -26,6 +27,7 @@ mod stop;
 mod summary;
 mod threads;
 mod watch;
+mod wire;
 
 use std::sync::Arc;
 use std::sync::mpsc;

@@ -41,34 +41,51 @@ impl Outbox {
         self.refused_until.filter(|at| *at > Instant::now() && !self.endings.is_empty())
     }
 
-    /// Saves, then a finish for each queue: what a job saved is there when it ends, and a queue whose
-    /// keys somebody has taken does not hold up the others.
-    pub(crate) fn calls(&mut self, store: &Store, queues: &[QueueKeys]) -> Vec<Call> {
-        let mut calls = Vec::with_capacity(self.saves.len() + 2);
-        for (field, value) in &self.saves {
+    /// Takes out all that is there, to be sent: saves, then a finish for each queue. What a job saved is
+    /// there when it ends, and a queue whose keys somebody has taken does not hold up the others.
+    pub(crate) fn depart(&mut self, store: &Store, queues: &[QueueKeys]) -> (Batch, Vec<Call>) {
+        let holds_back = self.retry_at().is_some();
+        let mut batch = Batch {
+            saves: std::mem::take(&mut self.saves),
+            endings: if holds_back { Vec::new() } else { std::mem::take(&mut self.endings) },
+            woken: std::mem::take(&mut self.woken),
+        };
+        let mut calls = Vec::with_capacity(batch.saves.len() + 2);
+        for (field, value) in &batch.saves {
             let job = store.keys.job(&field.id);
             calls.push(Call::script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
         }
-        self.endings.sort_by_key(Ending::queue);
-        for same_queue in self.endings.chunk_by(|a, b| a.queue() == b.queue()) {
+        batch.endings.sort_by_key(Ending::queue);
+        for same_queue in batch.endings.chunk_by(|a, b| a.queue() == b.queue()) {
             calls.push(finish::call(store, &queues[same_queue[0].queue()], same_queue));
         }
-        calls
+        (batch, calls)
+    }
+
+    /// It could not be sent, or nobody knows: it waits for the next time, before what came later.
+    pub(crate) fn take_back(&mut self, batch: Batch) {
+        for (field, value) in batch.saves {
+            self.saves.entry(field).or_insert(value);
+        }
+        self.endings.splice(0..0, batch.endings);
+        self.woken.splice(0..0, batch.woken);
     }
 
     /// Reads the answers to those calls. Endings that were not taken stay for the next time.
     pub(crate) fn read(
         &mut self,
+        batch: Batch,
         answers: &mut impl Iterator<Item = Result<Reply>>,
     ) -> (Vec<(Ending, Receipt)>, Option<Error>) {
-        for _ in self.saves.drain() {
+        for _ in batch.saves {
             // A save that is refused is no reason to hold up the end of a job.
             if let Some(Err(error)) = answers.next() {
                 log::warn!(target: "rq_rs", "a field of a job could not be written: {error}");
             }
         }
         let (mut done, mut refusal) = (Vec::new(), None);
-        let mut left = std::mem::take(&mut self.endings);
+        let is_sent = !batch.endings.is_empty();
+        let mut left = batch.endings;
         while !left.is_empty() {
             let queue = left[0].queue();
             let rest = left.split_off(left.partition_point(|ending| ending.queue() <= queue));
@@ -82,9 +99,18 @@ impl Outbox {
             }
             left = rest;
         }
-        self.refused_until = refusal.is_some().then(|| Instant::now() + RETRY_REFUSED);
+        if is_sent {
+            self.refused_until = refusal.is_some().then(|| Instant::now() + RETRY_REFUSED);
+        }
         (done, refusal)
     }
+}
+
+/// What is on its way to Redis.
+pub(crate) struct Batch {
+    saves: HashMap<JobField, Vec<u8>>,
+    endings: Vec<Ending>,
+    pub(crate) woken: Vec<Woken>,
 }
 
 fn no_answer() -> Error {

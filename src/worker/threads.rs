@@ -1,7 +1,9 @@
 //! Slots: threads that run handlers. They never talk to Redis; they hand back an `Outcome`.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::SigSet;
 
@@ -20,34 +22,48 @@ struct Assignment {
     ticket: u64,
     context: Context,
     record: Record,
+    retired: Retired,
 }
 
-/// All slots of a worker.
+/// Says to the thread of a job that another one has taken its place: it ends with the job.
+#[derive(Clone, Default)]
+pub(crate) struct Retired(Arc<AtomicBool>);
+
+/// Where jobs wait for a thread, for microseconds: there are never more than free slots.
+#[derive(Default)]
+struct Counter {
+    line: Mutex<Line>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Assignment>,
+    sleeping: usize,
+    threads: usize,
+    is_closed: bool,
+}
+
+/// All slots of a worker. Threads are made when they are needed, and take whatever job is next, so that
+/// short jobs do not cost a change of threads each.
 pub(crate) struct Slots {
     handlers: Arc<Handlers>,
     limits: Limits,
     inbox: Sender<Message>,
-    seats: Vec<Sender<Assignment>>,
-    free: Vec<usize>,
+    counter: Arc<Counter>,
+    count: usize,
+    free: usize,
     abandoned: usize,
 }
 
 impl Slots {
     pub(crate) fn new(count: usize, handlers: Handlers, limits: Limits, inbox: Sender<Message>) -> Self {
-        let mut slots = Slots {
-            handlers: Arc::new(handlers),
-            limits,
-            inbox,
-            seats: Vec::with_capacity(count),
-            free: (0..count).rev().collect(),
-            abandoned: 0,
-        };
-        slots.seats = (0..count).map(|seat| slots.seat(seat)).collect();
-        slots
+        let (handlers, counter) = (Arc::new(handlers), Arc::default());
+        Slots { handlers, limits, inbox, counter, count, free: count, abandoned: 0 }
     }
 
     pub(crate) fn free(&self) -> usize {
-        self.free.len()
+        self.free
     }
 
     /// Whether a program runs this job, and so a supervisor keeps its time.
@@ -55,31 +71,38 @@ impl Slots {
         record.handler.as_deref().is_some_and(|name| self.handlers.is_program(name))
     }
 
-    /// Hands a job to a free slot, and says which.
-    pub(crate) fn assign(&mut self, ticket: u64, context: Context, record: Record) -> Option<usize> {
-        let seat = self.free.pop()?;
-        let assignment = Assignment { ticket, context, record };
-        if let Err(returned) = self.seats[seat].send(assignment) {
-            // The thread is gone, which a panic outside the handler would explain. A new one runs it.
-            self.seats[seat] = self.seat(seat);
-            let _ = self.seats[seat].send(returned.0);
+    /// Hands a job to a free slot.
+    pub(crate) fn assign(&mut self, ticket: u64, context: Context, record: Record) -> Option<Retired> {
+        self.free = self.free.checked_sub(1)?;
+        let retired = Retired::default();
+        let assignment = Assignment { ticket, context, record, retired: retired.clone() };
+        let mut line = self.counter.lock();
+        line.waiting.push_back(assignment);
+        // One that has just handed back its outcome is neither asleep nor busy, and will come.
+        if line.waiting.len() > line.sleeping && line.threads < self.count + self.abandoned {
+            line.threads += 1;
+            drop(line);
+            self.add_thread();
+        } else {
+            drop(line);
+            self.counter.bell.notify_one();
         }
-        Some(seat)
+        Some(retired)
     }
 
     /// The slot has handed back its outcome.
-    pub(crate) fn release(&mut self, seat: usize) {
-        self.free.push(seat);
+    pub(crate) fn release(&mut self) {
+        self.free += 1;
     }
 
-    /// Its thread runs on past its job's time. Returns whether a new thread took its place.
-    pub(crate) fn abandon(&mut self, seat: usize) -> bool {
-        if self.abandoned >= self.seats.len() * ABANDONED_PER_SLOT {
+    /// Its thread runs on past its job's time. Returns whether a new thread may take its place.
+    pub(crate) fn abandon(&mut self, retired: &Retired) -> bool {
+        if self.abandoned >= self.count * ABANDONED_PER_SLOT {
             return false;
         }
         self.abandoned += 1;
-        self.seats[seat] = self.seat(seat);
-        self.free.push(seat);
+        self.free += 1;
+        retired.0.store(true, Ordering::Relaxed);
         true
     }
 
@@ -92,27 +115,57 @@ impl Slots {
         self.abandoned
     }
 
-    fn seat(&self, seat: usize) -> Sender<Assignment> {
-        let (door, assignments) = channel();
-        let (handlers, limits, inbox) = (Arc::clone(&self.handlers), self.limits, self.inbox.clone());
+    fn add_thread(&self) {
+        let (counter, handlers) = (Arc::clone(&self.counter), Arc::clone(&self.handlers));
+        let (limits, inbox) = (self.limits, self.inbox.clone());
         std::thread::Builder::new()
-            .name(format!("rq-rs slot {seat}"))
-            .spawn(move || work(&assignments, &handlers, limits, &inbox))
+            .name("rq-rs slot".to_owned())
+            .spawn(move || work(&counter, &handlers, limits, &inbox))
             .expect("the system has a thread left");
-        door
     }
 }
 
-fn work(assignments: &Receiver<Assignment>, handlers: &Handlers, limits: Limits, inbox: &Sender<Message>) {
+impl Drop for Slots {
+    fn drop(&mut self) {
+        self.counter.lock().is_closed = true;
+        self.counter.bell.notify_all();
+    }
+}
+
+impl Counter {
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job; none when the worker has ended.
+    fn next(&self) -> Option<Assignment> {
+        let mut line = self.lock();
+        loop {
+            if let Some(assignment) = line.waiting.pop_front() {
+                return Some(assignment);
+            }
+            if line.is_closed {
+                return None;
+            }
+            line.sleeping += 1;
+            line = self.bell.wait(line).unwrap_or_else(PoisonError::into_inner);
+            line.sleeping -= 1;
+        }
+    }
+}
+
+fn work(counter: &Counter, handlers: &Handlers, limits: Limits, inbox: &Sender<Message>) {
     // The thread that made this one may be deaf to signals; programs inherit that, and must hear TERM.
     let _ = SigSet::empty().thread_set_mask();
-    for Assignment { ticket, context, record } in assignments {
+    while let Some(Assignment { ticket, context, record, retired }) = counter.next() {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
         let outcome = panics::guard(|| handlers.run(&context, &record, limits));
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
             error: format!("{} {panic}", record.handler.as_deref().unwrap_or("the job")),
         });
-        if inbox.send(Message::Ended { ticket, outcome }).is_err() {
+        let has_ended = inbox.send(Message::Ended { ticket, outcome }).is_err();
+        if has_ended || retired.0.load(Ordering::Relaxed) {
+            counter.lock().threads -= 1;
             return;
         }
     }

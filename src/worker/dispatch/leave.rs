@@ -46,8 +46,8 @@ impl Dispatcher {
 
     /// A thread cannot be ended: its job ends without it.
     pub(super) fn leave_thread(&mut self, ticket: u64, held: Held, outcome: Outcome, is_replaced: bool) {
-        let is_replaced = is_replaced && self.slots.abandon(held.seat);
-        self.late.insert(ticket, (!is_replaced).then_some(held.seat));
+        let is_replaced = is_replaced && self.slots.abandon(&held.thread);
+        self.late.insert(ticket, is_replaced);
         self.conclude(held.running, outcome);
     }
 
@@ -70,9 +70,10 @@ impl Dispatcher {
     /// Every slot has a thread that runs on past its job's time, and no more are added: nothing can
     /// run any more. Only a new process helps.
     pub(super) fn see_whether_it_is_stuck(&self) -> Result<()> {
-        let stuck = self.late.values().flatten().count();
+        let stuck = self.late.values().filter(|is_replaced| !**is_replaced).count();
         if stuck == self.house.options.concurrency
             && self.outbox.is_empty()
+            && self.flight.is_none()
             && self.house.stopper.mode() == Mode::Go
         {
             let threads = stuck + self.slots.abandoned();
@@ -142,7 +143,7 @@ impl Dispatcher {
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.held.is_empty() && self.outbox.is_empty()
+        self.held.is_empty() && self.outbox.is_empty() && self.flight.is_none()
     }
 
     /// A watcher that still waits could take an id that nobody starts: it is called back first.

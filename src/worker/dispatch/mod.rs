@@ -2,6 +2,7 @@
 //! wants it to stop), decides, and sends in one round trip all that is due: finishes, and a claim
 //! for the slots that are free. Nothing else moves jobs.
 
+mod exchange;
 mod leave;
 mod orders;
 mod trouble;
@@ -12,8 +13,9 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
+use self::exchange::Flight;
 use self::leave::UNBLOCK_EVERY;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
@@ -32,10 +34,14 @@ use crate::worker::outbox::Outbox;
 use crate::worker::processes::Limits;
 use crate::worker::stop::{Mode, Stopper};
 use crate::worker::summary::Summary;
-use crate::worker::threads::Slots;
+use crate::worker::threads::{Retired, Slots};
 use crate::worker::watch::Watchers;
+use crate::worker::wire::Wire;
 
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
+/// From so many slots on, jobs are claimed for half of them at a time.
+const PIPELINED: usize = 32;
+
 /// What all of a worker's rooms share.
 pub(crate) struct House {
     pub(crate) store: Arc<Store>,
@@ -50,7 +56,7 @@ pub(crate) struct House {
 /// A job in a slot.
 struct Held {
     running: Running,
-    seat: usize,
+    thread: Retired,
     flag: Arc<AtomicBool>,
     deadline: Option<Instant>,
     is_program: bool,
@@ -75,10 +81,15 @@ pub(crate) struct Dispatcher {
     messages: Receiver<Message>,
     inbox: Sender<Message>,
     held: HashMap<u64, Held>,
-    /// Threads that run on while their job has ended in Redis, with the seat when no new one took it.
-    late: HashMap<u64, Option<usize>>,
+    /// Threads that run on while their job has ended in Redis, and whether new ones took their slots.
+    late: HashMap<u64, bool>,
     tickets: u64,
     outbox: Outbox,
+    wire: Wire,
+    flight: Option<Flight>,
+    /// Jobs that a claim has brought and nobody has unpacked yet; each has a slot to go to.
+    arrived: Vec<Reply>,
+    claimed_at: DateTime<Utc>,
     look: Look,
     outage: Outage,
     idle_since: Option<Instant>,
@@ -102,6 +113,7 @@ impl Dispatcher {
         Dispatcher {
             fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease()),
             slots: Slots::new(options.concurrency, handlers, limits, inbox.clone()),
+            wire: Wire::start(&house.store, &inbox),
             watchers: Watchers::start(&house.store, &house.queues, &inbox),
             outage: Outage::new(options.broker_max_retries),
             messages,
@@ -111,6 +123,9 @@ impl Dispatcher {
             late: HashMap::new(),
             tickets: 0,
             outbox: Outbox::default(),
+            flight: None,
+            arrived: Vec::new(),
+            claimed_at: Utc::now(),
             look: Look::Now,
             idle_since: None,
             leaving_since: None,
@@ -138,9 +153,11 @@ impl Dispatcher {
 
     fn work(&mut self) -> Result<()> {
         loop {
-            self.receive();
+            self.receive()?;
             self.end_what_is_over();
-            self.exchange()?;
+            // First what Redis can do meanwhile, then what is to be done here.
+            self.send()?;
+            self.unpack()?;
             self.note_idleness();
             self.tell_health();
             self.see_whether_it_is_stuck()?;
@@ -156,13 +173,16 @@ impl Dispatcher {
     }
 
     /// Takes all messages there are; waits for one when there is nothing to do.
-    fn receive(&mut self) {
+    fn receive(&mut self) -> Result<()> {
         let mut next = match self.has_to_send() {
             true => self.messages.try_recv().ok(),
             false => self.messages.recv_timeout(self.patience()).ok(),
         };
         while let Some(message) = next {
-            self.hear(message);
+            match message {
+                Message::Answered(answers) => self.hear_answers(answers)?,
+                message => self.hear(message),
+            }
             next = self.messages.try_recv().ok();
         }
         if matches!(self.look, Look::Later(Some(at)) if at <= Instant::now()) {
@@ -174,10 +194,11 @@ impl Dispatcher {
                 self.outage.cut_short();
             }
         }
+        Ok(())
     }
 
     fn has_to_send(&self) -> bool {
-        self.outage.is_over() && (self.outbox.is_due() || self.wanted() > 0)
+        self.flight.is_none() && self.outage.is_over() && (self.outbox.is_due() || self.wanted() > 0)
     }
 
     /// How long nothing can happen that nobody would send a message about.
@@ -229,7 +250,7 @@ impl Dispatcher {
             }
             Message::Order(order) => self.hear_order(&order),
             Message::Stop => self.hear_stopper(),
-            Message::LeaseLost => {}
+            Message::LeaseLost | Message::Answered(_) => {}
         }
     }
 
@@ -240,7 +261,7 @@ impl Dispatcher {
         }
         match self.held.remove(&ticket) {
             Some(held) => {
-                self.slots.release(held.seat);
+                self.slots.release();
                 let was_told_to_end = held.is_program && self.house.stopper.mode() == Mode::Cold;
                 let outcome = match outcome {
                     Outcome::Returned(result) => Outcome::Returned(result),
@@ -252,9 +273,9 @@ impl Dispatcher {
                 };
                 self.conclude(held.running, outcome);
             }
-            None => match self.late.remove(&ticket).flatten() {
-                Some(seat) => self.slots.release(seat),
-                None => self.slots.came_back(),
+            None => match self.late.remove(&ticket) {
+                Some(false) => self.slots.release(),
+                _ => self.slots.came_back(),
             },
         }
     }
@@ -281,51 +302,17 @@ impl Dispatcher {
         if self.look != Look::Now || self.is_leaving() || self.is_quieted {
             return 0;
         }
-        let left = self.house.options.max_jobs.map_or(u64::MAX, |most| most.saturating_sub(self.tickets));
-        self.slots.free().min(usize::try_from(left).unwrap_or(usize::MAX))
-    }
-
-    /// One round trip with all that is due.
-    fn exchange(&mut self) -> Result<()> {
-        if !self.has_to_send() {
-            return Ok(());
-        }
-        let (wanted, now) = (self.wanted(), Utc::now());
-        let store = &self.house.store;
-        let mut calls = self.outbox.calls(store, &self.house.queues);
-        let claims = wanted > 0 || !self.outbox.woken.is_empty();
-        if claims {
-            calls.push(self.fetcher.call(store, wanted, &self.outbox.woken, now));
-        }
-        let mut answers = match store.exchange(&calls) {
-            Ok(answers) => answers.into_iter(),
-            Err(error) => return self.trouble(error),
-        };
-        let finished = self.outbox.read(&mut answers);
-        let claimed = claims.then(|| {
-            answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|answer| self.fetcher.read(answer, now))
-        });
-        let (done, refusal) = finished;
-        let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
-        // An end may have put jobs into a queue: this one, or those that waited for it.
-        let may_release = self.house.options.burst && store.facts.keeps_books;
-        let requeues = done.iter().any(|(ending, _)| may_release || ending.goes_back());
-        done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
-        match claimed {
-            Some(Ok(claimed)) => self.take(claimed),
-            Some(Err(error)) => trouble = Some(error),
-            None => {}
-        }
-        if requeues {
-            // The claim beside it may have been carried out first, when Redis had forgotten the script.
-            self.look = Look::Now;
-        }
-        match trouble {
-            Some(error) => return self.trouble(error),
-            None if self.outage.has_ended() => self.tell(Event::Back),
-            None => {}
-        }
-        Ok(())
+        let left = self
+            .house
+            .options
+            .max_jobs
+            .map_or(u64::MAX, |most| most.saturating_sub(self.tickets + self.arrived.len() as u64));
+        let free = self.slots.free().saturating_sub(self.arrived.len());
+        // Half of many slots at a time: while their jobs run, Redis is asked for the other half's. Of few
+        // slots all, because a round trip costs more than one of their jobs.
+        let slots = self.house.options.concurrency;
+        let most = if slots >= PIPELINED { slots / 2 } else { slots };
+        free.min(most).min(usize::try_from(left).unwrap_or(usize::MAX))
     }
 
     /// Written first, told then.
@@ -344,16 +331,13 @@ impl Dispatcher {
     // ---- hand out ----
 
     fn take(&mut self, claimed: Claimed) {
-        self.outbox.woken.clear();
         for id in claimed.dropped {
             self.tell(Event::Dropped { id });
         }
         for id in claimed.set_aside {
             self.tell(Event::SetAside { id });
         }
-        for running in claimed.jobs {
-            self.hand_out(running);
-        }
+        self.arrived.extend(claimed.jobs);
         if claimed.is_suspended && !self.is_suspended {
             self.tell(Event::Suspended);
         }
@@ -369,6 +353,15 @@ impl Dispatcher {
             let watched = (0..self.house.queues.len()).filter(|queue| !claimed.paused.contains(queue));
             watched.for_each(|queue| self.watchers.arm(queue));
         }
+    }
+
+    /// Hands out what a claim has brought.
+    fn unpack(&mut self) -> Result<()> {
+        for job in std::mem::take(&mut self.arrived) {
+            let running = self.fetcher.unpack(job, self.claimed_at)?;
+            self.hand_out(running);
+        }
+        Ok(())
     }
 
     fn tell_paused(&mut self, paused: &[usize]) {
@@ -416,11 +409,11 @@ impl Dispatcher {
             description: running.record.description.clone(),
         });
         match self.slots.assign(ticket, context, running.record.clone()) {
-            Some(seat) => {
+            Some(thread) => {
                 let is_program = self.slots.is_program(&running.record);
                 // The supervisor of a program keeps the time itself.
                 let deadline = deadline.filter(|_| !is_program);
-                self.held.insert(ticket, Held { running, seat, flag, deadline, is_program, ordered: None });
+                self.held.insert(ticket, Held { running, thread, flag, deadline, is_program, ordered: None });
             }
             // A claim never asks for more than is free; should it bring more, nothing is lost.
             None => self.conclude(running, Outcome::Interrupted),
