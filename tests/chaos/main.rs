@@ -101,10 +101,11 @@ fn in_each_dialect() -> ExitCode {
 
 fn run(plan: &Plan, seed: u64) -> Vec<String> {
     let started = Instant::now();
+    let slots = worker::SLOTS[seed as usize % worker::SLOTS.len()];
     let redis = Arc::new(RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]));
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
-    let fleet = Arc::new(worker::Fleet::start(&redis.url(), &ledger));
+    let fleet = Arc::new(worker::Fleet::start(&redis.url(), &ledger, slots));
     let accepted = Arc::new(AtomicUsize::new(0));
     let producer = {
         let (url, accepted) = (redis.url(), Arc::clone(&accepted));
@@ -121,9 +122,10 @@ fn run(plan: &Plan, seed: u64) -> Vec<String> {
     let kills = fleet.kills();
     fleet.end();
     let report = ledger::read(&ledger, plan.jobs);
-    let bound = kills * worker::SLOTS + report.recovered;
+    let bound = kills * slots + report.recovered;
     let rows = [
         ("jobs", plan.jobs),
+        ("slots of a worker", slots),
         ("ended", ended),
         ("never run to the end", report.never_ended.len()),
         ("finished twice", report.finished_twice),

@@ -13,7 +13,8 @@ use crate::{PREFIX, QUEUES};
 
 /// First argument of this test's own binary when it is to be a worker.
 pub(crate) const WORD: &str = "chaos-worker";
-pub(crate) const SLOTS: usize = 8;
+/// Few slots and many are two ways through the worker's loop.
+pub(crate) const SLOTS: [usize; 2] = [8, 40];
 const WORKERS: usize = 3;
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
@@ -34,6 +35,7 @@ impl Book {
 pub(crate) fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(2);
     let (url, ledger) = (arguments.next().unwrap(), PathBuf::from(arguments.next().unwrap()));
+    let slots = arguments.next().unwrap().parse().unwrap();
     let (book, acks) = (Book::open(&ledger), Book::open(&ledger));
     let worker = loop {
         match Worker::connect(&url, QUEUES) {
@@ -44,7 +46,7 @@ pub(crate) fn main() -> ExitCode {
     let done = worker
         .prefix(PREFIX)
         .unwrap()
-        .concurrency(SLOTS)
+        .concurrency(slots)
         .lease(LEASE)
         .recover_interval(Duration::from_millis(500))
         .max_deliveries(1_000)
@@ -73,15 +75,17 @@ pub(crate) fn main() -> ExitCode {
 pub(crate) struct Fleet {
     url: String,
     ledger: PathBuf,
+    slots: usize,
     workers: Mutex<Vec<Child>>,
     kills: Mutex<usize>,
 }
 
 impl Fleet {
-    pub(crate) fn start(url: &str, ledger: &Path) -> Self {
+    pub(crate) fn start(url: &str, ledger: &Path, slots: usize) -> Self {
         let fleet = Fleet {
             url: url.to_owned(),
             ledger: ledger.to_owned(),
+            slots,
             workers: Mutex::default(),
             kills: Mutex::default(),
         };
@@ -91,7 +95,7 @@ impl Fleet {
 
     fn spawn(&self) -> Child {
         Command::new(std::env::current_exe().unwrap())
-            .args([WORD, &self.url, self.ledger.to_str().unwrap()])
+            .args([WORD, &self.url, self.ledger.to_str().unwrap(), &self.slots.to_string()])
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
