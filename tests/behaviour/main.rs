@@ -8,6 +8,7 @@ mod architecture;
 mod bad_input;
 mod calls;
 mod commands;
+mod costs;
 mod crash_points;
 mod dialects;
 mod examples;

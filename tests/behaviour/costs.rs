@@ -1,0 +1,49 @@
+//! What jobs cost Redis, in numbers that no machine changes: script calls and commands. A change that
+//! makes jobs dearer has to change a number here.
+
+use rq_rs::{NewJob, Queue, Worker};
+
+use crate::support::House;
+
+/// How often a command was called since the last look.
+fn calls(house: &House, command: &str) -> u64 {
+    let stats: String = house.redis(&["INFO", "commandstats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
+}
+
+fn forget(house: &House) {
+    house.redis::<String>(&["CONFIG", "RESETSTAT"]);
+}
+
+#[test]
+fn enqueueing_costs_one_script_call_each_and_in_bulk_one_for_five_hundred() {
+    let house = House::with_own_redis(&[]).native();
+    let queue = house.queue("default");
+    queue.enqueue("add", (1, 1)).unwrap();
+    forget(&house);
+    for n in 0..10 {
+        queue.enqueue("add", (n, 1)).unwrap();
+    }
+    assert_eq!(calls(&house, "evalsha"), 10);
+    queue.enqueue_many((0..1000).map(|n| NewJob::new("add", (n, 1)))).unwrap();
+    assert_eq!(calls(&house, "evalsha"), 12);
+}
+
+#[test]
+fn a_busy_worker_needs_two_script_calls_a_round_trip_and_nine_commands_a_job() {
+    for slots in [1, 8, 64] {
+        let house = House::with_own_redis(&[]).native();
+        house.queue("default").enqueue_many((0..1000).map(|n| NewJob::new("add", (n, 1)))).unwrap();
+        let worker = |queue: &Queue| -> Worker { house.worker(&[queue.name()]) };
+        house.drain(worker(&house.queue("empty"))); // the scripts are loaded
+        forget(&house);
+        house.drain(worker(&house.queue("default")).concurrency(slots));
+        let scripts = calls(&house, "evalsha");
+        // Heartbeats, duties, the first claim and the last.
+        assert!(scripts <= 2 * 1000 + 40, "{slots} slots: {scripts} script calls");
+        let inside = ["rpop", "hgetall", "zadd", "hset", "zrem", "hmget", "expire"];
+        let of_jobs: u64 = inside.iter().map(|command| calls(&house, command)).sum();
+        assert!(of_jobs <= 9 * 1000 + 40, "{slots} slots: {of_jobs} commands inside of scripts");
+    }
+}
