@@ -99,8 +99,8 @@ local function usable(q)
     for k = 1, 2 do
       if type(redis.pcall('LLEN', KEYS[base + k])) == 'table' then is_usable[q] = false end
     end
-    -- The registries are looked at now and then; the one that is written now, always.
-    for k = 3, ARGV[14] == '1' and 7 or 3 do
+    -- Those that only an end will need are looked at now and then.
+    for k = 3, ARGV[14] == '1' and 7 or 5 do
       if type(redis.pcall('ZCARD', KEYS[base + k])) == 'table' then is_usable[q] = false end
     end
     if not is_usable[q] then paused[#paused + 1] = q end

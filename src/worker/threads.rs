@@ -127,7 +127,10 @@ impl Slots {
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        self.counter.lock().is_closed = true;
+        let mut line = self.counter.lock();
+        line.is_closed = true;
+        line.waiting.clear();
+        drop(line);
         self.counter.bell.notify_all();
     }
 }
@@ -159,13 +162,19 @@ fn work(counter: &Counter, handlers: &Handlers, limits: Limits, inbox: &Sender<M
     let _ = SigSet::empty().thread_set_mask();
     while let Some(Assignment { ticket, context, record, retired }) = counter.next() {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
-        let outcome = panics::guard(|| handlers.run(&context, &record, limits));
+        let outcome = panics::guard(|| match context.is_canceled() {
+            true => Outcome::Interrupted, // it was put back, or is over, before it began
+            false => handlers.run(&context, &record, limits),
+        });
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
             error: format!("{} {panic}", record.handler.as_deref().unwrap_or("the job")),
         });
-        let has_ended = inbox.send(Message::Ended { ticket, outcome }).is_err();
-        if has_ended || retired.0.load(Ordering::Relaxed) {
+        // Counted out before the loop hears of it, so that a job which comes then gets a thread.
+        let is_retired = retired.0.load(Ordering::Relaxed);
+        if is_retired {
             counter.lock().threads -= 1;
+        }
+        if inbox.send(Message::Ended { ticket, outcome }).is_err() || is_retired {
             return;
         }
     }

@@ -170,6 +170,24 @@ fn more_leases_than_one_batch_are_taken_over_in_one_round() {
 }
 
 #[test]
+fn a_burst_worker_with_many_slots_also_runs_what_its_jobs_enqueue() {
+    let house = House::new();
+    for round in 0..20 {
+        let queue = house.queue("default");
+        let inner = queue.clone();
+        let worker =
+            house.worker(&["default"]).concurrency(64).handler("chain", move |_: &Context, left: u32| {
+                if left > 0 {
+                    inner.enqueue("chain", left - 1)?;
+                }
+                Ok(())
+            });
+        queue.enqueue_many((0..20).map(|_| NewJob::new("chain", 5))).unwrap();
+        assert_eq!(house.drain(worker).finished, 120, "round {round}");
+    }
+}
+
+#[test]
 fn grace_also_ends_a_worker_whose_ends_cannot_be_saved() {
     let house = House::with_own_redis(&[]);
     let mut worker = house.start(&["worker", "--grace", "0.5s", "--exec", "job=sleep 0.2"]);

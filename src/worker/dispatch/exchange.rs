@@ -74,7 +74,8 @@ impl Dispatcher {
             }
             None => {}
         }
-        if requeues {
+        let looks_again = std::mem::take(&mut self.looks_again);
+        if requeues || looks_again {
             // The claim beside it may have been carried out first, when Redis had forgotten the script.
             self.look = Look::Now;
         }

@@ -109,7 +109,7 @@ impl Dispatcher {
         let is_quieted = self.house.stopper.is_quieted();
         if is_quieted != self.is_quieted {
             self.is_quieted = is_quieted;
-            self.look = Look::Now;
+            self.look_now();
             self.tell(if is_quieted { Event::Quieted } else { Event::GoesOn });
         }
     }

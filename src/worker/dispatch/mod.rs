@@ -28,7 +28,7 @@ use crate::worker::context::{Context, Place};
 use crate::worker::event::{Event, Listener};
 use crate::worker::handlers::Handlers;
 use crate::worker::heartbeat::Board;
-use crate::worker::message::Message;
+use crate::worker::message::{Message, Order};
 use crate::worker::outage::Outage;
 use crate::worker::outbox::Outbox;
 use crate::worker::processes::Limits;
@@ -90,6 +90,10 @@ pub(crate) struct Dispatcher {
     /// Jobs that a claim has brought and nobody has unpacked yet; each has a slot to go to.
     arrived: Vec<Reply>,
     claimed_at: DateTime<Utc>,
+    /// Somebody has news of jobs that the answer on its way cannot know.
+    looks_again: bool,
+    /// Orders for jobs that may be on their way here, and how often they were tried.
+    orders: Vec<(Order, u8)>,
     look: Look,
     outage: Outage,
     idle_since: Option<Instant>,
@@ -126,6 +130,8 @@ impl Dispatcher {
             flight: None,
             arrived: Vec::new(),
             claimed_at: Utc::now(),
+            looks_again: false,
+            orders: Vec::new(),
             look: Look::Now,
             idle_since: None,
             leaving_since: None,
@@ -157,7 +163,7 @@ impl Dispatcher {
             self.end_what_is_over();
             // First what Redis can do meanwhile, then what is to be done here.
             self.send()?;
-            self.unpack()?;
+            self.unpack();
             self.note_idleness();
             self.tell_health();
             self.see_whether_it_is_stuck()?;
@@ -204,7 +210,8 @@ impl Dispatcher {
     /// How long nothing can happen that nobody would send a message about.
     fn patience(&self) -> Duration {
         let mut moments: Vec<Instant> = self.held.values().filter_map(|held| held.deadline).collect();
-        moments.extend(self.outage.until().filter(|_| self.outbox.is_due() || self.wanted() > 0));
+        let waits_to_send = self.flight.is_none() && (self.outbox.is_due() || self.wanted() > 0);
+        moments.extend(self.outage.until().filter(|_| waits_to_send));
         if let Look::Later(at) = self.look {
             moments.extend(at);
         }
@@ -235,11 +242,11 @@ impl Dispatcher {
                 self.watchers.disarmed(woken.queue);
                 self.outbox.woken.push(woken);
                 // Else the claim would ask for nothing, and put the id back before the next idle worker.
-                self.look = Look::Now;
+                self.look_now();
             }
             Message::Slept { queue } => {
                 self.watchers.disarmed(queue);
-                self.look = Look::Now;
+                self.look_now();
             }
             Message::WatchFailed { queue, error } => {
                 // A claim will show whether Redis is away. If only waiting is refused, this is a poll.
@@ -248,16 +255,22 @@ impl Dispatcher {
                 let wait = Duration::from_millis(fastrand::u64(250..1000));
                 self.look = Look::Later(Some(Instant::now() + wait));
             }
-            Message::Order(order) => self.hear_order(&order),
+            Message::Order(order) => self.hear_order(order, 0),
             Message::Stop => self.hear_stopper(),
             Message::LeaseLost | Message::Answered(_) => {}
         }
     }
 
+    /// There may be jobs, whatever an answer says that is on its way already.
+    fn look_now(&mut self) {
+        self.look = Look::Now;
+        self.looks_again = self.flight.is_some();
+    }
+
     fn hear_end(&mut self, ticket: u64, outcome: Outcome) {
         if self.house.options.burst {
             // No watcher tells of what this job has enqueued, or of its own next try.
-            self.look = Look::Now;
+            self.look_now();
         }
         match self.held.remove(&ticket) {
             Some(held) => {
@@ -356,12 +369,24 @@ impl Dispatcher {
     }
 
     /// Hands out what a claim has brought.
-    fn unpack(&mut self) -> Result<()> {
+    fn unpack(&mut self) {
+        let is_news = !self.arrived.is_empty() || self.flight.is_none();
         for job in std::mem::take(&mut self.arrived) {
-            let running = self.fetcher.unpack(job, self.claimed_at)?;
-            self.hand_out(running);
+            match self.fetcher.unpack(job, self.claimed_at) {
+                // It came too late to be begun.
+                Ok(running) if self.house.stopper.mode() == Mode::Cold => {
+                    self.conclude(running, Outcome::Interrupted);
+                }
+                Ok(running) => self.hand_out(running),
+                // Its lease ends, and then it is looked at by those who take over.
+                Err(error) => self.tell(Event::Warning(format!("a job that was claimed: {error}"))),
+            }
         }
-        Ok(())
+        if is_news && !self.orders.is_empty() {
+            for (order, tries) in std::mem::take(&mut self.orders) {
+                self.hear_order(order, tries);
+            }
+        }
     }
 
     fn tell_paused(&mut self, paused: &[usize]) {

@@ -6,9 +6,12 @@ use super::{Dispatcher, Held};
 use crate::job::Outcome;
 use crate::worker::message::Order;
 
+/// How many claims may come in before an order for a job that is not here is dropped.
+const TRIES: u8 = 3;
+
 impl Dispatcher {
-    pub(super) fn hear_order(&mut self, order: &Order) {
-        let is_meant = |held: &Held| match order {
+    pub(super) fn hear_order(&mut self, order: Order, tries: u8) {
+        let is_meant = |held: &Held| match &order {
             Order::Kill => true,
             Order::Stop { job, execution } => {
                 held.running.record.id == *job
@@ -18,12 +21,18 @@ impl Dispatcher {
         let meant: Vec<u64> =
             self.held.iter().filter(|(_, held)| is_meant(held)).map(|(ticket, _)| *ticket).collect();
         if meant.is_empty() {
-            log::debug!(target: "rq_rs", "nothing here for the order {order:?}");
+            // The job may be in a claim whose answer has not come yet, or is not unpacked.
+            if tries < TRIES && (self.flight.is_some() || !self.arrived.is_empty()) {
+                self.orders.push((order, tries + 1));
+            } else {
+                log::debug!(target: "rq_rs", "nothing here for the order {order:?}");
+            }
+            return;
         }
         for ticket in meant {
             let Some(mut held) = self.held.remove(&ticket) else { continue };
             held.flag.store(true, Ordering::Relaxed);
-            let outcome = ordered(order, &held);
+            let outcome = ordered(&order, &held);
             if held.is_program {
                 // Its supervisor ends it; then this is what is said of it.
                 held.ordered = Some(outcome);
