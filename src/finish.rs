@@ -7,11 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut, entry_of, iso};
+use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
-
-/// Error text is kept up to this size; more is cut, and says so.
-const ERROR_LIMIT: usize = 64 * 1024;
 
 /// A run that has ended, ready to be sent, again and again until Redis has answered.
 #[derive(Debug)]
@@ -69,46 +66,14 @@ pub(crate) fn end(
         execution: running.execution.clone(),
         verdict: Verdict::PutBack,
     };
-    let status = match &verdict {
-        Verdict::Finish { result } => {
-            let seconds = record.result_ttl.unwrap_or(result_ttl.as_seconds());
-            ending.keep("finished", seconds);
-            ending.results_kept = Some(seconds);
-            if !facts.keeps_books {
-                ending.field("result", result.as_slice());
-            }
-            Status::Finished
-        }
-        Verdict::Fail { status, error } => {
-            ending.keep("failed", record.failure_ttl.unwrap_or(FAILURE_TTL.as_seconds()));
-            // RQ lets them live for ever when the job does not say; the duty `expire` sees to them.
-            ending.results_kept = record.failure_ttl;
-            if !facts.keeps_books {
-                ending.field("exc_info", cut(error, ERROR_LIMIT));
-            }
-            *status
-        }
-        Verdict::Retry { delay, error } => {
-            // RQ keeps nothing of such a run, and its tools would take `exc_info` for the last word.
-            let name = if facts.keeps_books { "retry_error" } else { "exc_info" };
-            ending.field(name, cut(error, ERROR_LIMIT));
-            ending.try_again(record, facts.retries_field, *delay)
-        }
-        Verdict::PutBack => {
-            // What was read before this start, so that it does not count; or, of a job that was
-            // lost with its worker, after it, so that it does.
-            ending.field("deliveries", record.deliveries.to_string());
-            Status::Queued
-        }
-    };
+    let status = ending.go(record, &verdict, result_ttl, facts);
     if verdict != Verdict::PutBack {
         ending.field("ended_at", iso(now));
     }
     if facts.keeps_books && verdict != Verdict::PutBack {
         ending.field("last_heartbeat", iso(now));
-        let error = |text: &str| cut(text, ERROR_LIMIT);
         let ran = (running.execution.as_str(), running.started_at, now);
-        ending.entry = entry_of(&verdict, record, &ending.worker, ran, error);
+        ending.entry = entry_of(&verdict, record, &ending.worker, ran);
     }
     // First, because waiters are told it.
     ending.fields.insert(0, ("status", status.to_string().into()));
@@ -123,6 +88,42 @@ impl Ending {
 
     fn keep(&mut self, place: &'static str, seconds: i64) {
         (self.place, self.seconds) = (place, seconds as f64);
+    }
+
+    /// Where the verdict sends the job, and what its record says there.
+    fn go(&mut self, record: &Record, verdict: &Verdict, result_ttl: Ttl, facts: &Facts) -> Status {
+        match verdict {
+            Verdict::Finish { result } => {
+                let seconds = record.result_ttl.unwrap_or(result_ttl.as_seconds());
+                self.keep("finished", seconds);
+                self.results_kept = Some(seconds);
+                if !facts.keeps_books {
+                    self.field("result", result.as_slice());
+                }
+                Status::Finished
+            }
+            Verdict::Fail { status, error } => {
+                self.keep("failed", record.failure_ttl.unwrap_or(FAILURE_TTL.as_seconds()));
+                // RQ lets them live for ever when the job does not say; the duty `expire` sees to them.
+                self.results_kept = record.failure_ttl;
+                if !facts.keeps_books {
+                    self.field("exc_info", cut_error(error));
+                }
+                *status
+            }
+            Verdict::Retry { delay, error } => {
+                // RQ keeps nothing of such a run, and its tools would take `exc_info` for the last word.
+                let name = if facts.keeps_books { "retry_error" } else { "exc_info" };
+                self.field(name, cut_error(error));
+                self.try_again(record, facts.retries_field, *delay)
+            }
+            Verdict::PutBack => {
+                // What was read before this start, so that it does not count; or, of a job that was
+                // lost with its worker, after it, so that it does.
+                self.field("deliveries", record.deliveries.to_string());
+                Status::Queued
+            }
+        }
     }
 
     fn try_again(&mut self, record: &Record, retries_field: &'static str, delay: Duration) -> Status {

@@ -97,20 +97,21 @@ impl Keys {
     /// The keys of what only Python's tools read, as patterns with a `*` for the id or name, in the
     /// order in which `lua/books.lua` takes them.
     pub(crate) fn books(&self) -> String {
+        let queue = self.queue("*");
         let patterns = [
-            "results:*",           // stream: how the runs of a job ended
-            "execution:*",         // hash: one run, `<job>:<execution>`
-            "executions:*",        // sorted set: the runs of a job
-            "worker:*:executions", // set: the runs of a worker
-            "job:*:dependents",    // set: jobs that wait for this one
-            "job::*:dependencies", // set: jobs that this one waits for; RQ has two colons there
-            "group:*",             // set: jobs of a group
-            "rl:*:allowed",        // sorted set: jobs that have a slot of a rate limit
-            "deferred:*",          // as QueueKeys has it, of the queue of a job that waits
-            "queue:*",             // the same
-            "job:*",               // hash: the job
+            self.results("*"),
+            self.key("execution:*"),  // hash: one run, `<job>:<execution>`
+            self.key("executions:*"), // sorted set: the runs of a job
+            self.runs_of_worker("*"),
+            self.key("job:*:dependents"),    // set: jobs that wait for this one
+            self.key("job::*:dependencies"), // set: jobs that this one waits for; RQ has two colons there
+            self.key("group:*"),             // set: jobs of a group
+            self.key("rl:*:allowed"),        // sorted set: jobs that have a slot of a rate limit
+            queue.deferred,
+            queue.list,
+            self.job("*"),
         ];
-        patterns.map(|pattern| self.key(pattern)).join(" ")
+        patterns.join(" ")
     }
 
     /// The name in a worker key, when it is one of ours.

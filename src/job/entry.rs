@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
-use super::{Record, Verdict, deflate};
+use super::record::SUCCESSFUL;
+use super::{Record, Verdict, cut_error, deflate};
 
-const SUCCESSFUL: &str = "1";
 const FAILED: &str = "2";
 
 /// The fields of the entry in RQ's order; none for runs that RQ writes none for, those that are
@@ -16,7 +16,6 @@ pub(crate) fn entry_of(
     record: &Record,
     worker: &str,
     (execution, started_at, ended_at): (&str, DateTime<Utc>, DateTime<Utc>),
-    error_text: impl Fn(&str) -> String,
 ) -> Vec<(&'static str, String)> {
     let (kind, value) = match verdict {
         Verdict::Finish { result } => {
@@ -25,7 +24,7 @@ pub(crate) fn entry_of(
             (SUCCESSFUL, (!is_none).then(|| ("return_value", STANDARD.encode(result))))
         }
         Verdict::Fail { error, .. } => {
-            let text = deflate(error_text(error).as_bytes());
+            let text = deflate(cut_error(error).as_bytes());
             (FAILED, Some(("exc_string", STANDARD.encode(text))))
         }
         Verdict::Retry { .. } | Verdict::PutBack => return Vec::new(),

@@ -30,7 +30,8 @@ pub use retry::Retry;
 #[cfg(feature = "worker")]
 pub use retry::{GiveUp, Later};
 pub use status::Status;
-pub(crate) use text::cut;
+#[cfg(feature = "worker")]
+pub(crate) use text::cut_error;
 pub use times::Ttl;
 pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, iso, parse_duration};
 #[cfg(feature = "worker")]

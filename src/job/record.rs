@@ -161,7 +161,7 @@ impl Record {
     pub(crate) fn take_entry(&mut self, entry: &Fields) {
         let mut reader = Reader { fields: entry, whose: Whose::People, problems: Vec::new() };
         match entry.get("type") {
-            Some(SUCCESSFUL) => {
+            Some(kind) if kind == SUCCESSFUL.as_bytes() => {
                 let value =
                     reader.base64("return_value").and_then(|bytes| reader.read("return_value", &bytes));
                 self.result = Some(value.as_ref().map_or(Value::Null, |value| value.json.clone()));
@@ -189,7 +189,7 @@ impl Record {
 }
 
 /// RQ's types of entries in the stream of results, as far as we write them.
-const SUCCESSFUL: &[u8] = b"1";
+pub(super) const SUCCESSFUL: &str = "1";
 
 /// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
 const NEEDS: [(&str, &[u8], &str); 6] = [

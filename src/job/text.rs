@@ -1,7 +1,15 @@
 //! Text of unknown size and origin, made fit to be kept.
 
+/// Error text is kept up to this size; more is cut, and says so.
+const ERROR_LIMIT: usize = 64 * 1024;
+
+/// The text of an error as it is kept.
+pub(crate) fn cut_error(text: &str) -> String {
+    cut(text, ERROR_LIMIT)
+}
+
 /// At most `limit` bytes of a text, its beginning and its end, with a note of what was left out.
-pub(crate) fn cut(text: &str, limit: usize) -> String {
+fn cut(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }

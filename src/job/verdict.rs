@@ -167,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_another_try_later_gets_the_job_s_own_interval() {
+        let with = |intervals: &[u64]| Attempts {
+            retries_left: Some(2),
+            intervals: intervals.to_vec(),
+            ..Attempts::default()
+        };
+        assert_eq!(after(Steer::Later(None), &with(&[3, 4])), Some(3));
+        assert_eq!(after(Steer::Later(None), &with(&[0])), Some(10));
+        assert_eq!(after(Steer::Later(None), &with(&[])), Some(10));
+        assert_eq!(after(Steer::Later(Some(Duration::from_secs(7))), &with(&[3, 4])), Some(7));
+    }
+
+    #[test]
     fn an_interrupted_run_is_not_an_attempt() {
         assert_eq!(decide(Outcome::Interrupted, &Attempts::default(), 3), Verdict::PutBack);
     }

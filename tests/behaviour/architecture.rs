@@ -124,14 +124,17 @@ fn files_and_functions_stay_readable() {
         let mut start = None;
         for (number, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
-            let opens =
-                ["fn ", "pub fn ", "pub(crate) fn "].iter().any(|word| line.trim_start().starts_with(word));
+            // Whatever its visibility, and however many lines its signature has.
+            let opens = line.split_once("fn ").is_some_and(|(before, _)| {
+                before.split_whitespace().all(|word| word.starts_with("pub") || word == "const")
+            });
             match start {
-                None if opens && line.ends_with('{') => start = Some((number, indent)),
+                None if opens && !line.ends_with([';', '}']) => start = Some((number, indent)),
                 Some((first, depth)) if line.trim() == "}" && indent == depth => {
                     assert!(number - first <= 60, "{name}:{} is {} lines long", first + 1, number - first);
                     start = None;
                 }
+                Some((_, depth)) if indent == depth && line.ends_with(';') => start = None,
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Two dialects, one engine: how one is chosen, and what is refused.
 
-use crate::support::{Door, House, Live, PATIENCE, eventually};
+use crate::support::House;
 use rq_rs::{Dialect, Error, NewJob, Queue, Serializer, Status};
 
 #[test]
@@ -70,26 +70,6 @@ fn integers_of_any_size_pass_through_json() {
     let job = house.queue("default").enqueue("large", large).unwrap();
     house.drain(worker());
     assert_eq!(house.queue("default").job(job.id()).unwrap().returned::<u128>(), Ok(large));
-}
-
-#[test]
-fn waiting_in_the_dialect_rq_is_told_at_once_too() {
-    let (house, door) = (House::new().in_rq(), Door::default());
-    let inside = door.clone();
-    let live = Live::start(house.worker(&["default"]).handler("door", move |_: &rq_rs::Context, (): ()| {
-        inside.wait();
-        Ok("open")
-    }));
-    let job = house.queue("default").enqueue("door", ()).unwrap();
-    live.sees_started(job.id());
-    let waiter = {
-        let job = job.clone();
-        std::thread::spawn(move || job.wait::<String>(PATIENCE))
-    };
-    eventually("the waiter blocks", || house.redis::<String>(&["CLIENT", "LIST"]).contains("cmd=xread"));
-    door.open();
-    assert_eq!(waiter.join().unwrap(), Ok("open".to_owned()));
-    live.stops();
 }
 
 #[test]

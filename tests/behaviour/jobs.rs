@@ -33,9 +33,9 @@ fn a_producer_waits_for_the_result() {
     live.stops();
 }
 
-#[test]
-fn waiting_is_told_at_once_when_the_job_ends() {
-    let (house, door) = (House::new().native(), Door::default());
+/// The job ends while somebody waits for it; `listens` says, of the job's id, whether he does yet.
+fn waits_until_the_end(house: &House, listens: impl Fn(&str) -> bool) {
+    let door = Door::default();
     let inside = door.clone();
     let live = Live::start(house.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
         inside.wait();
@@ -47,13 +47,21 @@ fn waiting_is_told_at_once_when_the_job_ends() {
         let job = job.clone();
         std::thread::spawn(move || job.wait::<String>(PATIENCE))
     };
-    let channel = house.key(&format!("ended:{}", job.id()));
-    eventually("the waiter listens", || {
-        house.redis::<Vec<(String, u64)>>(&["PUBSUB", "NUMSUB", &channel])[0].1 == 1
-    });
+    eventually("the waiter listens", || listens(job.id()));
     door.open();
     assert_eq!(waiter.join().unwrap(), Ok("open".to_owned()));
     live.stops();
+}
+
+#[test]
+fn waiting_is_told_at_once_when_the_job_ends() {
+    let house = House::new().native();
+    waits_until_the_end(&house, |id| {
+        let channel = house.key(&format!("ended:{id}"));
+        house.redis::<Vec<(String, u64)>>(&["PUBSUB", "NUMSUB", &channel])[0].1 == 1
+    });
+    let house = House::with_own_redis(&[]).in_rq();
+    waits_until_the_end(&house, |_| house.redis::<String>(&["CLIENT", "LIST"]).contains("cmd=xread"));
 }
 
 #[test]

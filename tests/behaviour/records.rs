@@ -84,6 +84,22 @@ fn an_id_without_a_record_and_a_left_over_of_an_ended_job_are_dropped() {
 }
 
 #[test]
+fn a_key_that_is_taken_while_the_worker_runs_costs_no_job() {
+    let house = House::new();
+    let live = Live::start(house.worker(&["default"]));
+    let first = house.queue("default").enqueue("echo", "x").unwrap();
+    live.sees_finished(first.id());
+    house.redis::<String>(&["SET", &house.key("unreadable:default"), "a string"]);
+    house.push("default", "no.id");
+    let good = house.queue("default").enqueue("echo", "x").unwrap();
+    live.sees("a pause", |event| matches!(event, Event::QueueSuspended { .. }));
+    house.redis::<i64>(&["DEL", &house.key("unreadable:default")]);
+    live.sees_finished(good.id());
+    live.stops();
+    assert_eq!(house.places("default", "no.id"), ["unreadable"]);
+}
+
+#[test]
 fn a_queue_whose_keys_another_program_has_taken_does_not_stop_the_others() {
     let house = House::new();
     house.redis::<String>(&["SET", &house.key("queue:taken"), "a string"]);

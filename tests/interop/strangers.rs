@@ -302,3 +302,21 @@ fn a_small_payload_that_stands_for_a_large_one_is_one_failed_job() {
     let error = both.queue().job("bomb").unwrap().exc_info.clone().unwrap();
     assert!(error.contains("the pickle makes more data than is allowed"), "{error}");
 }
+
+#[test]
+fn a_group_and_fields_that_we_do_not_know_are_kept() {
+    let both = Both::new();
+    let strange = ["group_id", "g", "of_another", "tool"];
+    hash(&both, "kept", &[PLAIN.as_slice(), &strange].concat());
+    hash(&both, "unkept", &[PLAIN.as_slice(), &strange, &["result_ttl", "0"]].concat());
+    both.house.redis::<i64>(&["SADD", "rq:group:g", "kept", "unkept"]);
+    assert_eq!(both.house.drain(both.worker()).finished, 2);
+    let left: Vec<String> = both.house.redis(&["HMGET", "rq:job:kept", "group_id", "of_another"]);
+    assert_eq!(left, ["g", "tool"]);
+    assert_eq!(both.queue().job("kept").unwrap().other["of_another"], "tool");
+    assert_eq!(
+        both.house.redis::<Vec<String>>(&["SMEMBERS", "rq:group:g"]),
+        ["kept"],
+        "who is gone is in no group"
+    );
+}

@@ -38,9 +38,12 @@ fn some_value(dice: &mut fastrand::Rng, depth: usize) -> PyValue {
         8 => PyValue::uuid(&format!("{:032x}", dice.u128(..))).unwrap(),
         9 => {
             let micros = dice.i64(-62_000_000_000_000_000..250_000_000_000_000_000);
-            match dice.bool() {
-                true => PyValue::datetime(chrono::DateTime::from_timestamp_micros(micros).unwrap()).unwrap(),
-                false => PyValue::timedelta(std::time::Duration::from_micros(micros.unsigned_abs())),
+            let moment = chrono::DateTime::from_timestamp_micros(micros).unwrap();
+            match dice.u8(0..4) {
+                0 => PyValue::datetime(moment).unwrap(),
+                1 => PyValue::naive_datetime(moment.naive_utc()).unwrap(),
+                2 => PyValue::date(moment.date_naive()).unwrap(),
+                _ => PyValue::timedelta(std::time::Duration::from_micros(micros.unsigned_abs())),
             }
         }
         kind => {
@@ -55,7 +58,8 @@ fn some_value(dice: &mut fastrand::Rng, depth: usize) -> PyValue {
                         n += 1;
                         if n % 2 == 0 { PyValue::from(n) } else { PyValue::from(format!("key {n}")) }
                     };
-                    PyValue::dict(items.into_iter().map(|value| (key(), value)))
+                    let pairs: Vec<_> = items.into_iter().map(|value| (key(), value)).collect();
+                    if pairs.len() % 2 == 0 { PyValue::ordered_dict(pairs) } else { PyValue::dict(pairs) }
                 }
             }
         }

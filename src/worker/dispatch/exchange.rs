@@ -59,9 +59,10 @@ impl Dispatcher {
         let (done, refusal) = self.outbox.read(batch, &mut answers);
         let claimed = claims.then(|| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(Fetcher::read));
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
-        // An end may have put jobs into a queue: this one, or those that waited for it.
-        let may_release = self.house.options.burst && self.house.store.facts.keeps_books;
-        let requeues = done.iter().any(|(ending, _)| may_release || ending.goes_back());
+        // An end may have put jobs into a queue: this one, those that it enqueued, those that waited for it;
+        // a burst worker has no watcher that would tell.
+        let burst = self.house.options.burst;
+        let requeues = done.iter().any(|(ending, _)| burst || ending.goes_back());
         done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
         match claimed {
             Some(Ok(claimed)) => {

@@ -268,10 +268,6 @@ impl Dispatcher {
     }
 
     fn hear_end(&mut self, ticket: u64, outcome: Outcome) {
-        if self.house.options.burst {
-            // No watcher tells of what this job has enqueued, or of its own next try.
-            self.look_now();
-        }
         match self.held.remove(&ticket) {
             Some(held) => {
                 self.slots.release();

@@ -116,6 +116,11 @@ impl PyValue {
         PyValue(Kind::Dict(pairs.into_iter().collect()))
     }
 
+    /// A `collections.OrderedDict`.
+    pub fn ordered_dict(pairs: impl IntoIterator<Item = (PyValue, PyValue)>) -> Self {
+        PyValue(Kind::OrderedDict(pairs.into_iter().collect()))
+    }
+
     /// A `bytes`.
     pub fn bytes(bytes: &[u8]) -> Self {
         PyValue(Kind::Bytes(bytes.into()))
