@@ -104,6 +104,11 @@ pub enum Error {
         /// Its process, on its host.
         pid: String,
     },
+    /// No worker of this name listens to commands.
+    NoWorker {
+        /// The name.
+        name: String,
+    },
     /// Redis stayed away longer than the worker's budget of retries.
     BrokerLost {
         /// How many times in a row it was tried.
@@ -156,6 +161,7 @@ impl Error {
                 format!("is a worker running? `rq-rs info` shows; wait longer or ask again for {id}")
             }
             Error::Corrupt { .. } => "look at the key with redis-cli; nothing was changed".into(),
+            Error::NoWorker { .. } => "`rq-rs info` shows the names of workers".into(),
             Error::NameTaken { .. } => "choose another name, or leave it out for a random one".into(),
             Error::Stuck { .. } => {
                 "start it again; let handlers ask Context::is_canceled, or run them as programs with --exec"
@@ -207,6 +213,7 @@ impl fmt::Display for Error {
                 write!(f, "job {id} has not ended after {} s", waited.as_secs_f64())
             }
             Error::Corrupt { what } => write!(f, "cannot read {what}"),
+            Error::NoWorker { name } => write!(f, "no worker named {name:?} listens"),
             Error::NameTaken { name, pid } => {
                 write!(f, "a worker named {name} is running already (pid {pid})")
             }

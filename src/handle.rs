@@ -6,6 +6,7 @@ use std::sync::Arc;
 use chrono::Utc;
 use serde::Serialize;
 
+use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::job::{Fields, Record, Status, Whose, iso, to_python};
 use crate::registry::{Registry, Requeued};
@@ -140,9 +141,8 @@ impl Job {
         let Some(worker) = worker else {
             return Err(self.wrong_state("stop", self.status.as_str()));
         };
-        let message = serde_json::json!({ "command": "stop-job", "job_id": self.id() });
-        let call = Call::command("PUBLISH").arg(self.store.keys.commands(&worker)).arg(message.to_string());
-        if reply::int(&self.store.ask(&call)?)? == 0 {
+        let stop = Command::StopJob { job_id: self.id().to_owned() };
+        if !stop.send(&self.store, &worker)? {
             return Err(
                 self.wrong_state("stop", &format!("started, but its worker {worker} does not listen"))
             );

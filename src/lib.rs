@@ -12,6 +12,7 @@ mod job;
 mod dialect;
 mod store;
 // floor 3
+mod command;
 #[cfg(feature = "worker")]
 mod fetch;
 #[cfg(feature = "worker")]

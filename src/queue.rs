@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::Serialize;
 
+use crate::command::Command;
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::handle::Job;
@@ -380,6 +381,31 @@ impl Queue {
     pub fn resume_all(&self) -> Result<()> {
         let call = Call::command("DEL").arg(self.store.keys.suspended());
         self.store.ask(&call).map(drop)
+    }
+
+    /// Tells a worker of this deployment, rq-rs' or Python's, to end when what it runs has ended. RQ's
+    /// `send_shutdown_command`.
+    ///
+    /// # Errors
+    /// [`Error::NoWorker`] when none of that name listens; [`Error::Unreachable`], [`Error::Refused`].
+    pub fn shutdown_worker(&self, name: &str) -> Result<()> {
+        self.command(&Command::Shutdown, name)
+    }
+
+    /// Tells a worker to kill what it runs; those jobs fail, or are tried again. RQ's
+    /// `send_kill_horse_command`.
+    ///
+    /// # Errors
+    /// As [`shutdown_worker`](Self::shutdown_worker).
+    pub fn kill_horse(&self, name: &str) -> Result<()> {
+        self.command(&Command::KillHorse, name)
+    }
+
+    fn command(&self, command: &Command, name: &str) -> Result<()> {
+        match command.send(&self.store, name)? {
+            true => Ok(()),
+            false => Err(Error::NoWorker { name: name.to_owned() }),
+        }
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {

@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes the library's own values, one file for each command.
 
 mod call;
+mod control;
 mod demo;
 mod empty;
 mod enqueue;
@@ -113,6 +114,8 @@ impl App {
             Command::Empty(command) => command.run(server),
             Command::Suspend(command) => command.run(server),
             Command::Resume(command) => command.run(server),
+            Command::Shutdown(names) => names.shutdown(server),
+            Command::KillHorse(names) => names.kill_horse(server),
             Command::Demo(command) => command.run(server),
             Command::Completions { shell } => {
                 let mut text = Vec::new();
@@ -149,6 +152,10 @@ enum Command {
     Empty(empty::Empty),
     Suspend(suspend::Suspend),
     Resume(suspend::Resume),
+    /// Tell workers, rq-rs' or Python's, to end when what they run has ended
+    Shutdown(control::Names),
+    /// Tell workers to kill what they run; those jobs fail, or are tried again
+    KillHorse(control::Names),
     Demo(demo::Demo),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {

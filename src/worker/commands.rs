@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::message::{Message, Order};
 use super::stop::Stopper;
 use super::{Helper, Options};
+use crate::command::Command;
 use crate::error::Result;
 use crate::store::Store;
 
@@ -31,16 +30,6 @@ pub(super) fn start(
         inbox: inbox.clone(),
     };
     Helper::start("rq-rs commands", move |stop| listener.run(stop))
-}
-
-/// RQ's messages. Fields that are not needed are not looked at.
-#[derive(Deserialize)]
-#[serde(tag = "command", rename_all = "kebab-case")]
-enum Command {
-    Shutdown,
-    KillHorse,
-    StopJob { job_id: String },
-    StopExecution { job_id: String, execution_id: String },
 }
 
 struct Listener {

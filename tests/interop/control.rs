@@ -81,6 +81,21 @@ fn shutdown_lets_the_job_end_and_then_the_worker() {
 }
 
 #[test]
+fn rust_kills_what_a_python_worker_runs_and_shuts_it_down() {
+    let both = Both::new();
+    assert!(both.house.rq(&["shutdown", "theirs"]).fails(1).contains("no worker named \"theirs\" listens"));
+    let job = both.queue().enqueue("tasks.slow", 60).unwrap();
+    let worker = both.python_worker(json!({"queues": ["default"], "burst": false, "name": "theirs"}));
+    eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
+    eventually("it listens", || both.queue().kill_horse("theirs").is_ok());
+    let ended = job.wait::<f64>(PATIENCE);
+    assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "failed"), "{ended:?}");
+    both.house.rq(&["shutdown", "theirs"]).ok();
+    eventually("it is gone", || both.python("workers", json!({})) == json!([]));
+    drop(worker);
+}
+
+#[test]
 fn a_message_that_is_no_command_changes_nothing() {
     let both = Both::new();
     let live = busy(&both);
