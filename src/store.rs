@@ -243,6 +243,13 @@ impl Call {
         Call { cmd, script: Some(script) }
     }
 
+    /// The same with its text instead of its digest: it is never sent again behind what follows it.
+    pub(crate) fn whole_script(script: &'static Script, keys: &[&str]) -> Self {
+        let mut cmd = redis::cmd("EVAL");
+        cmd.arg(script.source).arg(keys.len()).arg(keys);
+        Call { cmd, script: None }
+    }
+
     pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {
         self.cmd.arg(arg);
         self

@@ -1,6 +1,7 @@
 //! Handlers by name. Whatever one does (return, raise, panic, not exist), the result is an `Outcome`.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -93,7 +94,7 @@ impl Handlers {
         }
         let name = call.handler.clone();
         let outcome = match self.by_name.get(&name).or(self.any.as_ref()) {
-            Some(Handler::Function(function)) => function(context, call),
+            Some(Handler::Function(function)) => in_time(&name, context, function(context, call)),
             Some(Handler::Program(program)) => program.run(context, call, limits),
             None => return self.no_handler(&name),
         };
@@ -115,6 +116,23 @@ impl Handlers {
         known.sort_unstable();
         let error = format!("this worker has no handler named {name:?}; it has {}", known.join(", "));
         Outcome::NoHandler { error }
+    }
+}
+
+/// What is kept of a thread's job whose time is over, whoever notices first.
+pub(crate) fn time_over(handler: &str, allowed: Duration) -> String {
+    let seconds = allowed.as_secs();
+    format!("{handler} timed out after {seconds} s; its thread was told to stop but may still run")
+}
+
+/// What a function says after its time is over changes nothing, also when it is heard at once. (A
+/// program's supervisor keeps the time itself.)
+fn in_time(handler: &str, context: &Context, outcome: Outcome) -> Outcome {
+    match (context.timeout(), context.time_left()) {
+        (Some(allowed), Some(left)) if left.is_zero() => {
+            Outcome::TimedOut { error: time_over(handler, allowed) }
+        }
+        _ => outcome,
     }
 }
 

@@ -53,7 +53,8 @@ impl Outbox {
         let mut calls = Vec::with_capacity(batch.saves.len() + 2);
         for (field, value) in &batch.saves {
             let job = store.keys.job(&field.id);
-            calls.push(Call::script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
+            // Had Redis forgotten the script, a save would come after the end of its job, and be refused.
+            calls.push(Call::whole_script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
         }
         batch.endings.sort_by_key(Ending::queue);
         for same_queue in batch.endings.chunk_by(|a, b| a.queue() == b.queue()) {

@@ -110,10 +110,6 @@ impl Both {
                 while std::time::Instant::now() < until && !job.is_canceled() {
                     std::thread::sleep(std::time::Duration::from_millis(10));
                 }
-                if job.is_canceled() {
-                    // Past its time it does not hurry to say that all is well.
-                    std::thread::sleep(std::time::Duration::from_millis(500));
-                }
                 Ok(seconds)
             })
             .handler("tasks.flaky", |_: &Context, (path, times): (PathBuf, usize)| {

@@ -7,6 +7,7 @@ use super::{Dispatcher, Held, Look};
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
+use crate::worker::handlers::time_over;
 use crate::worker::message::Message;
 use crate::worker::stop::Mode;
 
@@ -54,17 +55,13 @@ impl Dispatcher {
     pub(super) fn timed_out(&self, held: &Held) -> Outcome {
         let record = &held.running.record;
         let handler = record.handler.as_deref().unwrap_or("the job");
-        let seconds = held.running.timeout().unwrap_or_default().as_secs();
+        let allowed = held.running.timeout().unwrap_or_default();
         self.tell(Event::Warning(format!(
             "{}: the thread of {handler} runs on past its time, as {} others do",
             record.id,
             self.slots.abandoned()
         )));
-        Outcome::TimedOut {
-            error: format!(
-                "{handler} timed out after {seconds} s; its thread was told to stop but may still run"
-            ),
-        }
+        Outcome::TimedOut { error: time_over(handler, allowed) }
     }
 
     /// Every slot has a thread that runs on past its job's time, and no more are added: nothing can
