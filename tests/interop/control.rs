@@ -5,7 +5,7 @@ use std::time::Duration;
 use rq_rs::{Error, Event, NewJob, Retry, Status};
 use serde_json::json;
 
-use crate::python::{Both, Side};
+use crate::python::{Both, Rq, SERIALIZERS, Side};
 use crate::support::{Live, PATIENCE, eventually};
 
 /// A Rust worker named `ours` with one long job.
@@ -20,29 +20,33 @@ fn busy(both: &Both) -> Live {
 
 #[test]
 fn python_stops_a_job_of_ours_and_it_is_not_tried_again() {
-    let both = Both::new();
-    let live = busy(&both);
-    assert_eq!(both.python("stop", json!({"id": "long"}))["worker"], "ours");
-    live.sees("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
-    let job = both.python("job", json!({"id": "long"}));
-    assert_eq!((&job["status"], &job["retries_left"]), (&json!("stopped"), &json!(1)));
-    assert!(job["exc_info"].as_str().unwrap().starts_with("Job stopped by user"), "{job}");
-    assert_eq!(both.house.places("default", "long"), ["failed"]);
-    live.stops();
+    for serializer in SERIALIZERS {
+        let both = Both::with(Rq::Three, serializer);
+        let live = busy(&both);
+        assert_eq!(both.python("stop", json!({"id": "long"}))["worker"], "ours");
+        live.sees("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
+        let job = both.python("job", json!({"id": "long"}));
+        assert_eq!((&job["status"], &job["retries_left"]), (&json!("stopped"), &json!(1)));
+        assert!(job["exc_info"].as_str().unwrap().starts_with("Job stopped by user"), "{job}");
+        assert_eq!(both.house.places("default", "long"), ["failed"]);
+        live.stops();
+    }
 }
 
 #[test]
 fn rust_stops_a_job_of_a_python_worker() {
-    let both = Both::new();
-    let mut job = both.queue().enqueue("tasks.slow", 60).unwrap();
-    assert!(matches!(job.stop(), Err(Error::WrongState { .. })));
-    let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
-    eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
-    // Python listens a moment before or after it starts its first job.
-    eventually("the worker listens", || job.clone().stop().is_ok());
-    let ended = job.wait::<f64>(PATIENCE);
-    assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "stopped"), "{ended:?}");
-    drop(worker);
+    for serializer in SERIALIZERS {
+        let both = Both::with(Rq::Three, serializer);
+        let mut job = both.queue().enqueue("tasks.slow", 60).unwrap();
+        assert!(matches!(job.stop(), Err(Error::WrongState { .. })));
+        let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
+        eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
+        // Python listens a moment before or after it starts its first job.
+        eventually("the worker listens", || job.clone().stop().is_ok());
+        let ended = job.wait::<f64>(PATIENCE);
+        assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "stopped"), "{ended:?}");
+        drop(worker);
+    }
 }
 
 #[test]
