@@ -10,6 +10,9 @@ use crate::fetch::Running;
 use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
+/// How many endings one call takes at most: the server is never busy with one script for long.
+const BATCH: usize = 500;
+
 /// A run that has ended, ready to be sent, again and again until Redis has answered.
 #[derive(Debug)]
 pub(crate) struct Ending {
@@ -151,6 +154,11 @@ impl Ending {
         matches!(self.place, "queue" | "head")
     }
 
+    /// The order that makes the fewest [`batches`].
+    pub(crate) fn by_worker(a: &Ending, b: &Ending) -> std::cmp::Ordering {
+        (&a.worker, a.passed).cmp(&(&b.worker, b.passed))
+    }
+
     /// For a job of another worker: nothing happens unless its score in `wip` is less than this away.
     pub(crate) fn taken_over(mut self, within: Duration) -> Self {
         self.passed = Some(within);
@@ -158,9 +166,18 @@ impl Ending {
     }
 }
 
-/// One script call for endings of one queue. May be repeated: an execution ends once.
+/// Parts of a list, sorted by queue, that one call can end: they share a queue and a worker.
+pub(crate) fn batches(endings: &[Ending]) -> impl Iterator<Item = &[Ending]> {
+    let is_alike =
+        |a: &Ending, b: &Ending| a.queue == b.queue && a.worker == b.worker && a.passed == b.passed;
+    endings.chunk_by(is_alike).flat_map(|alike| alike.chunks(BATCH))
+}
+
+/// One script call for one of the [`batches`]. May be repeated: an execution ends once.
 pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call {
     let keys = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
+    let first = endings.first();
+    let passed = first.and_then(|ending| ending.passed).map(|within| within.as_secs_f64().to_string());
     let mut call = Call::script(&FINISH, &keys.map(String::as_str))
         .arg(store.facts.push)
         .arg(store.facts.push_front)
@@ -168,27 +185,25 @@ pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call
         .arg(store.keys.ended_prefix())
         .arg(store.facts.failed_forever)
         .arg(&store.books)
-        .arg(keys_of(endings));
-    let number = |number: Option<String>| number.unwrap_or_default();
+        .arg(keys_of(endings))
+        .arg(first.map_or("", |ending| &ending.worker))
+        .arg(passed.unwrap_or_default())
+        .arg(u8::from(store.facts.whole_seconds));
     for ending in endings {
-        call = call
-            .arg(&ending.id)
-            .arg(&ending.execution)
-            .arg(number(ending.passed.map(|within| within.as_secs_f64().to_string())))
-            .arg(ending.place)
-            .arg(ending.seconds)
-            .arg(&ending.worker)
-            .arg(number(ending.results_kept.map(|seconds| seconds.to_string())))
-            .arg(ending.entry.len() * 2);
-        for (field, value) in &ending.entry {
-            call = call.arg(field).arg(value);
-        }
-        call = call.arg(ending.fields.len() * 2);
-        for (field, value) in &ending.fields {
-            call = call.arg(field).arg(value);
+        call = call.arg(&ending.id).arg(&ending.execution).arg(ending.place).arg(ending.seconds.to_string());
+        call = pairs(call, &ending.fields);
+        if store.facts.keeps_books {
+            call = pairs(call, &ending.entry);
+            call = call.arg(ending.results_kept.map(|seconds| seconds.to_string()).unwrap_or_default());
         }
     }
     call
+}
+
+/// How many values there are, and the values.
+fn pairs(call: Call, pairs: &[(&'static str, impl AsRef<[u8]>)]) -> Call {
+    let call = call.arg(pairs.len() * 2);
+    pairs.iter().fold(call, |call, (field, value)| call.arg(field).arg(value.as_ref()))
 }
 
 /// Numbers of the keys of these endings, as the script counts them; the leases' first.

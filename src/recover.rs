@@ -48,10 +48,11 @@ pub(crate) fn leases(
         let fields = Fields(reply::pairs(part())?);
         endings.push(take_over(&member, &fields, max_deliveries, store.facts, now));
     }
-    if endings.is_empty() {
-        return Ok(Vec::new());
+    endings.sort_by(Ending::by_worker);
+    let mut receipts = Vec::new();
+    for batch in finish::batches(&endings) {
+        receipts.extend(finish::read(store.ask(&finish::call(store, queue, batch))?)?);
     }
-    let receipts = finish::read(store.ask(&finish::call(store, queue, &endings))?)?;
     let taken = endings
         .into_iter()
         .zip(receipts)

@@ -17,7 +17,7 @@ pub(super) const FACTS: Facts = Facts {
     wait: ("BRPOPLPUSH", &[]),
     failed_forever: "-1",
     canceled_ttl: FAILURE_TTL,
-    wire: Wire { serializer: Serializer::Json, is_compressed: false, has_all_fields: false },
+    wire: Wire { serializer: Serializer::Json, is_compressed: false, has_all_fields: false, is_split: true },
     lease: Duration::from_secs(30),
     margin: Duration::ZERO,
     whole_seconds: false,

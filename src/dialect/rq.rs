@@ -17,7 +17,7 @@ pub(super) const FACTS: Facts = Facts {
     wait: ("BLMOVE", &["LEFT", "RIGHT"]),
     failed_forever: "-1",
     canceled_ttl: Ttl::FOREVER,
-    wire: Wire { serializer: Serializer::Pickle, is_compressed: true, has_all_fields: true },
+    wire: Wire { serializer: Serializer::Pickle, is_compressed: true, has_all_fields: true, is_split: false },
     // Together RQ's 90 s: any Python tool fails a job whose score has passed, so we come first.
     lease: Duration::from_secs(45),
     margin: Duration::from_secs(45),

@@ -6,6 +6,7 @@ mod entry;
 mod id;
 mod new;
 mod payload;
+mod pieces;
 mod record;
 mod retry;
 mod status;

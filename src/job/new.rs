@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::pieces::{is_piece, split};
 use super::times::DEFAULT_TIMEOUT;
 use super::{
     Arguments, PyValue, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
@@ -24,6 +25,8 @@ pub(crate) struct Wire {
     pub(crate) is_compressed: bool,
     /// RQ writes empty fields for what a job does not have, and always a description.
     pub(crate) has_all_fields: bool,
+    /// Payloads are spread over several fields; see `pieces.rs`.
+    pub(crate) is_split: bool,
 }
 
 /// Fields that RQ writes empty into each new job, in its order.
@@ -217,7 +220,8 @@ impl NewJob {
         let data = write_call(&self.handler, arguments, wire.serializer).map_err(|what| self.wrong(&what))?;
         let plain = data.len();
         let mut fields: Vec<(&'static str, Vec<u8>)> = vec![("created_at", iso(now).into())];
-        fields.push(("data", if wire.is_compressed { deflate(&data) } else { data }));
+        let data = if wire.is_compressed { deflate(&data) } else { data };
+        fields.extend(if wire.is_split { split(data) } else { vec![("data", data)] });
         if wire.has_all_fields {
             fields.extend(EMPTY_IN_RQ.map(|name| (name, Vec::new())));
         }
@@ -243,7 +247,8 @@ impl NewJob {
         if let Ok(Some(meta)) = &self.meta {
             fields.push(("meta", wire.serializer.write(meta).map_err(|what| self.wrong(&what))?));
         }
-        let size = fields.iter().map(|(name, value)| if *name == "data" { plain } else { value.len() }).sum();
+        let others = fields.iter().filter(|(name, _)| !is_piece(name));
+        let size = plain + others.map(|(_, value)| value.len()).sum::<usize>();
         Ok(Written { fields, size })
     }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data};
+use super::pieces::{is_piece, join};
 use super::times::{LONGEST, from_iso};
 use super::{Call, Serializer, Status, Ttl};
 
@@ -202,10 +203,9 @@ const NEEDS: [(&str, &[u8], &str); 6] = [
 ];
 
 /// The fields that [`Record`] has by name, and a note of our own.
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 27] = [
     "status",
     "origin",
-    "data",
     "description",
     "created_at",
     "enqueued_at",
@@ -255,7 +255,9 @@ impl Reader<'_> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let pairs = self.fields.0.iter().map(|(name, value)| (text(name), text(value)));
         // RQ writes empty fields for what a job does not have.
-        pairs.filter(|(name, value)| !value.is_empty() && !KNOWN.contains(&name.as_str())).collect()
+        let others = pairs
+            .filter(|(name, value)| !value.is_empty() && !KNOWN.contains(&name.as_str()) && !is_piece(name));
+        others.collect()
     }
 
     fn needs(&self) -> Vec<&'static str> {
@@ -301,7 +303,7 @@ impl Reader<'_> {
             Whose::Worker => false,
             Whose::Recovery => return None,
         };
-        match self.fields.get("data").map(|data| read_call(data, view)) {
+        match join(self.fields).map(|data| read_call(&data, view)) {
             Some(Ok(call)) => Some(call),
             Some(Err(reason)) => self.problem("data", &reason),
             None => self.problem("data", "missing"),

@@ -57,8 +57,8 @@ impl Outbox {
             calls.push(Call::whole_script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
         }
         batch.endings.sort_by_key(Ending::queue);
-        for same_queue in batch.endings.chunk_by(|a, b| a.queue() == b.queue()) {
-            calls.push(finish::call(store, &queues[same_queue[0].queue()], same_queue));
+        for endings in finish::batches(&batch.endings) {
+            calls.push(finish::call(store, &queues[endings[0].queue()], endings));
         }
         (batch, calls)
     }
@@ -86,19 +86,18 @@ impl Outbox {
         }
         let (mut done, mut refusal) = (Vec::new(), None);
         let is_sent = !batch.endings.is_empty();
-        let mut left = batch.endings;
-        while !left.is_empty() {
-            let queue = left[0].queue();
-            let rest = left.split_off(left.partition_point(|ending| ending.queue() <= queue));
+        let sizes: Vec<usize> = finish::batches(&batch.endings).map(<[Ending]>::len).collect();
+        let mut endings = batch.endings.into_iter();
+        for size in sizes {
+            let sent = endings.by_ref().take(size);
             let answer = answers.next().unwrap_or_else(|| Err(no_answer()));
             match answer.and_then(finish::read) {
-                Ok(receipts) => done.extend(left.into_iter().zip(receipts)),
-                Err(error) => {
-                    self.endings.append(&mut left);
-                    refusal = Some(error);
+                Ok(receipts) if receipts.len() == size => done.extend(sent.zip(receipts)),
+                refused => {
+                    self.endings.extend(sent);
+                    refusal = Some(refused.err().unwrap_or_else(no_answer));
                 }
             }
-            left = rest;
         }
         if is_sent {
             self.refused_until = refusal.is_some().then(|| Instant::now() + RETRY_REFUSED);
