@@ -1,5 +1,6 @@
 //! Ending runs: the `finish` script's arguments and answer. The one door out.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -22,6 +23,7 @@ pub(crate) struct Ending {
     passed: Option<Duration>,
     place: &'static str,
     seconds: f64,
+    status: Status,
     worker: String,
     /// How long its results are kept, where they are kept apart.
     results_kept: Option<i64>,
@@ -61,6 +63,7 @@ pub(crate) fn end(
         passed: None,
         place: "head",
         seconds: 0.0,
+        status: Status::Queued,
         worker: running.worker.clone(),
         results_kept: None,
         entry: Vec::new(),
@@ -69,7 +72,7 @@ pub(crate) fn end(
         execution: running.execution.clone(),
         verdict: Verdict::PutBack,
     };
-    let status = ending.go(record, &verdict, result_ttl, facts);
+    ending.status = ending.go(record, &verdict, result_ttl, facts);
     if verdict != Verdict::PutBack {
         ending.field("ended_at", iso(now));
     }
@@ -78,8 +81,6 @@ pub(crate) fn end(
         let ran = (running.execution.as_str(), running.started_at, now);
         ending.entry = entry_of(&verdict, record, &ending.worker, ran);
     }
-    // First, because waiters are told it.
-    ending.fields.insert(0, ("status", status.to_string().into()));
     ending.verdict = verdict;
     ending
 }
@@ -144,19 +145,23 @@ impl Ending {
         if delay.is_zero() { Status::Queued } else { Status::Scheduled }
     }
 
-    /// Number of its queue, in the worker's order.
-    pub(crate) fn queue(&self) -> usize {
-        self.queue
-    }
-
     /// Whether the job waits in its queue again.
     pub(crate) fn goes_back(&self) -> bool {
         matches!(self.place, "queue" | "head")
     }
 
-    /// The order that makes the fewest [`batches`].
-    pub(crate) fn by_worker(a: &Ending, b: &Ending) -> std::cmp::Ordering {
-        (&a.worker, a.passed).cmp(&(&b.worker, b.passed))
+    /// Compares what runs that end in one call have in common: where they come from and go to, and which
+    /// fields are written.
+    fn compare(&self, other: &Ending) -> Ordering {
+        let place = |e: &Ending| (e.queue, e.passed, e.place, e.seconds.to_bits(), e.results_kept);
+        fn names(ending: &Ending) -> impl Iterator<Item = &'static str> {
+            ending.fields.iter().map(|(name, _)| *name)
+        }
+        place(self)
+            .cmp(&place(other))
+            .then_with(|| self.worker.cmp(&other.worker))
+            .then_with(|| (self.status as u8).cmp(&(other.status as u8)))
+            .then_with(|| names(self).cmp(names(other)))
     }
 
     /// For a job of another worker: nothing happens unless its score in `wip` is less than this away.
@@ -166,18 +171,22 @@ impl Ending {
     }
 }
 
-/// Parts of a list, sorted by queue, that one call can end: they share a queue and a worker.
-pub(crate) fn batches(endings: &[Ending]) -> impl Iterator<Item = &[Ending]> {
-    let is_alike =
-        |a: &Ending, b: &Ending| a.queue == b.queue && a.worker == b.worker && a.passed == b.passed;
-    endings.chunk_by(is_alike).flat_map(|alike| alike.chunks(BATCH))
+/// Sorts endings into as few parts as there are calls needed.
+pub(crate) fn sort(endings: &mut [Ending]) {
+    endings.sort_by(Ending::compare);
 }
 
-/// One script call for one of the [`batches`]. May be repeated: an execution ends once.
-pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call {
+/// The parts of a sorted list, each for one [`call`].
+pub(crate) fn batches(endings: &[Ending]) -> impl Iterator<Item = &[Ending]> {
+    endings.chunk_by(|a, b| a.compare(b).is_eq()).flat_map(|alike| alike.chunks(BATCH))
+}
+
+/// One script call. May be repeated: an execution ends once.
+pub(crate) fn call(store: &Store, queues: &[QueueKeys], endings: &[Ending]) -> Call {
+    let first = &endings[0];
+    let queue = &queues[first.queue];
+    let number = |number: Option<String>| number.unwrap_or_default();
     let keys = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
-    let first = endings.first();
-    let passed = first.and_then(|ending| ending.passed).map(|within| within.as_secs_f64().to_string());
     let mut call = Call::script(&FINISH, &keys.map(String::as_str))
         .arg(store.facts.push)
         .arg(store.facts.push_front)
@@ -185,38 +194,24 @@ pub(crate) fn call(store: &Store, queue: &QueueKeys, endings: &[Ending]) -> Call
         .arg(store.keys.ended_prefix())
         .arg(store.facts.failed_forever)
         .arg(&store.books)
-        .arg(keys_of(endings))
-        .arg(first.map_or("", |ending| &ending.worker))
-        .arg(passed.unwrap_or_default())
-        .arg(u8::from(store.facts.whole_seconds));
+        .arg(u8::from(store.facts.whole_seconds))
+        .arg(&first.worker)
+        .arg(number(first.passed.map(|within| within.as_secs_f64().to_string())))
+        .arg(first.place)
+        .arg(first.seconds.to_string())
+        .arg(number(first.results_kept.map(|seconds| seconds.to_string())))
+        .arg(first.status.to_string())
+        .arg(first.fields.len());
+    call = first.fields.iter().fold(call, |call, (name, _)| call.arg(name));
     for ending in endings {
-        call = call.arg(&ending.id).arg(&ending.execution).arg(ending.place).arg(ending.seconds.to_string());
-        call = pairs(call, &ending.fields);
+        call = call.arg(&ending.id).arg(&ending.execution);
+        call = ending.fields.iter().fold(call, |call, (_, value)| call.arg(value));
         if store.facts.keeps_books {
-            call = pairs(call, &ending.entry);
-            call = call.arg(ending.results_kept.map(|seconds| seconds.to_string()).unwrap_or_default());
+            call = call.arg(ending.entry.len() * 2);
+            call = ending.entry.iter().fold(call, |call, (name, value)| call.arg(name).arg(value));
         }
     }
     call
-}
-
-/// How many values there are, and the values.
-fn pairs(call: Call, pairs: &[(&'static str, impl AsRef<[u8]>)]) -> Call {
-    let call = call.arg(pairs.len() * 2);
-    pairs.iter().fold(call, |call, (field, value)| call.arg(field).arg(value.as_ref()))
-}
-
-/// Numbers of the keys of these endings, as the script counts them; the leases' first.
-fn keys_of(endings: &[Ending]) -> String {
-    let homes = [("queue", '1'), ("head", '1'), ("finished", '3'), ("failed", '4'), ("scheduled", '5')];
-    let mut keys = String::from("2");
-    for ending in endings {
-        let home = homes.iter().find(|(place, _)| *place == ending.place).map_or('1', |(_, key)| *key);
-        if !keys.contains(home) {
-            keys.push(home);
-        }
-    }
-    keys
 }
 
 pub(crate) fn read(answer: Reply) -> Result<Vec<Receipt>> {

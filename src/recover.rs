@@ -48,10 +48,14 @@ pub(crate) fn leases(
         let fields = Fields(reply::pairs(part())?);
         endings.push(take_over(&member, &fields, max_deliveries, store.facts, now));
     }
-    endings.sort_by(Ending::by_worker);
+    finish::sort(&mut endings);
     let mut receipts = Vec::new();
     for batch in finish::batches(&endings) {
-        receipts.extend(finish::read(store.ask(&finish::call(store, queue, batch))?)?);
+        receipts.extend(finish::read(store.ask(&finish::call(
+            store,
+            std::slice::from_ref(queue),
+            batch,
+        ))?)?);
     }
     let taken = endings
         .into_iter()

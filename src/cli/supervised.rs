@@ -28,16 +28,16 @@ impl Supervised {
     }
 
     pub(crate) fn tell(&self, event: &Event) {
-        let status = event.to_string();
-        // Without NOTIFY_SOCKET, and when systemd has gone, nobody listens.
-        let _ = match event {
-            Event::Ready { .. } => notify(&[NotifyState::Ready, NotifyState::Status(&status)]),
-            Event::Stopping { .. } => notify(&[NotifyState::Stopping, NotifyState::Status(&status)]),
-            Event::Trouble { .. } | Event::Back | Event::Suspended | Event::Quieted | Event::GoesOn => {
-                notify(&[NotifyState::Status(&status)])
-            }
-            _ => Ok(()),
+        let change = match event {
+            Event::Ready { .. } => Some(NotifyState::Ready),
+            Event::Stopping { .. } => Some(NotifyState::Stopping),
+            Event::Trouble { .. } | Event::Back | Event::Suspended | Event::Quieted | Event::GoesOn => None,
+            _ => return,
         };
+        let status = event.to_string();
+        let states: Vec<NotifyState<'_>> = change.into_iter().chain([NotifyState::Status(&status)]).collect();
+        // Without NOTIFY_SOCKET, and when systemd has gone, nobody listens.
+        let _ = notify(&states);
     }
 
     /// Called about once a second.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 pub(crate) fn iso(time: DateTime<Utc>) -> String {
@@ -13,8 +13,8 @@ pub(crate) fn iso(time: DateTime<Utc>) -> String {
 
 /// Reads what [`iso`] writes, with 0 to 9 digits of a second.
 pub(crate) fn from_iso(text: &str) -> Option<DateTime<Utc>> {
-    let naive = NaiveDateTime::parse_from_str(text.strip_suffix('Z')?, "%Y-%m-%dT%H:%M:%S%.f").ok()?;
-    Some(naive.and_utc())
+    let time = DateTime::parse_from_rfc3339(text).ok()?;
+    text.ends_with('Z').then(|| time.to_utc())
 }
 
 /// How long something is kept, in whole seconds. A `Duration` turns into one;

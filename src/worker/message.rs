@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::fetch::Woken;
-use crate::job::Outcome;
 use crate::store::Reply;
 
 /// A field of a job, as one run of it may write it.
@@ -24,8 +23,8 @@ pub(crate) enum Order {
 
 /// One piece of news.
 pub(crate) enum Message {
-    /// A slot is done with a job.
-    Ended { ticket: u64, outcome: Outcome },
+    /// So many runs have ended as the loop wanted to hear of; the slots have them.
+    Ended,
     /// A field of a running job is to be written.
     Save(JobField, Vec<u8>),
     /// A watcher has taken an id into the intermediate list.
@@ -36,8 +35,9 @@ pub(crate) enum Message {
     WatchFailed { queue: usize, error: Error },
     /// The heartbeat has found a lease gone, and raised the job's flag.
     LeaseLost,
-    /// Redis has answered what was sent, call by call; or it could not be sent.
-    Answered(Result<Vec<Result<Reply>>>),
+    /// Redis has answered what was sent, call by call; or it could not be sent. With how often exchanges had
+    /// failed before it was sent.
+    Answered { failures: u64, answers: Result<Vec<Result<Reply>>> },
     /// Somebody wants running jobs to end.
     Order(Order),
     /// The stopper has changed its mode.

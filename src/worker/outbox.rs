@@ -56,9 +56,9 @@ impl Outbox {
             // Had Redis forgotten the script, a save would come after the end of its job, and be refused.
             calls.push(Call::whole_script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
         }
-        batch.endings.sort_by_key(Ending::queue);
+        finish::sort(&mut batch.endings);
         for endings in finish::batches(&batch.endings) {
-            calls.push(finish::call(store, &queues[endings[0].queue()], endings));
+            calls.push(finish::call(store, queues, endings));
         }
         (batch, calls)
     }

@@ -29,7 +29,15 @@ struct Assignment {
 #[derive(Clone, Default)]
 pub(crate) struct Retired(Arc<AtomicBool>);
 
-/// Where jobs wait for a thread, for microseconds: there are never more than free slots.
+/// How a run ended: its ticket, and what became of it.
+pub(crate) type Ended = (u64, Outcome);
+
+/// How many threads are being woken at a time. Each that comes wakes the next one while jobs wait: all are
+/// awake within moments, but a few short jobs, which the first one does alone, wake only a few.
+const WAKING: usize = 2;
+
+/// Where jobs wait for a thread, for microseconds: there are never more than free slots. And where what
+/// has ended waits for the loop.
 #[derive(Default)]
 struct Counter {
     line: Mutex<Line>,
@@ -39,7 +47,12 @@ struct Counter {
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Assignment>,
+    ended: Vec<Ended>,
+    /// The loop sleeps, and wants to be told when so many have ended.
+    awaited: Option<usize>,
     sleeping: usize,
+    /// Threads that were woken and are not there yet.
+    waking: usize,
     threads: usize,
     is_closed: bool,
 }
@@ -54,12 +67,13 @@ pub(crate) struct Slots {
     count: usize,
     free: usize,
     abandoned: usize,
+    assigned: Vec<Assignment>,
 }
 
 impl Slots {
     pub(crate) fn new(count: usize, handlers: Handlers, limits: Limits, inbox: Sender<Message>) -> Self {
         let (handlers, counter) = (Arc::new(handlers), Arc::default());
-        Slots { handlers, limits, inbox, counter, count, free: count, abandoned: 0 }
+        Slots { handlers, limits, inbox, counter, count, free: count, abandoned: 0, assigned: Vec::new() }
     }
 
     pub(crate) fn free(&self) -> usize {
@@ -71,23 +85,43 @@ impl Slots {
         record.handler.as_deref().is_some_and(|name| self.handlers.is_program(name))
     }
 
-    /// Hands a job to a free slot.
+    /// Gives a free slot to a job, which begins at the next [`hand_out`](Self::hand_out).
     pub(crate) fn assign(&mut self, ticket: u64, context: Context, record: Record) -> Option<Retired> {
         self.free = self.free.checked_sub(1)?;
         let retired = Retired::default();
-        let assignment = Assignment { ticket, context, record, retired: retired.clone() };
-        let mut line = self.counter.lock();
-        line.waiting.push_back(assignment);
-        // One that has just handed back its outcome is neither asleep nor busy, and will come.
-        if line.waiting.len() > line.sleeping && line.threads < self.count + self.abandoned {
-            line.threads += 1;
-            drop(line);
-            self.add_thread();
-        } else {
-            drop(line);
-            self.counter.bell.notify_one();
-        }
+        self.assigned.push(Assignment { ticket, context, record, retired: retired.clone() });
         Some(retired)
+    }
+
+    /// Lets the jobs begin that were assigned.
+    pub(crate) fn hand_out(&mut self) {
+        if self.assigned.is_empty() {
+            return;
+        }
+        let mut line = self.counter.lock();
+        line.waiting.extend(self.assigned.drain(..));
+        self.counter.wake_others(&mut line);
+        // One that has just handed back its outcome is neither asleep nor busy, and will come.
+        let lacking = line.waiting.len().saturating_sub(line.sleeping);
+        let added = lacking.min((self.count + self.abandoned).saturating_sub(line.threads));
+        line.threads += added;
+        drop(line);
+        (0..added).for_each(|_| self.add_thread());
+    }
+
+    /// What has ended since the last time.
+    pub(crate) fn ended(&self) -> Vec<Ended> {
+        let mut line = self.counter.lock();
+        line.awaited = None;
+        std::mem::take(&mut line.ended)
+    }
+
+    /// Asks for a message when so many have ended. Returns false when they have already.
+    pub(crate) fn await_ended(&self, count: usize) -> bool {
+        let mut line = self.counter.lock();
+        let is_later = line.ended.len() < count;
+        line.awaited = is_later.then_some(count);
+        is_later
     }
 
     /// The slot has handed back its outcome.
@@ -140,19 +174,43 @@ impl Counter {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job; none when the worker has ended.
-    fn next(&self) -> Option<Assignment> {
+    /// The next job; none when the worker has ended, or the thread is not needed any more. Hands back how the
+    /// last one ended, and tells the loop when it wants to be told.
+    fn next(&self, ended: Option<Ended>, is_retired: bool, tell: impl Fn()) -> Option<Assignment> {
         let mut line = self.lock();
+        line.ended.extend(ended);
+        // Counted out before the loop hears of its end, so that a job which comes then gets a thread.
+        line.threads -= usize::from(is_retired);
+        if line.awaited.is_some_and(|count| line.ended.len() >= count) {
+            line.awaited = None;
+            drop(line);
+            tell();
+            line = self.lock();
+        }
+        let mut has_woken = false;
         loop {
-            if let Some(assignment) = line.waiting.pop_front() {
-                return Some(assignment);
-            }
-            if line.is_closed {
+            if is_retired || (line.is_closed && line.waiting.is_empty()) {
                 return None;
+            }
+            if let Some(assignment) = line.waiting.pop_front() {
+                if has_woken {
+                    self.wake_others(&mut line);
+                }
+                return Some(assignment);
             }
             line.sleeping += 1;
             line = self.bell.wait(line).unwrap_or_else(PoisonError::into_inner);
             line.sleeping -= 1;
+            line.waking = line.waking.saturating_sub(1);
+            has_woken = true;
+        }
+    }
+
+    /// While jobs wait and threads sleep, some thread is on its way.
+    fn wake_others(&self, line: &mut Line) {
+        while line.waking < WAKING.min(line.waiting.len()).min(line.sleeping) {
+            line.waking += 1;
+            self.bell.notify_one();
         }
     }
 }
@@ -160,7 +218,10 @@ impl Counter {
 fn work(counter: &Counter, handlers: &Handlers, limits: Limits, inbox: &Sender<Message>) {
     // The thread that made this one may be deaf to signals; programs inherit that, and must hear TERM.
     let _ = SigSet::empty().thread_set_mask();
-    while let Some(Assignment { ticket, context, record, retired }) = counter.next() {
+    // A loop that has ended hears nothing any more.
+    let tell = || drop(inbox.send(Message::Ended));
+    let (mut ended, mut is_retired) = (None, false);
+    while let Some(Assignment { ticket, context, record, retired }) = counter.next(ended, is_retired, tell) {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
         let outcome = panics::guard(|| match context.is_canceled() {
             true => Outcome::Interrupted, // it was put back, or is over, before it began
@@ -169,13 +230,7 @@ fn work(counter: &Counter, handlers: &Handlers, limits: Limits, inbox: &Sender<M
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
             error: format!("{} {panic}", record.handler.as_deref().unwrap_or("the job")),
         });
-        // Counted out before the loop hears of it, so that a job which comes then gets a thread.
-        let is_retired = retired.0.load(Ordering::Relaxed);
-        if is_retired {
-            counter.lock().threads -= 1;
-        }
-        if inbox.send(Message::Ended { ticket, outcome }).is_err() || is_retired {
-            return;
-        }
+        is_retired = retired.0.load(Ordering::Relaxed);
+        ended = Some((ticket, outcome));
     }
 }

@@ -8,15 +8,26 @@ use super::message::Message;
 use super::redis_thread;
 use crate::store::{Call, Store};
 
-pub(crate) struct Wire(Sender<Vec<Call>>);
+/// The calls of one exchange, and how often exchanges had failed before it.
+type Load = (u64, Vec<Call>);
+
+pub(crate) struct Wire(Sender<Load>);
 
 impl Wire {
     pub(crate) fn start(store: &Arc<Store>, inbox: &Sender<Message>) -> Self {
-        let (wire, batches) = channel::<Vec<Call>>();
+        let (wire, loads) = channel::<Load>();
         let (store, inbox) = (Arc::clone(store), inbox.clone());
         redis_thread("rq-rs wire", move || {
-            for calls in batches {
-                if inbox.send(Message::Answered(store.exchange(&calls))).is_err() {
+            let mut failed = None;
+            for (failures, calls) in loads {
+                if failed == Some(failures) {
+                    // It was sent before its sender knew, who takes all of them back: what follows must
+                    // not come before what failed.
+                    continue;
+                }
+                let answers = store.exchange(&calls);
+                failed = answers.is_err().then_some(failures);
+                if inbox.send(Message::Answered { failures, answers }).is_err() {
                     return;
                 }
             }
@@ -24,9 +35,9 @@ impl Wire {
         Wire(wire)
     }
 
-    /// The answer comes as a message, always.
-    pub(crate) fn carry(&self, calls: Vec<Call>) {
+    /// The answer comes as a message; unless one before it failed, and the sender did not know yet.
+    pub(crate) fn carry(&self, failures: u64, calls: Vec<Call>) {
         // The thread ends only after the loop that holds this.
-        let _ = self.0.send(calls);
+        let _ = self.0.send((failures, calls));
     }
 }

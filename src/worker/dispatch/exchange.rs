@@ -1,83 +1,142 @@
-//! What the loop says to Redis, and what comes of the answers. One exchange is on its way at a time; what
-//! is ready meanwhile goes with the next one, so batches grow with the load.
+//! What the loop says to Redis, and what comes of the answers. What is ready while an exchange is on its way
+//! goes with the next one, so batches grow with the load.
 
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
-use super::{Dispatcher, Look, PIPELINED};
+use super::{Dispatcher, Look};
 use crate::error::Result;
 use crate::fetch::Fetcher;
 use crate::store::Reply;
 use crate::worker::event::Event;
 use crate::worker::outbox::Batch;
 
+/// From so many slots on, Redis works for some of them while the jobs of the others run: jobs are claimed
+/// for half of them at a time, and a second exchange is sent after the first one.
+const PIPELINED: usize = 32;
+
 /// What is on its way to Redis, or its answer back.
 pub(super) struct Flight {
     batch: Batch,
-    /// Whether its last call is a claim.
-    claims: bool,
+    /// Whether its last call is a claim, and for how many slots.
+    claims: Option<usize>,
     now: DateTime<Utc>,
+    news: u64,
     pub(super) since: Instant,
 }
 
 impl Dispatcher {
-    /// Sends all that is due, when nothing else is on its way.
+    fn is_pipelined(&self) -> bool {
+        self.house.options.concurrency >= PIPELINED
+    }
+
+    /// What makes a second exchange worth it.
+    fn worthwhile(&self) -> usize {
+        self.house.options.concurrency / 4
+    }
+
+    /// Whether there is something to send: whatever there is while nothing is on its way, and much beside
+    /// one exchange.
+    pub(super) fn has_to_send(&self) -> bool {
+        let ended = if self.outbox.retry_at().is_none() { self.outbox.endings.len() } else { 0 };
+        self.outage.is_over()
+            && match self.flights.len() {
+                0 => self.outbox.is_due() || self.wanted() > 0,
+                1 if self.is_pipelined() => self.wanted().max(ended) >= self.worthwhile(),
+                _ => false,
+            }
+    }
+
+    /// How many runs must end before there is something to send; `None` when nothing can be sent now.
+    pub(super) fn next_send(&self) -> Option<usize> {
+        match self.flights.len() {
+            0 => Some(1),
+            1 if self.is_pipelined() => {
+                Some(self.worthwhile().saturating_sub(self.outbox.endings.len()).max(1))
+            }
+            _ => None,
+        }
+    }
+
+    /// How many jobs to ask for.
+    pub(super) fn wanted(&self) -> usize {
+        if self.look != Look::Now || self.is_leaving() || self.is_quieted {
+            return 0;
+        }
+        let asked: usize = self.flights.iter().filter_map(|flight| flight.claims).sum();
+        let coming = asked + self.arrived.len();
+        let left = self.house.options.max_jobs.map(|most| most.saturating_sub(self.tickets + coming as u64));
+        let free = self.slots.free().saturating_sub(coming);
+        // Of few slots all, because a round trip costs more than one of their jobs.
+        let slots = self.house.options.concurrency;
+        let most = if self.is_pipelined() { slots / 2 } else { slots };
+        free.min(most).min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))
+    }
+
+    /// Sends what is due.
     pub(super) fn send(&mut self) -> Result<()> {
-        if !self.has_to_send() {
-            return Ok(());
+        while self.has_to_send() {
+            let (wanted, now) = (self.wanted(), Utc::now());
+            let store = &self.house.store;
+            let (batch, mut calls) = self.outbox.depart(store, &self.house.queues);
+            let claims = (wanted > 0 || !batch.woken.is_empty()).then_some(wanted);
+            if claims.is_some() {
+                calls.push(self.fetcher.call(store, wanted, &batch.woken, now));
+            }
+            let is_first = self.flights.is_empty();
+            self.flights.push_back(Flight { batch, claims, now, news: self.news, since: Instant::now() });
+            let is_alone = is_first && self.held.is_empty() && self.arrived.is_empty();
+            if is_alone || !self.is_pipelined() {
+                // Nothing else is to be done meanwhile, or so little that waking up another thread for it
+                // costs more.
+                let answers = store.exchange(&calls);
+                return self.hear_answers(self.failures, answers);
+            }
+            self.wire.carry(self.failures, calls);
         }
-        let (wanted, now) = (self.wanted(), Utc::now());
-        let store = &self.house.store;
-        let (batch, mut calls) = self.outbox.depart(store, &self.house.queues);
-        let claims = wanted > 0 || !batch.woken.is_empty();
-        if claims {
-            calls.push(self.fetcher.call(store, wanted, &batch.woken, now));
-        }
-        self.flight = Some(Flight { batch, claims, now, since: Instant::now() });
-        let is_alone = self.held.is_empty() && self.arrived.is_empty();
-        if is_alone || self.house.options.concurrency < PIPELINED {
-            // Nothing else is to be done meanwhile, or so little that waking up another thread for it
-            // costs more.
-            let answers = store.exchange(&calls);
-            return self.hear_answers(answers);
-        }
-        self.wire.carry(calls);
         Ok(())
     }
 
-    pub(super) fn hear_answers(&mut self, answers: Result<Vec<Result<Reply>>>) -> Result<()> {
-        let Some(Flight { mut batch, claims, now, .. }) = self.flight.take() else { return Ok(()) };
+    pub(super) fn hear_answers(&mut self, failures: u64, answers: Result<Vec<Result<Reply>>>) -> Result<()> {
+        if failures != self.failures {
+            return Ok(()); // of one that was taken back
+        }
         let mut answers = match answers {
             Ok(answers) => answers.into_iter(),
             Err(error) => {
-                self.outbox.take_back(batch);
+                self.failures += 1;
+                // The latest first: what was saved last stays.
+                for flight in std::mem::take(&mut self.flights).into_iter().rev() {
+                    self.outbox.take_back(flight.batch);
+                }
                 return self.trouble(error);
             }
         };
+        let Some(Flight { mut batch, claims, now, news, .. }) = self.flights.pop_front() else {
+            return Ok(());
+        };
         let woken = std::mem::take(&mut batch.woken);
         let (done, refusal) = self.outbox.read(batch, &mut answers);
-        let claimed = claims.then(|| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(Fetcher::read));
+        let claimed = claims.map(|_| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(Fetcher::read));
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
         // An end may have put jobs into a queue: this one, those that it enqueued, those that waited for it;
-        // a burst worker has no watcher that would tell.
+        // a burst worker has no watcher that would tell. The claim beside it may have been carried out first,
+        // when Redis had forgotten the script.
         let burst = self.house.options.burst;
-        let requeues = done.iter().any(|(ending, _)| burst || ending.goes_back());
+        if done.iter().any(|(ending, _)| burst || ending.goes_back()) {
+            self.news += 1;
+        }
         done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
         match claimed {
-            Some(Ok(claimed)) => {
-                self.claimed_at = now;
-                self.take(claimed);
-            }
+            Some(Ok(claimed)) => self.take(claimed, now),
             Some(Err(error)) => {
                 self.outbox.woken.splice(0..0, woken);
                 trouble = Some(error);
             }
             None => {}
         }
-        let looks_again = std::mem::take(&mut self.looks_again);
-        if requeues || looks_again {
-            // The claim beside it may have been carried out first, when Redis had forgotten the script.
+        if news != self.news {
             self.look = Look::Now;
         }
         match trouble {

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
 use crate::worker::handlers::time_over;
-use crate::worker::message::Message;
 use crate::worker::stop::Mode;
 
 /// How often waits are ended while the worker leaves, and for how long at most.
@@ -70,7 +69,7 @@ impl Dispatcher {
         let stuck = self.late.values().filter(|is_replaced| !**is_replaced).count();
         if stuck == self.house.options.concurrency
             && self.outbox.is_empty()
-            && self.flight.is_none()
+            && self.flights.is_empty()
             && self.house.stopper.mode() == Mode::Go
         {
             let threads = stuck + self.slots.abandoned();
@@ -87,12 +86,12 @@ impl Dispatcher {
         let until = Instant::now() + LEAVE_WITHIN;
         let is_left = |this: &Self| this.held.values().any(|held| held.is_program);
         while is_left(self) {
-            match self.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Message::Ended { ticket, .. }) => {
-                    self.held.remove(&ticket);
-                }
-                Ok(_) => {}
-                Err(_) => return,
+            let left = until.saturating_duration_since(Instant::now());
+            if self.slots.await_ended(1) && self.messages.recv_timeout(left).is_err() {
+                return;
+            }
+            for (ticket, _) in self.slots.ended() {
+                self.held.remove(&ticket);
             }
         }
     }
@@ -140,7 +139,7 @@ impl Dispatcher {
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.held.is_empty() && self.outbox.is_empty() && self.flight.is_none()
+        self.held.is_empty() && self.outbox.is_empty() && self.flights.is_empty()
     }
 
     /// A watcher that still waits could take an id that nobody starts: it is called back first.

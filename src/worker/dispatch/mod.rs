@@ -7,7 +7,7 @@ mod leave;
 mod orders;
 mod trouble;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
@@ -39,8 +39,6 @@ use crate::worker::watch::Watchers;
 use crate::worker::wire::Wire;
 
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
-/// From so many slots on, jobs are claimed for half of them at a time.
-const PIPELINED: usize = 32;
 
 /// What all of a worker's rooms share.
 pub(crate) struct House {
@@ -86,12 +84,13 @@ pub(crate) struct Dispatcher {
     tickets: u64,
     outbox: Outbox,
     wire: Wire,
-    flight: Option<Flight>,
-    /// Jobs that a claim has brought and nobody has unpacked yet; each has a slot to go to.
-    arrived: Vec<Reply>,
-    claimed_at: DateTime<Utc>,
-    /// Somebody has news of jobs that the answer on its way cannot know.
-    looks_again: bool,
+    flights: VecDeque<Flight>,
+    /// How often exchanges have failed: those that were on their way together fail together.
+    failures: u64,
+    /// Jobs that a claim has brought and nobody has unpacked yet, and when; each has a slot to go to.
+    arrived: Vec<(DateTime<Utc>, Reply)>,
+    /// How often somebody had news of jobs, which answers that were on their way cannot know.
+    news: u64,
     /// Orders for jobs that may be on their way here, and how often they were tried.
     orders: Vec<(Order, u8)>,
     look: Look,
@@ -127,10 +126,10 @@ impl Dispatcher {
             late: HashMap::new(),
             tickets: 0,
             outbox: Outbox::default(),
-            flight: None,
+            flights: VecDeque::new(),
+            failures: 0,
             arrived: Vec::new(),
-            claimed_at: Utc::now(),
-            looks_again: false,
+            news: 0,
             orders: Vec::new(),
             look: Look::Now,
             idle_since: None,
@@ -180,16 +179,21 @@ impl Dispatcher {
 
     /// Takes all messages there are; waits for one when there is nothing to do.
     fn receive(&mut self) -> Result<()> {
-        let mut next = match self.has_to_send() {
+        let has_news =
+            self.has_to_send() || self.next_send().is_some_and(|ended| !self.slots.await_ended(ended));
+        let mut next = match has_news {
             true => self.messages.try_recv().ok(),
             false => self.messages.recv_timeout(self.patience()).ok(),
         };
         while let Some(message) = next {
             match message {
-                Message::Answered(answers) => self.hear_answers(answers)?,
+                Message::Answered { failures, answers } => self.hear_answers(failures, answers)?,
                 message => self.hear(message),
             }
             next = self.messages.try_recv().ok();
+        }
+        for (ticket, outcome) in self.slots.ended() {
+            self.hear_end(ticket, outcome);
         }
         if matches!(self.look, Look::Later(Some(at)) if at <= Instant::now()) {
             self.look = Look::Now;
@@ -203,14 +207,10 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn has_to_send(&self) -> bool {
-        self.flight.is_none() && self.outage.is_over() && (self.outbox.is_due() || self.wanted() > 0)
-    }
-
     /// How long nothing can happen that nobody would send a message about.
     fn patience(&self) -> Duration {
         let mut moments: Vec<Instant> = self.held.values().filter_map(|held| held.deadline).collect();
-        let waits_to_send = self.flight.is_none() && (self.outbox.is_due() || self.wanted() > 0);
+        let waits_to_send = self.flights.is_empty() && (self.outbox.is_due() || self.wanted() > 0);
         moments.extend(self.outage.until().filter(|_| waits_to_send));
         if let Look::Later(at) = self.look {
             moments.extend(at);
@@ -236,7 +236,6 @@ impl Dispatcher {
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Ended { ticket, outcome } => self.hear_end(ticket, outcome),
             Message::Save(field, value) => drop(self.outbox.saves.insert(field, value)),
             Message::Woken(woken) => {
                 self.watchers.disarmed(woken.queue);
@@ -257,14 +256,14 @@ impl Dispatcher {
             }
             Message::Order(order) => self.hear_order(order, 0),
             Message::Stop => self.hear_stopper(),
-            Message::LeaseLost | Message::Answered(_) => {}
+            Message::Ended | Message::LeaseLost | Message::Answered { .. } => {}
         }
     }
 
     /// There may be jobs, whatever an answer says that is on its way already.
     fn look_now(&mut self) {
         self.look = Look::Now;
-        self.looks_again = self.flight.is_some();
+        self.news += 1;
     }
 
     fn hear_end(&mut self, ticket: u64, outcome: Outcome) {
@@ -306,24 +305,6 @@ impl Dispatcher {
         ));
     }
 
-    /// How many jobs to ask for.
-    fn wanted(&self) -> usize {
-        if self.look != Look::Now || self.is_leaving() || self.is_quieted {
-            return 0;
-        }
-        let left = self
-            .house
-            .options
-            .max_jobs
-            .map_or(u64::MAX, |most| most.saturating_sub(self.tickets + self.arrived.len() as u64));
-        let free = self.slots.free().saturating_sub(self.arrived.len());
-        // Half of many slots at a time: while their jobs run, Redis is asked for the other half's. Of few
-        // slots all, because a round trip costs more than one of their jobs.
-        let slots = self.house.options.concurrency;
-        let most = if slots >= PIPELINED { slots / 2 } else { slots };
-        free.min(most).min(usize::try_from(left).unwrap_or(usize::MAX))
-    }
-
     /// Written first, told then.
     fn report(&mut self, ending: Ending, receipt: Receipt) {
         if receipt == Receipt::DoneAndAwaited {
@@ -339,14 +320,14 @@ impl Dispatcher {
 
     // ---- hand out ----
 
-    fn take(&mut self, claimed: Claimed) {
+    fn take(&mut self, claimed: Claimed, now: DateTime<Utc>) {
         for id in claimed.dropped {
             self.tell(Event::Dropped { id });
         }
         for id in claimed.set_aside {
             self.tell(Event::SetAside { id });
         }
-        self.arrived.extend(claimed.jobs);
+        self.arrived.extend(claimed.jobs.into_iter().map(|job| (now, job)));
         if claimed.is_suspended && !self.is_suspended {
             self.tell(Event::Suspended);
         }
@@ -366,9 +347,9 @@ impl Dispatcher {
 
     /// Hands out what a claim has brought.
     fn unpack(&mut self) {
-        let is_news = !self.arrived.is_empty() || self.flight.is_none();
-        for job in std::mem::take(&mut self.arrived) {
-            match self.fetcher.unpack(job, self.claimed_at) {
+        let is_news = !self.arrived.is_empty() || self.flights.is_empty();
+        for (claimed_at, job) in std::mem::take(&mut self.arrived) {
+            match self.fetcher.unpack(job, claimed_at) {
                 // It came too late to be begun.
                 Ok(running) if self.house.stopper.mode() == Mode::Cold => {
                     self.conclude(running, Outcome::Interrupted);
@@ -378,6 +359,7 @@ impl Dispatcher {
                 Err(error) => self.tell(Event::Warning(format!("a job that was claimed: {error}"))),
             }
         }
+        self.slots.hand_out();
         if is_news && !self.orders.is_empty() {
             for (order, tries) in std::mem::take(&mut self.orders) {
                 self.hear_order(order, tries);

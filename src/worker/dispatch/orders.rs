@@ -22,7 +22,7 @@ impl Dispatcher {
             self.held.iter().filter(|(_, held)| is_meant(held)).map(|(ticket, _)| *ticket).collect();
         if meant.is_empty() {
             // The job may be in a claim whose answer has not come yet, or is not unpacked.
-            if tries < TRIES && (self.flight.is_some() || !self.arrived.is_empty()) {
+            if tries < TRIES && (!self.flights.is_empty() || !self.arrived.is_empty()) {
                 self.orders.push((order, tries + 1));
             } else {
                 log::debug!(target: "rq_rs", "nothing here for the order {order:?}");

@@ -27,7 +27,7 @@ impl Dispatcher {
     pub(super) fn tell_health(&mut self) {
         let is_due = self.healthy_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY);
         let leases_are_safe = self.house.board.beats_well(self.house.options.lease() / 3 + BEAT_MAY_BE_LATE);
-        let is_answered = self.flight.as_ref().is_none_or(|flight| flight.since.elapsed() <= HEALTH_EVERY);
+        let is_answered = self.flights.iter().all(|flight| flight.since.elapsed() <= HEALTH_EVERY);
         if is_due && leases_are_safe && is_answered && !self.outage.is_going_on() {
             self.healthy_at = Some(Instant::now());
             self.house.board.note_health();
