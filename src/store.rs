@@ -39,6 +39,20 @@ scripts! {
     WAIT = "wait";
 }
 
+/// Both in one, as functions. In a call of its own a script has globals of the names that it gives its
+/// parameters here.
+pub(crate) static TURN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("lua/books.lua"),
+        "local function finish(KEYS, ARGV)\n",
+        include_str!("lua/finish.lua"),
+        "end\nlocal function claim(KEYS, ARGV)\n",
+        include_str!("lua/claim.lua"),
+        "end\n",
+        include_str!("lua/turn.lua"),
+    ))
+});
+
 /// How often a call that may be repeated is tried when the connection breaks.
 const TRIES: u32 = 3;
 /// How long a channel may be silent before it is asked whether anybody is there, and how soon it answers.
@@ -248,6 +262,26 @@ impl Call {
         let mut cmd = redis::cmd("EVAL");
         cmd.arg(script.source).arg(keys.len()).arg(keys);
         Call { cmd, script: None }
+    }
+
+    /// One call for two. The script gets the number of the first one's arguments, then those of both.
+    pub(crate) fn both(script: &'static Script, first: &Call, second: &Call) -> Self {
+        let (first, second) = (first.parts(), second.parts());
+        let keys = [first.0, second.0].concat();
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&script.sha).arg(keys.len()).arg(keys).arg(first.1.len()).arg(first.1).arg(second.1);
+        Call { cmd, script: Some(script) }
+    }
+
+    /// Keys and arguments of a script.
+    fn parts(&self) -> (Vec<&[u8]>, Vec<&[u8]>) {
+        let mut all = self.cmd.args_iter().skip(2).filter_map(|arg| match arg {
+            redis::Arg::Simple(bytes) => Some(bytes),
+            _ => None,
+        });
+        let count = all.next().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+        let keys = all.by_ref().take(count.unwrap_or(0)).collect();
+        (keys, all.collect())
     }
 
     pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {

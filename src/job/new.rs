@@ -23,7 +23,8 @@ pub(crate) struct Wire {
     pub(crate) serializer: Serializer,
     /// RQ compresses payloads.
     pub(crate) is_compressed: bool,
-    /// RQ writes empty fields for what a job does not have, and always a description.
+    /// RQ writes empty fields for what a job does not have, and always a description; without it, what is
+    /// as usual is left out.
     pub(crate) has_all_fields: bool,
     /// Payloads are spread over several fields; see `pieces.rs`.
     pub(crate) is_split: bool,
@@ -237,8 +238,10 @@ impl NewJob {
         // Python's workers end at a job without a description when they log to a terminal.
         let described = wire.has_all_fields.then(|| self.described(arguments, wire.serializer));
         add("description", self.description.clone().filter(|text| !text.is_empty()).or(described));
-        add("enqueued_at", Some(iso(now)));
-        add("timeout", Some(self.timeout.to_string()));
+        // What a reader takes for granted need not be stored with each job.
+        add("enqueued_at", wire.has_all_fields.then(|| iso(now)));
+        let is_usual = !wire.has_all_fields && self.timeout == DEFAULT_TIMEOUT.as_seconds();
+        add("timeout", (!is_usual).then(|| self.timeout.to_string()));
         let seconds = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.to_string());
         add("result_ttl", seconds(self.result_ttl));
         add("failure_ttl", seconds(self.failure_ttl));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data};
 use super::pieces::{is_piece, join};
-use super::times::{LONGEST, from_iso};
+use super::times::{DEFAULT_TIMEOUT, LONGEST, from_iso};
 use super::{Call, Serializer, Status, Ttl};
 
 /// The raw fields of a job hash.
@@ -49,7 +49,7 @@ pub struct Record {
     pub description: String,
     /// When it was made.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it was last put into its queue.
+    /// When it was last put into its queue; when it was made, if the record does not say.
     pub enqueued_at: Option<DateTime<Utc>>,
     /// When its last run began.
     pub started_at: Option<DateTime<Utc>>,
@@ -59,7 +59,7 @@ pub struct Record {
     pub last_heartbeat: Option<DateTime<Utc>>,
     /// The worker of its last run.
     pub worker_name: Option<String>,
-    /// How long it may run; -1 for ever. `None` means RQ's 180 s.
+    /// How long it may run; -1 for ever. RQ's 180 s, if the record does not say.
     pub timeout: Option<i64>,
     /// How long it may wait in the queue.
     pub ttl: Option<i64>,
@@ -119,6 +119,8 @@ impl Record {
             None => (None, Vec::new(), Map::new(), None),
         };
         let status = reader.status();
+        // What is as usual is not written.
+        let (created_at, usual_timeout) = (reader.time("created_at"), Some(DEFAULT_TIMEOUT.as_seconds()));
         let result = if whose == Whose::People { reader.data("result") } else { None };
         Record {
             id: id.to_owned(),
@@ -128,13 +130,13 @@ impl Record {
             args,
             kwargs,
             description: described,
-            created_at: reader.time("created_at"),
-            enqueued_at: reader.time("enqueued_at"),
+            created_at,
+            enqueued_at: fields.get("enqueued_at").map_or(created_at, |_| reader.time("enqueued_at")),
             started_at: reader.time("started_at"),
             ended_at: reader.time("ended_at"),
             last_heartbeat: reader.time("last_heartbeat"),
             worker_name: reader.text("worker_name").filter(|name| !name.is_empty()),
-            timeout: reader.seconds("timeout"),
+            timeout: fields.get("timeout").map_or(usual_timeout, |_| reader.seconds("timeout")),
             ttl: reader.seconds("ttl"),
             result_ttl: reader.seconds("result_ttl"),
             failure_ttl: reader.seconds("failure_ttl"),

@@ -35,9 +35,8 @@ pub(crate) enum Message {
     WatchFailed { queue: usize, error: Error },
     /// The heartbeat has found a lease gone, and raised the job's flag.
     LeaseLost,
-    /// Redis has answered what was sent, call by call; or it could not be sent. With how often exchanges had
-    /// failed before it was sent.
-    Answered { failures: u64, answers: Result<Vec<Result<Reply>>> },
+    /// Redis has answered what was sent, call by call; or it could not be sent.
+    Answered { wire: usize, answers: Result<Vec<Result<Reply>>> },
     /// Somebody wants running jobs to end.
     Order(Order),
     /// The stopper has changed its mode.

@@ -113,6 +113,17 @@ pub(crate) struct Batch {
     pub(crate) woken: Vec<Woken>,
 }
 
-fn no_answer() -> Error {
+impl Batch {
+    /// Whether all of it is one call that ends runs.
+    pub(crate) fn is_one_finish(&self) -> bool {
+        self.saves.is_empty() && finish::batches(&self.endings).count() == 1
+    }
+
+    pub(crate) fn saves_something(&self) -> bool {
+        !self.saves.is_empty()
+    }
+}
+
+pub(crate) fn no_answer() -> Error {
     Error::Corrupt { what: "an empty reply of Redis".to_owned() }
 }

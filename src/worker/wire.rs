@@ -1,5 +1,5 @@
-//! One thread that carries what the loop sends to Redis and brings back the answers, so that the loop
-//! hands out and takes in jobs meanwhile: Redis and the handlers work at the same time.
+//! Threads that carry what the loop sends to Redis and bring back the answers, so that the loop hands out and
+//! takes in jobs meanwhile: Redis and the handlers work at the same time.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -8,36 +8,38 @@ use super::message::Message;
 use super::redis_thread;
 use crate::store::{Call, Store};
 
-/// The calls of one exchange, and how often exchanges had failed before it.
-type Load = (u64, Vec<Call>);
+/// How many exchanges may be on their way at a time: one that Redis works on, and the next one.
+pub(crate) const WIRES: usize = 2;
 
-pub(crate) struct Wire(Sender<Load>);
+/// One thread for each exchange that is on its way, made when it is needed.
+pub(crate) struct Wires {
+    store: Arc<Store>,
+    inbox: Sender<Message>,
+    threads: [Option<Sender<Vec<Call>>>; WIRES],
+}
 
-impl Wire {
-    pub(crate) fn start(store: &Arc<Store>, inbox: &Sender<Message>) -> Self {
-        let (wire, loads) = channel::<Load>();
-        let (store, inbox) = (Arc::clone(store), inbox.clone());
-        redis_thread("rq-rs wire", move || {
-            let mut failed = None;
-            for (failures, calls) in loads {
-                if failed == Some(failures) {
-                    // It was sent before its sender knew, who takes all of them back: what follows must
-                    // not come before what failed.
-                    continue;
-                }
-                let answers = store.exchange(&calls);
-                failed = answers.is_err().then_some(failures);
-                if inbox.send(Message::Answered { failures, answers }).is_err() {
-                    return;
-                }
-            }
-        });
-        Wire(wire)
+impl Wires {
+    pub(crate) fn new(store: &Arc<Store>, inbox: &Sender<Message>) -> Self {
+        Wires { store: Arc::clone(store), inbox: inbox.clone(), threads: Default::default() }
     }
 
-    /// The answer comes as a message; unless one before it failed, and the sender did not know yet.
-    pub(crate) fn carry(&self, failures: u64, calls: Vec<Call>) {
+    /// The answer comes as a message, always.
+    pub(crate) fn carry(&mut self, wire: usize, calls: Vec<Call>) {
+        let thread = self.threads[wire].get_or_insert_with(|| start(wire, &self.store, &self.inbox));
         // The thread ends only after the loop that holds this.
-        let _ = self.0.send((failures, calls));
+        let _ = thread.send(calls);
     }
+}
+
+fn start(wire: usize, store: &Arc<Store>, inbox: &Sender<Message>) -> Sender<Vec<Call>> {
+    let (sender, loads) = channel::<Vec<Call>>();
+    let (store, inbox) = (Arc::clone(store), inbox.clone());
+    redis_thread("rq-rs wire", move || {
+        for calls in loads {
+            if inbox.send(Message::Answered { wire, answers: store.exchange(&calls) }).is_err() {
+                return;
+            }
+        }
+    });
+    sender
 }

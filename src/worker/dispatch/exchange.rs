@@ -8,21 +8,27 @@ use chrono::{DateTime, Utc};
 use super::{Dispatcher, Look};
 use crate::error::Result;
 use crate::fetch::Fetcher;
-use crate::store::Reply;
+use crate::store::{Call, Reply, TURN, reply};
 use crate::worker::event::Event;
-use crate::worker::outbox::Batch;
+use crate::worker::outbox::{Batch, no_answer};
+use crate::worker::wire::WIRES;
 
 /// From so many slots on, Redis works for some of them while the jobs of the others run: jobs are claimed
 /// for half of them at a time, and a second exchange is sent after the first one.
-const PIPELINED: usize = 32;
+const PIPELINED: usize = 16;
 
 /// What is on its way to Redis, or its answer back.
 pub(super) struct Flight {
+    wire: usize,
     batch: Batch,
     /// Whether its last call is a claim, and for how many slots.
     claims: Option<usize>,
+    /// Whether it is one call for a finish and a claim.
+    is_turn: bool,
     now: DateTime<Utc>,
+    /// What was known when it was sent.
     news: u64,
+    failures: u64,
     pub(super) since: Instant,
 }
 
@@ -37,25 +43,30 @@ impl Dispatcher {
     }
 
     /// Whether there is something to send: whatever there is while nothing is on its way, and much beside
-    /// one exchange.
+    /// one exchange. The two may overtake each other, so what a job saves is never in one of two.
     pub(super) fn has_to_send(&self) -> bool {
         let ended = if self.outbox.retry_at().is_none() { self.outbox.endings.len() } else { 0 };
         self.outage.is_over()
-            && match self.flights.len() {
-                0 => self.outbox.is_due() || self.wanted() > 0,
-                1 if self.is_pipelined() => self.wanted().max(ended) >= self.worthwhile(),
-                _ => false,
+            && match self.flights.as_slice() {
+                [] => self.outbox.is_due() || self.wanted() > 0,
+                _ => self.may_send_another() && self.wanted().max(ended) >= self.worthwhile(),
             }
+    }
+
+    fn may_send_another(&self) -> bool {
+        let saves = |flight: &Flight| flight.batch.saves_something();
+        self.is_pipelined()
+            && self.flights.len() < WIRES
+            && self.outbox.saves.is_empty()
+            && !self.flights.iter().any(saves)
     }
 
     /// How many runs must end before there is something to send; `None` when nothing can be sent now.
     pub(super) fn next_send(&self) -> Option<usize> {
-        match self.flights.len() {
-            0 => Some(1),
-            1 if self.is_pipelined() => {
-                Some(self.worthwhile().saturating_sub(self.outbox.endings.len()).max(1))
-            }
-            _ => None,
+        match self.flights.as_slice() {
+            [] => Some(1),
+            _ if !self.may_send_another() => None,
+            _ => Some(self.worthwhile().saturating_sub(self.outbox.endings.len()).max(1)),
         }
     }
 
@@ -84,41 +95,44 @@ impl Dispatcher {
             if claims.is_some() {
                 calls.push(self.fetcher.call(store, wanted, &batch.woken, now));
             }
-            let is_first = self.flights.is_empty();
-            self.flights.push_back(Flight { batch, claims, now, news: self.news, since: Instant::now() });
-            let is_alone = is_first && self.held.is_empty() && self.arrived.is_empty();
+            let is_turn = batch.is_one_finish() && claims.is_some();
+            if is_turn {
+                calls = vec![Call::both(&TURN, &calls[0], &calls[1])];
+            }
+            let is_free = |wire: &usize| self.flights.iter().all(|flight| flight.wire != *wire);
+            let wire = (0..WIRES).find(is_free).unwrap_or_default();
+            let is_alone = self.flights.is_empty() && self.held.is_empty() && self.arrived.is_empty();
+            let (news, failures, since) = (self.news, self.failures, Instant::now());
+            self.flights.push(Flight { wire, batch, claims, is_turn, now, news, failures, since });
             if is_alone || !self.is_pipelined() {
                 // Nothing else is to be done meanwhile, or so little that waking up another thread for it
                 // costs more.
                 let answers = store.exchange(&calls);
-                return self.hear_answers(self.failures, answers);
+                return self.hear_answers(wire, answers);
             }
-            self.wire.carry(self.failures, calls);
+            self.wires.carry(wire, calls);
         }
         Ok(())
     }
 
-    pub(super) fn hear_answers(&mut self, failures: u64, answers: Result<Vec<Result<Reply>>>) -> Result<()> {
-        if failures != self.failures {
-            return Ok(()); // of one that was taken back
-        }
+    pub(super) fn hear_answers(&mut self, wire: usize, answers: Result<Vec<Result<Reply>>>) -> Result<()> {
+        let Some(at) = self.flights.iter().position(|flight| flight.wire == wire) else { return Ok(()) };
+        let Flight { mut batch, claims, is_turn, now, news, failures, .. } = self.flights.remove(at);
         let mut answers = match answers {
+            Ok(answers) if is_turn => both(answers).into_iter(),
             Ok(answers) => answers.into_iter(),
             Err(error) => {
-                self.failures += 1;
-                // The latest first: what was saved last stays.
-                for flight in std::mem::take(&mut self.flights).into_iter().rev() {
-                    self.outbox.take_back(flight.batch);
-                }
-                return self.trouble(error);
+                self.outbox.take_back(batch);
+                let is_known = failures != self.failures;
+                self.failures += u64::from(!is_known);
+                return if is_known { Ok(()) } else { self.trouble(error) };
             }
-        };
-        let Some(Flight { mut batch, claims, now, news, .. }) = self.flights.pop_front() else {
-            return Ok(());
         };
         let woken = std::mem::take(&mut batch.woken);
         let (done, refusal) = self.outbox.read(batch, &mut answers);
-        let claimed = claims.map(|_| answers.next().unwrap_or(Ok(Reply::Nil)).and_then(Fetcher::read));
+        let claimed =
+            claims.map(|_| answers.next().unwrap_or_else(|| Err(no_answer())).and_then(Fetcher::read));
+        let is_refused = refusal.is_some();
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
         // An end may have put jobs into a queue: this one, those that it enqueued, those that waited for it;
         // a burst worker has no watcher that would tell. The claim beside it may have been carried out first,
@@ -130,6 +144,11 @@ impl Dispatcher {
         done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));
         match claimed {
             Some(Ok(claimed)) => self.take(claimed, now),
+            Some(Err(_)) if is_turn && is_refused => {
+                // Nothing was claimed, because the ends were refused; they wait, and the claim goes alone.
+                self.outbox.woken.splice(0..0, woken);
+                self.news += 1;
+            }
             Some(Err(error)) => {
                 self.outbox.woken.splice(0..0, woken);
                 trouble = Some(error);
@@ -145,5 +164,14 @@ impl Dispatcher {
             None => {}
         }
         Ok(())
+    }
+}
+
+/// The answers to the two calls that one call stood for. When it was refused, neither was carried out, or the
+/// first one was and tells so when it is repeated.
+fn both(answers: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
+    match answers.into_iter().next().unwrap_or(Ok(Reply::Nil)).and_then(reply::list) {
+        Ok(two) => two.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
     }
 }

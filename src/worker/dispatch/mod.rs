@@ -7,7 +7,7 @@ mod leave;
 mod orders;
 mod trouble;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender};
@@ -36,7 +36,7 @@ use crate::worker::stop::{Mode, Stopper};
 use crate::worker::summary::Summary;
 use crate::worker::threads::{Retired, Slots};
 use crate::worker::watch::Watchers;
-use crate::worker::wire::Wire;
+use crate::worker::wire::Wires;
 
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
 
@@ -83,9 +83,9 @@ pub(crate) struct Dispatcher {
     late: HashMap<u64, bool>,
     tickets: u64,
     outbox: Outbox,
-    wire: Wire,
-    flights: VecDeque<Flight>,
-    /// How often exchanges have failed: those that were on their way together fail together.
+    wires: Wires,
+    flights: Vec<Flight>,
+    /// How often exchanges have failed. Those that were on their way together count once.
     failures: u64,
     /// Jobs that a claim has brought and nobody has unpacked yet, and when; each has a slot to go to.
     arrived: Vec<(DateTime<Utc>, Reply)>,
@@ -116,7 +116,7 @@ impl Dispatcher {
         Dispatcher {
             fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease()),
             slots: Slots::new(options.concurrency, handlers, limits, inbox.clone()),
-            wire: Wire::start(&house.store, &inbox),
+            wires: Wires::new(&house.store, &inbox),
             watchers: Watchers::start(&house.store, &house.queues, &inbox),
             outage: Outage::new(options.broker_max_retries),
             messages,
@@ -126,7 +126,7 @@ impl Dispatcher {
             late: HashMap::new(),
             tickets: 0,
             outbox: Outbox::default(),
-            flights: VecDeque::new(),
+            flights: Vec::new(),
             failures: 0,
             arrived: Vec::new(),
             news: 0,
@@ -187,7 +187,7 @@ impl Dispatcher {
         };
         while let Some(message) = next {
             match message {
-                Message::Answered { failures, answers } => self.hear_answers(failures, answers)?,
+                Message::Answered { wire, answers } => self.hear_answers(wire, answers)?,
                 message => self.hear(message),
             }
             next = self.messages.try_recv().ok();
