@@ -7,6 +7,7 @@ work=${WORK:-$here/../target/bench}
 mkdir -p "$work"
 sh "$here/../scripts/setup.sh"
 
+cargo build --quiet --release --manifest-path "$here/../Cargo.toml"
 cargo build --quiet --release --manifest-path "$here/peers/rust/Cargo.toml" --target-dir "$work/rust"
 for what in "${@:-rq node}"; do
     for one in $what; do

@@ -13,6 +13,7 @@ mod dialect;
 mod store;
 // floor 3
 mod command;
+mod enqueue;
 #[cfg(feature = "worker")]
 mod fetch;
 #[cfg(feature = "worker")]
@@ -39,12 +40,13 @@ mod cli;
 #[cfg(feature = "cli")]
 pub use cli::App;
 pub use dialect::Dialect;
+pub use enqueue::Bulk;
 pub use error::{Error, Result};
 pub use handle::Job;
 pub use job::{Call, NewJob, PyValue, Record, Retry, Serializer, Status, Ttl};
 #[cfg(feature = "worker")]
 pub use job::{GiveUp, Later};
-pub use queue::{Bulk, Queue};
+pub use queue::Queue;
 pub use registry::{Registry, Requeued};
 #[cfg(feature = "worker")]
 pub use worker::{Context, Event, Stopper, Summary, Worker};

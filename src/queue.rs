@@ -1,5 +1,6 @@
 //! A queue: the producer's side. One script stores a job and pushes its id.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,18 @@ use serde::Serialize;
 
 use crate::command::Command;
 use crate::dialect::{Dialect, QueueKeys};
+use crate::enqueue::{Bulk, Prepared, accepted, call};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{Fields, NewJob, Record, Serializer, Whose, Wire, check_queue_name};
+use crate::job::{NewJob, Serializer, Wire, check_queue_name};
 use crate::registry::Registry;
-use crate::store::{Call, EMPTY, ENQUEUE, Reply, Store, reply};
+use crate::store::{Call, EMPTY, Reply, Store, reply};
 
 /// The largest payload (arguments and handler name as JSON) that is enqueued, unless
 /// [`Queue::max_payload`] says otherwise: 1 MiB.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 /// One script call stores at most this many jobs, or this many bytes of them.
-const CHUNK_JOBS: usize = 500;
+const CHUNK_JOBS: usize = 250;
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// How many ids one script call takes out of a queue that is emptied.
 const EMPTY_BATCH: usize = 500;
@@ -31,16 +33,6 @@ pub struct Queue {
     keys: QueueKeys,
     wire: Wire,
     max_payload: usize,
-}
-
-/// What [`Queue::enqueue_many`] did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Bulk {
-    /// The ids of the jobs that were enqueued, in order.
-    pub ids: Vec<String>,
-    /// Chosen ids that existed already; those jobs were left as they are.
-    pub duplicates: Vec<String>,
 }
 
 impl Queue {
@@ -136,8 +128,8 @@ impl Queue {
     /// As [`enqueue`](Self::enqueue), and [`Error::Duplicate`] when its chosen id exists.
     pub fn enqueue_job(&self, job: NewJob) -> Result<Job> {
         let stored = self.prepare(&job)?;
-        let accepted = self.send(std::slice::from_ref(&stored))?;
-        if accepted != [true] {
+        let answer = self.store.ask(&call(&self.store, &self.keys, std::slice::from_ref(&stored)))?;
+        if accepted(answer)? != [true] {
             return Err(Error::Duplicate { id: stored.id });
         }
         Ok(Job::new(&self.store, stored.record()))
@@ -146,34 +138,37 @@ impl Queue {
     /// Enqueues many jobs, a few hundred in each round trip, in order.
     ///
     /// # Errors
-    /// As [`enqueue`](Self::enqueue). Jobs of earlier round trips stay enqueued.
+    /// As [`enqueue`](Self::enqueue). Jobs that were sent before stay enqueued.
     pub fn enqueue_many(&self, jobs: impl IntoIterator<Item = NewJob>) -> Result<Bulk> {
         let mut bulk = Bulk::default();
-        let mut chunk: Vec<Prepared> = Vec::new();
-        let mut bytes = 0;
-        for job in jobs {
-            let job = self.prepare(&job)?;
-            bytes += job.size();
-            chunk.push(job);
-            if chunk.len() == CHUNK_JOBS || bytes >= CHUNK_BYTES {
-                self.send_chunk(std::mem::take(&mut chunk), &mut bulk)?;
-                bytes = 0;
+        let mut stream = self.store.stream();
+        let mut ids: VecDeque<Vec<String>> = VecDeque::new();
+        let mut jobs = jobs.into_iter().peekable();
+        while jobs.peek().is_some() {
+            let chunk = self.chunk(&mut jobs)?;
+            stream.send(call(&self.store, &self.keys, &chunk));
+            ids.push_back(chunk.into_iter().map(|job| job.id).collect());
+            // Redis stores a chunk while the next one is made.
+            if ids.len() > 1 {
+                bulk.note(ids.pop_front(), stream.answer())?;
             }
         }
-        self.send_chunk(chunk, &mut bulk)?;
+        bulk.note(ids.pop_front(), stream.answer())?;
         Ok(bulk)
     }
 
-    fn send_chunk(&self, chunk: Vec<Prepared>, bulk: &mut Bulk) -> Result<()> {
-        if chunk.is_empty() {
-            return Ok(());
+    /// The next jobs, as many as one call stores.
+    fn chunk(&self, jobs: &mut impl Iterator<Item = NewJob>) -> Result<Vec<Prepared>> {
+        let (mut chunk, mut bytes) = (Vec::new(), 0);
+        while chunk.len() < CHUNK_JOBS
+            && bytes < CHUNK_BYTES
+            && let Some(job) = jobs.next()
+        {
+            let job = self.prepare(&job)?;
+            bytes += job.size();
+            chunk.push(job);
         }
-        let accepted = self.send(&chunk)?;
-        for (job, accepted) in chunk.into_iter().zip(accepted) {
-            let list = if accepted { &mut bulk.ids } else { &mut bulk.duplicates };
-            list.push(job.id);
-        }
-        Ok(())
+        Ok(chunk)
     }
 
     fn prepare(&self, job: &NewJob) -> Result<Prepared> {
@@ -192,24 +187,6 @@ impl Queue {
         }
         let (at_front, expires) = (job.is_at_front(), job.expires());
         Ok(Prepared { id, at_front, expires, fields: written.fields })
-    }
-
-    /// One script call. Repeating it after a lost reply does not enqueue twice.
-    fn send(&self, jobs: &[Prepared]) -> Result<Vec<bool>> {
-        let facts = self.store.facts;
-        let mut call = Call::script(&ENQUEUE, &[&self.keys.list, &self.store.keys.queues()])
-            .arg(facts.push)
-            .arg(facts.push_front)
-            .arg(self.store.keys.job_prefix());
-        for job in jobs {
-            let expires = job.expires.map(|seconds| seconds.to_string()).unwrap_or_default();
-            call = call.arg(&job.id).arg(u8::from(job.at_front)).arg(expires).arg(job.fields.len() * 2);
-            for (field, value) in &job.fields {
-                call = call.arg(field).arg(value);
-            }
-        }
-        let replies = reply::list(self.store.ask(&call)?)?;
-        replies.iter().map(|stored| Ok(reply::int(stored)? == 1)).collect()
     }
 
     /// The job with this id, whichever queue it is in.
@@ -420,25 +397,4 @@ pub(crate) fn all_names(store: &Store) -> Result<Vec<String>> {
         keys.iter().filter_map(|key| store.keys.queue_name(key)).map(str::to_owned).collect();
     names.sort_unstable();
     Ok(names)
-}
-
-/// A job ready to be sent.
-struct Prepared {
-    id: String,
-    at_front: bool,
-    expires: Option<i64>,
-    fields: Vec<(&'static str, Vec<u8>)>,
-}
-
-impl Prepared {
-    fn size(&self) -> usize {
-        self.fields.iter().map(|(_, value)| value.len()).sum()
-    }
-
-    /// The record as it now lies in Redis.
-    fn record(self) -> Record {
-        let fields = self.fields.into_iter();
-        let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value));
-        Record::read(&self.id, &Fields(pairs.collect()), Whose::People)
-    }
 }

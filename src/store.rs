@@ -1,5 +1,6 @@
 //! A server and a dialect: the one way to send commands and scripts.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -131,6 +132,11 @@ impl Store {
         }
     }
 
+    /// For calls that may be repeated without harm, and are sent before the answers to earlier ones have come.
+    pub(crate) fn stream(&self) -> Stream<'_> {
+        Stream { store: self, line: self.redis.stream(), sent: VecDeque::new(), answers: VecDeque::new() }
+    }
+
     /// Sends the calls in one round trip, once. Scripts that the server has forgotten are
     /// loaded, and only those calls sent again.
     pub(crate) fn exchange(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
@@ -155,6 +161,40 @@ impl Store {
     /// A connection of one's own, for a thread that blocks on the server.
     pub(crate) fn line(&self, block: Duration) -> Result<Line<'_>> {
         Ok(Line { redis: &self.redis, connection: self.redis.connect(block)? })
+    }
+}
+
+/// Calls that are carried out in order, whose answers come later.
+pub(crate) struct Stream<'a> {
+    store: &'a Store,
+    line: crate::redis::Stream<'a>,
+    sent: VecDeque<Call>,
+    answers: VecDeque<Result<Reply>>,
+}
+
+impl Stream<'_> {
+    pub(crate) fn send(&mut self, call: Call) {
+        self.line.send(&call.cmd);
+        self.sent.push_back(call);
+    }
+
+    /// The answer to the oldest call that has none yet. Whatever went wrong, the call is sent again, as any
+    /// other is; and those behind it that went wrong too, before anything new is sent.
+    pub(crate) fn answer(&mut self) -> Option<Result<Reply>> {
+        if let Some(answer) = self.answers.pop_front() {
+            return Some(answer);
+        }
+        let call = self.sent.pop_front()?;
+        if let Some(reply) = self.line.answer() {
+            return Some(Ok(reply));
+        }
+        let behind: Vec<(Call, Option<Reply>)> =
+            self.sent.drain(..).map(|call| (call, self.line.answer())).collect();
+        let answer = self.store.ask(&call);
+        for (call, reply) in behind {
+            self.answers.push_back(reply.map_or_else(|| self.store.ask(&call), Ok));
+        }
+        Some(answer)
     }
 }
 

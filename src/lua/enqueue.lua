@@ -11,21 +11,25 @@
 redis.call('SADD', KEYS[2], KEYS[1])
 redis.call('LLEN', KEYS[1]) -- a key of a wrong type ends the script here, before anything is written
 
-local stored = {}
-local at = 4
-while at <= #ARGV do
-  local id, front, ttl, n = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
-  local first = at + 4
+local stored, back, front = {}, {}, {}
+local at, count = 4, 0
+while ARGV[at] do
+  local id, first = ARGV[at], at + 4
   local job = ARGV[3] .. id
-  at = first + n
+  local is_front, ttl = ARGV[at + 1] == '1', ARGV[at + 2]
+  at = first + ARGV[at + 3]
+  count = count + 1
   if redis.call('EXISTS', job) == 0 then
     redis.call('HSET', job, unpack(ARGV, first, at - 1))
     if ttl ~= '' then redis.call('EXPIRE', job, ttl) end
-    redis.call(front == '1' and ARGV[2] or ARGV[1], KEYS[1], id)
-    stored[#stored + 1] = 1
+    local ids = is_front and front or back
+    ids[#ids + 1] = id
+    stored[count] = 1
   else
     local created = redis.pcall('HGET', job, 'created_at')
-    stored[#stored + 1] = created == ARGV[first + 1] and 1 or 0
+    stored[count] = created == ARGV[first + 1] and 1 or 0
   end
 end
+if #back > 0 then redis.call(ARGV[1], KEYS[1], unpack(back)) end
+if #front > 0 then redis.call(ARGV[2], KEYS[1], unpack(front)) end
 return stored

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
+use redis::{Cmd, Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
 
 use super::Address;
 use crate::error::{Error, Result};
@@ -78,6 +78,11 @@ impl Redis {
         }
     }
 
+    /// A connection for commands that are sent before the answers to earlier ones have come.
+    pub(crate) fn stream(&self) -> Stream<'_> {
+        Stream { redis: self, connection: self.lock().pop(), awaited: 0 }
+    }
+
     pub(crate) fn meaning(&self, error: &RedisError) -> Error {
         Error::from_redis(&self.address.to_string(), error)
     }
@@ -91,6 +96,44 @@ impl Redis {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Commands on one connection, in order. They must be such that may be repeated: when one is refused its answer
+/// is `None`, and those behind it are carried out all the same; when the connection breaks, all are `None` from
+/// there on, and what was sent may have been carried out.
+pub(crate) struct Stream<'a> {
+    redis: &'a Redis,
+    connection: Option<Connection>,
+    awaited: usize,
+}
+
+impl Stream<'_> {
+    pub(crate) fn send(&mut self, command: &Cmd) {
+        self.awaited += 1;
+        self.connection = self.connection.take().and_then(|mut connection| {
+            connection.send_packed_command(&command.get_packed_command()).ok()?;
+            Some(connection)
+        });
+    }
+
+    pub(crate) fn answer(&mut self) -> Option<Reply> {
+        self.awaited -= 1;
+        let mut connection = self.connection.take()?;
+        let reply = connection.recv_response().ok()?;
+        self.connection = Some(connection);
+        Some(reply).filter(|reply| !matches!(reply, Reply::ServerError(_)))
+    }
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        // One that still has answers to give would give them to somebody else.
+        if self.awaited == 0
+            && let Some(connection) = self.connection.take()
+        {
+            self.redis.keep(connection);
+        }
     }
 }
 

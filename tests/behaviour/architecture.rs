@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 8] = [
     &["error", "redis"],
     &["job"],
     &["dialect", "store"],
-    &["command", "fetch", "finish", "handle", "queue", "recover", "registry", "result", "server"],
+    &["command", "enqueue", "fetch", "finish", "handle", "queue", "recover", "registry", "result", "server"],
     &["worker"],
     &["snapshot"],
     &["cli"],

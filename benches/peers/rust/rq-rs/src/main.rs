@@ -1,14 +1,28 @@
 //! rq-rs itself, as its README shows it: an `App` whose worker is the command `worker`.
 
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use common::{Payload, env, handle, produce};
 use rq_rs::{App, Context, NewJob, Queue};
 
-/// As many queues as QUEUES says; the jobs are in the last one, so that all others are looked at.
+/// `produce big N BYTES`: large payloads, one a call.
+fn big(queue: &Queue) {
+    let number = |n| std::env::args().nth(n).and_then(|v| v.parse().ok()).expect("a number");
+    let (n, text) = (number(3) as u64, "x".repeat(number(4)));
+    let (cpu, started) = (common::cpu_secs(), Instant::now());
+    for n in 0..n {
+        let p = Payload { tpl: text.clone(), ..Payload::new(n) };
+        queue.enqueue("noop", (p,)).expect("stored");
+    }
+    common::report(n, started, cpu);
+}
+
 fn fill() {
-    let name = std::env::var("QUEUE").unwrap_or_else(|_| "default".into());
-    let queue = Queue::connect(&env("REDIS_URL"), &name).expect("a queue");
+    let queue = Queue::connect(&env("REDIS_URL"), "default").expect("a queue");
+    if std::env::args().nth(2).as_deref() == Some("big") {
+        return big(&queue);
+    }
     let bulk = async |ps: Vec<Payload>| {
         let jobs = ps.into_iter().map(|p| NewJob::new("noop", (p,)));
         queue.enqueue_many(jobs).expect("stored");
@@ -23,7 +37,11 @@ fn main() -> ExitCode {
         fill();
         return ExitCode::SUCCESS;
     }
-    let noop = |_: &Context, (p,): (Payload,)| -> anyhow::Result<()> {
+    let pause = Duration::from_millis(common::env_or("PAUSE_MS", 0));
+    let noop = move |_: &Context, (p,): (Payload,)| -> anyhow::Result<()> {
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
         handle(&p);
         Ok(())
     };

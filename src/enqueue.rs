@@ -1,0 +1,69 @@
+//! New jobs on their way in: the `enqueue` script's arguments and answer.
+
+use crate::dialect::QueueKeys;
+use crate::error::Result;
+use crate::job::{Fields, Record, Whose};
+use crate::store::{Call, ENQUEUE, Reply, Store, reply};
+
+/// A job ready to be sent.
+pub(crate) struct Prepared {
+    pub(crate) id: String,
+    pub(crate) at_front: bool,
+    pub(crate) expires: Option<i64>,
+    pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Prepared {
+    pub(crate) fn size(&self) -> usize {
+        self.fields.iter().map(|(_, value)| value.len()).sum()
+    }
+
+    /// The record as it now lies in Redis.
+    pub(crate) fn record(self) -> Record {
+        let fields = self.fields.into_iter();
+        let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value));
+        Record::read(&self.id, &Fields(pairs.collect()), Whose::People)
+    }
+}
+
+/// One script call. Repeating it after a lost reply does not enqueue twice.
+pub(crate) fn call(store: &Store, queue: &QueueKeys, jobs: &[Prepared]) -> Call {
+    let mut call = Call::script(&ENQUEUE, &[&queue.list, &store.keys.queues()])
+        .arg(store.facts.push)
+        .arg(store.facts.push_front)
+        .arg(store.keys.job_prefix());
+    for job in jobs {
+        let expires = job.expires.map(|seconds| seconds.to_string()).unwrap_or_default();
+        call = call.arg(&job.id).arg(u8::from(job.at_front)).arg(expires).arg(job.fields.len() * 2);
+        for (field, value) in &job.fields {
+            call = call.arg(field).arg(value);
+        }
+    }
+    call
+}
+
+/// Which of the jobs were stored.
+pub(crate) fn accepted(answer: Reply) -> Result<Vec<bool>> {
+    reply::list(answer)?.iter().map(|stored| Ok(reply::int(stored)? == 1)).collect()
+}
+
+/// What [`Queue::enqueue_many`](crate::Queue::enqueue_many) did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Bulk {
+    /// The ids of the jobs that were enqueued, in order.
+    pub ids: Vec<String>,
+    /// Chosen ids that existed already; those jobs were left as they are.
+    pub duplicates: Vec<String>,
+}
+
+impl Bulk {
+    pub(crate) fn note(&mut self, ids: Option<Vec<String>>, answer: Option<Result<Reply>>) -> Result<()> {
+        let (Some(ids), Some(answer)) = (ids, answer) else { return Ok(()) };
+        for (id, is_accepted) in ids.into_iter().zip(accepted(answer?)?) {
+            let list = if is_accepted { &mut self.ids } else { &mut self.duplicates };
+            list.push(id);
+        }
+        Ok(())
+    }
+}
