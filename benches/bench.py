@@ -6,6 +6,7 @@
     benches/bench.py raw                 F, the raw limit
     benches/bench.py own                 growth, start, slots: rq-rs alone
     benches/bench.py profile             slots only, then docs/performance.md and its plots
+    benches/bench.py report              the tables once more, of what was measured last
 Each measurement is one line of JSON in target/bench/results.jsonl; report.py makes tables of them.
 """
 
@@ -104,7 +105,7 @@ class Run:
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["all", "run", "raw", "own", "profile"])
+    ap.add_argument("what", choices=["all", "run", "raw", "own", "profile", "report"])
     ap.add_argument("ids", nargs="*")
     ap.add_argument("--server", choices=["mem", "aof"], default="mem")
     ap.add_argument("--rounds", type=int, default=3)
@@ -118,6 +119,9 @@ def main():
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     WORK.mkdir(parents=True, exist_ok=True)
+    if opt.what == "report":
+        report.results(OUT, specs)
+        return report.performance(OUT)
     if opt.what in ("all", "profile"):
         OUT.unlink(missing_ok=True)
     run = Run(opt.server)
@@ -131,7 +135,7 @@ def main():
             run.peers(specs, opt.rounds)
         if opt.what in ("all", "own"):
             own.run_own(run.redis, put_own)
-        if opt.what == "profile":
+        elif opt.what == "profile":
             own.slots(run.redis, put_own)
     finally:
         run.redis.stop()

@@ -255,11 +255,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn other(&self) -> BTreeMap<String, String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let pairs = self.fields.0.iter().map(|(name, value)| (text(name), text(value)));
+        let is_known =
+            |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| KNOWN.contains(&name) || is_piece(name));
         // RQ writes empty fields for what a job does not have.
-        let others = pairs
-            .filter(|(name, value)| !value.is_empty() && !KNOWN.contains(&name.as_str()) && !is_piece(name));
-        others.collect()
+        let others = self.fields.0.iter().filter(|(name, value)| !value.is_empty() && !is_known(name));
+        others.map(|(name, value)| (text(name), text(value))).collect()
     }
 
     fn needs(&self) -> Vec<&'static str> {

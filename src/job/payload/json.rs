@@ -36,12 +36,14 @@ pub(super) fn parse_exactly(text: &[u8]) -> Result<PyValue, String> {
 
 /// Whether there are integers that a reader may round.
 pub(super) fn has_large_integers(text: &[u8]) -> bool {
-    // Cheap first: most payloads have no such run of digits anywhere, not even in a string.
-    let mut run = 0;
-    let has_run = text.iter().any(|byte| {
-        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
-        run > SAFE_DIGITS
-    });
+    // Cheap first: most payloads have no such run of digits anywhere, not even in a string. One that is longer
+    // than this has a digit at each of its multiples.
+    let is_in_run = |at: usize| {
+        let digits = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take_while(|b| b.is_ascii_digit()).count();
+        text[at].is_ascii_digit()
+            && digits(&mut text[..at].iter().rev()) + digits(&mut text[at..].iter()) > SAFE_DIGITS
+    };
+    let has_run = (SAFE_DIGITS..text.len()).step_by(SAFE_DIGITS + 1).any(is_in_run);
     has_run && with_marked_integers(text).len() > text.len()
 }
 

@@ -15,7 +15,7 @@ pub use python::PyValue;
 pub(crate) use python::to_python;
 pub(crate) use zlib::{deflate, inflate};
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use python::{Kind, pickle, unpickle};
+
+/// How many characters of an argument people see, as in RQ.
+const SHOWN: usize = 75;
 
 /// How the values of a job are written: its arguments, its meta and its result. RQ's `-S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,19 +127,40 @@ impl Call {
     }
 }
 
+/// The beginning of a text, which may be a megabyte.
+#[derive(Default)]
+struct Short {
+    text: String,
+    chars: usize,
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        for c in more.chars() {
+            if self.chars == SHOWN {
+                self.text.push_str("...");
+                return Err(fmt::Error);
+            }
+            self.text.push(c);
+            self.chars += 1;
+        }
+        Ok(())
+    }
+}
+
+fn short(value: &impl fmt::Display) -> String {
+    let mut short = Short::default();
+    // An error says that there is more, which nobody wants to see.
+    let _ = write!(short, "{value}");
+    short.text
+}
+
 /// `handler(1, name=2)`, in the language of the values.
 pub(crate) fn describe<'a, V: fmt::Display + 'a>(
     handler: &str,
     args: &'a [V],
     kwargs: impl Iterator<Item = (&'a String, &'a V)>,
 ) -> String {
-    let short = |value: &V| {
-        let text = value.to_string();
-        match text.char_indices().nth(75) {
-            Some((end, _)) => format!("{}...", &text[..end]),
-            None => text,
-        }
-    };
     let mut kwargs: Vec<_> = kwargs.collect();
     kwargs.sort_by_key(|(name, _)| *name);
     let kwargs = kwargs.into_iter().map(|(name, value)| format!("{name}={}", short(value)));
