@@ -29,6 +29,16 @@ test-rq: setup
 chaos: setup
     RQ_CHAOS=full cargo test --release --test chaos
 
+# rq-rs beside other queues (all: half an hour, benches/results.md; or: run ID …, own, raw); see benches/README.md
+bench *ARGS="all":
+    sh benches/setup.sh
+    python3 benches/bench.py {{ARGS}}
+
+# Where a job's microseconds go, against the number of slots: docs/performance.md
+profile:
+    sh benches/setup.sh
+    python3 benches/bench.py profile
+
 # Format the code
 fmt:
     cargo fmt

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import time
 
-from harness import HERE, WORK, Peer, wait_until_quiet
+from harness import HERE, WORK, Peer, tree_memory, wait_until_quiet
 
 RUST = WORK / "rust" / "release"
 WORKER = "{rust}/peer-rq-rs worker -q -c 64 --url {url} "
@@ -121,4 +121,12 @@ def start(redis, put):
         t = time.monotonic()
         subprocess.run([binary, "enqueue", "--url", redis.url, "noop"], check=True, stdout=subprocess.DEVNULL)
         once.append(time.monotonic() - t)
-    put("start", {"worker_ready_ms": statistics.median(ready) * 1e3, "enqueue_ms": statistics.median(once) * 1e3})
+    idle = subprocess.Popen([binary, "worker", "-q", "--exec", "*=true", "--url", redis.url, "empty"])
+    time.sleep(2)
+    memory = tree_memory(idle.pid)["rss_mib"]
+    idle.terminate()
+    idle.wait()
+    put("start", {
+        "worker_ready_ms": statistics.median(ready) * 1e3, "enqueue_ms": statistics.median(once) * 1e3,
+        "idle_mib": memory,
+    })

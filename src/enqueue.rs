@@ -58,6 +58,10 @@ pub struct Bulk {
 }
 
 impl Bulk {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.duplicates.is_empty()
+    }
+
     pub(crate) fn note(&mut self, ids: Option<Vec<String>>, answer: Option<Result<Reply>>) -> Result<()> {
         let (Some(ids), Some(answer)) = (ids, answer) else { return Ok(()) };
         for (id, is_accepted) in ids.into_iter().zip(accepted(answer?)?) {

@@ -84,6 +84,11 @@ impl Fetcher {
         Fetcher { keys, worker: worker.to_owned(), lease, run: new_run(), number: 0, looked_at: None }
     }
 
+    /// The next claim looks at the types of all keys: some were not what they should be.
+    pub(crate) fn look_closely(&mut self) {
+        self.looked_at = None;
+    }
+
     /// A claim for this many free slots. Not to be repeated: it takes other jobs each time.
     pub(crate) fn call(&mut self, store: &Store, slots: usize, woken: &[Woken], now: DateTime<Utc>) -> Call {
         if self.number > u32::MAX / 2 {

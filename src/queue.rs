@@ -145,11 +145,19 @@ impl Queue {
         let mut ids: VecDeque<Vec<String>> = VecDeque::new();
         let mut jobs = jobs.into_iter().peekable();
         while jobs.peek().is_some() {
-            let chunk = self.chunk(&mut jobs)?;
+            let chunk = match self.chunk(&mut jobs) {
+                Ok(chunk) => chunk,
+                Err(error) => {
+                    // What was sent before is stored.
+                    bulk.note(ids.pop_front(), stream.answer())?;
+                    return Err(error);
+                }
+            };
             stream.send(call(&self.store, &self.keys, &chunk));
             ids.push_back(chunk.into_iter().map(|job| job.id).collect());
-            // Redis stores a chunk while the next one is made.
-            if ids.len() > 1 {
+            // Redis stores a chunk while the next one is made. The first one shows whether it knows the script:
+            // a chunk that must be sent again must not come behind the next.
+            if ids.len() > 1 || bulk.is_empty() {
                 bulk.note(ids.pop_front(), stream.answer())?;
             }
         }

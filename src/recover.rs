@@ -49,19 +49,24 @@ pub(crate) fn leases(
         endings.push(take_over(&member, &fields, max_deliveries, store.facts, now));
     }
     finish::sort(&mut endings);
-    let mut receipts = Vec::new();
+    let (mut receipts, mut trouble) = (Vec::new(), None);
     for batch in finish::batches(&endings) {
-        receipts.extend(finish::read(store.ask(&finish::call(
-            store,
-            std::slice::from_ref(queue),
-            batch,
-        ))?)?);
+        let call = finish::call(store, std::slice::from_ref(queue), batch);
+        match store.ask(&call).and_then(finish::read) {
+            Ok(some) => receipts.extend(some),
+            // Those stay where they are; what became of the others is told all the same.
+            Err(error) => {
+                receipts.extend(batch.iter().map(|_| Receipt::LeaseLost));
+                trouble = Some(error);
+            }
+        }
     }
     let taken = endings
         .into_iter()
         .zip(receipts)
         .filter(|(_, receipt)| matches!(receipt, Receipt::Done | Receipt::DoneAndAwaited));
-    Ok(taken.map(|(ending, _)| told(ending)).collect())
+    let taken: Vec<Recovered> = taken.map(|(ending, _)| told(ending)).collect();
+    trouble.filter(|_| taken.is_empty()).map_or(Ok(taken), Err)
 }
 
 fn take_over(

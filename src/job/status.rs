@@ -54,6 +54,11 @@ impl Status {
         WORDS.iter().find(|(status, _)| *status == self).map_or("created", |(_, word)| word)
     }
 
+    /// Whether it may not have been in its queue yet.
+    pub(crate) fn is_before_the_queue(self) -> bool {
+        matches!(self, Status::Created | Status::Deferred | Status::Scheduled | Status::RateLimited)
+    }
+
     /// Whether nothing more will happen to the job by itself.
     pub fn has_ended(self) -> bool {
         matches!(self, Status::Finished | Status::Failed | Status::Stopped | Status::Canceled)

@@ -93,8 +93,13 @@ local function look(q, id, ready, n)
     end
   end
   if status ~= 'queued' then
-    if ended[status] or (status == 'started' and redis.pcall('ZSCORE', KEYS[q * 7 + 5], id .. ':' .. execution))
-      or (status == 'scheduled' and redis.pcall('ZSCORE', KEYS[q * 7 + 7], id)) then
+    local elsewhere = status == 'started' and redis.pcall('ZSCORE', KEYS[q * 7 + 5], id .. ':' .. execution)
+      or status == 'scheduled' and redis.pcall('ZSCORE', KEYS[q * 7 + 7], id)
+    if type(elsewhere) == 'table' then
+      put_back(q, { id })
+      return pause(q)
+    end
+    if ended[status] or elsewhere then
       dropped[#dropped + 1] = id -- a left-over of a job that is elsewhere
       return
     end
@@ -128,12 +133,15 @@ end
 -- Ids that were popped: leases first, all at once, then their records.
 local function start_all(q, ids)
   local ready, names, executions, leases, rest = {}, {}, {}, {}, {}
-  local n = 0
+  local n, seen = 0, {}
   for _, id in ipairs(ids) do
     if budget <= 0 then
       rest[#rest + 1] = id
+    elseif seen[id] then
+      dropped[#dropped + 1] = id -- the one before it starts
     elseif look(q, id, ready, n * 4 + 1) then
       n = n + 1
+      seen[id] = true
       local execution = ARGV[8] .. string.format('%08x', number)
       number = number + 1
       names[n], executions[n] = id, execution

@@ -5,6 +5,13 @@
 --
 -- Returns { what finish returns, what claim returns }
 
+-- Not by unpack, which takes 8,000 at most.
+local function part(list, first, last)
+  local part = {}
+  for i = first, last do part[i - first + 1] = list[i] end
+  return part
+end
+
 local n = tonumber(ARGV[1])
-local ended = finish({ unpack(KEYS, 1, 5) }, { unpack(ARGV, 2, n + 1) })
-return { ended, claim({ unpack(KEYS, 6) }, { unpack(ARGV, n + 2) }) }
+local ended = finish(part(KEYS, 1, 5), part(ARGV, 2, n + 1))
+return { ended, claim(part(KEYS, 6, #KEYS), part(ARGV, n + 2, #ARGV)) }

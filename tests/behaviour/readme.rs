@@ -73,6 +73,21 @@ fn every_recipe_it_names_exists() {
 }
 
 #[test]
+fn its_figures_of_speed_are_those_that_were_measured() {
+    let measured = include_str!("../../benches/results.md");
+    let (_, section) = README.split_once("## Speed").unwrap();
+    let rows: Vec<&str> =
+        section.split("\n## ").next().unwrap().lines().filter(|l| l.starts_with('|')).collect();
+    let figures = rows.iter().skip(2).flat_map(|row| row.split('|').skip(2)).map(str::trim);
+    let figures: Vec<&str> =
+        figures.filter(|figure| figure.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert!(figures.len() > 20, "{figures:?}");
+    for figure in figures {
+        assert!(measured.contains(figure), "{figure} is not in benches/results.md");
+    }
+}
+
+#[test]
 fn setting_up_again_asks_and_changes_nothing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = run_in(root, "sh scripts/setup.sh", &[]);

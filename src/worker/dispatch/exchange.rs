@@ -133,6 +133,9 @@ impl Dispatcher {
         let claimed =
             claims.map(|_| answers.next().unwrap_or_else(|| Err(no_answer())).and_then(Fetcher::read));
         let is_refused = refusal.is_some();
+        if is_refused {
+            self.fetcher.look_closely();
+        }
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
         // An end may have put jobs into a queue: this one, those that it enqueued, those that waited for it;
         // a burst worker has no watcher that would tell. The claim beside it may have been carried out first,

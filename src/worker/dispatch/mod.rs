@@ -185,6 +185,9 @@ impl Dispatcher {
             true => self.messages.try_recv().ok(),
             false => self.messages.recv_timeout(self.patience()).ok(),
         };
+        // Before the last messages, so that what a job saved before its end is heard before it.
+        let ended = self.slots.ended();
+        next = next.or_else(|| self.messages.try_recv().ok());
         while let Some(message) = next {
             match message {
                 Message::Answered { wire, answers } => self.hear_answers(wire, answers)?,
@@ -192,7 +195,7 @@ impl Dispatcher {
             }
             next = self.messages.try_recv().ok();
         }
-        for (ticket, outcome) in self.slots.ended() {
+        for (ticket, outcome) in ended {
             self.hear_end(ticket, outcome);
         }
         if matches!(self.look, Look::Later(Some(at)) if at <= Instant::now()) {
@@ -333,6 +336,9 @@ impl Dispatcher {
         }
         self.is_suspended = claimed.is_suspended;
         self.tell_paused(&claimed.paused);
+        if !claimed.paused.is_empty() {
+            self.fetcher.look_closely();
+        }
         let again = claimed.is_suspended || !claimed.paused.is_empty();
         let again = again.then(|| Instant::now() + LOOK_SUSPENDED);
         self.look = match claimed.is_empty || claimed.is_suspended {

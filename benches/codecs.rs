@@ -1,0 +1,66 @@
+//! What it costs to write and read payloads, without Redis: `cargo bench`. The modules are those of the
+//! crate, which does not export them.
+
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+
+#[path = "../src/error.rs"]
+mod error;
+#[path = "../src/job/mod.rs"]
+mod job;
+
+use divan::{Bencher, black_box};
+use job::{Fields, NewJob, Record, Serializer, Whose, Wire, iso};
+
+const NATIVE: Wire =
+    Wire { serializer: Serializer::Json, is_compressed: false, has_all_fields: false, is_split: true };
+const PYTHON: Wire =
+    Wire { serializer: Serializer::Pickle, is_compressed: true, has_all_fields: true, is_split: false };
+
+fn main() {
+    divan::main();
+}
+
+fn new_job(bytes: usize) -> NewJob {
+    NewJob::new("send_email", ("ada@example.com", 42, "x".repeat(bytes)))
+}
+
+fn hash(bytes: usize, wire: Wire) -> Fields {
+    let written = new_job(bytes).fields("mail", wire, chrono::Utc::now(), || 0.5).expect("a job");
+    Fields(written.fields.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value)).collect())
+}
+
+#[divan::bench(args = [10, 300, 10_000])]
+fn a_new_job(bencher: Bencher<'_, '_>, bytes: usize) {
+    let text = "x".repeat(bytes);
+    bencher.bench(|| NewJob::new("send_email", ("ada@example.com", 42, black_box(&text))));
+}
+
+#[divan::bench(args = [10, 300, 10_000])]
+fn write_json(bencher: Bencher<'_, '_>, bytes: usize) {
+    let (job, now) = (new_job(bytes), chrono::Utc::now());
+    bencher.bench(|| black_box(&job).fields("mail", NATIVE, now, || 0.5).map(|written| written.size));
+}
+
+#[divan::bench(args = [10, 300, 10_000])]
+fn write_pickle(bencher: Bencher<'_, '_>, bytes: usize) {
+    let (job, now) = (new_job(bytes), chrono::Utc::now());
+    bencher.bench(|| black_box(&job).fields("mail", PYTHON, now, || 0.5).map(|written| written.size));
+}
+
+#[divan::bench(args = [10, 300, 10_000])]
+fn read_json(bencher: Bencher<'_, '_>, bytes: usize) {
+    let fields = hash(bytes, NATIVE);
+    bencher.bench(|| Record::read("id", black_box(&fields), Whose::Worker));
+}
+
+#[divan::bench(args = [10, 300, 10_000])]
+fn read_pickle(bencher: Bencher<'_, '_>, bytes: usize) {
+    let fields = hash(bytes, PYTHON);
+    bencher.bench(|| Record::read("id", black_box(&fields), Whose::Worker));
+}
+
+#[divan::bench]
+fn a_date(bencher: Bencher<'_, '_>) {
+    let now = chrono::Utc::now();
+    bencher.bench(|| iso(black_box(now)));
+}

@@ -1,0 +1,80 @@
+//! What many jobs share, and what must hold for each of them all the same.
+
+use std::sync::Barrier;
+
+use rq_rs::{Context, Error, Event, NewJob};
+use serde_json::json;
+
+use crate::support::{House, Ledger, Live};
+
+#[test]
+fn an_id_that_is_twice_in_a_queue_runs_once_at_a_time() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let queue = house.queue("default");
+    let job = queue.enqueue("slow", ()).unwrap();
+    house.push("default", job.id());
+    assert_eq!(queue.count().unwrap(), 2);
+    let runs = ledger.clone();
+    let worker =
+        house.worker(&["default"]).concurrency(8).burst(true).handler("slow", move |_: &Context, (): ()| {
+            runs.write("ran");
+            Ok(())
+        });
+    let worker = Live::start(worker);
+    worker.sees("the second one", |event| matches!(event, Event::Dropped { .. }));
+    assert_eq!(worker.ends().finished, 1);
+    assert_eq!(ledger.lines(), ["ran"]);
+}
+
+#[test]
+fn what_a_job_saves_last_is_saved() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let bulk = queue.enqueue_many((0..1000).map(|n| NewJob::new("save", n))).unwrap();
+    let worker = house.worker(&["default"]).concurrency(16).handler("save", |job: &Context, n: u64| {
+        job.save_meta(json!({ "n": n }))?;
+        Ok(())
+    });
+    assert_eq!(house.drain(worker).finished, 1000);
+    for (n, id) in bulk.ids.iter().enumerate() {
+        let meta = &queue.job(id).unwrap().meta;
+        assert_eq!(meta.get("n"), Some(&json!(n)), "{meta:?}");
+    }
+}
+
+#[test]
+fn five_hundred_runs_that_end_at_one_moment_are_ended_and_others_begin() {
+    for house in [House::new().native(), House::new().in_rq()] {
+        house.queue("default").enqueue_many((0..1000).map(|_| NewJob::new("meet", ()))).unwrap();
+        let all = Barrier::new(500);
+        let worker =
+            house.worker(&["default"]).concurrency(500).handler("meet", move |_: &Context, (): ()| {
+                all.wait();
+                Ok(7)
+            });
+        assert_eq!(house.drain(worker).finished, 1000);
+    }
+}
+
+#[test]
+fn what_was_enqueued_before_a_job_that_cannot_be_is_there() {
+    let house = House::with_own_redis(&[]);
+    let queue = house.queue("default");
+    let jobs = (0..251).map(|n| NewJob::new(if n < 250 { "add" } else { "" }, (n, 1)));
+    assert!(matches!(queue.enqueue_many(jobs), Err(Error::Invalid { .. })));
+    assert_eq!(queue.count().unwrap(), 250);
+}
+
+#[test]
+fn payloads_of_any_size_arrive_whole() {
+    for house in [House::new().native(), House::new().in_rq()] {
+        let queue = house.queue("default");
+        for size in [0, 30, 40, 45, 64, 100, 500, 600, 20_000] {
+            let text = "é".repeat(size);
+            let job = queue.enqueue("echo", (&text,)).unwrap();
+            assert_eq!(queue.job(job.id()).unwrap().args, [json!(text)]);
+            house.drain(house.worker(&["default"]));
+            assert_eq!(queue.job(job.id()).unwrap().result, Some(json!(text)));
+        }
+    }
+}
