@@ -78,3 +78,11 @@ fn payloads_of_any_size_arrive_whole() {
         }
     }
 }
+
+#[test]
+fn a_server_that_is_too_old_for_zmscore_does_the_same() {
+    let house = House::with_own_redis(&["--rename-command", "ZMSCORE", ""]);
+    house.queue("default").enqueue_many((0..100).map(|n| NewJob::new("add", (n, 1)))).unwrap();
+    assert_eq!(house.drain(house.worker(&["default"]).concurrency(16)).finished, 100);
+    assert_eq!(house.queue("default").finished().count().unwrap(), 100);
+}
