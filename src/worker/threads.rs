@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 
@@ -23,6 +24,7 @@ struct Assignment {
     context: Context,
     record: Record,
     retired: Retired,
+    since: Instant,
 }
 
 /// Says to the thread of a job that another one has taken its place: it ends with the job.
@@ -36,8 +38,8 @@ pub(crate) type Ended = (u64, Outcome);
 /// awake within moments, but a few short jobs, which the first one does alone, wake only a few.
 const WAKING: usize = 2;
 
-/// Where jobs wait for a thread, for microseconds: there are never more than free slots. And where what
-/// has ended waits for the loop.
+/// Where jobs wait for a thread: for microseconds where there are free slots, and for as long as a short job
+/// takes where the loop is ahead of them. And where what has ended waits for the loop.
 #[derive(Default)]
 struct Counter {
     line: Mutex<Line>,
@@ -65,7 +67,7 @@ pub(crate) struct Slots {
     inbox: Sender<Message>,
     counter: Arc<Counter>,
     count: usize,
-    free: usize,
+    busy: usize,
     abandoned: usize,
     assigned: Vec<Assignment>,
 }
@@ -73,11 +75,17 @@ pub(crate) struct Slots {
 impl Slots {
     pub(crate) fn new(count: usize, handlers: Handlers, limits: Limits, inbox: Sender<Message>) -> Self {
         let (handlers, counter) = (Arc::new(handlers), Arc::default());
-        Slots { handlers, limits, inbox, counter, count, free: count, abandoned: 0, assigned: Vec::new() }
+        Slots { handlers, limits, inbox, counter, count, busy: 0, abandoned: 0, assigned: Vec::new() }
     }
 
-    pub(crate) fn free(&self) -> usize {
-        self.free
+    /// How many jobs more may come, when so many may wait for a slot.
+    pub(crate) fn room(&self, ahead: usize) -> usize {
+        (self.count + ahead).saturating_sub(self.busy)
+    }
+
+    /// Whether there are more jobs than slots.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.busy > self.count
     }
 
     /// Whether a program runs this job, and so a supervisor keeps its time.
@@ -85,12 +93,24 @@ impl Slots {
         record.handler.as_deref().is_some_and(|name| self.handlers.is_program(name))
     }
 
-    /// Gives a free slot to a job, which begins at the next [`hand_out`](Self::hand_out).
-    pub(crate) fn assign(&mut self, ticket: u64, context: Context, record: Record) -> Option<Retired> {
-        self.free = self.free.checked_sub(1)?;
-        let retired = Retired::default();
-        self.assigned.push(Assignment { ticket, context, record, retired: retired.clone() });
-        Some(retired)
+    /// Gives a slot to a job, the next one that is free after the next [`hand_out`](Self::hand_out).
+    pub(crate) fn assign(&mut self, ticket: u64, context: Context, record: Record) -> Retired {
+        self.busy += 1;
+        let (retired, since) = (Retired::default(), Instant::now());
+        self.assigned.push(Assignment { ticket, context, record, retired: retired.clone(), since });
+        retired
+    }
+
+    /// Takes back the jobs that wait for a slot when the first of them has done so for longer than that.
+    /// The youngest comes first.
+    pub(crate) fn take_back(&self, waited: Duration) -> Vec<u64> {
+        let mut line = self.counter.lock();
+        match line.waiting.front() {
+            Some(first) if first.since.elapsed() > waited => {
+                line.waiting.drain(..).rev().map(|assignment| assignment.ticket).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Lets the jobs begin that were assigned.
@@ -126,7 +146,7 @@ impl Slots {
 
     /// The slot has handed back its outcome.
     pub(crate) fn release(&mut self) {
-        self.free += 1;
+        self.busy = self.busy.saturating_sub(1);
     }
 
     /// Its thread runs on past its job's time. Returns whether a new thread may take its place.
@@ -135,7 +155,7 @@ impl Slots {
             return false;
         }
         self.abandoned += 1;
-        self.free += 1;
+        self.release();
         retired.0.store(true, Ordering::Relaxed);
         true
     }
@@ -221,7 +241,9 @@ fn work(counter: &Counter, handlers: &Handlers, limits: Limits, inbox: &Sender<M
     // A loop that has ended hears nothing any more.
     let tell = || drop(inbox.send(Message::Ended));
     let (mut ended, mut is_retired) = (None, false);
-    while let Some(Assignment { ticket, context, record, retired }) = counter.next(ended, is_retired, tell) {
+    while let Some(Assignment { ticket, context, record, retired, .. }) =
+        counter.next(ended, is_retired, tell)
+    {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
         let outcome = panics::guard(|| match context.is_canceled() {
             true => Outcome::Interrupted, // it was put back, or is over, before it began

@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use rq_rs::{Context, Error, Event, NewJob};
 use serde_json::json;
 
-use crate::support::{House, Ledger, Live};
+use crate::support::{Door, House, Ledger, Live, eventually};
 
 #[test]
 fn an_id_that_is_twice_in_a_queue_runs_once_at_a_time() {
@@ -85,4 +85,40 @@ fn a_server_that_is_too_old_for_zmscore_does_the_same() {
     house.queue("default").enqueue_many((0..100).map(|n| NewJob::new("add", (n, 1)))).unwrap();
     assert_eq!(house.drain(house.worker(&["default"]).concurrency(16)).finished, 100);
     assert_eq!(house.queue("default").finished().count().unwrap(), 100);
+}
+
+#[test]
+fn jobs_that_were_claimed_ahead_go_back_when_no_slot_is_free_soon() {
+    let (house, door, ledger) = (House::new(), Door::default(), Ledger::default());
+    let queue = house.queue("default");
+    let short = (0..400).map(|_| NewJob::new("echo", "so that the next ones seem to be short too"));
+    let long = (0..16).map(|_| NewJob::new("wait", ()));
+    let late = (0..10).map(|n| NewJob::new("note", n).id(format!("late-{n}")));
+    queue.enqueue_many(short.chain(long).chain(late)).unwrap();
+    let (at_door, notes) = (door.clone(), ledger.clone());
+    let worker = house
+        .worker(&["default"])
+        .concurrency(16)
+        .burst(true)
+        .handler("wait", move |_: &Context, (): ()| {
+            at_door.wait();
+            Ok(())
+        })
+        .handler("note", move |job: &Context, n: u32| {
+            notes.write(format!("{n} {}", job.delivery()));
+            Ok(())
+        });
+    let worker = Live::start(worker);
+    eventually("only what has a slot is out of the queue", || {
+        queue.count().unwrap() <= 10
+            && house.redis::<usize>(&["ZCARD", &house.key("wip:default")]) == 16
+            && house.redis::<usize>(&["LLEN", &house.key("queue:default:intermediate")]) == 0
+            && (0..10).all(|n| !house.places("default", &format!("late-{n}")).contains(&"wip"))
+    });
+    door.open();
+    let summary = worker.ends();
+    assert_eq!((summary.finished, summary.put_back), (426, 0));
+    let mut ran = ledger.lines();
+    ran.sort();
+    assert_eq!(ran, (0..10).map(|n| format!("{n} 1")).collect::<Vec<_>>());
 }

@@ -1,7 +1,7 @@
 //! What the loop says to Redis, and what comes of the answers. What is ready while an exchange is on its way
 //! goes with the next one, so batches grow with the load.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -16,6 +16,10 @@ use crate::worker::wire::WIRES;
 /// From so many slots on, Redis works for some of them while the jobs of the others run: jobs are claimed
 /// for half of them at a time, and a second exchange is sent after the first one.
 const PIPELINED: usize = 16;
+
+/// Of jobs that take no longer than this some are claimed ahead, so that a slot which ends one has the next
+/// at once. A longer one would make those wait that another worker could begin.
+const SHORT: Duration = Duration::from_millis(10);
 
 /// What is on its way to Redis, or its answer back.
 pub(super) struct Flight {
@@ -70,6 +74,11 @@ impl Dispatcher {
         }
     }
 
+    /// How many jobs may wait for a slot.
+    fn ahead(&self) -> usize {
+        if self.is_pipelined() && self.pace <= SHORT { self.house.options.concurrency } else { 0 }
+    }
+
     /// How many jobs to ask for.
     pub(super) fn wanted(&self) -> usize {
         if self.look != Look::Now || self.is_leaving() || self.is_quieted {
@@ -78,7 +87,7 @@ impl Dispatcher {
         let asked: usize = self.flights.iter().filter_map(|flight| flight.claims).sum();
         let coming = asked + self.arrived.len();
         let left = self.house.options.max_jobs.map(|most| most.saturating_sub(self.tickets + coming as u64));
-        let free = self.slots.free().saturating_sub(coming);
+        let free = self.slots.room(self.ahead()).saturating_sub(coming);
         // Of few slots all, because a round trip costs more than one of their jobs.
         let slots = self.house.options.concurrency;
         let most = if self.is_pipelined() { slots / 2 } else { slots };

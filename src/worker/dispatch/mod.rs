@@ -39,6 +39,10 @@ use crate::worker::watch::Watchers;
 use crate::worker::wire::Wires;
 
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
+/// How long a job that was claimed ahead may wait for a slot before it goes back to its queue.
+const WAITS_AT_MOST: Duration = Duration::from_millis(20);
+/// Before any job has ended: as if they took long.
+const UNKNOWN_PACE: Duration = Duration::from_secs(1);
 
 /// What all of a worker's rooms share.
 pub(crate) struct House {
@@ -82,6 +86,8 @@ pub(crate) struct Dispatcher {
     /// Threads that run on while their job has ended in Redis, and whether new ones took their slots.
     late: HashMap<u64, bool>,
     tickets: u64,
+    /// How long jobs take, the latest ones counting most.
+    pace: Duration,
     outbox: Outbox,
     wires: Wires,
     flights: Vec<Flight>,
@@ -125,6 +131,7 @@ impl Dispatcher {
             held: HashMap::new(),
             late: HashMap::new(),
             tickets: 0,
+            pace: UNKNOWN_PACE,
             outbox: Outbox::default(),
             flights: Vec::new(),
             failures: 0,
@@ -160,6 +167,7 @@ impl Dispatcher {
         loop {
             self.receive()?;
             self.end_what_is_over();
+            self.give_back_what_waits();
             // First what Redis can do meanwhile, then what is to be done here.
             self.send()?;
             self.unpack();
@@ -230,6 +238,7 @@ impl Dispatcher {
             _ => {}
         }
         moments.extend(self.outbox.retry_at());
+        moments.extend(self.slots.is_ahead().then(|| Instant::now() + WAITS_AT_MOST));
         if self.waits_for_others() {
             moments.push(Instant::now() + UNBLOCK_EVERY);
         }
@@ -293,19 +302,28 @@ impl Dispatcher {
 
     // ---- decide ----
 
+    /// Jobs were claimed ahead of free slots, and then the slots were not free soon: other workers may be.
+    fn give_back_what_waits(&mut self) {
+        if !self.slots.is_ahead() {
+            return;
+        }
+        let back = self.slots.take_back(WAITS_AT_MOST);
+        if back.is_empty() {
+            return;
+        }
+        back.into_iter().for_each(|ticket| self.hear_end(ticket, Outcome::Interrupted));
+        self.pace = UNKNOWN_PACE;
+    }
+
     /// The one way out of a run.
     fn conclude(&mut self, running: Running, outcome: Outcome) {
         let options = &self.house.options;
         self.house.board.let_go(&running.member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let result_ttl = options.result_ttl;
-        self.outbox.endings.push(finish::end(
-            running,
-            verdict,
-            result_ttl,
-            self.house.store.facts,
-            Utc::now(),
-        ));
+        let ending = finish::end(running, verdict, result_ttl, self.house.store.facts, Utc::now());
+        self.pace = (self.pace * 7 + ending.took) / 8;
+        self.outbox.endings.push(ending);
     }
 
     /// Written first, told then.
@@ -317,7 +335,11 @@ impl Dispatcher {
                 ending.id
             )));
         }
+        let put_back = self.summary.put_back;
         let event = self.summary.count(&self.house.board, ending, receipt);
+        if self.house.stopper.mode() == Mode::Go {
+            self.summary.put_back = put_back; // it was only claimed too early
+        }
         self.tell(event);
     }
 
@@ -417,15 +439,10 @@ impl Dispatcher {
             queue: queue.to_owned(),
             description: running.record.description.clone(),
         });
-        match self.slots.assign(ticket, context, running.record.clone()) {
-            Some(thread) => {
-                let is_program = self.slots.is_program(&running.record);
-                // The supervisor of a program keeps the time itself.
-                let deadline = deadline.filter(|_| !is_program);
-                self.held.insert(ticket, Held { running, thread, flag, deadline, is_program, ordered: None });
-            }
-            // A claim never asks for more than is free; should it bring more, nothing is lost.
-            None => self.conclude(running, Outcome::Interrupted),
-        }
+        let thread = self.slots.assign(ticket, context, running.record.clone());
+        let is_program = self.slots.is_program(&running.record);
+        // The supervisor of a program keeps the time itself.
+        let deadline = deadline.filter(|_| !is_program);
+        self.held.insert(ticket, Held { running, thread, flag, deadline, is_program, ordered: None });
     }
 }
