@@ -20,6 +20,8 @@ pub(crate) struct Running {
     pub(crate) queue: usize,
     pub(crate) execution: String,
     pub(crate) record: Record,
+    /// The payload as it lies in Redis, for those who read it themselves.
+    pub(crate) payload: Vec<u8>,
     pub(crate) started_at: DateTime<Utc>,
     /// Who runs it.
     pub(crate) worker: String,
@@ -144,8 +146,10 @@ impl Fetcher {
         let queue = reply::int(&part())? as usize;
         let id = reply::text(part())?.unwrap_or_default();
         let execution = reply::text(part())?.unwrap_or_default();
-        let record = Record::read(&id, &Fields(reply::pairs(part())?), Whose::Worker);
-        Ok(Running { queue, execution, record, started_at, worker: self.worker.clone() })
+        let fields = Fields(reply::pairs(part())?);
+        let record = Record::read(&id, &fields, Whose::Worker);
+        let (payload, worker) = (fields.into_payload(), self.worker.clone());
+        Ok(Running { queue, execution, record, payload, started_at, worker })
     }
 }
 

@@ -49,4 +49,4 @@ pub use job::{GiveUp, Later};
 pub use queue::Queue;
 pub use registry::{Registry, Requeued};
 #[cfg(feature = "worker")]
-pub use worker::{Context, Event, Stopper, Summary, Worker};
+pub use worker::{Context, Event, Handlers, Run, Stopper, Summary, Worker};

@@ -97,7 +97,14 @@ fn take_over(
     let verdict = decide(outcome, &Attempts::of(&record), max_deliveries);
     let started_at = record.started_at.unwrap_or(now);
     let worker = record.worker_name.clone().unwrap_or_default();
-    let running = Running { queue: 0, execution: execution.to_owned(), record, started_at, worker };
+    let running = Running {
+        queue: 0,
+        execution: execution.to_owned(),
+        record,
+        payload: Vec::new(),
+        started_at,
+        worker,
+    };
     finish::end(running, verdict, Ttl::NONE, facts, now).taken_over(within)
 }
 

@@ -72,7 +72,8 @@ impl App {
 
     /// Reads the arguments of this process, does what they say, and returns the exit code:
     /// 0 done as asked, 1 failed, 2 usage, 3 Redis stayed away too long, 4 stopped with jobs put back.
-    pub fn main(self) -> ExitCode {
+    pub fn main(mut self) -> ExitCode {
+        self.handlers = self.handlers.serve_if_horse();
         let arguments: Vec<_> = std::env::args_os().collect();
         let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());

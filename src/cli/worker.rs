@@ -15,7 +15,7 @@ use super::output;
 use super::server::ServerOptions;
 use super::supervised::Supervised;
 use crate::job::{Ttl, parse_duration};
-use crate::worker::{Handlers, Stopper};
+use crate::worker::{Handlers, Run, Stopper};
 
 /// Run jobs
 #[derive(Args)]
@@ -35,6 +35,24 @@ pub(crate) struct Worker {
     /// Run jobs of this name with a program: the job comes as JSON on its standard input, the result is its standard output; "*" is for all other names
     #[arg(long, value_name = "NAME=COMMAND")]
     exec: Vec<String>,
+    /// The same with a program that stays: it gets a line of JSON for each job and answers with one, {"ok": value} or {"error": text}
+    #[arg(long, value_name = "NAME=COMMAND")]
+    exec_server: Vec<String>,
+    /// Run the program's own functions in work horses, processes that a timeout, a stop or a crash ends without harm to others
+    #[arg(long)]
+    isolate: bool,
+    /// Replace a work horse, or a process of --exec-server, after so many jobs; 0 for never
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    horse_max_jobs: u32,
+    /// Memory that a work horse may have, as in 512M; what asks for more aborts, and its job fails
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    horse_memory: Option<u64>,
+    /// Replace a work horse after a job for which it had more memory resident than that
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    horse_recycle: Option<u64>,
+    /// How long a process may take to end after its TERM, until it is killed
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    kill_after: Duration,
     /// End after so many jobs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
@@ -90,7 +108,7 @@ impl Worker {
         self.start_log();
         let handlers = self.with_programs(handlers)?;
         let worker =
-            self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.with_handlers(handlers));
+            self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.handlers(handlers));
         if let Some(path) = &self.pid {
             std::fs::write(path, std::process::id().to_string()).map_err(|error| {
                 let what = format!("cannot write {}: {error}", path.display());
@@ -113,14 +131,18 @@ impl Worker {
 
     /// The application's handlers, and those of `--exec`.
     fn with_programs(&self, mut handlers: Handlers) -> Result<Handlers, Failure> {
-        for pair in &self.exec {
+        let pairs = self.exec.iter().map(|pair| ("--exec", pair));
+        for (option, pair) in pairs.chain(self.exec_server.iter().map(|pair| ("--exec-server", pair))) {
             let (name, command) =
                 pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
                     let lacks = if pair.starts_with('=') { "name" } else { "command" };
-                    let what = format!("--exec {pair:?} has no {lacks}");
+                    let what = format!("{option} {pair:?} has no {lacks}");
                     Failure::Usage(what, "as in --exec 'resize=./resize.sh --fast'".into())
                 })?;
-            handlers.add_command(name.to_owned(), command)?;
+            match option {
+                "--exec" => handlers.add_command(name.to_owned(), command)?,
+                _ => handlers.add_server(name.to_owned(), command)?,
+            }
         }
         if handlers.is_empty() {
             return Err(Failure::Usage(
@@ -139,7 +161,16 @@ impl Worker {
             .worker_ttl(self.worker_ttl)
             .recover_interval(self.recover_interval)
             .max_deliveries(self.max_deliveries)
-            .broker_max_retries(self.broker_max_retries);
+            .broker_max_retries(self.broker_max_retries)
+            .horse_max_jobs(self.horse_max_jobs)
+            .kill_after(self.kill_after)
+            .isolate(if self.isolate { Run::Processes } else { Run::Threads });
+        if let Some(bytes) = self.horse_memory {
+            worker = worker.horse_memory(bytes);
+        }
+        if let Some(bytes) = self.horse_recycle {
+            worker = worker.horse_recycle(bytes);
+        }
         if let Some(lease) = self.lease {
             worker = worker.lease(lease);
         }
@@ -178,6 +209,22 @@ impl Worker {
     }
 }
 
+/// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[number.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => Some(1),
+        "K" | "KB" | "KIB" => Some(1 << 10),
+        "M" | "MB" | "MIB" => Some(1 << 20),
+        "G" | "GB" | "GIB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = unit.zip(number.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("{text:?} is not a size: give bytes, or a whole number with K, M or G"))
+}
+
 /// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
 fn hear_signals(stopper: Stopper) -> anyhow::Result<()> {
     let pause = stopper.clone();
@@ -189,4 +236,19 @@ fn hear_signals(stopper: Stopper) -> anyhow::Result<()> {
         }
     })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("1000", 1000), ("64K", 65_536), ("512M", 512 << 20), ("2gb", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "M", "-1", "1.5G", "0", "5 M", "1T", "99999999999G"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
 }

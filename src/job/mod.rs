@@ -23,7 +23,7 @@ pub(crate) use new::Wire;
 pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
-pub(crate) use payload::{Mismatch, fit, parse_json};
+pub(crate) use payload::{Mismatch, fit, parse_json, read_call};
 pub(crate) use record::Fields;
 pub use record::Record;
 pub(crate) use record::Whose;

@@ -29,6 +29,19 @@ pub(super) fn join(fields: &Fields) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned([&[first], rest.as_slice()].concat().concat()))
 }
 
+/// The same, taken out.
+#[cfg(feature = "worker")]
+pub(super) fn take(mut fields: Fields) -> Vec<u8> {
+    match join(&fields) {
+        Some(Cow::Owned(whole)) => whole,
+        Some(Cow::Borrowed(_)) => {
+            let first = fields.0.iter_mut().find(|(name, _)| name == PIECES[0].as_bytes());
+            first.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
+        }
+        None => Vec::new(),
+    }
+}
+
 /// Whether a field holds a part of a payload.
 pub(super) fn is_piece(name: &str) -> bool {
     PIECES.contains(&name)

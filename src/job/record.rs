@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data};
+#[cfg(feature = "worker")]
+use super::pieces::take;
 use super::pieces::{is_piece, join};
 use super::times::{DEFAULT_TIMEOUT, LONGEST, from_iso};
 use super::{Call, Serializer, Status, Ttl};
@@ -23,6 +25,12 @@ impl Fields {
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
         found.map(|(_, value)| value.as_slice())
+    }
+
+    /// The payload, not copied where it is large.
+    #[cfg(feature = "worker")]
+    pub(crate) fn into_payload(self) -> Vec<u8> {
+        take(self)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::retry::growing_delay;
 use super::{Record, Status};
 
@@ -9,10 +11,10 @@ use super::{Record, Status};
 const ASKED_RETRIES: u32 = 5;
 
 /// How a run ended. Every run ends as one of these.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     /// The handler returned this, written as the job's serializer does.
-    Returned(Vec<u8>),
+    Returned(#[serde(with = "in_base64")] Vec<u8>),
     /// The handler said that it failed, and perhaps what should follow.
     Failed { error: String, steer: Steer },
     /// It ran out of time.
@@ -31,8 +33,23 @@ pub(crate) enum Outcome {
     NoHandler { error: String },
 }
 
+/// Bytes in the JSON that a work horse speaks.
+mod in_base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
 /// What a handler that failed asks for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Steer {
     /// Nothing: the job's policy decides.
     Policy,

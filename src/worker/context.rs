@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::message::{JobField, Message};
 use crate::fetch::Running;
 use crate::job::{Serializer, to_python};
 
-/// The job a handler runs.
-pub struct Context {
+/// What is to be known of the job: all that a work horse is told of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Facts {
     id: String,
     queue: String,
     execution_id: String,
@@ -23,10 +24,18 @@ pub struct Context {
     delivery: u32,
     meta: Map<String, Value>,
     timeout: Option<Duration>,
+    pub(crate) serializer: Serializer,
+}
+
+/// Who hears of a field of the job that is to be written.
+type Tell = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
+
+/// The job a handler runs.
+pub struct Context {
+    facts: Facts,
     deadline: Option<Instant>,
     canceled: Arc<AtomicBool>,
-    serializer: Serializer,
-    inbox: Sender<Message>,
+    tell: Tell,
 }
 
 impl Context {
@@ -37,7 +46,7 @@ impl Context {
         inbox: Sender<Message>,
     ) -> Self {
         let record = &running.record;
-        Context {
+        let facts = Facts {
             id: record.id.clone(),
             queue: place.queue.to_owned(),
             execution_id: running.execution.clone(),
@@ -47,53 +56,68 @@ impl Context {
             delivery: record.deliveries + 1,
             meta: record.meta.clone(),
             timeout: place.timeout,
-            deadline: place.timeout.map(|timeout| Instant::now() + timeout),
-            canceled,
             serializer: record.serializer,
-            inbox,
-        }
+        };
+        let deadline = place.timeout.map(|timeout| Instant::now() + timeout);
+        let (id, execution) = (facts.id.clone(), facts.execution_id.clone());
+        let tell: Tell = Box::new(move |name, value| {
+            let field = JobField { id: id.clone(), execution: execution.clone(), name };
+            // A worker that has ended writes nothing any more.
+            let _ = inbox.send(Message::Save(field, value));
+        });
+        Context { facts, deadline, canceled, tell }
+    }
+
+    /// The same job in a work horse, with so much time left. It is not told of a cancel: it is ended.
+    pub(crate) fn in_horse(facts: Facts, left: Option<Duration>, tell: Tell) -> Self {
+        let deadline = left.map(|left| Instant::now() + left);
+        Context { facts, deadline, canceled: Arc::default(), tell }
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// The job's id.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.facts.id
     }
 
     /// The queue it came from.
     pub fn queue(&self) -> &str {
-        &self.queue
+        &self.facts.queue
     }
 
     /// The name of the worker that runs it.
     pub fn worker(&self) -> &str {
-        &self.worker
+        &self.facts.worker
     }
 
     /// This run's own id: no other run of this or another job has it. Fit as an idempotency key
     /// for what must not happen twice in one run; the job's id is fit for what must not happen
     /// twice at all.
     pub fn execution_id(&self) -> &str {
-        &self.execution_id
+        &self.facts.execution_id
     }
 
     /// What people see in lists.
     pub fn description(&self) -> &str {
-        &self.description
+        &self.facts.description
     }
 
     /// 1 for the first try, 2 for the first retry …
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.facts.attempt
     }
 
     /// How often this attempt was handed out: more than 1 when a worker was lost with it.
     pub fn delivery(&self) -> u32 {
-        self.delivery
+        self.facts.delivery
     }
 
     /// How long it may run; `None` for ever.
     pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
+        self.facts.timeout
     }
 
     /// When its time is over; `None` when it may run for ever.
@@ -116,7 +140,7 @@ impl Context {
 
     /// The caller's own data, as it was when the run began.
     pub fn meta(&self) -> &Map<String, Value> {
-        &self.meta
+        &self.facts.meta
     }
 
     /// Replaces the job's meta: a struct or map. Written within moments; for progress, say.
@@ -126,19 +150,24 @@ impl Context {
     pub fn save_meta(&self, meta: impl Serialize) -> anyhow::Result<()> {
         let meta = to_python(&meta).map_err(anyhow::Error::msg)?;
         anyhow::ensure!(meta.is_dict(), "meta must be a struct or a map");
-        self.save("meta", self.serializer.write(&meta).map_err(anyhow::Error::msg)?);
+        self.save("meta", self.facts.serializer.write(&meta).map_err(anyhow::Error::msg)?);
         Ok(())
     }
 
-    /// What its program wrote to standard error.
+    /// What its process wrote for people.
     pub(crate) fn save_log(&self, text: String) {
         self.save("log", text.into_bytes());
     }
 
+    /// A field that its work horse wants written.
+    pub(crate) fn save_field(&self, name: &str, value: Vec<u8>) {
+        if name == "meta" {
+            self.save("meta", value);
+        }
+    }
+
     fn save(&self, name: &'static str, value: Vec<u8>) {
-        let field = JobField { id: self.id.clone(), execution: self.execution_id.clone(), name };
-        // A worker that has ended writes nothing any more.
-        let _ = self.inbox.send(Message::Save(field, value));
+        (self.tell)(name, value);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::panics;
-use super::processes::{Limits, Program};
+use super::processes::{self, Processes, Program, Server};
 use crate::error::{Error, Result};
 use crate::job::{Call, GiveUp, Later, Mismatch, Outcome, Record, Steer, fit};
 
@@ -17,16 +17,66 @@ type Function = Box<dyn Fn(&Context, Call) -> Outcome + Send + Sync>;
 enum Handler {
     Function(Function),
     Program(Program),
+    Server(Server),
 }
 
-/// What a worker can run.
+/// A job that was claimed, as those who run it need it.
+pub(crate) struct Work {
+    pub(crate) record: Record,
+    /// The payload as it lies in Redis.
+    pub(crate) payload: Vec<u8>,
+}
+
+/// Handlers by name: what a worker can run.
+///
+/// [`App`](crate::App) and [`Worker::handler`](crate::Worker::handler) make one by themselves. A program
+/// that has a `main` of its own and wants [`Run::Processes`](crate::Run::Processes) makes it first of all, so
+/// that its work horses, which are the same program, have the same:
+///
+/// ```no_run
+/// use rq_rs::{Context, Handlers, Run, Worker};
+///
+/// fn main() -> anyhow::Result<()> {
+///     let handlers = Handlers::new()
+///         .handler("add", |_: &Context, (a, b): (i64, i64)| Ok(a + b))
+///         .serve_if_horse();
+///     Worker::connect("redis://127.0.0.1/", ["default"])?.handlers(handlers).isolate(Run::Processes).run()?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Default)]
-pub(crate) struct Handlers {
+pub struct Handlers {
     by_name: HashMap<String, Handler>,
     any: Option<Handler>,
 }
 
 impl Handlers {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// See [`Worker::handler`](crate::Worker::handler).
+    #[must_use]
+    pub fn handler<T, R, F>(mut self, name: impl Into<String>, function: F) -> Self
+    where
+        T: DeserializeOwned,
+        R: Serialize,
+        F: Fn(&Context, T) -> anyhow::Result<R> + Send + Sync + 'static,
+    {
+        self.add_function(name.into(), function);
+        self
+    }
+
+    /// Belongs at the beginning of `main`, before anything is opened, started or printed. In a work horse
+    /// it runs jobs until the worker ends, and never returns; everywhere else it returns at once, and from
+    /// then on workers of this program can start horses.
+    #[must_use = "these are the handlers"]
+    pub fn serve_if_horse(self) -> Self {
+        processes::serve_if_horse(&self);
+        self
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.by_name.is_empty() && self.any.is_none()
     }
@@ -61,30 +111,52 @@ impl Handlers {
     }
 
     pub(crate) fn add_command(&mut self, name: String, command: &str) -> Result<()> {
-        let program = Handler::Program(Program::parse(command)?);
+        self.add(name, Handler::Program(Program::parse(command)?))
+    }
+
+    pub(crate) fn add_server(&mut self, name: String, command: &str) -> Result<()> {
+        self.add(name, Handler::Server(Server::parse(command)?))
+    }
+
+    fn add(&mut self, name: String, handler: Handler) -> Result<()> {
         let is_taken = if name == "*" { self.any.is_some() } else { self.by_name.contains_key(&name) };
         if is_taken {
             let what = format!("there are two handlers named {name:?}");
             return Err(Error::invalid(what, "give each name one handler"));
         }
         if name == "*" {
-            self.any = Some(program);
+            self.any = Some(handler);
         } else {
-            self.by_name.insert(name, program);
+            self.by_name.insert(name, handler);
         }
         Ok(())
     }
 
-    pub(crate) fn is_program(&self, name: &str) -> bool {
-        matches!(self.by_name.get(name).or(self.any.as_ref()), Some(Handler::Program(_)))
+    fn get(&self, name: Option<&str>) -> Option<&Handler> {
+        name.and_then(|name| self.by_name.get(name)).or(self.any.as_ref())
+    }
+
+    /// Whether a process runs the job. Its supervisor keeps the time, and can end it.
+    pub(crate) fn is_supervised(&self, name: Option<&str>, processes: &Processes) -> bool {
+        match self.get(name) {
+            Some(Handler::Function(_)) => processes.is_isolated,
+            Some(Handler::Program(_) | Handler::Server(_)) => true,
+            None => false,
+        }
+    }
+
+    /// Ends the servers that wait for a job.
+    pub(crate) fn end_processes(&self) {
+        for handler in self.by_name.values().chain(&self.any) {
+            if let Handler::Server(server) = handler {
+                server.dismiss();
+            }
+        }
     }
 
     /// Runs a job to its end, whatever that is.
-    pub(crate) fn run(&self, context: &Context, record: &Record, limits: Limits) -> Outcome {
-        let Some(call) = record.call().filter(|_| record.problems.is_empty()) else {
-            let error = format!("the record cannot be read: {}", record.problems.join("; "));
-            return Outcome::Unreadable { error };
-        };
+    pub(crate) fn run(&self, context: &Context, work: &Work, processes: &Processes) -> Outcome {
+        let Work { record, payload } = work;
         if !record.needs.is_empty() {
             let what = record.needs.join(", ");
             let error = format!(
@@ -92,22 +164,39 @@ impl Handlers {
             );
             return Outcome::Unreadable { error };
         }
-        let name = call.handler.clone();
-        let outcome = match self.by_name.get(&name).or(self.any.as_ref()) {
-            Some(Handler::Function(function)) => in_time(&name, context, function(context, call)),
-            Some(Handler::Program(program)) => program.run(context, call, limits),
-            None => return self.no_handler(&name),
+        let call = record.call().filter(|_| record.problems.is_empty());
+        let handler = self.get(record.handler.as_deref());
+        if let Some(Handler::Server(server)) = handler {
+            // What it is sent includes the payload itself, which it may read where rq-rs cannot.
+            let name = record.handler.as_deref().unwrap_or("the job");
+            return in_size(
+                name,
+                server.run(context, (call, payload), processes),
+                processes.limits.max_result,
+            );
+        }
+        let Some(call) = call else {
+            let error = format!("the record cannot be read: {}", record.problems.join("; "));
+            return Outcome::Unreadable { error };
         };
-        match outcome {
-            Outcome::Returned(result) if result.len() > limits.max_result => Outcome::Failed {
-                error: format!(
-                    "the result of {name} is {} bytes, over the limit of {}",
-                    result.len(),
-                    limits.max_result
-                ),
-                steer: Steer::GiveUp,
-            },
-            outcome => outcome,
+        let name = call.handler.clone();
+        let outcome = match handler {
+            Some(Handler::Function(_)) if processes.is_isolated => {
+                processes.run_in_horse(context, &name, payload)
+            }
+            Some(Handler::Function(function)) => in_time(&name, context, function(context, call)),
+            Some(Handler::Program(program)) => program.run(context, call, processes),
+            Some(Handler::Server(_)) | None => return self.no_handler(&name),
+        };
+        in_size(&name, outcome, processes.limits.max_result)
+    }
+
+    /// What a work horse does. Its worker keeps the time.
+    pub(crate) fn run_function(&self, context: &Context, call: Call, max_result: usize) -> Outcome {
+        let name = call.handler.clone();
+        match self.by_name.get(&name) {
+            Some(Handler::Function(function)) => in_size(&name, function(context, call), max_result),
+            _ => self.no_handler(&name),
         }
     }
 
@@ -119,9 +208,25 @@ impl Handlers {
     }
 }
 
+fn in_size(handler: &str, outcome: Outcome, most: usize) -> Outcome {
+    match outcome {
+        Outcome::Returned(result) if result.len() > most => {
+            let size = result.len();
+            let error = format!("the result of {handler} is {size} bytes, over the limit of {most}");
+            Outcome::Failed { error, steer: Steer::GiveUp }
+        }
+        outcome => outcome,
+    }
+}
+
+/// Seconds, with a fraction where there is one.
+pub(crate) fn seconds_of(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
 /// What is kept of a thread's job whose time is over, whoever notices first.
 pub(crate) fn time_over(handler: &str, allowed: Duration) -> String {
-    let seconds = allowed.as_secs();
+    let seconds = seconds_of(allowed);
     format!("{handler} timed out after {seconds} s; its thread was told to stop but may still run")
 }
 

@@ -40,8 +40,7 @@ pub use context::Context;
 pub use event::Event;
 #[cfg(feature = "cli")]
 pub(crate) use event::Printable;
-#[cfg(feature = "cli")]
-pub(crate) use handlers::Handlers;
+pub use handlers::Handlers;
 pub use stop::Stopper;
 pub use summary::Summary;
 
@@ -51,8 +50,6 @@ use crate::job::{Ttl, check_queue_name};
 use crate::store::{Call, Store};
 use dispatch::Dispatcher;
 use event::Listener;
-#[cfg(not(feature = "cli"))]
-use handlers::Handlers;
 use heartbeat::Board;
 use message::Message;
 
@@ -74,6 +71,10 @@ pub(crate) struct Options {
     pub(crate) recover_interval: Duration,
     pub(crate) max_deliveries: u32,
     pub(crate) kill_after: Duration,
+    pub(crate) is_isolated: bool,
+    pub(crate) horse_max_jobs: Option<u32>,
+    pub(crate) horse_memory: Option<u64>,
+    pub(crate) horse_recycle: Option<u64>,
     pub(crate) broker_max_retries: u32,
     pub(crate) grace: Option<Duration>,
 }
@@ -83,6 +84,19 @@ impl Options {
     pub(crate) fn lease(&self) -> Duration {
         self.lease.unwrap_or(LONGEST)
     }
+}
+
+/// Where a worker runs its functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Run {
+    /// In threads: quick, but a handler that is out of time can only be asked to stop, and a crash ends
+    /// the whole worker.
+    #[default]
+    Threads,
+    /// In work horses, processes of the same program: a timeout, a stop or a crash ends one job. See
+    /// [`Handlers::serve_if_horse`].
+    Processes,
 }
 
 /// Runs jobs of one or more queues with the handlers it was given.
@@ -142,6 +156,10 @@ impl Worker {
                 recover_interval: Duration::from_secs(15),
                 max_deliveries: 3,
                 kill_after: Duration::from_secs(5),
+                is_isolated: false,
+                horse_max_jobs: Some(1000),
+                horse_memory: None,
+                horse_recycle: None,
                 broker_max_retries: 100,
                 grace: None,
             },
@@ -198,7 +216,53 @@ impl Worker {
         Ok(self)
     }
 
-    pub(crate) fn with_handlers(mut self, handlers: Handlers) -> Self {
+    /// Runs jobs of this name with a command that stays alive and takes one line of JSON for each job on
+    /// its standard input (as for [`exec`](Self::exec), and `serializer` and `data`, the payload in base64).
+    /// It answers with one line: `{"ok": value}`, or `{"data": base64}` with a result as the job's serializer writes it, or
+    /// `{"error": text, "retry_in": seconds}`; without `retry_in` the job's own policy decides, below zero there is no retry.
+    /// What it writes to standard error is kept with the job.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the command cannot be split or its program is not found.
+    pub fn exec_server(mut self, name: impl Into<String>, command: &str) -> Result<Self> {
+        self.handlers.add_server(name.into(), command)?;
+        Ok(self)
+    }
+
+    /// Where functions run. Default: [`Run::Threads`].
+    pub fn isolate(mut self, run: Run) -> Self {
+        self.options.is_isolated = run == Run::Processes;
+        self
+    }
+
+    /// How many jobs a work horse, or a process of [`exec_server`](Self::exec_server), runs before another one
+    /// takes its place; 0 for no limit. Default: 1000.
+    pub fn horse_max_jobs(mut self, jobs: u32) -> Self {
+        self.options.horse_max_jobs = (jobs > 0).then_some(jobs);
+        self
+    }
+
+    /// How many bytes of memory a work horse may have (its address space, `RLIMIT_AS`): what asks for more
+    /// aborts, and only its job fails. Linux only: macOS accepts the limit and does not keep it. Default: no limit.
+    pub fn horse_memory(mut self, bytes: u64) -> Self {
+        self.options.horse_memory = Some(bytes);
+        self
+    }
+
+    /// A work horse that had more bytes than this resident is replaced after its job. Default: no limit.
+    pub fn horse_recycle(mut self, bytes: u64) -> Self {
+        self.options.horse_recycle = Some(bytes);
+        self
+    }
+
+    /// How long a process has to end by itself after its TERM, until it is killed. Default: 5 s.
+    pub fn kill_after(mut self, delay: Duration) -> Self {
+        self.options.kill_after = delay.min(LONGEST);
+        self
+    }
+
+    /// These handlers, instead of those it has.
+    pub fn handlers(mut self, handlers: Handlers) -> Self {
         self.handlers = handlers;
         self
     }
@@ -316,6 +380,12 @@ impl Worker {
             return Err(Error::invalid(
                 "the worker has no handlers: every job would fail",
                 "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
+            ));
+        }
+        if options.is_isolated && !processes::can_be_horse() {
+            return Err(Error::invalid(
+                "this program cannot start work horses: it would run as a whole in each of them",
+                "let main begin with Handlers::serve_if_horse, or with App::main",
             ));
         }
         check_worker_name(&options.name)?;

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::SigSet;
 
 use super::Context;
-use super::handlers::Handlers;
+use super::handlers::{Handlers, Work};
 use super::message::Message;
 use super::panics;
-use super::processes::Limits;
+use super::processes::Processes;
 use crate::job::{Outcome, Record};
 
 /// A thread cannot be killed. One whose job has run out of time is left alone and replaced; when
@@ -22,7 +22,7 @@ const ABANDONED_PER_SLOT: usize = 4;
 struct Assignment {
     ticket: u64,
     context: Context,
-    record: Record,
+    work: Work,
     retired: Retired,
     since: Instant,
 }
@@ -63,7 +63,7 @@ struct Line {
 /// short jobs do not cost a change of threads each.
 pub(crate) struct Slots {
     handlers: Arc<Handlers>,
-    limits: Limits,
+    processes: Arc<Processes>,
     inbox: Sender<Message>,
     counter: Arc<Counter>,
     count: usize,
@@ -73,9 +73,14 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    pub(crate) fn new(count: usize, handlers: Handlers, limits: Limits, inbox: Sender<Message>) -> Self {
-        let (handlers, counter) = (Arc::new(handlers), Arc::default());
-        Slots { handlers, limits, inbox, counter, count, busy: 0, abandoned: 0, assigned: Vec::new() }
+    pub(crate) fn new(
+        count: usize,
+        handlers: Handlers,
+        processes: Processes,
+        inbox: Sender<Message>,
+    ) -> Self {
+        let (handlers, processes, counter) = (Arc::new(handlers), Arc::new(processes), Arc::default());
+        Slots { handlers, processes, inbox, counter, count, busy: 0, abandoned: 0, assigned: Vec::new() }
     }
 
     /// How many jobs more may come, when so many may wait for a slot.
@@ -88,16 +93,22 @@ impl Slots {
         self.busy > self.count
     }
 
-    /// Whether a program runs this job, and so a supervisor keeps its time.
-    pub(crate) fn is_program(&self, record: &Record) -> bool {
-        record.handler.as_deref().is_some_and(|name| self.handlers.is_program(name))
+    /// Whether a process runs this job, and so a supervisor keeps its time.
+    pub(crate) fn is_supervised(&self, record: &Record) -> bool {
+        self.handlers.is_supervised(record.handler.as_deref(), &self.processes)
+    }
+
+    /// All jobs have ended: ends the processes that wait for more.
+    pub(crate) fn end_processes(&self) {
+        self.handlers.end_processes();
+        self.processes.end();
     }
 
     /// Gives a slot to a job, the next one that is free after the next [`hand_out`](Self::hand_out).
-    pub(crate) fn assign(&mut self, ticket: u64, context: Context, record: Record) -> Retired {
+    pub(crate) fn assign(&mut self, ticket: u64, context: Context, work: Work) -> Retired {
         self.busy += 1;
         let (retired, since) = (Retired::default(), Instant::now());
-        self.assigned.push(Assignment { ticket, context, record, retired: retired.clone(), since });
+        self.assigned.push(Assignment { ticket, context, work, retired: retired.clone(), since });
         retired
     }
 
@@ -171,10 +182,10 @@ impl Slots {
 
     fn add_thread(&self) {
         let (counter, handlers) = (Arc::clone(&self.counter), Arc::clone(&self.handlers));
-        let (limits, inbox) = (self.limits, self.inbox.clone());
+        let (processes, inbox) = (Arc::clone(&self.processes), self.inbox.clone());
         std::thread::Builder::new()
             .name("rq-rs slot".to_owned())
-            .spawn(move || work(&counter, &handlers, limits, &inbox))
+            .spawn(move || labour(&counter, &handlers, &processes, &inbox))
             .expect("the system has a thread left");
     }
 }
@@ -235,22 +246,21 @@ impl Counter {
     }
 }
 
-fn work(counter: &Counter, handlers: &Handlers, limits: Limits, inbox: &Sender<Message>) {
+fn labour(counter: &Counter, handlers: &Handlers, processes: &Processes, inbox: &Sender<Message>) {
     // The thread that made this one may be deaf to signals; programs inherit that, and must hear TERM.
     let _ = SigSet::empty().thread_set_mask();
     // A loop that has ended hears nothing any more.
     let tell = || drop(inbox.send(Message::Ended));
     let (mut ended, mut is_retired) = (None, false);
-    while let Some(Assignment { ticket, context, record, retired, .. }) =
-        counter.next(ended, is_retired, tell)
+    while let Some(Assignment { ticket, context, work, retired, .. }) = counter.next(ended, is_retired, tell)
     {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
         let outcome = panics::guard(|| match context.is_canceled() {
             true => Outcome::Interrupted, // it was put back, or is over, before it began
-            false => handlers.run(&context, &record, limits),
+            false => handlers.run(&context, &work, processes),
         });
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
-            error: format!("{} {panic}", record.handler.as_deref().unwrap_or("the job")),
+            error: format!("{} {panic}", work.record.handler.as_deref().unwrap_or("the job")),
         });
         is_retired = retired.0.load(Ordering::Relaxed);
         ended = Some((ticket, outcome));

@@ -19,7 +19,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use python::{Kind, pickle, unpickle};
@@ -28,7 +28,8 @@ use python::{Kind, pickle, unpickle};
 const SHOWN: usize = 75;
 
 /// How the values of a job are written: its arguments, its meta and its result. RQ's `-S`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Serializer {
     /// JSON.
     #[default]
@@ -107,6 +108,13 @@ impl Exact {
 }
 
 impl Call {
+    /// One that cannot be read here.
+    #[cfg(feature = "worker")]
+    pub(crate) fn unknown() -> Self {
+        let serializer = Serializer::Pickle;
+        Call { handler: String::new(), args: Vec::new(), kwargs: Map::new(), exact: None, serializer }
+    }
+
     /// Its arguments as JSON, whether they were shown before or not.
     pub(crate) fn into_view(self) -> (Vec<Value>, Map<String, Value>) {
         match self.exact {

@@ -31,7 +31,7 @@ impl Dispatcher {
         for ticket in over {
             let Some(held) = self.held.remove(&ticket) else { continue };
             held.flag.store(true, Ordering::Relaxed);
-            if held.is_program {
+            if held.is_supervised {
                 // Its supervisor ends it, and only then is the job put back: it must not run twice at once.
                 self.held.insert(ticket, held);
                 continue;
@@ -78,13 +78,13 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// However the worker ends, the programs of its jobs end first.
-    pub(super) fn see_programs_end(&mut self) {
-        for held in self.held.values().filter(|held| held.is_program) {
+    /// However the worker ends, the processes of its jobs end first.
+    pub(super) fn see_processes_end(&mut self) {
+        for held in self.held.values().filter(|held| held.is_supervised) {
             held.flag.store(true, Ordering::Relaxed);
         }
         let until = Instant::now() + LEAVE_WITHIN;
-        let is_left = |this: &Self| this.held.values().any(|held| held.is_program);
+        let is_left = |this: &Self| this.held.values().any(|held| held.is_supervised);
         while is_left(self) {
             let left = until.saturating_duration_since(Instant::now());
             if self.slots.await_ended(1) && self.messages.recv_timeout(left).is_err() {

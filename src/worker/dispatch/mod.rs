@@ -26,12 +26,12 @@ use crate::store::{Reply, Store};
 use crate::worker::Options;
 use crate::worker::context::{Context, Place};
 use crate::worker::event::{Event, Listener};
-use crate::worker::handlers::Handlers;
+use crate::worker::handlers::{Handlers, Work};
 use crate::worker::heartbeat::Board;
 use crate::worker::message::{Message, Order};
 use crate::worker::outage::Outage;
 use crate::worker::outbox::Outbox;
-use crate::worker::processes::Limits;
+use crate::worker::processes::Processes;
 use crate::worker::stop::{Mode, Stopper};
 use crate::worker::summary::Summary;
 use crate::worker::threads::{Retired, Slots};
@@ -61,7 +61,8 @@ struct Held {
     thread: Retired,
     flag: Arc<AtomicBool>,
     deadline: Option<Instant>,
-    is_program: bool,
+    /// A process runs it, which its supervisor ends.
+    is_supervised: bool,
     /// What its end means, when somebody has ordered it.
     ordered: Option<Outcome>,
 }
@@ -118,10 +119,10 @@ impl Dispatcher {
         (inbox, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {
         let options = &house.options;
-        let limits = Limits { max_result: options.max_result, kill_after: options.kill_after };
+        let processes = Processes::new(options);
         Dispatcher {
             fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease()),
-            slots: Slots::new(options.concurrency, handlers, limits, inbox.clone()),
+            slots: Slots::new(options.concurrency, handlers, processes, inbox.clone()),
             wires: Wires::new(&house.store, &inbox),
             watchers: Watchers::start(&house.store, &house.queues, &inbox),
             outage: Outage::new(options.broker_max_retries),
@@ -157,7 +158,8 @@ impl Dispatcher {
             queues: self.house.options.queues.clone(),
         });
         let result = self.work();
-        self.see_programs_end();
+        self.see_processes_end();
+        self.slots.end_processes();
         result?;
         self.tell(Event::Ended(self.summary));
         Ok(self.summary)
@@ -282,7 +284,7 @@ impl Dispatcher {
         match self.held.remove(&ticket) {
             Some(held) => {
                 self.slots.release();
-                let was_told_to_end = held.is_program && self.house.stopper.mode() == Mode::Cold;
+                let was_told_to_end = held.is_supervised && self.house.stopper.mode() == Mode::Cold;
                 let outcome = match outcome {
                     Outcome::Returned(result) => Outcome::Returned(result),
                     outcome => match held.ordered {
@@ -423,7 +425,7 @@ impl Dispatcher {
         self.house.board.set_state(state);
     }
 
-    fn hand_out(&mut self, running: Running) {
+    fn hand_out(&mut self, mut running: Running) {
         let ticket = self.tickets;
         self.tickets += 1;
         let options = &self.house.options;
@@ -439,10 +441,11 @@ impl Dispatcher {
             queue: queue.to_owned(),
             description: running.record.description.clone(),
         });
-        let thread = self.slots.assign(ticket, context, running.record.clone());
-        let is_program = self.slots.is_program(&running.record);
-        // The supervisor of a program keeps the time itself.
-        let deadline = deadline.filter(|_| !is_program);
-        self.held.insert(ticket, Held { running, thread, flag, deadline, is_program, ordered: None });
+        let work = Work { record: running.record.clone(), payload: std::mem::take(&mut running.payload) };
+        let is_supervised = self.slots.is_supervised(&running.record);
+        let thread = self.slots.assign(ticket, context, work);
+        // A supervisor keeps the time itself.
+        let deadline = deadline.filter(|_| !is_supervised);
+        self.held.insert(ticket, Held { running, thread, flag, deadline, is_supervised, ordered: None });
     }
 }

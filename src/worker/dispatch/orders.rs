@@ -33,7 +33,7 @@ impl Dispatcher {
             let Some(mut held) = self.held.remove(&ticket) else { continue };
             held.flag.store(true, Ordering::Relaxed);
             let outcome = ordered(&order, &held);
-            if held.is_program {
+            if held.is_supervised {
                 // Its supervisor ends it; then this is what is said of it.
                 held.ordered = Some(outcome);
                 self.held.insert(ticket, held);
@@ -45,8 +45,8 @@ impl Dispatcher {
 }
 
 fn ordered(order: &Order, held: &Held) -> Outcome {
-    let what = match held.is_program {
-        true => "its program was ended",
+    let what = match held.is_supervised {
+        true => "its process was ended",
         false => "its thread was told to stop but may still run",
     };
     match order {

@@ -1,0 +1,218 @@
+//! Work horses, RQ's word for the process that runs a job: here the worker's own program once more, which
+//! runs one job at a time and many in its life. It speaks with its worker over a socket, in frames of JSON
+//! behind their length (four bytes, the highest first), and with Redis never.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
+use nix::sys::signal::{SigSet, Signal, killpg};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::crew::{Answer, Errand};
+use super::supervise::{Supervised, Traffic, Wiring};
+use super::{Processes, bare};
+use crate::job::{Outcome, read_call};
+use crate::worker::context::Facts;
+use crate::worker::handlers::Handlers;
+use crate::worker::{Context, panics};
+
+/// Tells a process that it is a horse: the number of the worker's process, so that its own children, which
+/// inherit this, do not take themselves for horses.
+const HORSE: &str = "RQ_RS_HORSE";
+/// More than any frame that is meant: an answer, a log, a meta.
+const FRAME_OVERHEAD: usize = 1024 * 1024;
+const LENGTH: usize = 4;
+
+/// A program that has asked whether it is a horse can be started as one.
+static CAN_BE_HORSE: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn can_be_horse() -> bool {
+    CAN_BE_HORSE.load(Ordering::Relaxed)
+}
+
+/// What a worker says: run this.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    facts: Facts,
+    /// Seconds until its deadline.
+    left: Option<f64>,
+    /// Its payload as it lies in Redis, in base64.
+    payload: String,
+    max_result: usize,
+    memory: Option<u64>,
+}
+
+/// What a horse says.
+#[derive(Serialize, Deserialize)]
+enum Word {
+    /// A field of its job is to be written.
+    Save { field: String, value: String },
+    /// The job has ended.
+    Ended { outcome: Outcome, resident: u64 },
+}
+
+fn frame(word: &impl Serialize) -> Vec<u8> {
+    let mut bytes = vec![0; LENGTH];
+    // What is written here is plain data, which always can be.
+    let _ = serde_json::to_writer(&mut bytes, word);
+    let length = u32::try_from(bytes.len() - LENGTH).unwrap_or(u32::MAX);
+    bytes[..LENGTH].copy_from_slice(&length.to_be_bytes());
+    bytes
+}
+
+// ---- the worker's side ----
+
+/// Has a horse run a job.
+pub(super) fn run(processes: &Processes, context: &Context, handler: &str, payload: &[u8]) -> Outcome {
+    let limits = processes.limits;
+    let order = Order {
+        facts: context.facts().clone(),
+        left: context.time_left().map(|left| left.as_secs_f64()),
+        payload: STANDARD.encode(payload),
+        max_result: limits.max_result,
+        memory: limits.horse_memory,
+    };
+    let room = limits.max_result.saturating_mul(2) + FRAME_OVERHEAD;
+    let errand = Errand { handler, context, input: frame(&order), room };
+    processes.horses.run(errand, processes, || start(processes, context.worker()), listen)
+}
+
+/// The same program, also when its file was replaced meanwhile.
+fn start(processes: &Processes, worker: &str) -> std::io::Result<Supervised> {
+    let mut command = match cfg!(target_os = "linux") {
+        true => bare("/proc/self/exe"),
+        false => bare(&std::env::current_exe()?.to_string_lossy()),
+    };
+    command.arg0(format!("rq-rs horse of {worker}")).env(HORSE, std::process::id().to_string());
+    Supervised::start(command, Wiring::Socket, &processes.keeper)
+}
+
+/// Hears what a horse says, frame by frame.
+fn listen(traffic: &mut Traffic<'_>) -> Result<Option<Answer>, String> {
+    let mut taken = 0;
+    let mut answer = None;
+    while let Some(word) = next_frame(&traffic.output[taken..], &mut taken)? {
+        match serde_json::from_slice(word).map_err(|error| error.to_string())? {
+            Word::Save { field, value } => {
+                traffic
+                    .context
+                    .save_field(&field, STANDARD.decode(value).map_err(|error| error.to_string())?);
+            }
+            Word::Ended { outcome, resident } => answer = Some(Answer { outcome, resident }),
+        }
+    }
+    traffic.forget_output(taken);
+    match traffic.is_full() {
+        true => Err("a frame is too large".to_owned()),
+        false => Ok(answer),
+    }
+}
+
+fn next_frame<'a>(bytes: &'a [u8], taken: &mut usize) -> Result<Option<&'a [u8]>, String> {
+    let Some((length, rest)) = bytes.split_first_chunk::<LENGTH>() else { return Ok(None) };
+    let length = u32::from_be_bytes(*length) as usize;
+    let Some(frame) = rest.get(..length) else { return Ok(None) };
+    *taken += LENGTH + length;
+    Ok(Some(frame))
+}
+
+// ---- the horse's side ----
+
+/// Returns at once in a process that is no horse. A horse runs jobs for as long as its worker lives.
+pub(crate) fn serve_if_horse(handlers: &Handlers) {
+    CAN_BE_HORSE.store(true, Ordering::Relaxed);
+    let parent = std::os::unix::process::parent_id().to_string();
+    if std::env::var(HORSE).ok().as_deref() != Some(&*parent) {
+        return;
+    }
+    let code = match serve(handlers) {
+        Ok(()) => 0,
+        Err(error) => {
+            log::error!(target: "rq_rs", "a work horse ends: {error}");
+            1
+        }
+    };
+    std::process::exit(code);
+}
+
+fn serve(handlers: &Handlers) -> std::io::Result<()> {
+    let mut socket = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    // A handler that reads finds nothing there, and its own children cannot speak for it.
+    nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
+    SigSet::empty().thread_set_mask()?;
+    end_with_worker(socket.try_clone()?)?;
+    panics::catch_places();
+    let voice = Arc::new(Mutex::new(socket.try_clone()?));
+    let mut memory = None;
+    loop {
+        let order: Order = hear(&mut socket)?;
+        if order.memory != memory
+            && let Some(bytes) = order.memory
+        {
+            setrlimit(Resource::RLIMIT_AS, bytes, bytes)?;
+            memory = order.memory;
+        }
+        let outcome = obey(handlers, order, &voice);
+        let _ = std::io::stdout().flush();
+        say(&voice, &Word::Ended { outcome, resident: resident() })?;
+    }
+}
+
+fn obey(handlers: &Handlers, order: Order, voice: &Arc<Mutex<File>>) -> Outcome {
+    let told = Arc::clone(voice);
+    let tell = move |field: &'static str, value: Vec<u8>| {
+        // A worker that is gone wants nothing saved.
+        let _ = say(&told, &Word::Save { field: field.to_owned(), value: STANDARD.encode(value) });
+    };
+    let left = order.left.map(Duration::from_secs_f64);
+    let context = Context::in_horse(order.facts, left, Box::new(tell));
+    let payload = STANDARD.decode(order.payload).map_err(|error| error.to_string());
+    match payload.and_then(|payload| read_call(&payload, false)) {
+        Ok(call) => handlers.run_function(&context, call, order.max_result),
+        Err(error) => Outcome::Unreadable { error },
+    }
+}
+
+fn hear<T: DeserializeOwned>(socket: &mut File) -> std::io::Result<T> {
+    let mut length = [0; LENGTH];
+    socket.read_exact(&mut length)?;
+    let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+    socket.read_exact(&mut bytes)?;
+    serde_json::from_slice(&bytes).map_err(Into::into)
+}
+
+fn say(voice: &Mutex<File>, word: &Word) -> std::io::Result<()> {
+    voice.lock().unwrap_or_else(PoisonError::into_inner).write_all(&frame(word))
+}
+
+/// The socket closes with the worker, whatever ends it, and then everything here ends.
+fn end_with_worker(socket: File) -> std::io::Result<()> {
+    std::thread::Builder::new().name("rq-rs lifeline".to_owned()).stack_size(64 * 1024).spawn(move || {
+        loop {
+            // No events are asked for: only that the other end is gone is told.
+            let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
+            let told = poll(&mut fds, PollTimeout::NONE);
+            if told.is_ok() && fds[0].revents().is_some_and(|events| !events.is_empty()) {
+                let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// The most memory this process had resident, in bytes.
+fn resident() -> u64 {
+    let most = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    u64::try_from(most).unwrap_or(0) * unit
+}

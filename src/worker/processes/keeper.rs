@@ -1,0 +1,129 @@
+//! What becomes of child processes when their worker is killed with -9. It cannot end them then, so a
+//! shell that waits on a pipe does: the pipe closes with the worker, whatever ends it.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::unistd::Pid;
+
+/// Kills the process groups that it was told of and not told off again. Of a child that was born in the
+/// moment of its worker's death it does not know yet: on Linux it is found by the mark in its environment,
+/// which is the script's first argument. (An empty one would be found in every process.)
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+mark=$1
+case $mark in
+    RQ_RS_WORKER_PROCESS=????????????????????????????????) ;;
+    *) exit 1 ;;
+esac
+all=' '
+while read -r what group; do
+    case $what in
+        +) all="$all$group " ;;
+        -) all="${all%% "$group" *} ${all#* "$group" }" ;;
+        .) exit ;;
+    esac
+done
+for group in $all; do kill -KILL "-$group"; done 2>/dev/null
+for turn in 1 2; do
+    for file in $(grep -lsF "$mark" /proc/[0-9]*/environ); do
+        pid=${file#/proc/}
+        kill -KILL "${pid%/environ}"
+    done 2>/dev/null
+    sleep 0.2
+done
+"#;
+
+/// Its mark is this variable, in the environment of every child.
+const MARK: &str = "RQ_RS_WORKER_PROCESS";
+
+/// The keeper of one worker, started with its first child.
+pub(super) struct Keeper {
+    mark: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    shell: Option<(Child, ChildStdin)>,
+    groups: HashSet<i32>,
+}
+
+impl Keeper {
+    pub(super) fn new() -> Self {
+        Keeper { mark: uuid::Uuid::new_v4().simple().to_string(), state: Mutex::default() }
+    }
+
+    /// What every child carries in its environment.
+    pub(super) fn mark(&self) -> (&'static str, &str) {
+        (MARK, &self.mark)
+    }
+
+    /// From now on this group does not outlive the worker. It must be told off before its leader is reaped.
+    pub(super) fn watch(&self, group: Pid) -> std::io::Result<()> {
+        let mut state = self.lock();
+        state.groups.insert(group.as_raw());
+        if state.tell(&format!("+ {group}\n")).is_ok() {
+            return Ok(());
+        }
+        // There is none yet, or somebody has killed it: the new one learns of all groups.
+        let mut shell = start(&format!("{MARK}={}", self.mark))?;
+        let known: String = state.groups.iter().map(|group| format!("+ {group}\n")).collect();
+        shell.1.write_all(known.as_bytes())?;
+        state.end();
+        state.shell = Some(shell);
+        Ok(())
+    }
+
+    pub(super) fn forget(&self, group: Pid) {
+        let mut state = self.lock();
+        state.groups.remove(&group.as_raw());
+        // One that is gone is started again by the next child.
+        let _ = state.tell(&format!("- {group}\n"));
+    }
+
+    /// The worker ends by itself, and has ended its children.
+    pub(super) fn end(&self) {
+        self.lock().end();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn tell(&mut self, line: &str) -> std::io::Result<()> {
+        match &mut self.shell {
+            Some((_, pipe)) => pipe.write_all(line.as_bytes()),
+            None => Err(std::io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn end(&mut self) {
+        let _ = self.tell(".\n");
+        if let Some((mut shell, pipe)) = self.shell.take() {
+            drop(pipe);
+            let _ = shell.wait();
+        }
+    }
+}
+
+fn start(mark: &str) -> std::io::Result<(Child, ChildStdin)> {
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", SCRIPT, "rq-rs keeper", mark])
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    match shell.stdin.take() {
+        Some(pipe) => Ok((shell, pipe)),
+        None => Err(std::io::ErrorKind::BrokenPipe.into()),
+    }
+}

@@ -1,0 +1,140 @@
+//! `--exec`: a program that runs one job, gets it on standard input and answers by its standard output and
+//! its exit code.
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::wait::WaitStatus;
+
+use super::reasons::Teller;
+use super::supervise::{End, Supervised, Traffic, Wiring};
+use super::{Processes, bare};
+use crate::error::{Error, Result};
+use crate::job::{Call, Outcome, Serializer, Steer, iso, parse_json};
+use crate::worker::Context;
+
+/// A command line, split once.
+pub(crate) struct Program {
+    words: Vec<String>,
+}
+
+impl Program {
+    pub(crate) fn parse(command: &str) -> Result<Self> {
+        let words = shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
+            Error::invalid(
+                format!("the command {command:?} cannot be split into words"),
+                "quote as in a shell; no shell runs, so pipes and variables need `sh -c '…'`",
+            )
+        })?;
+        if !is_program(&words[0]) {
+            return Err(Error::invalid(
+                format!("no program {:?} for a handler", words[0]),
+                "give its path, or put its folder on PATH",
+            ));
+        }
+        Ok(Program { words })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.words[0]
+    }
+
+    /// The command, which has no business with Redis, and its own children even less.
+    pub(super) fn command(&self) -> Command {
+        let mut command = bare(&self.words[0]);
+        command.args(&self.words[1..]);
+        command
+    }
+
+    pub(crate) fn run(&self, context: &Context, call: Call, processes: &Processes) -> Outcome {
+        let (handler, serializer) = (call.handler.clone(), call.serializer);
+        let input = format!("{}\n", job_as_json(context, call)).into_bytes();
+        let mut command = self.command();
+        command
+            .env("RQ_RS_JOB_ID", context.id())
+            .env("RQ_RS_QUEUE", context.queue())
+            .env("RQ_RS_ATTEMPT", context.attempt().to_string());
+        let limits = processes.limits;
+        let mut traffic = Traffic::new(context, input, true, limits, limits.max_result);
+        let started = Supervised::start(command, Wiring::Pipes, &processes.keeper);
+        let mut process = match started {
+            Ok(process) => process,
+            Err(error) => {
+                let error = format!("{handler}: cannot start {}: {error}", self.name());
+                return Outcome::Failed { error, steer: Steer::Policy };
+            }
+        };
+        let end = match process.attend(&mut traffic, |_| Ok(None::<Infallible>)) {
+            Ok(Err(end)) => end,
+            Err(error) => {
+                return Outcome::Crashed { error: format!("{handler}: lost sight of its program: {error}") };
+            }
+        };
+        traffic.save_log();
+        let log = traffic.log();
+        let allowed = context.timeout();
+        let teller = Teller { handler: &handler, log: &log, limits, is_shared: false, allowed };
+        outcome(&teller, &end, &traffic, serializer)
+    }
+}
+
+fn outcome(teller: &Teller<'_>, end: &End, traffic: &Traffic<'_>, serializer: Serializer) -> Outcome {
+    let (size, most) = (traffic.output_size, teller.limits.max_result);
+    match (end.told, end.status) {
+        (None, WaitStatus::Exited(_, 0)) if size > most => Outcome::Failed {
+            error: teller.explain(&format!("wrote a result of {size} bytes, over the limit of {most}")),
+            steer: Steer::GiveUp,
+        },
+        (None, WaitStatus::Exited(_, 0)) => match result(&traffic.output, serializer) {
+            Ok(result) => Outcome::Returned(result),
+            Err(error) => Outcome::Failed {
+                error: teller
+                    .explain(&format!("wrote a result that cannot be kept as {serializer}: {error}")),
+                steer: Steer::GiveUp,
+            },
+        },
+        _ => teller.outcome(end),
+    }
+}
+
+/// JSON if it parses, else text without the last line end; nothing is `null`.
+fn result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
+    let text = String::from_utf8_lossy(stdout);
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return serializer.write(&());
+    }
+    match parse_json(text) {
+        Ok(value) => serializer.write(&value),
+        Err(_) => serializer.write(text),
+    }
+}
+
+/// The job as other programs get it.
+pub(super) fn job_as_json(context: &Context, call: Call) -> serde_json::Value {
+    let deadline = context.time_left().and_then(|left| {
+        let left = chrono::Duration::from_std(left).ok()?;
+        Some(iso(chrono::Utc::now() + left))
+    });
+    let handler = call.handler.clone();
+    let (args, kwargs) = call.into_view();
+    serde_json::json!({
+        "id": context.id(),
+        "queue": context.queue(),
+        "handler": handler,
+        "args": args,
+        "kwargs": kwargs,
+        "attempt": context.attempt(),
+        "meta": context.meta(),
+        "deadline": deadline,
+    })
+}
+
+fn is_program(name: &str) -> bool {
+    if name.contains('/') {
+        return Path::new(name).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
+}

@@ -1,0 +1,109 @@
+//! How the end of a job's process is told: one place, whatever kind of process it was.
+
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+
+use super::Limits;
+use super::supervise::{End, Told};
+use crate::job::{Outcome, Steer};
+use crate::worker::handlers::seconds_of;
+
+/// A program's way to ask for another try: `EX_TEMPFAIL` of sysexits.h.
+const TRY_LATER: i32 = 75;
+/// What Rust's and glibc's allocators write before they abort.
+const NO_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "MemoryError"];
+
+/// What ended: the handler's name, what its process wrote for people, and whose process it was.
+pub(super) struct Teller<'a> {
+    pub(super) handler: &'a str,
+    pub(super) log: &'a str,
+    pub(super) limits: Limits,
+    /// A process of many jobs, which ends in the middle of one; else of this job only.
+    pub(super) is_shared: bool,
+    pub(super) allowed: Option<std::time::Duration>,
+}
+
+impl Teller<'_> {
+    /// "handler what", with what it wrote.
+    pub(super) fn explain(&self, what: &str) -> String {
+        let handler = self.handler;
+        match self.log {
+            "" => format!("{handler} {what}"),
+            log if self.is_shared => format!("{handler} {what}: {}", telling_line(log)),
+            log => format!("{handler} {what}: {}\n\nStandard error:\n{log}", telling_line(log)),
+        }
+    }
+
+    /// Of a process that ended without an answer.
+    pub(super) fn outcome(&self, end: &End) -> Outcome {
+        match end.told {
+            Some(Told::TimeOver) => {
+                let killed = match end.ignored_term {
+                    true => {
+                        format!(", ignored TERM and was killed {} s later", self.limits.kill_after.as_secs())
+                    }
+                    false => String::new(),
+                };
+                let seconds = seconds_of(self.allowed.unwrap_or_default());
+                Outcome::TimedOut { error: self.explain(&format!("timed out after {seconds} s{killed}")) }
+            }
+            Some(Told::Canceled) => {
+                Outcome::Failed { error: self.explain("was canceled"), steer: Steer::GiveUp }
+            }
+            Some(Told::Babbling) => self.crashed("answered with what cannot be read, and was killed"),
+            Some(Told::HungUp) => self.crashed("closed its connection to the worker, and was killed"),
+            None => self.exited(end.status),
+        }
+    }
+
+    fn exited(&self, status: WaitStatus) -> Outcome {
+        match status {
+            WaitStatus::Exited(_, TRY_LATER) if !self.is_shared => Outcome::Failed {
+                error: self.explain(&format!("exited with code {TRY_LATER}: try again later")),
+                steer: Steer::Later(None),
+            },
+            WaitStatus::Exited(_, code) if self.is_shared => {
+                self.crashed(&format!("exited with code {code} in the middle of the job"))
+            }
+            WaitStatus::Exited(_, code) => Outcome::Failed {
+                error: self.explain(&format!("exited with code {code}")),
+                steer: Steer::Policy,
+            },
+            WaitStatus::Signaled(_, signal, _) => {
+                let hint = self.hint(signal);
+                self.crashed(&format!("was killed by signal {} {signal}{hint}", signal as i32))
+            }
+            status => self.crashed(&format!("ended in an unknown way: {status:?}")),
+        }
+    }
+
+    fn hint(&self, signal: Signal) -> String {
+        let is_out_of_memory = tells_of_memory(self.log);
+        match (signal, self.limits.horse_memory) {
+            (Signal::SIGKILL, _) => " (possible out-of-memory kill)".to_owned(),
+            (Signal::SIGABRT, Some(bytes)) if is_out_of_memory && self.is_shared => {
+                format!(" (out of memory: a work horse may use {})", mebibytes(bytes))
+            }
+            (Signal::SIGABRT, None) if is_out_of_memory => " (out of memory)".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn crashed(&self, what: &str) -> Outcome {
+        Outcome::Crashed { error: self.explain(what) }
+    }
+}
+
+fn tells_of_memory(text: &str) -> bool {
+    NO_MEMORY.iter().any(|words| text.contains(words))
+}
+
+/// The line that says most: what ends a program is what it says last, but for a backtrace.
+fn telling_line(log: &str) -> &str {
+    let of_memory = log.lines().rev().find(|line| tells_of_memory(line));
+    of_memory.or_else(|| log.lines().last()).unwrap_or_default()
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1024 * 1024))
+}

@@ -1,0 +1,107 @@
+//! `--exec-server`: a command that stays alive and answers a line of JSON for each job, so that a handler in
+//! Python or Node costs no start-up a job.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Processes;
+use super::crew::{Answer, Crew, Errand};
+use super::program::{Program, job_as_json};
+use super::supervise::{Supervised, Traffic, Wiring};
+use crate::error::Result;
+use crate::job::{Call, Outcome, Serializer, Steer, parse_json};
+use crate::worker::Context;
+
+/// More than a line has beside its result: an error's text.
+const LINE_OVERHEAD: usize = 1024 * 1024;
+
+/// A command, and its processes that are idle.
+pub(crate) struct Server {
+    program: Program,
+    crew: Crew,
+}
+
+/// What a line says: one of the three.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line<'a> {
+    /// The result, as JSON.
+    #[serde(borrow)]
+    ok: Option<&'a RawValue>,
+    /// The result, as the job's own serializer writes it, in base64.
+    data: Option<String>,
+    error: Option<String>,
+    /// Seconds until another try; -1 or below for none at all.
+    retry_in: Option<f64>,
+    /// The job's id, if the server likes to say it.
+    id: Option<String>,
+}
+
+impl Server {
+    pub(crate) fn parse(command: &str) -> Result<Self> {
+        Ok(Server { program: Program::parse(command)?, crew: Crew::default() })
+    }
+
+    pub(crate) fn dismiss(&self) {
+        self.crew.dismiss();
+    }
+
+    /// Without a call when only the server can read the payload.
+    pub(crate) fn run(
+        &self,
+        context: &Context,
+        (call, payload): (Option<Call>, &[u8]),
+        processes: &Processes,
+    ) -> Outcome {
+        let serializer = context.facts().serializer;
+        let handler = call.as_ref().map_or_else(|| "the job".to_owned(), |call| call.handler.clone());
+        let mut job = job_as_json(context, call.unwrap_or_else(Call::unknown));
+        job["serializer"] = serializer.to_string().into();
+        job["data"] = STANDARD.encode(payload).into();
+        let limits = processes.limits;
+        let room = limits.max_result.saturating_mul(2) + LINE_OVERHEAD;
+        let errand = Errand { handler: &handler, context, input: format!("{job}\n").into_bytes(), room };
+        let start = || Supervised::start(self.program.command(), Wiring::Pipes, &processes.keeper);
+        self.crew.run(errand, processes, start, |traffic| read(traffic, &handler, serializer))
+    }
+}
+
+/// A whole line, and nothing behind it.
+fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Result<Option<Answer>, String> {
+    if !traffic.output.ends_with(b"\n") {
+        return if traffic.is_full() { Err("a line is too long".to_owned()) } else { Ok(None) };
+    }
+    let line: Line<'_> = serde_json::from_slice(&traffic.output).map_err(|error| error.to_string())?;
+    if line.id.as_ref().is_some_and(|id| id != traffic.context.id()) {
+        return Err("it answers for another job".to_owned());
+    }
+    let outcome = match line {
+        Line { error: Some(error), retry_in, .. } => {
+            let steer = match retry_in {
+                None => Steer::Policy,
+                Some(seconds) if seconds < 0.0 => Steer::GiveUp,
+                Some(seconds) => Steer::Later(Duration::try_from_secs_f64(seconds).ok()),
+            };
+            Outcome::Failed { error: format!("{handler} failed: {error}"), steer }
+        }
+        Line { data: Some(data), .. } => {
+            Outcome::Returned(STANDARD.decode(data).map_err(|error| error.to_string())?)
+        }
+        Line { ok, .. } => {
+            // What says neither has returned nothing.
+            let text = ok.map_or("null", RawValue::get);
+            match parse_json(text).and_then(|value| serializer.write(&value)) {
+                Ok(result) => Outcome::Returned(result),
+                Err(error) => Outcome::Failed {
+                    error: format!("{handler} returned what cannot be kept as {serializer}: {error}"),
+                    steer: Steer::GiveUp,
+                },
+            }
+        }
+    };
+    Ok(Some(Answer { outcome, resident: 0 }))
+}

@@ -1,0 +1,448 @@
+//! A child process in a group of its own: what goes in and comes out of it, its time, and its end with all
+//! its children. Programs, servers and work horses are all supervised here.
+
+use std::fs::File;
+use std::io::{ErrorKind, PipeReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+
+use super::Limits;
+use super::keeper::Keeper;
+use crate::worker::Context;
+
+/// How much of a job's own output is kept: its end.
+const KEEP_LOG: usize = 64 * 1024;
+/// While a job writes, what is kept of it is saved so often, for those who follow.
+const SAVE_LOG_EVERY: Duration = Duration::from_secs(1);
+/// How long the pipes of a dead process may stay open in processes that left its group.
+const DRAIN: Duration = Duration::from_millis(300);
+/// How often a running process is looked at for a cancel.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a process that has closed its connection may take to end.
+const HUNG_UP: Duration = Duration::from_millis(500);
+/// How long an idle process may take to end once its input is closed.
+const LEAVE_WITHIN: Duration = Duration::from_millis(300);
+
+/// How a process is connected.
+#[derive(Clone, Copy)]
+pub(super) enum Wiring {
+    /// Standard input and output; what it has to tell goes to standard error.
+    Pipes,
+    /// A socket in the place of standard input, both ways; all that it prints is its own.
+    Socket,
+}
+
+/// Why a process was told to end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Told {
+    TimeOver,
+    Canceled,
+    /// It does not speak as it should.
+    Babbling,
+    /// It has closed its connection, and nobody could hear its answer any more.
+    HungUp,
+}
+
+/// How the process of a job ended.
+pub(super) struct End {
+    pub(super) status: WaitStatus,
+    pub(super) told: Option<Told>,
+    /// It ignored TERM.
+    pub(super) ignored_term: bool,
+}
+
+/// One job as its process sees it: what goes in, what has come out.
+pub(super) struct Traffic<'a> {
+    pub(super) context: &'a Context,
+    limits: Limits,
+    input: Vec<u8>,
+    written: usize,
+    /// Whether the input ends with this one's.
+    closes: bool,
+    pub(super) output: Vec<u8>,
+    /// How much there was of it, kept or not.
+    pub(super) output_size: usize,
+    /// How much of it is kept.
+    room: usize,
+    log: Vec<u8>,
+    is_log_new: bool,
+    log_saved_at: Instant,
+    told: Option<Told>,
+    kill_at: Option<Instant>,
+    hung_up_at: Option<Instant>,
+    was_killed: bool,
+    was_ignored: bool,
+}
+
+impl<'a> Traffic<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        input: Vec<u8>,
+        closes: bool,
+        limits: Limits,
+        room: usize,
+    ) -> Self {
+        Traffic {
+            context,
+            limits,
+            input,
+            written: 0,
+            closes,
+            output: Vec::new(),
+            output_size: 0,
+            room,
+            log: Vec::new(),
+            is_log_new: false,
+            log_saved_at: Instant::now(),
+            told: None,
+            kill_at: None,
+            hung_up_at: None,
+            was_killed: false,
+            was_ignored: false,
+        }
+    }
+
+    fn is_writing(&self) -> bool {
+        self.written < self.input.len()
+    }
+
+    /// What it wrote for people.
+    pub(super) fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log).trim_end().to_owned()
+    }
+
+    /// Whether more has come than it has room for.
+    pub(super) fn is_full(&self) -> bool {
+        self.output.len() >= self.room
+    }
+
+    /// So many bytes of the output have been heard.
+    pub(super) fn forget_output(&mut self, taken: usize) {
+        self.output.drain(..taken);
+    }
+
+    pub(super) fn save_log(&mut self) {
+        if std::mem::take(&mut self.is_log_new) {
+            self.log_saved_at = Instant::now();
+            self.context.save_log(self.log());
+        }
+    }
+}
+
+/// A process that runs.
+pub(super) struct Supervised {
+    child: Child,
+    group: Pid,
+    keeper: Arc<Keeper>,
+    input: Option<File>,
+    output: Option<File>,
+    log: Option<File>,
+    exited: PipeReader,
+    status: Receiver<WaitStatus>,
+    is_reaped: bool,
+}
+
+impl Supervised {
+    /// Starts it, in a process group of its own: the terminal's Ctrl-C is not for it.
+    pub(super) fn start(mut command: Command, wiring: Wiring, keeper: &Arc<Keeper>) -> std::io::Result<Self> {
+        let (mark, value) = keeper.mark();
+        command.env(mark, value).process_group(0);
+        let (mut child, ours) = match wiring {
+            Wiring::Pipes => {
+                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+                (command.spawn()?, None)
+            }
+            Wiring::Socket => {
+                let (socket, theirs) = UnixStream::pair()?;
+                let (log, writer) = std::io::pipe()?;
+                command.stdin(OwnedFd::from(theirs)).stdout(writer.try_clone()?).stderr(writer);
+                let ours: [OwnedFd; 3] = [socket.try_clone()?.into(), socket.into(), log.into()];
+                (command.spawn()?, Some(ours))
+            }
+        };
+        // The command has the other ends, which would stay open with it.
+        drop(command);
+        let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+        let watched = keeper.watch(group).and_then(|()| watch_exit(group));
+        if watched.is_err() {
+            // No process, thread or pipe is left to watch it with.
+            let _ = killpg(group, Signal::SIGKILL);
+            keeper.forget(group);
+            let _ = child.wait();
+        }
+        let (exited, status) = watched?;
+        let [input, output, log] = match ours {
+            Some(ours) => ours.map(Some),
+            None => [
+                child.stdin.take().map(OwnedFd::from),
+                child.stdout.take().map(OwnedFd::from),
+                child.stderr.take().map(OwnedFd::from),
+            ],
+        };
+        let keeper = Arc::clone(keeper);
+        let [input, output, log] = [input, output, log].map(|end| end.map(File::from));
+        let process =
+            Supervised { child, group, keeper, input, output, log, exited, status, is_reaped: false };
+        for end in [&process.input, &process.output, &process.log].into_iter().flatten() {
+            fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        }
+        Ok(process)
+    }
+
+    /// Attends to a job until `is_answered` finds its answer in the output, or the process has ended. Past
+    /// the job's time, or when it is canceled, the whole group gets TERM, and KILL a while later.
+    pub(super) fn attend<T>(
+        &mut self,
+        traffic: &mut Traffic<'_>,
+        mut is_answered: impl FnMut(&mut Traffic<'_>) -> Result<Option<T>, String>,
+    ) -> std::io::Result<Result<T, End>> {
+        self.move_data(traffic);
+        loop {
+            let exited = self.wait_for_news(traffic)?;
+            self.move_data(traffic);
+            match is_answered(traffic) {
+                Ok(Some(answer)) => {
+                    // What it wrote before it answered is there.
+                    self.move_data(traffic);
+                    return Ok(Ok(answer));
+                }
+                Err(_) if !exited => self.kill(traffic, Told::Babbling),
+                Ok(None) | Err(_) => {}
+            }
+            if exited {
+                return Ok(Err(self.see_it_end(traffic)?));
+            }
+            self.keep_time(traffic);
+            if traffic.log_saved_at.elapsed() >= SAVE_LOG_EVERY {
+                traffic.save_log();
+            }
+        }
+    }
+
+    fn keep_time(&self, traffic: &mut Traffic<'_>) {
+        let now = Instant::now();
+        match traffic.kill_at {
+            None if traffic.told.is_none() && traffic.context.is_canceled() => {
+                let time_over = traffic.context.time_left().is_some_and(|left| left.is_zero());
+                traffic.told = Some(if time_over { Told::TimeOver } else { Told::Canceled });
+                self.signal(Signal::SIGTERM);
+                traffic.kill_at = Some(now + traffic.limits.kill_after);
+            }
+            Some(at) if now >= at => {
+                traffic.was_ignored |= !traffic.was_killed;
+                self.kill(traffic, Told::TimeOver);
+            }
+            _ => {}
+        }
+        if traffic.hung_up_at.is_some_and(|at| now >= at + HUNG_UP) {
+            self.kill(traffic, Told::HungUp);
+        }
+    }
+
+    /// The first reason stays.
+    fn kill(&self, traffic: &mut Traffic<'_>, why: Told) {
+        traffic.told.get_or_insert(why);
+        if !std::mem::replace(&mut traffic.was_killed, true) {
+            self.signal(Signal::SIGKILL);
+        }
+    }
+
+    /// It has exited: takes what is left in its pipes, and ends its children.
+    fn see_it_end(&mut self, traffic: &mut Traffic<'_>) -> std::io::Result<End> {
+        let status = self.reap();
+        self.input = None;
+        let until = Instant::now() + DRAIN;
+        while (self.output.is_some() || self.log.is_some()) && Instant::now() < until {
+            self.poll(None, false, Duration::from_millis(20))?;
+            self.move_data(traffic);
+        }
+        Ok(End { status, told: traffic.told, ignored_term: traffic.was_ignored })
+    }
+
+    /// The group is gone already when nobody is left in it.
+    fn signal(&self, signal: Signal) {
+        if !self.is_reaped {
+            let _ = killpg(self.group, signal);
+        }
+    }
+
+    /// Ends all that is left of the group; before its leader is reaped its number cannot be anybody else's.
+    fn reap(&mut self) -> WaitStatus {
+        if self.is_reaped {
+            return WaitStatus::StillAlive;
+        }
+        let status = self.status.recv().unwrap_or(WaitStatus::StillAlive);
+        self.signal(Signal::SIGKILL);
+        self.keeper.forget(self.group);
+        let _ = self.child.wait();
+        self.is_reaped = true;
+        status
+    }
+
+    /// Waits for a pipe, the exit or the job's deadline; says whether it has exited.
+    fn wait_for_news(&self, traffic: &Traffic<'_>) -> std::io::Result<bool> {
+        let exited = self.exited.as_fd();
+        let left = traffic.context.time_left().filter(|_| traffic.told.is_none());
+        // Poll counts in whole milliseconds; a little late is better than many times at once.
+        let at_most = left.map_or(LOOK_EVERY, |left| left + Duration::from_millis(1)).min(LOOK_EVERY);
+        self.poll(Some(exited), traffic.is_writing(), at_most)?;
+        let mut fds = [PollFd::new(exited, PollFlags::POLLIN)];
+        retry(|| poll(&mut fds, PollTimeout::ZERO))?;
+        Ok(fds[0].any().unwrap_or(false))
+    }
+
+    fn poll(
+        &self,
+        exited: Option<BorrowedFd<'_>>,
+        is_writing: bool,
+        at_most: Duration,
+    ) -> std::io::Result<()> {
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
+        fds.extend(exited.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        fds.extend(self.output.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        fds.extend(self.log.as_ref().map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLIN)));
+        let input = self.input.as_ref().filter(|_| is_writing);
+        fds.extend(input.map(|pipe| PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)));
+        let timeout = PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO);
+        retry(|| poll(&mut fds, timeout))
+    }
+
+    /// Moves what can be moved without waiting. A pipe that is done is dropped.
+    fn move_data(&mut self, traffic: &mut Traffic<'_>) {
+        if let Some(pipe) = &mut self.input {
+            let is_done = feed(pipe, &traffic.input, &mut traffic.written);
+            if is_done && traffic.closes {
+                self.input = None;
+            }
+        }
+        let (output, size, room) = (&mut traffic.output, &mut traffic.output_size, traffic.room);
+        let take_out = |bytes: &[u8]| {
+            *size += bytes.len();
+            let left = room.saturating_sub(output.len());
+            output.extend_from_slice(&bytes[..bytes.len().min(left)]);
+        };
+        if self.output.as_mut().is_some_and(|pipe| drain(pipe, take_out)) {
+            self.output = None;
+            traffic.hung_up_at = (!traffic.closes).then(Instant::now);
+        }
+        let (log, is_new) = (&mut traffic.log, &mut traffic.is_log_new);
+        let take_log = |bytes: &[u8]| {
+            *is_new = true;
+            log.extend_from_slice(bytes);
+            log.drain(..log.len().saturating_sub(KEEP_LOG));
+        };
+        if self.log.as_mut().is_some_and(|pipe| drain(pipe, take_log)) {
+            self.log = None;
+        }
+    }
+
+    /// Whether an idle process can take another job: it lives, and has not spoken without being asked. What
+    /// it printed meanwhile belongs to nobody.
+    pub(super) fn is_ready(&mut self) -> bool {
+        let mut has_spoken = false;
+        let is_closed = self.output.as_mut().is_none_or(|pipe| drain(pipe, |_| has_spoken = true));
+        if self.log.as_mut().is_some_and(|pipe| drain(pipe, |_| {})) {
+            self.log = None;
+        }
+        !is_closed && !has_spoken
+    }
+
+    /// Nothing more is asked of it: it may end by itself, soon.
+    pub(super) fn dismiss(&mut self) {
+        self.input = None;
+        self.output = None;
+    }
+}
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        if self.is_reaped {
+            return;
+        }
+        self.dismiss();
+        let exited = self.exited.as_fd();
+        let within = PollTimeout::try_from(LEAVE_WITHIN).unwrap_or(PollTimeout::ZERO);
+        let _ = retry(|| poll(&mut [PollFd::new(exited, PollFlags::POLLIN)], within));
+        self.signal(Signal::SIGKILL);
+        self.reap();
+    }
+}
+
+fn retry(mut call: impl FnMut() -> nix::Result<i32>) -> std::io::Result<()> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            result => return result.map(drop).map_err(Into::into),
+        }
+    }
+}
+
+/// Returns whether nothing is left to write, or nobody reads it.
+fn feed(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
+    while *written < input.len() {
+        match pipe.write(&input[*written..]) {
+            Ok(n) => *written += n,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(_) => *written = input.len(),
+        }
+    }
+    true
+}
+
+/// Takes at most a megabyte, so that a flood does not keep the supervisor from its clock.
+/// Returns whether the pipe has come to its end.
+fn drain(pipe: &mut File, mut take: impl FnMut(&[u8])) -> bool {
+    let mut buffer = [0; 16 * 1024];
+    for _ in 0..64 {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(n) => take(&buffer[..n]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() != ErrorKind::WouldBlock,
+        }
+    }
+    false
+}
+
+/// A thread that waits for the exit: the pipe closes, then the status can be had.
+fn watch_exit(pid: Pid) -> std::io::Result<(PipeReader, Receiver<WaitStatus>)> {
+    let (exited, open) = std::io::pipe()?;
+    let (tell, status) = sync_channel(1);
+    std::thread::Builder::new().name("rq-rs exit".to_owned()).stack_size(64 * 1024).spawn(move || {
+        let how = loop {
+            match await_exit(pid) {
+                Err(Errno::EINTR) => {}
+                Err(_) => break WaitStatus::StillAlive,
+                Ok(status) => break status,
+            }
+        };
+        let _ = tell.send(how);
+        drop(open);
+    })?;
+    Ok((exited, status))
+}
+
+/// Leaves the zombie, so that its process group cannot be anybody else's yet.
+#[cfg(target_os = "linux")]
+fn await_exit(pid: Pid) -> nix::Result<WaitStatus> {
+    use nix::sys::wait::{Id, WaitPidFlag, waitid};
+    waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn await_exit(pid: Pid) -> nix::Result<WaitStatus> {
+    nix::sys::wait::waitpid(pid, None)
+}
