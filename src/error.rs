@@ -164,7 +164,7 @@ impl Error {
             Error::NoWorker { .. } => "`rq-rs info` shows the names of workers".into(),
             Error::NameTaken { .. } => "choose another name, or leave it out for a random one".into(),
             Error::Stuck { .. } => {
-                "start it again; let handlers ask Context::is_canceled, or run them as programs with --exec"
+                "start it again with --isolate, or let handlers ask Context::is_canceled"
                     .into()
             }
             Error::BrokerLost { .. } => {

@@ -65,6 +65,10 @@ pub(crate) struct WorkerView {
     pub(crate) successful_job_count: u64,
     pub(crate) failed_job_count: u64,
     pub(crate) total_working_time: f64,
+    /// `threads` or `processes`; nothing of Python's workers.
+    pub(crate) runs_in: Option<String>,
+    /// Threads that run on past the time of their jobs.
+    pub(crate) stuck_threads: u64,
 }
 
 /// Looks at these queues, or at all when none is named.
@@ -157,6 +161,12 @@ fn look_at_workers(store: &Store) -> Result<Vec<WorkerView>> {
     Ok(workers)
 }
 
+/// Whether a worker runs its functions in `threads` or `processes`, if it says so.
+pub(crate) fn runs_in(store: &Store, worker: Option<&str>) -> Result<Option<String>> {
+    let Some(name) = worker else { return Ok(None) };
+    reply::text(store.ask(&Call::command("HGET").arg(store.keys.worker(name)).arg("runs_in"))?)
+}
+
 fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
     let text = |field: &str| fields.get(field).map(|value| String::from_utf8_lossy(value).into_owned());
     let number = |field: &str| text(field).and_then(|value| value.parse::<u64>().ok());
@@ -179,5 +189,7 @@ fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
         successful_job_count: number("successful_job_count").unwrap_or(0),
         failed_job_count: number("failed_job_count").unwrap_or(0),
         total_working_time: text("total_working_time").and_then(|value| value.parse().ok()).unwrap_or(0.0),
+        runs_in: text("runs_in"),
+        stuck_threads: number("stuck_threads").unwrap_or(0),
     }
 }

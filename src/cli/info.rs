@@ -186,7 +186,12 @@ fn draw_workers(workers: &[WorkerView]) -> String {
     };
     let heading =
         ["worker", "state", "queues", "host", ">pid", ">succeeded", ">failed", ">heartbeat", ">fetched"];
-    format!("{}\n{}", table(&heading, workers.iter().map(row).collect()), count(workers.len(), "worker"))
+    let stuck = workers.iter().filter(|worker| worker.stuck_threads > 0).map(|worker| {
+        let threads = count(usize::try_from(worker.stuck_threads).unwrap_or(usize::MAX), "thread");
+        format!("\n{}: {threads} past the time of their jobs; --isolate could end them", worker.name)
+    });
+    let drawn = table(&heading, workers.iter().map(row).collect());
+    format!("{drawn}\n{}{}", count(workers.len(), "worker"), stuck.collect::<String>())
 }
 
 fn draw_by_queue(shot: &Snapshot) -> String {

@@ -1,15 +1,17 @@
-//! `rq-rs job show|cancel|stop|delete ID…`
+//! `rq-rs job show|logs|cancel|stop|delete ID…`
 
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
+use super::logs;
 use super::output::{complain, count, moment, say, say_json, short};
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::{self, Job as Handle};
 use crate::job::{Record, Status};
+use crate::snapshot;
 use crate::store::Store;
 
 #[derive(Subcommand)]
@@ -21,6 +23,14 @@ pub(crate) enum Job {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Print what a job wrote: standard output and error of its work horse, standard error of its program; the last 64 KiB
+    Logs {
+        /// The job's id
+        id: String,
+        /// Go on until the job has ended
+        #[arg(short, long)]
+        follow: bool,
     },
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
     Cancel(Ids),
@@ -50,6 +60,7 @@ impl Job {
                 }
                 Ok(Exit::Done)
             }
+            Job::Logs { id, follow } => logs::run(&store, &id, follow),
             Job::Cancel(Ids { ids }) => each(&store, &ids, cancel),
             Job::Stop(Ids { ids }) => each(&store, &ids, stop),
             Job::Delete(Ids { ids }) => each(&store, &ids, delete),
@@ -90,7 +101,11 @@ fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
             )
         }
         Status::Started => {
-            format!("{id} canceled while it ran: its handler is told to stop, its result will be dropped")
+            let what = match snapshot::runs_in(store, job.worker_name.as_deref())?.as_deref() {
+                Some("processes") => "its process is ended",
+                _ => "its program is ended, or its thread told to stop",
+            };
+            format!("{id} canceled while it ran: {what} within seconds, its result will be dropped")
         }
         _ => format!("{id} canceled"),
     })
@@ -151,7 +166,7 @@ fn show(job: &Record) -> Result<(), Failure> {
     // The error of a program ends with its log.
     let log =
         job.log.as_deref().filter(|log| !job.exc_info.as_deref().is_some_and(|error| error.ends_with(log)));
-    for (name, text) in [("error", job.exc_info.as_deref()), ("standard error", log)] {
+    for (name, text) in [("error", job.exc_info.as_deref()), ("output", log)] {
         if let Some(text) = text {
             say(format_args!("{name}:"))?;
             for line in text.lines() {

@@ -9,6 +9,7 @@ mod exit;
 mod failed;
 mod info;
 mod job;
+mod logs;
 mod output;
 mod private_redis;
 mod requeue;
@@ -143,7 +144,7 @@ enum Command {
     Worker(worker::Worker),
     Enqueue(enqueue::Enqueue),
     Info(info::Info),
-    /// Look at one job, cancel it, delete it
+    /// Look at one job, cancel it, stop it, delete it
     Job {
         #[command(subcommand)]
         command: job::Job,

@@ -2,7 +2,7 @@
 //! one round trip, and never waits behind anything else.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,6 +34,7 @@ pub(crate) struct Board {
     successful: AtomicU64,
     failed: AtomicU64,
     working_micros: AtomicU64,
+    stuck_threads: AtomicUsize,
     healthy: Mutex<Option<String>>,
     shutdown: Mutex<Option<String>>,
     beats: Mutex<Beats>,
@@ -50,6 +51,7 @@ impl Board {
             ("hostname", hostname()),
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("concurrency", options.concurrency.to_string()),
+            ("runs_in", if options.is_isolated { "processes" } else { "threads" }.to_owned()),
             ("lease", options.lease().as_secs().to_string()),
         ];
         birth.extend(books);
@@ -59,6 +61,7 @@ impl Board {
             successful: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             working_micros: AtomicU64::new(0),
+            stuck_threads: AtomicUsize::new(0),
             healthy: Mutex::default(),
             beats: Mutex::new(Beats { good: Instant::now(), bad: None }),
             shutdown: Mutex::default(),
@@ -84,6 +87,11 @@ impl Board {
         counter.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.working_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// So many threads run on past the end of their jobs.
+    pub(crate) fn note_stuck(&self, threads: usize) {
+        self.stuck_threads.store(threads, Ordering::Relaxed);
     }
 
     /// The dispatcher has made a turn without trouble.
@@ -124,6 +132,7 @@ impl Board {
         fields.push(("successful_job_count", self.successful.load(Ordering::Relaxed).to_string()));
         fields.push(("failed_job_count", self.failed.load(Ordering::Relaxed).to_string()));
         fields.push(("total_working_time", seconds.to_string()));
+        fields.push(("stuck_threads", self.stuck_threads.load(Ordering::Relaxed).to_string()));
         fields
     }
 }
@@ -209,10 +218,11 @@ impl Heart {
     }
 
     /// What would be written, without the times.
-    fn told(&self) -> (&'static str, u64, u64) {
+    fn told(&self) -> (&'static str, u64, u64, usize) {
         let board = &self.board;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (*lock(&board.state), count(&board.successful), count(&board.failed))
+        let stuck = board.stuck_threads.load(Ordering::Relaxed);
+        (*lock(&board.state), count(&board.successful), count(&board.failed), stuck)
     }
 
     fn beat(&self) -> Result<()> {

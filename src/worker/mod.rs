@@ -18,7 +18,9 @@ mod dispatch;
 mod event;
 mod handlers;
 mod heartbeat;
+mod helper;
 mod message;
+mod options;
 mod outage;
 mod outbox;
 mod panics;
@@ -51,53 +53,11 @@ use crate::store::{Call, Store};
 use dispatch::Dispatcher;
 use event::Listener;
 use heartbeat::Board;
+use helper::{Helper, redis_thread};
 use message::Message;
-
-/// Longer durations mean the same, and do not fit into clocks.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
-pub(crate) struct Options {
-    pub(crate) queues: Vec<String>,
-    pub(crate) name: String,
-    pub(crate) concurrency: usize,
-    pub(crate) burst: bool,
-    pub(crate) max_jobs: Option<u64>,
-    pub(crate) max_idle_time: Option<Duration>,
-    pub(crate) result_ttl: Ttl,
-    pub(crate) max_result: usize,
-    pub(crate) worker_ttl: Duration,
-    lease: Option<Duration>,
-    pub(crate) recover_interval: Duration,
-    pub(crate) max_deliveries: u32,
-    pub(crate) kill_after: Duration,
-    pub(crate) is_isolated: bool,
-    pub(crate) horse_max_jobs: Option<u32>,
-    pub(crate) horse_memory: Option<u64>,
-    pub(crate) horse_recycle: Option<u64>,
-    pub(crate) broker_max_retries: u32,
-    pub(crate) grace: Option<Duration>,
-}
-
-impl Options {
-    /// Known once the worker runs, because the dialect has a say.
-    pub(crate) fn lease(&self) -> Duration {
-        self.lease.unwrap_or(LONGEST)
-    }
-}
-
-/// Where a worker runs its functions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Run {
-    /// In threads: quick, but a handler that is out of time can only be asked to stop, and a crash ends
-    /// the whole worker.
-    #[default]
-    Threads,
-    /// In work horses, processes of the same program: a timeout, a stop or a crash ends one job. See
-    /// [`Handlers::serve_if_horse`].
-    Processes,
-}
+use options::LONGEST;
+pub(crate) use options::Options;
+pub use options::Run;
 
 /// Runs jobs of one or more queues with the handlers it was given.
 ///
@@ -142,27 +102,7 @@ impl Worker {
         unique.retain(|name| seen.insert(name.clone()));
         Ok(Worker {
             store: Arc::clone(store),
-            options: Options {
-                queues: unique,
-                name: uuid::Uuid::new_v4().simple().to_string(),
-                concurrency: std::thread::available_parallelism().map_or(1, usize::from),
-                burst: false,
-                max_jobs: None,
-                max_idle_time: None,
-                result_ttl: Ttl::seconds(500),
-                max_result: 1024 * 1024,
-                worker_ttl: Duration::from_secs(420),
-                lease: None,
-                recover_interval: Duration::from_secs(15),
-                max_deliveries: 3,
-                kill_after: Duration::from_secs(5),
-                is_isolated: false,
-                horse_max_jobs: Some(1000),
-                horse_memory: None,
-                horse_recycle: None,
-                broker_max_retries: 100,
-                grace: None,
-            },
+            options: Options::new(unique),
             handlers: Handlers::default(),
             listener: Listener::default(),
             stopper: Stopper::default(),
@@ -424,49 +364,6 @@ fn check_worker_name(name: &str) -> Result<()> {
         format!("{name:?} cannot be a worker name"),
         "1 to 200 characters without space or slash",
     ))
-}
-
-/// How long the worker waits for its helpers at the end. A silent Redis must not hold it up.
-const END_WITHIN: Duration = Duration::from_secs(2);
-
-/// A helper thread, and how to hear that it has ended.
-struct Helper {
-    stop: mpsc::Sender<()>,
-    ended: mpsc::Receiver<()>,
-}
-
-impl Helper {
-    /// `body` runs until its receiver is cut off.
-    fn start(name: &str, body: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static) -> Self {
-        let (stop, stopped) = mpsc::channel();
-        let (tell, ended) = mpsc::channel();
-        redis_thread(name, move || {
-            body(&stopped);
-            drop(tell);
-        });
-        Helper { stop, ended }
-    }
-
-    fn stop(self) {
-        drop(self.stop);
-        let _ = self.ended.recv_timeout(END_WITHIN);
-    }
-}
-
-/// A thread that talks to Redis: no signal may interrupt it, because an interrupted read loses
-/// the reply, and with it perhaps a job.
-fn redis_thread<T: Send + 'static>(
-    name: &str,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> std::thread::JoinHandle<T> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            // Refused only for an invalid `how`, which the call does not take.
-            let _ = nix::sys::signal::SigSet::all().thread_block();
-            body()
-        })
-        .expect("the system has a thread left")
 }
 
 /// Commands that take a worker's record away when it ends.

@@ -162,13 +162,18 @@ impl Slots {
 
     /// Its thread runs on past its job's time. Returns whether a new thread may take its place.
     pub(crate) fn abandon(&mut self, retired: &Retired) -> bool {
-        if self.abandoned >= self.count * ABANDONED_PER_SLOT {
+        if self.abandoned >= self.most_abandoned() {
             return false;
         }
         self.abandoned += 1;
         self.release();
         retired.0.store(true, Ordering::Relaxed);
         true
+    }
+
+    /// How many threads may run on past the time of their jobs.
+    pub(crate) fn most_abandoned(&self) -> usize {
+        self.count * ABANDONED_PER_SLOT
     }
 
     /// A thread that was abandoned has come back, and ends.

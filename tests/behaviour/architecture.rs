@@ -94,7 +94,11 @@ fn each_kind_of_line_lives_in_its_room() {
         &["thread::spawn", "thread::Builder", "Command::new("],
         &["worker/", "cli/"],
     );
-    only_in("printing", &["println!", "eprintln!", "stdout()", "stderr()"], &["cli/"]);
+    only_in(
+        "printing",
+        &["println!", "eprintln!", "stdout()", "stderr()"],
+        &["cli/", "worker/processes/horse.rs"],
+    );
     only_in(
         "a decision about failure",
         &["ASKED_RETRIES", "policy_delay", "Steer::GiveUp, _"],

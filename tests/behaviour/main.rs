@@ -14,6 +14,7 @@ mod crash_points;
 mod dialects;
 mod examples;
 mod failing;
+mod isolation;
 mod jobs;
 mod ordering;
 mod outages;

@@ -74,7 +74,7 @@ fn how_a_program_ended_is_told_truly() {
     for (command, expected) in [
         ("sh -c 'exit 3'", "program exited with code 3"),
         ("sh -c 'kill -SEGV $$'", "program was killed by signal 11 SIGSEGV"),
-        ("sh -c 'kill -KILL $$'", "program was killed by signal 9 SIGKILL (out of memory, perhaps)"),
+        ("sh -c 'kill -KILL $$'", "program was killed by signal 9 SIGKILL (possible out-of-memory kill)"),
     ] {
         let job = run(&house, command, NewJob::new("program", ()));
         assert_eq!(error(&job), expected);

@@ -1,7 +1,7 @@
 //! What the loop says to Redis, and what comes of the answers. What is ready while an exchange is on its way
 //! goes with the next one, so batches grow with the load.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -16,10 +16,6 @@ use crate::worker::wire::WIRES;
 /// From so many slots on, Redis works for some of them while the jobs of the others run: jobs are claimed
 /// for half of them at a time, and a second exchange is sent after the first one.
 const PIPELINED: usize = 16;
-
-/// Of jobs that take no longer than this some are claimed ahead, so that a slot which ends one has the next
-/// at once. A longer one would make those wait that another worker could begin.
-const SHORT: Duration = Duration::from_millis(10);
 
 /// What is on its way to Redis, or its answer back.
 pub(super) struct Flight {
@@ -37,7 +33,7 @@ pub(super) struct Flight {
 }
 
 impl Dispatcher {
-    fn is_pipelined(&self) -> bool {
+    pub(super) fn is_pipelined(&self) -> bool {
         self.house.options.concurrency >= PIPELINED
     }
 
@@ -72,11 +68,6 @@ impl Dispatcher {
             _ if !self.may_send_another() => None,
             _ => Some(self.worthwhile().saturating_sub(self.outbox.endings.len()).max(1)),
         }
-    }
-
-    /// How many jobs may wait for a slot.
-    fn ahead(&self) -> usize {
-        if self.is_pipelined() && self.pace <= SHORT { self.house.options.concurrency } else { 0 }
     }
 
     /// How many jobs to ask for.

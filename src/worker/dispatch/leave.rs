@@ -48,6 +48,7 @@ impl Dispatcher {
     pub(super) fn leave_thread(&mut self, ticket: u64, held: Held, outcome: Outcome, is_replaced: bool) {
         let is_replaced = is_replaced && self.slots.abandon(&held.thread);
         self.late.insert(ticket, is_replaced);
+        self.house.board.note_stuck(self.late.len());
         self.conclude(held.running, outcome);
     }
 
@@ -55,10 +56,17 @@ impl Dispatcher {
         let record = &held.running.record;
         let handler = record.handler.as_deref().unwrap_or("the job");
         let allowed = held.running.timeout().unwrap_or_default();
+        let (others, most) = (self.late.len(), self.slots.most_abandoned());
+        let advice = match others >= self.house.options.concurrency {
+            true => format!(
+                "; with {most} the worker runs out of slots and ends: run handlers in processes (--isolate), \
+                 or let them ask Context::is_canceled"
+            ),
+            false => String::new(),
+        };
         self.tell(Event::Warning(format!(
-            "{}: the thread of {handler} runs on past its time, as {} others do",
+            "{}: the thread of {handler} runs on past its time, as {others} others do{advice}",
             record.id,
-            self.slots.abandoned()
         )));
         Outcome::TimedOut { error: time_over(handler, allowed) }
     }

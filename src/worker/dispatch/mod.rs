@@ -2,6 +2,7 @@
 //! wants it to stop), decides, and sends in one round trip all that is due: finishes, and a claim
 //! for the slots that are free. Nothing else moves jobs.
 
+mod ahead;
 mod exchange;
 mod leave;
 mod orders;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use self::ahead::{UNKNOWN_PACE, WAITS_AT_MOST};
 use self::exchange::Flight;
 use self::leave::UNBLOCK_EVERY;
 use crate::dialect::QueueKeys;
@@ -39,10 +41,6 @@ use crate::worker::watch::Watchers;
 use crate::worker::wire::Wires;
 
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
-/// How long a job that was claimed ahead may wait for a slot before it goes back to its queue.
-const WAITS_AT_MOST: Duration = Duration::from_millis(20);
-/// Before any job has ended: as if they took long.
-const UNKNOWN_PACE: Duration = Duration::from_secs(1);
 
 /// What all of a worker's rooms share.
 pub(crate) struct House {
@@ -295,27 +293,17 @@ impl Dispatcher {
                 };
                 self.conclude(held.running, outcome);
             }
-            None => match self.late.remove(&ticket) {
-                Some(false) => self.slots.release(),
-                _ => self.slots.came_back(),
-            },
+            None => {
+                match self.late.remove(&ticket) {
+                    Some(false) => self.slots.release(),
+                    _ => self.slots.came_back(),
+                }
+                self.house.board.note_stuck(self.late.len());
+            }
         }
     }
 
     // ---- decide ----
-
-    /// Jobs were claimed ahead of free slots, and then the slots were not free soon: other workers may be.
-    fn give_back_what_waits(&mut self) {
-        if !self.slots.is_ahead() {
-            return;
-        }
-        let back = self.slots.take_back(WAITS_AT_MOST);
-        if back.is_empty() {
-            return;
-        }
-        back.into_iter().for_each(|ticket| self.hear_end(ticket, Outcome::Interrupted));
-        self.pace = UNKNOWN_PACE;
-    }
 
     /// The one way out of a run.
     fn conclude(&mut self, running: Running, outcome: Outcome) {
@@ -324,7 +312,7 @@ impl Dispatcher {
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let result_ttl = options.result_ttl;
         let ending = finish::end(running, verdict, result_ttl, self.house.store.facts, Utc::now());
-        self.pace = (self.pace * 7 + ending.took) / 8;
+        self.note_pace(ending.took);
         self.outbox.endings.push(ending);
     }
 

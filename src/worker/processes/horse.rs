@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::signal::{SigSet, Signal, killpg};
 use serde::de::DeserializeOwned;
@@ -32,6 +32,8 @@ const HORSE: &str = "RQ_RS_HORSE";
 /// More than any frame that is meant: an answer, a log, a meta.
 const FRAME_OVERHEAD: usize = 1024 * 1024;
 const LENGTH: usize = 4;
+/// How often a horse looks whether its socket is still its own; that the worker is gone it hears at once.
+const LOOK_EVERY: u16 = 1000;
 
 /// A program that has asked whether it is a horse can be started as one.
 static CAN_BE_HORSE: AtomicBool = AtomicBool::new(false);
@@ -201,9 +203,14 @@ fn end_with_worker(socket: File) -> std::io::Result<()> {
         loop {
             // No events are asked for: only that the other end is gone is told.
             let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
-            let told = poll(&mut fds, PollTimeout::NONE);
-            if told.is_ok() && fds[0].revents().is_some_and(|events| !events.is_empty()) {
-                let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);
+            let told = poll(&mut fds, LOOK_EVERY);
+            match fds[0].revents() {
+                // Whoever waits for a socket keeps it open: the worker hears only now that a handler closed it.
+                Some(events) if events.contains(PollFlags::POLLNVAL) => return std::mem::forget(socket),
+                Some(events) if told.is_ok() && !events.is_empty() => {
+                    let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);
+                }
+                _ => {}
             }
         }
     })?;

@@ -1,0 +1,46 @@
+// Runs JavaScript functions for an rq-rs worker:
+//
+//     rq-rs worker --exec-server '*=node handler.mjs ./tasks.mjs'
+//
+// A job names an exported function, as in `resize`, or a path of names, as in `images.resize`. It is called with
+// the job's arguments; keyword arguments, if there are any, come last as one object. A promise is awaited. What
+// it throws fails the job; an error with a number `retryIn` asks for another try in so many seconds. What it
+// prints is kept with the job (`rq-rs job logs ID`).
+//
+// One line of JSON comes in for each job, one goes out: {"ok": …} or {"error": …, "retry_in": …}.
+
+import { Console } from "node:console";
+import { createInterface } from "node:readline";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const file = process.argv[2];
+if (!file) {
+  console.error("usage: node handler.mjs TASKS.mjs");
+  process.exit(2);
+}
+// Standard output is for the answers.
+globalThis.console = new Console(process.stderr, process.stderr);
+const tasks = await import(pathToFileURL(resolve(file)));
+
+function find(path) {
+  const found = path.split(".").reduce((part, name) => part?.[name], tasks);
+  if (typeof found !== "function") throw new Error(`${file} exports no function ${path}`);
+  return found;
+}
+
+async function run(job) {
+  const keywords = Object.keys(job.kwargs).length ? [job.kwargs] : [];
+  return (await find(job.handler)(...job.args, ...keywords)) ?? null;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let answer;
+  try {
+    answer = JSON.stringify({ ok: await run(JSON.parse(line)) });
+  } catch (error) {
+    const text = error instanceof Error ? error.stack : String(error);
+    answer = JSON.stringify({ error: text, retry_in: error?.retryIn });
+  }
+  process.stdout.write(answer + "\n");
+}

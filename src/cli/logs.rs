@@ -1,0 +1,76 @@
+//! `rq-rs job logs ID`: what a job wrote for people.
+
+use std::borrow::Cow;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::exit::{Exit, Failure};
+use super::output::note;
+use crate::handle::Job;
+use crate::store::Store;
+
+/// How often it is looked for more; a worker saves once a second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How much of the text before must come again, to know where the new one goes on.
+const OVERLAP: usize = 200;
+
+pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Failure> {
+    let mut job = Job::fetch(store, id)?;
+    let mut shown = String::new();
+    loop {
+        let text = job.log.clone().unwrap_or_default();
+        write(news(&shown, &text))?;
+        shown = text;
+        if !follow || job.status.has_ended() {
+            break;
+        }
+        std::thread::sleep(LOOK_EVERY);
+        job.refresh()?;
+    }
+    if !shown.is_empty() && !shown.ends_with('\n') {
+        write("\n")?;
+    } else if shown.is_empty() {
+        note(format_args!("{id} has written nothing that was kept"));
+    }
+    Ok(Exit::Done)
+}
+
+/// What jobs write must not steer the terminal.
+fn write(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let is_odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let text = match out.is_terminal() && text.contains(is_odd) {
+        true => Cow::Owned(text.replace(is_odd, "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    };
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(format!("cannot write: {error}"), "is the disk full?".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is new in the text, of which only the last 64 KiB are kept.
+fn news<'a>(before: &str, now: &'a str) -> &'a str {
+    if let Some(rest) = now.strip_prefix(before) {
+        return rest;
+    }
+    let end = &before[before.floor_char_boundary(before.len().saturating_sub(OVERLAP))..];
+    now.rfind(end).map_or(now, |at| &now[at + end.len()..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::news;
+
+    #[test]
+    fn only_what_is_new_is_shown() {
+        assert_eq!(news("", "one\n"), "one\n");
+        assert_eq!(news("one\n", "one\ntwo\n"), "two\n");
+        let long: String = (0..100).map(|n| format!("line {n}\n")).collect();
+        assert_eq!(news(&long, &format!("{}line 100\n", &long[300..])), "line 100\n");
+        assert_eq!(news("of another run\n", "begins anew\n"), "begins anew\n");
+    }
+}

@@ -1,0 +1,75 @@
+//! How a worker works.
+
+use std::time::Duration;
+
+use crate::job::Ttl;
+
+/// Longer durations mean the same, and do not fit into clocks.
+pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
+pub(crate) struct Options {
+    pub(crate) queues: Vec<String>,
+    pub(crate) name: String,
+    pub(crate) concurrency: usize,
+    pub(crate) burst: bool,
+    pub(crate) max_jobs: Option<u64>,
+    pub(crate) max_idle_time: Option<Duration>,
+    pub(crate) result_ttl: Ttl,
+    pub(crate) max_result: usize,
+    pub(crate) worker_ttl: Duration,
+    pub(super) lease: Option<Duration>,
+    pub(crate) recover_interval: Duration,
+    pub(crate) max_deliveries: u32,
+    pub(crate) kill_after: Duration,
+    pub(crate) is_isolated: bool,
+    pub(crate) horse_max_jobs: Option<u32>,
+    pub(crate) horse_memory: Option<u64>,
+    pub(crate) horse_recycle: Option<u64>,
+    pub(crate) broker_max_retries: u32,
+    pub(crate) grace: Option<Duration>,
+}
+
+impl Options {
+    pub(super) fn new(queues: Vec<String>) -> Self {
+        Options {
+            queues,
+            name: uuid::Uuid::new_v4().simple().to_string(),
+            concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+            burst: false,
+            max_jobs: None,
+            max_idle_time: None,
+            result_ttl: Ttl::seconds(500),
+            max_result: 1024 * 1024,
+            worker_ttl: Duration::from_secs(420),
+            lease: None,
+            recover_interval: Duration::from_secs(15),
+            max_deliveries: 3,
+            kill_after: Duration::from_secs(5),
+            is_isolated: false,
+            horse_max_jobs: Some(1000),
+            horse_memory: None,
+            horse_recycle: None,
+            broker_max_retries: 100,
+            grace: None,
+        }
+    }
+
+    /// Known once the worker runs, because the dialect has a say.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease.unwrap_or(LONGEST)
+    }
+}
+
+/// Where a worker runs its functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Run {
+    /// In threads: quick, but a handler that is out of time can only be asked to stop, and a crash ends
+    /// the whole worker.
+    #[default]
+    Threads,
+    /// In work horses, processes of the same program: a timeout, a stop or a crash ends one job. See
+    /// [`Handlers::serve_if_horse`].
+    Processes,
+}

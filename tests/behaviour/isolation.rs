@@ -1,0 +1,392 @@
+//! Work horses: whatever a handler does, it costs its own job only.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use rq_rs::{Context, Error, Handlers, NewJob, Retry, Run, Status};
+use serde_json::{Value, json};
+
+use crate::support::{House, PATIENCE, Process, eventually};
+
+/// The application in `tests/misbehaving`.
+fn misbehaving() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "misbehaving"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success());
+        Path::new(env!("CARGO_BIN_EXE_rq-rs")).with_file_name("examples").join("misbehaving")
+    })
+}
+
+fn start(house: &House, words: &[&str]) -> Process {
+    let mut command = Command::new(misbehaving());
+    command.args(["worker", "--isolate"]).args(words);
+    if !words.contains(&"-c") {
+        command.args(["-c", "1"]);
+    }
+    Process::spawn(command, &house.environment())
+}
+
+/// Runs all that waits.
+fn drain(house: &House, words: &[&str]) {
+    start(house, &[&["--burst"], words].concat()).finish("").ok();
+}
+
+/// Runs one job, and returns what is known of it afterwards.
+fn run(house: &House, words: &[&str], job: NewJob) -> rq_rs::Job {
+    let queue = house.queue("default");
+    let id = queue.enqueue_job(job).unwrap().id().to_owned();
+    drain(house, words);
+    queue.job(&id).unwrap()
+}
+
+fn is_alive(pid: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !state.is_empty() && !state.contains(") Z ")
+}
+
+/// What a handler writes into a file, when it is there.
+fn written(file: &Path) -> String {
+    eventually("the handler has begun", || std::fs::read_to_string(file).is_ok_and(|text| !text.is_empty()));
+    std::fs::read_to_string(file).unwrap()
+}
+
+#[test]
+fn a_crash_ends_one_job_with_its_true_reason_and_the_next_one_runs() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let cases = [
+        ("abort", json!([]), "abort was killed by signal 6 SIGABRT"),
+        ("signal", json!([11]), "signal was killed by signal 11 SIGSEGV"),
+        ("signal", json!([9]), "signal was killed by signal 9 SIGKILL (possible out-of-memory kill)"),
+        ("exit", json!([0]), "exit exited with code 0 in the middle of the job"),
+        ("exit", json!([3]), "exit exited with code 3 in the middle of the job"),
+        ("exit", json!([75]), "exit exited with code 75 in the middle of the job"),
+        (
+            "devour",
+            json!([]),
+            "devour was killed by signal 6 SIGABRT (out of memory: a work horse may use 300 MiB): memory allocation of",
+        ),
+        (
+            "close everything",
+            json!([]),
+            "close everything closed its connection to the worker, and was killed",
+        ),
+        ("panic", json!([]), "panic panicked at tests/misbehaving/main.rs"),
+        ("large", json!([2_000_000]), "the result of large is 2000002 bytes, over the limit of 1048576"),
+        ("give up", json!([]), "give up failed: no"),
+        ("nobody", json!([]), "this worker has no handler named \"nobody\""),
+    ];
+    let mut ids = Vec::new();
+    for (handler, args, _) in &cases {
+        let args = args.as_array().unwrap();
+        let job = match args.first() {
+            Some(one) => NewJob::new(*handler, one),
+            None => NewJob::new(*handler, ()),
+        };
+        ids.push(queue.enqueue_job(job).unwrap().id().to_owned());
+        ids.push(queue.enqueue("add", (1, 2)).unwrap().id().to_owned());
+    }
+    drain(&house, &["--horse-memory", "300M"]);
+    for (pair, (handler, _, reason)) in ids.chunks(2).zip(&cases) {
+        let job = queue.job(&pair[0]).unwrap();
+        let error = job.exc_info.as_deref().unwrap_or_default();
+        assert!(error.starts_with(reason), "{handler}: {error}");
+        assert_eq!(queue.job(&pair[1]).unwrap().returned(), Ok(3), "after {handler}");
+    }
+}
+
+#[test]
+fn a_crash_is_tried_again_where_the_job_says_so() {
+    let house = House::new();
+    let job = NewJob::new("abort", ()).retry(Retry::every(Duration::ZERO, 2));
+    let job = run(&house, &[], job);
+    assert_eq!((job.status, job.number_of_retries), (Status::Failed, 2));
+    let job = run(&house, &[], NewJob::new("later", ()));
+    assert_eq!(job.status, Status::Scheduled);
+}
+
+#[test]
+fn a_deadline_ends_the_whole_process_group_and_the_slot_goes_on() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let pids = folder.path().join("pids");
+    let hang = NewJob::new("fork and hang", pids.to_str().unwrap()).timeout(Duration::from_secs(1));
+    let spin = NewJob::new("spin", ()).timeout(Duration::from_secs(1));
+    let stubborn = NewJob::new("stubborn", ()).timeout(Duration::from_secs(1));
+    let ids = [hang, spin, stubborn].map(|job| queue.enqueue_job(job).unwrap().id().to_owned());
+    let next = queue.enqueue("add", (1, 2)).unwrap();
+    drain(&house, &["--kill-after", "1s"]);
+    let jobs = ids.map(|id| queue.job(&id).unwrap());
+    let reasons = jobs.each_ref().map(|job| job.exc_info.as_deref().unwrap());
+    assert_eq!(
+        reasons,
+        [
+            "fork and hang timed out after 1 s",
+            "spin timed out after 1 s",
+            "stubborn timed out after 1 s, ignored TERM and was killed 1 s later",
+        ]
+    );
+    for (job, allowed) in jobs.iter().zip([1.0, 1.0, 2.0]) {
+        let took = (job.ended_at.unwrap() - job.started_at.unwrap()).as_seconds_f64();
+        assert!((allowed..allowed + 1.0).contains(&took), "{took} s");
+    }
+    for pid in written(&pids).split(' ') {
+        eventually("it is gone", || !is_alive(pid));
+    }
+    assert_eq!(next.wait::<i64>(Duration::ZERO), Ok(3));
+}
+
+#[test]
+fn one_horse_runs_many_jobs_until_it_has_had_its_time() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let pids = |words: &[&str], jobs: usize| {
+        let ids = queue.enqueue_many((0..jobs).map(|_| NewJob::new("pid", ()))).unwrap().ids;
+        drain(&house, words);
+        let mut pids: Vec<u32> = ids.iter().map(|id| queue.job(id).unwrap().returned().unwrap()).collect();
+        pids.dedup();
+        pids.len()
+    };
+    assert_eq!(pids(&[], 20), 1);
+    assert_eq!(pids(&["--horse-max-jobs", "5"], 20), 4);
+    assert_eq!(pids(&["--horse-recycle", "1M"], 5), 5);
+    assert_eq!(pids(&["--horse-recycle", "1G"], 5), 1);
+}
+
+#[test]
+fn a_horse_learns_nothing_of_redis() {
+    let house = House::new();
+    let job = run(&house, &[], NewJob::new("environment", ()));
+    let text = job.returned::<Value>().unwrap().to_string();
+    assert!(text.contains("rq-rs horse of ") && text.contains("PATH="), "{text}");
+    for word in ["REDIS", "unix://", "redis", ".sock"] {
+        let path = std::env::var("PATH").unwrap_or_default();
+        assert!(path.contains(word) || !text.contains(word), "{word} in {text}");
+    }
+}
+
+#[test]
+fn what_a_job_prints_is_kept_the_last_64_kib_of_it() {
+    let house = House::new();
+    let job = run(&house, &[], NewJob::new("shout", 100_000_000));
+    assert_eq!(job.returned(), Ok(100_000_000));
+    let log = job.log.as_deref().unwrap();
+    assert!(log.ends_with("xxx\nthe end") && log.len() <= 64 * 1024 && log.len() > 60_000, "{}", log.len());
+    let job = run(&house, &[], NewJob::new("add", (1, 2)));
+    assert_eq!(job.log, None, "the next job has a log of its own");
+    let job = run(&house, &[], NewJob::new("say", (3, "no more")));
+    assert_eq!(house.rq(&["job", "logs", job.id()]).ok(), "line 0\nline 1\nline 2");
+    assert!(house.rq(&["job", "logs", "nobody"]).fails(1).contains("no job with id nobody"));
+}
+
+#[test]
+fn the_log_of_a_running_job_can_be_followed() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = queue.enqueue("say", (600, "go")).unwrap();
+    let worker = start(&house, &["--burst"]);
+    eventually("it has begun", || queue.job(job.id()).unwrap().log.is_some());
+    let followed = house.rq(&["job", "logs", "-f", job.id()]).ok();
+    let expected: Vec<String> = (0..600).map(|n| format!("line {n}")).collect();
+    assert_eq!(followed.lines().collect::<Vec<_>>(), expected);
+    worker.finish("").ok();
+}
+
+#[test]
+fn a_running_job_is_stopped_canceled_or_killed_with_its_process() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let mut worker = start(&house, &["--name", "stable"]);
+    let begin = |name: &str| {
+        let file = folder.path().join(name);
+        let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
+        (job.id().to_owned(), written(&file))
+    };
+    let gone = |pids: &str| pids.split(' ').for_each(|pid| eventually("it is gone", || !is_alive(pid)));
+
+    let (stopped, pids) = begin("stopped");
+    house.rq(&["job", "stop", &stopped]).ok();
+    worker.says("stopped by user");
+    gone(&pids);
+    let job = queue.job(&stopped).unwrap();
+    assert_eq!((job.status, house.places("default", &stopped)), (Status::Stopped, vec!["failed"]));
+
+    let (canceled, pids) = begin("canceled");
+    let said = house.rq(&["job", "cancel", &canceled]).ok();
+    assert!(said.contains("its process is ended"), "{said}");
+    gone(&pids);
+    assert_eq!(house.places("default", &canceled), ["canceled"]);
+
+    let (killed, pids) = begin("killed");
+    house.rq(&["kill-horse", "stable"]).ok();
+    worker.says("kill-horse");
+    gone(&pids);
+    assert_eq!(queue.job(&killed).unwrap().status, Status::Failed);
+    let next = queue.enqueue("add", (1, 2)).unwrap();
+    assert_eq!(next.wait::<i64>(PATIENCE), Ok(3));
+}
+
+#[test]
+fn a_worker_that_has_to_leave_ends_its_horse_and_puts_the_job_back() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pids");
+    let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
+    let worker = start(&house, &["--grace", "0.2s"]);
+    let pids = written(&file);
+    worker.signal("TERM");
+    assert_eq!(worker.finish("").code, Some(4));
+    pids.split(' ').for_each(|pid| assert!(!is_alive(pid)));
+    let job = queue.job(job.id()).unwrap();
+    assert_eq!((job.status, house.places("default", job.id())), (Status::Queued, vec!["queue"]));
+    assert_eq!(job.deliveries, 0);
+}
+
+#[test]
+fn a_worker_that_is_killed_leaves_no_process_behind() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let in_folder = |name: &str| folder.path().join(name).display().to_string();
+    let program = format!("sh -c 'sleep 1000 & echo $$ $! > {}; wait'", in_folder("program"));
+    let server = format!("sh -c 'setsid sleep 1000 & echo $$ $! > {}; read job; wait'", in_folder("server"));
+    let exec = format!("program={program}");
+    let exec_server = format!("server={server}");
+    let worker = start(&house, &["-c", "4", "--exec", &exec, "--exec-server", &exec_server]);
+    queue.enqueue("fork and hang", in_folder("horse")).unwrap();
+    queue.enqueue("program", ()).unwrap();
+    queue.enqueue("server", ()).unwrap();
+    // One that is idle.
+    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
+    let pids: Vec<String> = ["horse", "program", "server"]
+        .iter()
+        .flat_map(|name| {
+            written(Path::new(&in_folder(name))).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(pids.iter().all(|pid| is_alive(pid)) && pids.len() == 6, "{pids:?}");
+    let children = format!("ppid={}", worker.pid());
+    let of_worker = |name: &str| -> Vec<String> {
+        let listed = Command::new("ps").args(["-o", "pid=", "--ppid", &worker.pid()]).output().unwrap();
+        let text = String::from_utf8(listed.stdout).unwrap();
+        assert!(!name.is_empty());
+        text.split_whitespace().map(str::to_owned).collect()
+    };
+    let all = of_worker(&children);
+    assert!(all.len() >= 5, "two horses, a program, a server and the keeper: {all:?}");
+    worker.signal("KILL");
+    for pid in pids.iter().chain(&all) {
+        eventually(&format!("{pid} is gone"), || !is_alive(pid));
+    }
+}
+
+#[test]
+fn the_terminal_does_not_reach_the_horses() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let worker = start(&house, &[]);
+    let horse: u32 = queue.enqueue("pid", ()).unwrap().wait(PATIENCE).unwrap();
+    let group = |pid: &str| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap().to_owned()
+    };
+    assert_eq!(group(&horse.to_string()), horse.to_string());
+    assert_ne!(group(&worker.pid()), horse.to_string());
+}
+
+#[test]
+fn a_thousand_crashes_leak_nothing() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let worker = start(&house, &["-q", "-c", "2"]);
+    let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", worker.pid())).unwrap().count();
+    let crash = |jobs: usize| {
+        queue
+            .enqueue_many((0..jobs).map(|n| match n % 3 {
+                0 => NewJob::new("signal", 9),
+                1 => NewJob::new("exit", 0),
+                _ => NewJob::new("fork", ()),
+            }))
+            .unwrap();
+        let last = queue.enqueue("add", (1, 2)).unwrap();
+        assert_eq!(last.wait::<i64>(PATIENCE * 4), Ok(3));
+    };
+    crash(50);
+    eventually("it is idle", || house.redis::<usize>(&["ZCARD", &house.key("wip:default")]) == 0);
+    let before = (count("fd"), count("task"));
+    crash(1000);
+    eventually("nothing has leaked", || count("fd") <= before.0 + 2 && count("task") <= before.1 + 2);
+}
+
+#[test]
+fn a_worker_whose_program_was_replaced_starts_horses_of_the_old_one() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    std::fs::copy(misbehaving(), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["worker", "--isolate", "--horse-max-jobs", "1", "-c", "1"]);
+    let _worker = Process::spawn(command, &house.environment());
+    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, "not a program").unwrap();
+    assert_eq!(queue.enqueue("add", (3, 4)).unwrap().wait::<i64>(PATIENCE), Ok(7));
+}
+
+#[test]
+fn what_a_handler_saves_in_a_horse_is_saved() {
+    let house = House::new();
+    let job = run(&house, &[], NewJob::new("save", 7));
+    assert_eq!((job.meta.get("n"), job.returned()), (Some(&json!(7)), Ok(7)));
+}
+
+#[test]
+fn a_program_that_does_not_ask_whether_it_is_a_horse_cannot_have_any() {
+    let house = House::new();
+    let worker = house.worker(&["default"]).isolate(Run::Processes);
+    match worker.run() {
+        Err(error @ Error::Invalid { .. }) => {
+            assert!(error.hint().unwrap().contains("serve_if_horse"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let none = Handlers::new().handler("add", |_: &Context, (a, b): (i64, i64)| Ok(a + b));
+    assert_eq!(house.worker(&["default"]).handlers(none).burst(true).run().unwrap().finished, 0);
+    for (option, value) in [("--horse-memory", "lots"), ("--horse-memory", "0"), ("--kill-after", "soon")] {
+        house.rq(&["worker", "--exec", "x=true", option, value]).fails(2);
+    }
+}
+
+#[test]
+fn threads_that_run_on_are_counted_and_told_of() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let mut command = Command::new(misbehaving());
+    command.args(["worker", "-c", "1", "--name", "patient"]);
+    let mut worker = Process::spawn(command, &house.environment());
+    for _ in 0..2 {
+        queue.enqueue_job(NewJob::new("hang", ()).timeout(Duration::from_secs(1))).unwrap();
+    }
+    worker.says("as 0 others do");
+    let warned = worker.says("as 1 others do");
+    assert!(
+        warned.contains("with 4 the worker runs out of slots") && warned.contains("--isolate"),
+        "{warned}"
+    );
+    let since = Instant::now();
+    eventually("info counts them", || house.rq(&["info"]).ok().contains("patient: 2 threads past the time"));
+    let shot = house.rq(&["info", "--json"]).json();
+    assert_eq!(shot["workers"][0]["stuck_threads"], 2, "{:?} {shot}", since.elapsed());
+    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
+}
