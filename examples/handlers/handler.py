@@ -74,8 +74,16 @@ def answer(job):
     try:
         # A result that cannot be written is the job's fault too.
         return json.dumps(run(job))
-    except Exception:
-        return json.dumps({"error": traceback.format_exc().rstrip()})
+    except Exception as error:
+        return json.dumps({"error": told(error)})
+
+
+def told(error):
+    """The traceback, from the job's own code on."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
 
 
 def main():

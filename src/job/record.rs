@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data};
+use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data, serializer_of};
 #[cfg(feature = "worker")]
 use super::pieces::take;
 use super::pieces::{is_piece, join};
@@ -121,7 +121,7 @@ impl Record {
         let call = reader.call();
         let description = reader.text("description").filter(|text| !text.is_empty());
         let described = description.or_else(|| call.as_ref().map(Call::describe)).unwrap_or_default();
-        let serializer = call.as_ref().map(|call| call.serializer).unwrap_or_default();
+        let serializer = call.as_ref().map_or_else(|| reader.serializer(), |call| call.serializer);
         let (handler, args, kwargs, exact) = match call {
             Some(call) => (Some(call.handler), call.args, call.kwargs, call.exact),
             None => (None, Vec::new(), Map::new(), None),
@@ -321,6 +321,12 @@ impl Reader<'_> {
             Some(Err(reason)) => self.problem("data", &reason),
             None => self.problem("data", "missing"),
         }
+    }
+
+    /// Of a payload that cannot be read here.
+    fn serializer(&self) -> Serializer {
+        let data = (self.whose != Whose::Recovery).then(|| join(self.fields)).flatten();
+        data.map(|data| serializer_of(&data)).unwrap_or_default()
     }
 
     fn status(&mut self) -> Status {

@@ -24,5 +24,6 @@ mod records;
 mod recovering;
 mod regressions;
 mod requeueing;
+mod servers;
 mod signals;
 mod worker_life;

@@ -2,7 +2,8 @@
 //! while jobs run. A checker that knows nothing of rq-rs but its keys says whether anything was lost.
 //!
 //! `just chaos` is the long run; without `RQ_CHAOS=full` it is a short one. `RQ_CHAOS_SEED` repeats one.
-//! Both dialects have their turn, unless `RQ_RS_DIALECT` names one.
+//! Both dialects have their turn, unless `RQ_RS_DIALECT` names one; and work horses, unless `RQ_CHAOS_RUN` says
+//! `threads` or `processes`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -68,21 +69,22 @@ pub(crate) const PREFIX: &str = "chaos";
 const STANDSTILL: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
+    let handlers = worker::handlers();
     if std::env::args().nth(1).as_deref() == Some(worker::WORD) {
-        return worker::main();
+        return worker::main(handlers);
     }
-    let Ok(dialect) = std::env::var("RQ_RS_DIALECT") else {
-        return in_each_dialect();
+    let (Ok(dialect), Ok(place)) = (std::env::var("RQ_RS_DIALECT"), std::env::var("RQ_CHAOS_RUN")) else {
+        return in_each_way();
     };
     let is_full = std::env::var("RQ_CHAOS").is_ok_and(|value| value == "full");
     let plan = if is_full { FULL } else { SHORT };
     let seed = std::env::var("RQ_CHAOS_SEED").ok().and_then(|text| text.parse().ok());
     let seed = seed.unwrap_or_else(|| fastrand::u64(0..1_000_000));
     println!(
-        "chaos: dialect {dialect}, seed {seed}, {} jobs (RQ_CHAOS_SEED={seed} repeats the plan of it)",
+        "chaos: dialect {dialect}, {place}, seed {seed}, {} jobs (RQ_CHAOS_SEED={seed} repeats the plan of it)",
         plan.jobs
     );
-    let problems = run(&plan, seed);
+    let problems = run(&plan, seed, &place);
     println!("{} passed, {} failed", u8::from(problems.is_empty()), u8::from(!problems.is_empty()));
     for problem in &problems {
         println!("chaos: seed {seed}: {problem}");
@@ -91,21 +93,31 @@ fn main() -> ExitCode {
 }
 
 /// The library reads the variable itself, in the workers too.
-fn in_each_dialect() -> ExitCode {
-    let fails = |dialect: &str| {
-        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-        !again.env("RQ_RS_DIALECT", dialect).status().unwrap().success()
+fn in_each_way() -> ExitCode {
+    let asked = |name: &str, all: &[&'static str]| match std::env::var(name) {
+        Ok(one) => vec![one],
+        Err(_) => all.iter().map(ToString::to_string).collect(),
     };
-    ExitCode::from(u8::from(["native", "rq"].map(fails).contains(&true)))
+    let mut has_failed = false;
+    for place in asked("RQ_CHAOS_RUN", &["threads", "processes"]) {
+        for dialect in asked("RQ_RS_DIALECT", &["native", "rq"]) {
+            let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+            again.env("RQ_RS_DIALECT", dialect).env("RQ_CHAOS_RUN", &place);
+            has_failed |= !again.status().unwrap().success();
+        }
+    }
+    ExitCode::from(u8::from(has_failed))
 }
 
-fn run(plan: &Plan, seed: u64) -> Vec<String> {
+fn run(plan: &Plan, seed: u64, place: &str) -> Vec<String> {
     let started = Instant::now();
     let slots = worker::SLOTS[seed as usize % worker::SLOTS.len()];
+    // Three workers with 40 processes each are too much for a small machine.
+    let slots = if place == "processes" { worker::SLOTS[0] } else { slots };
     let redis = Arc::new(RedisServer::start(&["--appendonly", "yes", "--appendfsync", "always"]));
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
-    let fleet = Arc::new(worker::Fleet::start(&redis.url(), &ledger, slots));
+    let fleet = Arc::new(worker::Fleet::start(&redis.url(), &ledger, (slots, place)));
     let accepted = Arc::new(AtomicUsize::new(0));
     let producer = {
         let (url, accepted) = (redis.url(), Arc::clone(&accepted));
@@ -121,6 +133,7 @@ fn run(plan: &Plan, seed: u64) -> Vec<String> {
     violations.extend(checker::left_over(&redis.url(), plan.jobs));
     let kills = fleet.kills();
     fleet.end();
+    let left_behind = fleet.left_behind();
     let report = ledger::read(&ledger, plan.jobs);
     let bound = kills * slots + report.recovered;
     let rows = [
@@ -135,6 +148,7 @@ fn run(plan: &Plan, seed: u64) -> Vec<String> {
         ("recovered leases", report.recovered),
         ("stale ends refused", report.stale),
         ("worker kills", kills),
+        ("processes left behind", left_behind.len()),
         ("longest silence (ms)", report.longest_silence_ms),
         ("seconds in all", started.elapsed().as_secs() as usize),
     ];
@@ -151,6 +165,7 @@ fn run(plan: &Plan, seed: u64) -> Vec<String> {
     must(report.never_ended.is_empty(), format!("never run to the end: {:?}", &report.never_ended));
     must(report.finished_twice == 0, format!("{} jobs finished twice", report.finished_twice));
     must(violations.is_empty(), format!("places: {:?}", &violations[..violations.len().min(5)]));
+    must(left_behind.is_empty(), format!("processes left behind: {left_behind:?}"));
     must(report.extra_runs <= bound, format!("{} extra runs, bound {bound}", report.extra_runs));
     problems
 }

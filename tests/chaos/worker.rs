@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rq_rs::{Context, Event, Worker};
+use rq_rs::{Context, Event, Handlers, Run, Worker};
 
 use crate::{PREFIX, QUEUES};
 
@@ -32,11 +32,28 @@ impl Book {
     }
 }
 
-pub(crate) fn main() -> ExitCode {
+/// Where the ledger is: work horses have this program's environment, but not its arguments.
+const LEDGER: &str = "CHAOS_LEDGER";
+
+/// What workers run, and their work horses; those never come back from here.
+pub(crate) fn handlers() -> Handlers {
+    let Some(ledger) = std::env::var_os(LEDGER) else { return Handlers::new() };
+    let book = Book::open(Path::new(&ledger));
+    let work = move |context: &Context, n: u64| {
+        book.write('S', context.id(), context.execution_id());
+        std::thread::sleep(Duration::from_millis(fastrand::u64(0..4)));
+        book.write('E', context.id(), context.execution_id());
+        Ok(n)
+    };
+    Handlers::new().handler("work", work).serve_if_horse()
+}
+
+pub(crate) fn main(handlers: Handlers) -> ExitCode {
     let mut arguments = std::env::args().skip(2);
-    let (url, ledger) = (arguments.next().unwrap(), PathBuf::from(arguments.next().unwrap()));
+    let url = arguments.next().unwrap();
     let slots = arguments.next().unwrap().parse().unwrap();
-    let (book, acks) = (Book::open(&ledger), Book::open(&ledger));
+    let run = if arguments.next().unwrap() == "processes" { Run::Processes } else { Run::Threads };
+    let acks = Book::open(Path::new(&std::env::var_os(LEDGER).unwrap()));
     let worker = loop {
         match Worker::connect(&url, QUEUES) {
             Ok(worker) => break worker,
@@ -51,12 +68,8 @@ pub(crate) fn main() -> ExitCode {
         .recover_interval(Duration::from_millis(500))
         .max_deliveries(1_000)
         .broker_max_retries(0)
-        .handler("work", move |context: &Context, n: u64| {
-            book.write('S', context.id(), context.execution_id());
-            std::thread::sleep(Duration::from_millis(fastrand::u64(0..4)));
-            book.write('E', context.id(), context.execution_id());
-            Ok(n)
-        })
+        .handlers(handlers)
+        .isolate(run)
         .on_event(move |event| match event {
             Event::Finished { id, .. } => acks.write('A', id, "-"),
             Event::Stale { id } => acks.write('L', id, "-"),
@@ -76,16 +89,18 @@ pub(crate) struct Fleet {
     url: String,
     ledger: PathBuf,
     slots: usize,
+    run: String,
     workers: Mutex<Vec<Child>>,
     kills: Mutex<usize>,
 }
 
 impl Fleet {
-    pub(crate) fn start(url: &str, ledger: &Path, slots: usize) -> Self {
+    pub(crate) fn start(url: &str, ledger: &Path, (slots, run): (usize, &str)) -> Self {
         let fleet = Fleet {
             url: url.to_owned(),
             ledger: ledger.to_owned(),
             slots,
+            run: run.to_owned(),
             workers: Mutex::default(),
             kills: Mutex::default(),
         };
@@ -95,7 +110,8 @@ impl Fleet {
 
     fn spawn(&self) -> Child {
         Command::new(std::env::current_exe().unwrap())
-            .args([WORD, &self.url, self.ledger.to_str().unwrap(), &self.slots.to_string()])
+            .args([WORD, &self.url, &self.slots.to_string(), &self.run])
+            .env(LEDGER, &self.ledger)
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
@@ -125,6 +141,26 @@ impl Fleet {
         for worker in self.workers.lock().unwrap().iter_mut() {
             let _ = worker.kill();
             let _ = worker.wait();
+        }
+    }
+
+    /// Processes of the fleet that are still there a while after its end.
+    pub(crate) fn left_behind(&self) -> Vec<String> {
+        let mark = format!("{LEDGER}={}", self.ledger.display());
+        let is_ours = |environ: &[u8]| environ.split(|byte| *byte == 0).any(|one| one == mark.as_bytes());
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            let pids = std::fs::read_dir("/proc").unwrap().flatten();
+            let left: Vec<String> = pids
+                .filter(|pid| {
+                    std::fs::read(pid.path().join("environ")).is_ok_and(|environ| is_ours(&environ))
+                })
+                .map(|pid| pid.file_name().to_string_lossy().into_owned())
+                .collect();
+            if left.is_empty() || Instant::now() > until {
+                return left;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }

@@ -7,6 +7,7 @@ mod both_ways;
 mod control;
 mod dependents;
 mod docs;
+mod drop_in;
 mod dumps;
 mod fleet;
 mod pages;

@@ -37,12 +37,17 @@ impl Both {
         Both { house, rq, serializer }
     }
 
-    fn command(&self, script: &str) -> Command {
+    /// The Python that has this release of RQ.
+    pub(crate) fn interpreter(&self) -> PathBuf {
         let name = if self.rq == Rq::Three { "rq3" } else { "rq2" };
         let python =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop").join(name).join("bin/python");
         assert!(python.exists(), "no Python RQ here: sh tests/interop/python/setup.sh");
-        let mut command = Command::new(python);
+        python
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let mut command = Command::new(self.interpreter());
         command.arg(folder().join(script)).arg(self.house.url());
         command
             .env("RQ_KEY_PREFIX", &self.house.prefix)
@@ -80,7 +85,12 @@ impl Both {
     }
 
     pub(crate) fn pages(&self, arguments: &Value) -> Value {
-        let done = self.command("pages.py").arg(arguments.to_string()).output().unwrap();
+        self.script("pages.py", &[&arguments.to_string()])
+    }
+
+    /// Another script of ours, and the JSON that it prints.
+    pub(crate) fn script(&self, name: &str, words: &[&str]) -> Value {
+        let done = self.command(name).args(words).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         serde_json::from_slice(&done.stdout).unwrap()
     }

@@ -202,6 +202,11 @@ pub(crate) fn read_call(data: &[u8], view: bool) -> Result<Call, String> {
     }
 }
 
+/// What wrote a payload, whether it can be read or not.
+pub(crate) fn serializer_of(data: &[u8]) -> Serializer {
+    inflate(data).map(|plain| Serializer::of(&plain)).unwrap_or_default()
+}
+
 fn exact_call(payload: PyValue, serializer: Serializer, view: bool) -> Result<Call, String> {
     let wrong = |what: &str| format!("the payload is not (function, None, arguments, keywords): {what}");
     let (Kind::Tuple(parts) | Kind::List(parts)) = &payload.0 else {
