@@ -5,6 +5,7 @@
     benches/bench.py run [ID ...]        A to E of these queues (see peers.toml)
     benches/bench.py raw                 F, the raw limit
     benches/bench.py own                 growth, start, slots: rq-rs alone
+    benches/bench.py isolate             threads, work horses, servers, programs: benches/isolate.md
     benches/bench.py profile             slots only, then docs/performance.md and its plots
     benches/bench.py report              the tables once more, of what was measured last
 Each measurement is one line of JSON in target/bench/results.jsonl; report.py makes tables of them.
@@ -17,6 +18,7 @@ import sys
 import time
 import tomllib
 
+import isolate
 import own
 import report
 from harness import HERE, KEEPERS, TALLY_DIR, WORK, Peer, Redis, round_n, settle, start_keepers
@@ -105,7 +107,7 @@ class Run:
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("what", choices=["all", "run", "raw", "own", "profile", "report"])
+    ap.add_argument("what", choices=["all", "run", "raw", "own", "isolate", "profile", "report"])
     ap.add_argument("ids", nargs="*")
     ap.add_argument("--server", choices=["mem", "aof"], default="mem")
     ap.add_argument("--rounds", type=int, default=3)
@@ -135,6 +137,8 @@ def main():
             run.peers(specs, opt.rounds)
         if opt.what in ("all", "own"):
             own.run_own(run.redis, put_own)
+        elif opt.what == "isolate":
+            isolate.run_isolate(run.redis, lambda what, r, got: run.put(what, "isolate", r, got), opt.rounds)
         elif opt.what == "profile":
             own.slots(run.redis, put_own)
     finally:

@@ -262,7 +262,7 @@ class Peer:
     def command(self, key):
         venv = WORK / "venvs" / self.spec.get("venv", "") / "bin"
         rust = WORK / "rust" / "release"
-        return shlex.split(self.spec[key].format(venv=venv, rust=rust, url=self.redis.url))
+        return shlex.split(self.spec[key].format(venv=venv, rust=rust, url=self.redis.url, here=HERE, work=WORK))
 
     def produce(self, *args):
         out = subprocess.run(

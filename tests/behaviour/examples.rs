@@ -30,6 +30,25 @@ fn send_email_is_a_whole_command_line() {
 }
 
 #[test]
+fn isolated_loses_only_the_jobs_that_hang_or_crash() {
+    let house = House::new();
+    let enqueue =
+        |words: &[&str]| example(&house, "isolated", &[&["enqueue", "count_words"], words].concat()).ok();
+    let ids = [
+        enqueue(&["one two three"]),
+        enqueue(&["endless", "--timeout", "1"]),
+        enqueue(&["poison"]),
+        enqueue(&["one"]),
+    ];
+    example(&house, "isolated", &["worker", "--isolate", "--burst", "-q"]).ok();
+    let jobs = ids.map(|id| house.queue("default").job(&id).unwrap());
+    assert_eq!((jobs[0].returned::<usize>(), jobs[3].returned::<usize>()), (Ok(3), Ok(1)));
+    let error = |job: &rq_rs::Job| job.exc_info.clone().unwrap_or_default();
+    assert_eq!(error(&jobs[1]), "count_words timed out after 1 s: reading 7 bytes");
+    assert_eq!(error(&jobs[2]), "count_words was killed by signal 6 SIGABRT: reading 6 bytes");
+}
+
+#[test]
 fn enqueue_and_send_email_understand_each_other() {
     let house = House::new();
     let text = example(&house, "enqueue", &[]).ok();
@@ -73,5 +92,16 @@ fn no_example_is_left_out() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["enqueue.rs", "from_python.rs", "post_likes.rs", "scripting.sh", "send_email.rs"]);
+    assert_eq!(
+        names,
+        [
+            "enqueue.rs",
+            "from_python.rs",
+            "handlers",
+            "isolated.rs",
+            "post_likes.rs",
+            "scripting.sh",
+            "send_email.rs"
+        ]
+    );
 }

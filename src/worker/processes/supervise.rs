@@ -208,9 +208,8 @@ impl Supervised {
         traffic: &mut Traffic<'_>,
         mut is_answered: impl FnMut(&mut Traffic<'_>) -> Result<Option<T>, String>,
     ) -> std::io::Result<Result<T, End>> {
-        self.move_data(traffic);
+        let mut exited = false;
         loop {
-            let exited = self.wait_for_news(traffic)?;
             self.move_data(traffic);
             match is_answered(traffic) {
                 Ok(Some(answer)) => {
@@ -228,6 +227,7 @@ impl Supervised {
             if traffic.log_saved_at.elapsed() >= SAVE_LOG_EVERY {
                 traffic.save_log();
             }
+            exited = self.wait_for_news(traffic)?;
         }
     }
 

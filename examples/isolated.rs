@@ -1,0 +1,28 @@
+//! Work horses: this handler calls code that cannot be trusted to return, or to leave the process alive.
+//!
+//!     cargo run --example isolated -- enqueue count_words 'one two three'
+//!     cargo run --example isolated -- enqueue count_words endless --timeout 2
+//!     cargo run --example isolated -- enqueue count_words poison
+//!     cargo run --example isolated -- worker --isolate
+
+use rq_rs::{App, Context};
+
+/// As a parser in C might treat a broken file.
+fn third_party_parser(document: &str) -> usize {
+    match document {
+        "endless" => loop {
+            std::hint::spin_loop();
+        },
+        "poison" => std::process::abort(),
+        text => text.split_whitespace().count(),
+    }
+}
+
+fn count_words(_: &Context, document: String) -> anyhow::Result<usize> {
+    println!("reading {} bytes", document.len());
+    Ok(third_party_parser(&document))
+}
+
+fn main() -> std::process::ExitCode {
+    App::new().handler("count_words", count_words).main()
+}
