@@ -25,7 +25,7 @@ interop *ARGS: setup python
 test-rq: setup
     RQ_RS_TEST_DIALECT=rq cargo test --test behaviour
 
-# The long chaos run in both dialects: 100,000 jobs, 50 workers and 5 Redis killed; RQ_CHAOS_SEED repeats one
+# The long chaos run in both dialects, threads and work horses: 100,000 jobs, 50 workers and 5 Redis killed each; RQ_CHAOS_SEED repeats one
 chaos: setup
     RQ_CHAOS=full cargo test --release --test chaos
 
