@@ -195,7 +195,12 @@ impl Handlers {
     pub(crate) fn run_function(&self, context: &Context, call: Call, max_result: usize) -> Outcome {
         let name = call.handler.clone();
         match self.by_name.get(&name) {
-            Some(Handler::Function(function)) => in_size(&name, function(context, call), max_result),
+            Some(Handler::Function(function)) => {
+                // The arguments' own code may panic too.
+                let outcome = panics::guard(|| function(context, call));
+                let crashed = |panic| Outcome::Crashed { error: format!("{name} {panic}") };
+                in_size(&name, outcome.unwrap_or_else(crashed), max_result)
+            }
             _ => self.no_handler(&name),
         }
     }

@@ -91,7 +91,7 @@ impl Dispatcher {
         for held in self.held.values().filter(|held| held.is_supervised) {
             held.flag.store(true, Ordering::Relaxed);
         }
-        let until = Instant::now() + LEAVE_WITHIN;
+        let until = Instant::now() + LEAVE_WITHIN.max(self.house.options.kill_after + UNBLOCK_EVERY * 50);
         let is_left = |this: &Self| this.held.values().any(|held| held.is_supervised);
         while is_left(self) {
             let left = until.saturating_duration_since(Instant::now());

@@ -5,8 +5,9 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::process::CommandExt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -133,8 +134,7 @@ fn next_frame<'a>(bytes: &'a [u8], taken: &mut usize) -> Result<Option<&'a [u8]>
 /// Returns at once in a process that is no horse. A horse runs jobs for as long as its worker lives.
 pub(crate) fn serve_if_horse(handlers: &Handlers) {
     CAN_BE_HORSE.store(true, Ordering::Relaxed);
-    let parent = std::os::unix::process::parent_id().to_string();
-    if std::env::var(HORSE).ok().as_deref() != Some(&*parent) {
+    if !is_horse() {
         return;
     }
     let code = match serve(handlers) {
@@ -147,6 +147,14 @@ pub(crate) fn serve_if_horse(handlers: &Handlers) {
     std::process::exit(code);
 }
 
+fn is_horse() -> bool {
+    let parent = std::os::unix::process::parent_id().to_string();
+    let is_asked = std::env::var(HORSE).is_ok_and(|pid| pid == parent);
+    let stdin = || std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
+    let is_socket = |file: File| file.metadata().is_ok_and(|about| about.file_type().is_socket());
+    is_asked && stdin().is_ok_and(is_socket)
+}
+
 fn serve(handlers: &Handlers) -> std::io::Result<()> {
     let mut socket = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     // A handler that reads finds nothing there, and its own children cannot speak for it.
@@ -154,7 +162,7 @@ fn serve(handlers: &Handlers) -> std::io::Result<()> {
     SigSet::empty().thread_set_mask()?;
     end_with_worker(socket.try_clone()?)?;
     panics::catch_places();
-    let voice = Arc::new(Mutex::new(socket.try_clone()?));
+    let voice = Arc::new(Voice { socket: Mutex::new(socket.try_clone()?), job: AtomicU64::new(0) });
     let mut memory = None;
     loop {
         let order: Order = hear(&mut socket)?;
@@ -166,15 +174,14 @@ fn serve(handlers: &Handlers) -> std::io::Result<()> {
         }
         let outcome = obey(handlers, order, &voice);
         let _ = std::io::stdout().flush();
-        say(&voice, &Word::Ended { outcome, resident: resident() })?;
+        voice.end(&Word::Ended { outcome, resident: resident() })?;
     }
 }
 
-fn obey(handlers: &Handlers, order: Order, voice: &Arc<Mutex<File>>) -> Outcome {
-    let told = Arc::clone(voice);
+fn obey(handlers: &Handlers, order: Order, voice: &Arc<Voice>) -> Outcome {
+    let (told, job) = (Arc::clone(voice), voice.job.load(Ordering::Relaxed));
     let tell = move |field: &'static str, value: Vec<u8>| {
-        // A worker that is gone wants nothing saved.
-        let _ = say(&told, &Word::Save { field: field.to_owned(), value: STANDARD.encode(value) });
+        told.say(job, &Word::Save { field: field.to_owned(), value: STANDARD.encode(value) });
     };
     let left = order.left.map(Duration::from_secs_f64);
     let context = Context::in_horse(order.facts, left, Box::new(tell));
@@ -193,8 +200,27 @@ fn hear<T: DeserializeOwned>(socket: &mut File) -> std::io::Result<T> {
     serde_json::from_slice(&bytes).map_err(Into::into)
 }
 
-fn say(voice: &Mutex<File>, word: &Word) -> std::io::Result<()> {
-    voice.lock().unwrap_or_else(PoisonError::into_inner).write_all(&frame(word))
+/// What a horse speaks with. A thread that a handler has left behind says nothing of a job that has ended.
+struct Voice {
+    socket: Mutex<File>,
+    /// The number of the job that runs.
+    job: AtomicU64,
+}
+
+impl Voice {
+    fn say(&self, job: u64, word: &Word) {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.job.load(Ordering::Relaxed) == job {
+            // A worker that is gone wants nothing saved.
+            let _ = socket.write_all(&frame(word));
+        }
+    }
+
+    fn end(&self, word: &Word) -> std::io::Result<()> {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        self.job.fetch_add(1, Ordering::Relaxed);
+        socket.write_all(&frame(word))
+    }
 }
 
 /// The socket closes with the worker, whatever ends it, and then everything here ends.

@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 /// Kills the process groups that it was told of and not told off again. Of a child that was born in the
@@ -85,9 +86,14 @@ impl Keeper {
         let _ = state.tell(&format!("- {group}\n"));
     }
 
-    /// The worker ends by itself, and has ended its children.
+    /// The worker ends by itself, and its children with it, even those that were given more time.
     pub(super) fn end(&self) {
-        self.lock().end();
+        let mut state = self.lock();
+        for group in state.groups.drain() {
+            // Nobody has reaped its leader, or it would have been told off.
+            let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        state.end();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
