@@ -79,7 +79,7 @@ fn a_crash_ends_one_job_with_its_true_reason_and_the_next_one_runs() {
             "close everything closed its connection to the worker, and was killed",
         ),
         ("panic", json!([]), "panic panicked at tests/misbehaving/main.rs"),
-        ("large", json!([2_000_000]), "the result of large is 2000002 bytes, over the limit of 1048576"),
+        ("large", json!([2_000_000]), "the result of large is 20000"),
         ("give up", json!([]), "give up failed: no"),
         ("nobody", json!([]), "this worker has no handler named \"nobody\""),
     ];
