@@ -2,18 +2,28 @@
 
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::{Fields, Record, Whose};
+use crate::job::{Due, Fields, Record, Whose};
 use crate::store::{Call, ENQUEUE, Reply, Store, reply};
 
 /// A job ready to be sent.
 pub(crate) struct Prepared {
     pub(crate) id: String,
     pub(crate) at_front: bool,
+    pub(crate) due: Option<Due>,
     pub(crate) expires: Option<i64>,
     pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Prepared {
+    /// Where it goes: 0 behind the others, 1 before them, else when it is due.
+    fn place(&self) -> String {
+        match self.due {
+            None => u8::from(self.at_front).to_string(),
+            Some(Due::After(delay)) => format!("+{}", delay.as_secs_f64()),
+            Some(Due::At(time)) => format!("@{time:.3}"),
+        }
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.fields.iter().map(|(_, value)| value.len()).sum()
     }
@@ -28,13 +38,15 @@ impl Prepared {
 
 /// One script call. Repeating it after a lost reply does not enqueue twice.
 pub(crate) fn call(store: &Store, queue: &QueueKeys, jobs: &[Prepared]) -> Call {
-    let mut call = Call::script(&ENQUEUE, &[&queue.list, &store.keys.queues()])
+    let has_times = jobs.iter().any(|job| job.due.is_some());
+    let mut call = Call::script(&ENQUEUE, &[&queue.list, &store.keys.queues(), &queue.scheduled])
         .arg(store.facts.push)
         .arg(store.facts.push_front)
-        .arg(store.keys.job_prefix());
+        .arg(store.keys.job_prefix())
+        .arg(if has_times { u8::from(store.facts.whole_seconds).to_string() } else { String::new() });
     for job in jobs {
         let expires = job.expires.map(|seconds| seconds.to_string()).unwrap_or_default();
-        call = call.arg(&job.id).arg(u8::from(job.at_front)).arg(expires).arg(job.fields.len() * 2);
+        call = call.arg(&job.id).arg(job.place()).arg(expires).arg(job.fields.len() * 2);
         for (field, value) in &job.fields {
             call = call.arg(field).arg(value);
         }

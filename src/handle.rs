@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::command::Command;
@@ -71,6 +71,21 @@ impl Job {
     pub fn refresh(&mut self) -> Result<()> {
         *self = Self::fetch(&self.store, self.id())?;
         Ok(())
+    }
+
+    /// When a job that is scheduled goes to its queue: one that was enqueued for later, or waits for its next
+    /// try. `None` for any other.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn due(&self) -> Result<Option<DateTime<Utc>>> {
+        if self.status != Status::Scheduled {
+            return Ok(None);
+        }
+        let scheduled = self.store.keys.queue(&self.origin).scheduled;
+        let score = reply::text(self.store.ask(&Call::command("ZSCORE").arg(scheduled).arg(self.id()))?)?;
+        let millis = score.and_then(|score| score.parse::<f64>().ok()).map(|seconds| seconds * 1000.0);
+        Ok(millis.and_then(|millis| DateTime::from_timestamp_millis(millis as i64)))
     }
 
     /// Takes back a job that has not ended, and returns the status it had. A job that runs is told

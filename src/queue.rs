@@ -193,8 +193,8 @@ impl Queue {
                 limit: self.max_payload,
             });
         }
-        let (at_front, expires) = (job.is_at_front(), job.expires());
-        Ok(Prepared { id, at_front, expires, fields: written.fields })
+        let (at_front, due, expires) = (job.is_at_front(), job.due(), job.expires());
+        Ok(Prepared { id, at_front, due, expires, fields: written.fields })
     }
 
     /// The job with this id, whichever queue it is in.

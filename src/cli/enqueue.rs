@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::offset::LocalResult;
+use chrono::{DateTime, Local, NaiveDateTime, TimeZone, Utc};
 use clap::Args;
 use serde_json::{Map, Value};
 
@@ -52,6 +54,12 @@ pub(crate) struct Enqueue {
     /// Data to keep with the job: a JSON object
     #[arg(long, value_name = "JSON")]
     meta: Option<String>,
+    /// It goes to its queue after so long, as in 90, 10s, 5m, 2d
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "schedule_at")]
+    schedule_in: Option<Duration>,
+    /// It goes to its queue at this time, as in 2026-12-24T18:00:00Z; without a zone it is local time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    schedule_at: Option<DateTime<Utc>>,
     /// How often it is tried again when it fails, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry_max: u32,
@@ -166,6 +174,12 @@ impl Enqueue {
         if self.at_front {
             job = job.at_front();
         }
+        if let Some(delay) = self.schedule_in {
+            job = job.after(delay);
+        }
+        if let Some(time) = self.schedule_at {
+            job = job.at(time);
+        }
         match (self.retry_max, self.retry_interval.as_slice()) {
             (0, []) => Ok(job),
             (0, _) => Err(Failure::Usage(
@@ -175,6 +189,25 @@ impl Enqueue {
             (max, []) => Ok(job.retry(Retry::growing(max))),
             (max, intervals) => Ok(job.retry(Retry::list(intervals.iter().copied(), max))),
         }
+    }
+}
+
+/// ISO 8601; a time without a zone is local, and said to be.
+fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)) {
+        return Ok(time.to_utc());
+    }
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"];
+    let naive = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
+    let naive = naive.ok_or_else(|| {
+        format!("{text:?} is not a time: give it as in 2026-12-24T18:00:00Z or 2026-12-24T18:00:00+01:00")
+    })?;
+    match Local.from_local_datetime(&naive) {
+        LocalResult::Single(time) => {
+            output::note(format_args!("{text} is taken as local time: {}", time.to_rfc3339()));
+            Ok(time.to_utc())
+        }
+        _ => Err(format!("{text:?} is no moment, or two, where clocks change: give a zone, as in …+01:00")),
     }
 }
 

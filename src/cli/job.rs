@@ -10,7 +10,7 @@ use super::output::{complain, count, moment, say, say_json, short};
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::{self, Job as Handle};
-use crate::job::{Record, Status};
+use crate::job::Status;
 use crate::snapshot;
 use crate::store::Store;
 
@@ -127,7 +127,20 @@ fn delete(store: &Arc<Store>, id: &str) -> Result<String, Error> {
     Ok(format!("{id} deleted"))
 }
 
-fn show(job: &Record) -> Result<(), Failure> {
+/// When it goes on, in which try.
+fn waits_for(job: &Handle) -> Result<Option<String>, Failure> {
+    let Some(time) = job.due()? else { return Ok(None) };
+    let left = (time - chrono::Utc::now()).num_seconds().max(0);
+    let attempt = match (job.number_of_retries, job.retries_left) {
+        (0, _) => String::new(),
+        (made, Some(left)) => format!(", attempt {} of {}", made + 1, made + 1 + left),
+        (made, None) => format!(", attempt {}", made + 1),
+    };
+    Ok(Some(format!("{} (in {left} s{attempt})", moment(time))))
+}
+
+fn show(job: &Handle) -> Result<(), Failure> {
+    let due = waits_for(job)?;
     let seconds =
         |ttl: Option<i64>| ttl.map(|ttl| if ttl < 0 { "for ever".to_owned() } else { format!("{ttl} s") });
     let meta = (!job.meta.is_empty()).then(|| serde_json::Value::Object(job.meta.clone()).to_string());
@@ -148,6 +161,7 @@ fn show(job: &Record) -> Result<(), Failure> {
         ("enqueued", time(job.enqueued_at)),
         ("started", time(job.started_at)),
         ("ended", time(job.ended_at)),
+        ("due", due),
         ("worker", job.worker_name.clone()),
         ("timeout", seconds(job.timeout)),
         ("result kept", seconds(job.result_ttl)),

@@ -19,7 +19,7 @@ mod verdict;
 pub(crate) use entry::entry_of;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
-pub(crate) use new::Wire;
+pub(crate) use new::{Due, Wire};
 pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::pieces::{is_piece, split};
-use super::times::DEFAULT_TIMEOUT;
+use super::times::{DEFAULT_TIMEOUT, LONGEST};
 use super::{
     Arguments, PyValue, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
     write_call,
@@ -71,7 +71,17 @@ pub struct NewJob {
     description: Option<String>,
     meta: Result<Option<PyValue>, String>,
     at_front: bool,
+    due: Option<Due>,
     retry: Option<Retry>,
+}
+
+/// When a job that is not to begin at once goes to its queue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Due {
+    /// So long after it has reached Redis.
+    After(Duration),
+    /// At this moment: seconds since 1970.
+    At(f64),
 }
 
 impl NewJob {
@@ -106,6 +116,7 @@ impl NewJob {
             description: None,
             meta: Ok(None),
             at_front: false,
+            due: None,
             retry: None,
         }
     }
@@ -169,6 +180,20 @@ impl NewJob {
         self
     }
 
+    /// It goes to its queue after this delay, by Redis' clock. Until then it is in the registry `scheduled`; any
+    /// worker of the queue moves it, within a second. RQ's `enqueue_in`.
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.due = Some(Due::After(delay.min(Duration::from_secs(LONGEST.unsigned_abs()))));
+        self
+    }
+
+    /// It goes to its queue at this time (a `DateTime<Utc>` of chrono's, or a `SystemTime`); at once, when it has
+    /// passed. RQ's `enqueue_at`.
+    pub fn at(mut self, time: impl Into<DateTime<Utc>>) -> Self {
+        self.due = Some(Due::At(time.into().timestamp_millis().max(0) as f64 / 1000.0));
+        self
+    }
+
     /// What happens when it fails. Default: nothing, it goes to the failed registry.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry);
@@ -177,6 +202,10 @@ impl NewJob {
 
     pub(crate) fn is_at_front(&self) -> bool {
         self.at_front
+    }
+
+    pub(crate) fn due(&self) -> Option<Due> {
+        self.due
     }
 
     pub(crate) fn chosen_id(&self) -> Option<&str> {
@@ -239,13 +268,16 @@ impl NewJob {
         let described = wire.has_all_fields.then(|| self.described(arguments, wire.serializer));
         add("description", self.description.clone().filter(|text| !text.is_empty()).or(described));
         // What a reader takes for granted need not be stored with each job.
-        add("enqueued_at", wire.has_all_fields.then(|| iso(now)));
+        let is_scheduled = self.due.is_some();
+        add("enqueued_at", (wire.has_all_fields && !is_scheduled).then(|| iso(now)));
+        add("enqueue_at_front", (is_scheduled && self.at_front).then(|| "1".to_owned()));
         let is_usual = !wire.has_all_fields && self.timeout == DEFAULT_TIMEOUT.as_seconds();
         add("timeout", (!is_usual).then(|| self.timeout.to_string()));
         let seconds = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.to_string());
         add("result_ttl", seconds(self.result_ttl));
         add("failure_ttl", seconds(self.failure_ttl));
-        add("status", Some(Status::Queued.to_string()));
+        let status = if is_scheduled { Status::Scheduled } else { Status::Queued };
+        add("status", Some(status.to_string()));
         add("ttl", self.expires().map(|seconds| seconds.to_string()));
         if let Ok(Some(meta)) = &self.meta {
             fields.push(("meta", wire.serializer.write(meta).map_err(|what| self.wrong(&what))?));

@@ -10,13 +10,15 @@
 if redis.call('EXISTS', KEYS[5]) == 1 then return 0 end
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
 redis.call('SCARD', KEYS[3])
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', redis.call('TIME')[1], 'LIMIT', 0, ARGV[5])
+local time = redis.call('TIME')
+local now = string.format('%d.%06d', time[1], time[2])
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[5])
 for _, id in ipairs(due) do
   local job = ARGV[3] .. id
   redis.call('ZREM', KEYS[1], id)
   local held = redis.pcall('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   if held.err then
-    redis.pcall('ZADD', KEYS[4], redis.call('TIME')[1], id)
+    redis.pcall('ZADD', KEYS[4], time[1], id)
   elseif held[1] == 'scheduled' or held[1] == 'created' then -- 'created': by hand, as RQ allows
     local has_run = held[4] and held[4] ~= ''
     local at_front = held[2] == '1' or (held[3] == '1' and has_run)

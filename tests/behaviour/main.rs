@@ -11,6 +11,7 @@ mod calls;
 mod commands;
 mod costs;
 mod crash_points;
+mod delays;
 mod dialects;
 mod examples;
 mod failing;

@@ -145,6 +145,12 @@ fn jobs_that_wait_for_their_time_are_released_by_either_side() {
     live.sees_finished("soon");
     live.stops();
 
+    both.queue().enqueue_job(NewJob::new("tasks.add", (2, 3)).id("ours").after(Duration::ZERO)).unwrap();
+    crate::support::eventually("Python's scheduler releases it, and its worker runs it", || {
+        both.python("work", json!({"queues": ["default"], "with_scheduler": true}));
+        both.house.places("default", "ours") == ["finished"]
+    });
+
     let later = NewJob::new("tasks.fail", "x").id("later").retry(Retry::every(Duration::from_secs(1), 1));
     both.queue().enqueue_job(later).unwrap();
     both.drain(Side::Rust);

@@ -94,6 +94,8 @@ fn python_enqueues(both: &Both) {
         {"func": "tasks.echo", "args": [null], "id": "none", "ttl": 500, "timeout": 77, "description": "a test", "meta": {"k": [1]}},
         {"func": "tasks.fail", "args": ["boom"], "id": "later", "retry": {"max": 2, "interval": [300, 400]}},
         {"func": "tasks.echo", "args": ["x".repeat(100)], "id": "long"},
+        {"func": "tasks.add", "args": [1, 2], "id": "scheduled", "in": 5000},
+        {"func": "tasks.add", "args": [1, 2], "id": "scheduled-first", "in": 5000, "at_front": true},
     ]);
     both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
 }
@@ -127,6 +129,8 @@ fn rust_enqueues(both: &Both) {
             .meta(json!({"k": [1]})),
         fail("later").retry(Retry::list([seconds(300), seconds(400)], 2)),
         NewJob::new("tasks.echo", "x".repeat(100)).id("long"),
+        add("scheduled").after(seconds(5000)),
+        add("scheduled-first").after(seconds(5000)).at_front(),
     ];
     jobs.into_iter().for_each(|job| drop(queue.enqueue_job(job).unwrap()));
 }
