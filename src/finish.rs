@@ -136,6 +136,11 @@ impl Ending {
         if let Some(left) = record.retries_left {
             self.field("retries_left", left.saturating_sub(1).to_string());
         }
+        if record.has_new_policy {
+            let intervals: Vec<String> = record.retry_intervals.iter().map(u64::to_string).collect();
+            self.field("retry_intervals", format!("[{}]", intervals.join(", ")));
+            self.field("enqueue_at_front_on_retry", if record.enqueue_at_front_on_retry { "1" } else { "0" });
+        }
         self.seconds = delay.as_secs_f64();
         self.place = match (delay.is_zero(), record.enqueue_at_front_on_retry) {
             (true, true) => "head",

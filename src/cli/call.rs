@@ -1,9 +1,12 @@
 //! The arguments of a call as RQ's `enqueue` takes them:
-//! `text`, `:json`, `key=text`, `key:=json`, and `@file` for any value.
+//! `text`, `:json`, `key=text`, `key:=json`, and `@file` for any value. And a policy of retries.
+
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::exit::Failure;
+use crate::job::Retry;
 
 /// Positional and keyword arguments from what was typed.
 pub(crate) fn parse(words: &[String]) -> Result<(Vec<Value>, Map<String, Value>), Failure> {
@@ -19,6 +22,19 @@ pub(crate) fn parse(words: &[String]) -> Result<(Vec<Value>, Map<String, Value>)
         }
     }
     Ok((args, kwargs))
+}
+
+/// The policy that `--retry-max` and `--retry-interval` say.
+pub(crate) fn retry(max: u32, intervals: &[Duration]) -> Result<Option<Retry>, Failure> {
+    match (max, intervals) {
+        (0, []) => Ok(None),
+        (0, _) => Err(Failure::Usage(
+            "--retry-interval without --retry-max".into(),
+            "say how often with --retry-max N".into(),
+        )),
+        (max, []) => Ok(Some(Retry::growing(max))),
+        (max, intervals) => Ok(Some(Retry::list(intervals.iter().copied(), max))),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]

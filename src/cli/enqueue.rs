@@ -13,7 +13,7 @@ use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
 use crate::handle::Job;
-use crate::job::{NewJob, Retry, Serializer, Ttl, parse_duration};
+use crate::job::{NewJob, Serializer, Ttl, parse_duration};
 use crate::queue::Queue;
 
 /// Enqueue a job, and print its id
@@ -180,15 +180,10 @@ impl Enqueue {
         if let Some(time) = self.schedule_at {
             job = job.at(time);
         }
-        match (self.retry_max, self.retry_interval.as_slice()) {
-            (0, []) => Ok(job),
-            (0, _) => Err(Failure::Usage(
-                "--retry-interval without --retry-max".into(),
-                "say how often with --retry-max N".into(),
-            )),
-            (max, []) => Ok(job.retry(Retry::growing(max))),
-            (max, intervals) => Ok(job.retry(Retry::list(intervals.iter().copied(), max))),
-        }
+        Ok(match call::retry(self.retry_max, &self.retry_interval)? {
+            Some(retry) => job.retry(retry),
+            None => job,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use log::LevelFilter;
 use signal_hook::consts::{SIGCONT, SIGTSTP};
 use signal_hook::iterator::Signals;
 
+use super::call;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
@@ -83,6 +84,12 @@ pub(crate) struct Worker {
     /// How often it looks for jobs of lost workers
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
     recover_interval: Duration,
+    /// How often a job that has no policy of its own is tried again when it fails, at most 100
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    retry_max: u32,
+    /// Delays between those tries, may be given several times [default: 10s, doubling, at most 1h]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    retry_interval: Vec<Duration>,
     /// A job lost so often with its worker fails
     #[arg(long, value_name = "N", default_value_t = 3)]
     max_deliveries: u32,
@@ -106,9 +113,13 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn run(self, server: &ServerOptions, handlers: Handlers) -> Result<Exit, Failure> {
         self.start_log();
+        let retry = call::retry(self.retry_max, &self.retry_interval)?;
         let handlers = self.with_programs(handlers)?;
-        let worker =
+        let mut worker =
             self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.handlers(handlers));
+        if let Some(retry) = retry {
+            worker = worker.retry(retry);
+        }
         if let Some(path) = &self.pid {
             std::fs::write(path, std::process::id().to_string()).map_err(|error| {
                 let what = format!("cannot write {}: {error}", path.display());

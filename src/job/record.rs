@@ -10,6 +10,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "worker")]
+use super::Retry;
 use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data, serializer_of};
 #[cfg(feature = "worker")]
 use super::pieces::take;
@@ -106,6 +108,9 @@ pub struct Record {
     /// The arguments as Python has them.
     #[serde(skip)]
     exact: Option<Arc<Exact>>,
+    /// Its policy of retries is its worker's, and not stored with it yet.
+    #[serde(skip)]
+    pub(crate) has_new_policy: bool,
     /// The result as Python has it.
     #[serde(skip)]
     pub(crate) exact_result: Option<PyValue>,
@@ -115,6 +120,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// A job without a policy of its own takes its worker's. `dice` gives numbers from 0 to 1.
+    #[cfg(feature = "worker")]
+    pub(crate) fn adopt(&mut self, policy: &Retry, dice: impl FnMut() -> f64) {
+        if self.retries_left.is_none() && self.number_of_retries == 0 {
+            self.retries_left = Some(policy.max());
+            self.retry_intervals = policy.intervals(dice);
+            self.enqueue_at_front_on_retry = policy.is_at_front();
+            self.has_new_policy = true;
+        }
+    }
+
     /// Reads a job hash.
     pub(crate) fn read(id: &str, fields: &Fields, whose: Whose) -> Self {
         let mut reader = Reader { fields, whose, problems: Vec::new() };
@@ -153,6 +169,7 @@ impl Record {
             failure_ttl: reader.seconds("failure_ttl"),
             meta: reader.meta(),
             result: result.as_ref().map(|result| result.json.clone()),
+            has_new_policy: false,
             exact_result: result.and_then(|result| result.exact),
             exc_info: reader.error(status),
             log: if whose == Whose::People { reader.text("log") } else { None },

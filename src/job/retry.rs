@@ -16,7 +16,8 @@ const MOST: u32 = 100;
 pub struct Retry {
     max: u32,
     intervals: Vec<u64>,
-    jitter: bool,
+    /// Up to so many per cent more or less.
+    jitter: u8,
     at_front: bool,
 }
 
@@ -24,13 +25,21 @@ impl Retry {
     /// At most `max` retries (1 to 100): 10 s after the first failure, then doubling up to an
     /// hour, each ±10 % so that jobs which failed together do not come back together.
     pub fn growing(max: u32) -> Self {
+        Self::growing_between(FIRST, LONGEST, max)
+    }
+
+    /// The same with another first and longest delay, in whole seconds (the first one at least 1 s).
+    pub fn growing_between(first: Duration, longest: Duration, max: u32) -> Self {
+        let (first, longest) = (first.as_secs().max(1), longest.as_secs().max(1));
+        let doubled = |n: u32| first.saturating_mul(2_u64.saturating_pow(n)).min(longest);
         let max = max.clamp(1, MOST);
-        Retry {
-            max,
-            intervals: (0..max).map(|n| growing_delay(n).as_secs()).collect(),
-            jitter: true,
-            at_front: false,
-        }
+        Retry { max, intervals: (0..max).map(doubled).collect(), jitter: 10, at_front: false }
+    }
+
+    /// Each delay is up to so many per cent (at most 100) shorter or longer. Default: 10 of growing delays, else 0.
+    pub fn jitter(mut self, percent: u8) -> Self {
+        self.jitter = percent.min(100);
+        self
     }
 
     /// At most `max` retries (1 to 100), each after the same delay in whole seconds (zero: at once).
@@ -44,7 +53,7 @@ impl Retry {
         Retry {
             max: max.clamp(1, MOST),
             intervals: delays.into_iter().take(MOST as usize).map(|delay| delay.as_secs()).collect(),
-            jitter: false,
+            jitter: 0,
             at_front: false,
         }
     }
@@ -66,7 +75,8 @@ impl Retry {
     /// The intervals to store. `dice` gives numbers from 0 to 1.
     pub(crate) fn intervals(&self, mut dice: impl FnMut() -> f64) -> Vec<u64> {
         let spread = |seconds: &u64| {
-            let factor = if self.jitter { 0.9 + 0.2 * dice() } else { 1.0 };
+            let jitter = f64::from(self.jitter) / 100.0;
+            let factor = if self.jitter > 0 { 1.0 - jitter + 2.0 * jitter * dice() } else { 1.0 };
             (*seconds as f64 * factor).round() as u64
         };
         let intervals: Vec<u64> = self.intervals.iter().map(spread).collect();
@@ -152,5 +162,13 @@ mod tests {
         assert_eq!(Retry::growing(3).intervals(|| 0.0), [9, 18, 36]);
         assert_eq!(Retry::growing(3).intervals(|| 1.0), [11, 22, 44]);
         assert_eq!(Retry::every(Duration::from_secs(5), 3).intervals(|| 0.0), [5]);
+        let own = |first, longest| {
+            let seconds = Duration::from_secs;
+            Retry::growing_between(seconds(first), seconds(longest), 4).jitter(0).intervals(|| 0.9)
+        };
+        assert_eq!(own(1, 5), [1, 2, 4, 5]);
+        assert_eq!(own(0, u64::MAX), [1, 2, 4, 8]);
+        assert_eq!(Retry::growing(1).jitter(50).intervals(|| 0.0), [5]);
+        assert_eq!(Retry::growing(100).jitter(200).intervals(|| 1.0)[99], 7200);
     }
 }

@@ -48,7 +48,7 @@ pub use summary::Summary;
 
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
-use crate::job::{Ttl, check_queue_name};
+use crate::job::{Retry, Ttl, check_queue_name};
 use crate::store::{Call, Store};
 use dispatch::Dispatcher;
 use event::Listener;
@@ -279,6 +279,13 @@ impl Worker {
     /// what kills them. Default: 3. Not counted as the job's retries.
     pub fn max_deliveries(mut self, most: u32) -> Self {
         self.options.max_deliveries = most.max(1);
+        self
+    }
+
+    /// What happens when a job fails that has no policy of its own: this one becomes its own. Default: it
+    /// goes to the failed registry.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.options.retry = Some(retry);
         self
     }
 

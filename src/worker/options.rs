@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::job::Ttl;
+use crate::job::{Retry, Ttl};
 
 /// Longer durations mean the same, and do not fit into clocks.
 pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -21,6 +21,7 @@ pub(crate) struct Options {
     pub(super) lease: Option<Duration>,
     pub(crate) recover_interval: Duration,
     pub(crate) max_deliveries: u32,
+    pub(crate) retry: Option<Retry>,
     pub(crate) kill_after: Duration,
     pub(crate) is_isolated: bool,
     pub(crate) horse_max_jobs: Option<u32>,
@@ -45,6 +46,7 @@ impl Options {
             lease: None,
             recover_interval: Duration::from_secs(15),
             max_deliveries: 3,
+            retry: None,
             kill_after: Duration::from_secs(5),
             is_isolated: false,
             horse_max_jobs: Some(1000),

@@ -189,3 +189,42 @@ fn a_handler_that_runs_out_of_time_fails_and_its_slot_goes_on() {
     );
     assert_eq!(queue.job(next.id()).unwrap().returned::<i64>().unwrap(), 3);
 }
+
+#[test]
+fn a_worker_has_a_policy_for_jobs_that_have_none() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let plain = queue.enqueue("fail", "no").unwrap();
+    let own =
+        queue.enqueue_job(NewJob::new("fail", "no").retry(Retry::every(Duration::from_secs(7), 1))).unwrap();
+    let fine = queue.enqueue("add", (1, 2)).unwrap();
+    let policy = Retry::list([Duration::from_secs(300), Duration::from_secs(400)], 2).at_front();
+    house.drain(house.worker(&["default"]).retry(policy.clone()));
+    let job = queue.job(plain.id()).unwrap();
+    assert_eq!((job.status, job.retries_left, job.number_of_retries), (Status::Scheduled, Some(1), 1));
+    assert_eq!(
+        (job.retry_intervals.as_slice(), job.enqueue_at_front_on_retry),
+        ([300, 400].as_slice(), true)
+    );
+    let job = queue.job(own.id()).unwrap();
+    assert_eq!((job.retries_left, job.retry_intervals.as_slice()), (Some(0), [7].as_slice()));
+    assert_eq!(queue.job(fine.id()).unwrap().retries_left, None);
+    // From now on it is the job's own, whichever worker has it.
+    for left in [0, 0] {
+        house.redis::<i64>(&["ZADD", &house.key("scheduled:default"), "1", plain.id()]);
+        house.drain(house.worker(&["default"]));
+        assert_eq!(queue.job(plain.id()).unwrap().retries_left, Some(left));
+    }
+    assert_eq!(house.places("default", plain.id()), ["failed"]);
+}
+
+#[test]
+fn the_command_line_gives_a_worker_a_policy() {
+    let house = House::new();
+    let id = house.rq(&["enqueue", "broken"]).ok();
+    house.rq(&["worker", "--burst", "--exec", "broken=false", "--retry-max", "3"]).ok();
+    let shown = house.rq(&["job", "show", &id]).ok();
+    assert!(shown.contains("attempt 2 of 4"), "{shown}");
+    let lacks = house.rq(&["worker", "--exec", "broken=false", "--retry-interval", "5"]).fails(2);
+    assert!(lacks.contains("--retry-max"), "{lacks}");
+}

@@ -306,8 +306,11 @@ impl Dispatcher {
     // ---- decide ----
 
     /// The one way out of a run.
-    fn conclude(&mut self, running: Running, outcome: Outcome) {
+    fn conclude(&mut self, mut running: Running, outcome: Outcome) {
         let options = &self.house.options;
+        if let (Some(policy), false) = (&options.retry, matches!(outcome, Outcome::Returned(_))) {
+            running.record.adopt(policy, fastrand::f64);
+        }
         self.house.board.let_go(&running.member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let result_ttl = options.result_ttl;
