@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, iso};
+use crate::job::{Attempt, FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// How many endings one call takes at most: the server is never busy with one script for long.
@@ -76,6 +76,10 @@ pub(crate) fn end(
     if verdict != Verdict::PutBack {
         ending.field("ended_at", iso(now));
     }
+    if let Some((error, retry_in)) = failure(&verdict) {
+        let attempt = Attempt::new((running.started_at, now), &ending.worker, error, retry_in);
+        ending.field("attempts", history(&record.attempts, attempt));
+    }
     if facts.keeps_books && verdict != Verdict::PutBack {
         ending.field("last_heartbeat", iso(now));
         let ran = (running.execution.as_str(), running.started_at, now);
@@ -83,6 +87,15 @@ pub(crate) fn end(
     }
     ending.verdict = verdict;
     ending
+}
+
+/// The error of a run that failed, and after how many seconds it is tried again.
+fn failure(verdict: &Verdict) -> Option<(&str, Option<f64>)> {
+    match verdict {
+        Verdict::Retry { delay, error } => Some((error, Some(delay.as_secs_f64()))),
+        Verdict::Fail { error, .. } => Some((error, None)),
+        Verdict::Finish { .. } | Verdict::PutBack => None,
+    }
 }
 
 impl Ending {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
@@ -127,10 +128,28 @@ fn delete(store: &Arc<Store>, id: &str) -> Result<String, Error> {
     Ok(format!("{id} deleted"))
 }
 
+/// The runs that failed, one a line, and the one after them.
+fn time_line(job: &Handle) -> Vec<String> {
+    let took = |from: DateTime<Utc>, to: DateTime<Utc>| format!("{:.1} s", (to - from).as_seconds_f64());
+    let failed = job.attempts.iter().map(|attempt| {
+        let next = attempt.retry_in.map(|seconds| format!(", again after {seconds} s")).unwrap_or_default();
+        let took = took(attempt.started_at, attempt.ended_at);
+        format!("{}  failed after {took}{next}: {}", moment(attempt.started_at), attempt.error)
+    });
+    let last = match (job.status, job.started_at, job.ended_at) {
+        (Status::Started, Some(began), _) => Some(format!("{}  runs", moment(began))),
+        (Status::Finished, Some(began), Some(ended)) => {
+            Some(format!("{}  finished after {}", moment(began), took(began, ended)))
+        }
+        _ => None,
+    };
+    failed.chain(last).collect()
+}
+
 /// When it goes on, in which try.
 fn waits_for(job: &Handle) -> Result<Option<String>, Failure> {
     let Some(time) = job.due()? else { return Ok(None) };
-    let left = (time - chrono::Utc::now()).num_seconds().max(0);
+    let left = (time - Utc::now()).num_seconds().max(0);
     let attempt = match (job.number_of_retries, job.retries_left) {
         (0, _) => String::new(),
         (made, Some(left)) => format!(", attempt {} of {}", made + 1, made + 1 + left),
@@ -175,6 +194,12 @@ fn show(job: &Handle) -> Result<(), Failure> {
     for (name, value) in lines {
         if let Some(value) = value {
             say(format_args!("{name:<13}{value}"))?;
+        }
+    }
+    if !job.attempts.is_empty() {
+        say("attempts:")?;
+        for line in time_line(job) {
+            say(format_args!("  {}", short(&line, 300)))?;
         }
     }
     // The error of a program ends with its log.

@@ -1,8 +1,10 @@
 //! What a job is, without any I/O: its id, its record, its payload, and what follows from how
 //! a run of it ended.
 
+mod attempt;
 #[cfg(feature = "worker")]
 mod entry;
+mod fields;
 mod id;
 mod new;
 mod payload;
@@ -15,8 +17,12 @@ mod times;
 #[cfg(feature = "worker")]
 mod verdict;
 
+pub use attempt::Attempt;
+#[cfg(feature = "worker")]
+pub(crate) use attempt::history;
 #[cfg(feature = "worker")]
 pub(crate) use entry::entry_of;
+pub(crate) use fields::Fields;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
 pub(crate) use new::{Due, Wire};
@@ -24,7 +30,6 @@ pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
 pub(crate) use payload::{Mismatch, fit, parse_json, read_call};
-pub(crate) use record::Fields;
 pub use record::Record;
 pub(crate) use record::Whose;
 pub use retry::Retry;

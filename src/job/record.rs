@@ -12,29 +12,11 @@ use serde_json::{Map, Value};
 
 #[cfg(feature = "worker")]
 use super::Retry;
+use super::fields::Fields;
 use super::payload::{Data, Exact, PyValue, inflate, read_call, read_data, serializer_of};
-#[cfg(feature = "worker")]
-use super::pieces::take;
 use super::pieces::{is_piece, join};
 use super::times::{DEFAULT_TIMEOUT, LONGEST, from_iso};
-use super::{Call, Serializer, Status, Ttl};
-
-/// The raw fields of a job hash.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Fields(pub(crate) Vec<(Vec<u8>, Vec<u8>)>);
-
-impl Fields {
-    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
-        let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
-        found.map(|(_, value)| value.as_slice())
-    }
-
-    /// The payload, not copied where it is large.
-    #[cfg(feature = "worker")]
-    pub(crate) fn into_payload(self) -> Vec<u8> {
-        take(self)
-    }
-}
+use super::{Attempt, Call, Serializer, Status, Ttl};
 
 /// What Redis holds of a job: RQ's fields under RQ's names.
 ///
@@ -93,6 +75,8 @@ pub struct Record {
     pub enqueue_at_front_on_retry: bool,
     /// How often it was tried again.
     pub number_of_retries: u32,
+    /// Runs that failed, the newest ten.
+    pub attempts: Vec<Attempt>,
     /// How often it was started since it last ended; more than one when workers were lost.
     pub deliveries: u32,
     /// The execution that holds or held it.
@@ -177,6 +161,7 @@ impl Record {
             retry_intervals: reader.intervals(),
             enqueue_at_front_on_retry: reader.number("enqueue_at_front_on_retry") == Some(1),
             number_of_retries: reader.retries(),
+            attempts: reader.attempts(),
             deliveries: reader.number("deliveries").unwrap_or(0),
             execution_id: reader.text("execution_id"),
             group_id: reader.text("group_id").filter(|id| !id.is_empty()),
@@ -233,7 +218,8 @@ const NEEDS: [(&str, &[u8], &str); 6] = [
 ];
 
 /// The fields that [`Record`] has by name, and a note of our own.
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 28] = [
+    "attempts",
     "status",
     "origin",
     "description",
@@ -309,6 +295,14 @@ impl Reader<'_> {
             _ => self.zipped_text("exc_info"),
         };
         kept.filter(|text| !text.is_empty())
+    }
+
+    fn attempts(&mut self) -> Vec<Attempt> {
+        let Some(bytes) = self.fields.get("attempts").filter(|_| self.whose != Whose::Recovery) else {
+            return Vec::new();
+        };
+        let read = serde_json::from_slice(bytes);
+        read.or_else(|error| self.problem("attempts", &error.to_string()).ok_or(())).unwrap_or_default()
     }
 
     /// RQ counts only what jobs ask for by themselves, so its dialect has a field of ours.

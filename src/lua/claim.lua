@@ -116,7 +116,7 @@ local function start(q, id, execution, fields, deliveries, is_anew, has_ttl)
   local key = prefix .. id
   if is_anew then
     deliveries = 0
-    redis.call('HDEL', key, 'retries_made', 'retry_error', 'log') -- of an earlier job of this id
+    redis.call('HDEL', key, 'retries_made', 'retry_error', 'log', 'attempts') -- of an earlier job of this id
   end
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries == 0 and '1' or deliveries + 1)

@@ -228,3 +228,39 @@ fn the_command_line_gives_a_worker_a_policy() {
     let lacks = house.rq(&["worker", "--exec", "broken=false", "--retry-interval", "5"]).fails(2);
     assert!(lacks.contains("--retry-max"), "{lacks}");
 }
+
+#[test]
+fn every_try_is_kept_with_its_job_and_drawn_as_a_time_line() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let queue = house.queue("default");
+    let job = NewJob::new("third", ()).retry(Retry::every(Duration::ZERO, 5));
+    let id = queue.enqueue_job(job).unwrap().id().to_owned();
+    let tries = ledger.clone();
+    let worker = house.worker(&["default"]).name("one").handler("third", move |job: &Context, (): ()| {
+        tries.write("tried");
+        anyhow::ensure!(job.attempt() == 3, "try {}\nnot yet", job.attempt());
+        Ok(())
+    });
+    house.drain(worker);
+    let job = queue.job(&id).unwrap();
+    assert_eq!((job.status, ledger.lines().len(), job.attempts.len()), (Status::Finished, 3, 2));
+    for (n, attempt) in job.attempts.iter().enumerate() {
+        assert_eq!(attempt.error, format!("third failed: try {}", n + 1));
+        assert_eq!((attempt.worker_name.as_str(), attempt.retry_in), ("one", Some(0.0)));
+        assert!(attempt.ended_at >= attempt.started_at && attempt.ended_at <= job.started_at.unwrap());
+    }
+    let shown = house.rq(&["job", "show", &id]).ok();
+    let (_, line) = shown.split_once("attempts:\n").unwrap();
+    let lines: Vec<&str> = line.lines().collect();
+    assert!(lines[0].contains("failed after 0.0 s, again after 0 s: third failed: try 1"), "{shown}");
+    assert!(lines[2].contains("finished after 0.0 s"), "{shown}");
+    let json = house.rq(&["job", "show", &id, "--json"]).json();
+    assert_eq!(json["attempts"][1]["error"], "third failed: try 2");
+
+    let lost = queue.enqueue("fail", "no").unwrap();
+    house.drain(house.worker(&["default"]));
+    house.rq(&["requeue", lost.id()]).ok();
+    house.drain(house.worker(&["default"]));
+    let attempts = &queue.job(lost.id()).unwrap().attempts;
+    assert_eq!((attempts.len(), attempts[1].retry_in), (2, None), "a requeued job has its past");
+}

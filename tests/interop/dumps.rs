@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::python::{Both, Rq, SERIALIZERS, Side};
 
 /// Fields of ours that RQ has none for; its tools keep them.
-const OURS: [&str; 4] = ["execution_id", "deliveries", "retries_made", "retry_error"];
+const OURS: [&str; 5] = ["execution_id", "deliveries", "retries_made", "retry_error", "attempts"];
 /// Fields that differ in each run.
 const PASSING: [&str; 10] = [
     "created_at",
