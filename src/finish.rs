@@ -70,17 +70,18 @@ pub(crate) fn end(
         fields: Vec::new(),
         id: record.id.clone(),
         execution: running.execution.clone(),
-        verdict: Verdict::PutBack,
+        verdict: Verdict::PutBack { was_begun: false },
     };
     ending.status = ending.go(record, &verdict, result_ttl, facts);
-    if verdict != Verdict::PutBack {
+    let is_put_back = matches!(verdict, Verdict::PutBack { .. });
+    if !is_put_back {
         ending.field("ended_at", iso(now));
     }
     if let Some((error, retry_in)) = failure(&verdict) {
         let attempt = Attempt::new((running.started_at, now), &ending.worker, error, retry_in);
         ending.field("attempts", history(&record.attempts, attempt));
     }
-    if facts.keeps_books && verdict != Verdict::PutBack {
+    if facts.keeps_books && !is_put_back {
         ending.field("last_heartbeat", iso(now));
         let ran = (running.execution.as_str(), running.started_at, now);
         ending.entry = entry_of(&verdict, record, &ending.worker, ran);
@@ -94,7 +95,7 @@ fn failure(verdict: &Verdict) -> Option<(&str, Option<f64>)> {
     match verdict {
         Verdict::Retry { delay, error } => Some((error, Some(delay.as_secs_f64()))),
         Verdict::Fail { error, .. } => Some((error, None)),
-        Verdict::Finish { .. } | Verdict::PutBack => None,
+        Verdict::Finish { .. } | Verdict::PutBack { .. } => None,
     }
 }
 
@@ -134,7 +135,7 @@ impl Ending {
                 self.field(name, cut_error(error));
                 self.try_again(record, facts.retries_field, *delay)
             }
-            Verdict::PutBack => {
+            Verdict::PutBack { .. } => {
                 // What was read before this start, so that it does not count; or, of a job that was
                 // lost with its worker, after it, so that it does.
                 self.field("deliveries", record.deliveries.to_string());

@@ -7,7 +7,7 @@
 // it throws fails the job; an error with a number `retryIn` asks for another try in so many seconds. What it
 // prints is kept with the job (`rq-rs job logs ID`).
 //
-// One line of JSON comes in for each job, one goes out: {"ok": …} or {"error": …, "retry_in": …}.
+// One line of JSON comes in for each job, one goes out: {"id": …} with "ok", or "error" and "retry_in".
 
 import { Console } from "node:console";
 import { createInterface } from "node:readline";
@@ -35,12 +35,14 @@ async function run(job) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
+  const job = JSON.parse(line);
   let answer;
   try {
-    answer = JSON.stringify({ ok: await run(JSON.parse(line)) });
+    answer = JSON.stringify({ id: job.id, ok: await run(job) });
   } catch (error) {
     const text = error instanceof Error ? error.stack : String(error);
-    answer = JSON.stringify({ error: text, retry_in: error?.retryIn });
+    const seconds = Number(error?.retryIn ?? NaN);
+    answer = JSON.stringify({ id: job.id, error: text, retry_in: Number.isNaN(seconds) ? undefined : seconds });
   }
   process.stdout.write(answer + "\n");
 }

@@ -7,7 +7,8 @@ in `app.tasks.send_mail`; it is imported from the current folder or from PYTHONP
 included. What it returns is the result, what it raises fails the job with its traceback, what it prints is
 kept with the job (`rq-rs job logs ID`). `rq.Retry` as a return value asks for another try, as in RQ.
 
-One line of JSON comes in for each job, one goes out: {"ok": …}, {"data": …} or {"error": …, "retry_in": …}.
+One line of JSON comes in for each job, one goes out: {"id": …} with "ok", "data", or "error"
+and "retry_in".
 Python's standard library only.
 """
 
@@ -73,9 +74,9 @@ def run(job):
 def answer(job):
     try:
         # A result that cannot be written is the job's fault too.
-        return json.dumps(run(job))
+        return json.dumps({"id": job["id"]} | run(job), allow_nan=False)
     except Exception as error:
-        return json.dumps({"error": told(error)})
+        return json.dumps({"id": job["id"], "error": told(error)[-64 * 1024 :]})
 
 
 def told(error):
@@ -83,7 +84,8 @@ def told(error):
     frames = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename == __file__:
         frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    text = "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    return text.encode("utf-8", "replace").decode()
 
 
 def main():

@@ -20,7 +20,9 @@ pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Fa
     let mut shown = String::new();
     loop {
         let text = job.log.clone().unwrap_or_default();
-        write(news(&shown, &text))?;
+        if !write(news(&shown, &text))? {
+            return Ok(Exit::Done);
+        }
         shown = text;
         if !follow || job.status.has_ended() {
             break;
@@ -36,8 +38,8 @@ pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Fa
     Ok(Exit::Done)
 }
 
-/// What jobs write must not steer the terminal.
-fn write(text: &str) -> Result<(), Failure> {
+/// What jobs write must not steer the terminal. Returns whether somebody still reads.
+fn write(text: &str) -> Result<bool, Failure> {
     let mut out = std::io::stdout().lock();
     let is_odd = |c: char| c.is_control() && c != '\n' && c != '\t';
     let text = match out.is_terminal() && text.contains(is_odd) {
@@ -48,7 +50,7 @@ fn write(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Other(format!("cannot write: {error}"), "is the disk full?".into()))
         }
-        _ => Ok(()),
+        written => Ok(written.is_ok()),
     }
 }
 

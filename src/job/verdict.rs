@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::retry::growing_delay;
+use super::text::cut_error;
 use super::{Record, Status};
 
 /// How often a job without a policy of its own may ask to be tried again.
@@ -21,8 +22,12 @@ pub(crate) enum Outcome {
     TimedOut { error: String },
     /// It panicked, or its process died.
     Crashed { error: String },
+    /// Somebody else told its process to end: a person, or whoever stops the whole service.
+    Terminated { error: String },
     /// The worker shuts down before it ended.
     Interrupted,
+    /// It was claimed, but there was no slot or process for it, and nobody has begun it.
+    NotBegun,
     /// Its worker is lost: the lease has passed.
     Lost { error: String },
     /// A person has stopped it while it ran.
@@ -31,6 +36,21 @@ pub(crate) enum Outcome {
     Unreadable { error: String },
     /// This worker has no handler of that name.
     NoHandler { error: String },
+}
+
+impl Outcome {
+    /// The same with an error that is not longer than what is kept of it.
+    pub(crate) fn cut(mut self) -> Self {
+        match &mut self {
+            Outcome::Failed { error, .. }
+            | Outcome::TimedOut { error }
+            | Outcome::Crashed { error }
+            | Outcome::Unreadable { error }
+            | Outcome::NoHandler { error } => *error = cut_error(error),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// Bytes in the JSON that a work horse speaks.
@@ -68,8 +88,8 @@ pub(crate) enum Verdict {
     Retry { delay: Duration, error: String },
     /// To the failed registry.
     Fail { status: Status, error: String },
-    /// Back to the head of its queue, as if it had never been started.
-    PutBack,
+    /// Back to the head of its queue, as if it had never been started; which may be true.
+    PutBack { was_begun: bool },
 }
 
 /// What the job's record says about retries.
@@ -118,13 +138,18 @@ impl Attempts {
 pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32) -> Verdict {
     let (error, steer) = match outcome {
         Outcome::Returned(result) => return Verdict::Finish { result },
-        Outcome::Interrupted => return Verdict::PutBack,
-        Outcome::Lost { .. } if attempts.deliveries < max_deliveries => return Verdict::PutBack,
+        Outcome::Interrupted => return Verdict::PutBack { was_begun: true },
+        Outcome::NotBegun => return Verdict::PutBack { was_begun: false },
+        Outcome::Lost { .. } if attempts.deliveries < max_deliveries => {
+            return Verdict::PutBack { was_begun: true };
+        }
         Outcome::Lost { error } => (error, Steer::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
         Outcome::Unreadable { error } | Outcome::NoHandler { error } => (error, Steer::GiveUp),
         Outcome::Failed { error, steer } => (error, steer),
-        Outcome::TimedOut { error } | Outcome::Crashed { error } => (error, Steer::Policy),
+        Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
+            (error, Steer::Policy)
+        }
     };
     match attempts.next(steer) {
         Some(delay) => Verdict::Retry { delay, error },
@@ -198,7 +223,10 @@ mod tests {
 
     #[test]
     fn an_interrupted_run_is_not_an_attempt() {
-        assert_eq!(decide(Outcome::Interrupted, &Attempts::default(), 3), Verdict::PutBack);
+        assert_eq!(
+            decide(Outcome::Interrupted, &Attempts::default(), 3),
+            Verdict::PutBack { was_begun: true }
+        );
     }
 
     #[test]
@@ -207,7 +235,8 @@ mod tests {
             let attempts = Attempts { deliveries, retries_left: Some(5), ..Attempts::default() };
             decide(Outcome::Lost { error: "lost".to_owned() }, &attempts, 3)
         };
-        assert_eq!((lost(1), lost(2)), (Verdict::PutBack, Verdict::PutBack));
+        let back = Verdict::PutBack { was_begun: true };
+        assert_eq!((lost(1), lost(2)), (back.clone(), back));
         assert!(matches!(lost(3), Verdict::Fail { status: Status::Failed, .. }));
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::panics;
-use super::processes::{self, Processes, Program, Server};
+use super::processes::{self, Leaving, Processes, Program, Server};
 use crate::error::{Error, Result};
 use crate::job::{Call, GiveUp, Later, Mismatch, Outcome, Record, Steer, fit};
 
@@ -145,13 +145,13 @@ impl Handlers {
         }
     }
 
-    /// Ends the servers that wait for a job.
-    pub(crate) fn end_processes(&self) {
-        for handler in self.by_name.values().chain(&self.any) {
-            if let Handler::Server(server) = handler {
-                server.dismiss();
-            }
-        }
+    /// Tells the servers that wait for a job to end.
+    pub(crate) fn dismiss_servers(&self) -> Vec<Leaving> {
+        let dismiss = |handler: &Handler| match handler {
+            Handler::Server(server) => server.dismiss(),
+            Handler::Function(_) | Handler::Program(_) => Vec::new(),
+        };
+        self.by_name.values().chain(&self.any).flat_map(dismiss).collect()
     }
 
     /// Runs a job to its end, whatever that is.

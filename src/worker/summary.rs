@@ -46,8 +46,8 @@ impl Summary {
                 board.count(false, took);
                 Event::Retried { id, delay, error: line(&error) }
             }
-            Verdict::PutBack => {
-                self.put_back += 1;
+            Verdict::PutBack { was_begun } => {
+                self.put_back += u64::from(was_begun);
                 Event::PutBack { id }
             }
         }

@@ -19,6 +19,9 @@ use crate::job::{Outcome, Record};
 /// this many for each slot do not come back, no more are added.
 const ABANDONED_PER_SLOT: usize = 4;
 
+/// Signals that were sent to a worker and its processes together have all come after this.
+const TOLD_TOGETHER: Duration = Duration::from_millis(200);
+
 struct Assignment {
     ticket: u64,
     context: Context,
@@ -100,8 +103,7 @@ impl Slots {
 
     /// All jobs have ended: ends the processes that wait for more.
     pub(crate) fn end_processes(&self) {
-        self.handlers.end_processes();
-        self.processes.end();
+        self.processes.end(self.handlers.dismiss_servers());
     }
 
     /// Gives a slot to a job, the next one that is free after the next [`hand_out`](Self::hand_out).
@@ -267,6 +269,10 @@ fn labour(counter: &Counter, handlers: &Handlers, processes: &Processes, inbox: 
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
             error: format!("{} {panic}", work.record.handler.as_deref().unwrap_or("the job")),
         });
+        if matches!(outcome, Outcome::Terminated { .. }) {
+            // Perhaps all processes of the service were told to end: the worker is to know that first.
+            std::thread::sleep(TOLD_TOGETHER);
+        }
         is_retired = retired.0.load(Ordering::Relaxed);
         ended = Some((ticket, outcome));
     }

@@ -390,3 +390,62 @@ fn threads_that_run_on_are_counted_and_told_of() {
     assert_eq!(shot["workers"][0]["stuck_threads"], 2, "{:?} {shot}", since.elapsed());
     assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
 }
+
+#[test]
+fn who_stops_the_whole_service_with_its_processes_loses_no_job() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pids");
+    let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
+    let worker = start(&house, &[]);
+    let horse = written(&file).split(' ').next().unwrap().to_owned();
+    // As systemd does it, unless told otherwise.
+    Command::new("kill").args(["-s", "TERM", &worker.pid(), &horse]).status().unwrap();
+    assert_eq!(worker.finish("").code, Some(4));
+    assert_eq!(house.places("default", job.id()), ["queue"]);
+}
+
+#[test]
+fn somebody_who_ends_one_horse_fails_its_job() {
+    let house = House::new();
+    let job = run(&house, &[], NewJob::new("signal", 15));
+    assert_eq!(job.exc_info.as_deref(), Some("signal was ended by signal 15 SIGTERM"));
+}
+
+#[test]
+fn the_log_of_an_earlier_try_is_not_taken_for_that_of_the_last_one() {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tried");
+    let once = format!(
+        "*=sh -c 'test -e {0} && exit 0; touch {0}; echo from the first try >&2; exit 1'",
+        file.display()
+    );
+    let id = house.rq(&["enqueue", "once", "--retry-max", "1", "--retry-interval", "0"]).ok();
+    house.rq(&["worker", "--burst", "--exec", &once]).ok();
+    let job = house.queue("default").job(&id).unwrap();
+    assert_eq!((job.status, job.log.as_deref().unwrap_or_default()), (Status::Finished, ""));
+}
+
+#[test]
+fn a_large_error_and_a_large_meta_come_through_a_horse() {
+    let house = House::new();
+    let job = run(&house, &[], NewJob::new("large error", 5_000_000));
+    assert!(job.exc_info.as_deref().unwrap().contains("bytes left out"));
+    let job = run(&house, &[], NewJob::new("large meta", 5_000_000));
+    assert_eq!((job.status, job.meta["text"].as_str().map(str::len)), (Status::Finished, Some(5_000_000)));
+}
+
+#[test]
+fn as_many_jobs_run_as_max_jobs_says_whatever_was_claimed_ahead() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let short = (0..300).map(|_| NewJob::new("add", (1, 2)));
+    let long = (0..40).map(|_| NewJob::new("say", (20, "no more")));
+    queue.enqueue_many(short.chain(long).chain((0..100).map(|_| NewJob::new("add", (1, 2))))).unwrap();
+    let mut command = Command::new(misbehaving());
+    command.args(["worker", "-q", "-c", "16", "--max-jobs", "400"]);
+    Process::spawn(command, &house.environment()).finish("").ok();
+    assert_eq!((queue.finished().count(), queue.count()), (Ok(400), Ok(40)));
+}

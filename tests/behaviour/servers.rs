@@ -6,7 +6,7 @@ use std::time::Duration;
 use rq_rs::{NewJob, Retry, Status};
 use serde_json::{Value, json};
 
-use crate::support::House;
+use crate::support::{House, PATIENCE, eventually};
 
 /// What the servers of these tests are written in.
 fn script(name: &str, text: &str) -> (tempfile::TempDir, String) {
@@ -121,6 +121,7 @@ for line in sys.stdin:
         print(json.dumps({"ok": 1}) + "\n" + json.dumps({"ok": 2}), flush=True)
     if what == "other":
         print(json.dumps({"id": "somebody", "ok": 1}), flush=True)
+        continue
     if what == "mute":
         os.close(1)
         time.sleep(1000)
@@ -133,18 +134,21 @@ for line in sys.stdin:
         ("die", "die was killed by signal 11 SIGSEGV: dying now"),
         ("leave", "leave exited with code 0 in the middle of the job"),
         ("hang", "hang timed out after 1 s"),
-        ("babble", "babble answered with what cannot be read, and was killed"),
-        ("chatter", "chatter answered with what cannot be read, and was killed"),
-        ("other", "other answered with what cannot be read, and was killed"),
+        ("babble", "babble answered with what cannot be read, and was killed (expected value"),
+        ("chatter", "chatter answered with what cannot be read, and was killed (trailing characters"),
+        (
+            "other",
+            "other answered with what cannot be read, and was killed (it answers for another job, somebody)",
+        ),
         ("mute", "mute closed its connection to the worker, and was killed"),
-        ("flood", "flood answered with what cannot be read, and was killed"),
+        ("flood", "flood answered with what cannot be read, and was killed (a line is too long)"),
     ];
     let jobs = cases.iter().flat_map(|(name, _)| {
         [NewJob::new(*name, ()).timeout(Duration::from_secs(1)), NewJob::new("fine", ())]
     });
     let jobs = run(&house, &format!("python3 {file}"), jobs.collect());
     for (pair, (_, reason)) in jobs.chunks(2).zip(cases) {
-        assert_eq!(error(&pair[0]), reason);
+        assert!(error(&pair[0]).starts_with(reason), "{reason}: {}", error(&pair[0]));
         assert!(pair[1].returned::<u32>().is_ok(), "after {reason}: {:?}", pair[1]);
     }
 }
@@ -234,4 +238,87 @@ fn handler_mjs_runs_javascript_functions_by_their_name() {
     assert!(error(&jobs[2]).starts_with("broken failed: Error: no paper"), "{:?}", jobs[2].exc_info);
     assert_eq!(jobs[3].status, Status::Scheduled);
     assert!(error(&jobs[4]).contains("exports no function nothing"), "{:?}", jobs[4].exc_info);
+}
+
+#[test]
+fn an_answer_after_the_time_is_over_comes_too_late_and_costs_nobody_else() {
+    let house = House::new();
+    let (_folder, file) = script(
+        "server.py",
+        r#"
+import json, signal, sys, time
+def farewell(*_):
+    print(json.dumps({"ok": "in time, honestly"}), flush=True)
+    time.sleep(0.3)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, farewell)
+for line in sys.stdin:
+    if json.loads(line)["handler"] == "hang":
+        time.sleep(1000)
+    print(json.dumps({"ok": 1}), flush=True)
+"#,
+    );
+    let hang = NewJob::new("hang", ()).timeout(Duration::from_secs(1));
+    let jobs = run(&house, &format!("python3 {file}"), vec![hang, NewJob::new("fine", ())]);
+    assert!(error(&jobs[0]).starts_with("hang timed out after 1 s"), "{:?}", jobs[0].exc_info);
+    assert_eq!(jobs[1].returned::<u8>(), Ok(1));
+}
+
+#[test]
+fn an_answer_belongs_to_the_job_that_it_names() {
+    let house = House::new();
+    let (_folder, file) = script(
+        "server.py",
+        r#"
+import json, sys, time
+for line in sys.stdin:
+    job = json.loads(line)
+    answer = json.dumps({"id": job["id"], "ok": job["args"][0]})
+    print(answer, flush=True)
+    # Once more, behind a blank line, about when the next job comes.
+    time.sleep(0.001 * (job["args"][0] % 3))
+    print("\n" + answer, flush=True)
+"#,
+    );
+    let jobs = run(&house, &format!("python3 {file}"), (0..60).map(|n| NewJob::new("number", n)).collect());
+    for (n, job) in jobs.iter().enumerate() {
+        if job.status == Status::Finished {
+            assert_eq!(job.returned::<usize>(), Ok(n), "another one's answer");
+        }
+    }
+    assert!(jobs.iter().any(|job| job.status == Status::Finished));
+}
+
+#[test]
+fn a_server_that_died_while_it_was_idle_gets_no_job() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    // A child of its keeps its pipes open.
+    let server = format!(
+        "*=sh -c 'sleep 1000 & echo $$ > {}; while read job; do echo \"{{\\\"ok\\\": 1}}\"; done'",
+        pid.display()
+    );
+    let _worker = house.start(&["worker", "-c", "1", "--exec-server", &server]);
+    assert_eq!(queue.enqueue("a", ()).unwrap().wait::<u8>(PATIENCE), Ok(1));
+    let idle = std::fs::read_to_string(&pid).unwrap();
+    std::process::Command::new("kill").args(["-9", idle.trim()]).status().unwrap();
+    eventually("it is dead", || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", idle.trim())).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    });
+    assert_eq!(queue.enqueue("b", ()).unwrap().wait::<u8>(PATIENCE), Ok(1));
+}
+
+#[test]
+fn handler_py_fails_a_job_whose_result_is_no_json_and_goes_on() {
+    let house = House::new();
+    let command = format!("python3 {}", example("handler.py").display());
+    let not_json = NewJob::new("builtins.float", "nan");
+    let jobs = run(&house, &command, vec![not_json, NewJob::new("math.sqrt", 4)]);
+    if house.dialect == rq_rs::Dialect::Native {
+        assert!(error(&jobs[0]).contains("not JSON compliant"), "{:?}", jobs[0].exc_info);
+    }
+    assert_eq!(jobs[1].returned::<f64>(), Ok(2.0));
 }

@@ -109,6 +109,12 @@ fn main() -> ExitCode {
         .handler("give up", |_: &Context, (): ()| -> anyhow::Result<()> {
             Err(GiveUp("no".to_owned()).into())
         })
+        .handler("large error", |_: &Context, bytes: usize| -> anyhow::Result<()> {
+            anyhow::bail!("x".repeat(bytes))
+        })
+        .handler("large meta", |job: &Context, bytes: usize| {
+            job.save_meta(json!({"text": "x".repeat(bytes)}))
+        })
         .handler("large", |_: &Context, bytes: usize| Ok("x".repeat(bytes)))
         .main()
 }

@@ -33,7 +33,10 @@ impl Dispatcher {
         if back.is_empty() {
             return;
         }
-        back.into_iter().for_each(|ticket| self.hear_end(ticket, Outcome::Interrupted));
+        for ticket in back {
+            self.begun = self.begun.saturating_sub(1);
+            self.hear_end(ticket, Outcome::NotBegun);
+        }
         self.pace = UNKNOWN_PACE;
     }
 }

@@ -77,7 +77,7 @@ impl Dispatcher {
         }
         let asked: usize = self.flights.iter().filter_map(|flight| flight.claims).sum();
         let coming = asked + self.arrived.len();
-        let left = self.house.options.max_jobs.map(|most| most.saturating_sub(self.tickets + coming as u64));
+        let left = self.house.options.max_jobs.map(|most| most.saturating_sub(self.begun + coming as u64));
         let free = self.slots.room(self.ahead()).saturating_sub(coming);
         // Of few slots all, because a round trip costs more than one of their jobs.
         let slots = self.house.options.concurrency;

@@ -128,7 +128,7 @@ impl Dispatcher {
         }
         let options = &self.house.options;
         let is_stopped = self.house.stopper.mode() != Mode::Go;
-        let all_started = options.max_jobs.is_some_and(|most| self.tickets >= most);
+        let all_started = options.max_jobs.is_some_and(|most| self.begun >= most);
         let nothing_left = options.burst && self.look != Look::Now && self.is_quiet();
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
         let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);

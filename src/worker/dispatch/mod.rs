@@ -85,6 +85,8 @@ pub(crate) struct Dispatcher {
     /// Threads that run on while their job has ended in Redis, and whether new ones took their slots.
     late: HashMap<u64, bool>,
     tickets: u64,
+    /// How many jobs were handed out and not taken back.
+    begun: u64,
     /// How long jobs take, the latest ones counting most.
     pace: Duration,
     outbox: Outbox,
@@ -130,6 +132,7 @@ impl Dispatcher {
             held: HashMap::new(),
             late: HashMap::new(),
             tickets: 0,
+            begun: 0,
             pace: UNKNOWN_PACE,
             outbox: Outbox::default(),
             flights: Vec::new(),
@@ -282,7 +285,12 @@ impl Dispatcher {
         match self.held.remove(&ticket) {
             Some(held) => {
                 self.slots.release();
-                let was_told_to_end = held.is_supervised && self.house.stopper.mode() == Mode::Cold;
+                // Whoever stops the service may tell its processes too.
+                let was_told_to_end = match (self.house.stopper.mode(), &outcome) {
+                    (Mode::Cold, _) => held.is_supervised,
+                    (Mode::Warm, Outcome::Terminated { .. }) => true,
+                    _ => false,
+                };
                 let outcome = match outcome {
                     Outcome::Returned(result) => Outcome::Returned(result),
                     outcome => match held.ordered {
@@ -328,11 +336,7 @@ impl Dispatcher {
                 ending.id
             )));
         }
-        let put_back = self.summary.put_back;
         let event = self.summary.count(&self.house.board, ending, receipt);
-        if self.house.stopper.mode() == Mode::Go {
-            self.summary.put_back = put_back; // it was only claimed too early
-        }
         self.tell(event);
     }
 
@@ -419,6 +423,7 @@ impl Dispatcher {
     fn hand_out(&mut self, mut running: Running) {
         let ticket = self.tickets;
         self.tickets += 1;
+        self.begun += 1;
         let options = &self.house.options;
         let flag = Arc::new(AtomicBool::new(false));
         let timeout = running.timeout();

@@ -4,9 +4,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::reasons::Teller;
-use super::supervise::{Supervised, Traffic};
-use super::{Limits, Processes};
-use crate::job::{Outcome, Steer};
+use super::supervise::Supervised;
+use super::traffic::Traffic;
+use super::{Limits, Processes, not_started};
+use crate::job::Outcome;
 use crate::worker::Context;
 
 /// What a process has answered.
@@ -14,6 +15,8 @@ pub(super) struct Answer {
     pub(super) outcome: Outcome,
     /// The most memory it had resident, where it says so.
     pub(super) resident: u64,
+    /// It has named the job that it answers.
+    pub(super) names_job: bool,
 }
 
 /// The idle processes of one kind.
@@ -23,7 +26,11 @@ pub(crate) struct Crew(Mutex<Vec<Member>>);
 struct Member {
     process: Supervised,
     jobs: u32,
+    names_jobs: bool,
 }
+
+/// A process that was told to end, and has ended when this is dropped.
+pub(crate) struct Leaving(#[expect(dead_code, reason = "it is there to be dropped")] Member);
 
 /// One job for a process of a crew.
 pub(super) struct Errand<'a> {
@@ -32,6 +39,8 @@ pub(super) struct Errand<'a> {
     pub(super) input: Vec<u8>,
     /// How many bytes an answer may have.
     pub(super) room: usize,
+    /// How much memory it may have, if that is limited.
+    pub(super) memory: Option<u64>,
 }
 
 impl Crew {
@@ -43,30 +52,30 @@ impl Crew {
         start: impl FnOnce() -> std::io::Result<Supervised>,
         read: impl FnMut(&mut Traffic<'_>) -> Result<Option<Answer>, String>,
     ) -> Outcome {
-        let Errand { handler, context, input, room } = errand;
+        let Errand { handler, context, input, room, memory } = errand;
         let limits = processes.limits;
         let mut member = match self.take(start) {
             Ok(member) => member,
-            Err(error) => {
-                let error = format!("{handler}: cannot start a process for it: {error}");
-                return Outcome::Failed { error, steer: Steer::Policy };
-            }
+            Err(error) => return not_started(handler, "a process for it", &error),
         };
         let mut traffic = Traffic::new(context, input, false, limits, room);
+        traffic.names_jobs = member.names_jobs;
         let attended = member.process.attend(&mut traffic, read);
-        traffic.save_log();
+        traffic.save_last_log();
         match attended {
             Ok(Ok(answer)) => {
                 member.jobs += 1;
-                if !member.has_served(limits, answer.resident) {
-                    self.lock().push(member);
+                member.names_jobs |= answer.names_job;
+                match member.has_served(limits, answer.resident) {
+                    true => member.retire(),
+                    false => self.lock().push(member),
                 }
                 answer.outcome
             }
             Ok(Err(end)) => {
                 let log = traffic.log();
                 let allowed = context.timeout();
-                Teller { handler, log: &log, limits, is_shared: true, allowed }.outcome(&end)
+                Teller { handler, log: &log, limits, is_shared: true, memory, allowed }.outcome(&end)
             }
             Err(error) => {
                 Outcome::Crashed { error: format!("{handler}: lost sight of its process: {error}") }
@@ -74,18 +83,18 @@ impl Crew {
         }
     }
 
-    /// Ends those that are idle.
-    pub(super) fn dismiss(&self) {
+    /// Tells those that are idle to end.
+    pub(super) fn dismiss(&self) -> Vec<Leaving> {
         let mut members = std::mem::take(&mut *self.lock());
-        // All are told before the first one is waited for.
         members.iter_mut().for_each(|member| member.process.dismiss());
+        members.into_iter().map(Leaving).collect()
     }
 
     /// The one that was busy last, so that those which are not needed rest.
     fn take(&self, start: impl FnOnce() -> std::io::Result<Supervised>) -> std::io::Result<Member> {
         loop {
             let Some(mut member) = self.lock().pop() else {
-                return Ok(Member { process: start()?, jobs: 0 });
+                return Ok(Member { process: start()?, jobs: 0, names_jobs: false });
             };
             if member.process.is_ready() {
                 return Ok(member);
@@ -103,5 +112,13 @@ impl Member {
     fn has_served(&self, limits: Limits, resident: u64) -> bool {
         let is_large = limits.horse_recycle.is_some_and(|most| resident > most);
         is_large || limits.horse_max_jobs.is_some_and(|most| self.jobs >= most)
+    }
+
+    /// Ends it while its job's outcome is on its way.
+    fn retire(mut self) {
+        self.process.dismiss();
+        let name = "rq-rs retire".to_owned();
+        // Without a thread to wait in it is waited for here.
+        let _ = std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || drop(self));
     }
 }

@@ -20,7 +20,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::crew::{Answer, Errand};
-use super::supervise::{Supervised, Traffic, Wiring};
+use super::supervise::{Supervised, Wiring};
+use super::traffic::Traffic;
 use super::{Processes, bare};
 use crate::job::{Outcome, read_call};
 use crate::worker::context::Facts;
@@ -30,8 +31,8 @@ use crate::worker::{Context, panics};
 /// Tells a process that it is a horse: the number of the worker's process, so that its own children, which
 /// inherit this, do not take themselves for horses.
 const HORSE: &str = "RQ_RS_HORSE";
-/// More than any frame that is meant: an answer, a log, a meta.
-const FRAME_OVERHEAD: usize = 1024 * 1024;
+/// What a frame may have beside its result: a meta, above all. Room is taken only when it is needed.
+const FRAME_OVERHEAD: usize = 64 * 1024 * 1024;
 const LENGTH: usize = 4;
 /// How often a horse looks whether its socket is still its own; that the worker is gone it hears at once.
 const LOOK_EVERY: u16 = 1000;
@@ -86,7 +87,8 @@ pub(super) fn run(processes: &Processes, context: &Context, handler: &str, paylo
         memory: limits.horse_memory,
     };
     let room = limits.max_result.saturating_mul(2) + FRAME_OVERHEAD;
-    let errand = Errand { handler, context, input: frame(&order), room };
+    let memory = limits.horse_memory;
+    let errand = Errand { handler, context, input: frame(&order), room, memory };
     processes.horses.run(errand, processes, || start(processes, context.worker()), listen)
 }
 
@@ -111,7 +113,9 @@ fn listen(traffic: &mut Traffic<'_>) -> Result<Option<Answer>, String> {
                     .context
                     .save_field(&field, STANDARD.decode(value).map_err(|error| error.to_string())?);
             }
-            Word::Ended { outcome, resident } => answer = Some(Answer { outcome, resident }),
+            Word::Ended { outcome, resident } => {
+                answer = Some(Answer { outcome, resident, names_job: false });
+            }
         }
     }
     traffic.forget_output(taken);
@@ -140,7 +144,8 @@ pub(crate) fn serve_if_horse(handlers: &Handlers) {
     let code = match serve(handlers) {
         Ok(()) => 0,
         Err(error) => {
-            log::error!(target: "rq_rs", "a work horse ends: {error}");
+            // It has no other log than its job's.
+            let _ = writeln!(std::io::stderr(), "the work horse ends: {error}");
             1
         }
     };
@@ -152,7 +157,9 @@ fn is_horse() -> bool {
     let is_asked = std::env::var(HORSE).is_ok_and(|pid| pid == parent);
     let stdin = || std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
     let is_socket = |file: File| file.metadata().is_ok_and(|about| about.file_type().is_socket());
-    is_asked && stdin().is_ok_and(is_socket)
+    // An orphan whose parent is a worker with the number 1, in a container, leads no group of its own.
+    let leads = nix::unistd::getpgrp() == nix::unistd::getpid();
+    is_asked && leads && stdin().is_ok_and(is_socket)
 }
 
 fn serve(handlers: &Handlers) -> std::io::Result<()> {
@@ -187,7 +194,7 @@ fn obey(handlers: &Handlers, order: Order, voice: &Arc<Voice>) -> Outcome {
     let context = Context::in_horse(order.facts, left, Box::new(tell));
     let payload = STANDARD.decode(order.payload).map_err(|error| error.to_string());
     match payload.and_then(|payload| read_call(&payload, false)) {
-        Ok(call) => handlers.run_function(&context, call, order.max_result),
+        Ok(call) => handlers.run_function(&context, call, order.max_result).cut(),
         Err(error) => Outcome::Unreadable { error },
     }
 }
@@ -245,6 +252,12 @@ fn end_with_worker(socket: File) -> std::io::Result<()> {
 
 /// The most memory this process had resident, in bytes.
 fn resident() -> u64 {
+    // What getrusage says on Linux may be the worker's, from before the horse was one.
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kibibytes = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        return kibibytes.unwrap_or(0) * 1024;
+    }
     let most = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.max_rss());
     let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
     u64::try_from(most).unwrap_or(0) * unit

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -38,6 +39,9 @@ for turn in 1 2; do
 done
 "#;
 
+/// How long it may take to end.
+const LEAVE_WITHIN: Duration = Duration::from_millis(300);
+
 /// Its mark is this variable, in the environment of every child.
 const MARK: &str = "RQ_RS_WORKER_PROCESS";
 
@@ -51,6 +55,7 @@ pub(super) struct Keeper {
 struct State {
     shell: Option<(Child, ChildStdin)>,
     groups: HashSet<i32>,
+    has_warned: bool,
 }
 
 impl Keeper {
@@ -64,19 +69,27 @@ impl Keeper {
     }
 
     /// From now on this group does not outlive the worker. It must be told off before its leader is reaped.
-    pub(super) fn watch(&self, group: Pid) -> std::io::Result<()> {
+    pub(super) fn watch(&self, group: Pid) {
         let mut state = self.lock();
         state.groups.insert(group.as_raw());
         if state.tell(&format!("+ {group}\n")).is_ok() {
-            return Ok(());
+            return;
         }
         // There is none yet, or somebody has killed it: the new one learns of all groups.
-        let mut shell = start(&format!("{MARK}={}", self.mark))?;
         let known: String = state.groups.iter().map(|group| format!("+ {group}\n")).collect();
-        shell.1.write_all(known.as_bytes())?;
-        state.end();
-        state.shell = Some(shell);
-        Ok(())
+        let shell = start(&format!("{MARK}={}", self.mark))
+            .and_then(|mut shell| shell.1.write_all(known.as_bytes()).map(|()| shell));
+        match shell {
+            Ok(shell) => {
+                state.end();
+                state.shell = Some(shell);
+            }
+            Err(error) if !std::mem::replace(&mut state.has_warned, true) => log::warn!(
+                target: "rq_rs",
+                "no keeper of processes (/bin/sh): {error}; should this worker be killed with -9, programs go on"
+            ),
+            Err(_) => {}
+        }
     }
 
     pub(super) fn forget(&self, group: Pid) {
@@ -113,6 +126,12 @@ impl State {
         let _ = self.tell(".\n");
         if let Some((mut shell, pipe)) = self.shell.take() {
             drop(pipe);
+            let until = Instant::now() + LEAVE_WITHIN;
+            while Instant::now() < until && matches!(shell.try_wait(), Ok(None)) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // Somebody may have stopped it.
+            let _ = shell.kill();
             let _ = shell.wait();
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! | file | is |
 //! |---|---|
-//! | `supervise` | one process: its pipes, its time, its end with all its children |
+//! | `supervise`, `traffic`, `pipes` | one process: its pipes, its time, its end with all its children |
 //! | `reasons` | how its end is told |
 //! | `crew` | processes that wait for the next job |
 //! | `program`, `server`, `horse` | the three kinds, and what is said to them |
@@ -12,23 +12,28 @@
 mod crew;
 mod horse;
 mod keeper;
+mod pipes;
 mod program;
 mod reasons;
 mod server;
 mod supervise;
+mod traffic;
 
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use crew::Leaving;
 pub(crate) use horse::{can_be_horse, serve_if_horse};
 pub(crate) use program::Program;
 pub(crate) use server::Server;
 
+use nix::errno::Errno;
+
 use self::crew::Crew;
 use self::keeper::Keeper;
 use super::{Context, Options};
-use crate::job::Outcome;
+use crate::job::{Outcome, Steer};
 
 /// Limits that concern handlers.
 #[derive(Clone, Copy)]
@@ -65,9 +70,10 @@ impl Processes {
         }
     }
 
-    /// Nothing more runs: ends what is idle.
-    pub(crate) fn end(&self) {
-        self.horses.dismiss();
+    /// Nothing more runs: ends what is idle, all together.
+    pub(crate) fn end(&self, servers: Vec<Leaving>) {
+        let horses = self.horses.dismiss();
+        drop((servers, horses));
         self.keeper.end();
     }
 
@@ -75,6 +81,21 @@ impl Processes {
     pub(crate) fn run_in_horse(&self, context: &Context, handler: &str, payload: &[u8]) -> Outcome {
         horse::run(self, context, handler, payload)
     }
+}
+
+/// How long a slot waits when the system has no room for a process.
+const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// The process of a job could not be started. Where the system has no descriptor, process or memory left now,
+/// the job has not begun and waits for better times.
+fn not_started(handler: &str, what: &str, error: &std::io::Error) -> Outcome {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    if matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)) {
+        log::warn!(target: "rq_rs", "{handler}: cannot start {what} now: {error}");
+        std::thread::sleep(NO_ROOM);
+        return Outcome::NotBegun;
+    }
+    Outcome::Failed { error: format!("{handler}: cannot start {what}: {error}"), steer: Steer::Policy }
 }
 
 /// A command without anything of Redis in its environment.

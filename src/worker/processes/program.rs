@@ -8,8 +8,9 @@ use std::process::Command;
 use nix::sys::wait::WaitStatus;
 
 use super::reasons::Teller;
-use super::supervise::{End, Supervised, Traffic, Wiring};
-use super::{Processes, bare};
+use super::supervise::{Supervised, Wiring};
+use super::traffic::{End, Traffic};
+use super::{Processes, bare, not_started};
 use crate::error::{Error, Result};
 use crate::job::{Call, Outcome, Serializer, Steer, iso, parse_json};
 use crate::worker::Context;
@@ -60,10 +61,7 @@ impl Program {
         let started = Supervised::start(command, Wiring::Pipes, &processes.keeper);
         let mut process = match started {
             Ok(process) => process,
-            Err(error) => {
-                let error = format!("{handler}: cannot start {}: {error}", self.name());
-                return Outcome::Failed { error, steer: Steer::Policy };
-            }
+            Err(error) => return not_started(&handler, self.name(), &error),
         };
         let end = match process.attend(&mut traffic, |_| Ok(None::<Infallible>)) {
             Ok(Err(end)) => end,
@@ -71,10 +69,10 @@ impl Program {
                 return Outcome::Crashed { error: format!("{handler}: lost sight of its program: {error}") };
             }
         };
-        traffic.save_log();
+        traffic.save_last_log();
         let log = traffic.log();
         let allowed = context.timeout();
-        let teller = Teller { handler: &handler, log: &log, limits, is_shared: false, allowed };
+        let teller = Teller { handler: &handler, log: &log, limits, is_shared: false, memory: None, allowed };
         outcome(&teller, &end, &traffic, serializer)
     }
 }

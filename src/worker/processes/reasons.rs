@@ -4,7 +4,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 
 use super::Limits;
-use super::supervise::{End, Told};
+use super::traffic::{End, Told};
 use crate::job::{Outcome, Steer};
 use crate::worker::handlers::seconds_of;
 
@@ -20,6 +20,8 @@ pub(super) struct Teller<'a> {
     pub(super) limits: Limits,
     /// A process of many jobs, which ends in the middle of one; else of this job only.
     pub(super) is_shared: bool,
+    /// How much memory it may have, if that is limited.
+    pub(super) memory: Option<u64>,
     pub(super) allowed: Option<std::time::Duration>,
 }
 
@@ -40,7 +42,10 @@ impl Teller<'_> {
             Some(Told::TimeOver) => {
                 let killed = match end.ignored_term {
                     true => {
-                        format!(", ignored TERM and was killed {} s later", self.limits.kill_after.as_secs())
+                        format!(
+                            ", ignored TERM and was killed {} s later",
+                            seconds_of(self.limits.kill_after)
+                        )
                     }
                     false => String::new(),
                 };
@@ -50,7 +55,10 @@ impl Teller<'_> {
             Some(Told::Canceled) => {
                 Outcome::Failed { error: self.explain("was canceled"), steer: Steer::GiveUp }
             }
-            Some(Told::Babbling) => self.crashed("answered with what cannot be read, and was killed"),
+            Some(Told::Babbling) => {
+                let what = &end.nonsense;
+                self.crashed(&format!("answered with what cannot be read, and was killed ({what})"))
+            }
             Some(Told::HungUp) => self.crashed("closed its connection to the worker, and was killed"),
             None => self.exited(end.status),
         }
@@ -69,6 +77,10 @@ impl Teller<'_> {
                 error: self.explain(&format!("exited with code {code}")),
                 steer: Steer::Policy,
             },
+            WaitStatus::Signaled(_, signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP), _) => {
+                let error = self.explain(&format!("was ended by signal {} {signal}", signal as i32));
+                Outcome::Terminated { error }
+            }
             WaitStatus::Signaled(_, signal, _) => {
                 let hint = self.hint(signal);
                 self.crashed(&format!("was killed by signal {} {signal}{hint}", signal as i32))
@@ -79,9 +91,9 @@ impl Teller<'_> {
 
     fn hint(&self, signal: Signal) -> String {
         let is_out_of_memory = tells_of_memory(self.log);
-        match (signal, self.limits.horse_memory) {
+        match (signal, self.memory) {
             (Signal::SIGKILL, _) => " (possible out-of-memory kill)".to_owned(),
-            (Signal::SIGABRT, Some(bytes)) if is_out_of_memory && self.is_shared => {
+            (Signal::SIGABRT, Some(bytes)) if is_out_of_memory => {
                 format!(" (out of memory: a work horse may use {})", mebibytes(bytes))
             }
             (Signal::SIGABRT, None) if is_out_of_memory => " (out of memory)".to_owned(),

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Processes;
-use super::crew::{Answer, Crew, Errand};
+use super::crew::{Answer, Crew, Errand, Leaving};
 use super::program::{Program, job_as_json};
-use super::supervise::{Supervised, Traffic, Wiring};
+use super::supervise::{Supervised, Wiring};
+use super::traffic::Traffic;
 use crate::error::Result;
 use crate::job::{Call, Outcome, Serializer, Steer, parse_json};
 use crate::worker::Context;
@@ -46,8 +47,8 @@ impl Server {
         Ok(Server { program: Program::parse(command)?, crew: Crew::default() })
     }
 
-    pub(crate) fn dismiss(&self) {
-        self.crew.dismiss();
+    pub(crate) fn dismiss(&self) -> Vec<Leaving> {
+        self.crew.dismiss()
     }
 
     /// Without a call when only the server can read the payload.
@@ -64,7 +65,8 @@ impl Server {
         job["data"] = STANDARD.encode(payload).into();
         let limits = processes.limits;
         let room = limits.max_result.saturating_mul(2) + LINE_OVERHEAD;
-        let errand = Errand { handler: &handler, context, input: format!("{job}\n").into_bytes(), room };
+        let input = format!("{job}\n").into_bytes();
+        let errand = Errand { handler: &handler, context, input, room, memory: None };
         let start = || Supervised::start(self.program.command(), Wiring::Pipes, &processes.keeper);
         self.crew.run(errand, processes, start, |traffic| read(traffic, &handler, serializer))
     }
@@ -72,12 +74,17 @@ impl Server {
 
 /// A whole line, and nothing behind it.
 fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Result<Option<Answer>, String> {
+    let blank = traffic.output.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    traffic.forget_output(blank);
     if !traffic.output.ends_with(b"\n") {
         return if traffic.is_full() { Err("a line is too long".to_owned()) } else { Ok(None) };
     }
     let line: Line<'_> = serde_json::from_slice(&traffic.output).map_err(|error| error.to_string())?;
-    if line.id.as_ref().is_some_and(|id| id != traffic.context.id()) {
-        return Err("it answers for another job".to_owned());
+    let names_job = line.id.is_some();
+    match &line.id {
+        Some(id) if id != traffic.context.id() => return Err(format!("it answers for another job, {id}")),
+        None if traffic.names_jobs => return Err("it does not name the job any more".to_owned()),
+        _ => {}
     }
     let outcome = match line {
         Line { error: Some(error), retry_in, .. } => {
@@ -103,5 +110,5 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
             }
         }
     };
-    Ok(Some(Answer { outcome, resident: 0 }))
+    Ok(Some(Answer { outcome, resident: 0, names_job }))
 }

@@ -2,30 +2,25 @@
 //! its children. Programs, servers and work horses are all supervised here.
 
 use std::fs::File;
-use std::io::{ErrorKind, PipeReader, Read, Write};
+use std::io::PipeReader;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::Limits;
 use super::keeper::Keeper;
-use crate::worker::Context;
+use super::pipes::{drain, feed, retry, watch_exit};
+use super::traffic::{End, Told, Traffic};
 
-/// How much of a job's own output is kept: its end.
-const KEEP_LOG: usize = 64 * 1024;
-/// While a job writes, what is kept of it is saved so often, for those who follow.
-const SAVE_LOG_EVERY: Duration = Duration::from_secs(1);
 /// How long the pipes of a dead process may stay open in processes that left its group.
 const DRAIN: Duration = Duration::from_millis(300);
 /// How often a running process is looked at for a cancel.
@@ -44,103 +39,6 @@ pub(super) enum Wiring {
     Socket,
 }
 
-/// Why a process was told to end.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Told {
-    TimeOver,
-    Canceled,
-    /// It does not speak as it should.
-    Babbling,
-    /// It has closed its connection, and nobody could hear its answer any more.
-    HungUp,
-}
-
-/// How the process of a job ended.
-pub(super) struct End {
-    pub(super) status: WaitStatus,
-    pub(super) told: Option<Told>,
-    /// It ignored TERM.
-    pub(super) ignored_term: bool,
-}
-
-/// One job as its process sees it: what goes in, what has come out.
-pub(super) struct Traffic<'a> {
-    pub(super) context: &'a Context,
-    limits: Limits,
-    input: Vec<u8>,
-    written: usize,
-    /// Whether the input ends with this one's.
-    closes: bool,
-    pub(super) output: Vec<u8>,
-    /// How much there was of it, kept or not.
-    pub(super) output_size: usize,
-    /// How much of it is kept.
-    room: usize,
-    log: Vec<u8>,
-    is_log_new: bool,
-    log_saved_at: Instant,
-    told: Option<Told>,
-    kill_at: Option<Instant>,
-    hung_up_at: Option<Instant>,
-    was_killed: bool,
-    was_ignored: bool,
-}
-
-impl<'a> Traffic<'a> {
-    pub(super) fn new(
-        context: &'a Context,
-        input: Vec<u8>,
-        closes: bool,
-        limits: Limits,
-        room: usize,
-    ) -> Self {
-        Traffic {
-            context,
-            limits,
-            input,
-            written: 0,
-            closes,
-            output: Vec::new(),
-            output_size: 0,
-            room,
-            log: Vec::new(),
-            is_log_new: false,
-            log_saved_at: Instant::now(),
-            told: None,
-            kill_at: None,
-            hung_up_at: None,
-            was_killed: false,
-            was_ignored: false,
-        }
-    }
-
-    fn is_writing(&self) -> bool {
-        self.written < self.input.len()
-    }
-
-    /// What it wrote for people.
-    pub(super) fn log(&self) -> String {
-        String::from_utf8_lossy(&self.log).trim_end().to_owned()
-    }
-
-    /// Whether more has come than it has room for.
-    pub(super) fn is_full(&self) -> bool {
-        self.output.len() >= self.room
-    }
-
-    /// So many bytes of the output have been heard.
-    pub(super) fn forget_output(&mut self, taken: usize) {
-        self.output.drain(..taken);
-    }
-
-    pub(super) fn save_log(&mut self) {
-        if std::mem::take(&mut self.is_log_new) {
-            self.log_saved_at = Instant::now();
-            self.context.save_log(self.log());
-        }
-    }
-}
-
 /// A process that runs.
 pub(super) struct Supervised {
     child: Child,
@@ -152,6 +50,8 @@ pub(super) struct Supervised {
     exited: PipeReader,
     status: Receiver<WaitStatus>,
     is_reaped: bool,
+    /// Until when it may end by itself.
+    leave_by: Option<Instant>,
 }
 
 impl Supervised {
@@ -175,7 +75,8 @@ impl Supervised {
         // The command has the other ends, which would stay open with it.
         drop(command);
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        let watched = keeper.watch(group).and_then(|()| watch_exit(group));
+        keeper.watch(group);
+        let watched = watch_exit(group);
         if watched.is_err() {
             // No process, thread or pipe is left to watch it with.
             let _ = killpg(group, Signal::SIGKILL);
@@ -193,8 +94,9 @@ impl Supervised {
         };
         let keeper = Arc::clone(keeper);
         let [input, output, log] = [input, output, log].map(|end| end.map(File::from));
+        let (is_reaped, leave_by) = (false, None);
         let process =
-            Supervised { child, group, keeper, input, output, log, exited, status, is_reaped: false };
+            Supervised { child, group, keeper, input, output, log, exited, status, is_reaped, leave_by };
         for end in [&process.input, &process.output, &process.log].into_iter().flatten() {
             fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
@@ -212,21 +114,21 @@ impl Supervised {
         loop {
             self.move_data(traffic);
             match is_answered(traffic) {
-                Ok(Some(answer)) => {
+                // An answer after it was told to end comes too late.
+                Ok(Some(answer)) if traffic.told.is_none() && !traffic.is_writing() => {
                     // What it wrote before it answered is there.
                     self.move_data(traffic);
                     return Ok(Ok(answer));
                 }
-                Err(_) if !exited => self.kill(traffic, Told::Babbling),
+                Ok(Some(_)) => self.nonsense(traffic, "it answered before it had read its job".to_owned()),
+                Err(what) if !exited => self.nonsense(traffic, what),
                 Ok(None) | Err(_) => {}
             }
             if exited {
                 return Ok(Err(self.see_it_end(traffic)?));
             }
             self.keep_time(traffic);
-            if traffic.log_saved_at.elapsed() >= SAVE_LOG_EVERY {
-                traffic.save_log();
-            }
+            traffic.save_log_if_due();
             exited = self.wait_for_news(traffic)?;
         }
     }
@@ -241,7 +143,7 @@ impl Supervised {
                 traffic.kill_at = Some(now + traffic.limits.kill_after);
             }
             Some(at) if now >= at => {
-                traffic.was_ignored |= !traffic.was_killed;
+                traffic.was_ignored |= !traffic.was_killed && !traffic.limits.kill_after.is_zero();
                 self.kill(traffic, Told::TimeOver);
             }
             _ => {}
@@ -249,6 +151,13 @@ impl Supervised {
         if traffic.hung_up_at.is_some_and(|at| now >= at + HUNG_UP) {
             self.kill(traffic, Told::HungUp);
         }
+    }
+
+    fn nonsense(&self, traffic: &mut Traffic<'_>, what: String) {
+        if traffic.told.is_none() {
+            traffic.nonsense = what;
+        }
+        self.kill(traffic, Told::Babbling);
     }
 
     /// The first reason stays.
@@ -268,7 +177,8 @@ impl Supervised {
             self.poll(None, false, Duration::from_millis(20))?;
             self.move_data(traffic);
         }
-        Ok(End { status, told: traffic.told, ignored_term: traffic.was_ignored })
+        let nonsense = std::mem::take(&mut traffic.nonsense);
+        Ok(End { status, told: traffic.told, ignored_term: traffic.was_ignored, nonsense })
     }
 
     /// The group is gone already when nobody is left in it.
@@ -298,7 +208,11 @@ impl Supervised {
         // Poll counts in whole milliseconds; a little late is better than many times at once.
         let at_most = left.map_or(LOOK_EVERY, |left| left + Duration::from_millis(1)).min(LOOK_EVERY);
         self.poll(Some(exited), traffic.is_writing(), at_most)?;
-        let mut fds = [PollFd::new(exited, PollFlags::POLLIN)];
+        self.has_exited()
+    }
+
+    fn has_exited(&self) -> std::io::Result<bool> {
+        let mut fds = [PollFd::new(self.exited.as_fd(), PollFlags::POLLIN)];
         retry(|| poll(&mut fds, PollTimeout::ZERO))?;
         Ok(fds[0].any().unwrap_or(false))
     }
@@ -327,23 +241,11 @@ impl Supervised {
                 self.input = None;
             }
         }
-        let (output, size, room) = (&mut traffic.output, &mut traffic.output_size, traffic.room);
-        let take_out = |bytes: &[u8]| {
-            *size += bytes.len();
-            let left = room.saturating_sub(output.len());
-            output.extend_from_slice(&bytes[..bytes.len().min(left)]);
-        };
-        if self.output.as_mut().is_some_and(|pipe| drain(pipe, take_out)) {
+        if self.output.as_mut().is_some_and(|pipe| drain(pipe, |bytes| traffic.take_output(bytes))) {
             self.output = None;
             traffic.hung_up_at = (!traffic.closes).then(Instant::now);
         }
-        let (log, is_new) = (&mut traffic.log, &mut traffic.is_log_new);
-        let take_log = |bytes: &[u8]| {
-            *is_new = true;
-            log.extend_from_slice(bytes);
-            log.drain(..log.len().saturating_sub(KEEP_LOG));
-        };
-        if self.log.as_mut().is_some_and(|pipe| drain(pipe, take_log)) {
+        if self.log.as_mut().is_some_and(|pipe| drain(pipe, |bytes| traffic.take_log(bytes))) {
             self.log = None;
         }
     }
@@ -356,13 +258,15 @@ impl Supervised {
         if self.log.as_mut().is_some_and(|pipe| drain(pipe, |_| {})) {
             self.log = None;
         }
-        !is_closed && !has_spoken
+        // A child of its may keep its pipes open.
+        !is_closed && !has_spoken && self.has_exited().is_ok_and(|has_exited| !has_exited)
     }
 
     /// Nothing more is asked of it: it may end by itself, soon.
     pub(super) fn dismiss(&mut self) {
         self.input = None;
         self.output = None;
+        self.leave_by.get_or_insert_with(|| Instant::now() + LEAVE_WITHIN);
     }
 }
 
@@ -373,76 +277,10 @@ impl Drop for Supervised {
         }
         self.dismiss();
         let exited = self.exited.as_fd();
-        let within = PollTimeout::try_from(LEAVE_WITHIN).unwrap_or(PollTimeout::ZERO);
+        let left = self.leave_by.map(|by| by.saturating_duration_since(Instant::now())).unwrap_or_default();
+        let within = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         let _ = retry(|| poll(&mut [PollFd::new(exited, PollFlags::POLLIN)], within));
         self.signal(Signal::SIGKILL);
         self.reap();
     }
-}
-
-fn retry(mut call: impl FnMut() -> nix::Result<i32>) -> std::io::Result<()> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            result => return result.map(drop).map_err(Into::into),
-        }
-    }
-}
-
-/// Returns whether nothing is left to write, or nobody reads it.
-fn feed(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
-    while *written < input.len() {
-        match pipe.write(&input[*written..]) {
-            Ok(n) => *written += n,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Err(_) => *written = input.len(),
-        }
-    }
-    true
-}
-
-/// Takes at most a megabyte, so that a flood does not keep the supervisor from its clock.
-/// Returns whether the pipe has come to its end.
-fn drain(pipe: &mut File, mut take: impl FnMut(&[u8])) -> bool {
-    let mut buffer = [0; 16 * 1024];
-    for _ in 0..64 {
-        match pipe.read(&mut buffer) {
-            Ok(0) => return true,
-            Ok(n) => take(&buffer[..n]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return error.kind() != ErrorKind::WouldBlock,
-        }
-    }
-    false
-}
-
-/// A thread that waits for the exit: the pipe closes, then the status can be had.
-fn watch_exit(pid: Pid) -> std::io::Result<(PipeReader, Receiver<WaitStatus>)> {
-    let (exited, open) = std::io::pipe()?;
-    let (tell, status) = sync_channel(1);
-    std::thread::Builder::new().name("rq-rs exit".to_owned()).stack_size(64 * 1024).spawn(move || {
-        let how = loop {
-            match await_exit(pid) {
-                Err(Errno::EINTR) => {}
-                Err(_) => break WaitStatus::StillAlive,
-                Ok(status) => break status,
-            }
-        };
-        let _ = tell.send(how);
-        drop(open);
-    })?;
-    Ok((exited, status))
-}
-
-/// Leaves the zombie, so that its process group cannot be anybody else's yet.
-#[cfg(target_os = "linux")]
-fn await_exit(pid: Pid) -> nix::Result<WaitStatus> {
-    use nix::sys::wait::{Id, WaitPidFlag, waitid};
-    waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn await_exit(pid: Pid) -> nix::Result<WaitStatus> {
-    nix::sys::wait::waitpid(pid, None)
 }
