@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rq_rs::{Context, Error, Handlers, NewJob, Retry, Run, Status};
 use serde_json::{Value, json};
@@ -275,17 +275,12 @@ fn a_worker_that_is_killed_leaves_no_process_behind() {
         })
         .collect();
     assert!(pids.iter().all(|pid| is_alive(pid)) && pids.len() == 6, "{pids:?}");
-    let children = format!("ppid={}", worker.pid());
-    let of_worker = |name: &str| -> Vec<String> {
-        let listed = Command::new("ps").args(["-o", "pid=", "--ppid", &worker.pid()]).output().unwrap();
-        let text = String::from_utf8(listed.stdout).unwrap();
-        assert!(!name.is_empty());
-        text.split_whitespace().map(str::to_owned).collect()
-    };
-    let all = of_worker(&children);
+    let listed = Command::new("ps").args(["-o", "pid=", "--ppid", &worker.pid()]).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let all: Vec<&str> = listed.split_whitespace().collect();
     assert!(all.len() >= 5, "two horses, a program, a server and the keeper: {all:?}");
     worker.signal("KILL");
-    for pid in pids.iter().chain(&all) {
+    for pid in pids.iter().map(String::as_str).chain(all) {
         eventually(&format!("{pid} is gone"), || !is_alive(pid));
     }
 }
@@ -384,10 +379,9 @@ fn threads_that_run_on_are_counted_and_told_of() {
         warned.contains("with 4 the worker runs out of slots") && warned.contains("--isolate"),
         "{warned}"
     );
-    let since = Instant::now();
     eventually("info counts them", || house.rq(&["info"]).ok().contains("patient: 2 threads past the time"));
     let shot = house.rq(&["info", "--json"]).json();
-    assert_eq!(shot["workers"][0]["stuck_threads"], 2, "{:?} {shot}", since.elapsed());
+    assert_eq!(shot["workers"][0]["stuck_threads"], 2, "{shot}");
     assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
 }
 
