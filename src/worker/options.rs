@@ -72,6 +72,6 @@ pub enum Run {
     #[default]
     Threads,
     /// In work horses, processes of the same program: a timeout, a stop or a crash ends one job. See
-    /// [`Handlers::serve_if_horse`].
+    /// [`Handlers::serve_if_horse`](crate::Handlers::serve_if_horse).
     Processes,
 }
