@@ -46,10 +46,10 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     horse_max_jobs: u32,
     /// Memory that a work horse may have, as in 512M; what asks for more aborts, and its job fails
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "isolate")]
     horse_memory: Option<u64>,
     /// Replace a work horse after a job for which it had more memory resident than that
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "isolate")]
     horse_recycle: Option<u64>,
     /// How long a process may take to end after its TERM, until it is killed
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
@@ -72,7 +72,7 @@ pub(crate) struct Worker {
     /// How long the worker's record outlives it
     #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
     worker_ttl: Duration,
-    /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers
+    /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     grace: Option<Duration>,
     /// Touch this file about once a second while all is well, for probes

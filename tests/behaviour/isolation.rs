@@ -361,6 +361,8 @@ fn a_program_that_does_not_ask_whether_it_is_a_horse_cannot_have_any() {
     for (option, value) in [("--horse-memory", "lots"), ("--horse-memory", "0"), ("--kill-after", "soon")] {
         house.rq(&["worker", "--exec", "x=true", option, value]).fails(2);
     }
+    let alone = house.rq(&["worker", "--exec", "x=true", "--horse-memory", "512M"]).fails(2);
+    assert!(alone.contains("--isolate"), "{alone}");
 }
 
 #[test]
