@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisError};
+use redis::{Cmd, RedisError};
 
 use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
@@ -140,19 +140,14 @@ impl Store {
     /// Sends the calls in one round trip, once. Scripts that the server has forgotten are
     /// loaded, and only those calls sent again.
     pub(crate) fn exchange(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
-        let mut pipeline = Pipeline::with_capacity(calls.len());
-        for call in calls {
-            pipeline.add_command(call.cmd.clone());
-        }
-        let mut replies = self.redis.send(&mut pipeline)?;
+        let commands: Vec<&Cmd> = calls.iter().map(|call| &call.cmd).collect();
+        let mut replies = self.redis.send(&commands)?;
         for (call, reply) in calls.iter().zip(&mut replies) {
             if let (Some(script), Err(error)) = (call.script, &*reply)
                 && is_noscript(error)
             {
-                let mut again = Pipeline::with_capacity(2);
-                again.cmd("SCRIPT").arg("LOAD").arg(script.source);
-                again.add_command(call.cmd.clone());
-                *reply = self.redis.send(&mut again)?.pop().unwrap_or(Ok(Reply::Nil));
+                let load = Call::command("SCRIPT").arg("LOAD").arg(script.source);
+                *reply = self.redis.send(&[&load.cmd, &call.cmd])?.pop().unwrap_or(Ok(Reply::Nil));
             }
         }
         Ok(replies.into_iter().map(|reply| reply.map_err(|error| self.redis.meaning(&error))).collect())

@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::{Cmd, Connection, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
+use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 
 use super::Address;
 use crate::error::{Error, Result};
@@ -52,13 +52,12 @@ impl Redis {
 
     /// Sends the commands in one go. The outer result is the connection's, the inner ones are
     /// the server's, one for each command.
-    pub(crate) fn send(&self, pipeline: &mut Pipeline) -> Result<Vec<RedisResult<Reply>>> {
+    pub(crate) fn send(&self, commands: &[&Cmd]) -> Result<Vec<RedisResult<Reply>>> {
         let (mut connection, reused) = match self.lock().pop() {
             Some(connection) => (connection, true),
             None => (self.connect(Duration::ZERO)?, false),
         };
-        let replies: RedisResult<Vec<RedisResult<Reply>>> = pipeline.ignore_errors().query(&mut connection);
-        match replies {
+        match exchange(&mut connection, commands) {
             Ok(replies) if replies.iter().any(is_demoted) => {
                 // The address may lead to the new primary by now.
                 self.lock().clear();
@@ -135,6 +134,16 @@ impl Drop for Stream<'_> {
             self.redis.keep(connection);
         }
     }
+}
+
+fn exchange(connection: &mut Connection, commands: &[&Cmd]) -> RedisResult<Vec<RedisResult<Reply>>> {
+    let mut packed = Vec::new();
+    for command in commands {
+        command.write_packed_command(&mut packed);
+    }
+    connection.send_packed_command(&packed)?;
+    drop(packed); // a large payload need not be there twice
+    commands.iter().map(|_| connection.recv_response().map(Reply::extract_error)).collect()
 }
 
 /// Whether the server has turned into a replica.

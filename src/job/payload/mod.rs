@@ -2,6 +2,7 @@
 //! and values of the user's own types. What a job was written in is seen from its bytes.
 
 mod arguments;
+mod brief;
 #[cfg(feature = "worker")]
 mod fit;
 mod json;
@@ -9,13 +10,14 @@ mod python;
 mod zlib;
 
 pub(crate) use arguments::Arguments;
+pub(crate) use brief::describe;
 #[cfg(feature = "worker")]
 pub(crate) use fit::{Mismatch, fit};
 pub use python::PyValue;
 pub(crate) use python::to_python;
 pub(crate) use zlib::{deflate, inflate};
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -23,9 +25,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use python::{Kind, pickle, unpickle};
-
-/// How many characters of an argument people see, as in RQ.
-const SHOWN: usize = 75;
 
 /// How the values of a job are written: its arguments, its meta and its result. RQ's `-S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -133,47 +132,6 @@ impl Call {
             _ => describe(&self.handler, &self.args, self.kwargs.iter()),
         }
     }
-}
-
-/// The beginning of a text, which may be a megabyte.
-#[derive(Default)]
-struct Short {
-    text: String,
-    chars: usize,
-}
-
-impl fmt::Write for Short {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        for c in more.chars() {
-            if self.chars == SHOWN {
-                self.text.push_str("...");
-                return Err(fmt::Error);
-            }
-            self.text.push(c);
-            self.chars += 1;
-        }
-        Ok(())
-    }
-}
-
-fn short(value: &impl fmt::Display) -> String {
-    let mut short = Short::default();
-    // An error says that there is more, which nobody wants to see.
-    let _ = write!(short, "{value}");
-    short.text
-}
-
-/// `handler(1, name=2)`, in the language of the values.
-pub(crate) fn describe<'a, V: fmt::Display + 'a>(
-    handler: &str,
-    args: &'a [V],
-    kwargs: impl Iterator<Item = (&'a String, &'a V)>,
-) -> String {
-    let mut kwargs: Vec<_> = kwargs.collect();
-    kwargs.sort_by_key(|(name, _)| *name);
-    let kwargs = kwargs.into_iter().map(|(name, value)| format!("{name}={}", short(value)));
-    let all: Vec<String> = args.iter().map(short).chain(kwargs).collect();
-    format!("{handler}({})", all.join(", "))
 }
 
 /// Writes a payload: RQ's four items. The second one is where RQ keeps the object of a method.
