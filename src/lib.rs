@@ -13,6 +13,8 @@ mod dialect;
 mod store;
 // floor 3
 mod command;
+#[cfg(feature = "cron")]
+mod cron;
 mod enqueue;
 #[cfg(feature = "worker")]
 mod fetch;
@@ -33,12 +35,16 @@ mod worker;
 // floor 5
 #[cfg(feature = "cli")]
 mod snapshot;
+#[cfg(feature = "cron")]
+pub mod testing;
 // floor 6
 #[cfg(feature = "cli")]
 mod cli;
 
 #[cfg(feature = "cli")]
 pub use cli::App;
+#[cfg(feature = "cron")]
+pub use cron::{Catchup, Cron, Overlap};
 pub use dialect::Dialect;
 pub use enqueue::Bulk;
 pub use error::{Error, Result};

@@ -179,7 +179,7 @@ impl Queue {
         Ok(chunk)
     }
 
-    fn prepare(&self, job: &NewJob) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, job: &NewJob) -> Result<Prepared> {
         let id = match job.chosen_id() {
             Some(id) => id.to_owned(),
             None => uuid::Uuid::new_v4().to_string(),
@@ -391,6 +391,10 @@ impl Queue {
             true => Ok(()),
             false => Err(Error::NoWorker { name: name.to_owned() }),
         }
+    }
+
+    pub(crate) fn keys(&self) -> &QueueKeys {
+        &self.keys
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {

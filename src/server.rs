@@ -3,6 +3,13 @@
 use crate::error::{Error, Result};
 use crate::store::{Call, Store, reply};
 
+/// Its clock: seconds since 1970.
+pub(crate) fn clock(store: &Store) -> Result<f64> {
+    let time = reply::texts(store.ask(&Call::command("TIME"))?)?;
+    let number = |n: usize| time.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+    Ok(number(0) + number(1) / 1e6)
+}
+
 /// Facts of `INFO`, as far as the server tells them to this user.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Server {

@@ -54,6 +54,17 @@ pub(crate) static TURN: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
+/// Enqueues what is due, so it has that script as a function.
+#[cfg(feature = "cron")]
+pub(crate) static TICK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        "local function enqueue(KEYS, ARGV)\n",
+        include_str!("lua/enqueue.lua"),
+        "end\n",
+        include_str!("lua/tick.lua"),
+    ))
+});
+
 /// How often a call that may be repeated is tried when the connection breaks.
 const TRIES: u32 = 3;
 /// How long a channel may be silent before it is asked whether anybody is there, and how soon it answers.
@@ -140,6 +151,9 @@ impl Store {
     /// Sends the calls in one round trip, once. Scripts that the server has forgotten are
     /// loaded, and only those calls sent again.
     pub(crate) fn exchange(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
         let commands: Vec<&Cmd> = calls.iter().map(|call| &call.cmd).collect();
         let mut replies = self.redis.send(&commands)?;
         for (call, reply) in calls.iter().zip(&mut replies) {
@@ -305,6 +319,16 @@ impl Call {
         let keys = [first.0, second.0].concat();
         let mut cmd = redis::cmd("EVALSHA");
         cmd.arg(&script.sha).arg(keys.len()).arg(keys).arg(first.1.len()).arg(first.1).arg(second.1);
+        Call { cmd, script: Some(script) }
+    }
+
+    /// One call whose script uses another one as a function: keys of `inner` first, its arguments last.
+    #[cfg(feature = "cron")]
+    pub(crate) fn around(script: &'static Script, inner: &Call, outer: &Call) -> Self {
+        let (inner, outer) = (inner.parts(), outer.parts());
+        let keys = [inner.0, outer.0].concat();
+        let mut cmd = redis::cmd("EVALSHA");
+        cmd.arg(&script.sha).arg(keys.len()).arg(keys).arg(outer.1).arg(inner.1);
         Call { cmd, script: Some(script) }
     }
 

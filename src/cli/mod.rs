@@ -1,7 +1,9 @@
 //! The command line: what was typed becomes the library's own values, one file for each command.
 
 mod call;
+mod config;
 mod control;
+mod cron;
 mod demo;
 mod empty;
 mod enqueue;
@@ -18,6 +20,7 @@ mod supervised;
 mod suspend;
 mod worker;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -25,7 +28,9 @@ use clap_complete::Shell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::cron::Cron;
 use crate::worker::{Context, Handlers};
+use config::{Asked, Refusal};
 use exit::{Exit, Failure};
 use server::ServerOptions;
 
@@ -46,6 +51,7 @@ use server::ServerOptions;
 pub struct App {
     handlers: Handlers,
     version: Option<&'static str>,
+    crons: Vec<Cron>,
 }
 
 impl App {
@@ -65,6 +71,12 @@ impl App {
         self
     }
 
+    /// An entry whose jobs `worker` enqueues when they are due; see [`Worker::cron`](crate::Worker::cron).
+    pub fn cron(mut self, entry: Cron) -> Self {
+        self.crons.push(entry);
+        self
+    }
+
     /// What `--version` says, as in `env!("CARGO_PKG_VERSION")`. Default: this crate's version.
     pub fn version(mut self, version: &'static str) -> Self {
         self.version = Some(version);
@@ -79,15 +91,21 @@ impl App {
         let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
         let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
-        let command = Typed::command().name(name).version(version);
-        let typed =
-            command.try_get_matches_from(&arguments).and_then(|typed| Typed::from_arg_matches(&typed));
-        let typed = match typed {
-            Ok(typed) => typed,
+        let command = config::with_environment(Typed::command().name(name).version(version));
+        let asked = config::ask(&command, &arguments).and_then(|asked| {
+            let typed = Typed::from_arg_matches(&asked.matches)?;
+            Ok((typed, asked))
+        });
+        let (typed, asked) = match asked {
+            Ok(both) => both,
             // Help and version are no errors; clap knows which stream and code they get.
-            Err(error) => {
+            Err(Refusal::Clap(error)) => {
                 let _ = error.print();
                 return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+            }
+            Err(Refusal::File(failure)) => {
+                output::complain(&failure);
+                return failure.exit().into();
             }
         };
         if let Some(error) = server::hide_password(&arguments) {
@@ -95,7 +113,7 @@ impl App {
                 "warning: the password stays visible in the list of processes: {error}"
             ));
         }
-        match self.run(typed) {
+        match self.run(typed, &command, &asked) {
             Ok(exit) => exit.into(),
             Err(failure) => {
                 output::complain(&failure);
@@ -104,10 +122,15 @@ impl App {
         }
     }
 
-    fn run(self, typed: Typed) -> Result<Exit, Failure> {
+    fn run(self, typed: Typed, command: &clap::Command, asked: &Asked) -> Result<Exit, Failure> {
         let server = &typed.server;
         match typed.command {
-            Command::Worker(command) => command.run(server, self.handlers),
+            Command::Worker(worker) => {
+                let (handlers, crons) = asked.entries()?;
+                worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
+            }
+            Command::Config(config) => config.run(command, asked),
+            Command::Cron(command) => command.run(server),
             Command::Enqueue(command) => command.run(server),
             Command::Info(command) => command.run(server),
             Command::Job { command } => command.run(server),
@@ -135,6 +158,9 @@ impl App {
 struct Typed {
     #[command(flatten)]
     server: ServerOptions,
+    /// A TOML file with options, handlers and cron entries; see `rq-rs config --help`
+    #[arg(long, global = true, env = "RQ_RS_CONFIG", hide_env_values = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -158,6 +184,8 @@ enum Command {
     Shutdown(control::Names),
     /// Tell workers to kill what they run; those jobs fail, or are tried again
     KillHorse(control::Names),
+    Cron(cron::Cron),
+    Config(config::Config),
     Demo(demo::Demo),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {

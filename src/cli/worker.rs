@@ -11,10 +11,12 @@ use signal_hook::consts::{SIGCONT, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use super::call;
+use super::config::Handler;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
 use super::supervised::Supervised;
+use crate::cron::Cron;
 use crate::job::{Ttl, parse_duration};
 use crate::worker::{Handlers, Run, Stopper};
 
@@ -22,7 +24,7 @@ use crate::worker::{Handlers, Run, Stopper};
 #[derive(Args)]
 pub(crate) struct Worker {
     /// The queues, in order of priority
-    #[arg(default_value = "default")]
+    #[arg(default_value = "default", value_delimiter = ',')]
     queues: Vec<String>,
     /// End when no job is left
     #[arg(short, long)]
@@ -111,15 +113,31 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn run(self, server: &ServerOptions, handlers: Handlers) -> Result<Exit, Failure> {
-        self.start_log();
+    pub(crate) fn run(
+        self,
+        server: &ServerOptions,
+        (handlers, of_file): (Handlers, Vec<Handler>),
+        crons: Vec<Cron>,
+    ) -> Result<Exit, Failure> {
+        start_log(self.verbose, self.quiet);
         let retry = call::retry(self.retry_max, &self.retry_interval)?;
-        let handlers = self.with_programs(handlers)?;
+        let handlers = self.with_programs(handlers, &of_file)?;
         let mut worker =
             self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.handlers(handlers));
         if let Some(retry) = retry {
             worker = worker.retry(retry);
         }
+        for handler in of_file {
+            worker = handler
+                .timeout
+                .into_iter()
+                .fold(worker, |worker, time| worker.handler_timeout(&handler.name, time));
+            worker = handler
+                .retry
+                .into_iter()
+                .fold(worker, |worker, retry| worker.handler_retry(&handler.name, retry));
+        }
+        worker = crons.into_iter().fold(worker, crate::Worker::cron);
         if let Some(path) = &self.pid {
             std::fs::write(path, std::process::id().to_string()).map_err(|error| {
                 let what = format!("cannot write {}: {error}", path.display());
@@ -141,7 +159,15 @@ impl Worker {
     }
 
     /// The application's handlers, and those of `--exec`.
-    fn with_programs(&self, mut handlers: Handlers) -> Result<Handlers, Failure> {
+    fn with_programs(&self, mut handlers: Handlers, of_file: &[Handler]) -> Result<Handlers, Failure> {
+        for handler in of_file {
+            if let Some(command) = &handler.exec {
+                handlers.add_command(handler.name.clone(), command)?;
+            }
+            if let Some(command) = &handler.exec_server {
+                handlers.add_server(handler.name.clone(), command)?;
+            }
+        }
         let pairs = self.exec.iter().map(|pair| ("--exec", pair));
         for (option, pair) in pairs.chain(self.exec_server.iter().map(|pair| ("--exec-server", pair))) {
             let (name, command) =
@@ -202,21 +228,21 @@ impl Worker {
         }
         worker
     }
+}
 
-    /// Lines with a clock on standard error.
-    fn start_log(&self) {
-        let level = match (self.verbose, self.quiet) {
-            (true, _) => LevelFilter::Debug,
-            (_, true) => LevelFilter::Warn,
-            _ => LevelFilter::Info,
-        };
-        let started = env_logger::Builder::new()
-            .filter_module("rq_rs", level)
-            .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), record.args()))
-            .try_init();
-        if started.is_err() {
-            log::debug!("the program has a logger of its own");
-        }
+/// Lines with a clock on standard error.
+pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
+    let level = match (is_verbose, is_quiet) {
+        (true, _) => LevelFilter::Debug,
+        (_, true) => LevelFilter::Warn,
+        _ => LevelFilter::Info,
+    };
+    let started = env_logger::Builder::new()
+        .filter_module("rq_rs", level)
+        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), record.args()))
+        .try_init();
+    if started.is_err() {
+        log::debug!("the program has a logger of its own");
     }
 }
 
@@ -247,6 +273,13 @@ fn hear_signals(stopper: Stopper) -> anyhow::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// INT, TERM and HUP, for a command that has nothing to wait for.
+pub(super) fn hear_stop(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    ctrlc::set_handler(stop).map_err(|error| {
+        Failure::Other(format!("cannot hear signals: {error}"), "is another handler set?".into())
+    })
 }
 
 #[cfg(test)]

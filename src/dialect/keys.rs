@@ -94,6 +94,31 @@ impl Keys {
         self.key(&format!("results:{id}"))
     }
 
+    /// Sorted set: those who have cron entries, score = last heartbeat.
+    pub(crate) fn cron_schedulers(&self) -> String {
+        self.key("cron_schedulers")
+    }
+
+    /// Hash: the record of one of them, with a time to live.
+    pub(crate) fn cron_scheduler(&self, name: &str) -> String {
+        self.key(&format!("cron_scheduler:{name}"))
+    }
+
+    /// Hash: the last tick of a cron entry. Ours, RQ has none.
+    pub(crate) fn cron_entry(&self, name: &str) -> String {
+        self.key(&format!("cron_entry:{name}"))
+    }
+
+    /// Sorted set: names of cron entries, score = when they were last enqueued.
+    pub(crate) fn cron_jobs(&self) -> String {
+        self.key("cron_jobs")
+    }
+
+    /// Sorted set: ids of the jobs of a cron entry, score = when they were enqueued.
+    pub(crate) fn cron_jobs_of(&self, name: &str) -> String {
+        self.key(&format!("cron_job:{name}:jobs"))
+    }
+
     /// The keys of what only Python's tools read, as patterns with a `*` for the id or name, in the
     /// order in which `lua/books.lua` takes them.
     pub(crate) fn books(&self) -> String {

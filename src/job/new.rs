@@ -75,6 +75,19 @@ pub struct NewJob {
     retry: Option<Retry>,
 }
 
+/// A wish, to be written down.
+#[cfg(feature = "cron")]
+pub(crate) struct View<'a> {
+    pub(crate) args: Vec<Value>,
+    pub(crate) kwargs: Map<String, Value>,
+    pub(crate) timeout: i64,
+    pub(crate) ttl: Option<Ttl>,
+    pub(crate) result_ttl: Option<Ttl>,
+    pub(crate) failure_ttl: Option<Ttl>,
+    pub(crate) meta: Option<Map<String, Value>>,
+    pub(crate) retry: Option<&'a Retry>,
+}
+
 /// When a job that is not to begin at once goes to its queue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Due {
@@ -198,6 +211,25 @@ impl NewJob {
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry);
         self
+    }
+
+    /// What can be written of it as JSON.
+    #[cfg(feature = "cron")]
+    pub(crate) fn view(&self) -> View<'_> {
+        let none = Arguments::default();
+        let arguments = self.arguments.as_ref().unwrap_or(&none);
+        let named = |(name, value): &(String, PyValue)| (name.clone(), value.to_json());
+        let meta = self.meta.as_ref().ok().and_then(Option::as_ref).map(PyValue::to_json);
+        View {
+            args: arguments.args.iter().map(PyValue::to_json).collect(),
+            kwargs: arguments.kwargs.iter().map(named).collect(),
+            timeout: self.timeout,
+            ttl: self.ttl,
+            result_ttl: self.result_ttl,
+            failure_ttl: self.failure_ttl,
+            meta: meta.and_then(|meta| meta.as_object().cloned()),
+            retry: self.retry.as_ref(),
+        }
     }
 
     pub(crate) fn is_at_front(&self) -> bool {

@@ -105,6 +105,18 @@ pub enum Event {
         /// The queue.
         queue: String,
     },
+    /// A cron entry was due, and its job is enqueued.
+    Ticked {
+        /// The entry.
+        entry: String,
+        /// The job.
+        id: String,
+    },
+    /// A cron entry was due, but its job before is not done.
+    TickSkipped {
+        /// The entry.
+        entry: String,
+    },
     /// Something a person should know.
     Warning(String),
 }
@@ -170,6 +182,10 @@ impl fmt::Display for Event {
             }
             Event::QueueSuspended { queue } => {
                 write!(f, "{queue} is suspended; `rq-rs resume {queue}` lets it go on")
+            }
+            Event::Ticked { entry, id } => write!(f, "cron {}: enqueued {id}", Printable(entry)),
+            Event::TickSkipped { entry } => {
+                write!(f, "cron {}: skipped, its last job is not done", Printable(entry))
             }
             Event::Warning(text) => f.write_str(text),
         }

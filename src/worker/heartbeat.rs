@@ -276,7 +276,7 @@ fn what_python_shows(store: &Store) -> Vec<(&'static str, String)> {
     vec![("ip_address", address.to_owned()), ("python_version", version.to_owned())]
 }
 
-fn hostname() -> String {
+pub(super) fn hostname() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 

@@ -9,11 +9,14 @@
 //! | slots | never | run handlers |
 //! | heartbeat | one | renews the record and the leases |
 //! | care | one | duties: due jobs, old entries |
+//! | cron | one | enqueues what entries are due; only with entries |
 //! | commands | one | hears RQ's commands: shutdown, stop a job |
 
 mod care;
 mod commands;
 mod context;
+#[cfg(feature = "cron")]
+pub(crate) mod cron;
 mod dispatch;
 mod event;
 mod handlers;
@@ -80,6 +83,8 @@ pub struct Worker {
     listener: Listener,
     stopper: Stopper,
     on_healthy: Box<dyn Fn() + Send>,
+    #[cfg(feature = "cron")]
+    crons: Vec<crate::cron::Cron>,
 }
 
 impl Worker {
@@ -107,6 +112,8 @@ impl Worker {
             listener: Listener::default(),
             stopper: Stopper::default(),
             on_healthy: Box::new(|| {}),
+            #[cfg(feature = "cron")]
+            crons: Vec::new(),
         })
     }
 
@@ -289,6 +296,26 @@ impl Worker {
         self
     }
 
+    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
+    /// same entry: one tick is one job.
+    #[cfg(feature = "cron")]
+    pub fn cron(mut self, entry: crate::cron::Cron) -> Self {
+        self.crons.push(entry);
+        self
+    }
+
+    /// The same for the jobs of one handler.
+    pub fn handler_retry(mut self, handler: impl Into<String>, retry: Retry) -> Self {
+        self.options.handler_retry.insert(handler.into(), retry);
+        self
+    }
+
+    /// How long jobs of this handler may run that have RQ's usual 180 s, in whole seconds (rounded up).
+    pub fn handler_timeout(mut self, handler: impl Into<String>, timeout: Duration) -> Self {
+        self.options.handler_timeout.insert(handler.into(), timeout);
+        self
+    }
+
     /// Hears everything the worker does, in order; for tests, logs and metrics. Called on the
     /// worker's own threads: be quick, or hand the event to a channel.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
@@ -321,7 +348,7 @@ impl Worker {
     /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
-        let Worker { store, mut options, handlers, listener, stopper, on_healthy } = self;
+        let Worker { store, mut options, handlers, listener, stopper, on_healthy, .. } = self;
         options.lease.get_or_insert(store.facts.lease);
         if handlers.is_empty() {
             return Err(Error::invalid(
@@ -346,12 +373,16 @@ impl Worker {
         let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
         let commands = commands::start(&store, &options, &stopper, &inbox);
         let care = care::start(&store, &options, &queues, (&board, &listener));
+        #[cfg(feature = "cron")]
+        let cron = cron::start(&store, &options, self.crons, &listener);
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
             handlers,
             (inbox, messages),
         );
         let summary = redis_thread("rq-rs dispatch", move || dispatcher.run()).join();
+        #[cfg(feature = "cron")]
+        cron.into_iter().for_each(Helper::stop);
         care.stop();
         // It only listens: nobody needs to wait until it has noticed.
         drop(commands);

@@ -1,8 +1,9 @@
 //! How a worker works.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::job::{Retry, Ttl};
+use crate::job::{DEFAULT_TIMEOUT, Record, Retry, Ttl};
 
 /// Longer durations mean the same, and do not fit into clocks.
 pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -22,6 +23,9 @@ pub(crate) struct Options {
     pub(crate) recover_interval: Duration,
     pub(crate) max_deliveries: u32,
     pub(crate) retry: Option<Retry>,
+    /// By handler, instead of those for all.
+    pub(crate) handler_retry: HashMap<String, Retry>,
+    pub(crate) handler_timeout: HashMap<String, Duration>,
     pub(crate) kill_after: Duration,
     pub(crate) is_isolated: bool,
     pub(crate) horse_max_jobs: Option<u32>,
@@ -47,6 +51,8 @@ impl Options {
             recover_interval: Duration::from_secs(15),
             max_deliveries: 3,
             retry: None,
+            handler_retry: HashMap::new(),
+            handler_timeout: HashMap::new(),
             kill_after: Duration::from_secs(5),
             is_isolated: false,
             horse_max_jobs: Some(1000),
@@ -54,6 +60,21 @@ impl Options {
             horse_recycle: None,
             broker_max_retries: 100,
             grace: None,
+        }
+    }
+
+    /// The policy of jobs that have none of their own.
+    pub(crate) fn policy(&self, record: &Record) -> Option<&Retry> {
+        let own = record.handler.as_deref().and_then(|handler| self.handler_retry.get(handler));
+        own.or(self.retry.as_ref())
+    }
+
+    /// A job that has the usual timeout gets that of its handler.
+    pub(crate) fn set_timeout(&self, record: &mut Record) {
+        let is_usual = record.timeout == Some(DEFAULT_TIMEOUT.as_seconds());
+        let own = record.handler.as_deref().and_then(|handler| self.handler_timeout.get(handler));
+        if let (true, Some(timeout)) = (is_usual, own) {
+            record.timeout = Some(Ttl::from(*timeout).as_seconds().max(1));
         }
     }
 

@@ -8,9 +8,12 @@ const FLOORS: [&[&str]; 8] = [
     &["error", "redis"],
     &["job"],
     &["dialect", "store"],
-    &["command", "enqueue", "fetch", "finish", "handle", "queue", "recover", "registry", "result", "server"],
+    &[
+        "command", "cron", "enqueue", "fetch", "finish", "handle", "queue", "recover", "registry", "result",
+        "server",
+    ],
     &["worker"],
-    &["snapshot"],
+    &["snapshot", "testing"],
     &["cli"],
     &["lib", "main"],
 ];
@@ -88,7 +91,7 @@ fn each_kind_of_line_lives_in_its_room() {
         &["worker/", "cli/", "queue.rs", "registry.rs", "handle.rs", "result.rs"],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
-    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "fetch.rs"]);
+    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "fetch.rs", "cron/ticker.rs"]);
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", "Command::new("],

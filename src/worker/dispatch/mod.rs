@@ -316,7 +316,9 @@ impl Dispatcher {
     /// The one way out of a run.
     fn conclude(&mut self, mut running: Running, outcome: Outcome) {
         let options = &self.house.options;
-        if let (Some(policy), false) = (&options.retry, matches!(outcome, Outcome::Returned(_))) {
+        if let (Some(policy), false) =
+            (options.policy(&running.record), matches!(outcome, Outcome::Returned(_)))
+        {
             running.record.adopt(policy, fastrand::f64);
         }
         self.house.board.let_go(&running.member());
@@ -426,6 +428,7 @@ impl Dispatcher {
         self.begun += 1;
         let options = &self.house.options;
         let flag = Arc::new(AtomicBool::new(false));
+        options.set_timeout(&mut running.record);
         let timeout = running.timeout();
         let queue = options.queues.get(running.queue).map_or("", String::as_str);
         let place = Place { queue, worker: &options.name, timeout };

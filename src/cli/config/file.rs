@@ -1,0 +1,231 @@
+//! A configuration file: TOML whose every key knows its line.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::cli::exit::Failure;
+
+/// Larger ones are not read.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// What a key holds.
+#[derive(Debug)]
+pub(crate) enum Node {
+    Leaf(Value),
+    List(Vec<Item>),
+    Table(Vec<(String, Item)>),
+}
+
+/// A value and the line of its key.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) line: usize,
+    pub(crate) node: Node,
+}
+
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    root: Item,
+}
+
+impl File {
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let cannot = |what: String| {
+            let what = format!("cannot read {}: {what}", path.display());
+            Failure::Usage(what, "--config FILE is a TOML file; see `rq-rs config --help`".into())
+        };
+        let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
+        if size > LARGEST {
+            return Err(cannot(format!("it has more than {LARGEST} bytes")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+        let table = DeTable::parse(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(&text, span.start));
+            Failure::Usage(
+                format!("{}:{line}: {}", path.display(), error.message()),
+                "the file is TOML (https://toml.io): key = \"text\", and [sections]".into(),
+            )
+        })?;
+        let root = Item { line: 1, node: table_node(&text, table.get_ref()) };
+        Ok(File { path: path.to_owned(), root })
+    }
+
+    /// All of it.
+    pub(crate) fn root(&self) -> Section<'_> {
+        Section { file: self, name: String::new(), item: &self.root }
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+}
+
+fn table_node(text: &str, table: &DeTable<'_>) -> Node {
+    let item = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+        let key: &Spanned<std::borrow::Cow<'_, str>> = key;
+        (key.get_ref().to_string(), Item { line: line_of(text, key.span().start), node: node(text, value) })
+    };
+    Node::Table(table.iter().map(item).collect())
+}
+
+fn node(text: &str, value: &Spanned<DeValue<'_>>) -> Node {
+    match value.get_ref() {
+        DeValue::String(string) => Node::Leaf(Value::from(string.as_ref())),
+        DeValue::Integer(number) => {
+            let digits = number.as_str().replace('_', "");
+            let parsed = i64::from_str_radix(digits.trim_start_matches('+'), number.radix());
+            Node::Leaf(parsed.map_or_else(|_| Value::from(number.as_str()), Value::from))
+        }
+        DeValue::Float(number) => {
+            Node::Leaf(Value::from(number.as_str().replace('_', "").parse::<f64>().unwrap_or(f64::NAN)))
+        }
+        DeValue::Boolean(flag) => Node::Leaf(Value::from(*flag)),
+        DeValue::Datetime(time) => Node::Leaf(Value::from(time.to_string())),
+        DeValue::Array(items) => {
+            let item = |value: &Spanned<DeValue<'_>>| Item {
+                line: line_of(text, value.span().start),
+                node: node(text, value),
+            };
+            Node::List(items.iter().map(item).collect())
+        }
+        DeValue::Table(table) => table_node(text, table),
+    }
+}
+
+impl Item {
+    /// As JSON, for arguments of jobs.
+    pub(crate) fn json(&self) -> Value {
+        match &self.node {
+            Node::Leaf(value) => value.clone(),
+            Node::List(items) => items.iter().map(Item::json).collect(),
+            Node::Table(pairs) => {
+                Value::Object(pairs.iter().map(|(name, item)| (name.clone(), item.json())).collect())
+            }
+        }
+    }
+
+    /// As one would type it: one text, or several.
+    pub(crate) fn texts(&self) -> Option<Vec<String>> {
+        let leaf = |item: &Item| match &item.node {
+            Node::Leaf(Value::String(text)) => Some(text.clone()),
+            Node::Leaf(value) => Some(value.to_string()),
+            _ => None,
+        };
+        match &self.node {
+            Node::List(items) => items.iter().map(leaf).collect(),
+            _ => Some(vec![leaf(self)?]),
+        }
+    }
+}
+
+/// A table of the file.
+#[derive(Clone)]
+pub(crate) struct Section<'a> {
+    pub(crate) file: &'a File,
+    /// As people write it: `handlers.resize`.
+    pub(crate) name: String,
+    pub(crate) item: &'a Item,
+}
+
+impl<'a> Section<'a> {
+    pub(crate) fn pairs(&self) -> &'a [(String, Item)] {
+        match &self.item.node {
+            Node::Table(pairs) => pairs,
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Item> {
+        self.pairs().iter().find(|(name, _)| name == key).map(|(_, item)| item)
+    }
+
+    /// The table of this name; an empty one when there is none.
+    pub(crate) fn table(&self, key: &str) -> Result<Option<Section<'a>>, Failure> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(item) if matches!(item.node, Node::Table(_)) => Ok(Some(self.within(key, item))),
+            Some(item) => {
+                Err(self.wrong(item.line, &format!("{key} is not a section"), "write it as [section]"))
+            }
+        }
+    }
+
+    /// The tables of this name, as in `[[cron]]`.
+    pub(crate) fn tables(&self, key: &str) -> Result<Vec<Section<'a>>, Failure> {
+        let wrong =
+            |line| self.wrong(line, &format!("{key} is not a list of sections"), "write each as [[section]]");
+        match self.get(key) {
+            None => Ok(Vec::new()),
+            Some(Item { node: Node::List(items), .. }) => {
+                let table = |item: &'a Item| match item.node {
+                    Node::Table(_) => Ok(self.within(key, item)),
+                    _ => Err(wrong(item.line)),
+                };
+                items.iter().map(table).collect()
+            }
+            Some(item) => Err(wrong(item.line)),
+        }
+    }
+
+    pub(crate) fn within(&self, key: &str, item: &'a Item) -> Section<'a> {
+        let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
+        Section { file: self.file, name, item }
+    }
+
+    pub(crate) fn wrong(&self, line: usize, what: &str, hint: &str) -> Failure {
+        Failure::Usage(format!("{}:{line}: {what}", self.file.path.display()), hint.to_owned())
+    }
+
+    /// Refuses keys that are none of these, and says which one was perhaps meant.
+    pub(crate) fn check_keys(&self, known: &[&str]) -> Result<(), Failure> {
+        let unknown = |(name, _): &&(String, Item)| !known.contains(&name.as_str());
+        let Some((name, item)) = self.pairs().iter().find(unknown) else { return Ok(()) };
+        let nearest = known.iter().map(|word| (strsim::jaro_winkler(name, word), word));
+        let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
+        let place =
+            if self.name.is_empty() { "the top of the file".to_owned() } else { format!("[{}]", self.name) };
+        let hint = match nearest {
+            Some((_, word)) => format!("did you mean {word}?"),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        Err(self.wrong(item.line, &format!("{place} has no key {name:?}"), &hint))
+    }
+
+    /// A value that is written as text or number, read by `parse`.
+    pub(crate) fn parsed<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Failure> {
+        Ok(self.all(key, parse)?.pop())
+    }
+
+    /// The same, one or several.
+    pub(crate) fn all<T>(
+        &self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, Failure> {
+        let Some(item) = self.get(key) else { return Ok(Vec::new()) };
+        let wrong =
+            |what: &str| self.wrong(item.line, &format!("{key}: {what}"), "see `rq-rs config --help`");
+        let texts = item.texts().ok_or_else(|| wrong("text or a number is wanted"))?;
+        texts.iter().map(|text| parse(text).map_err(|what| wrong(&what))).collect()
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Failure> {
+        self.parsed(key, |text| Ok(text.to_owned()))
+    }
+
+    /// A table of values for a job.
+    pub(crate) fn object(&self, key: &str) -> Result<Map<String, Value>, Failure> {
+        match self.get(key).map(|item| (item.line, item.json())) {
+            None => Ok(Map::new()),
+            Some((_, Value::Object(map))) => Ok(map),
+            Some((line, _)) => Err(self.wrong(line, &format!("{key} is not a table"), "as in { name = 1 }")),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Where options come from: the command line, then the environment, then the file of `--config`, then defaults.
+//! Each has one name in all three.
+
+mod entries;
+mod file;
+mod show;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::exit::Failure;
+use super::output::complain;
+use crate::cron::Cron;
+pub(crate) use entries::Handler;
+use file::{File, Item, Section};
+pub(crate) use show::Config;
+
+/// The command whose options the section of the same name holds.
+const WORKER: &str = "worker";
+
+/// What was asked for, wherever it was said.
+pub(crate) struct Asked {
+    pub(crate) matches: ArgMatches,
+    pub(crate) file: Option<File>,
+    /// Ids of options that the file has given, and the lines.
+    from_file: BTreeMap<String, usize>,
+}
+
+/// Why there is nothing to be done.
+pub(crate) enum Refusal {
+    /// Help, version, or a wrong command line.
+    Clap(clap::Error),
+    File(Failure),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Self {
+        Refusal::Clap(error)
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Refusal::File(failure)
+    }
+}
+
+/// The environment has each option of a worker too, as in `RQ_RS_MAX_JOBS`.
+pub(crate) fn with_environment(command: Command) -> Command {
+    command.mut_subcommand(WORKER, |worker| {
+        worker.mut_args(|arg| match name_of(&arg) {
+            Some(name) if arg.get_env().is_none() => {
+                let variable = format!("RQ_RS_{}", name.to_uppercase().replace('-', "_"));
+                arg.env(variable).hide_env(true)
+            }
+            _ => arg,
+        })
+    })
+}
+
+/// Reads the arguments, and the file that they name.
+pub(crate) fn ask(command: &Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
+    let matches = command.clone().try_get_matches_from(arguments)?;
+    let Some(path) = matches.get_one::<PathBuf>("config").cloned() else {
+        return Ok(Asked { matches, file: None, from_file: BTreeMap::new() });
+    };
+    let file = File::read(&path)?;
+    let mut more = Vec::new();
+    let root = file.root();
+    let sections = ["worker", "handlers", "cron"];
+    let globals: Vec<&Arg> = command.get_arguments().filter(|arg| arg.get_id() != "config").collect();
+    more.extend(given(&root, &globals, &sections, Some(&matches))?);
+    if let (Some(section), Some(worker)) = (root.table(WORKER)?, command.find_subcommand(WORKER)) {
+        let matches = matches.subcommand_matches(WORKER);
+        more.extend(given(&section, &worker.get_arguments().collect::<Vec<_>>(), &[], matches)?);
+    }
+    entries::handlers(&file)?;
+    let words = more.iter().flat_map(|option| option.words.iter().map(OsString::from));
+    let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
+    let all = arguments[..end].iter().cloned().chain(words).chain(arguments[end..].iter().cloned());
+    let from_file: BTreeMap<String, usize> = more.iter().map(|one| (one.id.clone(), one.line)).collect();
+    match command.clone().try_get_matches_from(all) {
+        Ok(matches) => Ok(Asked { matches, file: Some(file), from_file }),
+        Err(error) => Err(blame(error, &file, &more)),
+    }
+}
+
+impl Asked {
+    /// The handlers and cron entries of the file. An entry that is not in order is told, and left out.
+    pub(crate) fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>), Failure> {
+        let Some(file) = &self.file else { return Ok(Default::default()) };
+        Ok((entries::handlers(file)?, crons(file)?))
+    }
+}
+
+/// The entries of a file that holds at least one.
+pub(crate) fn crons_of(path: &std::path::Path) -> Result<Vec<Cron>, Failure> {
+    let crons = crons(&File::read(path)?)?;
+    if crons.is_empty() {
+        let what = format!("{} has no cron entry that is in order", path.display());
+        return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
+    }
+    Ok(crons)
+}
+
+fn crons(file: &File) -> Result<Vec<Cron>, Failure> {
+    let (good, bad) = entries::crons(file)?;
+    bad.iter().for_each(complain);
+    Ok(good)
+}
+
+/// An option that the file gives, as one would type it.
+struct Given {
+    id: String,
+    name: String,
+    line: usize,
+    words: Vec<String>,
+}
+
+/// What a section says of these options, without what was said elsewhere.
+fn given(
+    section: &Section<'_>,
+    options: &[&Arg],
+    others: &[&str],
+    matches: Option<&ArgMatches>,
+) -> Result<Vec<Given>, Failure> {
+    let named: Vec<(&str, &Arg)> = options.iter().filter_map(|arg| Some((name_of(arg)?, *arg))).collect();
+    let known: Vec<&str> = named.iter().map(|(name, _)| *name).chain(others.iter().copied()).collect();
+    section.check_keys(&known)?;
+    let mut found = Vec::new();
+    for (name, arg) in named {
+        let id = arg.get_id().as_str();
+        let source = matches.and_then(|matches| matches.value_source(id));
+        let is_said = matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+        if let (Some(item), Some(_), false) = (section.get(name), matches, is_said) {
+            let words = words_of(section, name, arg, item)?;
+            found.push(Given { id: id.to_owned(), name: name.to_owned(), line: item.line, words });
+        }
+    }
+    Ok(found)
+}
+
+fn words_of(section: &Section<'_>, name: &str, arg: &Arg, item: &Item) -> Result<Vec<String>, Failure> {
+    let wrong =
+        |what: &str| section.wrong(item.line, &format!("{name}: {what}"), "see `rq-rs worker --help`");
+    let texts = item.texts().ok_or_else(|| wrong("a value or a list of values is wanted"))?;
+    match arg.get_action() {
+        ArgAction::SetTrue => match texts.as_slice() {
+            [flag] if flag == "true" => Ok(vec![format!("--{name}")]),
+            [flag] if flag == "false" => Ok(Vec::new()),
+            _ => Err(wrong("true or false is wanted")),
+        },
+        ArgAction::Set if texts.len() != 1 => Err(wrong("one value is wanted")),
+        _ if arg.is_positional() => Ok(texts),
+        _ => Ok(texts.iter().map(|text| format!("--{name}={text}")).collect()),
+    }
+}
+
+/// The name of an option in the file: what one types without the dashes.
+fn name_of(arg: &Arg) -> Option<&str> {
+    let is_ours = !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
+    let name = arg.get_long().or_else(|| arg.is_positional().then(|| arg.get_id().as_str()));
+    name.filter(|_| is_ours)
+}
+
+/// An error about an option of the file names the line.
+fn blame(error: clap::Error, file: &File, given: &[Given]) -> Refusal {
+    let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else {
+        return Refusal::Clap(error);
+    };
+    let name = about.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default();
+    match given.iter().find(|option| option.name == name) {
+        None => Refusal::Clap(error),
+        Some(option) => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let what = format!("{}:{}: {first}", file.path.display(), option.line);
+            Refusal::File(Failure::Usage(what, "see `rq-rs worker --help`".into()))
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `rq-rs config show`
+
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{Args, Command, Subcommand};
+use serde::Serialize;
+
+use super::{Asked, Refusal, WORKER, ask, name_of};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::output::{say, say_json, table};
+use crate::redis::Address;
+
+/// What `--config FILE` holds, and what is in force
+#[derive(Args)]
+#[command(after_help = FILE)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    command: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Show every option of `worker`, its value and where it comes from
+    Show {
+        /// Print JSON: a list of {option, value, from}
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const FILE: &str = r#"The file, all of it optional:
+
+  url = "redis://127.0.0.1:6379"       # url, dialect, prefix: for every command
+
+  [worker]                             # options of `rq-rs worker`, by their names
+  queues = ["high", "default"]
+  concurrency = 8
+  retry-max = 3
+
+  [handlers.resize]                    # what --exec or --exec-server says, and for jobs that do not say:
+  exec = "./resize.sh --fast"
+  timeout = "5m"
+  retry-max = 5
+  retry-interval = ["10s", "1m"]
+
+  [[cron]]                             # needs name, schedule, handler
+  name = "nightly report"
+  schedule = "30 3 * * mon-fri"        # five fields, @daily …, or "every 90s"
+  tz = "Europe/Berlin"                 # default: this machine's
+  handler = "report"
+  args = ["all"]
+  kwargs = { dry_run = false }
+  queue = "low"
+  catchup = "none"                     # none, one, all: for ticks that nobody was there for
+  overlap = "skip"                     # skip, queue: while its last job is not done
+  jitter = "30s"
+  # and timeout, ttl, result-ttl, failure-ttl, retry-max, retry-interval, meta, description, at-front
+
+The command line goes before the environment (RQ_RS_CONCURRENCY, RQ_RS_MAX_JOBS …), and that before the file."#;
+
+#[derive(Serialize)]
+struct Row {
+    option: String,
+    value: Option<String>,
+    from: String,
+}
+
+impl Config {
+    pub(crate) fn run(self, command: &Command, asked: &Asked) -> Result<Exit, Failure> {
+        let What::Show { json } = self.command;
+        let rows = rows(command, asked)?;
+        if json {
+            say_json(&rows)?;
+            return Ok(Exit::Done);
+        }
+        let cells =
+            |row: &Row| vec![row.option.clone(), row.value.clone().unwrap_or("–".into()), row.from.clone()];
+        say(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// As if `worker` had been asked for with the same options for all commands.
+fn rows(command: &Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
+    let mut words = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
+    for arg in command.get_arguments() {
+        let id = arg.get_id().as_str();
+        let is_typed = asked.matches.value_source(id) == Some(ValueSource::CommandLine);
+        if let (true, false, Some(name)) = (is_typed, asked.from_file.contains_key(id), name_of(arg)) {
+            for value in asked.matches.get_raw(id).into_iter().flatten() {
+                let mut word = OsString::from(format!("--{name}="));
+                word.push(value);
+                words.push(word);
+            }
+        }
+    }
+    let worker = ask(command, &words).map_err(|refusal| match refusal {
+        Refusal::File(failure) => failure,
+        Refusal::Clap(error) => Failure::Usage(error.to_string(), "see `rq-rs worker --help`".into()),
+    })?;
+    let mut rows = Vec::new();
+    let options = command.get_arguments().map(|arg| (arg, &worker.matches));
+    let sub = command.find_subcommand(WORKER).zip(worker.matches.subcommand_matches(WORKER));
+    let of_worker = sub.iter().flat_map(|(sub, matches)| sub.get_arguments().map(|arg| (arg, *matches)));
+    for (arg, matches) in options.chain(of_worker) {
+        let (id, Some(name)) = (arg.get_id().as_str(), name_of(arg)) else { continue };
+        let values =
+            matches.get_raw(id).map(|all| all.map(|one| one.to_string_lossy()).collect::<Vec<_>>().join(" "));
+        let from = match (matches.value_source(id), worker.from_file.get(id)) {
+            (_, Some(line)) => place(&worker, *line),
+            (Some(ValueSource::CommandLine), _) => "command line".to_owned(),
+            (Some(ValueSource::EnvVariable), _) => {
+                arg.get_env().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            _ => "default".to_owned(),
+        };
+        let value = values.map(|value| if name == "url" { without_password(&value) } else { value });
+        rows.push(Row { option: name.to_owned(), value, from });
+    }
+    rows.extend(sections(&worker));
+    Ok(rows)
+}
+
+/// Handlers and cron entries, which only the file has.
+fn sections(asked: &Asked) -> Vec<Row> {
+    let Some(file) = &asked.file else { return Vec::new() };
+    let root = file.root();
+    let mut rows = Vec::new();
+    let handlers = root.table("handlers").ok().flatten();
+    let handlers =
+        handlers.iter().flat_map(|all| all.pairs().iter().map(|(name, item)| all.within(name, item)));
+    for section in handlers.chain(root.tables("cron").unwrap_or_default()) {
+        for (key, item) in section.pairs() {
+            let option = format!("{}.{key}", section.name);
+            let value = item.texts().map_or_else(|| item.json().to_string(), |texts| texts.join(" "));
+            rows.push(Row { option, value: Some(value), from: place(asked, item.line) });
+        }
+    }
+    rows
+}
+
+fn place(asked: &Asked, line: usize) -> String {
+    let path = asked.file.as_ref().map(|file| file.path.display().to_string());
+    format!("{}:{line}", path.unwrap_or_default())
+}
+
+/// A URL that cannot be read may hold a password anywhere.
+fn without_password(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| "***".to_owned(), |address| address.to_string())
+}

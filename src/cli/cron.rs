@@ -1,0 +1,187 @@
+//! `rq-rs cron …`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::config::crons_of;
+use super::exit::{Exit, Failure};
+use super::output::{clock, note, say, say_json, short, table};
+use super::server::ServerOptions;
+use super::worker::{hear_stop, start_log};
+use crate::cron::book::{self, Listed};
+use crate::cron::run_now;
+use crate::error::Error;
+use crate::handle::Job;
+use crate::server::clock as clock_of;
+use crate::store::Store;
+use crate::worker::cron::Keeper;
+
+/// Jobs that are enqueued again and again: keep the entries of a file, as workers do, or look at what is kept
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct Cron {
+    /// A TOML file with [[cron]] entries, to be kept without running jobs; see `rq-rs config --help`
+    file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<What>,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Show the entries that workers have now, Python's too
+    List {
+        /// Print JSON: a list of entries
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the jobs of an entry, the newest first
+    History {
+        /// The entry
+        name: String,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+        /// Print JSON: a list of jobs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Enqueue a job of an entry now, and print its id
+    Run {
+        /// The entry
+        name: String,
+    },
+    /// Let the ticks of an entry pass without a job, in all workers, until it is resumed
+    Pause {
+        /// The entry
+        name: String,
+    },
+    /// Let an entry go on with its next tick
+    Resume {
+        /// The entry
+        name: String,
+    },
+}
+
+impl Cron {
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        match (self.file, self.command) {
+            (Some(file), _) => keep(server, &file),
+            (None, Some(What::List { json })) => list(&server.connect()?, json),
+            (None, Some(What::History { name, limit, json })) => {
+                history(&server.connect()?, &name, limit, json)
+            }
+            (None, Some(What::Run { name })) => {
+                let store = server.connect()?;
+                let entry = book::find(&store, &name, clock_of(&store)?)?;
+                say(run_now(&store, entry.cron())?)?;
+                Ok(Exit::Done)
+            }
+            (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),
+            (None, Some(What::Resume { name })) => pause(&server.connect()?, &name, false),
+            (None, None) => Ok(Exit::Usage),
+        }
+    }
+}
+
+/// As RQ's `cron`: only the entries, no jobs.
+fn keep(server: &ServerOptions, file: &Path) -> Result<Exit, Failure> {
+    start_log(false, false);
+    let crons = crons_of(file)?;
+    let (total, store) = (crons.len(), server.connect()?);
+    let Some(keeper) = Keeper::alone(&store, &file.display().to_string(), crons) else {
+        return Err(Failure::Usage("no entry is in order".into(), "see the warnings above".into()));
+    };
+    let (stop, stopped) = channel::<()>();
+    let stop = std::sync::Mutex::new(Some(stop));
+    hear_stop(move || drop(stop.lock().map(|mut stop| stop.take())))?;
+    note(format_args!("{} (pid {}) keeps {total} cron entries", keeper.name(), std::process::id()));
+    keeper.keep(&stopped);
+    Ok(Exit::Done)
+}
+
+fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
+    let all = book::list(store, clock_of(store)?)?;
+    if is_json {
+        say_json(&all)?;
+        return Ok(Exit::Done);
+    }
+    if all.is_empty() {
+        say("No worker has cron entries now.")?;
+        return Ok(Exit::Done);
+    }
+    let row = |listed: &Listed| {
+        let next = if listed.paused { "paused".to_owned() } else { clock(listed.next) };
+        let zone = listed.tz.as_deref().unwrap_or(if listed.python { "Python's local" } else { "local" });
+        vec![
+            short(&listed.name, 40),
+            listed.schedule.clone(),
+            zone.to_owned(),
+            listed.queue.clone(),
+            short(&listed.handler, 40),
+            next,
+            clock(listed.last),
+            listed.schedulers.to_string(),
+        ]
+    };
+    let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
+    say(table(&heading, all.iter().map(row).collect()))?;
+    Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Past {
+    id: String,
+    at: DateTime<Utc>,
+    /// Nothing when its record has expired or was deleted.
+    status: Option<String>,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+}
+
+fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Result<Exit, Failure> {
+    let mut all = Vec::new();
+    for (id, at) in book::history(store, name, limit)? {
+        let job = match Job::fetch(store, &id) {
+            Ok(job) => Some(job),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
+        all.push(Past { id, at, status: job.map(|job| job.status.to_string()), started_at, ended_at });
+    }
+    if is_json {
+        say_json(&all)?;
+    } else if all.is_empty() {
+        // One that has not been due yet is known all the same.
+        book::find(store, name, clock_of(store)?)?;
+        say("No jobs yet.")?;
+    } else {
+        let took = |past: &Past| {
+            let took =
+                past.ended_at.zip(past.started_at).and_then(|(end, start)| (end - start).to_std().ok());
+            took.map_or_else(|| "–".to_owned(), |took| format!("{took:.1?}"))
+        };
+        let row = |past: &Past| {
+            let status = past.status.clone().unwrap_or_else(|| "expired".to_owned());
+            vec![clock(Some(past.at)), past.id.clone(), status, took(past)]
+        };
+        say(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
+    let entry = book::find(store, name, clock_of(store)?)?;
+    if entry.python {
+        let what = format!("{name:?} is kept by Python's `rq cron`, which knows no pause");
+        return Err(Failure::Other(what, "stop that program, or suspend the queue of its jobs".into()));
+    }
+    book::pause(store, name, is_paused)?;
+    note(format_args!("{name}: {}", if is_paused { "paused" } else { "goes on with its next tick" }));
+    Ok(Exit::Done)
+}

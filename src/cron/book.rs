@@ -1,0 +1,319 @@
+//! What is kept of entries, in RQ's own records, so that Python's tools read ours and ours read Python's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ticker::{Entry, Ticker};
+use super::{Cron, schedule::Schedule};
+use crate::error::{Error, Result};
+use crate::job::{NewJob, Retry, Ttl, from_iso, iso};
+use crate::store::{Call, Reply, Store, reply};
+
+/// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
+const SILENT: Duration = Duration::from_secs(120);
+/// How many schedulers are looked at, those that were heard of last.
+const SCHEDULERS: usize = 1000;
+
+/// Who has entries: a worker, or `rq-rs cron`.
+pub(crate) struct Scheduler {
+    pub(crate) name: String,
+    pub(crate) hostname: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) config_file: String,
+}
+
+/// An entry in a scheduler's record: RQ's fields, and ours behind them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Noted {
+    func_name: String,
+    #[serde(default)]
+    name: String,
+    queue_name: String,
+    /// JSON in JSON.
+    args: Option<String>,
+    kwargs: Option<String>,
+    interval: Option<i64>,
+    cron: Option<String>,
+    latest_enqueue_time: Option<String>,
+    next_enqueue_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_timeout: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_ttl: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure_ttl: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rq_rs: Option<Ours>,
+}
+
+/// What RQ does not have.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ours {
+    tz: Option<String>,
+    catchup: String,
+    overlap: String,
+    jitter: f64,
+    retry: Option<Policy>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Policy {
+    max: u32,
+    intervals: Vec<u64>,
+    at_front: bool,
+}
+
+impl Noted {
+    fn of(entry: &Entry) -> Self {
+        let (cron, interval) = (&entry.cron, entry.schedule.interval());
+        let view = cron.job.view();
+        let text = |is_empty: bool, value: Value| (!is_empty).then(|| value.to_string());
+        let time = |moment: Option<i64>| moment.and_then(|at| DateTime::from_timestamp(at, 0)).map(iso);
+        let retry = view.retry.map(|retry| Policy {
+            max: retry.max(),
+            intervals: retry.intervals(|| 0.5),
+            at_front: retry.is_at_front(),
+        });
+        Noted {
+            func_name: cron.job.handler().to_owned(),
+            name: cron.name.clone(),
+            queue_name: cron.queue.clone(),
+            args: text(view.args.is_empty(), Value::Array(view.args)),
+            kwargs: text(view.kwargs.is_empty(), Value::Object(view.kwargs)),
+            interval,
+            cron: interval.is_none().then(|| entry.schedule.to_string()),
+            latest_enqueue_time: time(entry.last().filter(|_| entry.has_job)),
+            next_enqueue_time: time(entry.due()),
+            job_timeout: Some(view.timeout),
+            result_ttl: view.result_ttl.map(Ttl::as_seconds),
+            ttl: view.ttl.map(Ttl::as_seconds),
+            failure_ttl: view.failure_ttl.map(Ttl::as_seconds),
+            meta: view.meta.map(|meta| Value::Object(meta).to_string()),
+            rq_rs: Some(Ours {
+                tz: entry.schedule.zone(),
+                catchup: cron.catchup.to_string(),
+                overlap: cron.overlap.to_string(),
+                jitter: cron.jitter.as_secs_f64(),
+                retry,
+            }),
+        }
+    }
+
+    fn args(&self) -> Vec<Value> {
+        self.args.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    fn kwargs(&self) -> Map<String, Value> {
+        self.kwargs.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+
+    fn schedule(&self) -> String {
+        match (&self.cron, self.interval) {
+            (Some(cron), _) => cron.clone(),
+            (None, seconds) => format!("every {}s", seconds.unwrap_or_default()),
+        }
+    }
+
+    /// The entry that was noted, as far as it can be read.
+    fn cron(&self) -> Cron {
+        let mut job = NewJob::call(self.func_name.clone(), self.args(), self.kwargs());
+        let ttl = |seconds: Option<i64>| seconds.and_then(Ttl::from_seconds);
+        job = match self.job_timeout {
+            Some(seconds) if seconds > 0 => job.timeout(Duration::from_secs(seconds.unsigned_abs())),
+            Some(_) => job.no_timeout(),
+            None => job,
+        };
+        job = ttl(self.result_ttl).into_iter().fold(job, NewJob::result_ttl);
+        job = ttl(self.failure_ttl).into_iter().fold(job, NewJob::failure_ttl);
+        job = ttl(self.ttl).into_iter().fold(job, NewJob::ttl);
+        if let Some(Value::Object(meta)) =
+            self.meta.as_deref().and_then(|text| serde_json::from_str(text).ok())
+        {
+            job = job.meta(meta);
+        }
+        if let Some(policy) = self.rq_rs.as_ref().and_then(|ours| ours.retry.as_ref()) {
+            let delays = policy.intervals.iter().map(|seconds| Duration::from_secs(*seconds));
+            let retry = Retry::list(delays, policy.max);
+            job = job.retry(if policy.at_front { retry.at_front() } else { retry });
+        }
+        Cron::new(&self.name, self.schedule(), job).queue(&self.queue_name)
+    }
+}
+
+/// An entry, as people see it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) schedule: String,
+    pub(crate) tz: Option<String>,
+    pub(crate) handler: String,
+    pub(crate) args: Vec<Value>,
+    pub(crate) kwargs: Map<String, Value>,
+    pub(crate) queue: String,
+    pub(crate) catchup: Option<String>,
+    pub(crate) overlap: Option<String>,
+    /// When its next job is due, and when its last one was enqueued.
+    pub(crate) next: Option<DateTime<Utc>>,
+    pub(crate) last: Option<DateTime<Utc>>,
+    pub(crate) last_job: Option<String>,
+    pub(crate) paused: bool,
+    /// How many workers or `cron` commands have it now.
+    pub(crate) schedulers: usize,
+    /// Whether it is Python's, which only Python pauses.
+    pub(crate) python: bool,
+    #[serde(skip)]
+    noted: Noted,
+}
+
+impl Listed {
+    pub(crate) fn cron(&self) -> Cron {
+        self.noted.cron()
+    }
+
+    fn new(noted: Noted) -> Self {
+        let time = |text: &Option<String>| text.as_deref().and_then(from_iso);
+        let ours = noted.rq_rs.as_ref();
+        Listed {
+            name: if noted.name.is_empty() { noted.func_name.clone() } else { noted.name.clone() },
+            schedule: noted.schedule(),
+            tz: ours.and_then(|ours| ours.tz.clone()),
+            handler: noted.func_name.clone(),
+            args: noted.args(),
+            kwargs: noted.kwargs(),
+            queue: noted.queue_name.clone(),
+            catchup: ours.map(|ours| ours.catchup.clone()),
+            overlap: ours.map(|ours| ours.overlap.clone()),
+            next: time(&noted.next_enqueue_time),
+            last: time(&noted.latest_enqueue_time),
+            last_job: None,
+            paused: false,
+            schedulers: 0,
+            python: ours.is_none(),
+            noted,
+        }
+    }
+}
+
+/// Writes what Python's tools read of a scheduler, and says that it lives at this moment.
+pub(crate) fn publish(store: &Store, scheduler: &Scheduler, ticker: &Ticker, now: f64) -> Result<()> {
+    let noted: Vec<Noted> = ticker.entries.iter().map(Noted::of).collect();
+    let key = store.keys.cron_scheduler(&scheduler.name);
+    let record = Call::command("HSET")
+        .arg(&key)
+        .arg("hostname")
+        .arg(&scheduler.hostname)
+        .arg("pid")
+        .arg(std::process::id())
+        .arg("name")
+        .arg(&scheduler.name)
+        .arg("created_at")
+        .arg(iso(scheduler.created_at))
+        .arg("config_file")
+        .arg(&scheduler.config_file)
+        .arg("cron_jobs")
+        .arg(serde_json::to_string(&noted).unwrap_or_default());
+    let calls = [
+        record,
+        Call::command("EXPIRE").arg(&key).arg(SILENT.as_secs()),
+        Call::command("ZADD").arg(store.keys.cron_schedulers()).arg(now).arg(&scheduler.name),
+    ];
+    store.ask_all(&calls)?.into_iter().try_for_each(|answer| answer.map(drop))
+}
+
+/// It ends. RQ leaves the record to its time to live.
+pub(crate) fn withdraw(store: &Store, name: &str) -> Result<()> {
+    store.ask(&Call::command("ZREM").arg(store.keys.cron_schedulers()).arg(name)).map(drop)
+}
+
+/// All entries that somebody has now, by name.
+pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Vec<Listed>> {
+    let newest = Call::command("ZREVRANGEBYSCORE")
+        .arg(store.keys.cron_schedulers())
+        .arg("+inf")
+        .arg(now - SILENT.as_secs_f64())
+        .arg("LIMIT")
+        .arg(0)
+        .arg(SCHEDULERS);
+    let names = reply::texts(store.ask(&newest)?)?;
+    let record = |name: &String| Call::command("HGET").arg(store.keys.cron_scheduler(name)).arg("cron_jobs");
+    let mut found: BTreeMap<String, Listed> = BTreeMap::new();
+    for answer in store.ask_all(&names.iter().map(record).collect::<Vec<_>>())? {
+        let text = reply::text(answer?)?.unwrap_or_default();
+        for noted in serde_json::from_str::<Vec<Noted>>(&text).unwrap_or_default() {
+            let listed = Listed::new(noted);
+            found.entry(listed.name.clone()).or_insert(listed).schedulers += 1;
+        }
+    }
+    let mut all: Vec<Listed> = found.into_values().collect();
+    read_entries(store, &mut all)?;
+    Ok(all)
+}
+
+/// What Redis knows better than any one scheduler.
+fn read_entries(store: &Arc<Store>, all: &mut [Listed]) -> Result<()> {
+    let entry = |listed: &Listed| {
+        Call::command("HMGET").arg(store.keys.cron_entry(&listed.name)).arg("last").arg("job").arg("paused")
+    };
+    let enqueued = |listed: &Listed| Call::command("ZSCORE").arg(store.keys.cron_jobs()).arg(&listed.name);
+    let calls = all.iter().flat_map(|listed| [entry(listed), enqueued(listed)]).collect::<Vec<_>>();
+    let mut answers = store.ask_all(&calls)?.into_iter();
+    for listed in all {
+        let (answer, at) =
+            (answers.next().unwrap_or(Ok(Reply::Nil)), answers.next().unwrap_or(Ok(Reply::Nil)));
+        let at = reply::text(at?)?.and_then(|at| at.parse::<f64>().ok());
+        listed.last = at.and_then(|at| DateTime::from_timestamp_millis((at * 1000.0) as i64));
+        let mut held = reply::list(answer?)?.into_iter();
+        let mut text = || reply::text(held.next().unwrap_or(Reply::Nil));
+        let last = text()?.and_then(|last| last.parse().ok());
+        (listed.last_job, listed.paused) = (text()?, text()?.is_some());
+        let Some(last) = last.filter(|_| !listed.python) else { continue };
+        let schedule = Schedule::parse(&listed.schedule, listed.tz.as_deref()).ok();
+        let next = schedule.and_then(|schedule| schedule.after(last));
+        listed.next = next.and_then(|next| DateTime::from_timestamp(next, 0)).max(listed.next);
+    }
+    Ok(())
+}
+
+/// The one of this name.
+pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Listed> {
+    let all = list(store, now)?;
+    let names: Vec<&str> = all.iter().map(|listed| listed.name.as_str()).collect();
+    let known = if names.is_empty() { "no worker has entries now".to_owned() } else { names.join(", ") };
+    let unknown =
+        || Error::invalid(format!("there is no cron entry {name:?}"), format!("there are: {known}"));
+    all.iter().find(|listed| listed.name == name).cloned().ok_or_else(unknown)
+}
+
+/// While an entry is paused, its ticks pass without a job, and are not made up for.
+pub(crate) fn pause(store: &Store, name: &str, is_paused: bool) -> Result<()> {
+    let key = store.keys.cron_entry(name);
+    let call = match is_paused {
+        true => Call::command("HSET").arg(key).arg("paused").arg(1),
+        false => Call::command("HDEL").arg(key).arg("paused"),
+    };
+    store.ask(&call).map(drop)
+}
+
+/// The ids of an entry's jobs, the newest first, and when they were enqueued.
+pub(crate) fn history(store: &Store, name: &str, limit: usize) -> Result<Vec<(String, DateTime<Utc>)>> {
+    if limit == 0 {
+        return Ok(Vec::new());
+    }
+    let key = store.keys.cron_jobs_of(name);
+    let call = Call::command("ZREVRANGE").arg(key).arg(0).arg(limit - 1).arg("WITHSCORES");
+    let texts = reply::texts(store.ask(&call)?)?;
+    let entry = |pair: &[String]| {
+        let millis = pair[1].parse::<f64>().unwrap_or_default() * 1000.0;
+        (pair[0].clone(), DateTime::from_timestamp_millis(millis as i64).unwrap_or_default())
+    };
+    Ok(texts.chunks_exact(2).map(entry).collect())
+}

@@ -1,0 +1,236 @@
+//! When an entry is due. Pure: moments are seconds since 1970, and nobody looks at a clock.
+
+use std::fmt;
+
+use chrono::{DateTime, Local, TimeZone, Utc};
+use chrono_tz::Tz;
+use croner::Direction;
+use croner::parser::{CronParser, Seconds, Year};
+
+use crate::job::parse_duration;
+
+/// The shortest and the longest interval of a schedule, in seconds.
+const INTERVALS: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
+
+/// Five fields (minute, hour, day of month, month, day of week), a name like `@daily`, or an interval like
+/// `every 90s`.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    text: String,
+    zone: Zone,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    /// The same time between any two.
+    Every(i64),
+    Fields(Box<croner::Cron>),
+}
+
+/// Whose wall clock the fields mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Zone {
+    /// This machine's, as in cron and RQ.
+    Local,
+    Named(Tz),
+}
+
+impl Schedule {
+    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, String> {
+        let zone = match zone {
+            None => Zone::Local,
+            Some(name) => Zone::Named(
+                name.parse()
+                    .map_err(|_| format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC"))?,
+            ),
+        };
+        let text = text.trim();
+        let kind = match text.trim_start_matches('@').strip_prefix("every ") {
+            Some(interval) => Kind::Every(interval_of(interval)?),
+            None => Kind::Fields(Box::new(fields_of(text)?)),
+        };
+        let schedule = Schedule { text: text.to_owned(), zone, kind };
+        match schedule.after(0) {
+            Some(_) => Ok(schedule),
+            None => Err(format!("{text:?} is never due")),
+        }
+    }
+
+    /// The interval, of one that has it.
+    pub(crate) fn interval(&self) -> Option<i64> {
+        match self.kind {
+            Kind::Every(seconds) => Some(seconds),
+            Kind::Fields(_) => None,
+        }
+    }
+
+    /// The name of its time zone; `None` for the machine's own.
+    pub(crate) fn zone(&self) -> Option<String> {
+        match self.zone {
+            Zone::Local => None,
+            Zone::Named(zone) => Some(zone.to_string()),
+        }
+    }
+
+    /// The first tick after this moment. An interval is counted from the moment itself.
+    pub(crate) fn after(&self, moment: i64) -> Option<i64> {
+        match &self.kind {
+            Kind::Every(seconds) => moment.checked_add(*seconds),
+            Kind::Fields(fields) => self.step(fields, moment, Direction::Forward),
+        }
+    }
+
+    /// The last tick that is not later than `now`, of those after `moment`.
+    pub(crate) fn newest(&self, moment: i64, now: i64) -> Option<i64> {
+        match &self.kind {
+            Kind::Every(seconds) => Some((now - moment) / seconds * seconds + moment),
+            Kind::Fields(fields) => self.step(fields, now, Direction::Backward),
+        }
+        .filter(|tick| *tick > moment && *tick <= now)
+    }
+
+    /// The last tick before `tick` that is not before `first`.
+    pub(crate) fn before(&self, tick: i64, first: i64) -> Option<i64> {
+        match &self.kind {
+            Kind::Every(seconds) => Some(tick - seconds),
+            Kind::Fields(fields) => self.step(fields, tick - 1, Direction::Backward),
+        }
+        .filter(|before| *before >= first)
+    }
+
+    fn step(&self, fields: &croner::Cron, moment: i64, direction: Direction) -> Option<i64> {
+        let moment = DateTime::<Utc>::from_timestamp(moment, 0)?;
+        match self.zone {
+            Zone::Local => next(fields, &moment.with_timezone(&Local), direction),
+            Zone::Named(zone) => next(fields, &moment.with_timezone(&zone), direction),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Forward is later than the moment, backward may be the moment itself.
+fn next<Z: TimeZone + 'static>(
+    fields: &croner::Cron,
+    moment: &DateTime<Z>,
+    direction: Direction,
+) -> Option<i64> {
+    let found = match direction {
+        Direction::Forward => fields.find_next_occurrence(moment, false),
+        Direction::Backward => fields.find_previous_occurrence(moment, true),
+    };
+    found.ok().map(|tick| tick.timestamp())
+}
+
+fn interval_of(text: &str) -> Result<i64, String> {
+    let seconds = parse_duration(text).map_err(|what| format!("every {text}: {what}"))?.as_secs_f64();
+    let is_whole = seconds.fract() == 0.0 && INTERVALS.contains(&(seconds as u64));
+    is_whole.then_some(seconds as i64).ok_or_else(|| format!("every {text}: whole seconds from 1s to 366d"))
+}
+
+fn fields_of(text: &str) -> Result<croner::Cron, String> {
+    let text = if text.eq_ignore_ascii_case("@midnight") { "@daily" } else { text };
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser.parse(text).map_err(|error| {
+        format!("{text:?} is not a schedule: {error}; five fields as in \"0 3 * * mon-fri\", @daily, or \"every 90s\"")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+
+    use super::Schedule;
+
+    fn moment(text: &str) -> i64 {
+        text.parse::<DateTime<Utc>>().map(|time| time.timestamp()).unwrap_or_default()
+    }
+
+    /// The ticks after a moment, as hours and minutes in UTC.
+    fn ticks(schedule: &str, zone: &str, after: &str, n: usize) -> Vec<String> {
+        let schedule = Schedule::parse(schedule, Some(zone)).expect("a schedule");
+        let mut at = moment(after);
+        let mut found = Vec::new();
+        while found.len() < n {
+            at = schedule.after(at).expect("another tick");
+            found.push(DateTime::from_timestamp(at, 0).expect("a time").format("%d %H:%M").to_string());
+        }
+        found
+    }
+
+    #[test]
+    fn a_day_without_an_hour_has_the_ticks_of_it_right_after() {
+        // Berlin goes from 02:00 to 03:00 on 29 March, which is 01:00 UTC.
+        let of = |schedule, n| ticks(schedule, "Europe/Berlin", "2026-03-28T23:30:00Z", n);
+        assert_eq!(of("30 2 * * *", 2), ["29 01:00", "30 00:30"]);
+        assert_eq!(of("0 3 * * *", 2), ["29 01:00", "30 01:00"]);
+        assert_eq!(of("0 * * * *", 3), ["29 00:00", "29 01:00", "29 02:00"]);
+        assert_eq!(of("*/30 * * * *", 4), ["29 00:00", "29 00:30", "29 01:00", "29 01:30"]);
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_has_fixed_times_once_and_what_repeats_twice() {
+        // Berlin has 02:00 to 03:00 twice on 25 October: from 00:00 and from 01:00 UTC.
+        let of = |schedule, n| ticks(schedule, "Europe/Berlin", "2026-10-24T23:30:00Z", n);
+        assert_eq!(of("30 2 * * *", 2), ["25 00:30", "26 01:30"]);
+        assert_eq!(of("0 * * * *", 4), ["25 00:00", "25 01:00", "25 02:00", "25 03:00"]);
+        assert_eq!(of("*/30 * * * *", 4), ["25 00:00", "25 00:30", "25 01:00", "25 01:30"]);
+    }
+
+    #[test]
+    fn the_newest_tick_is_the_last_one_going_forward() {
+        let dice = &mut fastrand::Rng::with_seed(7);
+        let fields =
+            ["* * * * *", "*/7 * * * *", "13 4 * * *", "0 9 * * mon-fri", "30 2 1,15 * *", "5 */6 * * sun"];
+        let zones = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"];
+        for n in 0..400 {
+            let (text, zone) = (fields[n % fields.len()], zones[n / fields.len() % zones.len()]);
+            let schedule = Schedule::parse(text, Some(zone)).expect("a schedule");
+            let first = moment("2026-01-01T00:00:00Z") + dice.i64(0..365 * 86_400);
+            let now = first + dice.i64(0..3 * 86_400);
+            let (mut newest, mut at, mut all) = (None, first, Vec::new());
+            while let Some(next) = schedule.after(at).filter(|next| *next <= now) {
+                (newest, at) = (Some(next), next);
+                all.push(next);
+            }
+            assert_eq!(schedule.newest(first, now), newest, "{text} {zone} {first} {now}");
+            let mut back: Vec<i64> = newest.into_iter().collect();
+            while let Some(before) = back.last().and_then(|tick| schedule.before(*tick, first + 1)) {
+                back.push(before);
+            }
+            back.reverse();
+            assert_eq!(back, all, "{text} {zone} {first} {now}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_whole_seconds() {
+        let every = |text| Schedule::parse(text, None).map(|schedule| schedule.interval());
+        assert_eq!(every("every 90s"), Ok(Some(90)));
+        assert_eq!(every("@every 5m"), Ok(Some(300)));
+        for bad in ["every 0s", "every 1.5s", "every 900d", "every", "every day"] {
+            assert!(every(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_told() {
+        for (bad, part) in [
+            ("61 * * * *", "61 * * * *"),
+            ("* * * *", "is not a schedule"),
+            ("0 0 * * * *", "is not a schedule"),
+            ("0 0 30 2 *", "never due"),
+            ("", "is not a schedule"),
+        ] {
+            let told = Schedule::parse(bad, None).err().unwrap_or_default();
+            assert!(told.contains(part), "{bad}: {told:?}");
+        }
+        assert!(Schedule::parse("@midnight", None).is_ok());
+        assert!(Schedule::parse("* * * * *", Some("Mars/Olympus")).is_err());
+    }
+}

@@ -1,0 +1,240 @@
+//! Turns moments into jobs. Any number of tickers may have the same entries: what happens to a tick is decided
+//! in Redis, where the last one is kept, by whoever comes first.
+
+use std::sync::Arc;
+
+use super::schedule::Schedule;
+use super::{Catchup, Cron, Overlap};
+use crate::enqueue;
+use crate::error::{Error, Result};
+use crate::job::NewJob;
+use crate::queue::Queue;
+use crate::store::{Call, Reply, Store, TICK, reply};
+
+/// A tick that is noticed so many seconds late was not missed.
+const IN_TIME: i64 = 60;
+/// How many missed ticks get a job each, at most.
+const CAUGHT_UP: usize = 1000;
+/// How many ticks of one entry one step handles; the others come with the next step.
+const AT_ONCE: usize = 2000;
+
+/// What came of a tick.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ticked {
+    Enqueued {
+        entry: String,
+        id: String,
+    },
+    /// The job before is not done.
+    Skipped {
+        entry: String,
+    },
+}
+
+/// An entry that is in order, and what is known of its ticks.
+pub(crate) struct Entry {
+    pub(crate) cron: Cron,
+    pub(crate) schedule: Schedule,
+    queue: Queue,
+    key: String,
+    last: Option<i64>,
+    pub(crate) has_job: bool,
+    /// What Redis had as its schedule, when that was another one.
+    is_new: bool,
+    due: i64,
+}
+
+impl Entry {
+    fn new(store: &Arc<Store>, cron: Cron) -> Result<Self> {
+        let (schedule, queue) = (cron.check()?, Queue::on(store, &cron.queue)?);
+        queue.prepare(&cron.job)?;
+        let key = store.keys.cron_entry(&cron.name);
+        Ok(Entry { cron, schedule, queue, key, last: None, has_job: false, is_new: true, due: i64::MIN })
+    }
+
+    /// Its last tick, seconds since 1970.
+    pub(crate) fn last(&self) -> Option<i64> {
+        self.last
+    }
+
+    /// Its next tick, as far as is known.
+    pub(crate) fn due(&self) -> Option<i64> {
+        (self.due > i64::MIN && self.due < i64::MAX).then_some(self.due)
+    }
+
+    fn expect(&mut self, since: i64) {
+        self.due = self.schedule.after(since).unwrap_or(i64::MAX);
+    }
+
+    /// As it is kept beside the last tick, to see that it has changed.
+    fn text(&self) -> String {
+        format!("{} {}", self.schedule, self.schedule.zone().unwrap_or_default())
+    }
+}
+
+/// The entries of one worker.
+pub(crate) struct Ticker {
+    store: Arc<Store>,
+    pub(crate) entries: Vec<Entry>,
+    /// Ticks before this moment are those of entries that were other ones then.
+    began: Option<i64>,
+}
+
+impl Ticker {
+    /// The entries that are in order, and what is wrong with the others.
+    pub(crate) fn new(store: &Arc<Store>, crons: Vec<Cron>) -> (Self, Vec<Error>) {
+        let (mut entries, mut wrong): (Vec<Entry>, _) = (Vec::new(), Vec::new());
+        for cron in crons {
+            match Entry::new(store, cron) {
+                Ok(entry) if entries.iter().any(|other| other.cron.name == entry.cron.name) => {
+                    let what = format!("cron entry {:?} is there twice", entry.cron.name);
+                    wrong.push(Error::invalid(what, "give each a name of its own"));
+                }
+                Ok(entry) => entries.push(entry),
+                Err(error) => wrong.push(error),
+            }
+        }
+        (Ticker { store: Arc::clone(store), entries, began: None }, wrong)
+    }
+
+    /// How many seconds there are until the next tick.
+    pub(crate) fn patience(&self, now: f64) -> f64 {
+        let next = self.entries.iter().map(|entry| entry.due).min().unwrap_or(i64::MAX);
+        (next as f64 - now).max(0.0)
+    }
+
+    /// Looks how far each entry is: other workers go on too.
+    pub(crate) fn look(&mut self, now: f64) -> Result<()> {
+        let began = *self.began.get_or_insert(now as i64);
+        let call =
+            |entry: &Entry| Call::command("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job");
+        let calls: Vec<Call> = self.entries.iter().map(call).collect();
+        let answers = self.store.ask_all(&calls)?;
+        for (entry, answer) in self.entries.iter_mut().zip(answers) {
+            let mut held = reply::list(answer?)?.into_iter();
+            let mut text = || reply::text(held.next().unwrap_or_default());
+            let (last, schedule, job) = (text()?, text()?, text()?);
+            entry.has_job = job.is_some();
+            entry.last = last.and_then(|last| last.parse().ok());
+            entry.is_new = schedule.as_deref() != Some(&entry.text());
+            match entry.last {
+                Some(last) => entry.expect(if entry.is_new { last.max(began) } else { last }),
+                // An interval begins at once, as in RQ; a time of day is waited for.
+                None => entry.due = now as i64,
+            }
+        }
+        Ok(())
+    }
+
+    /// Does what is due. `moment` is what a test takes for now, instead of Redis' clock.
+    pub(crate) fn step(&mut self, now: f64, moment: Option<f64>) -> Result<Vec<Ticked>> {
+        let mut ticked = Vec::new();
+        for entry in &mut self.entries {
+            let mut left = AT_ONCE;
+            while entry.due as f64 <= now && left > 0 {
+                left -= 1;
+                if !tick(&self.store, entry, (now as i64, moment), &mut ticked)? {
+                    break;
+                }
+            }
+        }
+        Ok(ticked)
+    }
+}
+
+/// One tick. Returns whether Redis agrees that there may be another.
+fn tick(
+    store: &Arc<Store>,
+    entry: &mut Entry,
+    (now, moment): (i64, Option<f64>),
+    ticked: &mut Vec<Ticked>,
+) -> Result<bool> {
+    let (tick, has_job) = match (entry.last, entry.schedule.interval()) {
+        (None, Some(_)) => (entry.due, true),
+        (None, None) => (entry.due, false),
+        (Some(_), _) => plan(&entry.schedule, entry.cron.catchup, entry.due, now),
+    };
+    let what = if has_job { "tick" } else { "pass" };
+    let (state, last, id) = call(store, entry, what, tick, moment)?;
+    entry.last = last;
+    entry.is_new = false;
+    entry.expect(last.unwrap_or(tick));
+    let name = entry.cron.name.clone();
+    match state {
+        1 => {
+            entry.has_job = true;
+            ticked.push(Ticked::Enqueued { entry: name, id });
+        }
+        2 => ticked.push(Ticked::Skipped { entry: name }),
+        5 => {
+            // Redis' clock says that it is not due yet.
+            entry.due = tick;
+            return Ok(false);
+        }
+        _ => {}
+    }
+    Ok(true)
+}
+
+/// The tick that is next, and whether a job follows; `due` is the first one that nobody has seen.
+fn plan(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool) {
+    if due >= now - IN_TIME {
+        return (due, true);
+    }
+    let newest = schedule.newest(due, now).unwrap_or(due);
+    match catchup {
+        Catchup::One => (newest, true),
+        Catchup::None => (newest, newest >= now - IN_TIME),
+        Catchup::All => {
+            let mut tick = newest;
+            for _ in 1..CAUGHT_UP {
+                match schedule.before(tick, due) {
+                    Some(before) => tick = before,
+                    None => break,
+                }
+            }
+            (tick, true)
+        }
+    }
+}
+
+/// The script call: what came of it, the last tick, and the job's id.
+fn call(
+    store: &Arc<Store>,
+    entry: &Entry,
+    what: &str,
+    tick: i64,
+    moment: Option<f64>,
+) -> Result<(i64, Option<i64>, String)> {
+    let job = jittered(&entry.cron);
+    let prepared = entry.queue.prepare(&job)?;
+    let id = prepared.id.clone();
+    let enqueue = enqueue::call(store, entry.queue.keys(), std::slice::from_ref(&prepared));
+    let keys = [&entry.key, &store.keys.cron_jobs_of(&entry.cron.name), &store.keys.cron_jobs()];
+    let own = Call::script(&TICK, &keys.map(String::as_str))
+        .arg(what)
+        .arg(&entry.cron.name)
+        .arg(entry.last.map(|last| last.to_string()).unwrap_or_default())
+        .arg(tick)
+        .arg(entry.text())
+        .arg(u8::from(entry.cron.overlap == Overlap::Skip))
+        .arg(moment.map(|moment| moment.to_string()).unwrap_or_default());
+    let mut answer = reply::list(store.ask(&Call::around(&TICK, &enqueue, &own))?)?.into_iter();
+    let mut next = || answer.next().unwrap_or(Reply::Nil);
+    let state = reply::int(&next())?;
+    let last = reply::text(next())?.and_then(|last| last.parse().ok());
+    Ok((state, last, id))
+}
+
+fn jittered(cron: &Cron) -> NewJob {
+    if cron.jitter.is_zero() {
+        return cron.job.clone();
+    }
+    cron.job.clone().after(cron.jitter.mul_f64(fastrand::f64()))
+}
+
+/// A job now, whatever the schedule says. Returns its id.
+pub(crate) fn run_now(store: &Arc<Store>, cron: Cron) -> Result<String> {
+    let entry = Entry::new(store, cron)?;
+    Ok(call(store, &entry, "run", 0, None)?.2)
+}

@@ -1,0 +1,133 @@
+//! The thread that keeps a worker's cron entries; `rq-rs cron FILE` has it without a worker.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+
+use super::event::{Event, Listener};
+use super::{Helper, Options};
+use crate::cron::book::{self, Scheduler};
+use crate::cron::{Cron, Ticked, Ticker};
+use crate::error::{Error, Result};
+use crate::server;
+use crate::store::Store;
+
+/// How often it looks what other workers have done, or people have paused.
+const LOOK_EVERY: Duration = Duration::from_secs(20);
+/// RQ's heartbeat of schedulers.
+const PUBLISH_EVERY: Duration = Duration::from_secs(60);
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// A thread for a worker that has entries.
+pub(super) fn start(
+    store: &Arc<Store>,
+    options: &Options,
+    crons: Vec<Cron>,
+    listener: &Listener,
+) -> Option<Helper> {
+    let keeper = Keeper::new(store, &options.name, "", crons, listener)?;
+    Some(Helper::start("rq-rs cron", move |stop| keeper.keep(stop)))
+}
+
+/// Keeps entries.
+pub(crate) struct Keeper {
+    store: Arc<Store>,
+    listener: Listener,
+    scheduler: Scheduler,
+    ticker: Ticker,
+    looked_at: Option<Instant>,
+    published_at: Option<Instant>,
+    is_away: bool,
+}
+
+impl Keeper {
+    /// `None` when no entry is in order; what is wrong is told.
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        name: &str,
+        config_file: &str,
+        crons: Vec<Cron>,
+        listener: &Listener,
+    ) -> Option<Self> {
+        let (ticker, wrong) = Ticker::new(store, crons);
+        wrong.iter().for_each(|error| listener.tell(&Event::Warning(error.to_string())));
+        let scheduler = Scheduler {
+            name: name.to_owned(),
+            hostname: super::heartbeat::hostname(),
+            created_at: Utc::now(),
+            config_file: config_file.to_owned(),
+        };
+        (!ticker.entries.is_empty()).then(|| Keeper {
+            store: Arc::clone(store),
+            listener: listener.clone(),
+            scheduler,
+            ticker,
+            looked_at: None,
+            published_at: None,
+            is_away: false,
+        })
+    }
+
+    /// One without a worker, named as RQ names them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn alone(store: &Arc<Store>, config_file: &str, crons: Vec<Cron>) -> Option<Self> {
+        let (host, pid, dice) = (super::heartbeat::hostname(), std::process::id(), fastrand::u32(0..1 << 24));
+        Self::new(store, &format!("{host}:{pid}:{dice:06x}"), config_file, crons, &Listener::default())
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn name(&self) -> &str {
+        &self.scheduler.name
+    }
+
+    /// Until the receiver is cut off.
+    pub(crate) fn keep(mut self, stop: &Receiver<()>) {
+        loop {
+            let wait = match self.turn() {
+                Ok(wait) => {
+                    self.is_away = false;
+                    wait
+                }
+                Err(error) => self.later(error),
+            };
+            if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                break;
+            }
+        }
+        // Else its record ends by itself.
+        let _ = book::withdraw(&self.store, &self.scheduler.name);
+    }
+
+    /// Does what is due, and returns how long there is nothing to do.
+    fn turn(&mut self) -> Result<Duration> {
+        let now = server::clock(&self.store)?;
+        if self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.ticker.look(now)?;
+            self.looked_at = Some(Instant::now());
+        }
+        let ticked = self.ticker.step(now, None)?;
+        if !ticked.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY) {
+            book::publish(&self.store, &self.scheduler, &self.ticker, now)?;
+            self.published_at = Some(Instant::now());
+        }
+        for tick in ticked {
+            self.listener.tell(&match tick {
+                Ticked::Enqueued { entry, id } => Event::Ticked { entry, id },
+                Ticked::Skipped { entry } => Event::TickSkipped { entry },
+            });
+        }
+        let next = Duration::from_secs_f64(self.ticker.patience(server::clock(&self.store)?));
+        Ok(next.min(LOOK_EVERY))
+    }
+
+    fn later(&mut self, error: Error) -> Duration {
+        // Others may have gone on meanwhile.
+        self.looked_at = None;
+        if !std::mem::replace(&mut self.is_away, true) {
+            self.listener.tell(&Event::Warning(format!("cron: {error}")));
+        }
+        TRY_AGAIN.mul_f64(1.0 + fastrand::f64())
+    }
+}

@@ -1,0 +1,336 @@
+//! Cron entries: one tick is one job, whoever is there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rq_rs::testing::CronClock;
+use rq_rs::{Catchup, Context, Cron, Event, NewJob, Overlap, Status};
+
+use crate::support::{House, Live, Process, eventually};
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn entry(schedule: &str) -> Cron {
+    Cron::new("entry", schedule, NewJob::new("noop", ())).tz("UTC")
+}
+
+fn clock(house: &House, entry: Cron) -> CronClock {
+    CronClock::new(&house.queue("default"), [entry]).unwrap()
+}
+
+/// How many jobs each of these moments brings.
+fn brings(clock: &mut CronClock, moments: &[&str]) -> Vec<usize> {
+    moments.iter().map(|moment| clock.turn_to(at(moment)).unwrap().len()).collect()
+}
+
+#[test]
+fn a_time_of_day_is_waited_for_and_brings_one_job() {
+    let house = House::new();
+    let mut clock = clock(&house, entry("30 3 * * *"));
+    let moments =
+        ["2026-03-01T03:31:00Z", "2026-03-02T03:29:59Z", "2026-03-02T03:30:00Z", "2026-03-02T03:30:30Z"];
+    assert_eq!(brings(&mut clock, &moments), [0, 0, 1, 0]);
+    assert_eq!(house.queue("default").count().unwrap(), 1);
+}
+
+#[test]
+fn an_interval_begins_at_once() {
+    let house = House::new();
+    let mut clock = clock(&house, entry("every 10m"));
+    let moments =
+        ["2026-03-01T03:31:07Z", "2026-03-01T03:41:06Z", "2026-03-01T03:41:07Z", "2026-03-01T03:51:20Z"];
+    assert_eq!(brings(&mut clock, &moments), [1, 0, 1, 1]);
+    // It is counted from tick to tick: being late does not shift it.
+    assert_eq!(brings(&mut clock, &["2026-03-01T04:01:06Z", "2026-03-01T04:01:07Z"]), [0, 1]);
+}
+
+#[test]
+fn ticks_that_nobody_was_there_for_are_forgotten_or_made_up_for() {
+    for (catchup, made_up) in [(Catchup::None, 0), (Catchup::One, 1), (Catchup::All, 5)] {
+        let house = House::new();
+        let hourly = || entry("0 * * * *").catchup(catchup);
+        assert_eq!(brings(&mut clock(&house, hourly()), &["2026-03-01T03:31:00Z"]), [0]);
+        // Another worker, later.
+        let mut other = clock(&house, hourly());
+        assert_eq!(
+            brings(&mut other, &["2026-03-01T08:30:00Z", "2026-03-01T08:31:00Z"]),
+            [made_up, 0],
+            "{catchup}"
+        );
+        assert_eq!(brings(&mut other, &["2026-03-01T09:00:59Z"]), [1], "{catchup}");
+    }
+}
+
+#[test]
+fn a_tick_that_is_a_little_late_was_not_missed() {
+    let house = House::new();
+    let mut clock = clock(&house, entry("* * * * *"));
+    let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:32:50Z", "2026-03-01T03:40:10Z"];
+    assert_eq!(brings(&mut clock, &moments), [0, 1, 1]);
+}
+
+#[test]
+fn no_more_than_the_newest_thousand_ticks_are_made_up_for() {
+    let house = House::new();
+    let mut clock = clock(&house, entry("* * * * *").catchup(Catchup::All));
+    assert_eq!(brings(&mut clock, &["2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z"]), [0, 1000]);
+    assert_eq!(house.redis::<usize>(&["ZCARD", &house.key("cron_job:entry:jobs")]), 1000);
+}
+
+#[test]
+fn a_tick_is_skipped_while_the_job_before_is_not_done_if_so_asked() {
+    for (overlap, jobs) in [(Overlap::Queue, [1, 1, 1]), (Overlap::Skip, [1, 0, 1])] {
+        let house = House::new();
+        let mut clock = clock(&house, entry("* * * * *").overlap(overlap));
+        clock.turn_to(at("2026-03-01T03:30:00Z")).unwrap();
+        assert_eq!(
+            brings(&mut clock, &["2026-03-01T03:31:00Z", "2026-03-01T03:32:00Z"]),
+            jobs[..2],
+            "{overlap}"
+        );
+        house.drain(house.worker(&["default"]));
+        assert_eq!(brings(&mut clock, &["2026-03-01T03:33:00Z"]), jobs[2..], "{overlap}");
+    }
+}
+
+#[test]
+fn a_new_schedule_does_not_make_up_for_ticks_of_the_time_before_it() {
+    let house = House::new();
+    let mut daily = clock(&house, entry("0 3 * * *").catchup(Catchup::All));
+    assert_eq!(brings(&mut daily, &["2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z"]), [0, 1]);
+    let mut hourly = clock(&house, entry("0 * * * *").catchup(Catchup::All));
+    assert_eq!(brings(&mut hourly, &["2026-03-01T23:30:00Z", "2026-03-02T00:00:00Z"]), [0, 1]);
+}
+
+#[test]
+fn jitter_sends_the_job_later() {
+    let house = House::new();
+    let mut clock = clock(&house, entry("every 1h").jitter(Duration::from_secs(3600)));
+    let ids = clock.turn_to(Utc::now()).unwrap();
+    assert_eq!(house.queue("default").job(&ids[0]).unwrap().status, Status::Scheduled);
+}
+
+#[test]
+fn what_is_wrong_with_an_entry_is_said() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = || NewJob::new("noop", ());
+    for (bad, part) in [
+        (Cron::new("", "* * * * *", job()), "a name is"),
+        (Cron::new("e", "* * * *", job()), "is not a schedule"),
+        (Cron::new("e", "* * * * *", job()).tz("Mars"), "is not a time zone"),
+        (Cron::new("e", "* * * * *", job()).queue("a b"), "a b"),
+        (Cron::new("e", "* * * * *", job().id("x")), "an id and a time of their own"),
+        (Cron::new("e", "* * * * *", NewJob::new("", ())), "handler name"),
+    ] {
+        let error = CronClock::new(&queue, [bad]).err().unwrap().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(CronClock::new(&queue, [entry("@daily"), entry("@daily")]).is_err());
+}
+
+#[test]
+fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
+    let house = House::new();
+    let worker = house
+        .worker(&["default"])
+        .handler("tick", |context: &Context, (n,): (u32,)| Ok(n + u32::from(context.queue() == "default")))
+        .cron(Cron::new("fine", "every 1h", NewJob::new("tick", (41,))))
+        .cron(Cron::new("bad", "every now and then", NewJob::new("tick", (1,))));
+    let working = Live::start(worker);
+    let told =
+        working.sees("the bad entry", |event| matches!(event, Event::Warning(text) if text.contains("bad")));
+    assert!(told.to_string().contains("every now and then"), "{told}");
+    let Event::Ticked { entry, id } = working.sees("a tick", |event| matches!(event, Event::Ticked { .. }))
+    else {
+        unreachable!()
+    };
+    working.sees_finished(&id);
+    assert_eq!(
+        (entry.as_str(), house.queue("default").job(&id).unwrap().result.clone()),
+        ("fine", Some(42.into()))
+    );
+    working.stops();
+}
+
+/// The program in `tests/ticking`.
+fn ticking() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "ticking"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success());
+        Path::new(env!("CARGO_BIN_EXE_rq-rs")).with_file_name("examples").join("ticking")
+    })
+}
+
+/// Five programs with the same entries, killed at random, over the two days of the year that lack an hour
+/// and have one twice.
+#[test]
+fn five_workers_that_are_killed_at_random_enqueue_one_job_a_minute() {
+    for (first, nights) in [("2026-03-28T23:00:00Z", 1), ("2026-10-24T22:00:00Z", 1)] {
+        let house = House::new();
+        let now = house.key("test-clock");
+        let set = |moment: i64| house.redis::<()>(&["SET", &now, &moment.to_string()]);
+        let start = || {
+            let mut command = Command::new(ticking());
+            command.args([house.url(), &now]);
+            Process::spawn(command, &house.environment())
+        };
+        let count = |queue: &str| house.queue(queue).count().unwrap();
+        let dice = &mut fastrand::Rng::new();
+        let begin = at(first).timestamp();
+        set(begin);
+        let mut workers: Vec<Process> = (0..5).map(|_| start()).collect();
+        eventually("all entries have begun", || {
+            house.redis::<bool>(&["HEXISTS", &house.key("cron_entry:minutes"), "last"])
+                && count("intervals") == 1
+        });
+        let mut minute = 0;
+        while minute < 25 * 60 {
+            // Now and then nobody is there for a while.
+            let outage = if dice.u32(0..100) == 0 { dice.usize(2..20) } else { 0 };
+            let killed = if outage > 0 { 5 } else { usize::from(dice.u32(0..25) == 0) };
+            minute += 1 + outage;
+            set(begin + minute as i64 * 60);
+            for _ in 0..killed {
+                let worker = workers.remove(dice.usize(0..workers.len()));
+                worker.signal("KILL");
+                workers.push(start());
+            }
+            eventually("each minute has its job", || count("minutes") >= minute);
+        }
+        eventually("the intervals have their jobs", || count("intervals") > minute / 7);
+        house.redis::<()>(&["DEL", &now]);
+        workers.into_iter().for_each(|worker| drop(worker.finish("")));
+        let counts: BTreeMap<&str, usize> =
+            ["minutes", "nights", "intervals"].map(|queue| (queue, count(queue))).into();
+        let expected =
+            BTreeMap::from([("minutes", minute), ("nights", nights), ("intervals", 1 + minute / 7)]);
+        assert_eq!(counts, expected, "{first}");
+    }
+}
+
+const ENTRIES: &str = r#"
+[handlers.report]
+exec = "cat"
+
+[[cron]]
+name = "often"
+schedule = "every 1h"
+handler = "report"
+args = ["all", 1, { a = [true] }]
+queue = "low"
+meta = { who = "cron" }
+
+[[cron]]
+name = "nightly"
+schedule = "30 3 * * mon-fri"
+tz = "Europe/Berlin"
+handler = "report"
+kwargs = { dry_run = false }
+timeout = "10m"
+retry-max = 3
+
+[[cron]]
+name = "bad"
+schedule = "30 25 * * *"
+handler = "report"
+"#;
+
+/// A file in a folder of its own.
+fn file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rq-rs.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path.to_str().unwrap().to_owned())
+}
+
+#[test]
+fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
+    let house = House::new();
+    let (_folder, path) = file(ENTRIES);
+    let mut worker = house.start(&["--config", &path, "worker", "low"]);
+    worker.says("rq-rs.toml:22: cron entry \"bad\"");
+    worker.says("cron often: enqueued");
+    worker.says("finished");
+
+    let list = house.rq(&["cron", "list", "--json"]).json();
+    assert_eq!((list[0]["name"].as_str(), list[1]["name"].as_str()), (Some("nightly"), Some("often")));
+    assert_eq!(list[0]["kwargs"], serde_json::json!({"dry_run": false}));
+    assert_eq!(
+        (&list[0]["last"], &list[0]["paused"], &list[0]["schedulers"]),
+        (&serde_json::Value::Null, &false.into(), &1.into())
+    );
+    let next = list[0]["next"].as_str().unwrap();
+    assert!(next.ends_with("T01:30:00Z") || next.ends_with("T02:30:00Z"), "{next}");
+    assert!(house.rq(&["cron", "list"]).ok().contains("Europe/Berlin"));
+
+    let history = house.rq(&["cron", "history", "often", "--json"]).json();
+    assert_eq!(history[0]["status"], "finished");
+    let job = house.queue("low").job(history[0]["id"].as_str().unwrap()).unwrap();
+    assert_eq!((job.args[1].clone(), job.meta["who"].clone()), (1.into(), "cron".into()));
+    assert!(house.rq(&["cron", "history", "nightly"]).ok().contains("No jobs yet"));
+
+    let id = house.rq(&["cron", "run", "nightly"]).ok();
+    let job = house.queue("default").job(id.trim()).unwrap();
+    assert_eq!(
+        (job.timeout, job.retries_left, job.kwargs["dry_run"].clone()),
+        (Some(600), Some(3), false.into())
+    );
+    assert_eq!(house.rq(&["cron", "history", "nightly", "--json"]).json()[0]["id"], id.trim());
+
+    for command in ["run", "pause", "resume", "history"] {
+        assert!(house.rq(&["cron", command, "nobody"]).fails(2).contains("there are: nightly, often"));
+    }
+    worker.signal("TERM");
+    worker.finish("").ok();
+    assert!(house.rq(&["cron", "list"]).ok().contains("No worker has cron entries now"));
+}
+
+#[test]
+fn a_paused_entry_lets_its_ticks_pass() {
+    let house = House::new();
+    let mut clock = clock(&house, entry("* * * * *").catchup(Catchup::All));
+    assert_eq!(brings(&mut clock, &["2026-03-01T03:30:00Z", "2026-03-01T03:31:00Z"]), [0, 1]);
+    house.redis::<()>(&["HSET", &house.key("cron_entry:entry"), "paused", "1"]);
+    assert_eq!(brings(&mut clock, &["2026-03-01T03:33:00Z"]), [0]);
+    house.redis::<()>(&["HDEL", &house.key("cron_entry:entry"), "paused"]);
+    assert_eq!(brings(&mut clock, &["2026-03-01T03:33:30Z", "2026-03-01T03:34:00Z"]), [0, 1]);
+}
+
+#[test]
+fn entries_are_paused_for_all_workers_by_name() {
+    let house = House::new();
+    let (_folder, path) = file(ENTRIES);
+    let mut keeper = house.start(&["cron", &path]);
+    keeper.says("keeps 2 cron entries");
+    keeper.says("cron often: enqueued");
+    house.rq(&["cron", "pause", "often"]).ok();
+    assert!(house.rq(&["cron", "list"]).ok().contains("paused"));
+    house.rq(&["cron", "resume", "often"]).ok();
+    assert!(!house.rq(&["cron", "list"]).ok().contains("paused"));
+    // It runs nothing itself.
+    assert_eq!(house.queue("low").count().unwrap(), 1);
+    keeper.signal("TERM");
+    keeper.finish("").ok();
+}
+
+#[test]
+fn a_file_without_an_entry_that_is_in_order_is_refused() {
+    let house = House::new();
+    for text in ["", "[[cron]]\nname = \"x\"\n", "[[cron]]\nnmae = \"x\"\n"] {
+        let (_folder, path) = file(text);
+        house.rq(&["cron", &path]).fails(2);
+    }
+    assert!(house.rq(&["cron", "/no/such/file"]).fails(2).contains("/no/such/file"));
+}
