@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::info::Info;
 use super::output::{count, say, short};
 use super::private_redis::PrivateRedis;
-use super::requeue::progress;
+use super::progress::Progress;
 use super::server::ServerOptions;
 use crate::{Context, Event, NewJob, Queue, Worker};
 
@@ -83,8 +83,8 @@ fn jobs() -> Vec<NewJob> {
 
 /// A worker that ends when the queue is empty.
 fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> {
-    let (payments, bar) = (Arc::clone(payments), progress(total, false));
-    let shown = bar.clone();
+    let (payments, bar) = (Arc::clone(payments), Arc::new(Progress::new(total, false)));
+    let shown = Arc::clone(&bar);
     let summary = Worker::on(queue.store(), vec![queue.name().to_owned()])?
         .name("demo")
         .concurrency(2)
@@ -104,12 +104,12 @@ fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> 
             pretend(format!("order {order} confirmed"))
         })
         .on_event(move |event| match event {
-            Event::Started { description, .. } => shown.set_message(short(description, 50)),
-            Event::Finished { .. } | Event::Failed { .. } => shown.inc(1),
+            Event::Started { description, .. } => shown.say(short(description, 50)),
+            Event::Finished { .. } | Event::Failed { .. } => shown.step(),
             _ => {}
         })
         .run()?;
-    bar.finish_and_clear();
+    drop(bar);
     say(format_args!("     {} finished, {} failed", count(summary.finished as usize, "job"), summary.failed))
 }
 

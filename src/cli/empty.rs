@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{Exit, Failure};
 use super::output::{count, note_unknown, say};
-use super::requeue::progress;
+use super::progress::Progress;
 use super::server::ServerOptions;
 use crate::queue::{Queue, all_names};
 
@@ -32,9 +32,9 @@ impl Empty {
         }
         for name in names {
             let queue = Queue::on(&store, &name)?;
-            let bar = progress(queue.count()?, self.quiet);
-            let removed = queue.empty_with(|taken| bar.set_position(taken as u64))?;
-            bar.finish_and_clear();
+            let bar = Progress::new(queue.count()?, self.quiet);
+            let removed = queue.empty_with(|taken| bar.set(taken))?;
+            drop(bar);
             say(format_args!("{} removed from {name}", count(removed, "job")))?;
         }
         Ok(Exit::Done)

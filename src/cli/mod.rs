@@ -14,6 +14,7 @@ mod job;
 mod logs;
 mod output;
 mod private_redis;
+mod progress;
 mod requeue;
 mod server;
 mod supervised;
@@ -91,8 +92,8 @@ impl App {
         let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
         let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
-        let command = config::with_environment(Typed::command().name(name).version(version));
-        let asked = config::ask(&command, &arguments).and_then(|asked| {
+        let mut command = config::with_environment(Typed::command().name(name).version(version));
+        let asked = config::ask(&mut command, &arguments).and_then(|asked| {
             let typed = Typed::from_arg_matches(&asked.matches)?;
             Ok((typed, asked))
         });
@@ -113,7 +114,7 @@ impl App {
                 "warning: the password stays visible in the list of processes: {error}"
             ));
         }
-        match self.run(typed, &command, &asked) {
+        match self.run(typed, command, asked) {
             Ok(exit) => exit.into(),
             Err(failure) => {
                 output::complain(&failure);
@@ -122,14 +123,16 @@ impl App {
         }
     }
 
-    fn run(self, typed: Typed, command: &clap::Command, asked: &Asked) -> Result<Exit, Failure> {
+    fn run(self, typed: Typed, mut command: clap::Command, asked: Asked) -> Result<Exit, Failure> {
         let server = &typed.server;
         match typed.command {
             Command::Worker(worker) => {
                 let (handlers, crons) = asked.entries()?;
+                // A worker runs for long, and has no more use for them.
+                drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
             }
-            Command::Config(config) => config.run(command, asked),
+            Command::Config(config) => config.run(&mut command, &asked),
             Command::Cron(command) => command.run(server),
             Command::Enqueue(command) => command.run(server),
             Command::Info(command) => command.run(server),

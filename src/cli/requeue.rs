@@ -4,10 +4,10 @@ use std::io::{BufRead, stdin};
 use std::sync::Arc;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{Exit, Failure};
 use super::output::{complain, count, note, note_unknown, say};
+use super::progress::Progress;
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::Job;
@@ -62,13 +62,13 @@ impl Requeue {
             say("Nothing to do: no failed jobs.")?;
             return Ok(Exit::Done);
         }
-        let bar = progress(total, self.quiet);
+        let bar = Progress::new(total, self.quiet);
         let (mut done, mut back) = (0, 0);
         for (failed, count) in registries.iter().zip(counts) {
-            back += failed.requeue_all_with(|n| bar.set_position((done + n) as u64))?;
+            back += failed.requeue_all_with(|n| bar.set(done + n))?;
             done += count;
         }
-        bar.finish_and_clear();
+        drop(bar);
         say(format_args!("{} requeued.", count(back, "job")))?;
         if back < total {
             let gone = total - back;
@@ -84,21 +84,20 @@ impl Requeue {
 
     fn requeue_ids(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
         let ids = self.all_ids()?;
-        let bar = progress(ids.len(), self.quiet);
+        let bar = Progress::new(ids.len(), self.quiet);
         let mut back = 0;
         let mut failures = Vec::new();
         for id in &ids {
             match self.requeue_one(store, id) {
                 Ok(()) => back += 1,
                 Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
-                    bar.finish_and_clear();
                     return Err(error.into());
                 }
                 Err(error) => failures.push(error),
             }
-            bar.inc(1);
+            bar.step();
         }
-        bar.finish_and_clear();
+        drop(bar);
         say(format_args!("{} requeued.", count(back, "job")))?;
         let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
         let more = failures.len().saturating_sub(SHOWN);
@@ -135,14 +134,4 @@ impl Requeue {
         }
         Ok(ids)
     }
-}
-
-/// A bar on standard error, on a terminal only.
-pub(crate) fn progress(total: usize, quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("██░");
-    ProgressBar::new(total as u64).with_style(style)
 }

@@ -99,7 +99,7 @@ impl Noted {
             failure_ttl: view.failure_ttl.map(Ttl::as_seconds),
             meta: view.meta.map(|meta| Value::Object(meta).to_string()),
             rq_rs: Some(Ours {
-                tz: entry.schedule.zone(),
+                tz: entry.schedule.zone().map(str::to_owned),
                 catchup: cron.catchup.to_string(),
                 overlap: cron.overlap.to_string(),
                 jitter: cron.jitter.as_secs_f64(),

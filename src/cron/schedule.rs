@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Local, TimeZone, Utc};
-use chrono_tz::Tz;
 use croner::Direction;
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::job::parse_duration;
 
@@ -17,7 +17,9 @@ const INTERVALS: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     text: String,
-    zone: Zone,
+    /// Whose wall clock the fields mean; without a name this machine's, as in cron and RQ.
+    zone: TimeZone,
+    zone_name: Option<String>,
     kind: Kind,
 }
 
@@ -28,29 +30,19 @@ enum Kind {
     Fields(Box<croner::Cron>),
 }
 
-/// Whose wall clock the fields mean.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Zone {
-    /// This machine's, as in cron and RQ.
-    Local,
-    Named(Tz),
-}
-
 impl Schedule {
     pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, String> {
+        let zone_name = zone.map(str::to_owned);
         let zone = match zone {
-            None => Zone::Local,
-            Some(name) => Zone::Named(
-                name.parse()
-                    .map_err(|_| format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC"))?,
-            ),
+            None => TimeZone::system(),
+            Some(name) => zone_of(name)?,
         };
         let text = text.trim();
         let kind = match text.trim_start_matches('@').strip_prefix("every ") {
             Some(interval) => Kind::Every(interval_of(interval)?),
             None => Kind::Fields(Box::new(fields_of(text)?)),
         };
-        let schedule = Schedule { text: text.to_owned(), zone, kind };
+        let schedule = Schedule { text: text.to_owned(), zone, zone_name, kind };
         match schedule.after(0) {
             Some(_) => Ok(schedule),
             None => Err(format!("{text:?} is never due")),
@@ -66,11 +58,8 @@ impl Schedule {
     }
 
     /// The name of its time zone; `None` for the machine's own.
-    pub(crate) fn zone(&self) -> Option<String> {
-        match self.zone {
-            Zone::Local => None,
-            Zone::Named(zone) => Some(zone.to_string()),
-        }
+    pub(crate) fn zone(&self) -> Option<&str> {
+        self.zone_name.as_deref()
     }
 
     /// The first tick after this moment. An interval is counted from the moment itself.
@@ -99,12 +88,14 @@ impl Schedule {
         .filter(|before| *before >= first)
     }
 
+    /// Forward is later than the moment, backward may be the moment itself.
     fn step(&self, fields: &croner::Cron, moment: i64, direction: Direction) -> Option<i64> {
-        let moment = DateTime::<Utc>::from_timestamp(moment, 0)?;
-        match self.zone {
-            Zone::Local => next(fields, &moment.with_timezone(&Local), direction),
-            Zone::Named(zone) => next(fields, &moment.with_timezone(&zone), direction),
-        }
+        let moment = Timestamp::from_second(moment).ok()?.to_zoned(self.zone.clone());
+        let found = match direction {
+            Direction::Forward => fields.find_next_occurrence(&moment, false),
+            Direction::Backward => fields.find_previous_occurrence(&moment, true),
+        };
+        found.ok().map(|tick| tick.timestamp().as_second())
     }
 }
 
@@ -114,17 +105,12 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Forward is later than the moment, backward may be the moment itself.
-fn next<Z: TimeZone + 'static>(
-    fields: &croner::Cron,
-    moment: &DateTime<Z>,
-    direction: Direction,
-) -> Option<i64> {
-    let found = match direction {
-        Direction::Forward => fields.find_next_occurrence(moment, false),
-        Direction::Backward => fields.find_previous_occurrence(moment, true),
-    };
-    found.ok().map(|tick| tick.timestamp())
+/// The zones are those of the system, as for any other program.
+fn zone_of(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| match TimeZone::get("Europe/Berlin") {
+        Ok(_) => format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC"),
+        Err(_) => format!("{name:?}: this machine knows no time zones but UTC; install its package tzdata"),
+    })
 }
 
 fn interval_of(text: &str) -> Result<i64, String> {

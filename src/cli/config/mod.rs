@@ -64,8 +64,8 @@ pub(crate) fn with_environment(command: Command) -> Command {
 }
 
 /// Reads the arguments, and the file that they name.
-pub(crate) fn ask(command: &Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
-    let matches = command.clone().try_get_matches_from(arguments)?;
+pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
+    let matches = command.try_get_matches_from_mut(arguments)?;
     let Some(path) = matches.get_one::<PathBuf>("config").cloned() else {
         return Ok(Asked { matches, file: None, from_file: BTreeMap::new() });
     };
@@ -84,7 +84,7 @@ pub(crate) fn ask(command: &Command, arguments: &[OsString]) -> Result<Asked, Re
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
     let all = arguments[..end].iter().cloned().chain(words).chain(arguments[end..].iter().cloned());
     let from_file: BTreeMap<String, usize> = more.iter().map(|one| (one.id.clone(), one.line)).collect();
-    match command.clone().try_get_matches_from(all) {
+    match command.try_get_matches_from_mut(all) {
         Ok(matches) => Ok(Asked { matches, file: Some(file), from_file }),
         Err(error) => Err(blame(error, &file, &more)),
     }

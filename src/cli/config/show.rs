@@ -67,7 +67,7 @@ struct Row {
 }
 
 impl Config {
-    pub(crate) fn run(self, command: &Command, asked: &Asked) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, command: &mut Command, asked: &Asked) -> Result<Exit, Failure> {
         let What::Show { json } = self.command;
         let rows = rows(command, asked)?;
         if json {
@@ -82,7 +82,7 @@ impl Config {
 }
 
 /// As if `worker` had been asked for with the same options for all commands.
-fn rows(command: &Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
+fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
     let mut words = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
