@@ -8,7 +8,9 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{Attempt, FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso};
+use crate::job::{
+    Attempt, FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of,
+};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// How many endings one call takes at most: the server is never busy with one script for long.
@@ -111,14 +113,14 @@ impl Ending {
     /// Where the verdict sends the job, and what its record says there.
     fn go(&mut self, record: &Record, verdict: &Verdict, result_ttl: Ttl, facts: &Facts) -> Status {
         match verdict {
-            Verdict::Finish { result } => {
+            Verdict::Finish { result, again_in } => {
                 let seconds = record.result_ttl.unwrap_or(result_ttl.as_seconds());
                 self.keep("finished", seconds);
                 self.results_kept = Some(seconds);
                 if !facts.keeps_books {
                     self.field("result", result.as_slice());
                 }
-                Status::Finished
+                again_in.map_or(Status::Finished, |delay| self.repeat(record, delay))
             }
             Verdict::Fail { status, error } => {
                 self.keep("failed", record.failure_ttl.unwrap_or(FAILURE_TTL.as_seconds()));
@@ -151,12 +153,28 @@ impl Ending {
             self.field("retries_left", left.saturating_sub(1).to_string());
         }
         if record.has_new_policy {
-            let intervals: Vec<String> = record.retry_intervals.iter().map(u64::to_string).collect();
-            self.field("retry_intervals", format!("[{}]", intervals.join(", ")));
+            self.field("retry_intervals", list_of(&record.retry_intervals));
             self.field("enqueue_at_front_on_retry", if record.enqueue_at_front_on_retry { "1" } else { "0" });
         }
+        self.go_back(delay, record.enqueue_at_front_on_retry)
+    }
+
+    fn repeat(&mut self, record: &Record, delay: Duration) -> Status {
+        self.field("deliveries", "0");
+        self.field("repeats_left", record.repeats_left.unwrap_or(0).saturating_sub(1).to_string());
+        // The last one is for all others.
+        if let [_, rest @ ..] = record.repeat_intervals.as_slice()
+            && !rest.is_empty()
+        {
+            self.field("repeat_intervals", list_of(rest));
+        }
+        self.go_back(delay, false)
+    }
+
+    /// To its queue, now or later.
+    fn go_back(&mut self, delay: Duration, at_front: bool) -> Status {
         self.seconds = delay.as_secs_f64();
-        self.place = match (delay.is_zero(), record.enqueue_at_front_on_retry) {
+        self.place = match (delay.is_zero(), at_front) {
             (true, true) => "head",
             (true, false) => "queue",
             (false, _) => "scheduled",

@@ -47,8 +47,9 @@ impl Job {
         let mut job = Self::new(store, Record::read(id, &Fields(pairs), Whose::People));
         if let Some((entry, fields)) = reply::entry(answer()?)? {
             job.last_entry = entry;
-            // An entry of an earlier run says nothing of a job that runs again.
-            if job.status.has_ended() {
+            // An entry of an earlier run says nothing of a job that runs again; of one that is repeated it is the
+            // last word until the next one.
+            if job.status.has_ended() || job.repeats_left.is_some() {
                 job.record.take_entry(&Fields(fields));
             }
         }

@@ -49,7 +49,7 @@ pub use dialect::Dialect;
 pub use enqueue::Bulk;
 pub use error::{Error, Result};
 pub use handle::Job;
-pub use job::{Attempt, Call, NewJob, PyValue, Record, Retry, Serializer, Status, Ttl};
+pub use job::{Attempt, Call, NewJob, PyValue, Record, Repeat, Retry, Serializer, Status, Ttl};
 #[cfg(feature = "worker")]
 pub use job::{GiveUp, Later};
 pub use queue::Queue;

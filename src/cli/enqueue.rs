@@ -13,7 +13,7 @@ use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
 use crate::handle::Job;
-use crate::job::{NewJob, Serializer, Ttl, parse_duration};
+use crate::job::{NewJob, Repeat, Serializer, Ttl, parse_duration};
 use crate::queue::Queue;
 
 /// Enqueue a job, and print its id
@@ -66,6 +66,12 @@ pub(crate) struct Enqueue {
     /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     retry_interval: Vec<Duration>,
+    /// How often it runs again once it has finished
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: Option<u32>,
+    /// Intervals between those runs, may be given several times; the last one is for all others [default: none]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "repeat")]
+    repeat_interval: Vec<Duration>,
     /// Refuse arguments of more bytes than this
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_payload: usize,
@@ -179,6 +185,9 @@ impl Enqueue {
         }
         if let Some(time) = self.schedule_at {
             job = job.at(time);
+        }
+        if let Some(times) = self.repeat {
+            job = job.repeat(Repeat::list(self.repeat_interval.iter().copied(), times));
         }
         Ok(match call::retry(self.retry_max, &self.retry_interval)? {
             Some(retry) => job.retry(retry),

@@ -186,6 +186,7 @@ fn show(job: &Handle) -> Result<(), Failure> {
         ("result kept", seconds(job.result_ttl)),
         ("failure kept", seconds(job.failure_ttl)),
         ("retries left", job.retries_left.map(|n| n.to_string())),
+        ("repeats left", job.repeats_left.map(|n| n.to_string())),
         ("tried again", (job.number_of_retries > 0).then(|| count(job.number_of_retries as usize, "time"))),
         ("meta", meta.map(|meta| short(&meta, 300))),
         ("result", job.result.as_ref().map(|result| short(&result.to_string(), 1000))),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, check_queue_name};
@@ -135,6 +137,15 @@ impl Cron {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// When it is due next, after this moment.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the entry is not in order.
+    pub fn next_after(&self, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        let next = self.check()?.after(moment.timestamp());
+        Ok(next.and_then(|next| DateTime::from_timestamp(next, 0)))
     }
 
     /// What is wrong with it, or when it is due.

@@ -18,7 +18,7 @@ pub(crate) fn entry_of(
     (execution, started_at, ended_at): (&str, DateTime<Utc>, DateTime<Utc>),
 ) -> Vec<(&'static str, String)> {
     let (kind, value) = match verdict {
-        Verdict::Finish { result } => {
+        Verdict::Finish { result, .. } => {
             // RQ leaves `None` out.
             let is_none = record.serializer.write(&()).is_ok_and(|none| none == *result);
             (SUCCESSFUL, (!is_none).then(|| ("return_value", STANDARD.encode(result))))

@@ -10,6 +10,7 @@ mod new;
 mod payload;
 mod pieces;
 mod record;
+mod repeat;
 mod retry;
 mod status;
 mod text;
@@ -32,6 +33,7 @@ pub use payload::{Call, PyValue, Serializer};
 pub(crate) use payload::{Mismatch, fit, parse_json, read_call};
 pub use record::Record;
 pub(crate) use record::Whose;
+pub use repeat::Repeat;
 pub use retry::Retry;
 #[cfg(feature = "worker")]
 pub use retry::{GiveUp, Later};
@@ -39,6 +41,6 @@ pub use status::Status;
 #[cfg(feature = "worker")]
 pub(crate) use text::cut_error;
 pub use times::Ttl;
-pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, from_iso, iso, parse_duration};
+pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, from_iso, iso, list_of, parse_duration};
 #[cfg(feature = "worker")]
 pub(crate) use verdict::{Attempts, Outcome, Steer, Verdict, decide};

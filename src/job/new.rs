@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::pieces::{is_piece, split};
-use super::times::{DEFAULT_TIMEOUT, LONGEST};
+use super::times::{DEFAULT_TIMEOUT, LONGEST, list_of};
 use super::{
-    Arguments, PyValue, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
+    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
     write_call,
 };
 use crate::error::{Error, Result};
@@ -73,6 +73,7 @@ pub struct NewJob {
     at_front: bool,
     due: Option<Due>,
     retry: Option<Retry>,
+    repeat: Option<Repeat>,
 }
 
 /// A wish, to be written down.
@@ -131,6 +132,7 @@ impl NewJob {
             at_front: false,
             due: None,
             retry: None,
+            repeat: None,
         }
     }
 
@@ -213,6 +215,12 @@ impl NewJob {
         self
     }
 
+    /// How often it runs again once it has finished. Default: never.
+    pub fn repeat(mut self, repeat: Repeat) -> Self {
+        self.repeat = Some(repeat);
+        self
+    }
+
     /// What can be written of it as JSON.
     #[cfg(feature = "cron")]
     pub(crate) fn view(&self) -> View<'_> {
@@ -291,9 +299,12 @@ impl NewJob {
             |name, value: Option<String>| fields.extend(value.map(|value| (name, value.into_bytes())));
         if let Some(retry) = &self.retry {
             add("retries_left", Some(retry.max().to_string()));
-            let intervals: Vec<String> = retry.intervals(dice).iter().map(u64::to_string).collect();
-            add("retry_intervals", Some(format!("[{}]", intervals.join(", "))));
+            add("retry_intervals", Some(list_of(&retry.intervals(dice))));
             add("enqueue_at_front_on_retry", retry.is_at_front().then(|| "1".to_owned()));
+        }
+        if let Some(repeat) = &self.repeat {
+            add("repeats_left", Some(repeat.times().to_string()));
+            add("repeat_intervals", Some(list_of(repeat.intervals())));
         }
         add("origin", Some(origin.to_owned()));
         // Python's workers end at a job without a description when they log to a terminal.

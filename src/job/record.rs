@@ -73,6 +73,10 @@ pub struct Record {
     pub retry_intervals: Vec<u64>,
     /// Whether a retry goes before the jobs that wait.
     pub enqueue_at_front_on_retry: bool,
+    /// How often it runs again once it has finished.
+    pub repeats_left: Option<u32>,
+    /// The intervals before that, in seconds; the first one is the next.
+    pub repeat_intervals: Vec<u64>,
     /// How often it was tried again.
     pub number_of_retries: u32,
     /// Runs that failed, the newest ten.
@@ -158,7 +162,9 @@ impl Record {
             exc_info: reader.error(status),
             log: if whose == Whose::People { reader.text("log") } else { None },
             retries_left: reader.number("retries_left"),
-            retry_intervals: reader.intervals(),
+            retry_intervals: reader.intervals("retry_intervals"),
+            repeats_left: reader.number("repeats_left"),
+            repeat_intervals: reader.intervals("repeat_intervals"),
             enqueue_at_front_on_retry: reader.number("enqueue_at_front_on_retry") == Some(1),
             number_of_retries: reader.retries(),
             attempts: reader.attempts(),
@@ -208,17 +214,16 @@ impl Record {
 pub(super) const SUCCESSFUL: &str = "1";
 
 /// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
-const NEEDS: [(&str, &[u8], &str); 6] = [
+const NEEDS: [(&str, &[u8], &str); 5] = [
     ("success_callback_name", b"", "a success callback"),
     ("failure_callback_name", b"", "a failure callback"),
     ("stopped_callback_name", b"", "a stopped callback"),
-    ("repeats_left", b"0", "repeats"),
     ("rate_limit_key", b"", "a rate limit"),
     ("webhooks", b"[]", "webhooks"),
 ];
 
 /// The fields that [`Record`] has by name, and a note of our own.
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 30] = [
     "attempts",
     "status",
     "origin",
@@ -241,6 +246,8 @@ const KNOWN: [&str; 28] = [
     "log",
     "retries_left",
     "retry_intervals",
+    "repeats_left",
+    "repeat_intervals",
     "enqueue_at_front_on_retry",
     "number_of_retries",
     "deliveries",
@@ -316,8 +323,8 @@ impl Reader<'_> {
     }
 
     /// Python's may be fractions; a delay is never shorter than asked for.
-    fn intervals(&mut self) -> Vec<u64> {
-        let intervals: Vec<f64> = self.json("retry_intervals").unwrap_or_default();
+    fn intervals(&mut self, name: &str) -> Vec<u64> {
+        let intervals: Vec<f64> = self.json(name).unwrap_or_default();
         intervals.into_iter().map(|seconds| seconds.max(0.0).ceil() as u64).collect()
     }
 

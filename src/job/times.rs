@@ -78,6 +78,12 @@ impl FromStr for Ttl {
     }
 }
 
+/// Intervals in whole seconds, as Python writes a list.
+pub(crate) fn list_of(intervals: &[u64]) -> String {
+    let texts: Vec<String> = intervals.iter().map(u64::to_string).collect();
+    format!("[{}]", texts.join(", "))
+}
+
 /// `90`, `1.5`, `10s`, `5m`, `2h`, `1h30m`, `2d`, `1w`, `1y`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration: give seconds, or a number with s, m, h, d, w or y");

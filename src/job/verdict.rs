@@ -82,8 +82,8 @@ pub(crate) enum Steer {
 /// What follows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
-    /// To the finished registry, with this result.
-    Finish { result: Vec<u8> },
+    /// To the finished registry with this result, or after a while to another run.
+    Finish { result: Vec<u8>, again_in: Option<Duration> },
     /// Another try after a delay; none at all: at once.
     Retry { delay: Duration, error: String },
     /// To the failed registry.
@@ -98,6 +98,9 @@ pub(crate) struct Attempts {
     pub(crate) retries_left: Option<u32>,
     pub(crate) intervals: Vec<u64>,
     pub(crate) retries: u32,
+    /// How often it is to run again, and the next interval.
+    pub(crate) repeats_left: u32,
+    pub(crate) repeat_in: u64,
     /// How often it was started since it last ended.
     pub(crate) deliveries: u32,
 }
@@ -108,6 +111,8 @@ impl Attempts {
             retries_left: record.retries_left,
             intervals: record.retry_intervals.clone(),
             retries: record.number_of_retries,
+            repeats_left: record.repeats_left.unwrap_or(0),
+            repeat_in: record.repeat_intervals.first().copied().unwrap_or(0),
             deliveries: record.deliveries,
         }
     }
@@ -137,7 +142,10 @@ impl Attempts {
 /// taken for the cause, and not tried again; losses are not the user's retries.
 pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32) -> Verdict {
     let (error, steer) = match outcome {
-        Outcome::Returned(result) => return Verdict::Finish { result },
+        Outcome::Returned(result) => {
+            let again_in = (attempts.repeats_left > 0).then(|| Duration::from_secs(attempts.repeat_in));
+            return Verdict::Finish { result, again_in };
+        }
         Outcome::Interrupted => return Verdict::PutBack { was_begun: true },
         Outcome::NotBegun => return Verdict::PutBack { was_begun: false },
         Outcome::Lost { .. } if attempts.deliveries < max_deliveries => {

@@ -55,10 +55,12 @@ for i = 1, count do
 end
 if #held > 0 then redis.call('ZREM', KEYS[2], unpack(held)) end
 
--- Where the values have the moment of the end, if they have it.
-local moment
+-- Where the values have the moment of the end, if they have it; and whether these runs have ended well but are
+-- to be repeated: for all who wait for them they have finished.
+local moment, repeats
 for i = 1, names do
   if ARGV[14 + i] == 'ended_at' then moment = i + 1 end
+  if ARGV[14 + i] == 'repeats_left' then repeats = true end
 end
 
 -- Whether this very call did it before, and only its answer was lost: the end has the moment of ours.
@@ -125,8 +127,8 @@ local function finish(begin)
   redis.call('HSET', key, unpack(fields))
   -- What was taken over is not the same as what its owner may still want to end.
   if passed then redis.call('HDEL', key, 'execution_id') end
-  if seconds ~= '0' then write_result(id, kept, entry) end
-  local is_more = is_end and release_dependents(id, status, moment and ARGV[begin + moment], push, front)
+  if (repeats and kept or seconds) ~= '0' then write_result(id, kept, entry) end
+  local is_more = (is_end or repeats) and release_dependents(id, repeats and 'finished' or status, moment and ARGV[begin + moment], push, front)
   if is_end then free_slot(id, known[4]) end
   if home then keep(id, key)
   else redis.call(place == 'head' and front or push, KEYS[1], id)

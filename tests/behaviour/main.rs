@@ -26,6 +26,7 @@ mod readme;
 mod records;
 mod recovering;
 mod regressions;
+mod repeating;
 mod requeueing;
 mod servers;
 mod signals;

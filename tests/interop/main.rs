@@ -16,4 +16,5 @@ mod strangers;
 #[allow(dead_code, unused_imports)]
 #[path = "../behaviour/support/mod.rs"]
 mod support;
+mod time;
 mod values;

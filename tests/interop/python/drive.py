@@ -10,7 +10,7 @@ refused with rq 2. Works with rq 3.0.0 and rq 2.10.
 
   versions        {}                       -> {rq, redis, python}
   enqueue         {queue, serializer, many: bool, jobs: [{func, args, kwargs, samples, id, at_front, timeout,
-                  ttl, result_ttl, failure_ttl, meta, description, retry: {max, interval}, unique, depends_on,
+                  ttl, result_ttl, failure_ttl, meta, description, retry: {max, interval}, repeat: {times, interval}, unique, depends_on,
                   allow_failure, in}]}     -> {ids}
                   samples: one name or a list of names of tasks.SAMPLES, appended to args.
                   depends_on: one id or a list; in: seconds from now (scheduled). Not with many: unique, in.
@@ -56,7 +56,7 @@ sys.dont_write_bytecode = True
 
 import redis  # noqa: E402
 import rq  # noqa: E402
-from rq import Queue, Retry, Worker, suspension  # noqa: E402
+from rq import Queue, Repeat, Retry, Worker, suspension  # noqa: E402
 from rq.command import (  # noqa: E402
     PUBSUB_CHANNEL_TEMPLATE,
     send_kill_horse_command,
@@ -142,6 +142,8 @@ def options(entry):
         out['args'] += (SAMPLES[name],)
     if entry.get('retry'):
         out['retry'] = Retry(max=entry['retry']['max'], interval=entry['retry'].get('interval', 0))
+    if entry.get('repeat'):
+        out['repeat'] = Repeat(times=entry['repeat']['times'], interval=entry['repeat'].get('interval', 0))
     parents = entry.get('depends_on')
     if parents:
         parents = [parents] if isinstance(parents, str) else parents
@@ -484,6 +486,52 @@ def versions(conn, args):
 
 
 # ------------------------------------------------------------------------------------------ dump
+
+
+@command
+def cron_schedulers(conn, args):
+    from rq.cron import CronScheduler
+
+    return [
+        {
+            'name': scheduler.name,
+            'config_file': scheduler.config_file,
+            'jobs': [
+                job.to_dict() | {'args': list(job.args), 'kwargs': job.kwargs, 'ids': job.get_job_ids(conn)}
+                for job in scheduler.get_jobs()
+            ],
+        }
+        for scheduler in CronScheduler.all(conn)
+    ]
+
+
+@command
+def cron_keep(conn, args):
+    from rq.cron import CronScheduler
+    import tasks
+
+    scheduler = CronScheduler(conn, name='python')
+    scheduler.register(tasks.add, 'default', args=(1, 2), interval=3600, name='sum')
+    scheduler.register(tasks.add, 'low', kwargs={'a': 1, 'b': 2}, cron='0 3 * * *')
+    scheduler.register_birth()
+    jobs = scheduler.enqueue_jobs()
+    scheduler.save()
+    return [job.name for job in jobs]
+
+
+@command
+def croniter(conn, args):
+    """{cases: [[expression, moment]]} -> the next five moments each, or the error, in UTC."""
+    from croniter import croniter as walk
+
+    found = []
+    for expression, moment in args['cases']:
+        try:
+            steps = walk(expression, moment)
+            found.append([int(steps.get_next(float)) for _ in range(5)])
+        except Exception as error:
+            found.append(str(error))
+    return found
 
 
 def decoded(raw):

@@ -1,0 +1,190 @@
+//! What has to do with time: repeats and cron entries, ours and Python's.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rq_rs::{Cron, NewJob, Repeat};
+use serde_json::{Value, json};
+
+use crate::python::{Both, SERIALIZERS, SIDES, Side};
+use crate::support::{Live, Process, eventually};
+
+fn enqueue(both: &Both, side: Side) {
+    match side {
+        Side::Python => drop(both.python(
+            "enqueue",
+            json!({"queue": "default", "jobs": [
+                {"func": "tasks.add", "args": [2, 3], "id": "again", "repeat": {"times": 3, "interval": [0, 1]}},
+            ]}),
+        )),
+        Side::Rust => {
+            let intervals = [Duration::ZERO, Duration::from_secs(1)];
+            let job = NewJob::new("tasks.add", (2, 3)).id("again").repeat(Repeat::list(intervals, 3));
+            both.queue().enqueue_job(job).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() {
+    std::thread::scope(|scope| {
+        for producer in SIDES {
+            for worker in SIDES {
+                scope.spawn(move || {
+                    for serializer in SERIALIZERS {
+                        let both = Both::with(crate::python::Rq::Three, serializer);
+                        enqueue(&both, producer);
+                        eventually("it has run four times", || {
+                            match worker {
+                                Side::Python => {
+                                    drop(both.python(
+                                        "work",
+                                        json!({"queues": ["default"], "with_scheduler": true}),
+                                    ))
+                                }
+                                Side::Rust => drop(both.house.drain(both.worker())),
+                            }
+                            both.house.redis::<u64>(&["XLEN", "rq:results:again"]) == 4
+                        });
+                        let (ours, theirs) =
+                            (both.queue().job("again").unwrap(), both.python("job", json!({"id": "again"})));
+                        assert_eq!((ours.repeats_left, ours.result.clone()), (Some(0), Some(5.into())));
+                        assert_eq!(
+                            (&theirs["status"], &theirs["return_value"]),
+                            (&json!("finished"), &json!(5))
+                        );
+                        assert_eq!(both.house.places("default", "again"), ["finished"]);
+                    }
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn python_reads_our_cron_entries() {
+    let both = Both::new();
+    let worker = both
+        .worker()
+        .name("ours")
+        .cron(Cron::new("sum", "every 1h", NewJob::new("tasks.add", (1, 2)).meta(json!({"who": "cron"}))))
+        .cron(Cron::new("night", "0 3 * * *", NewJob::new("tasks.add", ())).queue("low").tz("Europe/Berlin"));
+    let live = Live::start(worker);
+    let told = live.sees("a tick", |event| matches!(event, rq_rs::Event::Ticked { .. }));
+    let rq_rs::Event::Ticked { id, .. } = told else { unreachable!() };
+    live.sees_finished(&id);
+    let mut read = Value::Null;
+    eventually("its record is there", || {
+        let all = both.python("cron_schedulers", json!({}));
+        all[0]["jobs"][0]["latest_enqueue_time"].is_string()
+    });
+    read = both.python("cron_schedulers", json!({})).as_array_mut().map(|all| all.remove(0)).unwrap_or(read);
+    assert_eq!(read["name"], "ours");
+    let (sum, night) = (&read["jobs"][0], &read["jobs"][1]);
+    assert_eq!(
+        (&sum["name"], &sum["func_name"], &sum["interval"]),
+        (&json!("sum"), &json!("tasks.add"), &json!(3600))
+    );
+    assert_eq!((&sum["args"], &sum["ids"], &sum["cron"]), (&json!([1, 2]), &json!([id]), &Value::Null));
+    assert_eq!((&night["cron"], &night["queue_name"]), (&json!("0 3 * * *"), &json!("low")));
+    assert!(night["next_enqueue_time"].is_string() && night["latest_enqueue_time"].is_null(), "{night}");
+    live.stops();
+    assert_eq!(both.python("cron_schedulers", json!({})), json!([]));
+}
+
+#[test]
+fn we_read_python_s_cron_entries_and_run_them_at_once_if_asked() {
+    let both = Both::new();
+    assert_eq!(both.python("cron_keep", json!({})), json!(["sum"]));
+    let rq = |words: &[&str]| Process::start(words, &both.house.environment()).finish("");
+    let list = rq(&["cron", "list", "--json"]).json();
+    let names: Vec<&Value> = list.as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
+    assert_eq!(names, [&json!("sum"), &json!("tasks.add")]);
+    assert_eq!(
+        (&list[0]["schedule"], &list[0]["args"], &list[0]["python"]),
+        (&json!("every 3600s"), &json!([1, 2]), &json!(true))
+    );
+    assert!(list[0]["last"].is_string() && list[1]["next"].is_string(), "{list}");
+    assert_eq!(rq(&["cron", "history", "sum", "--json"]).json().as_array().unwrap().len(), 1);
+    assert!(rq(&["cron", "pause", "sum"]).fails(1).contains("knows no pause"));
+    let id = rq(&["cron", "run", "tasks.add"]).ok();
+    let theirs = both.python("job", json!({"id": id.trim()}));
+    assert_eq!((&theirs["origin"], &theirs["status"]), (&json!("low"), &json!("queued")));
+    let worker =
+        both.house.worker(&["low"]).handler("tasks.add", |_: &rq_rs::Context, sum: Sum| Ok(sum.a + sum.b));
+    both.house.drain(worker);
+    assert_eq!(both.python("job", json!({"id": id.trim()}))["return_value"], json!(3));
+}
+
+#[derive(serde::Deserialize)]
+struct Sum {
+    a: i64,
+    b: i64,
+}
+
+/// A field of a cron expression.
+fn field(dice: &mut fastrand::Rng, (low, high): (u32, u32), names: &[&str]) -> String {
+    let one = |dice: &mut fastrand::Rng| match dice.usize(0..names.len() * 2 + 4) {
+        n if n < names.len() => names[n].to_owned(),
+        _ => dice.u32(low..=high).to_string(),
+    };
+    match dice.u32(0..10) {
+        0..=3 => "*".to_owned(),
+        4 | 5 => one(dice),
+        6 => {
+            let first = dice.u32(low..high);
+            format!("{first}-{}", dice.u32(first + 1..=high))
+        }
+        7 => format!("*/{}", dice.u32(2..=high)),
+        8 => {
+            let first = dice.u32(low..high);
+            format!("{first}-{}/{}", dice.u32(first + 1..=high), dice.u32(1..=5))
+        }
+        _ => format!("{},{}", dice.u32(low..=high), one(dice)),
+    }
+}
+
+#[test]
+fn five_fields_mean_what_they_mean_to_croniter() {
+    let both = Both::new();
+    let seed = fastrand::u64(..);
+    let dice = &mut fastrand::Rng::with_seed(seed);
+    let (months, days) = (["jan", "JUN", "dec"], ["mon", "FRI", "sun"]);
+    let mut cases: Vec<(String, i64)> = Vec::new();
+    for _ in 0..3000 {
+        let fields = [
+            field(dice, (0, 59), &[]),
+            field(dice, (0, 23), &[]),
+            field(dice, (1, 31), &[]),
+            field(dice, (1, 12), &months),
+            field(dice, (0, 6), &days),
+        ];
+        // The one difference: a range of all days is a restriction in cron (day of month or weekday, whichever
+        // comes), and `*` to croniter.
+        if ["1-31", "1-31/1"].contains(&&*fields[2]) || ["0-6", "0-6/1"].contains(&&*fields[4]) {
+            continue;
+        }
+        cases.push((fields.join(" "), 1_700_000_000 + dice.i64(0..300_000_000)));
+    }
+    cases.extend(
+        ["@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@midnight"]
+            .map(|name| (name.to_owned(), 1_700_000_000)),
+    );
+    let theirs = both.python("croniter", json!({ "cases": cases }));
+    for ((expression, moment), theirs) in cases.iter().zip(theirs.as_array().unwrap()) {
+        let entry = Cron::new("entry", expression, NewJob::new("noop", ())).tz("UTC");
+        let mut at = DateTime::<Utc>::from_timestamp(*moment, 0).unwrap();
+        let ours: Vec<Value> = (0..5)
+            .map_while(|_| {
+                at = entry.next_after(at).ok()??;
+                Some(at.timestamp().into())
+            })
+            .collect();
+        match theirs {
+            Value::Array(theirs) => assert_eq!(&ours, theirs, "{expression} after {moment} (seed {seed})"),
+            error => {
+                assert!(ours.is_empty(), "{expression} after {moment}: {error}, but {ours:?} (seed {seed})")
+            }
+        }
+    }
+}
