@@ -37,6 +37,7 @@ scripts! {
     RELEASE = "release";
     REQUEUE = "requeue";
     SAVE = "save";
+    UNLOCK = "unlock";
     WAIT = "wait";
 }
 

@@ -94,6 +94,11 @@ impl Keys {
         self.key(&format!("results:{id}"))
     }
 
+    /// Hash: the record of a scheduler, with a time to live.
+    pub(crate) fn scheduler(&self, name: &str) -> String {
+        self.key(&format!("scheduler:{name}"))
+    }
+
     /// Sorted set: those who have cron entries, score = last heartbeat.
     pub(crate) fn cron_schedulers(&self) -> String {
         self.key("cron_schedulers")
@@ -168,6 +173,6 @@ pub(crate) struct QueueKeys {
     pub(crate) unreadable: String,
     /// Set of the keys of workers that listen.
     pub(crate) workers: String,
-    /// String: a Python scheduler that moves the jobs that are due. Read only.
+    /// String: the name of the scheduler that moves the jobs that are due.
     pub(crate) scheduler_lock: String,
 }

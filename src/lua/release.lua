@@ -1,15 +1,26 @@
 -- release: moves jobs that are due from scheduled to their queue.
 --
 -- KEYS[1] scheduled  KEYS[2] list  KEYS[3] set of queues  KEYS[4] unreadable
--- KEYS[5] lock of a Python scheduler: while it is held, that one moves them, and would move them twice
+-- KEYS[5] lock of RQ's schedulers: while another one holds it, that one moves them, and would move them twice
+-- KEYS[6] record of a scheduler
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
--- ARGV[4] enqueued_at  ARGV[5] how many at most
+-- ARGV[4] enqueued_at  ARGV[5] how many at most  ARGV[6] under which name all of us hold the lock, '' to hold none
+-- then fields and values of the record
 --
 -- Returns how many it took out of scheduled.
 
-if redis.call('EXISTS', KEYS[5]) == 1 then return 0 end
+local LOCKED = 61 -- seconds, as RQ has it
+
+local holder = redis.call('GET', KEYS[5])
+if holder and holder ~= ARGV[6] then return 0 end
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
 redis.call('SCARD', KEYS[3])
+if ARGV[6] ~= '' then
+  -- A full Redis refuses these and still lets go what is due.
+  redis.pcall('SET', KEYS[5], ARGV[6], 'EX', LOCKED)
+  redis.pcall('HSET', KEYS[6], unpack(ARGV, 7))
+  redis.pcall('EXPIRE', KEYS[6], LOCKED)
+end
 local time = redis.call('TIME')
 local now = string.format('%d.%06d', time[1], time[2])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[5])

@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 
 use super::event::{Event, Listener};
-use super::heartbeat::Board;
+use super::heartbeat::{Board, hostname};
 use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::iso;
 use crate::recover::{self, Recovered, Seen};
 use crate::server;
-use crate::store::{Call, EXPIRE, RELEASE, Store, reply};
+use crate::store::{Call, EXPIRE, RELEASE, Store, UNLOCK, reply};
 
+/// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
+const SCHEDULER: &str = "rq-rs";
 /// How many entries one script call moves.
 const BATCH: usize = 200;
 /// How many calls one duty makes for a queue before the next duty has its turn.
@@ -47,6 +49,7 @@ pub(super) fn start(
         listener: listener.clone(),
         seen: queues.iter().map(|_| Seen::default()).collect(),
         board: Arc::clone(board),
+        record: record_of_scheduler(options),
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
     carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
@@ -60,6 +63,18 @@ struct Carer {
     listener: Listener,
     seen: Vec<Seen>,
     board: Arc<Board>,
+    /// What Python's tools read of us as a scheduler.
+    record: Vec<(&'static str, String)>,
+}
+
+fn record_of_scheduler(options: &Options) -> Vec<(&'static str, String)> {
+    vec![
+        ("name", SCHEDULER.to_owned()),
+        ("hostname", hostname()),
+        ("pid", std::process::id().to_string()),
+        ("queues", options.queues.join(",")),
+        ("created_at", iso(Utc::now())),
+    ]
 }
 
 impl Carer {
@@ -69,7 +84,7 @@ impl Carer {
             let next = due.iter().min().copied().unwrap_or_else(Instant::now);
             let wait = next.saturating_duration_since(Instant::now());
             if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-                return;
+                return self.unlock();
             }
             self.walk_once(&mut due);
         }
@@ -107,18 +122,32 @@ impl Carer {
     /// Jobs that are due go from scheduled to their queue.
     fn release(&mut self, queue: usize) -> Result<()> {
         let (store, queue) = (&self.store, &self.queues[queue]);
-        let queues = store.keys.queues();
+        let (queues, record) = (store.keys.queues(), store.keys.scheduler(SCHEDULER));
+        let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
         in_batches(store, || {
-            Call::script(
-                &RELEASE,
-                &[&queue.scheduled, &queue.list, &queues, &queue.unreadable, &queue.scheduler_lock],
-            )
-            .arg(store.facts.push)
-            .arg(store.facts.push_front)
-            .arg(store.keys.job_prefix())
-            .arg(iso(Utc::now()))
-            .arg(BATCH)
+            let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
+            let call = Call::script(&RELEASE, &keys.map(String::as_str))
+                .arg(store.facts.push)
+                .arg(store.facts.push_front)
+                .arg(store.keys.job_prefix())
+                .arg(iso(Utc::now()))
+                .arg(BATCH);
+            if !store.facts.keeps_books {
+                return call.arg("");
+            }
+            let call = call.arg(SCHEDULER).arg("last_heartbeat").arg(iso(Utc::now()));
+            self.record.iter().fold(call, |call, (field, value)| call.arg(field).arg(value))
         })
+    }
+
+    /// Python's schedulers need not wait until the locks end by themselves; other workers of ours take them again.
+    fn unlock(&self) {
+        if self.store.facts.keeps_books {
+            let record = self.store.keys.scheduler(SCHEDULER);
+            let call =
+                |queue: &QueueKeys| Call::script(&UNLOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER);
+            let _ = self.store.exchange(&self.queues.iter().map(call).collect::<Vec<_>>());
+        }
     }
 
     /// Jobs whose worker is lost run again.

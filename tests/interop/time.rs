@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rq_rs::{Cron, NewJob, Repeat};
 use serde_json::{Value, json};
 
-use crate::python::{Both, SERIALIZERS, SIDES, Side};
+use crate::python::{Both, Rq, SERIALIZERS, SIDES, Side};
 use crate::support::{Live, Process, eventually};
 
 fn enqueue(both: &Both, side: Side) {
@@ -32,7 +32,7 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
             for worker in SIDES {
                 scope.spawn(move || {
                     for serializer in SERIALIZERS {
-                        let both = Both::with(crate::python::Rq::Three, serializer);
+                        let both = Both::with(Rq::Three, serializer);
                         enqueue(&both, producer);
                         eventually("it has run four times", || {
                             match worker {
@@ -40,7 +40,7 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
                                     drop(both.python(
                                         "work",
                                         json!({"queues": ["default"], "with_scheduler": true}),
-                                    ))
+                                    ));
                                 }
                                 Side::Rust => drop(both.house.drain(both.worker())),
                             }
@@ -59,6 +59,19 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
             }
         }
     });
+}
+
+#[test]
+fn while_a_worker_of_ours_is_there_no_python_scheduler_moves_its_queues() {
+    for rq in [Rq::Three, Rq::Two] {
+        let both = Both::with(rq, rq_rs::Serializer::Pickle);
+        let live = Live::start(both.worker());
+        live.sees_idle();
+        let locks = both.python("acquire_locks", json!({}));
+        assert_eq!(locks, json!({"got": [], "pid": std::process::id()}));
+        live.stops();
+        assert_eq!(both.python("acquire_locks", json!({})), json!({"got": ["default"], "pid": null}));
+    }
 }
 
 #[test]
@@ -183,7 +196,7 @@ fn five_fields_mean_what_they_mean_to_croniter() {
         match theirs {
             Value::Array(theirs) => assert_eq!(&ours, theirs, "{expression} after {moment} (seed {seed})"),
             error => {
-                assert!(ours.is_empty(), "{expression} after {moment}: {error}, but {ours:?} (seed {seed})")
+                assert!(ours.is_empty(), "{expression} after {moment}: {error}, but {ours:?} (seed {seed})");
             }
         }
     }

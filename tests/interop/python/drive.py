@@ -489,6 +489,18 @@ def versions(conn, args):
 
 
 @command
+def acquire_locks(conn, args):
+    from rq.scheduler import RQScheduler
+
+    scheduler = RQScheduler([Queue('default', connection=conn)], connection=conn)
+    pid = Queue('default', connection=conn).scheduler_pid
+    got = list(scheduler.acquire_locks())
+    if got:
+        scheduler.release_locks()
+    return {'got': got, 'pid': pid}
+
+
+@command
 def cron_schedulers(conn, args):
     from rq.cron import CronScheduler
 
