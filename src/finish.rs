@@ -8,9 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{
-    Attempt, FAILURE_TTL, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of,
-};
+use crate::job::{Attempt, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// How many endings one call takes at most: the server is never busy with one script for long.
@@ -50,11 +48,18 @@ pub(crate) enum Receipt {
     LeaseLost,
 }
 
-/// Consumes a running job. `result_ttl` is for jobs that do not say how long to keep them.
+/// How long jobs are kept that do not say: those that finished, and those that failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) finished: Ttl,
+    pub(crate) failed: Ttl,
+}
+
+/// Consumes a running job.
 pub(crate) fn end(
     running: Running,
     verdict: Verdict,
-    result_ttl: Ttl,
+    kept: Kept,
     facts: &Facts,
     now: DateTime<Utc>,
 ) -> Ending {
@@ -74,7 +79,7 @@ pub(crate) fn end(
         execution: running.execution.clone(),
         verdict: Verdict::PutBack { was_begun: false },
     };
-    ending.status = ending.go(record, &verdict, result_ttl, facts);
+    ending.status = ending.go(record, &verdict, kept, facts);
     let is_put_back = matches!(verdict, Verdict::PutBack { .. });
     if !is_put_back {
         ending.field("ended_at", iso(now));
@@ -97,7 +102,7 @@ fn failure(verdict: &Verdict) -> Option<(&str, Option<f64>)> {
     match verdict {
         Verdict::Retry { delay, error } => Some((error, Some(delay.as_secs_f64()))),
         Verdict::Fail { error, .. } => Some((error, None)),
-        Verdict::Finish { .. } | Verdict::PutBack { .. } => None,
+        Verdict::Finish { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => None,
     }
 }
 
@@ -111,10 +116,10 @@ impl Ending {
     }
 
     /// Where the verdict sends the job, and what its record says there.
-    fn go(&mut self, record: &Record, verdict: &Verdict, result_ttl: Ttl, facts: &Facts) -> Status {
+    fn go(&mut self, record: &Record, verdict: &Verdict, kept: Kept, facts: &Facts) -> Status {
         match verdict {
             Verdict::Finish { result, again_in } => {
-                let seconds = record.result_ttl.unwrap_or(result_ttl.as_seconds());
+                let seconds = record.result_ttl.unwrap_or(kept.finished.as_seconds());
                 self.keep("finished", seconds);
                 self.results_kept = Some(seconds);
                 if !facts.keeps_books {
@@ -123,7 +128,7 @@ impl Ending {
                 again_in.map_or(Status::Finished, |delay| self.repeat(record, delay))
             }
             Verdict::Fail { status, error } => {
-                self.keep("failed", record.failure_ttl.unwrap_or(FAILURE_TTL.as_seconds()));
+                self.keep("failed", record.failure_ttl.unwrap_or(kept.failed.as_seconds()));
                 // RQ lets them live for ever when the job does not say; the duty `expire` sees to them.
                 self.results_kept = record.failure_ttl;
                 if !facts.keeps_books {
@@ -136,6 +141,10 @@ impl Ending {
                 let name = if facts.keeps_books { "retry_error" } else { "exc_info" };
                 self.field(name, cut_error(error));
                 self.try_again(record, facts.retries_field, *delay)
+            }
+            Verdict::Snooze { delay } => {
+                self.field("deliveries", "0");
+                self.go_back(*delay, false)
             }
             Verdict::PutBack { .. } => {
                 // What was read before this start, so that it does not count; or, of a job that was

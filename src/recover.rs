@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::finish::{self, Ending, Receipt};
-use crate::job::{Attempts, Fields, Outcome, Record, Ttl, Verdict, Whose, decide};
+use crate::finish::{self, Ending, Kept, Receipt};
+use crate::job::{Attempts, Fields, Outcome, Record, Verdict, Whose, decide};
 use crate::store::{Call, LOST, PUT_BACK, Store, reply};
 
 /// How many leases one round takes over for a queue.
@@ -28,11 +28,12 @@ pub(crate) enum Recovered {
     Failed { id: String, error: String },
 }
 
-/// Takes over jobs of one queue whose lease has passed.
+/// Takes over jobs of one queue whose lease has passed. `limits`: how often a job may be lost, and how long those
+/// are kept that fail.
 pub(crate) fn leases(
     store: &Store,
     queue: &QueueKeys,
-    max_deliveries: u32,
+    limits: (u32, Kept),
     now: DateTime<Utc>,
 ) -> Result<Vec<Recovered>> {
     let look = Call::script(&LOST, &[&queue.wip])
@@ -46,7 +47,7 @@ pub(crate) fn leases(
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
         let fields = Fields(reply::pairs(part())?);
-        endings.push(take_over(&member, &fields, max_deliveries, store.facts, now));
+        endings.push(take_over(&member, &fields, limits, store.facts, now));
     }
     finish::sort(&mut endings);
     let (mut receipts, mut trouble) = (Vec::new(), None);
@@ -72,7 +73,7 @@ pub(crate) fn leases(
 fn take_over(
     member: &str,
     fields: &Fields,
-    max_deliveries: u32,
+    (max_deliveries, kept): (u32, Kept),
     facts: &Facts,
     now: DateTime<Utc>,
 ) -> Ending {
@@ -105,7 +106,7 @@ fn take_over(
         started_at,
         worker,
     };
-    finish::end(running, verdict, Ttl::NONE, facts, now).taken_over(within)
+    finish::end(running, verdict, kept, facts, now).taken_over(within)
 }
 
 fn told(ending: Ending) -> Recovered {

@@ -37,6 +37,7 @@ scripts! {
     RELEASE = "release";
     REQUEUE = "requeue";
     SAVE = "save";
+    TRIM = "trim" after "books";
     UNLOCK = "unlock";
     WAIT = "wait";
 }

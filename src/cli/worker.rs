@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::Local;
@@ -71,6 +72,12 @@ pub(crate) struct Worker {
         allow_negative_numbers = true
     )]
     results_ttl: Ttl,
+    /// How many finished jobs of each queue are kept, and how long those that do not say, as in 1000/500s, 1000 or /1h
+    #[arg(long, value_name = "N/DURATION")]
+    keep_finished: Option<Keep>,
+    /// The same for failed jobs, as in 10000/1y [default: /1y]
+    #[arg(long, value_name = "N/DURATION")]
+    keep_failed: Option<Keep>,
     /// How long the worker's record outlives it
     #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
     worker_ttl: Duration,
@@ -202,6 +209,14 @@ impl Worker {
             .horse_max_jobs(self.horse_max_jobs)
             .kill_after(self.kill_after)
             .isolate(if self.isolate { Run::Processes } else { Run::Threads });
+        if let Some(Keep { count, ttl }) = self.keep_finished {
+            worker = count.into_iter().fold(worker, crate::Worker::keep_finished);
+            worker = ttl.into_iter().fold(worker, crate::Worker::result_ttl);
+        }
+        if let Some(Keep { count, ttl }) = self.keep_failed {
+            worker = count.into_iter().fold(worker, crate::Worker::keep_failed);
+            worker = ttl.into_iter().fold(worker, crate::Worker::failure_ttl);
+        }
         if let Some(bytes) = self.horse_memory {
             worker = worker.horse_memory(bytes);
         }
@@ -246,6 +261,25 @@ pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
     }
 }
 
+/// How many, how long, or both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Keep {
+    count: Option<u64>,
+    ttl: Option<Ttl>,
+}
+
+impl FromStr for Keep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (count, ttl) = text.split_once('/').map_or((text, None), |(count, ttl)| (count, Some(ttl)));
+        let number =
+            |text: &str| text.parse().map_err(|_| format!("{text:?} is not a number of jobs; as in 1000/1h"));
+        let count = if count.is_empty() && ttl.is_some() { None } else { Some(number(count)?) };
+        Ok(Keep { count, ttl: ttl.map(str::parse).transpose()? })
+    }
+}
+
 /// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.
 fn parse_size(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -284,7 +318,19 @@ pub(super) fn hear_stop(stop: impl Fn() + Send + 'static) -> Result<(), Failure>
 
 #[cfg(test)]
 mod tests {
-    use super::parse_size;
+    use super::{Keep, Ttl, parse_size};
+
+    #[test]
+    fn what_is_kept_is_a_number_a_time_or_both() {
+        let hour = Some(Ttl::seconds(3600));
+        for (text, count, ttl) in [("10", Some(10), None), ("0/1h", Some(0), hour), ("/1h", None, hour)] {
+            assert_eq!(text.parse(), Ok(Keep { count, ttl }), "{text}");
+        }
+        assert_eq!("5/-1".parse(), Ok(Keep { count: Some(5), ttl: Some(Ttl::FOREVER) }));
+        for bad in ["", "/", "-1", "1h", "5/", "5/soon", "1/2/3"] {
+            assert!(bad.parse::<Keep>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn sizes_have_units() {

@@ -27,7 +27,7 @@ pub(crate) fn entry_of(
             let text = deflate(cut_error(error).as_bytes());
             (FAILED, Some(("exc_string", STANDARD.encode(text))))
         }
-        Verdict::Retry { .. } | Verdict::PutBack { .. } => return Vec::new(),
+        Verdict::Retry { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => return Vec::new(),
     };
     let mut entry = vec![("type", kind.to_owned()), ("worker_name", worker.to_owned())];
     entry.extend(value);

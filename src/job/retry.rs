@@ -100,7 +100,19 @@ mod steer {
     /// An error that asks for another try after a delay of the handler's choice.
     /// Made by [`Retry::later`].
     #[derive(Debug, Clone, PartialEq, Eq)]
-    pub struct Later(pub(crate) Duration);
+    pub struct Later {
+        pub(crate) delay: Duration,
+        pub(crate) is_counted: bool,
+    }
+
+    impl Later {
+        /// It was no failure, only too early: nothing is counted, and no retries are used up. The handler itself
+        /// has to see to it that this does not go on for ever.
+        pub fn uncounted(mut self) -> Self {
+            self.is_counted = false;
+            self
+        }
+    }
 
     impl Retry {
         /// Returned from a handler as an error: try this job again after `delay`.
@@ -118,13 +130,13 @@ mod steer {
         /// }
         /// ```
         pub fn later(delay: Duration) -> Later {
-            Later(delay)
+            Later { delay, is_counted: true }
         }
     }
 
     impl fmt::Display for Later {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "asked to be tried again in {} s", self.0.as_secs_f64())
+            write!(f, "asked to be tried again in {} s", self.delay.as_secs_f64())
         }
     }
 

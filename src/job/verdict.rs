@@ -75,6 +75,8 @@ pub(crate) enum Steer {
     Policy,
     /// Another try, after this delay or a growing one.
     Later(Option<Duration>),
+    /// To be called again after this delay, as if this run had not been.
+    Snooze(Duration),
     /// No other try.
     GiveUp,
 }
@@ -86,6 +88,8 @@ pub(crate) enum Verdict {
     Finish { result: Vec<u8>, again_in: Option<Duration> },
     /// Another try after a delay; none at all: at once.
     Retry { delay: Duration, error: String },
+    /// To wait a while and begin anew; nothing is counted.
+    Snooze { delay: Duration },
     /// To the failed registry.
     Fail { status: Status, error: String },
     /// Back to the head of its queue, as if it had never been started; which may be true.
@@ -126,7 +130,7 @@ impl Attempts {
     /// The delay before the next try, if there is one.
     fn next(&self, steer: Steer) -> Option<Duration> {
         match (steer, self.retries_left) {
-            (Steer::GiveUp, _) | (_, Some(0)) | (Steer::Policy, None) => None,
+            (Steer::GiveUp | Steer::Snooze(_), _) | (_, Some(0)) | (Steer::Policy, None) => None,
             (Steer::Policy, Some(left)) => Some(self.policy_delay(left)),
             (Steer::Later(_), None) if self.retries >= ASKED_RETRIES => None,
             (Steer::Later(Some(delay)), _) => Some(delay),
@@ -154,6 +158,7 @@ pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32)
         Outcome::Lost { error } => (error, Steer::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
         Outcome::Unreadable { error } | Outcome::NoHandler { error } => (error, Steer::GiveUp),
+        Outcome::Failed { steer: Steer::Snooze(delay), .. } => return Verdict::Snooze { delay },
         Outcome::Failed { error, steer } => (error, steer),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
             (error, Steer::Policy)

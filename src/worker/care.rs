@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::job::iso;
 use crate::recover::{self, Recovered, Seen};
 use crate::server;
-use crate::store::{Call, EXPIRE, RELEASE, Store, UNLOCK, reply};
+use crate::store::{Call, EXPIRE, RELEASE, Store, TRIM, UNLOCK, reply};
 
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
 const SCHEDULER: &str = "rq-rs";
@@ -26,14 +26,16 @@ const ROUNDS: usize = 50;
 
 struct Duty {
     every: fn(&Options) -> Duration,
-    run: fn(&mut Carer, usize) -> Result<()>,
+    /// For one queue; returns whether nothing is left to be done.
+    run: fn(&mut Carer, usize) -> Result<bool>,
 }
 
-const DUTIES: [Duty; 4] = [
+const DUTIES: [Duty; 5] = [
     Duty { every: |_| Duration::from_secs(1), run: Carer::release },
     Duty { every: |options| options.recover_interval, run: Carer::recover },
     Duty { every: |options| options.recover_interval, run: Carer::put_back },
     Duty { every: |_| Duration::from_secs(30), run: Carer::expire },
+    Duty { every: |_| Duration::from_secs(5), run: Carer::trim },
 ];
 
 pub(super) fn start(
@@ -100,27 +102,33 @@ impl Carer {
             if *due > Instant::now() {
                 continue;
             }
+            let mut is_done = true;
             for queue in 0..self.queues.len() {
                 let result = (duty.run)(self, queue);
-                self.note(queue, result);
+                is_done &= self.note(queue, result);
             }
-            *due = Instant::now() + self.spread((duty.every)(&self.options));
+            // Where there is more, the other duties have their turn first.
+            let pause = if is_done { self.spread((duty.every)(&self.options)) } else { Duration::ZERO };
+            *due = Instant::now() + pause;
         }
     }
 
-    fn note(&self, queue: usize, result: Result<()>) {
+    /// Whether nothing is left to be done now.
+    fn note(&self, queue: usize, result: Result<bool>) -> bool {
         match result {
+            Ok(is_done) => is_done,
             // The dispatcher tells people about an outage.
-            Ok(()) | Err(Error::Unreachable { .. }) => {}
+            Err(Error::Unreachable { .. }) => true,
             Err(error) => {
                 let list = &self.queues[queue].list;
                 self.listener.tell(&Event::Warning(format!("{list}: {error}")));
+                true
             }
         }
     }
 
     /// Jobs that are due go from scheduled to their queue.
-    fn release(&mut self, queue: usize) -> Result<()> {
+    fn release(&mut self, queue: usize) -> Result<bool> {
         let (store, queue) = (&self.store, &self.queues[queue]);
         let (queues, record) = (store.keys.queues(), store.keys.scheduler(SCHEDULER));
         let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
@@ -151,13 +159,13 @@ impl Carer {
     }
 
     /// Jobs whose worker is lost run again.
-    fn recover(&mut self, queue: usize) -> Result<()> {
+    fn recover(&mut self, queue: usize) -> Result<bool> {
         if self.is_held_off()? {
-            return Ok(());
+            return Ok(true);
         }
-        let most = self.options.max_deliveries;
+        let limits = (self.options.max_deliveries, self.options.kept());
         for _ in 0..ROUNDS {
-            let taken = recover::leases(&self.store, &self.queues[queue], most, Utc::now())?;
+            let taken = recover::leases(&self.store, &self.queues[queue], limits, Utc::now())?;
             let is_all = taken.len() < recover::BATCH;
             for recovered in taken {
                 self.listener.tell(&match recovered {
@@ -166,10 +174,10 @@ impl Carer {
                 });
             }
             if is_all {
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Owners of leases could not renew them while Redis was away, or refused; they get one lease's time.
@@ -182,41 +190,57 @@ impl Carer {
     }
 
     /// Ids that a watcher took and nobody started go back.
-    fn put_back(&mut self, queue: usize) -> Result<()> {
+    fn put_back(&mut self, queue: usize) -> Result<bool> {
         let back = self.seen[queue].put_back(&self.store, &self.queues[queue], Instant::now())?;
         if back > 0 {
             let list = &self.queues[queue].list;
             self.listener.tell(&Event::Warning(format!("{list}: {back} forgotten ids put back")));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Registries forget what has expired.
-    fn expire(&mut self, queue: usize) -> Result<()> {
+    fn expire(&mut self, queue: usize) -> Result<bool> {
         let (store, queue) = (&self.store, &self.queues[queue]);
         // The canceled have the time of their cancel; where RQ's rule holds they are kept for ever.
         let canceled_for = store.facts.canceled_ttl.as_seconds();
         let canceled = (canceled_for >= 0).then_some((&queue.canceled, canceled_for));
         // A little later than the record itself, so that what hangs on it can be seen to be left.
         let ended = [(&queue.finished, 2), (&queue.failed, 2)];
+        let mut is_done = true;
         for (registry, age) in ended.into_iter().chain(canceled) {
-            in_batches(store, || {
+            is_done &= in_batches(store, || {
                 let call = Call::script(&EXPIRE, &[registry]).arg(BATCH).arg(age);
                 call.arg(store.keys.job_prefix()).arg(&store.books)
             })?;
         }
-        Ok(())
+        Ok(is_done)
+    }
+
+    /// Registries have no more entries than they should.
+    fn trim(&mut self, queue: usize) -> Result<bool> {
+        let (store, queue) = (&self.store, &self.queues[queue]);
+        let limits =
+            [(&queue.finished, self.options.keep_finished), (&queue.failed, self.options.keep_failed)];
+        let mut is_done = true;
+        for (registry, kept) in limits.into_iter().filter_map(|(registry, kept)| Some((registry, kept?))) {
+            is_done &= in_batches(store, || {
+                let call = Call::script(&TRIM, &[registry]).arg(kept).arg(BATCH);
+                call.arg(store.keys.job_prefix()).arg(&store.books)
+            })?;
+        }
+        Ok(is_done)
     }
 }
 
-/// Repeats a call until it moves less than a whole batch.
-fn in_batches(store: &Store, call: impl Fn() -> Call) -> Result<()> {
+/// Repeats a call until it moves less than a whole batch. Returns whether it came so far.
+fn in_batches(store: &Store, call: impl Fn() -> Call) -> Result<bool> {
     for _ in 0..ROUNDS {
         let mut answers = store.exchange(&[call()])?;
         let moved = answers.pop().map_or(Ok(0), |answer| reply::int(&answer?))?;
         if moved < BATCH as i64 {
-            break;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }

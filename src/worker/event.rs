@@ -49,6 +49,13 @@ pub enum Event {
         /// The first line of the error.
         error: String,
     },
+    /// A handler has asked to be called again later, and no failure was counted.
+    Snoozed {
+        /// The job.
+        id: String,
+        /// After this delay.
+        delay: Duration,
+    },
     /// A job was put back unfinished, because the worker stops.
     PutBack {
         /// The job.
@@ -147,6 +154,9 @@ impl fmt::Display for Event {
             Event::Failed { id, error } => write!(f, "{id} failed: {}", Printable(error)),
             Event::Retried { id, delay, error } => {
                 write!(f, "{id} failed, next try in {} s: {}", delay.as_secs(), Printable(error))
+            }
+            Event::Snoozed { id, delay } => {
+                write!(f, "{id} asked to be called again in {} s", delay.as_secs_f64())
             }
             Event::PutBack { id } => write!(f, "{id} put back unfinished"),
             Event::Stale { id } => {

@@ -249,7 +249,8 @@ fn in_time(handler: &str, context: &Context, outcome: Outcome) -> Outcome {
 /// An error with its chain of causes, and what it asks for.
 fn failed(handler: &str, error: &anyhow::Error) -> Outcome {
     let steer = match (error.downcast_ref::<Later>(), error.downcast_ref::<GiveUp>()) {
-        (Some(Later(delay)), _) => Steer::Later(Some(*delay)),
+        (Some(Later { delay, is_counted: true }), _) => Steer::Later(Some(*delay)),
+        (Some(Later { delay, is_counted: false }), _) => Steer::Snooze(*delay),
         (_, Some(_)) => Steer::GiveUp,
         _ => Steer::Policy,
     };

@@ -166,7 +166,8 @@ impl Worker {
     /// Runs jobs of this name with a command that stays alive and takes one line of JSON for each job on
     /// its standard input (as for [`exec`](Self::exec), and `serializer` and `data`, the payload in base64).
     /// It answers with one line: `{"ok": value}`, or `{"data": base64}` with a result as the job's serializer writes it, or
-    /// `{"error": text, "retry_in": seconds}`; without `retry_in` the job's own policy decides, below zero there is no retry.
+    /// `{"error": text, "retry_in": seconds}`; without `retry_in` the job's own policy decides, below zero there is no retry. `{"again_in": seconds}` asks to be called
+    /// again later, and counts as no failure.
     /// What it writes to standard error is kept with the job.
     ///
     /// # Errors
@@ -247,6 +248,25 @@ impl Worker {
     /// How long results are kept of jobs that do not say. Default: 500 s.
     pub fn result_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
         self.options.result_ttl = ttl.into();
+        self
+    }
+
+    /// How long failures are kept of jobs that do not say. Default: one year.
+    pub fn failure_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
+        self.options.failure_ttl = ttl.into();
+        self
+    }
+
+    /// How many finished jobs of each queue are kept, those that would expire last; what is to be kept for ever is.
+    /// Default: no limit but their time.
+    pub fn keep_finished(mut self, jobs: u64) -> Self {
+        self.options.keep_finished = Some(jobs);
+        self
+    }
+
+    /// The same for failed jobs.
+    pub fn keep_failed(mut self, jobs: u64) -> Self {
+        self.options.keep_failed = Some(jobs);
         self
     }
 

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::job::{DEFAULT_TIMEOUT, Record, Retry, Ttl};
+use crate::finish::Kept;
+use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, Record, Retry, Ttl};
 
 /// Longer durations mean the same, and do not fit into clocks.
 pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -17,6 +18,9 @@ pub(crate) struct Options {
     pub(crate) max_jobs: Option<u64>,
     pub(crate) max_idle_time: Option<Duration>,
     pub(crate) result_ttl: Ttl,
+    pub(crate) failure_ttl: Ttl,
+    pub(crate) keep_finished: Option<u64>,
+    pub(crate) keep_failed: Option<u64>,
     pub(crate) max_result: usize,
     pub(crate) worker_ttl: Duration,
     pub(super) lease: Option<Duration>,
@@ -45,6 +49,9 @@ impl Options {
             max_jobs: None,
             max_idle_time: None,
             result_ttl: Ttl::seconds(500),
+            failure_ttl: FAILURE_TTL,
+            keep_finished: None,
+            keep_failed: None,
             max_result: 1024 * 1024,
             worker_ttl: Duration::from_secs(420),
             lease: None,
@@ -61,6 +68,10 @@ impl Options {
             broker_max_retries: 100,
             grace: None,
         }
+    }
+
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { finished: self.result_ttl, failed: self.failure_ttl }
     }
 
     /// The policy of jobs that have none of their own.

@@ -46,6 +46,7 @@ impl Summary {
                 board.count(false, took);
                 Event::Retried { id, delay, error: line(&error) }
             }
+            Verdict::Snooze { delay } => Event::Snoozed { id, delay },
             Verdict::PutBack { was_begun } => {
                 self.put_back += u64::from(was_begun);
                 Event::PutBack { id }

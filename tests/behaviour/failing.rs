@@ -264,3 +264,23 @@ fn every_try_is_kept_with_its_job_and_drawn_as_a_time_line() {
     let attempts = &queue.job(lost.id()).unwrap().attempts;
     assert_eq!((attempts.len(), attempts[1].retry_in), (2, None), "a requeued job has its past");
 }
+
+#[test]
+fn a_handler_that_was_called_too_early_is_called_again_and_nothing_is_counted() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = queue.enqueue_job(NewJob::new("early", ()).retry(Retry::every(Duration::ZERO, 2))).unwrap();
+    let calls = Ledger::default();
+    let notes = calls.clone();
+    let worker = house.worker(&["default"]).handler("early", move |_: &Context, (): ()| {
+        notes.write("called");
+        match notes.lines().len() {
+            1..=4 => Err(Retry::later(Duration::ZERO).uncounted().into()),
+            n => Ok(n),
+        }
+    });
+    assert_eq!(house.drain(worker).finished, 1);
+    let job = queue.job(job.id()).unwrap();
+    assert_eq!((job.result.clone(), job.retries_left, job.number_of_retries), (Some(5.into()), Some(2), 0));
+    assert_eq!(job.attempts.len(), 0);
+}

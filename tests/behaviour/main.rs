@@ -19,6 +19,7 @@ mod examples;
 mod failing;
 mod isolation;
 mod jobs;
+mod keeping;
 mod ordering;
 mod outages;
 mod programs;

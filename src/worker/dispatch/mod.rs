@@ -323,8 +323,7 @@ impl Dispatcher {
         }
         self.house.board.let_go(&running.member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
-        let result_ttl = options.result_ttl;
-        let ending = finish::end(running, verdict, result_ttl, self.house.store.facts, Utc::now());
+        let ending = finish::end(running, verdict, options.kept(), self.house.store.facts, Utc::now());
         self.note_pace(ending.took);
         self.outbox.endings.push(ending);
     }

@@ -38,6 +38,8 @@ struct Line<'a> {
     error: Option<String>,
     /// Seconds until another try; -1 or below for none at all.
     retry_in: Option<f64>,
+    /// Seconds until another call; no failure is counted.
+    again_in: Option<f64>,
     /// The job's id, if the server likes to say it.
     id: Option<String>,
 }
@@ -87,6 +89,10 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
         _ => {}
     }
     let outcome = match line {
+        Line { again_in: Some(seconds), .. } => Outcome::Failed {
+            error: format!("{handler} asked to be called again in {seconds} s"),
+            steer: Duration::try_from_secs_f64(seconds).map_or(Steer::Later(None), Steer::Snooze),
+        },
         Line { error: Some(error), retry_in, .. } => {
             let steer = match retry_in {
                 None => Steer::Policy,
