@@ -24,18 +24,22 @@ end
 local time = redis.call('TIME')
 local now = string.format('%d.%06d', time[1], time[2])
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[5])
+if #due == 0 then return 0 end
+redis.call('ZREM', KEYS[1], unpack(due))
+local back, ahead = {}, {}
 for _, id in ipairs(due) do
   local job = ARGV[3] .. id
-  redis.call('ZREM', KEYS[1], id)
   local held = redis.pcall('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   if held.err then
     redis.pcall('ZADD', KEYS[4], time[1], id)
   elseif held[1] == 'scheduled' or held[1] == 'created' then -- 'created': by hand, as RQ allows
     local has_run = held[4] and held[4] ~= ''
-    local at_front = held[2] == '1' or (held[3] == '1' and has_run)
+    local list = (held[2] == '1' or (held[3] == '1' and has_run)) and ahead or back
     redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[4])
-    redis.call('SADD', KEYS[3], KEYS[2])
-    redis.call(at_front and ARGV[2] or ARGV[1], KEYS[2], id)
+    list[#list + 1] = id
   end
 end
+if #back + #ahead > 0 then redis.call('SADD', KEYS[3], KEYS[2]) end
+if #back > 0 then redis.call(ARGV[1], KEYS[2], unpack(back)) end
+if #ahead > 0 then redis.call(ARGV[2], KEYS[2], unpack(ahead)) end
 return #due

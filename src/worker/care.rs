@@ -20,9 +20,9 @@ use crate::store::{Call, EXPIRE, RELEASE, Store, TRIM, UNLOCK, reply};
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
 const SCHEDULER: &str = "rq-rs";
 /// How many entries one script call moves.
-const BATCH: usize = 200;
+const BATCH: usize = 100;
 /// How many calls one duty makes for a queue before the next duty has its turn.
-const ROUNDS: usize = 50;
+const ROUNDS: usize = 100;
 
 struct Duty {
     every: fn(&Options) -> Duration,
