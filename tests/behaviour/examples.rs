@@ -49,6 +49,27 @@ fn isolated_loses_only_the_jobs_that_hang_or_crash() {
 }
 
 #[test]
+fn nightly_keeps_its_entries() {
+    let house = House::new();
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--example", "nightly", "--", "worker"]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut worker = Process::spawn(command, &house.environment());
+    worker.says("cron rates: enqueued");
+    let list = house.rq(&["cron", "list", "--json"]).json();
+    assert_eq!((&list[0]["name"], &list[1]["catchup"]), (&"rates".into(), &"one".into()));
+    let id = house.rq(&["cron", "run", "report"]).ok();
+    worker.says(&format!("{id} finished"));
+    house
+        .rq(&[
+            "shutdown",
+            &house.redis::<Vec<String>>(&["ZRANGE", &house.key("cron_schedulers"), "0", "-1"])[0],
+        ])
+        .ok();
+    worker.finish("").ok();
+}
+
+#[test]
 fn enqueue_and_send_email_understand_each_other() {
     let house = House::new();
     let text = example(&house, "enqueue", &[]).ok();
@@ -99,7 +120,9 @@ fn no_example_is_left_out() {
             "from_python.rs",
             "handlers",
             "isolated.rs",
+            "nightly.rs",
             "post_likes.rs",
+            "rq-rs.toml",
             "scripting.sh",
             "send_email.rs"
         ]

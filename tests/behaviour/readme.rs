@@ -111,6 +111,18 @@ fn every_program_is_an_example_that_a_test_runs() {
 }
 
 #[test]
+fn its_file_of_options_is_an_example_that_is_in_order() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rq-rs.toml");
+    let text = std::fs::read_to_string(&example).unwrap();
+    assert!(blocks("toml").iter().any(|block| text.ends_with(block)), "no example has the README's file");
+    let house = House::new();
+    house.queue("mail").enqueue("hello", std::collections::BTreeMap::from([("name", "Ada")])).unwrap();
+    let words = ["--config", example.to_str().unwrap(), "worker", "--burst"];
+    let output = house.rq(&words);
+    assert!(output.stderr.contains("1 finished") && !output.stderr.contains("error:"), "{output:?}");
+}
+
+#[test]
 fn headings_do_not_skip_a_level() {
     let mut level = 0;
     for line in README.lines().filter(|line| line.starts_with('#')) {

@@ -85,7 +85,12 @@ for line in sys.stdin:
             say(json!({"error": "hm"})),
             say(json!({"ok": null})),
             say(json!({"ok": "😀".repeat(250_000)})),
+            say(json!({"again_in": 500})),
         ],
+    );
+    assert_eq!(
+        (jobs[5].status, jobs[5].retries_left, jobs[5].attempts.len()),
+        (Status::Scheduled, Some(1), 0)
     );
     assert_eq!(error(&jobs[0]), "say failed: out of paper");
     for (job, least, most) in [(&jobs[1], 900.0, 1001.0), (&jobs[2], 30.0, 61.0)] {
