@@ -3,7 +3,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use rq_rs::{Context, Event, NewJob, Worker};
+use rq_rs::{Context, Cron, Event, NewJob, Retry, Status, Worker};
 
 use crate::support::{Cut, Door, House, Live, Proxy, eventually};
 
@@ -306,4 +306,53 @@ fn systemd_is_told_ready_watchdog_and_status() {
         heard += &String::from_utf8_lossy(&message[..length]);
     }
     drop(worker);
+}
+
+#[test]
+fn a_retry_survives_a_killed_worker_a_killed_redis_and_another_worker_runs_it() {
+    let house = House::with_own_redis(&DURABLE);
+    let queue = house.queue("default");
+    let retry = Retry::list([Duration::from_secs(2)], 3);
+    let job = queue.enqueue_job(NewJob::new("pay", ()).retry(retry)).unwrap();
+    let mut first = house.start(&["worker", "--exec", "pay=false"]);
+    first.says("next try in 2 s");
+    first.signal("KILL");
+    house.server().kill();
+    house.server().launch();
+    let waiting = queue.job(job.id()).unwrap();
+    assert_eq!((waiting.status, waiting.retries_left), (Status::Scheduled, Some(2)));
+    let mut second = house.start(&["worker", "--exec", "pay=true", "--max-jobs", "1"]);
+    second.says("finished");
+    second.finish("").ok();
+    let job = queue.job(job.id()).unwrap();
+    assert_eq!((job.status, job.number_of_retries, job.attempts.len()), (Status::Finished, 1, 1));
+}
+
+#[test]
+fn cron_entries_go_on_after_redis_was_away_and_nothing_is_enqueued_twice() {
+    let house = House::with_own_redis(&DURABLE);
+    let entry = || Cron::new("often", "every 1s", NewJob::new("noop", ())).queue("ticks");
+    let workers = [(); 2].map(|()| Live::start(house.worker(&["default"]).cron(entry())));
+    let count = || house.queue("ticks").count().unwrap_or(0);
+    eventually("it ticks", || count() >= 2);
+    house.server().kill();
+    workers.iter().for_each(sees_trouble);
+    house.server().launch();
+    let before = count();
+    eventually("it ticks again", || count() > before);
+    let mut ids = house.queue("ticks").ids(0, 100).unwrap();
+    let all = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+    // Each tick is a second of its own.
+    let scores: Vec<(String, f64)> = {
+        let flat: Vec<String> =
+            house.redis(&["ZRANGE", &house.key("cron_job:often:jobs"), "0", "-1", "WITHSCORES"]);
+        flat.chunks(2).map(|pair| (pair[0].clone(), pair[1].parse().unwrap())).collect()
+    };
+    let span = scores.last().unwrap().1 - scores[0].1;
+    assert!(scores.len() as f64 <= span + 2.0, "{} ticks in {span} s", scores.len());
+    for live in workers {
+        live.stops();
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use rq_rs::{Cron, NewJob, Repeat};
+use rq_rs::{Cron, NewJob, Repeat, Retry};
 use serde_json::{Value, json};
 
 use crate::python::{Both, Rq, SERIALIZERS, SIDES, Side};
@@ -133,6 +133,44 @@ fn we_read_python_s_cron_entries_and_run_them_at_once_if_asked() {
 struct Sum {
     a: i64,
     b: i64,
+}
+
+/// Each failing run goes to *scheduled* with the delay that Python's worker would have chosen.
+#[test]
+fn random_policies_of_retries_have_python_s_delays() {
+    let both = Both::new();
+    let dice = &mut fastrand::Rng::new();
+    let cases: Vec<(u32, Vec<u64>)> = (0..40)
+        .map(|_| {
+            let most = dice.u32(1..6);
+            (most, (0..dice.usize(1..8)).map(|_| dice.u64(100..100_000)).collect())
+        })
+        .collect();
+    let theirs = both.python("retry_intervals", json!({ "cases": cases }));
+    let theirs: Vec<Vec<u64>> = serde_json::from_value(theirs).unwrap();
+    for (n, (most, intervals)) in cases.iter().enumerate() {
+        let delays = intervals.iter().map(|seconds| Duration::from_secs(*seconds));
+        let job = NewJob::new("tasks.fail", "boom").id(format!("job-{n}")).retry(Retry::list(delays, *most));
+        both.queue().enqueue_job(job).unwrap();
+    }
+    for run in 0..5 {
+        both.drain(Side::Rust);
+        let now: (i64, i64) = both.house.redis(&["TIME"]);
+        for (n, delays) in theirs.iter().enumerate().filter(|(_, delays)| run < delays.len()) {
+            let id = format!("job-{n}");
+            let due: i64 = both.house.redis(&["ZSCORE", "rq:scheduled:default", &id]);
+            let expected = i64::try_from(delays[run]).unwrap();
+            assert!(
+                (expected - 60..=expected + 1).contains(&(due - now.0)),
+                "{:?}: {run}: {}",
+                cases[n],
+                due - now.0
+            );
+            both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", &id]);
+        }
+    }
+    both.drain(Side::Rust);
+    assert_eq!(both.queue().failed().count(), Ok(40));
 }
 
 /// A field of a cron expression.

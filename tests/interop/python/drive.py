@@ -532,6 +532,21 @@ def cron_keep(conn, args):
 
 
 @command
+def retry_intervals(conn, args):
+    """{cases: [[max, intervals]]} -> the delays before each retry."""
+    found = []
+    for most, intervals in args['cases']:
+        job = Job.create('tasks.add', connection=conn)
+        job.retry_intervals = intervals
+        delays = []
+        for left in range(most, 0, -1):
+            job.retries_left = left
+            delays.append(job.get_retry_interval())
+        found.append(delays)
+    return found
+
+
+@command
 def croniter(conn, args):
     """{cases: [[expression, moment]]} -> the next five moments each, or the error, in UTC."""
     from croniter import croniter as walk
