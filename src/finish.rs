@@ -17,7 +17,7 @@ const BATCH: usize = 500;
 /// A run that has ended, ready to be sent, again and again until Redis has answered.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    queue: usize,
+    pub(crate) queue: usize,
     execution: String,
     /// For a job of a worker that is lost: only when the lease ends in less than this.
     passed: Option<Duration>,
@@ -30,6 +30,7 @@ pub(crate) struct Ending {
     entry: Vec<(&'static str, String)>,
     fields: Vec<(&'static str, Vec<u8>)>,
     pub(crate) id: String,
+    pub(crate) handler: Option<String>,
     pub(crate) verdict: Verdict,
     /// How long the run took.
     pub(crate) took: Duration,
@@ -76,6 +77,7 @@ pub(crate) fn end(
         entry: Vec::new(),
         fields: Vec::new(),
         id: record.id.clone(),
+        handler: None,
         execution: running.execution.clone(),
         verdict: Verdict::PutBack { was_begun: false },
     };
@@ -94,6 +96,7 @@ pub(crate) fn end(
         ending.entry = entry_of(&verdict, record, &ending.worker, ran);
     }
     ending.verdict = verdict;
+    ending.handler = running.record.handler;
     ending
 }
 

@@ -28,11 +28,15 @@ mod registry;
 mod result;
 #[cfg(feature = "worker")]
 mod server;
+#[cfg(feature = "worker")]
+mod stats;
 // floor 4
 #[cfg(feature = "worker")]
 mod worker;
 
 // floor 5
+#[cfg(feature = "cli")]
+mod metrics;
 #[cfg(feature = "cli")]
 mod snapshot;
 #[cfg(feature = "cron")]

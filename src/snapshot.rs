@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::check_queue_name;
+use crate::job::{check_queue_name, from_iso};
 use crate::queue::all_names;
+use crate::stats::{self, Counts};
 use crate::store::{Call, Store, reply};
 
 /// More workers than this are counted but not shown.
@@ -46,6 +47,12 @@ pub(crate) struct QueueView {
     pub(crate) canceled: u64,
     pub(crate) unreadable: u64,
     pub(crate) workers: u64,
+    /// How long the next job has waited, in seconds.
+    pub(crate) oldest_waiting: Option<f64>,
+    /// Runs that ended in the last sixty minutes, this one included.
+    pub(crate) last_hour: Counts,
+    /// The same for this day, in UTC.
+    pub(crate) today: Counts,
 }
 
 /// A worker's record, under RQ's names.
@@ -69,6 +76,12 @@ pub(crate) struct WorkerView {
     pub(crate) runs_in: Option<String>,
     /// Threads that run on past the time of their jobs.
     pub(crate) stuck_threads: u64,
+    /// Jobs of lost workers that it has put back.
+    pub(crate) recovered_count: u64,
+    /// Ends of runs that were refused.
+    pub(crate) stale_count: u64,
+    /// How often Redis was away and came back.
+    pub(crate) reconnect_count: u64,
 }
 
 /// Looks at these queues, or at all when none is named.
@@ -81,6 +94,7 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
     for name in names {
         queues.push(look_at_queue(store, name)?);
     }
+    look_closer(store, &mut queues, crate::server::clock(store)?)?;
     let mut workers = look_at_workers(store)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.queues.contains(&queue.name)).count() as u64;
@@ -139,7 +153,36 @@ fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
         canceled: next(),
         unreadable: next(),
         workers: 0,
+        oldest_waiting: None,
+        last_hour: Counts::default(),
+        today: Counts::default(),
     })
+}
+
+/// What is worth a look when the counts are known: how long the next jobs have waited, and the last hour.
+fn look_closer(store: &Store, queues: &mut [QueueView], now: f64) -> Result<()> {
+    let names: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
+    let minute = (now / 60.0) as i64;
+    for (queue, series) in queues.iter_mut().zip(stats::read(store, &names)?) {
+        queue.last_hour = stats::sum(&series.minutes(minute, 60));
+        queue.today = stats::sum(&series.days(minute / 1440, 1));
+    }
+    let next = if store.facts.next_is_last { -1 } else { 0 };
+    let head = |name: &String| Call::command("LINDEX").arg(store.keys.queue(name).list).arg(next);
+    let heads = store.ask_all(&names.iter().map(head).collect::<Vec<_>>())?;
+    let ids: Vec<Option<String>> =
+        heads.into_iter().map(|id| id.and_then(reply::text).unwrap_or_default()).collect();
+    let times = |id: &Option<String>| {
+        let key = store.keys.job(id.as_deref().unwrap_or_default());
+        Call::command("HMGET").arg(key).arg("enqueued_at").arg("created_at")
+    };
+    for (queue, answer) in queues.iter_mut().zip(store.ask_all(&ids.iter().map(times).collect::<Vec<_>>())?) {
+        let times = answer.and_then(reply::texts).unwrap_or_default();
+        let since =
+            times.iter().find_map(|time| from_iso(time)).map(|time| time.timestamp_millis() as f64 / 1000.0);
+        queue.oldest_waiting = since.map(|since| (now - since).max(0.0));
+    }
+    Ok(())
 }
 
 fn look_at_workers(store: &Store) -> Result<Vec<WorkerView>> {
@@ -191,5 +234,8 @@ fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
         total_working_time: text("total_working_time").and_then(|value| value.parse().ok()).unwrap_or(0.0),
         runs_in: text("runs_in"),
         stuck_threads: number("stuck_threads").unwrap_or(0),
+        recovered_count: number("recovered_count").unwrap_or(0),
+        stale_count: number("stale_count").unwrap_or(0),
+        reconnect_count: number("reconnect_count").unwrap_or(0),
     }
 }

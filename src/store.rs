@@ -26,6 +26,7 @@ macro_rules! scripts {
 scripts! {
     CANCEL = "cancel" after "books";
     CLAIM = "claim" after "books";
+    COUNT = "count";
     DELETE = "delete" after "books";
     EMPTY = "empty" after "books";
     ENQUEUE = "enqueue";

@@ -109,6 +109,8 @@ fn draw_queues(shot: &Snapshot) -> String {
         );
         row.extend([queue.scheduled, queue.deferred, queue.canceled].map(|n| n.to_string()));
         row.push(queue.workers.to_string());
+        let hour = queue.last_hour;
+        row.extend([hour.finished + hour.failed, hour.failed].map(|n| n.to_string()));
         let mut remarks = Vec::new();
         if queue.suspended {
             remarks.push("suspended".to_owned());
@@ -130,6 +132,8 @@ fn draw_queues(shot: &Snapshot) -> String {
         ">deferred",
         ">canceled",
         ">workers",
+        ">ended/h",
+        ">failed/h",
         "",
     ];
     let rows = shot.queues.iter().map(row).collect();

@@ -12,6 +12,7 @@ mod failed;
 mod info;
 mod job;
 mod logs;
+mod metrics;
 mod output;
 mod private_redis;
 mod progress;
@@ -132,6 +133,7 @@ impl App {
                 drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
             }
+            Command::Metrics(command) => command.run(server),
             Command::Config(config) => config.run(&mut command, &asked),
             Command::Cron(command) => command.run(server),
             Command::Enqueue(command) => command.run(server),
@@ -189,6 +191,7 @@ enum Command {
     KillHorse(control::Names),
     Cron(cron::Cron),
     Config(config::Config),
+    Metrics(metrics::Metrics),
     Demo(demo::Demo),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {

@@ -94,6 +94,26 @@ impl Keys {
         self.key(&format!("results:{id}"))
     }
 
+    /// Hash: what a queue has done, counted. These four are ours, RQ has none.
+    pub(crate) fn stats(&self, queue: &str) -> String {
+        self.key(&format!("stats:queue:{queue}"))
+    }
+
+    /// Set: the handlers of a queue that are counted.
+    pub(crate) fn stats_handlers(&self, queue: &str) -> String {
+        self.key(&format!("stats:handlers:{queue}"))
+    }
+
+    /// Hash: what one of them has done. No queue has a space in its name.
+    pub(crate) fn stats_of(&self, queue: &str, handler: &str) -> String {
+        self.key(&format!("stats:handler:{queue} {handler}"))
+    }
+
+    /// Hash: what all others have done.
+    pub(crate) fn stats_others(&self, queue: &str) -> String {
+        self.key(&format!("stats:others:{queue}"))
+    }
+
     /// Hash: the record of a scheduler, with a time to live.
     pub(crate) fn scheduler(&self, name: &str) -> String {
         self.key(&format!("scheduler:{name}"))

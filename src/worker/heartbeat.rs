@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use super::event::Event;
 use super::message::Message;
 use super::{Helper, Options, farewell};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::{Fields, iso};
+use crate::stats::{Tally, What};
 use crate::store::{Call, HEARTBEAT, Store, reply};
 
 /// News of the state and the counts are written at most this often.
@@ -35,6 +37,9 @@ pub(crate) struct Board {
     failed: AtomicU64,
     working_micros: AtomicU64,
     stuck_threads: AtomicUsize,
+    /// Jobs of others taken over, ends that were refused, outages that have ended.
+    seen: [AtomicU64; 3],
+    tally: Mutex<Tally>,
     healthy: Mutex<Option<String>>,
     shutdown: Mutex<Option<String>>,
     beats: Mutex<Beats>,
@@ -62,6 +67,8 @@ impl Board {
             failed: AtomicU64::new(0),
             working_micros: AtomicU64::new(0),
             stuck_threads: AtomicUsize::new(0),
+            seen: Default::default(),
+            tally: Mutex::default(),
             healthy: Mutex::default(),
             beats: Mutex::new(Beats { good: Instant::now(), bad: None }),
             shutdown: Mutex::default(),
@@ -82,11 +89,25 @@ impl Board {
         *lock(&self.state) = state;
     }
 
-    pub(crate) fn count(&self, succeeded: bool, took: Duration) {
-        let counter = if succeeded { &self.successful } else { &self.failed };
+    /// A run has ended, and Redis knows.
+    pub(crate) fn count(&self, what: What, took: Duration, queue: usize, handler: Option<&str>) {
+        let minute = Utc::now().timestamp() / 60;
+        lock(&self.tally).add(queue, handler.unwrap_or_default(), what, took, minute);
+        let counter = if matches!(what, What::Finished) { &self.successful } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.working_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Counts what else is worth it.
+    pub(crate) fn hear(&self, event: &Event) {
+        let counter = match event {
+            Event::Recovered { .. } => 0,
+            Event::Stale { .. } => 1,
+            Event::Back => 2,
+            _ => return,
+        };
+        self.seen[counter].fetch_add(1, Ordering::Relaxed);
     }
 
     /// So many threads run on past the end of their jobs.
@@ -132,6 +153,10 @@ impl Board {
         fields.push(("successful_job_count", self.successful.load(Ordering::Relaxed).to_string()));
         fields.push(("failed_job_count", self.failed.load(Ordering::Relaxed).to_string()));
         fields.push(("total_working_time", seconds.to_string()));
+        for (name, count) in ["recovered_count", "stale_count", "reconnect_count"].into_iter().zip(&self.seen)
+        {
+            fields.push((name, count.load(Ordering::Relaxed).to_string()));
+        }
         fields.push(("stuck_threads", self.stuck_threads.load(Ordering::Relaxed).to_string()));
         fields
     }
@@ -255,7 +280,18 @@ impl Heart {
         for member in reply::texts(lost)? {
             self.lose(&member);
         }
+        self.write_down();
         Ok(())
+    }
+
+    /// What was counted. If Redis does not take it, it is not worth more.
+    fn write_down(&self) {
+        let tally = std::mem::take(&mut *lock(&self.board.tally));
+        if !tally.is_empty()
+            && let Err(error) = self.store.exchange(&tally.calls(&self.store, &self.options.queues))
+        {
+            log::debug!(target: "rq_rs", "counts are lost: {error}");
+        }
     }
 
     /// A job that ended while the heartbeat was on its way is not lost.

@@ -368,7 +368,7 @@ impl Worker {
     /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
-        let Worker { store, mut options, handlers, listener, stopper, on_healthy, .. } = self;
+        let Worker { store, mut options, handlers, mut listener, stopper, on_healthy, .. } = self;
         options.lease.get_or_insert(store.facts.lease);
         if handlers.is_empty() {
             return Err(Error::invalid(
@@ -390,6 +390,8 @@ impl Worker {
         let (inbox, messages) = mpsc::channel::<Message>();
         stopper.attach(inbox.clone());
         let board = Arc::new(Board::new(&store, &options));
+        let counting = Arc::clone(&board);
+        listener.add(Box::new(move |event| counting.hear(event)));
         let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
         let commands = commands::start(&store, &options, &stopper, &inbox);
         let care = care::start(&store, &options, &queues, (&board, &listener));

@@ -4,6 +4,7 @@ use super::event::Event;
 use super::heartbeat::Board;
 use crate::finish::{Ending, Receipt};
 use crate::job::Verdict;
+use crate::stats::What;
 
 /// What a worker did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Summary {
 impl Summary {
     /// Counts an ending that Redis has answered, and says what there is to tell.
     pub(crate) fn count(&mut self, board: &Board, ending: Ending, receipt: Receipt) -> Event {
-        let Ending { id, verdict, took, .. } = ending;
+        let Ending { id, verdict, took, queue, handler, .. } = ending;
         if receipt == Receipt::LeaseLost {
             self.stale += 1;
             return Event::Stale { id };
@@ -33,17 +34,17 @@ impl Summary {
         match verdict {
             Verdict::Finish { .. } => {
                 self.finished += 1;
-                board.count(true, took);
+                board.count(What::Finished, took, queue, handler.as_deref());
                 Event::Finished { id, took }
             }
             Verdict::Fail { error, .. } => {
                 self.failed += 1;
-                board.count(false, took);
+                board.count(What::Failed, took, queue, handler.as_deref());
                 Event::Failed { id, error: line(&error) }
             }
             Verdict::Retry { delay, error } => {
                 self.retried += 1;
-                board.count(false, took);
+                board.count(What::Retried, took, queue, handler.as_deref());
                 Event::Retried { id, delay, error: line(&error) }
             }
             Verdict::Snooze { delay } => Event::Snoozed { id, delay },

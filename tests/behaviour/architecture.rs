@@ -10,10 +10,10 @@ const FLOORS: [&[&str]; 8] = [
     &["dialect", "store"],
     &[
         "command", "cron", "enqueue", "fetch", "finish", "handle", "queue", "recover", "registry", "result",
-        "server",
+        "server", "stats",
     ],
     &["worker"],
-    &["snapshot", "testing"],
+    &["metrics", "snapshot", "testing"],
     &["cli"],
     &["lib", "main"],
 ];

@@ -29,6 +29,7 @@ mod recovering;
 mod regressions;
 mod repeating;
 mod requeueing;
+mod seeing;
 mod servers;
 mod signals;
 mod worker_life;

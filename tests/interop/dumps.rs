@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::Utc;
 use rq_rs::{NewJob, Retry, Ttl};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ const PASSING: [&str; 10] = [
 fn dump(both: &Both) -> BTreeMap<String, Value> {
     let Value::Object(keys) = both.python("dump", json!({})) else { panic!("an object") };
     let is_kept = |key: &str| {
-        !["rq:worker", "rq:clean_", "rq:queue:default:intermediate:first_seen"]
+        !["rq:worker", "rq:stats:", "rq:clean_", "rq:queue:default:intermediate:first_seen"]
             .iter()
             .any(|part| key.starts_with(part))
     };
@@ -44,8 +45,12 @@ fn settled(mut item: Value) -> Value {
         "hash" => item["value"] = fields(&item["value"], decoded.as_ref()),
         "zset" => {
             let members = item["value"].as_array().unwrap().iter();
-            let later =
-                |score: &Value| score.as_f64().map_or(json!(score), |score| json!((score / 100.0).round()));
+            // Seconds from now, in hundreds: a few go by between the two.
+            let now = Utc::now().timestamp() as f64;
+            let later = |score: &Value| match score.as_f64() {
+                Some(score) if score > 0.0 => json!(((score - now - 2.0) / 100.0).ceil()),
+                _ => json!(score),
+            };
             let mut members: Vec<_> = members.map(|pair| json!([pair[0], later(&pair[1])])).collect();
             members.sort_by_key(Value::to_string);
             item["value"] = json!(members);

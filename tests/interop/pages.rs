@@ -61,3 +61,30 @@ fn pages_of(serializer: Serializer) {
 fn each_page_of_rq_dashboard_django_rq_and_rq_exporter_shows_our_jobs() {
     SERIALIZERS.into_iter().for_each(pages_of);
 }
+
+#[test]
+fn prometheus_own_parser_reads_our_metrics_and_finds_rq_exporter_s_names() {
+    let both = Both::new();
+    both.queue().enqueue("tasks.add", (1, 2)).unwrap();
+    both.queue().enqueue("tasks.fail", "boom").unwrap();
+    both.house.drain(both.worker());
+    let worker = Live::start(both.worker().name("zz-worker"));
+    worker.sees_idle();
+    let ours = crate::support::Process::start(&["metrics"], &both.house.environment()).finish("").ok();
+    let families = both.python("parse_metrics", json!({ "text": ours + "\n" }));
+    let families = families.as_object().unwrap();
+    for (family, labels) in [
+        ("rq_workers", vec!["name", "queues", "state"]),
+        ("rq_workers_success", vec!["name", "queues"]),
+        ("rq_workers_failed", vec!["name", "queues"]),
+        ("rq_workers_working_time", vec!["name", "queues"]),
+        ("rq_jobs", vec!["queue", "status"]),
+    ] {
+        let sample = &families[family][1][0];
+        let mut found: Vec<&String> = sample[1].as_object().unwrap().keys().collect();
+        found.sort();
+        assert_eq!(found, labels, "{family}");
+    }
+    assert_eq!(families["rq_run_seconds"][0], "histogram");
+    worker.stops();
+}

@@ -547,6 +547,17 @@ def retry_intervals(conn, args):
 
 
 @command
+def parse_metrics(conn, args):
+    """{text} -> {family: [type, samples]}, read by Prometheus' own parser."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return {
+        family.name: [family.type, [[s.name, s.labels, s.value] for s in family.samples]]
+        for family in text_string_to_metric_families(args['text'])
+    }
+
+
+@command
 def croniter(conn, args):
     """{cases: [[expression, moment]]} -> the next five moments each, or the error, in UTC."""
     from croniter import croniter as walk

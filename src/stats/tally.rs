@@ -1,0 +1,105 @@
+//! What one worker has done since it last wrote it down.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{BUCKETS, DAYS, HANDLERS, KEPT, MINUTES};
+use crate::store::{COUNT, Call, Store};
+
+/// One script call has this many handlers at most.
+const BATCH: usize = 50;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What {
+    Finished,
+    Failed,
+    Retried,
+}
+
+type Counts = [u64; 3];
+
+/// By queue, in the order of the worker's.
+#[derive(Default)]
+pub(crate) struct Tally(HashMap<usize, OfQueue>);
+
+#[derive(Default)]
+struct OfQueue {
+    minutes: HashMap<i64, Counts>,
+    handlers: HashMap<String, OfHandler>,
+}
+
+#[derive(Default)]
+struct OfHandler {
+    minutes: HashMap<i64, Counts>,
+    micros: u64,
+    buckets: [u64; BUCKETS.len() + 1],
+}
+
+impl Tally {
+    /// A run of this handler has ended in this minute since 1970.
+    pub(crate) fn add(&mut self, queue: usize, handler: &str, what: What, took: Duration, minute: i64) {
+        let queue = self.0.entry(queue).or_default();
+        queue.minutes.entry(minute).or_default()[what as usize] += 1;
+        let handler = match queue.handlers.contains_key(handler) || queue.handlers.len() < HANDLERS {
+            true => handler,
+            false => "",
+        };
+        if !queue.handlers.contains_key(handler) {
+            queue.handlers.insert(handler.to_owned(), OfHandler::default());
+        }
+        let Some(handler) = queue.handlers.get_mut(handler) else { return };
+        handler.minutes.entry(minute).or_default()[what as usize] += 1;
+        handler.micros += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let seconds = took.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS.len());
+        handler.buckets[bucket] += 1;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What writes it down; `names` are those of the queues.
+    pub(crate) fn calls(&self, store: &Store, names: &[String]) -> Vec<Call> {
+        let known = self.0.iter().filter_map(|(queue, tally)| Some((names.get(*queue)?, tally)));
+        known.flat_map(|(name, tally)| tally.calls(store, name)).collect()
+    }
+}
+
+impl OfQueue {
+    fn calls(&self, store: &Store, queue: &str) -> Vec<Call> {
+        let mut handlers: Vec<(&String, &OfHandler)> = self.handlers.iter().collect();
+        handlers.sort_unstable_by_key(|(name, _)| *name);
+        let mut calls = Vec::new();
+        for (n, part) in handlers.chunks(BATCH).enumerate() {
+            let mut keys = vec![
+                store.keys.stats_handlers(queue),
+                store.keys.stats(queue),
+                store.keys.stats_others(queue),
+            ];
+            keys.extend(part.iter().map(|(name, _)| store.keys.stats_of(queue, name)));
+            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+            let mut call =
+                Call::script(&COUNT, &keys).arg(MINUTES).arg(DAYS).arg(KEPT.as_secs()).arg(HANDLERS);
+            call = part.iter().fold(call, |call, (name, _)| call.arg(name));
+            if n == 0 {
+                call = counts(call, 2, &self.minutes);
+            }
+            for (at, (_, handler)) in part.iter().enumerate() {
+                call = counts(call, at + 4, &handler.minutes);
+                call = call.arg(at + 4).arg("time").arg(handler.micros).arg(handler.buckets.len());
+                call = handler.buckets.iter().fold(call, |call, runs| call.arg(runs));
+            }
+            calls.push(call);
+        }
+        calls
+    }
+}
+
+fn counts(call: Call, key: usize, minutes: &HashMap<i64, Counts>) -> Call {
+    minutes.iter().fold(call, |call, (minute, counts)| {
+        let call = call.arg(key).arg("count").arg(minute);
+        counts.iter().fold(call, |call, count| call.arg(count))
+    })
+}
