@@ -38,7 +38,7 @@ struct OfHandler {
 
 impl Tally {
     /// A run of this handler has ended in this minute since 1970.
-    pub(crate) fn add(&mut self, queue: usize, handler: &str, what: What, took: Duration, minute: i64) {
+    pub(crate) fn add(&mut self, (queue, handler): (usize, &str), what: What, took: Duration, minute: i64) {
         let queue = self.0.entry(queue).or_default();
         queue.minutes.entry(minute).or_default()[what as usize] += 1;
         let handler = match queue.handlers.contains_key(handler) || queue.handlers.len() < HANDLERS {

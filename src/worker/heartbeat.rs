@@ -92,7 +92,7 @@ impl Board {
     /// A run has ended, and Redis knows.
     pub(crate) fn count(&self, what: What, took: Duration, queue: usize, handler: Option<&str>) {
         let minute = Utc::now().timestamp() / 60;
-        lock(&self.tally).add(queue, handler.unwrap_or_default(), what, took, minute);
+        lock(&self.tally).add((queue, handler.unwrap_or_default()), what, took, minute);
         let counter = if matches!(what, What::Finished) { &self.successful } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
