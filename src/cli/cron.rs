@@ -78,7 +78,7 @@ impl Cron {
             (None, Some(What::Run { name })) => {
                 let store = server.connect()?;
                 let entry = book::find(&store, &name, clock_of(&store)?)?;
-                say(run_now(&store, entry.cron())?)?;
+                say(run_now(&store, entry.cron()?)?)?;
                 Ok(Exit::Done)
             }
             (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),

@@ -175,8 +175,21 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    pub(crate) fn cron(&self) -> Cron {
-        self.noted.cron()
+    /// It, to be enqueued now.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when its scheduler could not write its arguments down.
+    pub(crate) fn cron(&self) -> Result<Cron> {
+        let is_json = |text: &Option<String>| {
+            text.as_deref().is_none_or(|text| serde_json::from_str::<Value>(text).is_ok())
+        };
+        if [&self.noted.args, &self.noted.kwargs, &self.noted.meta].into_iter().all(is_json) {
+            return Ok(self.noted.cron());
+        }
+        Err(Error::invalid(
+            format!("the arguments of cron entry {:?} are known to its Python program only", self.name),
+            "enqueue the job from there",
+        ))
     }
 
     fn new(noted: Noted) -> Self {

@@ -15,6 +15,8 @@ use crate::store::{Call, Reply, Store, TICK, reply};
 const IN_TIME: i64 = 60;
 /// How many missed ticks get a job each, at most.
 const CAUGHT_UP: usize = 1000;
+/// What can be a moment: up to the year 9999.
+const MOMENTS: std::ops::Range<i64> = 0..253_402_300_800;
 /// How many ticks of one entry one step handles; the others come with the next step.
 const AT_ONCE: usize = 2000;
 
@@ -38,6 +40,8 @@ pub(crate) struct Entry {
     queue: Queue,
     key: String,
     last: Option<i64>,
+    /// The same as it lies in Redis, whatever it is.
+    known: String,
     pub(crate) has_job: bool,
     /// What Redis had as its schedule, when that was another one.
     is_new: bool,
@@ -49,7 +53,17 @@ impl Entry {
         let (schedule, queue) = (cron.check()?, Queue::on(store, &cron.queue)?);
         queue.prepare(&cron.job)?;
         let key = store.keys.cron_entry(&cron.name);
-        Ok(Entry { cron, schedule, queue, key, last: None, has_job: false, is_new: true, due: i64::MIN })
+        Ok(Entry {
+            cron,
+            schedule,
+            queue,
+            key,
+            last: None,
+            known: String::new(),
+            has_job: false,
+            is_new: true,
+            due: i64::MIN,
+        })
     }
 
     /// Its last tick, seconds since 1970.
@@ -60,6 +74,11 @@ impl Entry {
     /// Its next tick, as far as is known.
     pub(crate) fn due(&self) -> Option<i64> {
         (self.due > i64::MIN && self.due < i64::MAX).then_some(self.due)
+    }
+
+    fn learn(&mut self, last: Option<String>) {
+        self.known = last.unwrap_or_default();
+        self.last = self.known.parse().ok().filter(|last| MOMENTS.contains(last));
     }
 
     fn expect(&mut self, since: i64) {
@@ -115,8 +134,10 @@ impl Ticker {
             let mut text = || reply::text(held.next().unwrap_or_default());
             let (last, schedule, job) = (text()?, text()?, text()?);
             entry.has_job = job.is_some();
-            entry.last = last.and_then(|last| last.parse().ok());
+            entry.learn(last);
             entry.is_new = schedule.as_deref() != Some(&entry.text());
+            // A clock that was ahead for a while must not stop an entry until then: it begins anew.
+            entry.last = entry.last.filter(|last| *last <= now as i64 + IN_TIME);
             match entry.last {
                 Some(last) => entry.expect(if entry.is_new { last.max(began) } else { last }),
                 // An interval begins at once, as in RQ; a time of day is waited for.
@@ -156,9 +177,9 @@ fn tick(
     };
     let what = if has_job { "tick" } else { "pass" };
     let (state, last, id) = call(store, entry, what, tick, moment)?;
-    entry.last = last;
+    entry.learn(last);
     entry.is_new = false;
-    entry.expect(last.unwrap_or(tick));
+    entry.expect(entry.last.unwrap_or(tick));
     let name = entry.cron.name.clone();
     match state {
         1 => {
@@ -198,14 +219,14 @@ fn plan(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool
     }
 }
 
-/// The script call: what came of it, the last tick, and the job's id.
+/// The script call: what came of it, the last tick as Redis has it, and the job's id.
 fn call(
     store: &Arc<Store>,
     entry: &Entry,
     what: &str,
     tick: i64,
     moment: Option<f64>,
-) -> Result<(i64, Option<i64>, String)> {
+) -> Result<(i64, Option<String>, String)> {
     let job = jittered(&entry.cron);
     let prepared = entry.queue.prepare(&job)?;
     let id = prepared.id.clone();
@@ -214,7 +235,7 @@ fn call(
     let own = Call::script(&TICK, &keys.map(String::as_str))
         .arg(what)
         .arg(&entry.cron.name)
-        .arg(entry.last.map(|last| last.to_string()).unwrap_or_default())
+        .arg(&entry.known)
         .arg(tick)
         .arg(entry.text())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
@@ -222,8 +243,7 @@ fn call(
     let mut answer = reply::list(store.ask(&Call::around(&TICK, &enqueue, &own))?)?.into_iter();
     let mut next = || answer.next().unwrap_or(Reply::Nil);
     let state = reply::int(&next())?;
-    let last = reply::text(next())?.and_then(|last| last.parse().ok());
-    Ok((state, last, id))
+    Ok((state, reply::text(next())?, id))
 }
 
 fn jittered(cron: &Cron) -> NewJob {

@@ -109,6 +109,25 @@ fn a_new_schedule_does_not_make_up_for_ticks_of_the_time_before_it() {
 }
 
 #[test]
+fn an_entry_whose_last_tick_is_garbage_or_in_the_future_goes_on() {
+    for odd in ["soon", "-9223372036854775808", "99999999999999999999", "1900000000"] {
+        let house = House::new();
+        house.redis::<i64>(&[
+            "HSET",
+            &house.key("cron_entry:entry"),
+            "last",
+            odd,
+            "schedule",
+            "* * * * * UTC",
+        ]);
+        let mut clock = clock(&house, entry("* * * * *"));
+        let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:32:00Z", "2026-03-01T03:33:00Z"];
+        let jobs = brings(&mut clock, &moments);
+        assert_eq!(jobs[2], 1, "{odd}: {jobs:?}");
+    }
+}
+
+#[test]
 fn jitter_sends_the_job_later() {
     let house = House::new();
     let mut clock = clock(&house, entry("every 1h").jitter(Duration::from_secs(3600)));
