@@ -176,12 +176,15 @@ fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Resul
 }
 
 fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
-    let entry = book::find(store, name, clock_of(store)?)?;
-    if entry.python {
+    let now = clock_of(store)?;
+    if book::find(store, name, now)?.python {
         let what = format!("{name:?} is kept by Python's `rq cron`, which knows no pause");
         return Err(Failure::Other(what, "stop that program, or suspend the queue of its jobs".into()));
     }
-    book::pause(store, name, is_paused)?;
-    note(format_args!("{name}: {}", if is_paused { "paused" } else { "goes on with its next tick" }));
+    let done = match is_paused {
+        true => book::pause(store, name).map(|()| "paused"),
+        false => book::resume(store, name, now).map(|()| "goes on with its next tick"),
+    };
+    note(format_args!("{name}: {}", done?));
     Ok(Exit::Done)
 }

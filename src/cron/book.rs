@@ -306,14 +306,21 @@ pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Listed> {
     all.iter().find(|listed| listed.name == name).cloned().ok_or_else(unknown)
 }
 
-/// While an entry is paused, its ticks pass without a job, and are not made up for.
-pub(crate) fn pause(store: &Store, name: &str, is_paused: bool) -> Result<()> {
+/// Its ticks pass without a job, and are not made up for.
+pub(crate) fn pause(store: &Store, name: &str) -> Result<()> {
+    store.ask(&Call::command("HSET").arg(store.keys.cron_entry(name)).arg("paused").arg(1)).map(drop)
+}
+
+/// It goes on. One whose last tick is in the future, because Redis' clock was ahead, begins anew; no worker may do
+/// that by itself, because it might only be late.
+pub(crate) fn resume(store: &Store, name: &str, now: f64) -> Result<()> {
     let key = store.keys.cron_entry(name);
-    let call = match is_paused {
-        true => Call::command("HSET").arg(key).arg("paused").arg(1),
-        false => Call::command("HDEL").arg(key).arg("paused"),
-    };
-    store.ask(&call).map(drop)
+    store.ask(&Call::command("HDEL").arg(&key).arg("paused"))?;
+    let last = reply::text(store.ask(&Call::command("HGET").arg(&key).arg("last"))?)?;
+    if last.and_then(|last| last.parse::<f64>().ok()).is_some_and(|last| last > now) {
+        store.ask(&Call::command("HDEL").arg(key).arg("last"))?;
+    }
+    Ok(())
 }
 
 /// The ids of an entry's jobs, the newest first, and when they were enqueued.

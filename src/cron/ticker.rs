@@ -136,8 +136,6 @@ impl Ticker {
             entry.has_job = job.is_some();
             entry.learn(last);
             entry.is_new = schedule.as_deref() != Some(&entry.text());
-            // A clock that was ahead for a while must not stop an entry until then: it begins anew.
-            entry.last = entry.last.filter(|last| *last <= now as i64 + IN_TIME);
             match entry.last {
                 Some(last) => entry.expect(if entry.is_new { last.max(began) } else { last }),
                 // An interval begins at once, as in RQ; a time of day is waited for.
