@@ -1,14 +1,14 @@
 //! `rq-rs cron …`
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::config::crons_of;
+use super::config::Asked;
 use super::exit::{Exit, Failure};
 use super::output::{clock, note, say, say_json, short, table};
 use super::server::ServerOptions;
@@ -68,9 +68,9 @@ enum What {
 }
 
 impl Cron {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &ServerOptions, asked: &Asked) -> Result<Exit, Failure> {
         match (self.file, self.command) {
-            (Some(file), _) => keep(server, &file),
+            (Some(file), _) => keep(server, &file, asked),
             (None, Some(What::List { json })) => list(&server.connect()?, json),
             (None, Some(What::History { name, limit, json })) => {
                 history(&server.connect()?, &name, limit, json)
@@ -89,17 +89,24 @@ impl Cron {
 }
 
 /// As RQ's `cron`: only the entries, no jobs.
-fn keep(server: &ServerOptions, file: &Path) -> Result<Exit, Failure> {
+fn keep(server: &ServerOptions, file: &Path, asked: &Asked) -> Result<Exit, Failure> {
     start_log(false, false);
-    let crons = crons_of(file)?;
-    let (total, store) = (crons.len(), server.connect()?);
+    let (_, crons, _) = asked.entries()?;
+    let store = server.connect()?;
     let Some(keeper) = Keeper::alone(&store, &file.display().to_string(), crons) else {
-        return Err(Failure::Usage("no entry is in order".into(), "see the warnings above".into()));
+        let what = format!("{} has no cron entry that is in order", file.display());
+        return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
     };
     let (stop, stopped) = channel::<()>();
-    let stop = std::sync::Mutex::new(Some(stop));
-    hear_stop(move || drop(stop.lock().map(|mut stop| stop.take())))?;
-    note(format_args!("{} (pid {}) keeps {total} cron entries", keeper.name(), std::process::id()));
+    let stop = Mutex::new(Some(stop));
+    hear_stop(move || {
+        // The first signal is waited for, as long as Redis takes; a second one is not.
+        if stop.lock().map_or(None, |mut stop| stop.take()).is_none() {
+            std::process::exit(Exit::Failed as i32);
+        }
+    })?;
+    let (name, entries) = keeper.presents();
+    note(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
     keeper.keep(&stopped);
     Ok(Exit::Done)
 }
@@ -116,7 +123,7 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
     }
     let row = |listed: &Listed| {
         let next = if listed.paused { "paused".to_owned() } else { clock(listed.next) };
-        let zone = listed.tz.as_deref().unwrap_or(if listed.python { "Python's local" } else { "local" });
+        let zone = listed.tz.as_deref().unwrap_or("Python's local");
         vec![
             short(&listed.name, 40),
             listed.schedule.clone(),
@@ -133,6 +140,9 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// More are not kept.
+const HISTORY: usize = 1000;
+
 #[derive(Serialize)]
 struct Past {
     id: String,
@@ -145,11 +155,12 @@ struct Past {
 
 fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Result<Exit, Failure> {
     let mut all = Vec::new();
-    for (id, at) in book::history(store, name, limit)? {
+    for (id, at) in book::history(store, name, limit.min(HISTORY))? {
         let job = match Job::fetch(store, &id) {
             Ok(job) => Some(job),
-            Err(Error::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
+            Err(error @ Error::Unreachable { .. }) => return Err(error.into()),
+            // Expired, deleted, or a key that another program has taken.
+            Err(_) => None,
         };
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         all.push(Past { id, at, status: job.map(|job| job.status.to_string()), started_at, ended_at });
@@ -177,9 +188,14 @@ fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Resul
 
 fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
     let now = clock_of(store)?;
-    if book::find(store, name, now)?.python {
-        let what = format!("{name:?} is kept by Python's `rq cron`, which knows no pause");
-        return Err(Failure::Other(what, "stop that program, or suspend the queue of its jobs".into()));
+    match book::find(store, name, now) {
+        Ok(entry) if entry.python => {
+            let what = format!("{name:?} is kept by Python's `rq cron`, which knows no pause");
+            return Err(Failure::Other(what, "stop that program, or suspend the queue of its jobs".into()));
+        }
+        // One that nobody has just now may be paused too.
+        Err(error) if !book::is_known(store, name)? => return Err(error.into()),
+        _ => {}
     }
     let done = match is_paused {
         true => book::pause(store, name).map(|()| "paused"),

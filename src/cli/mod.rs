@@ -90,6 +90,12 @@ impl App {
     pub fn main(mut self) -> ExitCode {
         self.handlers = self.handlers.serve_if_horse();
         let arguments: Vec<_> = std::env::args_os().collect();
+        // Before anything is read that can be read once only: this may start the program anew.
+        if let Some(error) = server::hide_password(&arguments) {
+            output::note(format_args!(
+                "warning: the password stays visible in the list of processes: {error}"
+            ));
+        }
         let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
         let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
@@ -110,11 +116,6 @@ impl App {
                 return failure.exit().into();
             }
         };
-        if let Some(error) = server::hide_password(&arguments) {
-            output::note(format_args!(
-                "warning: the password stays visible in the list of processes: {error}"
-            ));
-        }
         match self.run(typed, command, asked) {
             Ok(exit) => exit.into(),
             Err(failure) => {
@@ -128,14 +129,14 @@ impl App {
         let server = &typed.server;
         match typed.command {
             Command::Worker(worker) => {
-                let (handlers, crons) = asked.entries()?;
+                let (handlers, crons, _) = asked.entries()?;
                 // A worker runs for long, and has no more use for them.
                 drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
             }
             Command::Metrics(command) => command.run(server),
             Command::Config(config) => config.run(&mut command, &asked),
-            Command::Cron(command) => command.run(server),
+            Command::Cron(command) => command.run(server, &asked),
             Command::Enqueue(command) => command.run(server),
             Command::Info(command) => command.run(server),
             Command::Job { command } => command.run(server),

@@ -11,6 +11,9 @@ use crate::dialect::Dialect;
 use crate::error::Result;
 use crate::store::{Call, Store, reply};
 
+/// Where Redis is when nobody says.
+pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
+
 #[derive(Args)]
 pub(crate) struct ServerOptions {
     /// Redis: redis://[user:password@]host[:port][/db] or unix:///path [default: $REDIS_URL, else redis://127.0.0.1:6379]
@@ -46,7 +49,7 @@ impl ServerOptions {
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {
         let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
-        let store = self.store(url.as_deref().unwrap_or("redis://127.0.0.1:6379"))?;
+        let store = self.store(url.as_deref().unwrap_or(DEFAULT_URL))?;
         crate::server::check(&store, &mut |_| {})?;
         if self.dialect.is_none() && self.prefix.is_none() {
             note_another_dialect(&store)?;

@@ -63,15 +63,9 @@ pub(crate) struct Worker {
     /// End when there was nothing to do for so long
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_idle_time: Option<Duration>,
-    /// How long results are kept of jobs that do not say
-    #[arg(
-        long,
-        alias = "results_ttl",
-        value_name = "DURATION",
-        default_value = "500s",
-        allow_negative_numbers = true
-    )]
-    results_ttl: Ttl,
+    /// How long results are kept of jobs that do not say [default: 500s]
+    #[arg(long, alias = "results_ttl", value_name = "DURATION", allow_negative_numbers = true)]
+    results_ttl: Option<Ttl>,
     /// How many finished jobs of each queue are kept, and how long those that do not say, as in 1000/500s, 1000 or /1h
     #[arg(long, value_name = "N/DURATION")]
     keep_finished: Option<Keep>,
@@ -97,7 +91,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry_max: u32,
     /// Delays between those tries, may be given several times [default: 10s, doubling, at most 1h]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, value_delimiter = ',')]
     retry_interval: Vec<Duration>,
     /// A job lost so often with its worker fails
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -109,7 +103,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "FILE")]
     pid: Option<PathBuf>,
     /// Show more
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(short, long)]
     verbose: bool,
     /// Show warnings only
     #[arg(short, long)]
@@ -167,7 +161,14 @@ impl Worker {
 
     /// The application's handlers, and those of `--exec`.
     fn with_programs(&self, mut handlers: Handlers, of_file: &[Handler]) -> Result<Handlers, Failure> {
-        for handler in of_file {
+        let typed: Vec<&str> = self
+            .exec
+            .iter()
+            .chain(&self.exec_server)
+            .filter_map(|pair| Some(pair.split_once('=')?.0))
+            .collect();
+        // What was typed goes before the file.
+        for handler in of_file.iter().filter(|handler| !typed.contains(&&*handler.name)) {
             if let Some(command) = &handler.exec {
                 handlers.add_command(handler.name.clone(), command)?;
             }
@@ -201,7 +202,6 @@ impl Worker {
     fn built(&self, worker: crate::Worker) -> crate::Worker {
         let mut worker = worker
             .burst(self.burst)
-            .result_ttl(self.results_ttl)
             .worker_ttl(self.worker_ttl)
             .recover_interval(self.recover_interval)
             .max_deliveries(self.max_deliveries)
@@ -213,6 +213,7 @@ impl Worker {
             worker = count.into_iter().fold(worker, crate::Worker::keep_finished);
             worker = ttl.into_iter().fold(worker, crate::Worker::result_ttl);
         }
+        worker = self.results_ttl.into_iter().fold(worker, crate::Worker::result_ttl);
         if let Some(Keep { count, ttl }) = self.keep_failed {
             worker = count.into_iter().fold(worker, crate::Worker::keep_failed);
             worker = ttl.into_iter().fold(worker, crate::Worker::failure_ttl);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::ticker::{Entry, Ticker};
 use super::{Cron, schedule::Schedule};
 use crate::error::{Error, Result};
-use crate::job::{NewJob, Retry, Ttl, from_iso, iso};
+use crate::job::{NewJob, Repeat, Retry, Ttl, from_iso, iso, parse_duration};
 use crate::store::{Call, Reply, Store, reply};
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
@@ -42,13 +42,13 @@ struct Noted {
     latest_enqueue_time: Option<String>,
     next_enqueue_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    job_timeout: Option<i64>,
+    job_timeout: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    result_ttl: Option<i64>,
+    result_ttl: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<i64>,
+    ttl: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failure_ttl: Option<i64>,
+    failure_ttl: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     meta: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,11 +58,43 @@ struct Noted {
 /// What RQ does not have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ours {
-    tz: Option<String>,
+    tz: String,
     catchup: String,
     overlap: String,
     jitter: f64,
     retry: Option<Policy>,
+    /// How often it is repeated, and after which seconds.
+    repeat: Option<(u32, Vec<u64>)>,
+    description: Option<String>,
+    at_front: bool,
+}
+
+impl Ours {
+    /// What RQ's fields do not say of a job.
+    fn dress(&self, mut job: NewJob) -> NewJob {
+        fn all(seconds: &[u64]) -> impl Iterator<Item = Duration> {
+            seconds.iter().map(|seconds| Duration::from_secs(*seconds))
+        }
+        if let Some(policy) = &self.retry {
+            let retry = Retry::list(all(&policy.intervals), policy.max);
+            job = job.retry(if policy.at_front { retry.at_front() } else { retry });
+        }
+        if let Some((times, intervals)) = &self.repeat {
+            job = job.repeat(Repeat::list(all(intervals), *times));
+        }
+        if let Some(text) = &self.description {
+            job = job.description(text);
+        }
+        if self.at_front { job.at_front() } else { job }
+    }
+}
+
+/// Python keeps a time as it was given: a number, or text as in `10m`.
+fn seconds(value: &Option<Value>) -> Option<i64> {
+    match value.as_ref()? {
+        Value::String(text) => Some(Ttl::from(parse_duration(text).ok()?).as_seconds()),
+        value => value.as_i64(),
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,17 +125,20 @@ impl Noted {
             cron: interval.is_none().then(|| entry.schedule.to_string()),
             latest_enqueue_time: time(entry.last().filter(|_| entry.has_job)),
             next_enqueue_time: time(entry.due()),
-            job_timeout: Some(view.timeout),
-            result_ttl: view.result_ttl.map(Ttl::as_seconds),
-            ttl: view.ttl.map(Ttl::as_seconds),
-            failure_ttl: view.failure_ttl.map(Ttl::as_seconds),
+            job_timeout: Some(view.timeout.into()),
+            result_ttl: view.result_ttl.map(|ttl| ttl.as_seconds().into()),
+            ttl: view.ttl.map(|ttl| ttl.as_seconds().into()),
+            failure_ttl: view.failure_ttl.map(|ttl| ttl.as_seconds().into()),
             meta: view.meta.map(|meta| Value::Object(meta).to_string()),
             rq_rs: Some(Ours {
-                tz: entry.schedule.zone().map(str::to_owned),
+                tz: entry.schedule.zone().to_owned(),
                 catchup: cron.catchup.to_string(),
                 overlap: cron.overlap.to_string(),
                 jitter: cron.jitter.as_secs_f64(),
                 retry,
+                repeat: view.repeat.map(|repeat| (repeat.times(), repeat.intervals().to_vec())),
+                description: view.description.map(str::to_owned),
+                at_front: cron.job.is_at_front(),
             }),
         }
     }
@@ -126,26 +161,29 @@ impl Noted {
     /// The entry that was noted, as far as it can be read.
     fn cron(&self) -> Cron {
         let mut job = NewJob::call(self.func_name.clone(), self.args(), self.kwargs());
-        let ttl = |seconds: Option<i64>| seconds.and_then(Ttl::from_seconds);
-        job = match self.job_timeout {
+        job = match seconds(&self.job_timeout) {
             Some(seconds) if seconds > 0 => job.timeout(Duration::from_secs(seconds.unsigned_abs())),
             Some(_) => job.no_timeout(),
             None => job,
         };
-        job = ttl(self.result_ttl).into_iter().fold(job, NewJob::result_ttl);
-        job = ttl(self.failure_ttl).into_iter().fold(job, NewJob::failure_ttl);
-        job = ttl(self.ttl).into_iter().fold(job, NewJob::ttl);
+        let ttl = |value| seconds(value).and_then(Ttl::from_seconds);
+        job = ttl(&self.result_ttl).into_iter().fold(job, NewJob::result_ttl);
+        job = ttl(&self.failure_ttl).into_iter().fold(job, NewJob::failure_ttl);
+        job = ttl(&self.ttl).into_iter().fold(job, NewJob::ttl);
         if let Some(Value::Object(meta)) =
             self.meta.as_deref().and_then(|text| serde_json::from_str(text).ok())
         {
             job = job.meta(meta);
         }
-        if let Some(policy) = self.rq_rs.as_ref().and_then(|ours| ours.retry.as_ref()) {
-            let delays = policy.intervals.iter().map(|seconds| Duration::from_secs(*seconds));
-            let retry = Retry::list(delays, policy.max);
-            job = job.retry(if policy.at_front { retry.at_front() } else { retry });
+        if let Some(ours) = &self.rq_rs {
+            job = ours.dress(job);
         }
-        Cron::new(&self.name, self.schedule(), job).queue(&self.queue_name)
+        Cron::new(self.name(), self.schedule(), job).queue(&self.queue_name)
+    }
+
+    /// RQ names an entry after its function when it has no name.
+    fn name(&self) -> &str {
+        if self.name.is_empty() { &self.func_name } else { &self.name }
     }
 }
 
@@ -196,9 +234,9 @@ impl Listed {
         let time = |text: &Option<String>| text.as_deref().and_then(from_iso);
         let ours = noted.rq_rs.as_ref();
         Listed {
-            name: if noted.name.is_empty() { noted.func_name.clone() } else { noted.name.clone() },
+            name: noted.name().to_owned(),
             schedule: noted.schedule(),
-            tz: ours.and_then(|ours| ours.tz.clone()),
+            tz: ours.map(|ours| ours.tz.clone()),
             handler: noted.func_name.clone(),
             args: noted.args(),
             kwargs: noted.kwargs(),
@@ -260,8 +298,10 @@ pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Vec<Listed>> {
     let record = |name: &String| Call::command("HGET").arg(store.keys.cron_scheduler(name)).arg("cron_jobs");
     let mut found: BTreeMap<String, Listed> = BTreeMap::new();
     for answer in store.ask_all(&names.iter().map(record).collect::<Vec<_>>())? {
-        let text = reply::text(answer?)?.unwrap_or_default();
-        for noted in serde_json::from_str::<Vec<Noted>>(&text).unwrap_or_default() {
+        // What cannot be read is of another program, or of a newer one; the rest is shown all the same.
+        let text = answer.and_then(reply::text).unwrap_or_default().unwrap_or_default();
+        let noted = serde_json::from_str::<Vec<Value>>(&text).unwrap_or_default().into_iter();
+        for noted in noted.filter_map(|noted| serde_json::from_value::<Noted>(noted).ok()) {
             let listed = Listed::new(noted);
             found.entry(listed.name.clone()).or_insert(listed).schedulers += 1;
         }
@@ -282,9 +322,9 @@ fn read_entries(store: &Arc<Store>, all: &mut [Listed]) -> Result<()> {
     for listed in all {
         let (answer, at) =
             (answers.next().unwrap_or(Ok(Reply::Nil)), answers.next().unwrap_or(Ok(Reply::Nil)));
-        let at = reply::text(at?)?.and_then(|at| at.parse::<f64>().ok());
+        let at = at.and_then(reply::text).unwrap_or_default().and_then(|at| at.parse::<f64>().ok());
         listed.last = at.and_then(|at| DateTime::from_timestamp_millis((at * 1000.0) as i64));
-        let mut held = reply::list(answer?)?.into_iter();
+        let mut held = answer.and_then(reply::list).unwrap_or_default().into_iter();
         let mut text = || reply::text(held.next().unwrap_or(Reply::Nil));
         let last = text()?.and_then(|last| last.parse().ok());
         (listed.last_job, listed.paused) = (text()?, text()?.is_some());
@@ -304,6 +344,11 @@ pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Listed> {
     let unknown =
         || Error::invalid(format!("there is no cron entry {name:?}"), format!("there are: {known}"));
     all.iter().find(|listed| listed.name == name).cloned().ok_or_else(unknown)
+}
+
+/// Whether it has ever ticked, or was paused.
+pub(crate) fn is_known(store: &Store, name: &str) -> Result<bool> {
+    Ok(reply::int(&store.ask(&Call::command("EXISTS").arg(store.keys.cron_entry(name)))?)? == 1)
 }
 
 /// Its ticks pass without a job, and are not made up for.

@@ -101,7 +101,8 @@ impl Cron {
         }
     }
 
-    /// The time zone of the fields, by name as in `Europe/Berlin`, or `UTC`. Default: the machine's, as in RQ.
+    /// The time zone of the fields, by name as in `Europe/Berlin`, or `local` for that of the machine, as in RQ (all that
+    /// have the entry must then agree). Default: `UTC`.
     ///
     /// Where a day lacks an hour, a fixed time in it is due at the first moment after it; where a day has an hour twice, a fixed time is due
     /// in the first one only, and what repeats (`*` or `*/5` in minutes or hours) in both.
@@ -151,7 +152,7 @@ impl Cron {
     /// What is wrong with it, or when it is due.
     pub(crate) fn check(&self) -> Result<Schedule> {
         let wrong = |what: String| {
-            Error::invalid(format!("cron entry {:?}: {what}", self.name), "see `rq-rs cron --help`")
+            Error::invalid(format!("cron entry {:?}: {what}", self.name), "see `rq-rs config --help`")
         };
         if self.name.is_empty() || self.name.len() > 200 || self.name.chars().any(char::is_control) {
             return Err(wrong("a name is 1 to 200 printable characters".to_owned()));

@@ -17,9 +17,10 @@ const INTERVALS: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     text: String,
-    /// Whose wall clock the fields mean; without a name this machine's, as in cron and RQ.
+    /// Whose wall clock the fields mean. UTC unless something is said: the machines of one deployment may have
+    /// different zones, and must agree.
     zone: TimeZone,
-    zone_name: Option<String>,
+    zone_name: String,
     kind: Kind,
 }
 
@@ -32,11 +33,8 @@ enum Kind {
 
 impl Schedule {
     pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, String> {
-        let zone_name = zone.map(str::to_owned);
-        let zone = match zone {
-            None => TimeZone::system(),
-            Some(name) => zone_of(name)?,
-        };
+        let zone_name = zone.unwrap_or("UTC").to_owned();
+        let zone = zone_of(&zone_name)?;
         let text = text.trim();
         let kind = match text.trim_start_matches('@').strip_prefix("every ") {
             Some(interval) => Kind::Every(interval_of(interval)?),
@@ -57,9 +55,9 @@ impl Schedule {
         }
     }
 
-    /// The name of its time zone; `None` for the machine's own.
-    pub(crate) fn zone(&self) -> Option<&str> {
-        self.zone_name.as_deref()
+    /// The name of its time zone; `local` for the machine's own.
+    pub(crate) fn zone(&self) -> &str {
+        &self.zone_name
     }
 
     /// The first tick after this moment. An interval is counted from the moment itself.
@@ -107,6 +105,9 @@ impl fmt::Display for Schedule {
 
 /// The zones are those of the system, as for any other program.
 fn zone_of(name: &str) -> Result<TimeZone, String> {
+    if name == "local" {
+        return Ok(TimeZone::system());
+    }
     TimeZone::get(name).map_err(|_| match TimeZone::get("Europe/Berlin") {
         Ok(_) => format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC"),
         Err(_) => format!("{name:?}: this machine knows no time zones but UTC; install its package tzdata"),

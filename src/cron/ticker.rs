@@ -1,6 +1,7 @@
 //! Turns moments into jobs. Any number of tickers may have the same entries: what happens to a tick is decided
 //! in Redis, where the last one is kept, by whoever comes first.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::schedule::Schedule;
@@ -11,7 +12,7 @@ use crate::job::NewJob;
 use crate::queue::Queue;
 use crate::store::{Call, Reply, Store, TICK, reply};
 
-/// A tick that is noticed so many seconds late was not missed.
+/// A tick that is noticed so many seconds late was not missed, if the next one is not due yet.
 const IN_TIME: i64 = 60;
 /// How many missed ticks get a job each, at most.
 const CAUGHT_UP: usize = 1000;
@@ -87,7 +88,7 @@ impl Entry {
 
     /// As it is kept beside the last tick, to see that it has changed.
     fn text(&self) -> String {
-        format!("{} {}", self.schedule, self.schedule.zone().unwrap_or_default())
+        format!("{} {}", self.schedule, self.schedule.zone())
     }
 }
 
@@ -95,6 +96,8 @@ impl Entry {
 pub(crate) struct Ticker {
     store: Arc<Store>,
     pub(crate) entries: Vec<Entry>,
+    /// What is wrong with entries now; the others go on.
+    troubles: BTreeMap<String, String>,
     /// Ticks before this moment are those of entries that were other ones then.
     began: Option<i64>,
 }
@@ -113,7 +116,12 @@ impl Ticker {
                 Err(error) => wrong.push(error),
             }
         }
-        (Ticker { store: Arc::clone(store), entries, began: None }, wrong)
+        (Ticker { store: Arc::clone(store), entries, troubles: BTreeMap::new(), began: None }, wrong)
+    }
+
+    /// What is wrong with entries now: name, and why.
+    pub(crate) fn troubles(&self) -> &BTreeMap<String, String> {
+        &self.troubles
     }
 
     /// How many seconds there are until the next tick.
@@ -129,12 +137,25 @@ impl Ticker {
             |entry: &Entry| Call::command("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job");
         let calls: Vec<Call> = self.entries.iter().map(call).collect();
         let answers = self.store.ask_all(&calls)?;
+        self.troubles.clear();
         for (entry, answer) in self.entries.iter_mut().zip(answers) {
-            let mut held = reply::list(answer?)?.into_iter();
+            let held = match answer.and_then(reply::list) {
+                Ok(held) => held,
+                Err(error) => {
+                    self.troubles.insert(entry.cron.name.clone(), format!("{}: {error}", entry.key));
+                    entry.due = i64::MAX; // until the next look
+                    continue;
+                }
+            };
+            let mut held = held.into_iter();
             let mut text = || reply::text(held.next().unwrap_or_default());
             let (last, schedule, job) = (text()?, text()?, text()?);
             entry.has_job = job.is_some();
             entry.learn(last);
+            if entry.last.is_some_and(|last| last > now as i64 + IN_TIME) {
+                let what = "its last tick is in the future; `rq-rs cron resume` lets it begin anew";
+                self.troubles.insert(entry.cron.name.clone(), what.to_owned());
+            }
             entry.is_new = schedule.as_deref() != Some(&entry.text());
             match entry.last {
                 Some(last) => entry.expect(if entry.is_new { last.max(began) } else { last }),
@@ -152,8 +173,14 @@ impl Ticker {
             let mut left = AT_ONCE;
             while entry.due as f64 <= now && left > 0 {
                 left -= 1;
-                if !tick(&self.store, entry, (now as i64, moment), &mut ticked)? {
-                    break;
+                match tick(&self.store, entry, (now as i64, moment), &mut ticked) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error @ Error::Unreachable { .. }) => return Err(error),
+                    Err(error) => {
+                        self.troubles.insert(entry.cron.name.clone(), error.to_string());
+                        entry.due = i64::MAX; // until the next look
+                    }
                 }
             }
         }
@@ -197,13 +224,14 @@ fn tick(
 
 /// The tick that is next, and whether a job follows; `due` is the first one that nobody has seen.
 fn plan(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool) {
-    if due >= now - IN_TIME {
+    let in_time = now - IN_TIME.min(schedule.interval().unwrap_or(IN_TIME));
+    if due > in_time {
         return (due, true);
     }
     let newest = schedule.newest(due, now).unwrap_or(due);
     match catchup {
         Catchup::One => (newest, true),
-        Catchup::None => (newest, newest >= now - IN_TIME),
+        Catchup::None => (newest, newest > in_time),
         Catchup::All => {
             let mut tick = newest;
             for _ in 1..CAUGHT_UP {

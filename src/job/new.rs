@@ -87,6 +87,8 @@ pub(crate) struct View<'a> {
     pub(crate) failure_ttl: Option<Ttl>,
     pub(crate) meta: Option<Map<String, Value>>,
     pub(crate) retry: Option<&'a Retry>,
+    pub(crate) repeat: Option<&'a Repeat>,
+    pub(crate) description: Option<&'a str>,
 }
 
 /// When a job that is not to begin at once goes to its queue.
@@ -237,6 +239,8 @@ impl NewJob {
             failure_ttl: self.failure_ttl,
             meta: meta.and_then(|meta| meta.as_object().cloned()),
             retry: self.retry.as_ref(),
+            repeat: self.repeat.as_ref(),
+            description: self.description.as_deref(),
         }
     }
 

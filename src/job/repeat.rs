@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::retry::LONGEST_DELAY;
+
 /// A job that finished runs again, so many times, after intervals. RQ's `Repeat`.
 ///
 /// One that fails for good is not repeated. Between its runs it is scheduled, with the result of the last one.
@@ -20,7 +22,7 @@ impl Repeat {
     /// So many more times, after these intervals; the last one is for all others, which is RQ's rule.
     pub fn list(intervals: impl IntoIterator<Item = Duration>, times: u32) -> Self {
         let mut intervals: Vec<u64> =
-            intervals.into_iter().take(1000).map(|interval| interval.as_secs()).collect();
+            intervals.into_iter().take(1000).map(|interval| interval.as_secs().min(LONGEST_DELAY)).collect();
         if intervals.is_empty() {
             intervals.push(0);
         }

@@ -8,6 +8,8 @@ pub use steer::{GiveUp, Later};
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
 const MOST: u32 = 100;
+/// Longer delays mean the same: never, as far as anybody can tell.
+pub(super) const LONGEST_DELAY: u64 = super::times::LONGEST.unsigned_abs();
 
 /// A job's own policy of retries; without one a job that fails is not tried again.
 ///
@@ -52,7 +54,11 @@ impl Retry {
     pub fn list(delays: impl IntoIterator<Item = Duration>, max: u32) -> Self {
         Retry {
             max: max.clamp(1, MOST),
-            intervals: delays.into_iter().take(MOST as usize).map(|delay| delay.as_secs()).collect(),
+            intervals: delays
+                .into_iter()
+                .take(MOST as usize)
+                .map(|delay| delay.as_secs().min(LONGEST_DELAY))
+                .collect(),
             jitter: 0,
             at_front: false,
         }
@@ -130,7 +136,7 @@ mod steer {
         /// }
         /// ```
         pub fn later(delay: Duration) -> Later {
-            Later { delay, is_counted: true }
+            Later { delay: delay.min(Duration::from_secs(super::LONGEST_DELAY)), is_counted: true }
         }
     }
 

@@ -11,6 +11,7 @@
 -- the entry is paused, 4 passed, 5 not due yet, 6 somebody was first
 
 local KEPT, YEAR = 1000, 31536000 -- RQ's history of an entry
+local DECADE = 10 * YEAR -- there are schedules that are due every fourth year
 
 local what, name, known, tick = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local prefix, id = ARGV[10], ARGV[12]
@@ -37,7 +38,7 @@ if what ~= 'run' then
   if last ~= known then return { job == id and 1 or 6, last } end
   if tonumber(tick) > now then return { 5, last } end
   redis.call('HSET', KEYS[4], 'last', tick, 'schedule', ARGV[5])
-  redis.call('EXPIRE', KEYS[4], YEAR)
+  redis.call('EXPIRE', KEYS[4], DECADE)
   last = tick
   if what == 'pass' then return { 4, last } end
   if held[3] then return { 3, last } end
@@ -47,8 +48,9 @@ end
 local arguments = {}
 for i = 8, #ARGV do arguments[i - 7] = ARGV[i] end
 enqueue({ KEYS[1], KEYS[2], KEYS[3] }, arguments)
-redis.call('HSET', KEYS[4], 'job', id)
-redis.call('EXPIRE', KEYS[4], YEAR)
+-- A job that somebody wanted beside one that is not done is not the one that the next tick looks at.
+if what ~= 'run' or not (job and is_active(job)) then redis.call('HSET', KEYS[4], 'job', id) end
+redis.call('EXPIRE', KEYS[4], DECADE)
 redis.call('ZADD', KEYS[5], string.format('%.6f', now), id)
 redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -1 - KEPT)
 redis.call('EXPIRE', KEYS[5], YEAR)

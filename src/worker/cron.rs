@@ -1,12 +1,13 @@
 //! The thread that keeps a worker's cron entries; `rq-rs cron FILE` has it without a worker.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use super::event::{Event, Listener};
+use super::event::{Event, Listener, Printable};
 use super::{Helper, Options};
 use crate::cron::book::{self, Scheduler};
 use crate::cron::{Cron, Ticked, Ticker};
@@ -40,6 +41,8 @@ pub(crate) struct Keeper {
     looked_at: Option<Instant>,
     published_at: Option<Instant>,
     is_away: bool,
+    /// What was told of entries that cannot go on.
+    told: BTreeMap<String, String>,
 }
 
 impl Keeper {
@@ -67,6 +70,7 @@ impl Keeper {
             looked_at: None,
             published_at: None,
             is_away: false,
+            told: BTreeMap::new(),
         })
     }
 
@@ -77,9 +81,10 @@ impl Keeper {
         Self::new(store, &format!("{host}:{pid}:{dice:06x}"), config_file, crons, &Listener::default())
     }
 
+    /// Its name, and how many entries it keeps.
     #[cfg(feature = "cli")]
-    pub(crate) fn name(&self) -> &str {
-        &self.scheduler.name
+    pub(crate) fn presents(&self) -> (&str, usize) {
+        (&self.scheduler.name, self.ticker.entries.len())
     }
 
     /// Until the receiver is cut off.
@@ -112,6 +117,11 @@ impl Keeper {
             book::publish(&self.store, &self.scheduler, &self.ticker, now)?;
             self.published_at = Some(Instant::now());
         }
+        let troubles = self.ticker.troubles();
+        for (name, what) in troubles.iter().filter(|(name, what)| self.told.get(*name) != Some(*what)) {
+            self.listener.tell(&Event::Warning(format!("cron {}: {what}", Printable(name))));
+        }
+        self.told = troubles.clone();
         for tick in ticked {
             self.listener.tell(&match tick {
                 Ticked::Enqueued { entry, id } => Event::Ticked { entry, id },

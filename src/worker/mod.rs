@@ -316,14 +316,6 @@ impl Worker {
         self
     }
 
-    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
-    /// same entry: one tick is one job.
-    #[cfg(feature = "cron")]
-    pub fn cron(mut self, entry: crate::cron::Cron) -> Self {
-        self.crons.push(entry);
-        self
-    }
-
     /// The same for the jobs of one handler.
     pub fn handler_retry(mut self, handler: impl Into<String>, retry: Retry) -> Self {
         self.options.handler_retry.insert(handler.into(), retry);
@@ -333,6 +325,14 @@ impl Worker {
     /// How long jobs of this handler may run that have RQ's usual 180 s, in whole seconds (rounded up).
     pub fn handler_timeout(mut self, handler: impl Into<String>, timeout: Duration) -> Self {
         self.options.handler_timeout.insert(handler.into(), timeout);
+        self
+    }
+
+    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
+    /// same entry: one tick is one job.
+    #[cfg(feature = "cron")]
+    pub fn cron(mut self, entry: crate::cron::Cron) -> Self {
+        self.crons.push(entry);
         self
     }
 

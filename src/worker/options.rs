@@ -76,15 +76,13 @@ impl Options {
 
     /// The policy of jobs that have none of their own.
     pub(crate) fn policy(&self, record: &Record) -> Option<&Retry> {
-        let own = record.handler.as_deref().and_then(|handler| self.handler_retry.get(handler));
-        own.or(self.retry.as_ref())
+        of_handler(&self.handler_retry, record).or(self.retry.as_ref())
     }
 
     /// A job that has the usual timeout gets that of its handler.
     pub(crate) fn set_timeout(&self, record: &mut Record) {
         let is_usual = record.timeout == Some(DEFAULT_TIMEOUT.as_seconds());
-        let own = record.handler.as_deref().and_then(|handler| self.handler_timeout.get(handler));
-        if let (true, Some(timeout)) = (is_usual, own) {
+        if let (true, Some(timeout)) = (is_usual, of_handler(&self.handler_timeout, record)) {
             record.timeout = Some(Ttl::from(*timeout).as_seconds().max(1));
         }
     }
@@ -93,6 +91,12 @@ impl Options {
     pub(crate) fn lease(&self) -> Duration {
         self.lease.unwrap_or(LONGEST)
     }
+}
+
+/// What is set for the handler of a job, or for `*`, all others.
+fn of_handler<'a, T>(settings: &'a HashMap<String, T>, record: &Record) -> Option<&'a T> {
+    let own = record.handler.as_deref().and_then(|handler| settings.get(handler));
+    own.or_else(|| settings.get("*"))
 }
 
 /// Where a worker runs its functions.

@@ -43,7 +43,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     assert_eq!(of("grace"), ("9s".to_owned(), "rq-rs.toml:4".to_owned()));
     assert_eq!(of("queues"), ("a b".to_owned(), "rq-rs.toml:5".to_owned()));
     assert_eq!(of("burst"), ("true".to_owned(), "rq-rs.toml:6".to_owned()));
-    assert_eq!(of("results-ttl"), ("500s".to_owned(), "default".to_owned()));
+    assert_eq!(of("kill-after"), ("5s".to_owned(), "default".to_owned()));
     // Typed options win: this worker listens on another queue.
     let mut worker = house.start(&["--config", &path, "worker", "--exec", "*=cat", "c"]);
     assert!(worker.says("listens on").ends_with("listens on c"));
@@ -93,6 +93,8 @@ fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
         ("[handlers.x]\nexec = \"cat\"\nexec-server = \"cat\"\n", ":1: exec and exec-server are two ways"),
         ("[handlers.x]\nretry-interval = \"5s\"\n", "--retry-interval without --retry-max"),
         ("[handlers.x]\ntimeout = \"soon\"\n", ":2: timeout: \"soon\" is not a duration"),
+        ("[worker]\nurl = \"redis://x\"\n", ":2: [worker] has no key \"url\""),
+        ("[worker]\nqueues = [\"--burst\"]\n", ":2: queues: \"--burst\" would be an option"),
         ("handlers = 3\n", ":1: handlers is not a section"),
         ("cron = 3\n", ":1: cron is not a list of sections"),
     ] {
@@ -101,4 +103,67 @@ fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
         assert!(told.contains(part), "{text:?}: {told}");
     }
     assert!(house.rq(&["--config", "/no/such.toml", "info"]).fails(2).contains("/no/such.toml"));
+}
+
+#[test]
+fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
+    let house = House::new();
+    let (_folder, path) = file(
+        "[worker]\nquiet = true\nkeep-finished = \"10/1h\"\nburst = true\n\n[handlers.x]\nexec = \"false\"\n\n[handlers.\"*\"]\nexec = \"sleep 30\"\ntimeout = 1\n",
+    );
+    let queue = house.queue("default");
+    let (ours, other) = (queue.enqueue("x", ()).unwrap(), queue.enqueue("other", ()).unwrap());
+    let words = [
+        "--config",
+        &path,
+        "worker",
+        "--verbose",
+        "--results-ttl",
+        "77",
+        "--exec",
+        "x=cat",
+        "--kill-after",
+        "0s",
+    ];
+    let output = house.rq(&words);
+    assert!(output.stderr.contains("listens on"), "{output:?}");
+    let ttl: i64 = house.redis(&["TTL", &house.key(&format!("job:{}", ours.id()))]);
+    assert!((1..=77).contains(&ttl), "{ttl}");
+    assert_eq!(queue.job(ours.id()).unwrap().status, Status::Finished);
+    let error = queue.job(other.id()).unwrap().exc_info.clone().unwrap();
+    assert!(error.contains("timed out after 1 s"), "{error}");
+}
+
+#[test]
+fn the_environment_s_words_for_yes_and_nothing_are_understood() {
+    let house = House::new();
+    for (burst, jobs) in [("1", ""), ("yes", ""), ("true", "")] {
+        let mut environment = house.environment();
+        environment.push(("RQ_RS_BURST".to_owned(), burst.to_owned()));
+        environment.push(("RQ_RS_MAX_JOBS".to_owned(), jobs.to_owned()));
+        Process::start(&["worker", "-q", "--exec", "*=cat"], &environment).finish("").ok();
+    }
+}
+
+#[test]
+fn a_password_that_is_typed_does_not_cost_a_file_from_a_pipe() {
+    let house = House::with_own_redis(&["--requirepass", "secret"]);
+    let url = format!("{}?pass=secret", house.url());
+    let script = format!(
+        "printf '[worker]\\nname = \"piped\"\\nburst = true\\n' | rq-rs -u {url} --config /dev/stdin worker --exec '*=cat' 2>&1"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let text = crate::support::run_in(folder.path(), &script, &[]).ok();
+    assert!(text.contains("worker piped"), "{text}");
+}
+
+#[test]
+fn a_large_file_is_read_quickly_enough_to_be_used() {
+    let house = House::new();
+    let args = "0,\n".repeat(200_000);
+    let (_folder, path) =
+        file(&format!("[[cron]]\nname = \"x\"\nschedule = \"@daily\"\nhandler = \"x\"\nargs = [{args}]\n"));
+    // It was quadratic: a minute.
+    let output = house.rq(&["--config", &path, "config", "show", "--json"]);
+    assert_eq!(output.code, Some(0));
 }

@@ -128,6 +128,69 @@ fn an_entry_whose_last_tick_is_garbage_goes_on() {
 }
 
 #[test]
+fn an_entry_whose_keys_are_taken_is_named_and_the_others_go_on() {
+    let house = House::new();
+    house.redis::<()>(&["SET", &house.key("queue:taken"), "something"]);
+    house.redis::<()>(&["SET", &house.key("cron_entry:second"), "something"]);
+    let entry = |name: &str, queue: &str| Cron::new(name, "every 1h", NewJob::new("noop", ())).queue(queue);
+    let worker = house.worker(&["default"]);
+    let worker =
+        worker.cron(entry("first", "taken")).cron(entry("second", "ticks")).cron(entry("third", "ticks"));
+    let live = Live::start(worker);
+    let ticked = live.sees("the third one", |event| matches!(event, Event::Ticked { .. }));
+    assert!(matches!(ticked, Event::Ticked { entry, .. } if entry == "third"));
+    assert_eq!(house.rq(&["cron", "list", "--json"]).json().as_array().unwrap().len(), 3);
+    live.stops();
+}
+
+#[test]
+fn short_intervals_that_were_missed_are_not_made_up_for_one_by_one() {
+    for (catchup, jobs) in [(Catchup::None, 1), (Catchup::One, 1), (Catchup::All, 50)] {
+        let house = House::new();
+        let mut clock = clock(&house, entry("every 1s").catchup(catchup));
+        let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:31:01Z", "2026-03-01T03:31:51Z"];
+        assert_eq!(brings(&mut clock, &moments), [1, 1, jobs], "{catchup}");
+    }
+}
+
+#[test]
+fn a_job_that_somebody_wanted_beside_a_running_one_does_not_hide_it() {
+    let house = House::new();
+    let (_folder, path) = file(
+        "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\noverlap = \"skip\"\ndescription = \"said so\"\n",
+    );
+    let mut keeper = house.start(&["cron", &path]);
+    keeper.says("enqueued");
+    let id = house.rq(&["cron", "run", "entry"]).ok();
+    assert_eq!(house.queue("default").job(&id).unwrap().description, "said so");
+    let queue = house.queue("default");
+    // The one that was wanted is done; the first one still waits.
+    queue.job(&id).unwrap().cancel().unwrap();
+    keeper.says("skipped");
+    keeper.says("skipped");
+    assert_eq!(queue.count(), Ok(1));
+    keeper.signal("TERM");
+    keeper.finish("").ok();
+}
+
+#[test]
+fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
+    let house = House::new();
+    let now: (String, String) = house.redis(&["TIME"]);
+    let jobs = r#"[{"func_name": "app.x", "queue_name": "q", "args": "<not JSON serializable>", "kwargs": null, "interval": 5, "cron": null,
+        "latest_enqueue_time": null, "next_enqueue_time": null, "job_timeout": "10m"}, {"what": "ever"}, 7]"#;
+    for (name, jobs) in [("good", jobs), ("odd", "no json")] {
+        house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, name]);
+        house.redis::<()>(&["HSET", &house.key(&format!("cron_scheduler:{name}")), "cron_jobs", jobs]);
+    }
+    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, "taken"]);
+    house.redis::<()>(&["SET", &house.key("cron_scheduler:taken"), "something"]);
+    let list = house.rq(&["cron", "list", "--json"]).json();
+    assert_eq!((list.as_array().unwrap().len(), &list[0]["name"]), (1, &"app.x".into()));
+    assert!(house.rq(&["cron", "run", "app.x"]).fails(2).contains("known to its Python program only"));
+}
+
+#[test]
 fn jitter_sends_the_job_later() {
     let house = House::new();
     let mut clock = clock(&house, entry("every 1h").jitter(Duration::from_secs(3600)));
@@ -351,6 +414,11 @@ fn entries_are_paused_for_all_workers_by_name() {
 #[test]
 fn a_file_without_an_entry_that_is_in_order_is_refused() {
     let house = House::new();
+    let (_folder, path) = file(&format!("url = \"redis://127.0.0.1:1\"\n{ENTRIES}"));
+    let environment: Vec<_> =
+        house.environment().into_iter().filter(|(name, _)| name != "RQ_REDIS_URL").collect();
+    let told = Process::start(&["cron", &path], &environment).finish("").fails(1);
+    assert!(told.contains("127.0.0.1:1"), "the file says where Redis is: {told}");
     for text in ["", "[[cron]]\nname = \"x\"\n", "[[cron]]\nnmae = \"x\"\n"] {
         let (_folder, path) = file(text);
         house.rq(&["cron", &path]).fails(2);

@@ -284,3 +284,30 @@ fn a_handler_that_was_called_too_early_is_called_again_and_nothing_is_counted() 
     assert_eq!((job.result.clone(), job.retries_left, job.number_of_retries), (Some(5.into()), Some(2), 0));
     assert_eq!(job.attempts.len(), 0);
 }
+
+#[test]
+fn delays_longer_than_any_clock_mean_never_and_not_at_once() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let forever = rq_rs::Repeat::every(Duration::MAX, 3);
+    let jobs = [
+        queue.enqueue("later", ()).unwrap(),
+        queue.enqueue("uncounted", ()).unwrap(),
+        queue.enqueue_job(NewJob::new("add", (1, 2)).repeat(forever)).unwrap(),
+    ];
+    let worker = house
+        .worker(&["default"])
+        .handler("later", |_: &Context, (): ()| -> anyhow::Result<()> {
+            Err(Retry::later(Duration::MAX).into())
+        })
+        .handler("uncounted", |_: &Context, (): ()| -> anyhow::Result<()> {
+            Err(Retry::later(Duration::MAX).uncounted().into())
+        });
+    house.drain(worker);
+    for job in jobs {
+        let job = queue.job(job.id()).unwrap();
+        assert_eq!((job.status, house.places("default", job.id())), (Status::Scheduled, vec!["scheduled"]));
+        let due: f64 = house.redis(&["ZSCORE", &house.key("scheduled:default"), job.id()]);
+        assert!(due > 4e9, "{due}");
+    }
+}

@@ -43,13 +43,13 @@ impl File {
         }
         let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
         let table = DeTable::parse(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| line_of(&text, span.start));
+            let line = error.span().map_or(1, |span| Lines::of(&text).at(span.start));
             Failure::Usage(
                 format!("{}:{line}: {}", path.display(), error.message()),
                 "the file is TOML (https://toml.io): key = \"text\", and [sections]".into(),
             )
         })?;
-        let root = Item { line: 1, node: table_node(&text, table.get_ref()) };
+        let root = Item { line: 1, node: table_node(&Lines::of(&text), table.get_ref()) };
         Ok(File { path: path.to_owned(), root })
     }
 
@@ -59,19 +59,28 @@ impl File {
     }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+/// Where lines begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Lines(text.match_indices('\n').map(|(at, _)| at).collect())
+    }
+
+    fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
 }
 
-fn table_node(text: &str, table: &DeTable<'_>) -> Node {
+fn table_node(lines: &Lines, table: &DeTable<'_>) -> Node {
     let item = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
-        (key.get_ref().to_string(), Item { line: line_of(text, key.span().start), node: node(text, value) })
+        (key.get_ref().to_string(), Item { line: lines.at(key.span().start), node: node(lines, value) })
     };
     Node::Table(table.iter().map(item).collect())
 }
 
-fn node(text: &str, value: &Spanned<DeValue<'_>>) -> Node {
+fn node(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Node {
     match value.get_ref() {
         DeValue::String(string) => Node::Leaf(Value::from(string.as_ref())),
         DeValue::Integer(number) => {
@@ -86,12 +95,12 @@ fn node(text: &str, value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Datetime(time) => Node::Leaf(Value::from(time.to_string())),
         DeValue::Array(items) => {
             let item = |value: &Spanned<DeValue<'_>>| Item {
-                line: line_of(text, value.span().start),
-                node: node(text, value),
+                line: lines.at(value.span().start),
+                node: node(lines, value),
             };
             Node::List(items.iter().map(item).collect())
         }
-        DeValue::Table(table) => table_node(text, table),
+        DeValue::Table(table) => table_node(lines, table),
     }
 }
 
@@ -200,7 +209,13 @@ impl<'a> Section<'a> {
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
-        Ok(self.all(key, parse)?.pop())
+        let mut all = self.all(key, parse)?;
+        match (self.get(key), all.len()) {
+            (Some(item), 0 | 2..) => {
+                Err(self.wrong(item.line, &format!("{key}: one value is wanted"), "not a list"))
+            }
+            _ => Ok(all.pop()),
+        }
     }
 
     /// The same, one or several.

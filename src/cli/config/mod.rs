@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -50,23 +51,33 @@ impl From<Failure> for Refusal {
     }
 }
 
-/// The environment has each option of a worker too, as in `RQ_RS_MAX_JOBS`.
+/// The environment has each option of a worker too, as in `RQ_RS_MAX_JOBS`. An empty one says nothing.
 pub(crate) fn with_environment(command: Command) -> Command {
     command.mut_subcommand(WORKER, |worker| {
-        worker.mut_args(|arg| match name_of(&arg) {
-            Some(name) if arg.get_env().is_none() => {
-                let variable = format!("RQ_RS_{}", name.to_uppercase().replace('-', "_"));
-                arg.env(variable).hide_env(true)
+        worker.mut_args(|arg| {
+            let Some(variable) = name_of(&arg).map(variable_of).filter(|_| arg.get_env().is_none()) else {
+                return arg;
+            };
+            if std::env::var_os(&variable).is_none_or(|value| value.is_empty()) {
+                return arg;
             }
-            _ => arg,
+            let arg = match arg.get_action() {
+                ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+                _ => arg,
+            };
+            arg.env(variable).hide_env(true)
         })
     })
+}
+
+fn variable_of(name: &str) -> String {
+    format!("RQ_RS_{}", name.to_uppercase().replace('-', "_"))
 }
 
 /// Reads the arguments, and the file that they name.
 pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
     let matches = command.try_get_matches_from_mut(arguments)?;
-    let Some(path) = matches.get_one::<PathBuf>("config").cloned() else {
+    let Some(path) = file_of(&matches) else {
         return Ok(Asked { matches, file: None, from_file: BTreeMap::new() });
     };
     let file = File::read(&path)?;
@@ -77,7 +88,8 @@ pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked
     more.extend(given(&root, &globals, &sections, Some(&matches))?);
     if let (Some(section), Some(worker)) = (root.table(WORKER)?, command.find_subcommand(WORKER)) {
         let matches = matches.subcommand_matches(WORKER);
-        more.extend(given(&section, &worker.get_arguments().collect::<Vec<_>>(), &[], matches)?);
+        let own: Vec<&Arg> = worker.get_arguments().filter(|arg| !arg.is_global_set()).collect();
+        more.extend(given(&section, &own, &[], matches)?);
     }
     entries::handlers(&file)?;
     let words = more.iter().flat_map(|option| option.words.iter().map(OsString::from));
@@ -91,27 +103,19 @@ pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked
 }
 
 impl Asked {
-    /// The handlers and cron entries of the file. An entry that is not in order is told, and left out.
-    pub(crate) fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>), Failure> {
+    /// The handlers and cron entries of the file. Entries that are not in order are told, counted, and left out.
+    pub(crate) fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>, usize), Failure> {
         let Some(file) = &self.file else { return Ok(Default::default()) };
-        Ok((entries::handlers(file)?, crons(file)?))
+        let (good, bad) = entries::crons(file)?;
+        bad.iter().for_each(complain);
+        Ok((entries::handlers(file)?, good, bad.len()))
     }
 }
 
-/// The entries of a file that holds at least one.
-pub(crate) fn crons_of(path: &std::path::Path) -> Result<Vec<Cron>, Failure> {
-    let crons = crons(&File::read(path)?)?;
-    if crons.is_empty() {
-        let what = format!("{} has no cron entry that is in order", path.display());
-        return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
-    }
-    Ok(crons)
-}
-
-fn crons(file: &File) -> Result<Vec<Cron>, Failure> {
-    let (good, bad) = entries::crons(file)?;
-    bad.iter().for_each(complain);
-    Ok(good)
+/// The file of `--config`, or that of `cron FILE`, which is one too.
+fn file_of(matches: &ArgMatches) -> Option<PathBuf> {
+    let of_cron = matches.subcommand_matches("cron").and_then(|cron| cron.get_one::<PathBuf>("file"));
+    of_cron.or_else(|| matches.get_one::<PathBuf>("config")).cloned()
 }
 
 /// An option that the file gives, as one would type it.
@@ -135,14 +139,31 @@ fn given(
     let mut found = Vec::new();
     for (name, arg) in named {
         let id = arg.get_id().as_str();
-        let source = matches.and_then(|matches| matches.value_source(id));
-        let is_said = matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable));
+        let is_said = matches.is_some_and(|matches| is_said(matches, id) || rival_is_said(matches, id));
         if let (Some(item), Some(_), false) = (section.get(name), matches, is_said) {
             let words = words_of(section, name, arg, item)?;
             found.push(Given { id: id.to_owned(), name: name.to_owned(), line: item.line, words });
         }
     }
     Ok(found)
+}
+
+fn is_said(matches: &ArgMatches, id: &str) -> bool {
+    matches!(matches.value_source(id), Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+}
+
+/// Options that say the same in other words, or the opposite.
+const RIVALS: [(&str, &str); 4] = [
+    ("verbose", "quiet"),
+    ("quiet", "verbose"),
+    ("results_ttl", "keep_finished"),
+    ("keep_finished", "results_ttl"),
+];
+
+fn rival_is_said(matches: &ArgMatches, id: &str) -> bool {
+    RIVALS
+        .iter()
+        .any(|(one, rival)| *one == id && matches.try_contains_id(rival).is_ok() && is_said(matches, rival))
 }
 
 fn words_of(section: &Section<'_>, name: &str, arg: &Arg, item: &Item) -> Result<Vec<String>, Failure> {
@@ -156,7 +177,10 @@ fn words_of(section: &Section<'_>, name: &str, arg: &Arg, item: &Item) -> Result
             _ => Err(wrong("true or false is wanted")),
         },
         ArgAction::Set if texts.len() != 1 => Err(wrong("one value is wanted")),
-        _ if arg.is_positional() => Ok(texts),
+        _ if arg.is_positional() => match texts.iter().find(|text| text.starts_with('-')) {
+            Some(text) => Err(wrong(&format!("{text:?} would be an option"))),
+            None => Ok(texts),
+        },
         _ => Ok(texts.iter().map(|text| format!("--{name}={text}")).collect()),
     }
 }

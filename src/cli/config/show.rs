@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Asked, Refusal, WORKER, ask, name_of};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{say, say_json, table};
+use crate::cli::server::{DEFAULT_URL, ServerOptions};
 use crate::redis::Address;
 
 /// What `--config FILE` holds, and what is in force
@@ -47,7 +48,7 @@ const FILE: &str = r#"The file, all of it optional:
   [[cron]]                             # needs name, schedule, handler
   name = "nightly report"
   schedule = "30 3 * * mon-fri"        # five fields, @daily …, or "every 90s"
-  tz = "Europe/Berlin"                 # default: this machine's
+  tz = "Europe/Berlin"                 # default: UTC; "local" is this machine's
   handler = "report"
   args = ["all"]
   kwargs = { dry_run = false }
@@ -70,14 +71,16 @@ impl Config {
     pub(crate) fn run(self, command: &mut Command, asked: &Asked) -> Result<Exit, Failure> {
         let What::Show { json } = self.command;
         let rows = rows(command, asked)?;
+        let (_, _, bad) = asked.entries()?;
+        let exit = if bad > 0 { Exit::Failed } else { Exit::Done };
         if json {
             say_json(&rows)?;
-            return Ok(Exit::Done);
+            return Ok(exit);
         }
         let cells =
             |row: &Row| vec![row.option.clone(), row.value.clone().unwrap_or("–".into()), row.from.clone()];
         say(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
 }
 
@@ -103,7 +106,7 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
     let options = command.get_arguments().map(|arg| (arg, &worker.matches));
     let sub = command.find_subcommand(WORKER).zip(worker.matches.subcommand_matches(WORKER));
     let of_worker = sub.iter().flat_map(|(sub, matches)| sub.get_arguments().map(|arg| (arg, *matches)));
-    for (arg, matches) in options.chain(of_worker) {
+    for (arg, matches) in options.chain(of_worker.filter(|(arg, _)| !arg.is_global_set())) {
         let (id, Some(name)) = (arg.get_id().as_str(), name_of(arg)) else { continue };
         let values =
             matches.get_raw(id).map(|all| all.map(|one| one.to_string_lossy()).collect::<Vec<_>>().join(" "));
@@ -115,8 +118,8 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
             }
             _ => "default".to_owned(),
         };
-        let value = values.map(|value| if name == "url" { without_password(&value) } else { value });
-        rows.push(Row { option: name.to_owned(), value, from });
+        let row = Row { option: name.to_owned(), value: values, from };
+        rows.push(if name == "url" { url_row(row) } else { row });
     }
     rows.extend(sections(&worker));
     Ok(rows)
@@ -143,6 +146,19 @@ fn sections(asked: &Asked) -> Vec<Row> {
 fn place(asked: &Asked, line: usize) -> String {
     let path = asked.file.as_ref().map(|file| file.path.display().to_string());
     format!("{}:{line}", path.unwrap_or_default())
+}
+
+/// `REDIS_URL` is obeyed where nothing else is said, and a URL that was typed with a password has moved to the environment.
+fn url_row(mut row: Row) -> Row {
+    let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
+    match (&row.value, fallback) {
+        (None, Some(url)) => (row.value, row.from) = (Some(url), "REDIS_URL".to_owned()),
+        (None, None) => row.value = Some(DEFAULT_URL.to_owned()),
+        _ if ServerOptions::is_typed() => row.from = "command line".to_owned(),
+        _ => {}
+    }
+    row.value = row.value.map(|url| without_password(&url));
+    row
 }
 
 /// A URL that cannot be read may hold a password anywhere.
