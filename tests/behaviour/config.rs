@@ -155,6 +155,11 @@ fn a_password_that_is_typed_does_not_cost_a_file_from_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let text = crate::support::run_in(folder.path(), &script, &[]).ok();
     assert!(text.contains("worker piped"), "{text}");
+    let shown = format!(
+        "printf '[[cron]]\\nname = \"x\"\\nschedule = \"@daily\"\\nhandler = \"y\"\\n' | rq-rs -u {url} --config /dev/stdin config show"
+    );
+    let shown = crate::support::run_in(folder.path(), &shown, &[]).ok();
+    assert!(shown.contains("cron.x.schedule") && shown.contains("command line"), "{shown}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod show;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
@@ -27,7 +28,7 @@ const WORKER: &str = "worker";
 /// What was asked for, wherever it was said.
 pub(crate) struct Asked {
     pub(crate) matches: ArgMatches,
-    pub(crate) file: Option<File>,
+    file: Option<Rc<File>>,
     /// Ids of options that the file has given, and the lines.
     from_file: BTreeMap<String, usize>,
 }
@@ -77,15 +78,24 @@ fn variable_of(name: &str) -> String {
 /// Reads the arguments, and the file that they name.
 pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
     let matches = command.try_get_matches_from_mut(arguments)?;
-    let Some(path) = file_of(&matches) else {
-        return Ok(Asked { matches, file: None, from_file: BTreeMap::new() });
-    };
-    let file = File::read(&path)?;
+    match file_of(&matches) {
+        Some(path) => merge(command, arguments, &matches, Rc::new(File::read(&path)?)),
+        None => Ok(Asked { matches, file: None, from_file: BTreeMap::new() }),
+    }
+}
+
+/// Reads the arguments again, behind them what the file says where they say nothing.
+fn merge(
+    command: &mut Command,
+    arguments: &[OsString],
+    matches: &ArgMatches,
+    file: Rc<File>,
+) -> Result<Asked, Refusal> {
     let mut more = Vec::new();
     let root = file.root();
     let sections = ["worker", "handlers", "cron"];
     let globals: Vec<&Arg> = command.get_arguments().filter(|arg| arg.get_id() != "config").collect();
-    more.extend(given(&root, &globals, &sections, Some(&matches))?);
+    more.extend(given(&root, &globals, &sections, Some(matches))?);
     if let (Some(section), Some(worker)) = (root.table(WORKER)?, command.find_subcommand(WORKER)) {
         let matches = matches.subcommand_matches(WORKER);
         let own: Vec<&Arg> = worker.get_arguments().filter(|arg| !arg.is_global_set()).collect();
@@ -99,6 +109,17 @@ pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked
     match command.try_get_matches_from_mut(all) {
         Ok(matches) => Ok(Asked { matches, file: Some(file), from_file }),
         Err(error) => Err(blame(error, &file, &more)),
+    }
+}
+
+impl Asked {
+    /// What these arguments would ask for with the same file, which may be a pipe that nobody reads twice.
+    fn instead(&self, command: &mut Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        match &self.file {
+            Some(file) => merge(command, arguments, &matches, Rc::clone(file)),
+            None => Ok(Asked { matches, file: None, from_file: BTreeMap::new() }),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Args, Command, Subcommand};
 use serde::Serialize;
 
-use super::{Asked, Refusal, WORKER, ask, name_of};
+use super::{Asked, Refusal, WORKER, name_of};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{say, say_json, table};
 use crate::cli::server::{DEFAULT_URL, ServerOptions};
@@ -98,7 +98,7 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
             }
         }
     }
-    let worker = ask(command, &words).map_err(|refusal| match refusal {
+    let worker = asked.instead(command, &words).map_err(|refusal| match refusal {
         Refusal::File(failure) => failure,
         Refusal::Clap(error) => Failure::Usage(error.to_string(), "see `rq-rs worker --help`".into()),
     })?;
@@ -133,7 +133,13 @@ fn sections(asked: &Asked) -> Vec<Row> {
     let handlers = root.table("handlers").ok().flatten();
     let handlers =
         handlers.iter().flat_map(|all| all.pairs().iter().map(|(name, item)| all.within(name, item)));
-    for section in handlers.chain(root.tables("cron").unwrap_or_default()) {
+    // An entry is known by its name.
+    let crons = root.tables("cron").unwrap_or_default().into_iter().map(|mut section| {
+        let name = section.get("name").and_then(|item| item.texts()?.pop());
+        section.name = format!("cron.{}", name.as_deref().unwrap_or("?"));
+        section
+    });
+    for section in handlers.chain(crons) {
         for (key, item) in section.pairs() {
             let option = format!("{}.{key}", section.name);
             let value = item.texts().map_or_else(|| item.json().to_string(), |texts| texts.join(" "));
