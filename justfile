@@ -51,6 +51,7 @@ lint:
     cargo clippy --all-targets -- -D warnings
     cargo clippy --lib --no-default-features -- -D warnings
     cargo clippy --lib --no-default-features --features worker -- -D warnings
+    cargo clippy --lib --no-default-features --features cron -- -D warnings
 
 # The documentation, without a warning
 docs:

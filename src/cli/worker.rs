@@ -23,6 +23,9 @@ use crate::worker::{Handlers, Run, Stopper};
 
 /// Run jobs
 #[derive(Args)]
+#[command(
+    after_help = "Each option has the same name in the environment (RQ_RS_MAX_JOBS=5) and in the file of --config; see `rq-rs config --help`."
+)]
 pub(crate) struct Worker {
     /// The queues, in order of priority
     #[arg(default_value = "default", value_delimiter = ',')]

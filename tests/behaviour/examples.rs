@@ -70,6 +70,32 @@ fn nightly_keeps_its_entries() {
 }
 
 #[test]
+fn the_board_asks_for_metrics_that_are_there() {
+    let house = House::new();
+    house.queue("default").enqueue("x", ()).unwrap();
+    house.rq(&["worker", "-b", "-q", "--exec", "*=cat"]).ok();
+    let worker = house.start(&["worker", "--exec", "*=cat"]);
+    crate::support::eventually("a worker is seen", || house.rq(&["metrics"]).ok().contains("rq_workers{"));
+    let page = house.rq(&["metrics"]).ok();
+    let board: serde_json::Value = serde_json::from_str(include_str!("../../examples/grafana.json")).unwrap();
+    let text = board.to_string();
+    let mut names: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_lowercase() && c != '_')
+        .filter(|word| word.starts_with("rq_"))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    assert!(names.len() >= 10, "{names:?}");
+    let documented = include_str!("../../docs/metrics.md");
+    for name in names {
+        assert!(page.lines().any(|line| line.starts_with(name)), "{name} is not among the metrics");
+        assert!(documented.contains(name.trim_end_matches("_bucket")), "{name} is not in docs/metrics.md");
+    }
+    worker.signal("TERM");
+    worker.finish("").ok();
+}
+
+#[test]
 fn enqueue_and_send_email_understand_each_other() {
     let house = House::new();
     let text = example(&house, "enqueue", &[]).ok();
@@ -118,6 +144,7 @@ fn no_example_is_left_out() {
         [
             "enqueue.rs",
             "from_python.rs",
+            "grafana.json",
             "handlers",
             "isolated.rs",
             "nightly.rs",
