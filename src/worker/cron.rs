@@ -28,7 +28,13 @@ pub(super) fn start(
     crons: Vec<Cron>,
     listener: &Listener,
 ) -> Option<Helper> {
-    let keeper = Keeper::new(store, &options.name, "", crons, listener)?;
+    let mut keeper = Keeper::new(store, &options.name, "", crons, listener)?;
+    // One that ends when nothing is left does first what is due now.
+    if options.burst
+        && let Err(error) = keeper.turn()
+    {
+        keeper.later(error);
+    }
     Some(Helper::start("rq-rs cron", move |stop| keeper.keep(stop)))
 }
 

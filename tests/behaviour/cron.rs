@@ -191,6 +191,13 @@ fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
 }
 
 #[test]
+fn a_burst_worker_enqueues_and_runs_what_is_due_before_it_ends() {
+    let house = House::new();
+    let worker = house.worker(&["default"]).cron(Cron::new("now", "every 1h", NewJob::new("add", (1, 2))));
+    assert_eq!(house.drain(worker).finished, 1);
+}
+
+#[test]
 fn jitter_sends_the_job_later() {
     let house = House::new();
     let mut clock = clock(&house, entry("every 1h").jitter(Duration::from_secs(3600)));
