@@ -240,7 +240,8 @@ fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
     else {
         unreachable!()
     };
-    working.sees_finished(&id);
+    // It may have finished before that was told.
+    eventually("it has finished", || house.queue("default").job(&id).unwrap().status == Status::Finished);
     assert_eq!(
         (entry.as_str(), house.queue("default").job(&id).unwrap().result.clone()),
         ("fine", Some(42.into()))
@@ -351,7 +352,9 @@ fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
     let mut worker = house.start(&["--config", &path, "worker", "low"]);
     worker.says("rq-rs.toml:22: cron entry \"bad\"");
     worker.says("cron often: enqueued");
-    worker.says("finished");
+    eventually("its job has finished", || {
+        house.rq(&["cron", "history", "often", "--json"]).json()[0]["status"] == "finished"
+    });
 
     let list = house.rq(&["cron", "list", "--json"]).json();
     assert_eq!((list[0]["name"].as_str(), list[1]["name"].as_str()), (Some("nightly"), Some("often")));

@@ -85,7 +85,7 @@ fn python_reads_our_cron_entries() {
     let live = Live::start(worker);
     let told = live.sees("a tick", |event| matches!(event, rq_rs::Event::Ticked { .. }));
     let rq_rs::Event::Ticked { id, .. } = told else { unreachable!() };
-    live.sees_finished(&id);
+    eventually("it has finished", || both.house.places("default", &id) == ["finished"]);
     let mut read = Value::Null;
     eventually("its record is there", || {
         let all = both.python("cron_schedulers", json!({}));
