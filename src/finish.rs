@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use crate::dialect::{Facts, QueueKeys};
 use crate::error::Result;
 use crate::fetch::Running;
-use crate::job::{Attempt, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of};
+use crate::job::{
+    Attempt, LONGEST_WAIT, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of,
+};
 use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// How many endings one call takes at most: the server is never busy with one script for long.
 const BATCH: usize = 500;
-/// No job is scheduled for later than in so long.
-const LONGEST_DELAY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// A run that has ended, ready to be sent, again and again until Redis has answered.
 #[derive(Debug)]
@@ -188,7 +188,7 @@ impl Ending {
     /// To its queue, now or later.
     fn go_back(&mut self, delay: Duration, at_front: bool) -> Status {
         // A record may hold whatever somebody has written there.
-        self.seconds = delay.min(LONGEST_DELAY).as_secs_f64();
+        self.seconds = delay.min(LONGEST_WAIT).as_secs_f64();
         self.place = match (delay.is_zero(), at_front) {
             (true, true) => "head",
             (true, false) => "queue",

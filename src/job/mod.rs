@@ -41,6 +41,6 @@ pub use status::Status;
 #[cfg(feature = "worker")]
 pub(crate) use text::cut_error;
 pub use times::Ttl;
-pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, from_iso, iso, list_of, parse_duration};
+pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, LONGEST_WAIT, from_iso, iso, list_of, parse_duration};
 #[cfg(feature = "worker")]
 pub(crate) use verdict::{Attempts, Outcome, Steer, Verdict, decide};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::pieces::{is_piece, split};
-use super::times::{DEFAULT_TIMEOUT, LONGEST, list_of};
+use super::times::{DEFAULT_TIMEOUT, LONGEST_WAIT, list_of};
 use super::{
     Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
     write_call,
@@ -200,7 +200,7 @@ impl NewJob {
     /// It goes to its queue after this delay, by Redis' clock. Until then it is in the registry `scheduled`; any
     /// worker of the queue moves it, within a second. RQ's `enqueue_in`.
     pub fn after(mut self, delay: Duration) -> Self {
-        self.due = Some(Due::After(delay.min(Duration::from_secs(LONGEST.unsigned_abs()))));
+        self.due = Some(Due::After(delay.min(LONGEST_WAIT)));
         self
     }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::retry::LONGEST_DELAY;
+use super::times::LONGEST_WAIT;
+
+/// How many intervals are kept.
+const MOST: usize = 1000;
 
 /// A job that finished runs again, so many times, after intervals. RQ's `Repeat`.
 ///
@@ -22,7 +25,7 @@ impl Repeat {
     /// So many more times, after these intervals; the last one is for all others, which is RQ's rule.
     pub fn list(intervals: impl IntoIterator<Item = Duration>, times: u32) -> Self {
         let mut intervals: Vec<u64> =
-            intervals.into_iter().take(1000).map(|interval| interval.as_secs().min(LONGEST_DELAY)).collect();
+            intervals.into_iter().take(MOST).map(|interval| interval.min(LONGEST_WAIT).as_secs()).collect();
         if intervals.is_empty() {
             intervals.push(0);
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 #[cfg(feature = "worker")]
 pub use steer::{GiveUp, Later};
 
+use super::times::LONGEST_WAIT;
+
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
 const MOST: u32 = 100;
-/// Longer delays mean the same: never, as far as anybody can tell.
-pub(super) const LONGEST_DELAY: u64 = super::times::LONGEST.unsigned_abs();
 
 /// A job's own policy of retries; without one a job that fails is not tried again.
 ///
@@ -57,7 +57,7 @@ impl Retry {
             intervals: delays
                 .into_iter()
                 .take(MOST as usize)
-                .map(|delay| delay.as_secs().min(LONGEST_DELAY))
+                .map(|delay| delay.min(LONGEST_WAIT).as_secs())
                 .collect(),
             jitter: 0,
             at_front: false,
@@ -101,7 +101,7 @@ mod steer {
     use std::fmt;
     use std::time::Duration;
 
-    use super::Retry;
+    use super::{LONGEST_WAIT, Retry};
 
     /// An error that asks for another try after a delay of the handler's choice.
     /// Made by [`Retry::later`].
@@ -136,7 +136,7 @@ mod steer {
         /// }
         /// ```
         pub fn later(delay: Duration) -> Later {
-            Later { delay: delay.min(Duration::from_secs(super::LONGEST_DELAY)), is_counted: true }
+            Later { delay: delay.min(LONGEST_WAIT), is_counted: true }
         }
     }
 

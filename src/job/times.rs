@@ -52,6 +52,8 @@ pub(crate) const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 
 /// A hundred years: nobody means more, and Redis counts in milliseconds.
 pub(super) const LONGEST: i64 = 100 * 365 * 86_400;
+/// The same, of anything that is waited for.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST.unsigned_abs());
 
 impl From<Duration> for Ttl {
     /// Rounded up to a whole second.

@@ -113,7 +113,7 @@ impl Keeper {
 
     /// Does what is due, and returns how long there is nothing to do.
     fn turn(&mut self) -> Result<Duration> {
-        let now = server::clock(&self.store)?;
+        let (now, since) = (server::clock(&self.store)?, Instant::now());
         if self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.ticker.look(now)?;
             self.looked_at = Some(Instant::now());
@@ -134,7 +134,7 @@ impl Keeper {
                 Ticked::Skipped { entry } => Event::TickSkipped { entry },
             });
         }
-        let next = Duration::from_secs_f64(self.ticker.patience(server::clock(&self.store)?));
+        let next = Duration::from_secs_f64(self.ticker.patience(now + since.elapsed().as_secs_f64()));
         Ok(next.min(LOOK_EVERY))
     }
 

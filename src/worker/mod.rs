@@ -51,14 +51,13 @@ pub use summary::Summary;
 
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
-use crate::job::{Retry, Ttl, check_queue_name};
+use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name};
 use crate::store::{Call, Store};
 use dispatch::Dispatcher;
 use event::Listener;
 use heartbeat::Board;
 use helper::{Helper, redis_thread};
 use message::Message;
-use options::LONGEST;
 pub(crate) use options::Options;
 pub use options::Run;
 
@@ -205,7 +204,7 @@ impl Worker {
 
     /// How long a process has to end by itself after its TERM, until it is killed. Default: 5 s.
     pub fn kill_after(mut self, delay: Duration) -> Self {
-        self.options.kill_after = delay.min(LONGEST);
+        self.options.kill_after = delay.min(LONGEST_WAIT);
         self
     }
 
@@ -241,7 +240,7 @@ impl Worker {
 
     /// Ends when it had nothing to do for this long. Default: never.
     pub fn max_idle_time(mut self, idle: Duration) -> Self {
-        self.options.max_idle_time = Some(idle.min(LONGEST));
+        self.options.max_idle_time = Some(idle.min(LONGEST_WAIT));
         self
     }
 
@@ -278,7 +277,7 @@ impl Worker {
 
     /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ).
     pub fn worker_ttl(mut self, ttl: Duration) -> Self {
-        self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), LONGEST);
+        self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), LONGEST_WAIT);
         self
     }
 
@@ -292,13 +291,13 @@ impl Worker {
     /// How long a job stays with a worker that gives no sign of life, before another one takes it
     /// over. Renewed while the worker lives. Default: 30 s, 45 s in RQ's dialect; at least 1 s.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.options.lease = Some(lease.clamp(Duration::from_secs(1), LONGEST));
+        self.options.lease = Some(lease.clamp(Duration::from_secs(1), LONGEST_WAIT));
         self
     }
 
     /// How often it looks for jobs of lost workers. Default: 15 s.
     pub fn recover_interval(mut self, interval: Duration) -> Self {
-        self.options.recover_interval = interval.clamp(Duration::from_millis(100), LONGEST);
+        self.options.recover_interval = interval.clamp(Duration::from_millis(100), LONGEST_WAIT);
         self
     }
 
@@ -353,7 +352,7 @@ impl Worker {
     /// How long jobs that run may go on after a stop, before they are put back at the head of their
     /// queue without counting an attempt. Default: no limit.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.options.grace = Some(grace.min(LONGEST));
+        self.options.grace = Some(grace.min(LONGEST_WAIT));
         self
     }
 

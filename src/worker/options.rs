@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::finish::Kept;
-use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, Record, Retry, Ttl};
-
-/// Longer durations mean the same, and do not fit into clocks.
-pub(super) const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, LONGEST_WAIT, Record, Retry, Ttl};
 
 /// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
 pub(crate) struct Options {
@@ -89,7 +86,7 @@ impl Options {
 
     /// Known once the worker runs, because the dialect has a say.
     pub(crate) fn lease(&self) -> Duration {
-        self.lease.unwrap_or(LONGEST)
+        self.lease.unwrap_or(LONGEST_WAIT)
     }
 }
 
