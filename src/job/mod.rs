@@ -9,6 +9,7 @@ mod id;
 mod new;
 mod payload;
 mod pieces;
+mod reader;
 mod record;
 mod repeat;
 mod retry;

@@ -5,14 +5,7 @@ use std::time::Duration;
 
 use rq_rs::{NewJob, Status};
 
-use crate::support::{House, Output, Process};
-
-fn file(text: &str) -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rq-rs.toml");
-    std::fs::write(&path, text).unwrap();
-    (folder, path.to_str().unwrap().to_owned())
-}
+use crate::support::{House, Output, Process, options_file};
 
 /// What `config show` says of each option: value and source.
 fn shown(output: Output) -> BTreeMap<String, (Option<String>, String)> {
@@ -27,7 +20,7 @@ fn shown(output: Output) -> BTreeMap<String, (Option<String>, String)> {
 #[test]
 fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     let house = House::new();
-    let (_folder, path) = file(
+    let (_folder, path) = options_file(
         "[worker]\nconcurrency = 3\nmax-jobs = 5\ngrace = \"9s\"\nqueues = [\"a\", \"b\"]\nburst = true\n",
     );
     let mut environment = house.environment();
@@ -52,7 +45,7 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
 
 #[test]
 fn passwords_of_a_file_are_not_shown() {
-    let (_folder, path) = file("url = \"redis://ada:secret@127.0.0.1:1/2\"\n");
+    let (_folder, path) = options_file("url = \"redis://ada:secret@127.0.0.1:1/2\"\n");
     let output = Process::start(&["--config", &path, "config", "show"], &[]).finish("").ok();
     assert!(output.contains("127.0.0.1:1/2") && !output.contains("secret"), "{output}");
 }
@@ -62,7 +55,7 @@ fn a_handler_of_the_file_has_its_own_timeout_and_retries() {
     let house = House::new();
     let text = "[worker]\nburst = true\nretry-max = 1\n\n[handlers.fail]\nexec = \"false\"\nretry-max = 4\nretry-interval = [\"1h\"]\n\n\
                 [handlers.sleep]\nexec = \"sleep 30\"\ntimeout = \"1s\"\n";
-    let (_folder, path) = file(text);
+    let (_folder, path) = options_file(text);
     let queue = house.queue("default");
     let fail = queue.enqueue("fail", ()).unwrap();
     let slow = queue.enqueue("sleep", ()).unwrap();
@@ -98,7 +91,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
         ("handlers = 3\n", ":1: handlers is not a section"),
         ("cron = 3\n", ":1: cron is not a list of sections"),
     ] {
-        let (_folder, path) = file(text);
+        let (_folder, path) = options_file(text);
         let told = house.rq(&["--config", &path, "worker", "-b", "--exec", "*=cat"]).fails(2);
         assert!(told.contains(part), "{text:?}: {told}");
     }
@@ -108,7 +101,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
 #[test]
 fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
     let house = House::new();
-    let (_folder, path) = file(
+    let (_folder, path) = options_file(
         "[worker]\nquiet = true\nkeep-finished = \"10/1h\"\nburst = true\n\n[handlers.x]\nexec = \"false\"\n\n[handlers.\"*\"]\nexec = \"sleep 30\"\ntimeout = 1\n",
     );
     let queue = house.queue("default");
@@ -166,8 +159,9 @@ fn a_password_that_is_typed_does_not_cost_a_file_from_a_pipe() {
 fn a_large_file_is_read_quickly_enough_to_be_used() {
     let house = House::new();
     let args = "0,\n".repeat(200_000);
-    let (_folder, path) =
-        file(&format!("[[cron]]\nname = \"x\"\nschedule = \"@daily\"\nhandler = \"x\"\nargs = [{args}]\n"));
+    let (_folder, path) = options_file(&format!(
+        "[[cron]]\nname = \"x\"\nschedule = \"@daily\"\nhandler = \"x\"\nargs = [{args}]\n"
+    ));
     // It was quadratic: a minute.
     let output = house.rq(&["--config", &path, "config", "show", "--json"]);
     assert_eq!(output.code, Some(0));

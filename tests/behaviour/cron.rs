@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rq_rs::testing::CronClock;
 use rq_rs::{Catchup, Context, Cron, Event, NewJob, Overlap, Status};
 
-use crate::support::{House, Live, Process, eventually};
+use crate::support::{House, Live, Process, built_example, eventually, options_file};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -156,7 +156,7 @@ fn short_intervals_that_were_missed_are_not_made_up_for_one_by_one() {
 #[test]
 fn a_job_that_somebody_wanted_beside_a_running_one_does_not_hide_it() {
     let house = House::new();
-    let (_folder, path) = file(
+    let (_folder, path) = options_file(
         "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\noverlap = \"skip\"\ndescription = \"said so\"\n",
     );
     let mut keeper = house.start(&["cron", &path]);
@@ -252,15 +252,7 @@ fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
 /// The program in `tests/ticking`.
 fn ticking() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "ticking"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success());
-        Path::new(env!("CARGO_BIN_EXE_rq-rs")).with_file_name("examples").join("ticking")
-    })
+    BUILT.get_or_init(|| built_example("ticking"))
 }
 
 /// Five programs with the same entries, killed at random, over the two days of the year that lack an hour
@@ -337,18 +329,10 @@ schedule = "30 25 * * *"
 handler = "report"
 "#;
 
-/// A file in a folder of its own.
-fn file(text: &str) -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rq-rs.toml");
-    std::fs::write(&path, text).unwrap();
-    (folder, path.to_str().unwrap().to_owned())
-}
-
 #[test]
 fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
     let house = House::new();
-    let (_folder, path) = file(ENTRIES);
+    let (_folder, path) = options_file(ENTRIES);
     let mut worker = house.start(&["--config", &path, "worker", "low"]);
     worker.says("rq-rs.toml:22: cron entry \"bad\"");
     worker.says("cron often: enqueued");
@@ -403,7 +387,7 @@ fn a_paused_entry_lets_its_ticks_pass() {
 #[test]
 fn entries_are_paused_for_all_workers_by_name() {
     let house = House::new();
-    let (_folder, path) = file(ENTRIES);
+    let (_folder, path) = options_file(ENTRIES);
     let mut keeper = house.start(&["cron", &path]);
     keeper.says("keeps 2 cron entries");
     keeper.says("cron often: enqueued");
@@ -424,13 +408,13 @@ fn entries_are_paused_for_all_workers_by_name() {
 #[test]
 fn a_file_without_an_entry_that_is_in_order_is_refused() {
     let house = House::new();
-    let (_folder, path) = file(&format!("url = \"redis://127.0.0.1:1\"\n{ENTRIES}"));
+    let (_folder, path) = options_file(&format!("url = \"redis://127.0.0.1:1\"\n{ENTRIES}"));
     let environment: Vec<_> =
         house.environment().into_iter().filter(|(name, _)| name != "RQ_REDIS_URL").collect();
     let told = Process::start(&["cron", &path], &environment).finish("").fails(1);
     assert!(told.contains("127.0.0.1:1"), "the file says where Redis is: {told}");
     for text in ["", "[[cron]]\nname = \"x\"\n", "[[cron]]\nnmae = \"x\"\n"] {
-        let (_folder, path) = file(text);
+        let (_folder, path) = options_file(text);
         house.rq(&["cron", &path]).fails(2);
     }
     assert!(house.rq(&["cron", "/no/such/file"]).fails(2).contains("/no/such/file"));

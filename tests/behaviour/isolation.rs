@@ -8,20 +8,12 @@ use std::time::Duration;
 use rq_rs::{Context, Error, Handlers, NewJob, Retry, Run, Status};
 use serde_json::{Value, json};
 
-use crate::support::{House, PATIENCE, Process, eventually};
+use crate::support::{House, PATIENCE, Process, built_example, eventually};
 
 /// The application in `tests/misbehaving`.
 fn misbehaving() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--example", "misbehaving"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success());
-        Path::new(env!("CARGO_BIN_EXE_rq-rs")).with_file_name("examples").join("misbehaving")
-    })
+    BUILT.get_or_init(|| built_example("misbehaving"))
 }
 
 fn start(house: &House, words: &[&str]) -> Process {

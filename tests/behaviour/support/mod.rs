@@ -253,3 +253,22 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// A file of options in a folder of its own.
+pub(crate) fn options_file(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rq-rs.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path.to_str().unwrap().to_owned())
+}
+
+/// A program that is built as an example, of the code that is tested.
+pub(crate) fn built_example(name: &str) -> std::path::PathBuf {
+    let built = std::process::Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--example", name])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success());
+    std::path::Path::new(env!("CARGO_BIN_EXE_rq-rs")).with_file_name("examples").join(name)
+}

@@ -1,0 +1,231 @@
+//! Reading the fields of a job, one by one. Never fails: what cannot be read is named in `problems`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use super::fields::Fields;
+use super::payload::{Data, inflate, read_call, read_data, serializer_of};
+use super::pieces::{is_piece, join};
+use super::record::Whose;
+use super::times::{LONGEST, from_iso};
+use super::{Attempt, Call, Serializer, Status, Ttl};
+
+/// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
+const NEEDS: [(&str, &[u8], &str); 5] = [
+    ("success_callback_name", b"", "a success callback"),
+    ("failure_callback_name", b"", "a failure callback"),
+    ("stopped_callback_name", b"", "a stopped callback"),
+    ("rate_limit_key", b"", "a rate limit"),
+    ("webhooks", b"[]", "webhooks"),
+];
+
+/// The fields that a [`Record`](super::Record) has by name, and a note of our own.
+const KNOWN: [&str; 30] = [
+    "attempts",
+    "status",
+    "origin",
+    "description",
+    "created_at",
+    "enqueued_at",
+    "started_at",
+    "ended_at",
+    "last_heartbeat",
+    "retries_made",
+    "retry_error",
+    "worker_name",
+    "timeout",
+    "ttl",
+    "result_ttl",
+    "failure_ttl",
+    "meta",
+    "result",
+    "exc_info",
+    "log",
+    "retries_left",
+    "retry_intervals",
+    "repeats_left",
+    "repeat_intervals",
+    "enqueue_at_front_on_retry",
+    "number_of_retries",
+    "deliveries",
+    "execution_id",
+    "group_id",
+    "waited",
+];
+
+/// A job hash, or an entry in the stream of results.
+pub(super) struct Reader<'a> {
+    pub(super) fields: &'a Fields,
+    pub(super) whose: Whose,
+    pub(super) problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    pub(super) fn other(&self) -> BTreeMap<String, String> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let is_known =
+            |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| KNOWN.contains(&name) || is_piece(name));
+        // RQ writes empty fields for what a job does not have.
+        let others = self.fields.0.iter().filter(|(name, value)| !value.is_empty() && !is_known(name));
+        others.map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    pub(super) fn needs(&self) -> Vec<&'static str> {
+        let asked = |(field, not, _): &&(&str, &[u8], &str)| {
+            self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *not)
+        };
+        NEEDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
+    }
+
+    fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
+        self.problems.push(format!("{name}: {reason}"));
+        None
+    }
+
+    /// RQ keeps none for a run that is followed by another; we do, in a field of our own.
+    pub(super) fn error(&mut self, status: Status) -> Option<String> {
+        let kept = match self.fields.get("retry_error") {
+            Some(_) if !status.has_ended() => self.text("retry_error"),
+            _ => self.zipped_text("exc_info"),
+        };
+        kept.filter(|text| !text.is_empty())
+    }
+
+    pub(super) fn attempts(&mut self) -> Vec<Attempt> {
+        let Some(bytes) = self.fields.get("attempts").filter(|_| self.whose != Whose::Recovery) else {
+            return Vec::new();
+        };
+        let read = serde_json::from_slice(bytes);
+        read.or_else(|error| self.problem("attempts", &error.to_string()).ok_or(())).unwrap_or_default()
+    }
+
+    /// RQ counts only what jobs ask for by themselves, so its dialect has a field of ours.
+    pub(super) fn retries(&mut self) -> u32 {
+        let is_anew = self.fields.get("started_at").is_some_and(<[u8]>::is_empty);
+        match self.fields.get("retries_made") {
+            Some(_) if is_anew => 0,
+            Some(_) => self.number("retries_made").unwrap_or(0),
+            None => self.number("number_of_retries").unwrap_or(0),
+        }
+    }
+
+    /// Python's may be fractions; a delay is never shorter than asked for.
+    pub(super) fn intervals(&mut self, name: &str) -> Vec<u64> {
+        let intervals: Vec<f64> = self.json(name).unwrap_or_default();
+        intervals.into_iter().map(|seconds| seconds.max(0.0).ceil() as u64).collect()
+    }
+
+    pub(super) fn call(&mut self) -> Option<Call> {
+        let view = match self.whose {
+            Whose::People => true,
+            Whose::Worker => false,
+            Whose::Recovery => return None,
+        };
+        match join(self.fields).map(|data| read_call(&data, view)) {
+            Some(Ok(call)) => Some(call),
+            Some(Err(reason)) => self.problem("data", &reason),
+            None => self.problem("data", "missing"),
+        }
+    }
+
+    /// Of a payload that cannot be read here.
+    pub(super) fn serializer(&self) -> Serializer {
+        let data = (self.whose != Whose::Recovery).then(|| join(self.fields)).flatten();
+        data.map(|data| serializer_of(&data)).unwrap_or_default()
+    }
+
+    pub(super) fn status(&mut self) -> Status {
+        let Some(word) = self.fields.get("status").filter(|word| !word.is_empty()) else {
+            return Status::Created;
+        };
+        let word = String::from_utf8_lossy(word).into_owned();
+        word.parse().unwrap_or_else(|()| {
+            self.problem::<()>("status", &format!("{word:?} is not a status"));
+            Status::Created
+        })
+    }
+
+    /// Text that is not UTF-8 is shown with replacement characters.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        self.fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let text = self.text(name).filter(|text| !text.is_empty())?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(_) => self.problem(name, &format!("{text:?} is not {expected}")),
+        }
+    }
+
+    pub(super) fn number(&mut self, name: &str) -> Option<u32> {
+        self.parsed(name, "a whole number")
+    }
+
+    pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
+        let seconds: i64 = self.parsed(name, "a whole number of seconds")?;
+        match Ttl::from_seconds(seconds.min(LONGEST)) {
+            Some(ttl) => Some(ttl.as_seconds()),
+            None => self.problem(name, &format!("{seconds} s is out of range")),
+        }
+    }
+
+    pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+        let text = self.text(name).filter(|text| !text.is_empty())?;
+        from_iso(&text).or_else(|| self.problem(name, &format!("{text:?} is not a time")))
+    }
+
+    /// Text that RQ compresses.
+    fn zipped_text(&mut self, name: &str) -> Option<String> {
+        let value = self.fields.get(name)?.to_vec();
+        self.inflated(name, &value)
+    }
+
+    pub(super) fn inflated(&mut self, name: &str, bytes: &[u8]) -> Option<String> {
+        match inflate(bytes) {
+            Ok(plain) => Some(String::from_utf8_lossy(&plain).into_owned()),
+            Err(error) => self.problem(name, &error),
+        }
+    }
+
+    pub(super) fn base64(&mut self, name: &str) -> Option<Vec<u8>> {
+        match STANDARD.decode(self.fields.get(name)?) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => self.problem(name, &format!("it is not base64: {error}")),
+        }
+    }
+
+    /// A value in whatever it was written in.
+    pub(super) fn data(&mut self, name: &str) -> Option<Data> {
+        let value = self.fields.get(name).filter(|value| !value.is_empty())?.to_vec();
+        self.read(name, &value)
+    }
+
+    pub(super) fn read(&mut self, name: &str, bytes: &[u8]) -> Option<Data> {
+        read_data(bytes).map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+    }
+
+    pub(super) fn meta(&mut self) -> Map<String, Value> {
+        if self.whose == Whose::Recovery {
+            return Map::new();
+        }
+        match self.data("meta").map(|meta| meta.json) {
+            Some(Value::Object(meta)) => meta,
+            Some(other) => self.problem("meta", &format!("{other} is not a dict")).unwrap_or_default(),
+            None => Map::new(),
+        }
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
+        let value = self.fields.get(name).filter(|value| !value.is_empty())?;
+        match serde_json::from_slice(value) {
+            Ok(value) => Some(value),
+            Err(error) => self.problem(name, &error.to_string()),
+        }
+    }
+}
