@@ -340,9 +340,11 @@ fn read_entries(store: &Arc<Store>, all: &mut [Listed]) -> Result<()> {
 pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Listed> {
     let all = list(store, now)?;
     let names: Vec<&str> = all.iter().map(|listed| listed.name.as_str()).collect();
-    let known = if names.is_empty() { "no worker has entries now".to_owned() } else { names.join(", ") };
-    let unknown =
-        || Error::invalid(format!("there is no cron entry {name:?}"), format!("there are: {known}"));
+    let hint = match names.as_slice() {
+        [] => "no worker has entries now; start one that has it".to_owned(),
+        names => format!("there are: {}", names.join(", ")),
+    };
+    let unknown = || Error::invalid(format!("there is no cron entry {name:?}"), hint);
     all.iter().find(|listed| listed.name == name).cloned().ok_or_else(unknown)
 }
 
