@@ -91,8 +91,15 @@ impl Fetcher {
         self.looked_at = None;
     }
 
-    /// A claim for this many free slots. Not to be repeated: it takes other jobs each time.
-    pub(crate) fn call(&mut self, store: &Store, slots: usize, woken: &[Woken], now: DateTime<Utc>) -> Call {
+    /// A claim for this many free slots, which passes some queues over. Not to be repeated: it takes other jobs
+    /// each time.
+    pub(crate) fn call<'a>(
+        &mut self,
+        store: &Store,
+        slots: usize,
+        (passed_over, woken): (impl Iterator<Item = &'a usize>, &[Woken]),
+        now: DateTime<Utc>,
+    ) -> Call {
         if self.number > u32::MAX / 2 {
             self.run = new_run();
             self.number = 0;
@@ -117,7 +124,8 @@ impl Fetcher {
             .arg(store.facts.margin.as_secs())
             .arg(u8::from(store.facts.whole_seconds))
             .arg(&store.books)
-            .arg(u8::from(looks_closely));
+            .arg(u8::from(looks_closely))
+            .arg(passed_over.map(ToString::to_string).collect::<Vec<_>>().join(" "));
         for one in woken {
             call = call.arg(one.queue).arg(&one.id);
         }

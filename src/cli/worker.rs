@@ -140,6 +140,10 @@ impl Worker {
                 .retry
                 .into_iter()
                 .fold(worker, |worker, retry| worker.handler_retry(&handler.name, retry));
+            worker = handler
+                .concurrency
+                .into_iter()
+                .fold(worker, |worker, most| worker.handler_concurrency(&handler.name, most));
         }
         worker = crons.into_iter().fold(worker, crate::Worker::cron);
         if let Some(path) = &self.pid {

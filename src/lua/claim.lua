@@ -10,6 +10,7 @@
 -- ARGV[10] bytes of payload after which to stop
 -- ARGV[11] how many seconds after the lease its score ends  ARGV[12] 1 when scores are whole seconds
 -- ARGV[13] patterns of the books  ARGV[14] 1 to look at the types of all keys
+-- ARGV[15] numbers of the queues to pass over
 -- then for each woken id: number of its queue (from 0), id
 --
 -- Returns { state, jobs, paused, dropped, set aside }
@@ -45,6 +46,7 @@ end
 -- A key that another program has taken pauses its queue only. All keys are looked at now and then; that
 -- one is taken in between shows when it is needed, and what was popped goes back.
 local is_usable = {}
+for q in string.gmatch(ARGV[15], '%d+') do is_usable[tonumber(q)] = false end
 local function pause(q)
   if is_usable[q] ~= false then paused[#paused + 1] = q end
   is_usable[q] = false
@@ -172,7 +174,7 @@ local function take(q, count)
   return type(ids) == 'table' and ids or { ids or nil }
 end
 
-for i = 15, #ARGV, 2 do
+for i = 16, #ARGV, 2 do
   local q, id = tonumber(ARGV[i]), ARGV[i + 1]
   local is_free = started < slots and not suspended
   local may_start = usable(q)

@@ -61,6 +61,11 @@ pub enum Event {
         /// The job.
         id: String,
     },
+    /// A job was claimed and goes back to its queue: there was no slot for it, or its handler has a limit.
+    NotBegun {
+        /// The job.
+        id: String,
+    },
     /// The end of a run was refused: the job was canceled, deleted or taken over meanwhile.
     Stale {
         /// The job.
@@ -131,7 +136,7 @@ pub enum Event {
 impl Event {
     fn level(&self) -> log::Level {
         match self {
-            Event::Idle => log::Level::Debug,
+            Event::Idle | Event::NotBegun { .. } => log::Level::Debug,
             Event::Failed { .. } | Event::Retried { .. } | Event::Stale { .. } | Event::Recovered { .. } => {
                 log::Level::Warn
             }
@@ -159,6 +164,7 @@ impl fmt::Display for Event {
                 write!(f, "{id} asked to be called again in {} s", delay.as_secs_f64())
             }
             Event::PutBack { id } => write!(f, "{id} put back unfinished"),
+            Event::NotBegun { id } => write!(f, "{id} goes back to its queue, not begun"),
             Event::Stale { id } => {
                 write!(f, "{id} ended here, but it was canceled, deleted or taken over: nothing changed")
             }

@@ -327,6 +327,13 @@ impl Worker {
         self
     }
 
+    /// How many jobs of this handler run at once in this worker, at least 1; of each other handler with `*`. One
+    /// above it stays at the head of its queue, and those behind it wait with it; other queues go on.
+    pub fn handler_concurrency(mut self, handler: impl Into<String>, most: usize) -> Self {
+        self.options.handler_concurrency.insert(handler.into(), most.max(1));
+        self
+    }
+
     /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
     /// same entry: one tick is one job.
     #[cfg(feature = "cron")]

@@ -27,6 +27,7 @@ pub(crate) struct Options {
     /// By handler, instead of those for all.
     pub(crate) handler_retry: HashMap<String, Retry>,
     pub(crate) handler_timeout: HashMap<String, Duration>,
+    pub(crate) handler_concurrency: HashMap<String, usize>,
     pub(crate) kill_after: Duration,
     pub(crate) is_isolated: bool,
     pub(crate) horse_max_jobs: Option<u32>,
@@ -57,6 +58,7 @@ impl Options {
             retry: None,
             handler_retry: HashMap::new(),
             handler_timeout: HashMap::new(),
+            handler_concurrency: HashMap::new(),
             kill_after: Duration::from_secs(5),
             is_isolated: false,
             horse_max_jobs: Some(1000),
@@ -82,6 +84,11 @@ impl Options {
         if let (true, Some(timeout)) = (is_usual, of_handler(&self.handler_timeout, record)) {
             record.timeout = Some(Ttl::from(*timeout).as_seconds().max(1));
         }
+    }
+
+    /// How many jobs of its handler may run at once.
+    pub(crate) fn handler_limit(&self, record: &Record) -> Option<usize> {
+        of_handler(&self.handler_concurrency, record).copied()
     }
 
     /// Known once the worker runs, because the dialect has a say.

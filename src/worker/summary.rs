@@ -48,10 +48,11 @@ impl Summary {
                 Event::Retried { id, delay, error: line(&error) }
             }
             Verdict::Snooze { delay } => Event::Snoozed { id, delay },
-            Verdict::PutBack { was_begun } => {
-                self.put_back += u64::from(was_begun);
+            Verdict::PutBack { was_begun: true } => {
+                self.put_back += 1;
                 Event::PutBack { id }
             }
+            Verdict::PutBack { was_begun: false } => Event::NotBegun { id },
         }
     }
 }

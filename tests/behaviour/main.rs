@@ -20,6 +20,7 @@ mod failing;
 mod isolation;
 mod jobs;
 mod keeping;
+mod limits;
 mod ordering;
 mod outages;
 mod programs;

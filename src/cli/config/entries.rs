@@ -31,7 +31,7 @@ const CRON: [&str; 19] = [
     "description",
     "at-front",
 ];
-const HANDLER: [&str; 5] = ["exec", "exec-server", "timeout", "retry-max", "retry-interval"];
+const HANDLER: [&str; 6] = ["exec", "exec-server", "timeout", "retry-max", "retry-interval", "concurrency"];
 
 /// `[handlers.NAME]`
 pub(crate) struct Handler {
@@ -40,6 +40,7 @@ pub(crate) struct Handler {
     pub(crate) exec_server: Option<String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<Retry>,
+    pub(crate) concurrency: Option<usize>,
 }
 
 /// All `[handlers.NAME]`.
@@ -57,6 +58,7 @@ fn handler(name: &str, all: &Section<'_>) -> Result<Handler, Failure> {
         exec_server: section.text("exec-server")?,
         timeout: section.parsed("timeout", parse_duration)?,
         retry: retry(&section)?,
+        concurrency: section.parsed("concurrency", at_least_one)?,
     };
     if handler.exec.is_some() && handler.exec_server.is_some() {
         return Err(section.wrong(
@@ -140,6 +142,10 @@ fn job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
         meta if meta.is_empty() => Ok(job),
         meta => Ok(job.meta(meta)),
     }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a number from 1"))
 }
 
 fn parse_flag(text: &str) -> Result<bool, String> {

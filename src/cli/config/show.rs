@@ -44,6 +44,7 @@ const FILE: &str = r#"The file, all of it optional:
   timeout = "5m"
   retry-max = 5
   retry-interval = ["10s", "1m"]
+  concurrency = 2                      # of the worker's slots
 
   [[cron]]                             # needs name, schedule, handler
   name = "nightly report"

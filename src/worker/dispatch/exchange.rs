@@ -93,7 +93,7 @@ impl Dispatcher {
             let (batch, mut calls) = self.outbox.depart(store, &self.house.queues);
             let claims = (wanted > 0 || !batch.woken.is_empty()).then_some(wanted);
             if claims.is_some() {
-                calls.push(self.fetcher.call(store, wanted, &batch.woken, now));
+                calls.push(self.fetcher.call(store, wanted, (self.full.keys(), &batch.woken), now));
             }
             let is_turn = batch.is_one_finish() && claims.is_some();
             if is_turn {

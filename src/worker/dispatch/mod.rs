@@ -4,6 +4,7 @@
 
 mod ahead;
 mod exchange;
+mod hand_out;
 mod leave;
 mod orders;
 mod trouble;
@@ -21,14 +22,13 @@ use self::exchange::Flight;
 use self::leave::UNBLOCK_EVERY;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::fetch::{Claimed, Fetcher, Running};
+use crate::fetch::{Fetcher, Running};
 use crate::finish::{self, Ending, Receipt};
 use crate::job::{Attempts, Outcome, decide};
 use crate::store::{Reply, Store};
 use crate::worker::Options;
-use crate::worker::context::{Context, Place};
 use crate::worker::event::{Event, Listener};
-use crate::worker::handlers::{Handlers, Work};
+use crate::worker::handlers::Handlers;
 use crate::worker::heartbeat::Board;
 use crate::worker::message::{Message, Order};
 use crate::worker::outage::Outage;
@@ -101,6 +101,8 @@ pub(crate) struct Dispatcher {
     /// Orders for jobs that may be on their way here, and how often they were tried.
     orders: Vec<(Order, u8)>,
     look: Look,
+    /// A claim came back empty: its queues are to be watched, but for those that are full.
+    is_to_watch: bool,
     outage: Outage,
     idle_since: Option<Instant>,
     leaving_since: Option<Instant>,
@@ -108,6 +110,8 @@ pub(crate) struct Dispatcher {
     healthy_at: Option<Instant>,
     is_quieted: bool,
     paused: Vec<usize>,
+    /// Queues whose next job waits until one of its handler, this one, has ended here.
+    full: HashMap<usize, Option<String>>,
     is_suspended: bool,
     summary: Summary,
 }
@@ -141,12 +145,14 @@ impl Dispatcher {
             news: 0,
             orders: Vec::new(),
             look: Look::Now,
+            is_to_watch: false,
             idle_since: None,
             leaving_since: None,
             quiet_since: None,
             healthy_at: None,
             is_quieted: false,
             paused: Vec::new(),
+            full: HashMap::new(),
             is_suspended: false,
             summary: Summary::default(),
         }
@@ -315,6 +321,7 @@ impl Dispatcher {
 
     /// The one way out of a run.
     fn conclude(&mut self, mut running: Running, outcome: Outcome) {
+        self.make_room(running.record.handler.as_deref());
         let options = &self.house.options;
         if let (Some(policy), false) =
             (options.policy(&running.record), matches!(outcome, Outcome::Returned(_)))
@@ -341,66 +348,6 @@ impl Dispatcher {
         self.tell(event);
     }
 
-    // ---- hand out ----
-
-    fn take(&mut self, claimed: Claimed, now: DateTime<Utc>) {
-        for id in claimed.dropped {
-            self.tell(Event::Dropped { id });
-        }
-        for id in claimed.set_aside {
-            self.tell(Event::SetAside { id });
-        }
-        self.arrived.extend(claimed.jobs.into_iter().map(|job| (now, job)));
-        if claimed.is_suspended && !self.is_suspended {
-            self.tell(Event::Suspended);
-        }
-        self.is_suspended = claimed.is_suspended;
-        self.tell_paused(&claimed.paused);
-        if !claimed.paused.is_empty() {
-            self.fetcher.look_closely();
-        }
-        let again = claimed.is_suspended || !claimed.paused.is_empty();
-        let again = again.then(|| Instant::now() + LOOK_SUSPENDED);
-        self.look = match claimed.is_empty || claimed.is_suspended {
-            true => Look::Later(again),
-            false => Look::Now,
-        };
-        if claimed.is_empty && !self.house.options.burst && !self.is_leaving() {
-            let watched = (0..self.house.queues.len()).filter(|queue| !claimed.paused.contains(queue));
-            watched.for_each(|queue| self.watchers.arm(queue));
-        }
-    }
-
-    /// Hands out what a claim has brought.
-    fn unpack(&mut self) {
-        let is_news = !self.arrived.is_empty() || self.flights.is_empty();
-        for (claimed_at, job) in std::mem::take(&mut self.arrived) {
-            match self.fetcher.unpack(job, claimed_at) {
-                // It came too late to be begun.
-                Ok(running) if self.house.stopper.mode() == Mode::Cold => {
-                    self.conclude(running, Outcome::Interrupted);
-                }
-                Ok(running) => self.hand_out(running),
-                // Its lease ends, and then it is looked at by those who take over.
-                Err(error) => self.tell(Event::Warning(format!("a job that was claimed: {error}"))),
-            }
-        }
-        self.slots.hand_out();
-        if is_news && !self.orders.is_empty() {
-            for (order, tries) in std::mem::take(&mut self.orders) {
-                self.hear_order(order, tries);
-            }
-        }
-    }
-
-    fn tell_paused(&mut self, paused: &[usize]) {
-        for queue in paused.iter().filter(|queue| !self.paused.contains(queue)) {
-            let queue = self.house.options.queues.get(*queue).cloned().unwrap_or_default();
-            self.tell(Event::QueueSuspended { queue });
-        }
-        self.paused = paused.to_vec();
-    }
-
     /// Idle is: nothing runs, and as far as is known nothing waits.
     fn note_idleness(&mut self) {
         let is_idle = self.is_quiet() && self.look != Look::Now;
@@ -419,31 +366,5 @@ impl Dispatcher {
             (true, false, None) => return,
         };
         self.house.board.set_state(state);
-    }
-
-    fn hand_out(&mut self, mut running: Running) {
-        let ticket = self.tickets;
-        self.tickets += 1;
-        self.begun += 1;
-        let options = &self.house.options;
-        let flag = Arc::new(AtomicBool::new(false));
-        options.set_timeout(&mut running.record);
-        let timeout = running.timeout();
-        let queue = options.queues.get(running.queue).map_or("", String::as_str);
-        let place = Place { queue, worker: &options.name, timeout };
-        let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
-        let deadline = context.deadline();
-        self.house.board.hold(running.member(), running.queue, &flag);
-        self.tell(Event::Started {
-            id: running.record.id.clone(),
-            queue: queue.to_owned(),
-            description: running.record.description.clone(),
-        });
-        let work = Work { record: running.record.clone(), payload: std::mem::take(&mut running.payload) };
-        let is_supervised = self.slots.is_supervised(&running.record);
-        let thread = self.slots.assign(ticket, context, work);
-        // A supervisor keeps the time itself.
-        let deadline = deadline.filter(|_| !is_supervised);
-        self.held.insert(ticket, Held { running, thread, flag, deadline, is_supervised, ordered: None });
     }
 }
