@@ -11,8 +11,16 @@ use crate::store::{Call, Store, reply};
 pub(crate) enum Command {
     Shutdown,
     KillHorse,
-    StopJob { job_id: String },
-    StopExecution { job_id: String, execution_id: String },
+    /// These two are ours, Python's workers do not know them.
+    Quiet,
+    Continue,
+    StopJob {
+        job_id: String,
+    },
+    StopExecution {
+        job_id: String,
+        execution_id: String,
+    },
 }
 
 impl Command {

@@ -32,20 +32,42 @@ impl Job {
     }
 
     pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
-        let mut calls = vec![Call::command("HGETALL").arg(store.job_key(id)?)];
-        if store.facts.keeps_books {
-            calls.push(
-                Call::command("XREVRANGE").arg(store.keys.results(id)).arg("+").arg("-").arg("COUNT").arg(1),
-            );
-        }
+        store.job_key(id)?;
+        Self::fetch_all(store, &[id])?.pop().unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))
+    }
+
+    /// Several in one round trip, whatever their ids are; each by itself may be missing or unreadable.
+    pub(crate) fn fetch_all<S: AsRef<str>>(store: &Arc<Store>, ids: &[S]) -> Result<Vec<Result<Self>>> {
+        let calls: Vec<Call> = ids.iter().flat_map(|id| Self::reads(store, id.as_ref())).collect();
         let mut answers = store.ask_all(&calls)?.into_iter();
         let mut answer = || answers.next().unwrap_or(Ok(Reply::Nil));
-        let pairs = reply::pairs(answer()?)?;
+        let mut jobs = Vec::with_capacity(ids.len());
+        for id in ids {
+            let entry = |answer: &mut dyn FnMut() -> Result<Reply>| match store.facts.keeps_books {
+                true => answer(),
+                false => Ok(Reply::Nil),
+            };
+            let (hash, entry) = (answer(), entry(&mut answer));
+            jobs.push(Self::read(store, id.as_ref(), hash, entry));
+        }
+        Ok(jobs)
+    }
+
+    fn reads(store: &Store, id: &str) -> impl Iterator<Item = Call> {
+        let hash = Call::command("HGETALL").arg(store.keys.job(id));
+        let entry = store.facts.keeps_books.then(|| {
+            Call::command("XREVRANGE").arg(store.keys.results(id)).arg("+").arg("-").arg("COUNT").arg(1)
+        });
+        [hash].into_iter().chain(entry)
+    }
+
+    fn read(store: &Arc<Store>, id: &str, hash: Result<Reply>, entry: Result<Reply>) -> Result<Self> {
+        let pairs = reply::pairs(hash?)?;
         if pairs.is_empty() {
             return Err(Error::NotFound { id: id.to_owned() });
         }
         let mut job = Self::new(store, Record::read(id, &Fields(pairs), Whose::People));
-        if let Some((entry, fields)) = reply::entry(answer()?)? {
+        if let Some((entry, fields)) = reply::entry(entry?)? {
             job.last_entry = entry;
             // An entry of an earlier run says nothing of a job that runs again; of one that is repeated it is the
             // last word until the next one.
@@ -59,6 +81,10 @@ impl Job {
     /// Its id.
     pub fn id(&self) -> &str {
         &self.record.id
+    }
+
+    pub(crate) fn into_record(self) -> Record {
+        self.record
     }
 
     pub(crate) fn store(&self) -> &Arc<Store> {
@@ -144,6 +170,20 @@ impl Job {
         }
         self.refresh()?;
         Err(self.wrong_state("requeue", self.status.as_str()))
+    }
+
+    /// Puts a job that waits for its time, or for its next try, into its queue now.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] when it is not scheduled.
+    pub fn enqueue_now(&mut self) -> Result<()> {
+        let keys = self.store.keys.queue(&self.origin);
+        let moved = Registry::new(&self.store, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
+        self.refresh()?;
+        match moved.first() {
+            Some(Requeued::Back) => Ok(()),
+            _ => Err(self.wrong_state("enqueue", self.status.as_str())),
+        }
     }
 
     /// Tells its worker, rq-rs' or Python's, to end it while it runs. It goes to the failed registry with

@@ -44,6 +44,8 @@ pub mod testing;
 // floor 6
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 
 #[cfg(feature = "cli")]
 pub use cli::App;

@@ -386,6 +386,23 @@ impl Queue {
         self.command(&Command::KillHorse, name)
     }
 
+    /// Tells a worker of rq-rs to start no more jobs until [`continue_worker`](Self::continue_worker); those that
+    /// run end, and it stays. What the signal TSTP does.
+    ///
+    /// # Errors
+    /// As [`shutdown_worker`](Self::shutdown_worker).
+    pub fn quiet_worker(&self, name: &str) -> Result<()> {
+        self.command(&Command::Quiet, name)
+    }
+
+    /// Takes [`quiet_worker`](Self::quiet_worker) back.
+    ///
+    /// # Errors
+    /// As [`shutdown_worker`](Self::shutdown_worker).
+    pub fn continue_worker(&self, name: &str) -> Result<()> {
+        self.command(&Command::Continue, name)
+    }
+
     fn command(&self, command: &Command, name: &str) -> Result<()> {
         match command.send(&self.store, name)? {
             true => Ok(()),

@@ -1,13 +1,13 @@
 //! A registry: the jobs of a queue that are in one state, as a sorted set.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::Utc;
 
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::job::iso;
-use crate::store::{Call, REQUEUE, Store, reply};
+use crate::store::{Call, ENQUEUE_NOW, REQUEUE, Script, Store, reply};
 
 /// How many ids one script call requeues, and one page reads.
 const BATCH: usize = 200;
@@ -37,6 +37,10 @@ impl Registry {
         Registry { store: Arc::clone(store), key: key.to_owned(), list: queue.list.clone() }
     }
 
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// How many entries it has.
     ///
     /// # Errors
@@ -64,9 +68,22 @@ impl Registry {
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn requeue<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
+        self.send_back(&REQUEUE, ids)
+    }
+
+    /// Puts jobs that are scheduled into their queue now, behind the others.
+    pub(crate) fn enqueue_now<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
+        self.send_back(&ENQUEUE_NOW, ids)
+    }
+
+    fn send_back<S: AsRef<str>>(
+        &self,
+        script: &'static LazyLock<Script>,
+        ids: &[S],
+    ) -> Result<Vec<Requeued>> {
         let mut done = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
-            let mut call = Call::script(&REQUEUE, &[&self.key, &self.list, &self.store.keys.queues()])
+            let mut call = Call::script(script, &[&self.key, &self.list, &self.store.keys.queues()])
                 .arg(self.store.facts.push)
                 .arg(self.store.keys.job_prefix())
                 .arg(iso(Utc::now()));

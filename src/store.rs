@@ -10,7 +10,8 @@ use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
 use crate::job::check_id;
 pub(crate) use crate::redis::Reply;
-use crate::redis::{Address, Redis, Script};
+pub(crate) use crate::redis::Script;
+use crate::redis::{Address, Redis};
 
 macro_rules! scripts {
     ($($name:ident = $file:literal $(after $first:literal)?;)*) => {
@@ -30,6 +31,7 @@ scripts! {
     DELETE = "delete" after "books";
     EMPTY = "empty" after "books";
     ENQUEUE = "enqueue";
+    ENQUEUE_NOW = "enqueue_now";
     EXPIRE = "expire" after "books";
     FINISH = "finish" after "books";
     HEARTBEAT = "heartbeat" after "books";
@@ -89,12 +91,17 @@ impl Store {
     /// Connects once, so that a wrong address is known now. Dialect and key prefix are what
     /// `RQ_RS_DIALECT` and `RQ_KEY_PREFIX` say.
     pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
+        let store = Self::at(url)?;
+        store.ask(&Call::command("PING"))?;
+        Ok(store)
+    }
+
+    /// The same without connecting, for those who can wait until the server is there.
+    pub(crate) fn at(url: &str) -> Result<Arc<Self>> {
         let facts = Dialect::from_environment()?.facts();
         let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
         prefix.as_deref().map_or(Ok(()), check_prefix)?;
-        let store = Self::with(Arc::new(Redis::new(Address::parse(url)?)?), facts, prefix);
-        store.ask(&Call::command("PING"))?;
-        Ok(store)
+        Ok(Self::with(Arc::new(Redis::new(Address::parse(url)?)?), facts, prefix))
     }
 
     fn with(redis: Arc<Redis>, facts: &'static Facts, prefix: Option<String>) -> Arc<Self> {

@@ -1,4 +1,4 @@
-//! `rq-rs shutdown NAME…`, `rq-rs kill-horse NAME…`
+//! `rq-rs shutdown|quiet|continue|kill-horse NAME…`
 
 use clap::Args;
 
@@ -41,6 +41,14 @@ impl Names {
 
     pub(crate) fn shutdown(&self, server: &ServerOptions) -> Result<Exit, Failure> {
         self.tell(server, "end when what it runs has ended", Queue::shutdown_worker)
+    }
+
+    pub(crate) fn quiet(&self, server: &ServerOptions) -> Result<Exit, Failure> {
+        self.tell(server, "start no more jobs", Queue::quiet_worker)
+    }
+
+    pub(crate) fn go_on(&self, server: &ServerOptions) -> Result<Exit, Failure> {
+        self.tell(server, "go on", Queue::continue_worker)
     }
 
     pub(crate) fn kill_horse(&self, server: &ServerOptions) -> Result<Exit, Failure> {

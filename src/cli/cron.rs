@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use super::config::Asked;
 use super::exit::{Exit, Failure};
@@ -15,9 +13,8 @@ use super::server::ServerOptions;
 use super::worker::{hear_stop, start_log};
 use crate::cron::book::{self, Listed};
 use crate::cron::run_now;
-use crate::error::Error;
-use crate::handle::Job;
 use crate::server::clock as clock_of;
+use crate::snapshot::{self, Past};
 use crate::store::Store;
 use crate::worker::cron::Keeper;
 
@@ -140,31 +137,8 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// More are not kept.
-const HISTORY: usize = 1000;
-
-#[derive(Serialize)]
-struct Past {
-    id: String,
-    at: DateTime<Utc>,
-    /// Nothing when its record has expired or was deleted.
-    status: Option<String>,
-    started_at: Option<DateTime<Utc>>,
-    ended_at: Option<DateTime<Utc>>,
-}
-
 fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Result<Exit, Failure> {
-    let mut all = Vec::new();
-    for (id, at) in book::history(store, name, limit.min(HISTORY))? {
-        let job = match Job::fetch(store, &id) {
-            Ok(job) => Some(job),
-            Err(error @ Error::Unreachable { .. }) => return Err(error.into()),
-            // Expired, deleted, or a key that another program has taken.
-            Err(_) => None,
-        };
-        let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
-        all.push(Past { id, at, status: job.map(|job| job.status.to_string()), started_at, ended_at });
-    }
+    let all = snapshot::cron_history(store, name, limit)?;
     if is_json {
         say_json(&all)?;
     } else if all.is_empty() {
@@ -178,7 +152,7 @@ fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Resul
             took.map_or_else(|| "–".to_owned(), |took| format!("{took:.1?}"))
         };
         let row = |past: &Past| {
-            let status = past.status.clone().unwrap_or_else(|| "expired".to_owned());
+            let status = past.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
             vec![clock(Some(past.at)), past.id.clone(), status, took(past)]
         };
         say(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
@@ -188,17 +162,8 @@ fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Resul
 
 fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
     let now = clock_of(store)?;
-    match book::find(store, name, now) {
-        Ok(entry) if entry.python => {
-            let what = format!("{name:?} is kept by Python's `rq cron`, which knows no pause");
-            return Err(Failure::Other(what, "stop that program, or suspend the queue of its jobs".into()));
-        }
-        // One that nobody has just now may be paused too.
-        Err(error) if !book::is_known(store, name)? => return Err(error.into()),
-        _ => {}
-    }
     let done = match is_paused {
-        true => book::pause(store, name).map(|()| "paused"),
+        true => book::pause(store, name, now).map(|()| "paused"),
         false => book::resume(store, name, now).map(|()| "goes on with its next tick"),
     };
     note(format_args!("{name}: {}", done?));

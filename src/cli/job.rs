@@ -1,4 +1,4 @@
-//! `rq-rs job show|logs|cancel|stop|delete ID…`
+//! `rq-rs job show|logs|explain|enqueue|cancel|stop|delete ID…`
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::logs;
 use super::output::{complain, count, moment, say, say_json, short};
 use super::server::ServerOptions;
+use super::words;
 use crate::error::Error;
 use crate::handle::{self, Job as Handle};
 use crate::job::Status;
@@ -33,6 +34,16 @@ pub(crate) enum Job {
         #[arg(short, long)]
         follow: bool,
     },
+    /// Say why a job is not running, or what became of it
+    Explain {
+        /// The job's id
+        id: String,
+        /// Print JSON: a list of reasons
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put jobs that wait for their time, or for their next try, into their queue now
+    Enqueue(Ids),
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
     Cancel(Ids),
     /// Tell the workers of jobs that run to end them; they go to the failed registry as stopped
@@ -53,15 +64,24 @@ impl Job {
         let store = server.connect()?;
         match self {
             Job::Show { id, json } => {
-                let job = Handle::fetch(&store, &id)?;
                 if json {
-                    say_json(&*job)?;
+                    say_json(&snapshot::look_at_job(&store, &id)?)?;
                 } else {
-                    show(&job)?;
+                    show(&Handle::fetch(&store, &id)?)?;
+                }
+                Ok(Exit::Done)
+            }
+            Job::Explain { id, json } => {
+                let why = snapshot::look_at_job(&store, &id)?.why;
+                if json {
+                    say_json(&why)?;
+                } else {
+                    why.iter().try_for_each(|note| say(words::of("why", note)))?;
                 }
                 Ok(Exit::Done)
             }
             Job::Logs { id, follow } => logs::run(&store, &id, follow),
+            Job::Enqueue(Ids { ids }) => each(&store, &ids, enqueue),
             Job::Cancel(Ids { ids }) => each(&store, &ids, cancel),
             Job::Stop(Ids { ids }) => each(&store, &ids, stop),
             Job::Delete(Ids { ids }) => each(&store, &ids, delete),
@@ -110,6 +130,11 @@ fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
         }
         _ => format!("{id} canceled"),
     })
+}
+
+fn enqueue(store: &Arc<Store>, id: &str) -> Result<String, Error> {
+    Handle::fetch(store, id)?.enqueue_now()?;
+    Ok(format!("{id} enqueued"))
 }
 
 fn stop(store: &Arc<Store>, id: &str) -> Result<String, Error> {

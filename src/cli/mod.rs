@@ -4,6 +4,8 @@ mod call;
 mod config;
 mod control;
 mod cron;
+#[cfg(feature = "dashboard")]
+mod dashboard;
 mod demo;
 mod empty;
 mod enqueue;
@@ -20,6 +22,7 @@ mod requeue;
 mod server;
 mod supervised;
 mod suspend;
+mod words;
 mod worker;
 
 use std::path::PathBuf;
@@ -99,7 +102,7 @@ impl App {
         let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
         let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
-        let mut command = config::with_environment(Typed::command().name(name).version(version));
+        let mut command = config::with_environment(Typed::whole().name(name).version(version));
         let asked = config::ask(&mut command, &arguments).and_then(|asked| {
             let typed = Typed::from_arg_matches(&asked.matches)?;
             Ok((typed, asked))
@@ -134,6 +137,8 @@ impl App {
                 drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
             }
+            #[cfg(feature = "dashboard")]
+            Command::Dashboard(command) => command.run(server),
             Command::Metrics(command) => command.run(server),
             Command::Config(config) => config.run(&mut command, &asked),
             Command::Cron(command) => command.run(server, &asked),
@@ -146,11 +151,13 @@ impl App {
             Command::Suspend(command) => command.run(server),
             Command::Resume(command) => command.run(server),
             Command::Shutdown(names) => names.shutdown(server),
+            Command::Quiet(names) => names.quiet(server),
+            Command::Continue(names) => names.go_on(server),
             Command::KillHorse(names) => names.kill_horse(server),
             Command::Demo(command) => command.run(server),
             Command::Completions { shell } => {
                 let mut text = Vec::new();
-                clap_complete::generate(shell, &mut Typed::command(), "rq-rs", &mut text);
+                clap_complete::generate(shell, &mut Typed::whole(), "rq-rs", &mut text);
                 output::say(String::from_utf8_lossy(&text).trim_end())?;
                 Ok(Exit::Done)
             }
@@ -171,9 +178,26 @@ struct Typed {
     command: Command,
 }
 
+impl Typed {
+    /// The command line, in which what a worker's dashboard shows has longer names than that of `dashboard`.
+    fn whole() -> clap::Command {
+        #[cfg(feature = "dashboard")]
+        let rename = |arg: clap::Arg| match dashboard::ACCESS.contains(&arg.get_id().as_str()) {
+            true => {
+                let long = format!("dashboard-{}", arg.get_id());
+                arg.long(long)
+            }
+            false => arg,
+        };
+        #[cfg(not(feature = "dashboard"))]
+        let rename = std::convert::identity::<clap::Arg>;
+        Typed::command().mut_subcommand("worker", |worker| worker.mut_args(rename))
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
-    Worker(worker::Worker),
+    Worker(Box<worker::Worker>),
     Enqueue(enqueue::Enqueue),
     Info(info::Info),
     /// Look at one job, cancel it, stop it, delete it
@@ -188,11 +212,17 @@ enum Command {
     Resume(suspend::Resume),
     /// Tell workers, rq-rs' or Python's, to end when what they run has ended
     Shutdown(control::Names),
+    /// Tell workers to start no more jobs until they are told to continue; those that run end
+    Quiet(control::Names),
+    /// Let workers go on that were told to be quiet
+    Continue(control::Names),
     /// Tell workers to kill what they run; those jobs fail, or are tried again
     KillHorse(control::Names),
     Cron(cron::Cron),
     Config(config::Config),
     Metrics(metrics::Metrics),
+    #[cfg(feature = "dashboard")]
+    Dashboard(dashboard::Dashboard),
     Demo(demo::Demo),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {
@@ -203,10 +233,8 @@ enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_options_of_all_commands_fit_together() {
-        super::Typed::command().debug_assert();
+        super::Typed::whole().debug_assert();
     }
 }

@@ -36,7 +36,10 @@ impl ServerOptions {
 
     /// A server in the dialect and under the prefix that were asked for.
     pub(crate) fn store(&self, url: &str) -> Result<Arc<Store>> {
-        let mut store = Store::connect(url)?;
+        self.dressed(Store::connect(url)?)
+    }
+
+    fn dressed(&self, mut store: Arc<Store>) -> Result<Arc<Store>> {
         if let Some(dialect) = self.dialect {
             store = store.speaking(dialect);
         }
@@ -46,10 +49,20 @@ impl ServerOptions {
         }
     }
 
-    pub(crate) fn connect(&self) -> Result<Arc<Store>> {
+    fn url(&self) -> String {
         let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
         let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
-        let store = self.store(url.as_deref().unwrap_or(DEFAULT_URL))?;
+        url.unwrap_or_else(|| DEFAULT_URL.to_owned())
+    }
+
+    /// The server, which need not be there yet. Its connections are shared with nobody.
+    #[cfg(feature = "dashboard")]
+    pub(crate) fn later(&self) -> Result<Arc<Store>> {
+        self.dressed(Store::at(&self.url())?)
+    }
+
+    pub(crate) fn connect(&self) -> Result<Arc<Store>> {
+        let store = self.store(&self.url())?;
         crate::server::check(&store, &mut |_| {})?;
         if self.dialect.is_none() && self.prefix.is_none() {
             note_another_dialect(&store)?;

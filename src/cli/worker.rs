@@ -13,11 +13,15 @@ use signal_hook::iterator::Signals;
 
 use super::call;
 use super::config::Handler;
+#[cfg(feature = "dashboard")]
+use super::dashboard::Access;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
 use super::supervised::Supervised;
 use crate::cron::Cron;
+#[cfg(feature = "dashboard")]
+use crate::dashboard::{Health, Running};
 use crate::job::{Ttl, parse_duration};
 use crate::worker::{Handlers, Run, Stopper};
 
@@ -102,6 +106,13 @@ pub(crate) struct Worker {
     /// How often in a row a lost Redis is tried again; 0 for ever
     #[arg(long, value_name = "N", default_value_t = 100)]
     broker_max_retries: u32,
+    /// Serve the dashboard as well, at HOST:PORT, as in 127.0.0.1:9181
+    #[cfg(feature = "dashboard")]
+    #[arg(long, value_name = "ADDRESS")]
+    dashboard: Option<String>,
+    #[cfg(feature = "dashboard")]
+    #[command(flatten)]
+    access: Access,
     /// Write the process id to this file
     #[arg(long, value_name = "FILE")]
     pid: Option<PathBuf>,
@@ -152,18 +163,35 @@ impl Worker {
                 Failure::Other(what, "choose another --pid file".into())
             })?;
         }
-        let supervised = Supervised::new(self.health_file)?;
+        let supervised = Supervised::new(self.health_file.clone())?;
         if let Err(error) = hear_signals(worker.stopper()) {
             output::note(format_args!("warning: signals end the worker at once: {error}"));
         }
         let (told, watched) = (supervised.clone(), supervised.clone());
-        let worker = worker.on_event(move |event| told.tell(event)).on_healthy(move || watched.is_well());
+        #[cfg(feature = "dashboard")]
+        let (health, dashboard) = self.serve(server, worker.stopper())?;
+        let worker = worker.on_event(move |event| told.tell(event)).on_healthy(move || {
+            watched.is_well();
+            #[cfg(feature = "dashboard")]
+            health.is_well();
+        });
         let done = worker.run();
         supervised.end();
+        #[cfg(feature = "dashboard")]
+        dashboard.into_iter().for_each(Running::stop);
         match done?.put_back {
             0 => Ok(Exit::Done),
             _ => Ok(Exit::PutBack),
         }
+    }
+
+    /// The dashboard of this process, if there is to be one.
+    #[cfg(feature = "dashboard")]
+    fn serve(&self, server: &ServerOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
+        let health = Health::of_worker(stopper);
+        let start = |address| self.access.start(&server.later()?, address, health.clone());
+        let running = self.dashboard.as_deref().map(start).transpose()?;
+        Ok((health, running))
     }
 
     /// The application's handlers, and those of `--exec`.

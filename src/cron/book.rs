@@ -349,18 +349,39 @@ pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Listed> {
 }
 
 /// Whether it has ever ticked, or was paused.
-pub(crate) fn is_known(store: &Store, name: &str) -> Result<bool> {
+fn is_known(store: &Store, name: &str) -> Result<bool> {
     Ok(reply::int(&store.ask(&Call::command("EXISTS").arg(store.keys.cron_entry(name)))?)? == 1)
 }
 
+/// Refuses what nobody can pause.
+fn check_pausable(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
+    match find(store, name, now) {
+        Ok(entry) if entry.python => Err(Error::invalid(
+            format!("{name:?} is kept by Python's `rq cron`, which knows no pause"),
+            "stop that program, or suspend the queue of its jobs",
+        )),
+        // One that nobody has just now may be paused too.
+        Err(error) if !is_known(store, name)? => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Its ticks pass without a job, and are not made up for.
-pub(crate) fn pause(store: &Store, name: &str) -> Result<()> {
+///
+/// # Errors
+/// [`Error::Invalid`] for an entry that nobody knows, or only Python.
+pub(crate) fn pause(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
+    check_pausable(store, name, now)?;
     store.ask(&Call::command("HSET").arg(store.keys.cron_entry(name)).arg("paused").arg(1)).map(drop)
 }
 
 /// It goes on. One whose last tick is in the future, because Redis' clock was ahead, begins anew; no worker may do
 /// that by itself, because it might only be late.
-pub(crate) fn resume(store: &Store, name: &str, now: f64) -> Result<()> {
+///
+/// # Errors
+/// As [`pause`].
+pub(crate) fn resume(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
+    check_pausable(store, name, now)?;
     let key = store.keys.cron_entry(name);
     store.ask(&Call::command("HDEL").arg(&key).arg("paused"))?;
     let last = reply::text(store.ask(&Call::command("HGET").arg(&key).arg("last"))?)?;

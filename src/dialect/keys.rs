@@ -11,6 +11,11 @@ impl Keys {
         Keys { prefix: prefix.to_owned() }
     }
 
+    /// What all of them begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     fn key(&self, rest: &str) -> String {
         format!("{}:{rest}", self.prefix)
     }
@@ -84,6 +89,16 @@ impl Keys {
         self.key(&format!("pubsub:{worker}"))
     }
 
+    /// Set: the ids of jobs that wait for this one.
+    pub(crate) fn dependents(&self, id: &str) -> String {
+        self.key(&format!("job:{id}:dependents"))
+    }
+
+    /// Set: the ids of jobs that this one waits for; RQ has two colons there.
+    pub(crate) fn dependencies(&self, id: &str) -> String {
+        self.key(&format!("job::{id}:dependencies"))
+    }
+
     /// Set: what a worker runs; see [`books`](Self::books).
     pub(crate) fn runs_of_worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}:executions"))
@@ -153,10 +168,10 @@ impl Keys {
             self.key("execution:*"),  // hash: one run, `<job>:<execution>`
             self.key("executions:*"), // sorted set: the runs of a job
             self.runs_of_worker("*"),
-            self.key("job:*:dependents"),    // set: jobs that wait for this one
-            self.key("job::*:dependencies"), // set: jobs that this one waits for; RQ has two colons there
-            self.key("group:*"),             // set: jobs of a group
-            self.key("rl:*:allowed"),        // sorted set: jobs that have a slot of a rate limit
+            self.dependents("*"),
+            self.dependencies("*"),
+            self.key("group:*"),      // set: jobs of a group
+            self.key("rl:*:allowed"), // sorted set: jobs that have a slot of a rate limit
             queue.deferred,
             queue.list,
             self.job("*"),

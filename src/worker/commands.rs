@@ -65,6 +65,8 @@ impl Listener {
     fn obey(&self, text: &[u8]) {
         let order = match serde_json::from_slice(text) {
             Ok(Command::Shutdown) => return self.stopper.stop(),
+            Ok(Command::Quiet) => return self.stopper.quiet(),
+            Ok(Command::Continue) => return self.stopper.go_on(),
             Ok(Command::KillHorse) => Order::Kill,
             Ok(Command::StopJob { job_id }) => Order::Stop { job: job_id, execution: None },
             Ok(Command::StopExecution { job_id, execution_id }) => {

@@ -32,6 +32,8 @@ struct State {
     quiet: bool,
     first_signal: Option<Instant>,
     inbox: Option<Sender<Message>>,
+    /// When the worker's loop last came round.
+    turned_at: Option<Instant>,
 }
 
 impl State {
@@ -77,6 +79,10 @@ impl Stopper {
         self.set_quiet(false);
     }
 
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.mode() != Mode::Go
+    }
+
     pub(crate) fn is_quieted(&self) -> bool {
         self.lock().quiet
     }
@@ -85,6 +91,15 @@ impl Stopper {
         let mut state = self.lock();
         state.quiet = quiet;
         state.wake();
+    }
+
+    /// The loop has come round: about once a second when nothing else happens.
+    pub(crate) fn note_turn(&self) {
+        self.lock().turned_at = Some(Instant::now());
+    }
+
+    pub(crate) fn turned_at(&self) -> Option<Instant> {
+        self.lock().turned_at
     }
 
     pub(crate) fn mode(&self) -> Mode {

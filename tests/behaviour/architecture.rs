@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 8] = [
     ],
     &["worker"],
     &["metrics", "snapshot", "testing"],
-    &["cli"],
+    &["cli", "dashboard"],
     &["lib", "main"],
 ];
 

@@ -174,6 +174,7 @@ impl Dispatcher {
 
     fn work(&mut self) -> Result<()> {
         loop {
+            self.house.stopper.note_turn();
             self.receive()?;
             self.end_what_is_over();
             self.give_back_what_waits();

@@ -1,5 +1,15 @@
 //! One look at everything, for all that shows it. Reads only.
 
+mod cron;
+mod groups;
+mod history;
+mod note;
+mod page;
+mod running;
+mod warnings;
+mod why;
+
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::dialect::QueueKeys;
@@ -7,8 +17,18 @@ use crate::error::Result;
 use crate::job::{check_queue_name, from_iso};
 use crate::queue::all_names;
 use crate::stats::{self, Counts};
-use crate::store::{Call, Store, reply};
+use crate::store::{Call, Reply, Store, reply};
 
+pub(crate) use cron::{Past, cron_history};
+pub(crate) use groups::failed;
+pub(crate) use history::history;
+pub(crate) use note::Note;
+pub(crate) use page::{Asked, Filter, LARGEST, Order, Place, count, matching, page, scheduled};
+pub(crate) use running::running;
+pub(crate) use why::look_at_job;
+
+/// How many queues are looked at in one round trip.
+const TOGETHER: usize = 100;
 /// More workers than this are counted but not shown.
 const WORKERS_SHOWN: usize = 1000;
 
@@ -20,6 +40,12 @@ pub(crate) struct Snapshot {
     pub(crate) suspended: bool,
     pub(crate) queues: Vec<QueueView>,
     pub(crate) workers: Vec<WorkerView>,
+    /// What somebody should look at.
+    pub(crate) warnings: Vec<Note>,
+    /// Runs of these queues that ended in each of the last sixty minutes; the last one is this one.
+    pub(crate) minutes: Vec<Counts>,
+    /// The server's clock.
+    pub(crate) now: DateTime<Utc>,
 }
 
 #[derive(Debug, Serialize)]
@@ -90,17 +116,15 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
     let server = crate::server::look(store)?;
     let names = if only.is_empty() { all_names(store)? } else { only.to_vec() };
     let suspended = store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?;
-    let mut queues = Vec::with_capacity(names.len());
-    for name in names {
-        queues.push(look_at_queue(store, name)?);
-    }
-    look_closer(store, &mut queues, crate::server::clock(store)?)?;
+    let mut queues = look_at_queues(store, &names)?;
+    let now = now(store)?;
+    let minutes = look_closer(store, &mut queues, now)?;
     let mut workers = look_at_workers(store)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.queues.contains(&queue.name)).count() as u64;
     }
     workers.retain(|worker| only.is_empty() || worker.queues.iter().any(|queue| only.contains(queue)));
-    Ok(Snapshot {
+    let mut shot = Snapshot {
         server: ServerView {
             address: store.address(),
             name: server.name,
@@ -112,10 +136,30 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
         suspended: reply::int(&suspended)? == 1,
         queues,
         workers,
-    })
+        warnings: Vec::new(),
+        minutes,
+        now,
+    };
+    shot.warnings = warnings::of(&shot);
+    Ok(shot)
 }
 
-fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
+/// Redis' clock.
+fn now(store: &Store) -> Result<DateTime<Utc>> {
+    Ok(page::moment(crate::server::clock(store)?).unwrap_or_default())
+}
+
+fn look_at_queues(store: &Store, names: &[String]) -> Result<Vec<QueueView>> {
+    let mut queues = Vec::with_capacity(names.len());
+    for names in names.chunks(TOGETHER) {
+        let calls: Vec<Call> = names.iter().flat_map(|name| counts_of(store, name)).collect();
+        let mut answers = store.ask_all(&calls)?.into_iter();
+        queues.extend(names.iter().map(|name| read_queue(name, &mut answers)));
+    }
+    Ok(queues)
+}
+
+fn counts_of(store: &Store, name: &str) -> Vec<Call> {
     let QueueKeys {
         list,
         intermediate,
@@ -127,21 +171,24 @@ fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
         canceled,
         unreadable,
         ..
-    } = store.keys.queue(&name);
+    } = store.keys.queue(name);
     let paused = Call::command("SISMEMBER").arg(store.keys.suspended_queues()).arg(&list);
     let mut calls = vec![paused, Call::command("LLEN").arg(&list), Call::command("LLEN").arg(&intermediate)];
     calls.extend(
         [wip, finished, failed, scheduled, deferred, canceled, unreadable]
             .map(|key| Call::command("ZCARD").arg(key)),
     );
-    // A key that another program has taken counts as nothing; the rest is shown all the same.
-    let mut counts = store.ask_all(&calls)?.into_iter().map(|answer| {
-        let count = answer.and_then(|count| reply::int(&count)).unwrap_or(0);
-        u64::try_from(count).unwrap_or(0)
-    });
-    let mut next = || counts.next().unwrap_or(0);
-    Ok(QueueView {
-        name,
+    calls
+}
+
+/// A key that another program has taken counts as nothing; the rest is shown all the same.
+fn read_queue(name: &str, answers: &mut impl Iterator<Item = Result<Reply>>) -> QueueView {
+    let mut next = || {
+        let count = answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|count| reply::int(&count));
+        u64::try_from(count.unwrap_or(0)).unwrap_or(0)
+    };
+    QueueView {
+        name: name.to_owned(),
         suspended: next() == 1,
         queued: next(),
         intermediate: next(),
@@ -156,15 +203,19 @@ fn look_at_queue(store: &Store, name: String) -> Result<QueueView> {
         oldest_waiting: None,
         last_hour: Counts::default(),
         today: Counts::default(),
-    })
+    }
 }
 
-/// What is worth a look when the counts are known: how long the next jobs have waited, and the last hour.
-fn look_closer(store: &Store, queues: &mut [QueueView], now: f64) -> Result<()> {
+/// What is worth a look when the counts are known: how long the next jobs have waited, and the last hour, of which
+/// it returns the minutes of all together.
+fn look_closer(store: &Store, queues: &mut [QueueView], now: DateTime<Utc>) -> Result<Vec<Counts>> {
     let names: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
-    let minute = (now / 60.0) as i64;
+    let minute = now.timestamp() / 60;
+    let mut all = vec![Counts::default(); 60];
     for (queue, series) in queues.iter_mut().zip(stats::read(store, &names)?) {
-        queue.last_hour = stats::sum(&series.minutes(minute, 60));
+        let minutes = series.minutes(minute, 60);
+        queue.last_hour = stats::sum(&minutes);
+        history::add(&mut all, minutes);
         queue.today = stats::sum(&series.days(minute / 1440, 1));
     }
     let next = if store.facts.next_is_last { -1 } else { 0 };
@@ -178,11 +229,10 @@ fn look_closer(store: &Store, queues: &mut [QueueView], now: f64) -> Result<()> 
     };
     for (queue, answer) in queues.iter_mut().zip(store.ask_all(&ids.iter().map(times).collect::<Vec<_>>())?) {
         let times = answer.and_then(reply::texts).unwrap_or_default();
-        let since =
-            times.iter().find_map(|time| from_iso(time)).map(|time| time.timestamp_millis() as f64 / 1000.0);
-        queue.oldest_waiting = since.map(|since| (now - since).max(0.0));
+        let since = times.iter().find_map(|time| from_iso(time));
+        queue.oldest_waiting = since.map(|since| (now - since).as_seconds_f64().max(0.0));
     }
-    Ok(())
+    Ok(all)
 }
 
 fn look_at_workers(store: &Store) -> Result<Vec<WorkerView>> {

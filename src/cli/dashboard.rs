@@ -1,0 +1,132 @@
+//! `rq-rs dashboard`, and what it shares with `worker --dashboard`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use clap::builder::FalseyValueParser;
+
+use super::exit::{Exit, Failure};
+use super::output::note;
+use super::server::ServerOptions;
+use super::worker::{hear_stop, start_log};
+use crate::dashboard::{self, Health, Options, Running, Secret};
+use crate::store::Store;
+
+/// Serve a page that tells what is happening, its JSON, and what Prometheus reads
+#[derive(Args)]
+pub(crate) struct Dashboard {
+    /// Where: HOST:PORT; others than this machine only with a password or token
+    #[arg(short, long, value_name = "ADDRESS", env = "RQ_RS_DASHBOARD", default_value = "127.0.0.1:9181")]
+    listen: String,
+    #[command(flatten)]
+    access: Access,
+    /// Show more
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// The ids of [`Access`].
+pub(crate) const ACCESS: [&str; 6] =
+    ["password-file", "token-file", "allowed-host", "read-only", "hide-args", "url-prefix"];
+
+/// Who may see what. In `worker` each of these begins with `dashboard-`.
+#[derive(Args)]
+pub(crate) struct Access {
+    /// A file with the password, or with sha256: and its digest; any user name goes with it and stands in the log [or: RQ_RS_DASHBOARD_PASSWORD]
+    #[arg(
+        id = "password-file",
+        long,
+        value_name = "FILE",
+        env = "RQ_RS_DASHBOARD_PASSWORD_FILE",
+        hide_env = true
+    )]
+    password_file: Option<PathBuf>,
+    /// A file with a token for scripts and Prometheus, sent as "authorization: Bearer TOKEN" [or: RQ_RS_DASHBOARD_TOKEN]
+    #[arg(id = "token-file", long, value_name = "FILE", env = "RQ_RS_DASHBOARD_TOKEN_FILE", hide_env = true)]
+    token_file: Option<PathBuf>,
+    /// A name by which browsers call it, beside localhost and addresses; may be given several times
+    #[arg(
+        id = "allowed-host",
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "RQ_RS_DASHBOARD_ALLOWED_HOST",
+        hide_env = true
+    )]
+    allowed_host: Vec<String>,
+    /// Show everything, change nothing
+    #[arg(id = "read-only", long, env = "RQ_RS_DASHBOARD_READ_ONLY", hide_env = true, value_parser = FalseyValueParser::new())]
+    read_only: bool,
+    /// Do not show arguments, meta, results and output of jobs
+    #[arg(id = "hide-args", long, env = "RQ_RS_DASHBOARD_HIDE_ARGS", hide_env = true, value_parser = FalseyValueParser::new())]
+    hide_args: bool,
+    /// What a proxy puts before every path, as in /rq
+    #[arg(
+        id = "url-prefix",
+        long,
+        value_name = "PATH",
+        env = "RQ_RS_DASHBOARD_URL_PREFIX",
+        hide_env = true,
+        default_value = ""
+    )]
+    url_prefix: String,
+}
+
+impl Access {
+    fn options(&self) -> Result<Options, Failure> {
+        let access = dashboard::Access {
+            password: secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
+            token: secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
+            hosts: self.allowed_host.clone(),
+            is_read_only: self.read_only,
+        };
+        let prefix = self.url_prefix.trim_end_matches('/');
+        let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c));
+        if (!prefix.is_empty() && !prefix.starts_with('/'))
+            || prefix.contains(is_odd)
+            || prefix.contains("//")
+        {
+            let what = format!("{:?} cannot stand before paths", self.url_prefix);
+            return Err(Failure::Usage(what, "as in --url-prefix /rq: letters, digits, - _ . ~".into()));
+        }
+        Ok(Options { access, hide_args: self.hide_args, url_prefix: prefix.to_owned() })
+    }
+
+    /// Serves from now on.
+    pub(crate) fn start(
+        &self,
+        store: &Arc<Store>,
+        address: &str,
+        health: Health,
+    ) -> Result<Running, Failure> {
+        let options = self.options()?;
+        let prefix = options.url_prefix.clone();
+        let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
+        let running = dashboard::start(store, address, options, health)?;
+        note(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
+        Ok(running)
+    }
+}
+
+/// What a file or a variable holds.
+fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure> {
+    let text = match path {
+        Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
+            Failure::Usage(format!("cannot read {}: {error}", path.display()), "it holds one line".into())
+        })?),
+        None => std::env::var(variable).ok().filter(|text| !text.is_empty()),
+    };
+    Ok(text.map(|text| Secret::parse(&text)).transpose()?)
+}
+
+impl Dashboard {
+    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+        start_log(self.verbose, false);
+        let running = self.access.start(&server.later()?, &self.listen, Health::default())?;
+        // A second signal is not waited for.
+        hear_stop(|| std::process::exit(Exit::Done as i32))?;
+        running.wait();
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,110 @@
+//! Answers: what every one of them says, and those that are errors.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
+    HeaderValue, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::error::Error;
+
+/// No code but ours, from here only; nobody shows these pages in theirs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
+
+pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    let headers: [(HeaderName, &'static str); 7] = [
+        (CONTENT_TYPE, kind),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("x-frame-options"), "DENY"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in headers {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+pub(super) fn ok(kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    answer(StatusCode::OK, kind, body)
+}
+
+pub(super) fn json(value: &impl Serialize) -> Answer {
+    ok(JSON, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// To be saved and not to be shown, whatever it is.
+pub(super) fn file(name: &'static str, text: String) -> Answer {
+    let mut answer = ok(TEXT, text);
+    answer.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
+    answer
+}
+
+pub(super) fn refuse(status: StatusCode, what: &str, hint: &str) -> Answer {
+    let body = json!({ "error": what, "hint": Some(hint).filter(|hint| !hint.is_empty()) });
+    answer(status, JSON, body.to_string())
+}
+
+/// The same, and nothing more is heard on this connection.
+pub(super) fn refuse_and_close(status: StatusCode, what: &str, hint: &str) -> Answer {
+    let mut answer = refuse(status, what, hint);
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+pub(super) fn unauthorized(has_password: bool) -> Answer {
+    let mut answer = refuse_and_close(StatusCode::UNAUTHORIZED, "a password or token is wanted", "");
+    let scheme = if has_password { "Basic realm=\"rq-rs\", charset=\"UTF-8\"" } else { "Bearer" };
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    answer
+}
+
+pub(super) fn only(methods: &'static str, what: &str, hint: &str) -> Answer {
+    let mut answer = refuse_and_close(StatusCode::METHOD_NOT_ALLOWED, what, hint);
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+pub(super) fn not_found(what: &str) -> Answer {
+    refuse(StatusCode::NOT_FOUND, what, "")
+}
+
+/// What an error of the queue means to a browser. Where Redis is, and what it says, stands in the log only.
+pub(super) fn failure(error: &Error) -> Answer {
+    let status = match error {
+        Error::Unreachable { .. }
+        | Error::Refused { .. }
+        | Error::Denied { .. }
+        | Error::Unsupported { .. } => {
+            log::debug!(target: "rq_rs", "dashboard: {error}");
+            let (what, hint) = match error {
+                Error::Unreachable { .. } => ("Redis cannot be reached", "it is tried again"),
+                Error::Denied { .. } => {
+                    ("Redis does not let the dashboard look", "see the dashboard's log, with -v")
+                }
+                _ => ("Redis does not do this now", "see the dashboard's log, with -v"),
+            };
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, what, hint);
+        }
+        Error::NotFound { .. } | Error::NoWorker { .. } => StatusCode::NOT_FOUND,
+        Error::WrongState { .. } => StatusCode::CONFLICT,
+        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    refuse(status, &error.to_string(), &error.hint().unwrap_or_default())
+}

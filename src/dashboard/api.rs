@@ -1,0 +1,139 @@
+//! What the pages are drawn from, and scripts may read: docs/dashboard.md.
+
+use std::str::FromStr;
+
+use hyper::StatusCode;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::answer::{self, Answer};
+use super::site::{Query, Site};
+use crate::cron::book;
+use crate::error::Result;
+use crate::handle::Job;
+use crate::job::check_queue_name;
+use crate::queue::all_names;
+use crate::snapshot::{self, Filter, LARGEST, Order, Place};
+
+/// How far into a list one may ask.
+const FURTHEST: usize = 1_000_000_000;
+
+pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> Answer {
+    let store = &site.store;
+    let found = match parts {
+        ["site"] => Ok(json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "dialect": store.facts.name,
+            "prefix": store.keys.prefix(),
+            "address": store.address(),
+            "read_only": site.options.access.is_read_only,
+            "hide_args": site.options.hide_args,
+            "user": who,
+        })),
+        ["overview"] => value(snapshot::look(store, &[])),
+        ["queues", queue, place] => page(site, queue, place, query),
+        ["queues", queue, place, "count"] => count(site, queue, place, query),
+        ["scheduled"] => {
+            let offset = query.number("offset", 0, FURTHEST);
+            value(snapshot::scheduled(store, offset, query.number("limit", 50, LARGEST).max(1)))
+        }
+        ["failed"] => value(checked(query.get("queue")).and_then(|queue| snapshot::failed(store, queue))),
+        ["jobs", id] => value(snapshot::look_at_job(store, id)),
+        ["jobs", id, "result"] => return result(site, id),
+        ["cron"] => value(crate::server::clock(store).and_then(|now| book::list(store, now))),
+        ["cron", name, "history"] => {
+            value(snapshot::cron_history(store, name, query.number("limit", 50, LARGEST)))
+        }
+        ["workers"] => workers(site),
+        ["metrics"] => value(checked(query.get("queue")).and_then(|queue| snapshot::history(store, queue))),
+        _ => return answer::not_found("there is no such thing to read"),
+    };
+    match found {
+        Ok(mut found) => {
+            if site.options.hide_args {
+                hide(&mut found);
+            }
+            answer::json(&found)
+        }
+        Err(error) => answer::failure(&error),
+    }
+}
+
+fn value(found: Result<impl Serialize>) -> Result<Value> {
+    found.map(|found| serde_json::to_value(found).unwrap_or_default())
+}
+
+fn checked(queue: Option<&str>) -> Result<Option<&str>> {
+    queue.map_or(Ok(()), check_queue_name).map(|()| queue)
+}
+
+/// What is asked of a list.
+pub(super) fn asked(query: &Query, place: Place) -> snapshot::Asked {
+    let text = |name: &str| query.get(name).map(str::to_owned);
+    let first_due = matches!(place, Place::Queued | Place::Scheduled | Place::Started);
+    let order = match query.get("order") {
+        Some("oldest") => Order::Oldest,
+        Some("newest") => Order::Newest,
+        _ if first_due => Order::Oldest,
+        _ => Order::Newest,
+    };
+    snapshot::Asked {
+        offset: query.number("offset", 0, FURTHEST),
+        limit: query.number("limit", 50, LARGEST).max(1),
+        order,
+        filter: Filter { handler: text("handler"), error: text("error"), text: text("text") },
+    }
+}
+
+fn page(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
+    let place = Place::from_str(place)?;
+    value(snapshot::page(&site.store, queue, place, &asked(query, place)))
+}
+
+fn count(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
+    let place = Place::from_str(place)?;
+    value(snapshot::count(&site.store, queue, place, &asked(query, place)))
+}
+
+fn workers(site: &Site) -> Result<Value> {
+    let shot = snapshot::look(&site.store, &[])?;
+    let running = snapshot::running(&site.store, &all_names(&site.store)?)?;
+    Ok(json!({ "workers": shot.workers, "running": running, "now": shot.now }))
+}
+
+fn result(site: &Site, id: &str) -> Answer {
+    if site.options.hide_args {
+        return answer::refuse(StatusCode::FORBIDDEN, "results are hidden here", "");
+    }
+    match Job::fetch(&site.store, id) {
+        Ok(job) => match &job.result {
+            Some(result) => {
+                let text = serde_json::to_string_pretty(result).unwrap_or_default();
+                answer::file("attachment; filename=\"result.json.txt\"", text)
+            }
+            None => answer::not_found("the job has no result"),
+        },
+        Err(error) => answer::failure(&error),
+    }
+}
+
+/// What a job is about, wherever it stands.
+const HIDDEN: [&str; 6] = ["args", "kwargs", "meta", "result", "other", "log"];
+
+/// Leaves out what a job is about. The name of its handler stays; errors stay, because nobody could help without.
+fn hide(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        Value::Object(object) => {
+            let handler = object.get("handler").cloned();
+            for (name, value) in object {
+                match name.as_str() {
+                    name if HIDDEN.contains(&name) => *value = Value::Null,
+                    "description" => *value = handler.clone().unwrap_or_default(),
+                    _ => hide(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,57 @@
+// Jobs that are enqueued again and again, and what became of them.
+
+import { h } from './dom.js';
+import { app, path } from './state.js';
+import { api } from './api.js';
+import { bdi, number, seconds, short, t, took, when } from './text.js';
+import { badge, button, emptyState, jobLink, link, queueLink, table } from './ui.js';
+
+export const cron = {
+  load: () => ({ main: '/cron' }),
+  title: () => t('nav.cron'),
+  draw({ main: all }) {
+    if (all.length === 0) return emptyState(t('cron.none'), h('p', { class: 'none' }, t('cron.none_hint')));
+    const heads = [{ text: t('cron.name'), row: true }, { text: t('cron.schedule') }, { text: t('queue.one') }, { text: t('filter.handler') },
+      { text: t('cron.next'), right: true }, { text: t('cron.last'), right: true }, { text: t('cron.kept_by'), right: true }];
+    if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
+    const rows = all.map((entry) => {
+      const cells = [
+        h('div', { class: 'names' }, link(path('cron', entry.name), { class: 'title', title: t('cron.history') }, bdi(entry.name, 120)),
+          entry.paused ? badge('paused') : null, entry.python ? badge('python') : null),
+        h('div', { class: 'two' }, h('code', null, bdi(entry.schedule, 80)), h('span', { class: 'sub' }, entry.tz ? bdi(entry.tz, 60) : t(entry.python ? 'cron.python_zone' : 'cron.utc'))),
+        queueLink(entry.queue), h('span', { class: 'id' }, bdi(entry.handler, 60)),
+        entry.paused ? h('span', { class: 'none' }, t('status.paused')) : when(entry.next),
+        entry.last_job ? link(path('jobs', entry.last_job), null, when(entry.last)) : when(entry.last),
+        entry.schedulers > 0 ? number(entry.schedulers) : h('span', { class: 'bad', title: t('cron.kept_by_none') }, '0'),
+      ];
+      if (!app.site.read_only) {
+        const act = (action) => button('cron', t(`do.${action}`), { entry: entry.name, action }, { kind: 'small', key: action, name: t('do.to', { what: t(`do.${action}`), name: short(entry.name, 80) }) });
+        cells.push(h('div', { class: 'row-buttons' }, act('run'), entry.python ? null : act(entry.paused ? 'resume' : 'pause')));
+      }
+      return { key: entry.name, cells };
+    });
+    return table({ label: t('nav.cron'), heads, rows, kind: 'cron' });
+  },
+};
+
+export const history = {
+  load: ({ params: [name] }) => ({ main: api('cron', name, 'history') }),
+  title: ({ params: [name] }) => `${short(name, 80)} · ${t('nav.cron')}`,
+  heading: ({ params: [name] }) => [h('span', { class: 'over' }, link(path('cron'), null, t('nav.cron'))), ' ', bdi(name, 300)],
+  draw({ main: all }) {
+    if (all.length === 0) return emptyState(t('cron.no_history'));
+    const longest = Math.max(0, ...all.map((past) => (past.ended_at ? seconds(past.started_at, past.ended_at) || 0 : 0)));
+    return table({
+      label: t('cron.history'), kind: 'history',
+      heads: [{ text: t('job.one'), row: true }, { text: t('job.status') }, { text: t('job.enqueued_at'), right: true }, { text: t('cron.waited'), right: true }, { text: t('job.took'), right: true }],
+      rows: all.map((past) => {
+        const run = past.started_at && past.ended_at ? seconds(past.started_at, past.ended_at) : null;
+        return {
+          key: past.id,
+          cells: [jobLink(past.id), badge(past.status), when(past.at), past.started_at ? took(seconds(past.at, past.started_at)) : null,
+            run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), took(run))],
+        };
+      }),
+    });
+  },
+};

@@ -1,0 +1,192 @@
+//! From a request to its answer.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::answer::{self, Answer};
+use super::listener::Guest;
+use super::wire::{Stage, Wire};
+use super::{Health, Options, actions, api, assets};
+use crate::store::Store;
+
+/// The longest head, and the longest body.
+const HEAD: usize = 16 * 1024;
+const BODY: usize = 64 * 1024;
+/// Who does not know the password waits for so long.
+const WRONG_PASSWORD: Duration = Duration::from_millis(500);
+/// A connection that gives hyper nothing to do so often in a row is given up.
+const IDLE_TURNS: u32 = 1000;
+
+/// What is shown, and to whom.
+pub(super) struct Site {
+    pub(super) store: Arc<Store>,
+    pub(super) options: Options,
+    pub(super) health: Health,
+}
+
+/// What is asked for.
+pub(super) struct Asked<'a> {
+    pub(super) parts: Vec<&'a str>,
+    pub(super) query: Query,
+    pub(super) who: String,
+    pub(super) peer: IpAddr,
+}
+
+/// The part of an address behind `?`.
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn parse(text: &str) -> Self {
+        let decode =
+            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        };
+        Query(text.split('&').filter(|part| !part.is_empty()).take(32).map(pair).collect())
+    }
+
+    /// An empty value says nothing.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(one, _)| one == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A number within bounds; others are taken for the nearest one.
+    pub(super) fn number(&self, name: &str, usual: usize, most: usize) -> usize {
+        self.get(name).and_then(|text| text.parse().ok()).unwrap_or(usual).min(most)
+    }
+}
+
+impl Site {
+    /// Answers one connection until it ends.
+    pub(super) fn serve(self: Arc<Self>, stream: TcpStream, guest: Guest, peer: IpAddr) {
+        let served = guest.twin();
+        let wire = Wire::new(stream, guest);
+        let stage = wire.stage();
+        let guest = Rc::new(RefCell::new(served));
+        let service = service_fn(|request: Request<Incoming>| {
+            let (site, stage, guest) = (Arc::clone(&self), stage.clone(), Rc::clone(&guest));
+            async move { Ok::<_, Infallible>(site.answer(request, &stage, &guest, peer).await) }
+        });
+        let connection = http1::Builder::new()
+            .half_close(true)
+            .header_read_timeout(None)
+            .max_buf_size(HEAD)
+            .max_headers(64)
+            .serve_connection(wire, service);
+        let mut connection = pin!(connection);
+        // Nobody needs to be woken: the socket waits instead of saying that it would have to.
+        let mut context = Context::from_waker(Waker::noop());
+        let mut turns = 0;
+        while turns < IDLE_TURNS && connection.as_mut().poll(&mut context).is_pending() {
+            turns += 1;
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        stage: &Stage,
+        guest: &RefCell<Guest>,
+        peer: IpAddr,
+    ) -> Answer {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let query = Query::parse(head.uri.query().unwrap_or_default());
+        let access = &self.options.access;
+        if let Some(refusal) = access.check_form((head.version, &head.uri, &head.headers)) {
+            return refusal;
+        }
+        let Some(path) = path.strip_prefix(&self.options.url_prefix).filter(|path| path.starts_with('/'))
+        else {
+            return answer::not_found("there is no such page");
+        };
+        let Some(parts) = parts(path) else { return answer::not_found("there is no such page") };
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let is_reading = head.method == Method::GET || head.method == Method::HEAD;
+        if let (true, ["livez" | "readyz"]) = (is_reading, parts.as_slice()) {
+            guest.borrow().is_served();
+            return guarded(|| self.health.answer(&self.store, parts[0]));
+        }
+        let Some(who) = access.who(&head.headers) else {
+            std::thread::sleep(WRONG_PASSWORD);
+            return answer::unauthorized(access.password.is_some());
+        };
+        let asked = Asked { parts, query, who, peer };
+        if is_reading {
+            guest.borrow().is_served();
+            return guarded(|| self.read(&asked));
+        }
+        if let Some(refusal) = access.check_change(&head.method, &head.headers) {
+            return refusal;
+        }
+        let size = body.size_hint().upper().unwrap_or(u64::MAX);
+        if size > BODY as u64 {
+            return answer::refuse_and_close(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is too large",
+                "at most 64 KiB",
+            );
+        }
+        stage.expects(size);
+        let Ok(body) = Limited::new(body, BODY).collect().await else {
+            return answer::refuse_and_close(StatusCode::BAD_REQUEST, "the body did not come", "");
+        };
+        guest.borrow().is_served();
+        let body: Map<String, Value> = match serde_json::from_slice(&body.to_bytes()) {
+            Ok(Value::Object(body)) => body,
+            _ => return answer::refuse(StatusCode::BAD_REQUEST, "a JSON object is wanted", "as in {}"),
+        };
+        guarded(|| actions::act(self, &asked, &body))
+    }
+
+    fn read(&self, asked: &Asked<'_>) -> Answer {
+        match asked.parts.as_slice() {
+            ["assets", name] => assets::find(name),
+            ["api", rest @ ..] => api::answer(self, rest, &asked.query, &asked.who),
+            ["metrics"] => match crate::metrics::page(&self.store) {
+                Ok(page) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),
+                Err(error) => answer::failure(&error),
+            },
+            page if assets::is_page(page) => assets::index(&self.options.url_prefix),
+            _ => answer::not_found("there is no such page"),
+        }
+    }
+}
+
+/// A panic in one page is an error of that page.
+fn guarded(answer: impl FnOnce() -> Answer) -> Answer {
+    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
+        log::error!(target: "rq_rs", "dashboard: a page panicked; this is a bug of rq-rs");
+        answer::refuse_and_close(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here", "")
+    })
+}
+
+/// What stands between the slashes, decoded; a name may hold a slash, but not a NUL. Nothing is looked up in a file
+/// system, so dots mean nothing.
+fn parts(path: &str) -> Option<Vec<String>> {
+    let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(|part| part.into_owned());
+    let parts: Vec<String> = path[1..].split('/').map(decode).collect::<Option<_>>()?;
+    let has_nul = parts.iter().any(|part| part.contains('\0'));
+    (!has_nul).then(|| if parts == [""] { Vec::new() } else { parts })
+}

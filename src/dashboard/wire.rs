@@ -1,0 +1,190 @@
+//! A socket for hyper, which asks whether there is something to read where ours waits until there is. Every wait
+//! has its end, whatever the other side does; and a line of a head that ends without CR is refused, because a proxy
+//! before us might see other requests than we do.
+
+use std::cell::Cell;
+use std::io::{Error, ErrorKind, Read, Result, Write};
+use std::net::{Shutdown, TcpStream};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt::ReadBufCursor;
+
+use super::listener::Guest;
+
+/// From a connection, or the first byte of another request, to the end of its head.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Between two requests.
+const KEPT_ALIVE: Duration = Duration::from_secs(15);
+/// What is left of a request that was refused is read for so long, so that the client sees the answer and not a reset.
+const DRAINED: (usize, Duration) = (256 * 1024, Duration::from_millis(300));
+
+/// What the connection is at. Shared with whoever answers, on the same thread.
+#[derive(Clone)]
+pub(super) struct Stage(Rc<Cell<(At, Instant)>>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Idle,
+    Head,
+    /// The head is there; nobody has read in it yet how long the body is.
+    Read,
+    /// So many bytes of the body are still to come.
+    Body(u64),
+    Answer,
+}
+
+impl Stage {
+    fn set(&self, at: At, within: Duration) {
+        self.0.set((at, Instant::now() + within));
+    }
+
+    fn at(&self) -> At {
+        self.0.get().0
+    }
+
+    /// The head has been read, and says how long the body is.
+    pub(super) fn expects(&self, bytes: u64) {
+        self.set(At::Body(bytes), BODY_WITHIN);
+    }
+
+    /// How long the next wait may take.
+    fn left(&self) -> Result<Duration> {
+        let left = self.0.get().1.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+pub(super) struct Wire {
+    stream: TcpStream,
+    stage: Stage,
+    guest: Guest,
+    /// What has come and is not to be seen yet: hyper gets one head, its body, and then the next one.
+    came: Vec<u8>,
+    last: [u8; 4],
+}
+
+impl Wire {
+    pub(super) fn new(stream: TcpStream, guest: Guest) -> Self {
+        let stage = Stage(Rc::new(Cell::new((At::Head, Instant::now() + HEAD_WITHIN))));
+        Wire { stream, stage, guest, came: Vec::new(), last: [0; 4] }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage.clone()
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        if !self.came.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = [0; 8192];
+        self.stream.set_read_timeout(Some(self.stage.left()?))?;
+        let n = self.stream.read(&mut bytes)?;
+        self.came.extend_from_slice(&bytes[..n]);
+        Ok(())
+    }
+
+    /// How much of what has come belongs to the head.
+    fn head(&mut self) -> usize {
+        for (n, byte) in self.came.iter_mut().enumerate() {
+            if *byte == b'\n' && self.last[3] != b'\r' {
+                *byte = 0; // which no head may have
+            }
+            self.last.rotate_left(1);
+            self.last[3] = *byte;
+            if self.last == *b"\r\n\r\n" {
+                self.last = [0; 4];
+                self.stage.set(At::Read, BODY_WITHIN);
+                return n + 1;
+            }
+        }
+        self.came.len()
+    }
+
+    fn take(&mut self, most: usize) -> Result<Vec<u8>> {
+        if self.stage.at() == At::Answer {
+            self.stage.set(At::Idle, KEPT_ALIVE);
+            self.guest.waits();
+        }
+        self.fill()?;
+        if self.stage.at() == At::Idle && !self.came.is_empty() {
+            self.stage.set(At::Head, HEAD_WITHIN);
+        }
+        let mine = match self.stage.at() {
+            At::Body(left) => {
+                let mine = self.came.len().min(most).min(usize::try_from(left).unwrap_or(usize::MAX));
+                let (_, until) = self.stage.0.get();
+                self.stage.0.set((At::Body(left - mine as u64), until));
+                mine
+            }
+            _ => {
+                // What does not fit waits, and is looked at when it is taken.
+                let rest = self.came.split_off(self.came.len().min(most));
+                let mine = self.head();
+                self.came.extend(rest);
+                mine
+            }
+        };
+        Ok(self.came.drain(..mine).collect())
+    }
+
+    /// The end of a connection on which something may still come.
+    pub(super) fn drain(stream: &TcpStream) {
+        let _ = stream.shutdown(Shutdown::Write);
+        let (mut left, until) = (DRAINED.0, Instant::now() + DRAINED.1);
+        let (mut reader, mut bytes) = (stream, [0; 8192]);
+        while let Some(wait) = until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) {
+            let _ = stream.set_read_timeout(Some(wait));
+            match reader.read(&mut bytes) {
+                Ok(n @ 1..) if n <= left => left -= n,
+                _ => return,
+            }
+        }
+    }
+}
+
+impl hyper::rt::Read for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<Result<()>> {
+        let wire = self.get_mut();
+        if matches!(wire.stage.at(), At::Read | At::Body(0)) {
+            // There is nothing to wait for before the head has been looked at.
+            return Poll::Pending;
+        }
+        let read = wire.take(buffer.remaining());
+        Poll::Ready(read.map(|bytes| buffer.put_slice(&bytes)))
+    }
+}
+
+impl hyper::rt::Write for Wire {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+        let wire = self.get_mut();
+        if wire.stage.at() != At::Answer {
+            wire.stage.set(At::Answer, ANSWER_WITHIN);
+        }
+        let wait = wire.stage.left();
+        Poll::Ready(wait.and_then(|wait| wire.stream.set_write_timeout(Some(wait))).and_then(|()| {
+            wire.stream.write(bytes).map_err(|error| match error.kind() {
+                ErrorKind::WouldBlock => Error::from(ErrorKind::TimedOut),
+                _ => error,
+            })
+        }))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        Wire::drain(&self.stream);
+        Poll::Ready(Ok(()))
+    }
+}

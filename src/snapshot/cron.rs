@@ -1,0 +1,38 @@
+//! What cron entries have enqueued.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::cron::book;
+use crate::error::Result;
+use crate::handle::Job;
+use crate::job::Status;
+use crate::store::Store;
+
+/// More are not kept.
+const KEPT: usize = 1000;
+
+/// A job of an entry.
+#[derive(Debug, Serialize)]
+pub(crate) struct Past {
+    pub(crate) id: String,
+    pub(crate) at: DateTime<Utc>,
+    /// `None` when its record has expired, was deleted, or cannot be read.
+    pub(crate) status: Option<Status>,
+    pub(crate) started_at: Option<DateTime<Utc>>,
+    pub(crate) ended_at: Option<DateTime<Utc>>,
+}
+
+/// The newest first.
+pub(crate) fn cron_history(store: &Arc<Store>, name: &str, limit: usize) -> Result<Vec<Past>> {
+    let (ids, times): (Vec<_>, Vec<_>) = book::history(store, name, limit.min(KEPT))?.into_iter().unzip();
+    let jobs = Job::fetch_all(store, &ids)?;
+    let past = |((id, at), job): ((String, DateTime<Utc>), Result<Job>)| {
+        let job = job.ok();
+        let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
+        Past { id, at, status: job.map(|job| job.status), started_at, ended_at }
+    };
+    Ok(ids.into_iter().zip(times).zip(jobs).map(past).collect())
+}

@@ -1,0 +1,54 @@
+//! What somebody should look at.
+
+use super::Snapshot;
+use super::note::Note;
+use crate::job::from_iso;
+
+/// A worker without a sign of life for longer is told of: two heartbeats of RQ's, and a margin.
+const SILENT: f64 = 90.0;
+/// Redis is nearly full from here on.
+const FULL: f64 = 0.9;
+/// More of a kind are not told.
+const MOST: usize = 20;
+
+pub(super) fn of(shot: &Snapshot) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if shot.suspended {
+        notes.push(Note::new("suspended"));
+    }
+    let server = &shot.server;
+    if let Some(policy) = server.maxmemory_policy.as_deref().filter(|policy| *policy != "noeviction") {
+        notes.push(Note::new("policy").with("policy", policy));
+    }
+    if let (Some(used), Some(most @ 1..)) = (server.used_memory, server.maxmemory)
+        && used as f64 >= most as f64 * FULL
+    {
+        notes.push(Note::new("memory").with("percent", used * 100 / most));
+    }
+    let waiting = shot.queues.iter().filter(|queue| queue.queued > 0 && queue.workers == 0);
+    notes.extend(
+        waiting.take(MOST).map(|queue| {
+            Note::new("no_worker").with("queue", queue.name.as_str()).with("count", queue.queued)
+        }),
+    );
+    let suspended = shot.queues.iter().filter(|queue| queue.suspended);
+    notes.extend(
+        suspended.take(MOST).map(|queue| Note::new("queue_suspended").with("queue", queue.name.as_str())),
+    );
+    let unreadable = shot.queues.iter().filter(|queue| queue.unreadable > 0);
+    notes.extend(unreadable.take(MOST).map(|queue| {
+        Note::new("unreadable").with("queue", queue.name.as_str()).with("count", queue.unreadable)
+    }));
+    let stuck = shot.workers.iter().filter(|worker| worker.stuck_threads > 0);
+    notes.extend(stuck.take(MOST).map(|worker| {
+        Note::new("stuck_threads").with("worker", worker.name.as_str()).with("count", worker.stuck_threads)
+    }));
+    let silent = shot.workers.iter().filter_map(|worker| {
+        let heard = from_iso(worker.last_heartbeat.as_deref()?)?;
+        let seconds = (shot.now - heard).as_seconds_f64();
+        let note = Note::new("silent_worker").with("worker", worker.name.as_str());
+        (seconds > SILENT).then(|| note.with("seconds", seconds.round()))
+    });
+    notes.extend(silent.take(MOST));
+    notes
+}

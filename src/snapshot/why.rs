@@ -1,0 +1,222 @@
+//! One job, and why it is not running.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::note::Note;
+use super::{QueueView, WorkerView, page};
+use crate::error::Result;
+use crate::handle::Job;
+use crate::job::{Record, Status};
+use crate::store::{Call, Reply, Store, reply};
+
+/// How far from its head a queue is searched for the place of a job.
+const SEARCHED: usize = 10_000;
+/// How many relatives are shown.
+const RELATIVES: usize = 100;
+
+/// All there is to know of a job.
+#[derive(Debug, Serialize)]
+pub(crate) struct JobView {
+    #[serde(flatten)]
+    pub(crate) record: Record,
+    /// When one that is scheduled goes to its queue.
+    pub(crate) due: Option<DateTime<Utc>>,
+    /// Its place in the queue; 1 is the next.
+    pub(crate) position: Option<usize>,
+    pub(crate) why: Vec<Note>,
+    pub(crate) waits_for: Vec<Relative>,
+    pub(crate) waited_for_by: Vec<Relative>,
+    /// Whether its worker runs it in `threads` or `processes`.
+    pub(crate) runs_in: Option<String>,
+    /// What can be done with it now.
+    pub(crate) actions: &'static [&'static str],
+}
+
+/// A job that waits for this one, or is waited for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Relative {
+    pub(crate) id: String,
+    /// `None` when its record is gone.
+    pub(crate) status: Option<Status>,
+}
+
+pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
+    let job = Job::fetch(store, id)?;
+    let due = job.due()?;
+    let position = if job.status == Status::Queued { position(store, &job)? } else { None };
+    let (waits_for, waited_for_by) = relatives(store, id)?;
+    let runs_in = super::runs_in(store, job.worker_name.as_deref())?;
+    let now = super::now(store)?;
+    let why = match job.status {
+        Status::Queued => queued(store, &job, position)?,
+        Status::Started => started(store, &job, now)?,
+        Status::Scheduled => scheduled(&job, due, now),
+        Status::Deferred => waits_for.iter().filter_map(deferred).collect(),
+        Status::RateLimited => vec![Note::new("rate_limited")],
+        Status::Finished => vec![Note::new("finished")],
+        Status::Failed => vec![Note::new("failed").with("error", error_of(&job))],
+        Status::Stopped => vec![Note::new("stopped")],
+        Status::Canceled => vec![Note::new("canceled")],
+        other => vec![Note::new("nowhere").with("status", other.as_str())],
+    };
+    let actions = actions(job.status);
+    Ok(JobView { record: job.into_record(), due, position, why, waits_for, waited_for_by, runs_in, actions })
+}
+
+fn actions(status: Status) -> &'static [&'static str] {
+    match status {
+        Status::Started => &["stop", "cancel", "delete"],
+        Status::Scheduled => &["enqueue", "cancel", "delete"],
+        Status::Failed | Status::Stopped | Status::Canceled => &["requeue", "delete"],
+        Status::Finished => &["delete"],
+        _ => &["cancel", "delete"],
+    }
+}
+
+fn error_of(job: &Record) -> String {
+    job.exc_info.as_deref().map(page::one_line).unwrap_or_default()
+}
+
+/// Redis 5 has no command for it.
+fn position(store: &Store, job: &Record) -> Result<Option<usize>> {
+    let mut call = Call::command("LPOS")
+        .arg(store.keys.queue(&job.origin).list)
+        .arg(&job.id)
+        .arg("MAXLEN")
+        .arg(SEARCHED);
+    if store.facts.next_is_last {
+        call = call.arg("RANK").arg(-1);
+    }
+    let length = Call::command("LLEN").arg(store.keys.queue(&job.origin).list);
+    let mut answers = store.ask_all(&[call, length])?.into_iter();
+    let mut next = || answers.next().and_then(Result::ok);
+    let Some(at) = next().filter(|at| *at != Reply::Nil).and_then(|at| reply::int(&at).ok()) else {
+        return Ok(None);
+    };
+    let length = next().and_then(|length| reply::int(&length).ok()).unwrap_or_default();
+    let before = if store.facts.next_is_last { length - 1 - at } else { at };
+    Ok(usize::try_from(before + 1).ok())
+}
+
+fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<Vec<Note>> {
+    let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin))?.pop();
+    let Some(queue) = queue else { return Ok(Vec::new()) };
+    let mut notes = Vec::new();
+    match position {
+        Some(position) => notes.push(
+            Note::new("queued")
+                .with("position", position)
+                .with("total", queue.queued)
+                .with("queue", &*job.origin),
+        ),
+        // Longer queues are not searched to their end.
+        None if queue.queued as usize <= SEARCHED && queue.intermediate == 0 => {
+            notes.push(Note::new("nowhere").with("status", "queued"));
+        }
+        None => {}
+    }
+    if reply::int(&store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?)? == 1 {
+        notes.push(Note::new("suspended"));
+    }
+    if queue.suspended {
+        notes.push(Note::new("queue_suspended").with("queue", queue.name.as_str()));
+    }
+    notes.extend(workers(store, &queue, position)?);
+    Ok(notes)
+}
+
+/// What those who listen are at.
+fn workers(store: &Arc<Store>, queue: &QueueView, position: Option<usize>) -> Result<Option<Note>> {
+    let all = super::look_at_workers(store)?;
+    let listening: Vec<&WorkerView> =
+        all.iter().filter(|worker| worker.queues.contains(&queue.name)).collect();
+    if listening.is_empty() {
+        return Ok(Some(Note::new("no_worker").with("queue", queue.name.as_str())));
+    }
+    let mut queues: Vec<String> = listening.iter().flat_map(|worker| worker.queues.clone()).collect();
+    queues.sort_unstable();
+    queues.dedup();
+    let running = super::running(store, &queues)?;
+    let is_theirs = |name: &Option<String>| {
+        name.as_deref().is_some_and(|name| listening.iter().any(|worker| worker.name == name))
+    };
+    let busy = running.iter().filter(|run| is_theirs(&run.worker_name)).count();
+    let slots: usize = listening.iter().map(|worker| worker.concurrency.unwrap_or(1) as usize).sum();
+    let note = |code| Note::new(code).with("queue", queue.name.as_str());
+    Ok(match (busy >= slots, position) {
+        (true, _) => Some(note("workers_busy").with("busy", busy).with("slots", slots)),
+        (false, Some(1)) if !queue.suspended => Some(note("next")),
+        _ => None,
+    })
+}
+
+fn started(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Vec<Note>> {
+    let execution = job.execution_id.as_deref().unwrap_or_default();
+    let member = format!("{}:{execution}", job.id);
+    let score = Call::command("ZSCORE").arg(store.keys.queue(&job.origin).wip).arg(member);
+    let lease = reply::text(store.ask(&score)?)?.and_then(|score| score.parse().ok()).and_then(page::moment);
+    let worker = job.worker_name.clone().unwrap_or_default();
+    let since = |time: DateTime<Utc>| (now - time).as_seconds_f64().max(0.0).round();
+    Ok(vec![match lease {
+        // RQ's own workers keep their executions elsewhere.
+        None if !store.facts.keeps_books => Note::new("nowhere").with("status", "started"),
+        Some(end) if end <= now => Note::new("lost").with("worker", worker).with("seconds", since(end)),
+        _ => Note::new("running")
+            .with("worker", worker)
+            .with("seconds", job.started_at.map(since).unwrap_or_default()),
+    }])
+}
+
+fn scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Note> {
+    let Some(due) = due else { return vec![Note::new("nowhere").with("status", "scheduled")] };
+    let seconds = (due - now).as_seconds_f64();
+    if seconds < -5.0 {
+        return vec![Note::new("overdue").with("queue", &*job.origin)];
+    }
+    let seconds = seconds.max(0.0).round();
+    vec![match (job.number_of_retries, job.retries_left) {
+        (made @ 1.., left) => Note::new("retry")
+            .with("attempt", made + 1)
+            .with("of", made + 1 + left.unwrap_or(0))
+            .with("seconds", seconds)
+            .with("error", job.attempts.last().map(|attempt| attempt.error.clone()).unwrap_or_default()),
+        _ => Note::new("scheduled").with("at", crate::job::iso(due)).with("seconds", seconds),
+    }]
+}
+
+fn deferred(other: &Relative) -> Option<Note> {
+    match other.status {
+        Some(Status::Finished) => None,
+        Some(status) => {
+            Some(Note::new("waits_for").with("id", other.id.as_str()).with("status", status.as_str()))
+        }
+        None => Some(Note::new("waits_gone").with("id", other.id.as_str())),
+    }
+}
+
+/// Those it waits for, and those that wait for it.
+fn relatives(store: &Arc<Store>, id: &str) -> Result<(Vec<Relative>, Vec<Relative>)> {
+    let keys = [store.keys.dependencies(id), store.keys.dependents(id)];
+    // Looked at in small parts: nobody knows how large such a set is.
+    let calls = keys.map(|key| Call::command("SSCAN").arg(key).arg(0).arg("COUNT").arg(RELATIVES));
+    let mut both = Vec::new();
+    for answer in store.ask_all(&calls)? {
+        let found = answer.and_then(reply::list).unwrap_or_default().into_iter().nth(1);
+        let mut ids = found.map_or(Ok(Vec::new()), reply::texts)?;
+        ids.truncate(RELATIVES);
+        let name = |key: String| key.strip_prefix(&store.keys.job_prefix()).map(str::to_owned).unwrap_or(key);
+        let ids: Vec<String> = ids.into_iter().map(name).collect();
+        let status = |id: &String| Call::command("HGET").arg(store.keys.job(id)).arg("status");
+        let states = store.ask_all(&ids.iter().map(status).collect::<Vec<_>>())?;
+        let of = |(id, status): (String, Result<_>)| Relative {
+            id,
+            status: status.and_then(reply::text).unwrap_or_default().and_then(|status| status.parse().ok()),
+        };
+        both.push(ids.into_iter().zip(states).map(of).collect());
+    }
+    let by = both.pop().unwrap_or_default();
+    Ok((both.pop().unwrap_or_default(), by))
+}
