@@ -7,17 +7,22 @@ use crate::snapshot::{self, QueueView, WorkerView};
 use crate::stats::{self, BUCKETS, Series};
 use crate::store::Store;
 
+/// More queues share one name.
+const QUEUES: usize = 200;
 /// More series of handlers than this are left out.
 const HANDLERS: usize = 2000;
 
 /// The whole page, in the text format 0.0.4.
 pub(crate) fn page(store: &Store) -> Result<String> {
-    let shot = snapshot::look(store, &[])?;
+    let mut shot = snapshot::look(store, &[])?;
+    let others = shot.queues.split_off(shot.queues.len().min(QUEUES));
     let mut page = Page::default();
     workers(&mut page, &shot.workers);
+    let named = shot.queues.len();
+    shot.queues.extend(others.into_iter().reduce(QueueView::and).map(|queue| queue.named("other")));
     queues(&mut page, &shot.queues);
     let mut handlers = Vec::new();
-    for queue in &shot.queues {
+    for queue in &shot.queues[..named] {
         for (handler, series) in stats::handlers_of(store, &queue.name)? {
             if handlers.len() < HANDLERS {
                 handlers.push((queue.name.clone(), handler, series));

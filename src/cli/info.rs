@@ -9,6 +9,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output::{clock, count, note_unknown, say, say_json, table};
 use super::server::ServerOptions;
+use super::words;
 use crate::job::parse_duration;
 use crate::queue::Queue;
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
@@ -73,8 +74,9 @@ impl Info {
 
     fn draw(&self, shot: &Snapshot) -> String {
         let mut parts = Vec::new();
-        if shot.suspended {
-            parts.push("All workers are suspended; `rq-rs resume` lets them go on.".to_owned());
+        if !shot.warnings.is_empty() && !self.raw {
+            let lines: Vec<String> = shot.warnings.iter().map(|note| words::of("warn", note)).collect();
+            parts.push(lines.join("\n"));
         }
         if !self.only_workers {
             parts.push(if self.raw { raw_queues(shot) } else { draw_queues(shot) });

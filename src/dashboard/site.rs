@@ -190,3 +190,21 @@ fn parts(path: &str) -> Option<Vec<String>> {
     let has_nul = parts.iter().any(|part| part.contains('\0'));
     (!has_nul).then(|| if parts == [""] { Vec::new() } else { parts })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{answer, guarded, parts};
+
+    #[test]
+    fn a_panic_is_an_error_of_one_page() {
+        assert_eq!(guarded(|| panic!("a bug")).status(), 500);
+        assert_eq!(guarded(|| answer::ok(answer::TEXT, "fine")).status(), 200);
+    }
+
+    #[test]
+    fn names_may_hold_anything_but_nul() {
+        assert_eq!(parts("/queues/a%2Fb/failed").unwrap(), ["queues", "a/b", "failed"]);
+        assert_eq!(parts("/").unwrap(), [""; 0]);
+        assert!(parts("/x%00").is_none() && parts("/%ff").is_none());
+    }
+}

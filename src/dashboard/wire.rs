@@ -66,12 +66,14 @@ pub(super) struct Wire {
     /// What has come and is not to be seen yet: hyper gets one head, its body, and then the next one.
     came: Vec<u8>,
     last: [u8; 4],
+    /// Whether what hyper has to say could be said since the head came.
+    has_let_write: bool,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, guest: Guest) -> Self {
         let stage = Stage(Rc::new(Cell::new((At::Head, Instant::now() + HEAD_WITHIN))));
-        Wire { stream, stage, guest, came: Vec::new(), last: [0; 4] }
+        Wire { stream, stage, guest, came: Vec::new(), last: [0; 4], has_let_write: false }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -99,6 +101,7 @@ impl Wire {
             self.last[3] = *byte;
             if self.last == *b"\r\n\r\n" {
                 self.last = [0; 4];
+                self.has_let_write = false;
                 self.stage.set(At::Read, BODY_WITHIN);
                 return n + 1;
             }
@@ -159,6 +162,11 @@ impl hyper::rt::Read for Wire {
             // There is nothing to wait for before the head has been looked at.
             return Poll::Pending;
         }
+        if matches!(wire.stage.at(), At::Body(_)) && wire.came.is_empty() && !wire.has_let_write {
+            // A client may wait until it is told to go on, and that is written after this.
+            wire.has_let_write = true;
+            return Poll::Pending;
+        }
         let read = wire.take(buffer.remaining());
         Poll::Ready(read.map(|bytes| buffer.put_slice(&bytes)))
     }
@@ -167,7 +175,8 @@ impl hyper::rt::Read for Wire {
 impl hyper::rt::Write for Wire {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let wire = self.get_mut();
-        if wire.stage.at() != At::Answer {
+        // While a body is still to come it is only told that it may.
+        if !matches!(wire.stage.at(), At::Answer | At::Body(1..)) {
             wire.stage.set(At::Answer, ANSWER_WITHIN);
         }
         let wait = wire.stage.left();

@@ -81,6 +81,29 @@ pub(crate) struct QueueView {
     pub(crate) today: Counts,
 }
 
+impl QueueView {
+    /// Two of them, as if they were one.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.suspended &= other.suspended;
+        self.queued += other.queued;
+        self.intermediate += other.intermediate;
+        self.started += other.started;
+        self.finished += other.finished;
+        self.failed += other.failed;
+        self.scheduled += other.scheduled;
+        self.deferred += other.deferred;
+        self.canceled += other.canceled;
+        self.unreadable += other.unreadable;
+        let oldest = [self.oldest_waiting, other.oldest_waiting].into_iter().flatten();
+        self.oldest_waiting = oldest.reduce(f64::max);
+        self
+    }
+
+    pub(crate) fn named(self, name: &str) -> Self {
+        QueueView { name: name.to_owned(), ..self }
+    }
+}
+
 /// A worker's record, under RQ's names.
 #[derive(Debug, Serialize)]
 pub(crate) struct WorkerView {

@@ -14,6 +14,8 @@ use crate::store::{Call, Reply, Store, reply};
 
 /// How far from its head a queue is searched for the place of a job.
 const SEARCHED: usize = 10_000;
+/// Seconds, unless a worker was told otherwise.
+const RECOVERED_EVERY: f64 = 15.0;
 /// How many relatives are shown.
 const RELATIVES: usize = 100;
 
@@ -163,7 +165,11 @@ fn started(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Vec<Note>>
     Ok(vec![match lease {
         // RQ's own workers keep their executions elsewhere.
         None if !store.facts.keeps_books => Note::new("nowhere").with("status", "started"),
-        Some(end) if end <= now => Note::new("lost").with("worker", worker).with("seconds", since(end)),
+        Some(end) if end <= now => {
+            // Workers look for such jobs about that often.
+            let left = (RECOVERED_EVERY - since(end)).max(0.0);
+            Note::new("lost").with("worker", worker).with("seconds", left)
+        }
         _ => Note::new("running")
             .with("worker", worker)
             .with("seconds", job.started_at.map(since).unwrap_or_default()),

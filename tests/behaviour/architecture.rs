@@ -88,14 +88,23 @@ fn each_kind_of_line_lives_in_its_room() {
     only_in(
         "a clock",
         &["Utc::now", "Instant::now", "SystemTime"],
-        &["worker/", "cli/", "queue.rs", "registry.rs", "handle.rs", "result.rs"],
+        &[
+            "worker/",
+            "cli/",
+            "dashboard/",
+            "snapshot/page.rs",
+            "queue.rs",
+            "registry.rs",
+            "handle.rs",
+            "result.rs",
+        ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
     only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "fetch.rs", "cron/ticker.rs"]);
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", "Command::new("],
-        &["worker/", "cli/"],
+        &["worker/", "cli/", "dashboard/"],
     );
     only_in(
         "printing",

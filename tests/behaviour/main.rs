@@ -13,6 +13,8 @@ mod config;
 mod costs;
 mod crash_points;
 mod cron;
+mod dashboard;
+mod dashboard_safety;
 mod delays;
 mod dialects;
 mod examples;

@@ -68,10 +68,10 @@ function history(one) {
   if (skipped > 0 && attempts.length > 0) add(attempts[0].started_at, 'gap', tn('time.skipped', skipped));
   attempts.forEach((run, index) => {
     const isLast = index === attempts.length - 1 && one.status === 'failed' && run.retry_in === null;
-    const how = [rich('time.by', { worker: h('span', { class: 'id' }, bdi(run.worker_name, 60)) })];
+    const next = run.retry_in === null ? t('time.no_retry') : t('time.retry_after', { time: took(run.retry_in) });
     const more = [h('p', { class: 'error' }, bdi(run.error, 300)),
-      run.retry_in === null ? h('p', { class: 'none' }, t('time.no_retry')) : h('p', { class: 'none' }, t('time.retry_after', { time: took(run.retry_in) }))];
-    add(run.started_at, 'failed', t(isLast ? 'time.failed_last' : 'time.failed', { n: skipped + index + 1 }), [h('p', null, how), ...more], seconds(run.started_at, run.ended_at));
+      h('p', null, rich('time.by', { worker: h('span', { class: 'id' }, bdi(run.worker_name, 60)) }), ' · ', next)];
+    add(run.started_at, 'failed', t(isLast ? 'time.failed_last' : 'time.failed', { n: skipped + index + 1 }), more, seconds(run.started_at, run.ended_at));
   });
   const latest = attempts.at(-1);
   const isTold = latest && one.started_at && Math.abs(seconds(latest.started_at, one.started_at)) < 0.002;
@@ -116,12 +116,12 @@ const hidden = () => h('p', { class: 'none' }, t('job.hidden'));
 
 function output(one) {
   const parts = [];
-  if (one.exc_info) parts.push(h('div', { 'data-key': 'error' }, section(t('job.error'), null, long('error', one.exc_info, 'bad'))));
+  if (one.exc_info) parts.push(h('div', { 'data-key': 'error' }, section(t('job.error'), null, long('error', one.exc_info, t('job.error'), 'bad'))));
   if (one.status === 'finished' || (one.result !== null && one.result !== undefined)) {
     const save = h('a', { class: 'button', href: `${path('api', 'jobs', one.id)}/result`, download: true, 'data-native': true }, t('job.save'));
-    parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), isHidden(one.result) ? null : save, isHidden(one.result) ? hidden() : long('result', json(one.result ?? null)))));
+    parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), isHidden(one.result) ? null : save, isHidden(one.result) ? hidden() : long('result', json(one.result ?? null), t('job.result')))));
   }
-  if (one.log) parts.push(h('div', { 'data-key': 'log' }, section(t('job.log'), h('span', { class: 'none' }, t('job.log_what')), long('log', one.log, 'log'))));
+  if (one.log) parts.push(h('div', { 'data-key': 'log' }, section(t('job.log'), h('span', { class: 'none' }, t('job.log_what')), long('log', one.log, t('job.log')))));
   return parts;
 }
 
@@ -133,11 +133,11 @@ function call(one) {
   if (isSecret) shown.push(hidden());
   else if (args.length === 0 && Object.keys(kwargs).length === 0) shown.push(h('p', { class: 'none' }, t('job.no_args')));
   else {
-    if (args.length > 0) shown.push(h('h3', null, t('job.args')), long('args', json(args)));
-    if (Object.keys(kwargs).length > 0) shown.push(h('h3', null, t('job.kwargs')), long('kwargs', json(kwargs)));
+    if (args.length > 0) shown.push(h('h3', null, t('job.args')), long('args', json(args), t('job.args')));
+    if (Object.keys(kwargs).length > 0) shown.push(h('h3', null, t('job.kwargs')), long('kwargs', json(kwargs), t('job.kwargs')));
   }
   if (isHidden(one.meta)) shown.push(h('h3', null, t('job.meta')), hidden());
-  else if (Object.keys(one.meta ?? {}).length > 0) shown.push(h('h3', null, t('job.meta')), long('meta', json(one.meta)));
+  else if (Object.keys(one.meta ?? {}).length > 0) shown.push(h('h3', null, t('job.meta')), long('meta', json(one.meta), t('job.meta')));
   return h('div', { 'data-key': 'call' }, section(t('job.call'), null, ...shown));
 }
 
@@ -150,7 +150,7 @@ function others(one) {
 
 /** What has been shown above already, or has no meaning to people. */
 const TOLD = new Set(['id', 'status', 'origin', 'handler', 'args', 'kwargs', 'meta', 'result', 'exc_info', 'log', 'attempts', 'problems', 'needs', 'other',
-  'why', 'waits_for', 'waited_for_by', 'actions', 'description', 'due', 'now']);
+  'why', 'waits_for', 'waited_for_by', 'actions', 'description', 'error', 'due', 'now']);
 const SPANS = new Set(['timeout', 'ttl', 'result_ttl', 'failure_ttl']);
 
 function value(key, given) {

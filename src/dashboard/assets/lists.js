@@ -234,7 +234,7 @@ export const failed = {
         { kind: `small ${kind}`, name: t('failed.act', { what: t(`do.${action}`), error: short(named, 80) }) });
       const cells = [
         link(to, { class: 'count bad', 'aria-label': tn('jobs', group.count) }, number(group.count)),
-        h('div', { class: 'two' }, link(to, { class: 'title error', title: short(group.error, 600) }, group.error ? bdi(group.error, 240) : named),
+        h('div', { class: 'two' }, link(to, { class: group.error ? 'title error' : 'title', title: short(group.error, 600) }, group.error ? bdi(group.error, 240) : named),
           h('span', { class: 'sub' }, h('span', { class: 'id' }, group.handler ? bdi(group.handler, 80) : t('failed.no_handler')), ' · ', link(path('jobs', group.id), { class: 'quiet' }, t('failed.newest')))),
         link(queuePath(group.queue, 'failed'), { class: 'name' }, bdi(group.queue, 80)), when(group.first), when(group.last),
       ];

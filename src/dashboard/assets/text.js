@@ -50,7 +50,7 @@ export const t = (key, vars) => pieces(key, vars, (value) => {
 /** As nodes: values may be nodes. */
 export const rich = (key, vars) => pieces(key, vars, (value) => {
   if (typeof value === 'number') return number(value);
-  if (value instanceof Node || Array.isArray(value)) return value;
+  if (value instanceof Node) return value.cloneNode(true);
   return value === null || value === undefined ? '–' : bdi(value);
 });
 
@@ -68,7 +68,7 @@ export function sentence(kind, fact, links) {
     if (at % 3 === 2) return all[at - 1] === 'seconds' ? '' : part;
     if (part === 'seconds') return took(Number(vars.seconds));
     const value = vars[part];
-    if (value instanceof Node) return value;
+    if (value instanceof Node) return value.cloneNode(true);
     return typeof value === 'number' ? number(value) : bdi(value ?? '–');
   });
 }

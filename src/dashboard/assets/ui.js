@@ -75,12 +75,12 @@ export const jobCell = (job) => h('div', { class: 'two' },
   h('span', { class: 'sub id', title: short(job.id, 300) }, bdi(job.id, 80)));
 
 /** A long text, cut until all of it is asked for. */
-export function long(key, text, kind = '') {
+export function long(key, text, label, kind = '') {
   const most = 40_000;
   const whole = app.unfolded.has(key);
   const cut = !whole && text.length > most;
   return h('div', { class: 'long', 'data-key': key },
-    h('pre', { class: `pre ${kind}`, tabindex: '0', role: 'region', 'aria-label': kind.includes('log') ? t('job.log') : t('text.content') },
+    h('pre', { class: `pre ${kind}`, tabindex: '0', role: 'region', 'aria-label': label },
       seen(cut ? text.slice(0, most) : text)),
     cut ? h('button', { type: 'button', class: 'button', 'data-action': 'unfold', 'data-args': JSON.stringify({ key }) },
       t('text.show_all', { n: text.length })) : null);

@@ -1,6 +1,7 @@
 //! The test language: a house (a deployment of its own), workers that can be listened to, and the
 //! command line as a user types it.
 
+mod dash;
 mod process;
 mod proxy;
 mod redis_server;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use redis::FromRedisValue;
 use rq_rs::{Context, Dialect, Event, Queue, Stopper, Summary, Worker};
 
+pub(crate) use dash::Dash;
 pub(crate) use process::{Output, Process, run_in};
 pub(crate) use proxy::{Cut, Proxy};
 pub(crate) use redis_server::RedisServer;

@@ -1,0 +1,318 @@
+//! What the dashboard shows, and what can be done from it.
+
+use std::time::Duration;
+
+use rq_rs::{NewJob, Retry, Status};
+use serde_json::{Value, json};
+
+use crate::support::{Dash, Door, House, Live, eventually};
+
+fn codes(notes: &Value) -> Vec<&str> {
+    notes.as_array().unwrap().iter().map(|note| note["code"].as_str().unwrap()).collect()
+}
+
+fn ids(page: &Value) -> Vec<&str> {
+    page["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect()
+}
+
+/// A house in which jobs have failed with two errors.
+fn failures(house: &House) {
+    let queue = house.queue("mail");
+    queue.enqueue_many((0..5).map(|n| NewJob::new("fail", format!("boom {}", n % 2)))).unwrap();
+    house.drain(house.worker(&["mail"]).concurrency(1));
+}
+
+#[test]
+fn the_overview_is_what_info_prints() {
+    let house = House::new();
+    failures(&house);
+    let dash = Dash::start(&house, &[]);
+    let mut page = dash.get("/api/overview").json();
+    let mut info = house.rq(&["info", "--json"]).json();
+    for shot in [&mut page, &mut info] {
+        shot["now"] = Value::Null;
+        shot["server"] = Value::Null;
+        shot["minutes"] = Value::Null;
+    }
+    assert_eq!(page, info);
+    assert_eq!(page["queues"][0]["failed"], 5);
+    assert_eq!(dash.get("/api/overview").json()["minutes"].as_array().unwrap().len(), 60);
+    let site = dash.get("/api/site").json();
+    assert_eq!((&site["read_only"], &site["prefix"]), (&json!(false), &json!(house.prefix)));
+}
+
+#[test]
+fn warnings_tell_what_somebody_should_look_at() {
+    let house = House::new();
+    house.queue("nobody").enqueue("add", (1, 2)).unwrap();
+    house.queue("other").suspend_all(None).unwrap();
+    let queue = house.queue("quiet");
+    queue.enqueue("add", (1, 2)).unwrap();
+    queue.suspend().unwrap();
+    let shot = Dash::start(&house, &[]).get("/api/overview").json();
+    assert_eq!(codes(&shot["warnings"]), ["suspended", "no_worker", "no_worker", "queue_suspended"]);
+    let info = house.rq(&["info"]).ok();
+    assert!(info.contains("Queue nobody has 1 waiting and no worker"), "{info}");
+}
+
+#[test]
+fn a_list_is_paged_and_narrowed_by_the_server() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let bulk = queue
+        .enqueue_many((0..250).map(|n| NewJob::new(if n % 50 == 0 { "rare" } else { "add" }, (n, "Text"))))
+        .unwrap();
+    let dash = Dash::start(&house, &[]);
+    let page = dash.get("/api/queues/default/queued").json();
+    assert_eq!((&page["total"], &page["next"]), (&json!(250), &json!(50)));
+    assert_eq!(ids(&page), bulk.ids[..50]);
+    let page = dash.get("/api/queues/default/queued?offset=240&limit=20").json();
+    assert_eq!(
+        (ids(&page).as_slice(), &page["next"]),
+        (&*bulk.ids[240..].iter().map(|id| &**id).collect::<Vec<_>>(), &Value::Null)
+    );
+    let newest = dash.get("/api/queues/default/queued?order=newest&limit=3").json();
+    assert_eq!(ids(&newest), [&*bulk.ids[249], &*bulk.ids[248], &*bulk.ids[247]]);
+    let rare = dash.get("/api/queues/default/queued?handler=rare").json();
+    assert_eq!((ids(&rare).len(), &rare["scanned"], &rare["next"]), (5, &json!(250), &Value::Null));
+    let found = dash.get("/api/queues/default/queued?text=(249%2C%20%22tEXT").json();
+    assert_eq!(ids(&found), [&*bulk.ids[249]]);
+    let count = dash.get("/api/queues/default/queued/count?handler=rare").json();
+    assert_eq!(count, json!({"matched": 5, "scanned": 250, "total": 250}));
+    // Whatever is asked for, an answer has an end.
+    let page = dash.get("/api/queues/default/queued?limit=99999999&offset=-3").json();
+    assert_eq!(ids(&page).len(), 200);
+    assert_eq!(dash.get("/api/queues/default/nothing").status, 400);
+}
+
+#[test]
+fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
+    let house = House::new();
+    failures(&house);
+    let dash = Dash::start(&house, &[]);
+    let all = dash.get("/api/failed").json();
+    assert_eq!((&all["total"], &all["scanned"]), (&json!(5), &json!(5)));
+    let group = |n: usize| {
+        let group = &all["groups"][n];
+        (group["handler"].clone(), group["error"].clone(), group["count"].clone())
+    };
+    assert_eq!(group(0), (json!("fail"), json!("fail failed: boom 0"), json!(3)));
+    assert_eq!(group(1), (json!("fail"), json!("fail failed: boom 1"), json!(2)));
+    let filter = json!({"all": true, "handler": "fail", "error": "BOOM 1"});
+    let done = dash.post("/api/queues/mail/failed/requeue", &filter).json();
+    assert_eq!(done, json!({"done": 2, "failed": 0, "next": null}));
+    assert_eq!((house.queue("mail").count().unwrap(), house.queue("mail").failed().count().unwrap()), (2, 3));
+    // Nothing without being told what.
+    assert_eq!(dash.post("/api/queues/mail/failed/requeue", &json!({})).status, 400);
+    let ids = house.queue("mail").failed().ids(0, 2).unwrap();
+    let done = dash.post("/api/queues/mail/failed/delete", &json!({"ids": ids})).json();
+    assert_eq!((&done["done"], house.queue("mail").failed().count().unwrap()), (&json!(2), 1));
+}
+
+#[test]
+fn a_large_registry_is_dealt_with_in_parts() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
+    house.drain(house.worker(&["default"]));
+    let dash = Dash::start(&house, &[]);
+    let (mut offset, mut done) = (json!(0), 0);
+    let mut parts = 0;
+    while !offset.is_null() {
+        let answer =
+            dash.post("/api/queues/default/failed/requeue", &json!({"all": true, "offset": offset})).json();
+        done += answer["done"].as_u64().unwrap();
+        offset = answer["next"].clone();
+        parts += 1;
+    }
+    assert_eq!((done, parts, queue.count().unwrap()), (2500, 3, 2500));
+}
+
+#[test]
+fn a_job_is_shown_with_why_it_does_not_run() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
+    let second = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
+    let dash = Dash::start(&house, &[]);
+    let look = |id: &str| dash.get(&format!("/api/jobs/{id}")).json();
+    let job = look(&second);
+    assert_eq!((&job["position"], codes(&job["why"])), (&json!(2), vec!["queued", "no_worker"]));
+    assert_eq!(job["actions"], json!(["cancel", "delete"]));
+    assert_eq!(job, house.rq(&["job", "show", "--json", &second]).json());
+    let told = house.rq(&["job", "explain", &second]).ok();
+    assert!(told.contains("2") && told.contains("No worker listens to queue default"), "{told}");
+    queue.suspend().unwrap();
+    assert!(codes(&look(&id)["why"]).contains(&"queue_suspended"));
+    queue.resume().unwrap();
+    house.drain(house.worker(&["default"]));
+    assert_eq!((&look(&id)["result"], codes(&look(&id)["why"])), (&json!(3), vec!["finished"]));
+    let file = dash.get(&format!("/api/jobs/{id}/result"));
+    assert_eq!((file.body.as_str(), file.header("content-type")), ("3", Some("text/plain; charset=utf-8")));
+    assert!(file.header("content-disposition").unwrap().starts_with("attachment"));
+    assert_eq!(dash.get("/api/jobs/none").status, 404);
+    assert_eq!(dash.get("/api/jobs/no%20id%21").status, 400);
+}
+
+#[test]
+fn a_retry_says_which_one_it_is_and_can_be_sent_now() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let job = NewJob::new("fail", "boom").retry(Retry::every(Duration::from_secs(600), 3));
+    let id = queue.enqueue_job(job).unwrap().id().to_owned();
+    house.drain(house.worker(&["default"]));
+    let dash = Dash::start(&house, &[]);
+    let shown = dash.get(&format!("/api/jobs/{id}")).json();
+    let why = &shown["why"][0];
+    assert_eq!(
+        (&why["code"], &why["attempt"], &why["of"], &why["error"]),
+        (&json!("retry"), &json!(2), &json!(4), &json!("fail failed: boom"))
+    );
+    assert_eq!(ids(&dash.get("/api/scheduled").json()), [&*id]);
+    assert!(dash.get("/api/scheduled").json()["jobs"][0]["due"].is_string());
+    assert_eq!(dash.post(&format!("/api/jobs/{id}/enqueue"), &json!({})).json()["done"], 1);
+    let job = queue.job(&id).unwrap();
+    assert_eq!(
+        (job.status, job.retries_left, queue.ids(0, 5).unwrap()),
+        (Status::Queued, Some(2), vec![id.clone()])
+    );
+    assert_eq!(dash.post(&format!("/api/jobs/{id}/enqueue"), &json!({})).status, 409);
+    assert!(house.rq(&["job", "enqueue", &id]).fails(1).contains("cannot enqueue"));
+}
+
+#[test]
+fn what_runs_is_shown_with_its_worker_and_can_be_stopped() {
+    let (house, door) = (House::new(), Door::default());
+    let waiting = door.clone();
+    let queue = house.queue("default");
+    let id = queue.enqueue("wait", ()).unwrap().id().to_owned();
+    let worker = house.worker(&["default"]).name("ada").handler("wait", move |_: &rq_rs::Context, ()| {
+        waiting.wait();
+        Ok(())
+    });
+    let live = Live::start(worker.concurrency(1));
+    live.sees_started(&id);
+    let dash = Dash::start(&house, &[]);
+    let page = dash.get("/api/workers").json();
+    assert_eq!((&page["running"][0]["id"], &page["running"][0]["worker_name"]), (&json!(id), &json!("ada")));
+    assert_eq!(page["workers"][0]["name"], "ada");
+    let shown = dash.get(&format!("/api/jobs/{id}")).json();
+    assert_eq!(
+        (codes(&shown["why"]), &shown["actions"]),
+        (vec!["running"], &json!(["stop", "cancel", "delete"]))
+    );
+    let next = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
+    assert!(codes(&dash.get(&format!("/api/jobs/{next}")).json()["why"]).contains(&"workers_busy"));
+    assert_eq!(dash.post(&format!("/api/jobs/{id}/stop"), &json!({})).json()["done"], 1);
+    eventually("it is stopped", || queue.job(&id).unwrap().status == Status::Stopped);
+    door.open();
+    assert_eq!(dash.post("/api/workers/ada/quiet", &json!({})).status, 200);
+    eventually("it is quiet", || dash.get("/api/workers").json()["workers"][0]["state"] == "suspended");
+    assert_eq!(dash.post("/api/workers/ada/continue", &json!({})).status, 200);
+    assert_eq!(dash.post("/api/workers/nobody/quiet", &json!({})).status, 404);
+    assert_eq!(dash.post("/api/workers/ada/shutdown", &json!({})).status, 200);
+    live.ends();
+}
+
+#[test]
+fn queues_and_workers_are_suspended_and_go_on() {
+    let house = House::new();
+    let queue = house.queue("a:bé%");
+    queue.enqueue("add", (1, 2)).unwrap();
+    let dash = Dash::start(&house, &[]);
+    let path = "/api/queues/a%3Ab%C3%A9%25";
+    assert_eq!(dash.post(&format!("{path}/suspend"), &json!({})).status, 200);
+    assert!(queue.is_suspended().unwrap());
+    assert_eq!(dash.post(&format!("{path}/resume"), &json!({})).status, 200);
+    assert!(!queue.is_suspended().unwrap());
+    assert_eq!(dash.post("/api/suspend", &json!({})).status, 200);
+    assert_eq!(dash.get("/api/overview").json()["suspended"], true);
+    assert_eq!(dash.post("/api/resume", &json!({})).status, 200);
+    assert_eq!(dash.get("/api/overview").json()["suspended"], false);
+    assert_eq!(dash.post(&format!("{path}/empty"), &json!({})).json()["done"], 1);
+    assert_eq!(dash.post("/api/queues/x/explode", &json!({})).status, 404);
+}
+
+#[test]
+fn cron_entries_are_shown_paused_and_run() {
+    let house = House::new();
+    let entry = rq_rs::Cron::new("nightly", "0 3 * * *", NewJob::new("add", (1, 2))).queue("default");
+    let live = Live::start(house.worker(&["other"]).cron(entry));
+    live.sees_idle();
+    let dash = Dash::start(&house, &[]);
+    eventually("it is listed", || dash.get("/api/cron").json().as_array().unwrap().len() == 1);
+    assert_eq!(dash.get("/api/cron").json()[0]["name"], "nightly");
+    assert_eq!(dash.post("/api/cron/nightly/pause", &json!({})).status, 200);
+    assert_eq!(dash.get("/api/cron").json()[0]["paused"], true);
+    assert_eq!(dash.post("/api/cron/nightly/resume", &json!({})).status, 200);
+    assert_eq!(dash.post("/api/cron/nightly/run", &json!({})).status, 200);
+    let history = dash.get("/api/cron/nightly/history").json();
+    assert_eq!((history.as_array().unwrap().len(), &history[0]["status"]), (1, &json!("queued")));
+    assert_eq!(dash.post("/api/cron/weekly/pause", &json!({})).status, 400);
+    live.stops();
+}
+
+#[test]
+fn minutes_days_and_run_times_are_shown() {
+    let house = House::new();
+    failures(&house);
+    let history = Dash::start(&house, &[]).get("/api/metrics?queue=mail").json();
+    let failed = |list: &Value| {
+        list.as_array().unwrap().iter().map(|one| one["failed"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert_eq!((history["minutes"].as_array().unwrap().len(), failed(&history["minutes"])), (180, 5));
+    assert_eq!((history["days"].as_array().unwrap().len(), failed(&history["days"])), (90, 5));
+    let handler = &history["handlers"][0];
+    assert_eq!((&handler["handler"], &handler["failed"]), (&json!("fail"), &json!(5)));
+    let runs: u64 = handler["buckets"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(
+        (runs, history["bounds"].as_array().unwrap().len()),
+        (5, handler["buckets"].as_array().unwrap().len() - 1)
+    );
+}
+
+#[test]
+fn prometheus_and_probes_have_their_pages() {
+    let house = House::new();
+    failures(&house);
+    let dash = Dash::start(&house, &[]);
+    let page = dash.get("/metrics");
+    assert_eq!(page.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(page.body.contains("rq_jobs{queue=\"mail\",status=\"failed\"} 5"));
+    assert_eq!((dash.get("/livez").status, dash.get("/readyz").status), (200, 200));
+}
+
+#[test]
+fn it_starts_without_redis_says_so_and_heals() {
+    let house = House::with_own_redis(&[]);
+    house.server().kill();
+    let dash = Dash::start(&house, &[]);
+    let away = dash.get("/api/overview");
+    assert_eq!((away.status, away.body.contains("Redis cannot be reached")), (503, true));
+    assert!(!away.body.contains(house.url()), "{}", away.body);
+    assert_eq!(
+        (dash.get("/livez").status, dash.get("/readyz").status, dash.get("/").status),
+        (200, 503, 200)
+    );
+    house.server().launch();
+    eventually("it is back", || dash.get("/api/overview").status == 200 && dash.get("/readyz").status == 200);
+}
+
+#[test]
+fn a_worker_has_it_too_and_its_probes_speak_of_the_worker() {
+    let house = House::with_own_redis(&[]);
+    let words =
+        ["worker", "--dashboard", "127.0.0.1:0", "--exec", "*=cat", "--name", "ada", "--dashboard-read-only"];
+    let dash = Dash::of(house.start(&words));
+    eventually("it is ready", || dash.get("/readyz").status == 200);
+    assert_eq!(dash.get("/livez").status, 200);
+    assert_eq!(dash.get("/api/site").json()["read_only"], true);
+    eventually("it shows itself", || dash.get("/api/workers").json()["workers"][0]["name"] == "ada");
+    house.server().kill();
+    assert_eq!((dash.get("/livez").status, dash.get("/readyz").status), (200, 503));
+    house.server().launch();
+    eventually("it is back", || dash.get("/readyz").status == 200);
+    dash.process.signal("TERM");
+    let output = dash.process.finish("");
+    assert_eq!(output.code, Some(0), "{output:?}");
+}

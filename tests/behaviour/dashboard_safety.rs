@@ -1,0 +1,408 @@
+//! What the dashboard does not let happen.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use rq_rs::{NewJob, Status};
+use serde_json::json;
+
+use crate::support::{Dash, House, PATIENCE, Process};
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+#[test]
+fn others_than_this_machine_need_a_password() {
+    let house = House::new();
+    for address in ["0.0.0.0:0", "[::]:0"] {
+        let told = house.rq(&["dashboard", "--listen", address]).fails(2);
+        assert!(
+            told.contains("could see and change all jobs") && told.contains("RQ_RS_DASHBOARD_PASSWORD"),
+            "{told}"
+        );
+    }
+    let told = house.rq(&["worker", "--dashboard", "0.0.0.0:0", "--exec", "*=cat"]).fails(2);
+    assert!(told.contains("could see and change all jobs"), "{told}");
+    let variables = [("RQ_RS_DASHBOARD_PASSWORD", "open sesame")];
+    let mut environment = house.environment();
+    environment.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let dash = Dash::of(Process::start(&["dashboard", "--listen", "0.0.0.0:0"], &environment));
+    assert_eq!(dash.get("/api/overview").status, 401);
+    assert!(house.rq(&["dashboard", "--listen", "nowhere"]).fails(2).contains("HOST:PORT"));
+}
+
+#[test]
+fn a_password_or_token_opens_it_and_nothing_else_does() {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    // printf %s sesame | sha256sum
+    std::fs::write(&file, "sha256:d0c04f4b1951e4aeaaec8223ed2039e542f3aae805a6fa7f6d794e5afff5d272\n")
+        .unwrap();
+    let words = ["--password-file", file.to_str().unwrap()];
+    let dash = Dash::with(&house, &words, &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
+    let with = |said: &str| dash.ask("GET", "/api/site", &[("authorization", said)], "");
+    assert_eq!(with("Basic YWRhOnNlc2FtZQ==").json()["user"], "ada");
+    assert_eq!(with("Bearer t0ken").json()["user"], "token");
+    for wrong in ["Basic YWRhOndyb25n", "Bearer sesame", "Basic t0ken", "Basic", "Bearer ", "Digest x"] {
+        let answer = with(wrong);
+        assert_eq!(answer.status, 401, "{wrong}");
+        assert!(answer.header("www-authenticate").unwrap().starts_with("Basic"));
+    }
+    for path in ["/", "/api/overview", "/metrics", "/assets/app.js"] {
+        assert_eq!(dash.get(path).status, 401, "{path}");
+    }
+    // Probes know no password, and are told nothing.
+    assert_eq!((dash.get("/livez").status, dash.get("/livez").body.as_str()), (200, "ok\n"));
+    std::fs::write(&file, "sha256:zz").unwrap();
+    assert!(house.rq(&["dashboard", "--password-file", file.to_str().unwrap()]).fails(2).contains("SHA-256"));
+}
+
+#[test]
+fn every_answer_of_ours_has_the_headers_that_keep_browsers_safe() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let all = [
+        "/",
+        "/jobs/x",
+        "/assets/app.js",
+        "/assets/nothing",
+        "/api/overview",
+        "/api/jobs/x",
+        "/metrics",
+        "/livez",
+        "/x",
+    ];
+    for path in all {
+        let answer = dash.get(path);
+        let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
+        assert_eq!(header("content-security-policy"), POLICY, "{path}");
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(header("cache-control"), "no-store", "{path}");
+        assert!(answer.headers.iter().all(|(name, _)| !name.starts_with("access-control")), "{path}");
+    }
+}
+
+#[test]
+fn nothing_is_changed_by_reading() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
+    let dash = Dash::start(&house, &[]);
+    for path in [format!("/api/jobs/{id}/delete"), "/api/queues/default/empty".into(), "/api/suspend".into()]
+    {
+        for method in ["GET", "HEAD"] {
+            assert!(dash.ask(method, &path, &[], "").status >= 400, "{method} {path}");
+        }
+        for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
+            assert_eq!(dash.ask(method, &path, &[], "").status, 405, "{method} {path}");
+        }
+    }
+    assert_eq!(queue.count().unwrap(), 1);
+    assert!(!dash.get("/api/overview").json()["suspended"].as_bool().unwrap());
+}
+
+#[test]
+fn read_only_is_kept_by_the_server() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
+    let dash = Dash::start(&house, &["--read-only"]);
+    for path in [
+        format!("/api/jobs/{id}/cancel"),
+        format!("/api/jobs/{id}/delete"),
+        "/api/queues/default/empty".into(),
+        "/api/queues/default/suspend".into(),
+        "/api/queues/default/queued/delete".into(),
+        "/api/suspend".into(),
+        "/api/cron/x/pause".into(),
+        "/api/workers/x/shutdown".into(),
+        "/nothing".into(),
+    ] {
+        let answer = dash.post(&path, &json!({"all": true}));
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{path}");
+    }
+    assert_eq!((queue.count().unwrap(), queue.job(&id).unwrap().status), (1, Status::Queued));
+}
+
+#[test]
+fn a_change_that_another_site_sends_is_refused() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue("add", (1, 2)).unwrap();
+    let dash = Dash::start(&house, &[]);
+    let json = ("content-type", "application/json");
+    let own = format!("http://{}", dash.address);
+    for headers in [
+        vec![json, ("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")],
+        vec![json, ("sec-fetch-site", "same-site")],
+        vec![json, ("origin", "http://evil.example")],
+        vec![json, ("origin", "null")],
+        vec![json, ("origin", "http://127.0.0.1:1")],
+    ] {
+        assert_eq!(dash.ask("POST", "/api/queues/default/empty", &headers, "{}").status, 403, "{headers:?}");
+    }
+    // What a form of another site can send.
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
+        let headers = [("content-type", kind), ("origin", &*own)];
+        assert_eq!(dash.ask("POST", "/api/queues/default/empty", &headers, "{}").status, 415, "{kind}");
+    }
+    assert_eq!(queue.count().unwrap(), 1);
+    // A script has neither of them.
+    assert_eq!(dash.ask("POST", "/api/queues/default/empty", &[json], "{}").json()["done"], 1);
+}
+
+#[test]
+fn a_name_that_somebody_has_led_here_is_refused() {
+    let house = House::new();
+    let dash = Dash::start(&house, &["--allowed-host", "jobs.example"]);
+    let with = |host: &str| dash.ask("GET", "/api/site", &[("host", host)], "").status;
+    for host in [
+        "localhost",
+        "LOCALHOST:1",
+        "127.0.0.1:9",
+        "[::1]:9181",
+        "10.2.3.4",
+        "jobs.example",
+        "jobs.example:443",
+    ] {
+        assert_eq!(with(host), 200, "{host}");
+    }
+    for host in
+        ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "jobs.example.evil.example"]
+    {
+        assert!([400, 403].contains(&with(host)), "{host:?}");
+    }
+}
+
+#[test]
+fn no_path_leads_out_of_the_files_of_the_page() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    for path in [
+        "/assets/../Cargo.toml",
+        "/assets/..%2fCargo.toml",
+        "/assets/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/assets//etc/passwd",
+        "/assets/app.js%00",
+        "/assets/",
+        "/assets",
+        "/etc/passwd",
+        "/api/jobs/../../site",
+        "/%ff",
+    ] {
+        let answer = dash.get(path);
+        assert!([400, 404].contains(&answer.status), "{path}: {answer:?}");
+        assert!(!answer.body.contains("root:") && !answer.body.contains("[package]"), "{path}");
+    }
+}
+
+#[test]
+fn behind_a_prefix_only_what_begins_with_it_is_there() {
+    let house = House::new();
+    let dash = Dash::start(&house, &["--url-prefix", "/rq/"]);
+    assert!(dash.get("/rq/").body.contains("data-base=\"/rq\""));
+    assert_eq!((dash.get("/rq/api/site").status, dash.get("/rq/assets/app.css").status), (200, 200));
+    for path in ["/", "/api/site", "/rqx/api/site", "/rq"] {
+        assert_eq!(dash.get(path).status, 404, "{path}");
+    }
+    assert!(
+        house.rq(&["dashboard", "--url-prefix", "/\"><script>"]).fails(2).contains("cannot stand before")
+    );
+}
+
+#[test]
+fn requests_that_two_servers_might_read_differently_are_refused_and_the_connection_ends() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let host = "host: localhost\r\n";
+    let json = "content-type: application/json\r\n";
+    for (what, request) in [
+        (
+            "both lengths",
+            format!(
+                "POST /api/suspend HTTP/1.1\r\n{host}{json}content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{{}}"
+            ),
+        ),
+        (
+            "both, the other way",
+            format!(
+                "POST /api/suspend HTTP/1.1\r\n{host}{json}transfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+            ),
+        ),
+        (
+            "chunks",
+            format!(
+                "POST /api/suspend HTTP/1.1\r\n{host}{json}transfer-encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+            ),
+        ),
+        (
+            "unknown chunks",
+            format!(
+                "POST /api/suspend HTTP/1.1\r\n{host}{json}transfer-encoding: xchunked\r\ncontent-length: 2\r\n\r\n{{}}"
+            ),
+        ),
+        (
+            "two lengths",
+            format!(
+                "POST /api/suspend HTTP/1.1\r\n{host}{json}content-length: 2\r\ncontent-length: 3\r\n\r\n{{}}"
+            ),
+        ),
+        (
+            "a huge length",
+            format!(
+                "POST /api/suspend HTTP/1.1\r\n{host}{json}content-length: 99999999999999999999\r\n\r\n{{}}"
+            ),
+        ),
+        ("a folded line", format!("GET /livez HTTP/1.1\r\n{host}x: a\r\n b\r\n\r\n")),
+        ("CR alone", format!("GET /livez HTTP/1.1\r\n{host}x: a\rb\r\n\r\n")),
+        ("LF alone", "GET /livez HTTP/1.1\nhost: localhost\n\n".to_owned()),
+        ("LF alone in one line", format!("GET /livez HTTP/1.1\r\n{host}x: a\ny: b\r\n\r\n")),
+        (
+            "LF alone in the second request",
+            format!("GET /livez HTTP/1.1\r\n{host}\r\nGET /livez HTTP/1.1\n{host}\r\n"),
+        ),
+        ("no host", "GET /livez HTTP/1.1\r\n\r\n".to_owned()),
+        ("two hosts", format!("GET /livez HTTP/1.1\r\n{host}{host}\r\n")),
+        ("a proxy's address", format!("GET http://evil.example/livez HTTP/1.1\r\n{host}\r\n")),
+        ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
+        ("TLS", "\u{16}\u{3}\u{1}\u{2}\r\n\r\n".to_owned()),
+    ] {
+        let mut stream = dash.connect();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answers = String::new();
+        // It ends, though nobody has asked for that.
+        stream.read_to_string(&mut answers).unwrap();
+        let last = answers.rfind("HTTP/1.").map(|at| &answers[at..]).unwrap_or_default();
+        assert!(last.starts_with("HTTP/1.1 400") || last.starts_with("HTTP/1.0 400"), "{what}: {answers:?}");
+    }
+    assert!(!dash.get("/api/overview").json()["suspended"].as_bool().unwrap());
+}
+
+#[test]
+fn what_is_right_is_answered_in_every_form() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let host = "host: localhost\r\n";
+    let two =
+        format!("GET /livez HTTP/1.1\r\n{host}\r\nGET /readyz HTTP/1.1\r\n{host}connection: close\r\n\r\n");
+    assert_eq!(
+        dash.raw(two.as_bytes()).body.matches("HTTP/1.1 200").count(),
+        1,
+        "and the one that was parsed"
+    );
+    assert_eq!(dash.raw(b"GET /livez HTTP/1.0\r\n\r\n").status, 200);
+    let head = dash.raw(format!("HEAD /livez HTTP/1.1\r\n{host}connection: TE, close\r\n\r\n").as_bytes());
+    assert_eq!((head.status, head.body.as_str(), head.header("content-length")), (200, "", Some("3")));
+    let later = format!(
+        "POST /api/resume HTTP/1.1\r\n{host}content-type: application/json\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 2\r\n\r\n"
+    );
+    let mut stream = dash.connect();
+    stream.write_all(later.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100"));
+    stream.write_all(b"{}").unwrap();
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("HTTP/1.1 200"), "{rest}");
+}
+
+#[test]
+fn heads_and_bodies_have_a_limit() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(2_000_000));
+    assert_eq!(dash.raw(head.as_bytes()).status, 431);
+    let many: String = (0..500).map(|n| format!("x{n}: a\r\n")).collect();
+    assert_eq!(
+        dash.raw(format!("GET /livez HTTP/1.1\r\nhost: localhost\r\n{many}\r\n").as_bytes()).status,
+        431
+    );
+    let body = json!({"ids": ["x".repeat(70_000)]});
+    assert_eq!(dash.post("/api/queues/default/failed/delete", &body).status, 413);
+    let body = json!({"ids": vec!["x"; 1001]});
+    assert_eq!(dash.post("/api/queues/default/failed/delete", &body).status, 400);
+    for body in ["[]", "{", "\"x\"", &"[".repeat(60_000)] {
+        let headers = [("content-type", "application/json")];
+        assert_eq!(dash.ask("POST", "/api/suspend", &headers, body).status, 400);
+    }
+}
+
+#[test]
+fn many_slow_clients_keep_nobody_out() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let mut slow: Vec<_> = (0..200).map(|_| dash.connect()).collect();
+    for (n, stream) in slow.iter_mut().enumerate() {
+        // Those that had to make room are gone.
+        let _ = stream.write_all(if n % 2 == 0 { b"GET /livez HTT" } else { b"" });
+    }
+    for _ in 0..20 {
+        assert_eq!(dash.get("/livez").status, 200);
+    }
+    // A head has its time, however many bytes come.
+    let mut last = slow.pop().unwrap();
+    last.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut rest = Vec::new();
+    let _ = last.read_to_end(&mut rest);
+    let mut dripping = dash.connect();
+    let dripped = (0..100).take_while(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        dripping.write_all(b"G").is_ok()
+    });
+    assert!(dripped.count() < 100, "it would have waited for ever");
+}
+
+#[test]
+fn hidden_arguments_are_nowhere() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let call = || NewJob::new("echo", "s3cret").meta(json!({"card": "s3cret"}));
+    let id = queue.enqueue_job(call()).unwrap().id().to_owned();
+    house.drain(house.worker(&["default"]).handler("echo", |_: &rq_rs::Context, text: String| Ok(text)));
+    queue.enqueue_job(call()).unwrap();
+    let dash = Dash::start(&house, &["--hide-args"]);
+    for path in [
+        format!("/api/jobs/{id}"),
+        format!("/api/jobs/{id}/result"),
+        "/api/queues/default/queued".into(),
+        "/api/queues/default/finished".into(),
+        "/metrics".into(),
+    ] {
+        assert!(!dash.get(&path).body.contains("s3cret"), "{path}");
+    }
+    let job = dash.get(&format!("/api/jobs/{id}")).json();
+    assert_eq!((&job["handler"], &job["args"], &job["result"]), (&json!("echo"), &json!(null), &json!(null)));
+    assert!(Dash::start(&house, &[]).get(&format!("/api/jobs/{id}")).body.contains("s3cret"));
+}
+
+#[test]
+fn the_log_says_who_did_what_and_errors_say_no_more_than_browsers_need() {
+    let house = House::new();
+    house.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    let mut dash = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    let headers = [("content-type", "application/json"), ("authorization", "Basic YWRhOnNlc2FtZQ==")];
+    assert_eq!(dash.ask("POST", "/api/queues/mail/empty", &headers, "{}").status, 200);
+    let line = dash.process.says("dashboard: ada");
+    assert!(line.contains("127.0.0.1") && line.contains("queues mail empty: 3 done"), "{line}");
+    assert_eq!(dash.ask("POST", "/api/queues/x%0Aforged/empty", &headers, "{}").status, 400);
+}
+
+#[test]
+fn metrics_have_no_more_lines_than_a_scrape_can_take() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue_many((0..300).map(|n| NewJob::new(format!("handler{n}"), ()))).unwrap();
+    for n in 0..250 {
+        queue.sibling(&format!("queue{n}")).unwrap().enqueue("add", (1, 2)).unwrap();
+    }
+    house.drain(house.worker(&["default"]));
+    let page = Dash::start(&house, &[]).get("/metrics").body;
+    let queues = page.lines().filter(|line| line.starts_with("rq_oldest_waiting_seconds{")).count();
+    assert_eq!(queues, 201, "200, and one for all others");
+    assert!(page.contains("queue=\"other\",status=\"queued\"} 51"), "{page}");
+    assert!(!page.contains("handler299") || page.matches("rq_run_seconds_count{").count() <= 201);
+}

@@ -1,0 +1,111 @@
+//! The dashboard as a browser, a script or an attacker meets it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{House, PATIENCE, Process};
+
+/// A dashboard that runs.
+pub(crate) struct Dash {
+    pub(crate) process: Process,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+}
+
+/// What it answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_ascii_lowercase(), value.trim().to_owned())
+        };
+        Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.status, 200, "{self:?}");
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Dash {
+    pub(crate) fn start(house: &House, words: &[&str]) -> Self {
+        Self::with(house, words, &[])
+    }
+
+    pub(crate) fn with(house: &House, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut environment = house.environment();
+        environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let words = [&["dashboard", "--listen", "127.0.0.1:0"], words].concat();
+        Self::of(Process::start(&words, &environment))
+    }
+
+    /// That of another command.
+    pub(crate) fn of(mut process: Process) -> Self {
+        let said = process.says("dashboard: http://");
+        let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        Dash { process, address }
+    }
+
+    /// What comes back for these bytes until the connection ends.
+    pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
+        let mut stream = self.connect();
+        // Who refuses may do so before all has come.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        Answer::parse(&answer)
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            head += &format!("host: {}\r\n", self.address);
+        }
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            head += &format!("content-length: {}\r\n", body.len());
+        }
+        self.raw(format!("{head}\r\n{body}").as_bytes())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], "")
+    }
+
+    /// As a page of its own would.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        let origin = format!("http://{}", self.address);
+        let headers =
+            [("content-type", "application/json"), ("origin", &*origin), ("sec-fetch-site", "same-origin")];
+        self.ask("POST", path, &headers, &body.to_string())
+    }
+}
