@@ -13,9 +13,18 @@ demo: setup
 # Everything that must be true before a commit
 check: setup fmt-check lint test docs
 
-# All tests, against a real redis-server that they start themselves, and a real Python RQ
-test *ARGS: setup python
+# All tests, against a real redis-server that they start themselves, a real Python RQ, and in a real browser
+test *ARGS: setup python setup-browser
     cargo test "$@"
+
+# The dashboard in Chromium
+browser *ARGS: setup setup-browser
+    cargo test --test browser -- "$@"
+
+# Takes the pictures of the dashboard that the README and docs/dashboard.md show
+screenshots: setup setup-browser
+    mkdir -p docs/dashboard
+    cargo test --test browser -- --ignored screenshots
 
 # Python RQ and rq-rs on the same queues: rq 3.0.0 and 2.10, rq-dashboard, django-rq, rq-exporter
 interop *ARGS: setup python
@@ -52,6 +61,8 @@ lint:
     cargo clippy --lib --no-default-features -- -D warnings
     cargo clippy --lib --no-default-features --features worker -- -D warnings
     cargo clippy --lib --no-default-features --features cron -- -D warnings
+    cargo clippy --lib --no-default-features --features cli -- -D warnings
+    cargo clippy --lib --no-default-features --features dashboard -- -D warnings
 
 # The documentation, without a warning
 docs:
@@ -60,6 +71,10 @@ docs:
 # Installs what is missing; nothing when all is there
 setup:
     @sh scripts/setup.sh
+
+# Installs Chromium and what drives it; nothing when they are there
+setup-browser:
+    @sh tests/browser/setup.sh
 
 # Makes the Python environments of the interop tests; nothing when they are there
 python:

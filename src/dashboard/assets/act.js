@@ -72,7 +72,20 @@ export async function once(address, done) {
   }
 }
 
-const BATCH = 500;
+/** The server takes 1,000 ids and 64 KiB at once. */
+function batches(ids) {
+  const all = [[]];
+  let size = 0;
+  for (const id of ids) {
+    size += JSON.stringify(id).length * 3;
+    if (all.at(-1).length === 500 || size > 60_000) {
+      all.push([]);
+      size = 0;
+    }
+    all.at(-1).push(id);
+  }
+  return all;
+}
 
 /** Many jobs: those with these ids, or all that a filter fits. Asks first with the exact number, shows how far it is, can be stopped. */
 export function bulk({ queue, registry, action, ids = null, filter = {}, names = [] }) {
@@ -128,11 +141,12 @@ export function bulk({ queue, registry, action, ids = null, filter = {}, names =
       let error = null;
       try {
         if (ids !== null) {
-          while (offset < ids.length && !stopped) {
-            const answer = await post(address, { ids: ids.slice(offset, offset + BATCH) }, abort.signal);
+          for (const part of batches(ids.slice(offset))) {
+            if (stopped) break;
+            const answer = await post(address, { ids: part }, abort.signal);
             done += answer.done;
             failed += answer.failed;
-            offset += BATCH;
+            offset += part.length;
             tell();
           }
         } else {

@@ -116,9 +116,21 @@ function draw() {
       h('div', { class: 'content', 'data-key': `page ${route.name} ${JSON.stringify(route.params)}` }, content)),
     footer());
   morph(root, fresh);
+  showCurrent();
   document.title = `${outage ? '⚠ ' : ''}${title} · rq-rs`;
 }
 app.draw = draw;
+
+/** Where the bars of links are wider than the screen, the one that we are at is seen. */
+function showCurrent() {
+  const here = location.href + (app.data ? '' : '#');
+  for (const bar of root.querySelectorAll('.main-nav ul, .tabs')) {
+    if (bar.shownFor === here) continue;
+    bar.shownFor = here;
+    const one = bar.querySelector('[aria-current]');
+    if (one && bar.scrollWidth > bar.clientWidth) bar.scrollLeft += one.getBoundingClientRect().left - bar.getBoundingClientRect().left - (bar.clientWidth - one.offsetWidth) / 2;
+  }
+}
 
 function header() {
   const of = { queue: 'overview', job: 'overview', 'cron-history': 'cron' };
@@ -139,8 +151,8 @@ function banner() {
     const { message, status, hint } = outage.error;
     parts.push(h('div', { class: 'banner bad', role: 'alert', 'data-key': 'outage' }, icon('warn'), h('div', null,
       h('p', null, h('b', null, t(status === 503 ? 'outage.redis' : status === 0 ? 'outage.server' : 'outage.other', { status })), ' ', rich('outage.since', { time: when(outage.since, true) })),
-      h('p', { class: 'sub' }, status === 0 ? t('outage.server_hint') : [bdi(message, 300), hint ? [' – ', bdi(hint, 300)] : null],
-        ' ', seenAt && app.data ? rich('outage.shown', { time: when(seenAt) }) : null))));
+      h('p', { class: 'sub' }, status === 0 ? t('outage.server_hint') : [bdi(message, 300), hint ? [' – ', bdi(hint, 300)] : null]),
+      seenAt && app.data ? h('p', { class: 'sub' }, rich('outage.shown', { time: when(seenAt) })) : null)));
   }
   if (!app.live) {
     parts.push(h('div', { class: 'banner', role: 'status', 'data-key': 'paused' }, icon('info'), h('p', null, t('live.paused'), ' ', seenAt ? rich('live.shown', { time: when(seenAt) }) : null)));
@@ -228,7 +240,7 @@ let lastPick = null;
 function pick(box, isRange) {
   const boxes = [...root.querySelectorAll('tbody input[data-pick]')];
   const set = (one, on) => (on ? app.picked.add(one.dataset.pick) : app.picked.delete(one.dataset.pick));
-  if (box.closest('thead')) boxes.forEach((one) => set(one, box.checked));
+  if (!box.closest('tbody')) boxes.forEach((one) => set(one, box.checked));
   else {
     const from = isRange ? boxes.findIndex((one) => one.dataset.pick === lastPick) : -1;
     const to = boxes.indexOf(box);
@@ -265,6 +277,8 @@ addEventListener('click', (event) => {
   app.go(to.href);
 });
 
+const busy = new Set();
+
 async function act(doer) {
   const name = doer.dataset.action;
   if (name === 'live') {
@@ -276,16 +290,17 @@ async function act(doer) {
     }
     return;
   }
-  if (!Object.hasOwn(ACTIONS, name) || doer.getAttribute('aria-disabled') === 'true') return;
   // Once is enough, however often it is pressed.
-  doer.setAttribute('aria-disabled', 'true');
+  const what = `${name} ${doer.dataset.args}`;
+  if (!Object.hasOwn(ACTIONS, name) || busy.has(what)) return;
+  busy.add(what);
   try {
     await ACTIONS[name](JSON.parse(doer.dataset.args ?? '{}'));
   } catch (error) {
     console.error(error);
     say(trouble(error), true);
   } finally {
-    doer.removeAttribute('aria-disabled');
+    busy.delete(what);
   }
 }
 

@@ -49,7 +49,7 @@ export const history = {
         return {
           key: past.id,
           cells: [jobLink(past.id), badge(past.status), when(past.at), past.started_at ? took(seconds(past.at, past.started_at)) : null,
-            run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), took(run))],
+            run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), h('span', null, took(run)))],
         };
       }),
     });

@@ -2,7 +2,7 @@
 
 import { h } from './dom.js';
 import { app, path } from './state.js';
-import { api } from './api.js';
+import { api, now } from './api.js';
 import { bdi, exact, number, rich, seconds, sentence, short, t, tn, took, when } from './text.js';
 import { badge, button, emptyState, jobLink, link, long, queueLink, section } from './ui.js';
 
@@ -75,10 +75,10 @@ function history(one) {
   });
   const latest = attempts.at(-1);
   const isTold = latest && one.started_at && Math.abs(seconds(latest.started_at, one.started_at)) < 0.002;
-  const by = one.worker_name ? h('p', null, rich('time.by', { worker: h('span', { class: 'id' }, bdi(one.worker_name, 60)) })) : null;
+  const by = one.worker_name ? h('span', null, rich('time.by', { worker: h('span', { class: 'id' }, bdi(one.worker_name, 60)) })) : null;
   const n = skipped + attempts.length + 1;
   if (one.started_at && one.status === 'started') {
-    add(one.started_at, 'started', t('time.running', { n }), [by, h('p', null, rich('time.running_for', { time: when(one.started_at, true) }))], Math.max(0, (Date.now() - Date.parse(one.started_at)) / 1000));
+    add(one.started_at, 'started', t('time.running', { n }), h('p', null, by, by ? ' · ' : null, rich('time.running_for', { time: when(one.started_at, true) })), Math.max(0, (now() - Date.parse(one.started_at)) / 1000));
   } else if (one.started_at && !isTold) {
     const kind = one.status === 'scheduled' || one.status === 'queued' ? (one.result !== null && one.result !== undefined ? 'finished' : 'created') : one.status;
     const run = one.ended_at && one.ended_at >= one.started_at ? seconds(one.started_at, one.ended_at) : null;
@@ -118,8 +118,8 @@ function output(one) {
   const parts = [];
   if (one.exc_info) parts.push(h('div', { 'data-key': 'error' }, section(t('job.error'), null, long('error', one.exc_info, t('job.error'), 'bad'))));
   if (one.status === 'finished' || (one.result !== null && one.result !== undefined)) {
-    const save = h('a', { class: 'button', href: `${path('api', 'jobs', one.id)}/result`, download: true, 'data-native': true }, t('job.save'));
-    parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), isHidden(one.result) ? null : save, isHidden(one.result) ? hidden() : long('result', json(one.result ?? null), t('job.result')))));
+    const save = one.result === null || one.result === undefined ? null : h('a', { class: 'button', href: `${path('api', 'jobs', one.id)}/result`, download: true, 'data-native': true }, t('job.save'));
+    parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), save, isHidden(one.result) ? hidden() : long('result', json(one.result ?? null), t('job.result')))));
   }
   if (one.log) parts.push(h('div', { 'data-key': 'log' }, section(t('job.log'), h('span', { class: 'none' }, t('job.log_what')), long('log', one.log, t('job.log')))));
   return parts;

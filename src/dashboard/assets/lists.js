@@ -33,7 +33,7 @@ export const queue = {
 };
 
 export const scheduled = {
-  load: ({ query }) => ({ main: withQuery('/scheduled', asked(query, 'offset', 'limit', 'handler', 'error', 'text')) }),
+  load: ({ query }) => ({ main: withQuery('/scheduled', asked(query, 'offset', 'limit')) }),
   title: () => t('nav.scheduled'),
   draw: (data, route) => jobs(data, { ...route, params: [null, 'scheduled'] }),
 };
@@ -44,7 +44,7 @@ function jobs({ main, overview }, route) {
   return [
     name === null ? null : head(name, one, overview),
     name === null ? null : tabs(name, registry, one, main),
-    filters(name, registry, route.query),
+    name === null ? null : filters(name, registry, route.query),
     bar(main, name, registry, route.query),
     list(main, name, registry),
     pager(main, name, registry, route.query),
@@ -86,7 +86,7 @@ function filters(name, registry, query) {
   const hasError = registry === 'failed' || registry === 'scheduled' || registry === 'canceled';
   const field = (key, label) => h('label', { class: 'field' }, h('span', null, label),
     h('input', { type: 'search', name: key, value: filter[key] ?? '', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search', 'data-slash': key === 'text' || null }));
-  const here = name === null ? path('scheduled') : queuePath(name, registry);
+  const here = queuePath(name, registry);
   const kept = asked(query, 'order', 'limit');
   return h('form', { class: 'filter', role: 'search', 'data-action': 'filter', action: here, 'aria-label': t('filter.label'), 'data-key': `filter ${here}` },
     field('text', t('filter.text')), field('handler', t('filter.handler')),
@@ -104,6 +104,7 @@ function bar(main, name, registry, query) {
   const kind = (action) => (action === 'delete' || action === 'cancel' ? 'danger' : 'solid');
   const isFiltered = Object.keys(filter).length > 0;
   return h('div', { class: picked > 0 ? 'bulk on' : 'bulk', role: 'group', 'aria-label': t('bulk.label'), 'data-key': 'bulk' },
+    h('label', { class: 'pick-all', 'data-key': 'all' }, pickAll(main.jobs, picked), ' ', t('bulk.pick_all')),
     picked > 0
       ? [h('b', null, tn('bulk.picked', picked)),
         actions.map((action) => button('picked', t(`do.${action}`), { queue: name, registry, action }, { kind: kind(action), key: `p ${action}` })),
@@ -111,6 +112,10 @@ function bar(main, name, registry, query) {
       : [h('span', { class: 'none' }, isFiltered ? t('bulk.hint_filter') : tn('bulk.hint_all', main.total)),
         actions.map((action) => button('bulk', t(`bulk.every_${action}`), { queue: name, registry, action, filter }, { kind: action === 'requeue' || action === 'enqueue' ? '' : 'danger', key: `a ${action}` }))]);
 }
+
+const pickAll = (jobs, picked, label = null) => h('input', {
+  type: 'checkbox', 'data-pick': 'all', 'aria-label': label, checked: picked === jobs.length, 'data-some': picked > 0 && picked < jobs.length,
+});
 
 /** What there is to see of a job in each registry. */
 const COLUMNS = {
@@ -166,7 +171,7 @@ function list(main, name, registry) {
   const heads = [
     ...(picks ? [{
       text: t('bulk.pick'), hidden: true,
-      node: h('input', { type: 'checkbox', 'data-pick': 'all', 'aria-label': t('bulk.pick_all'), checked: here === main.jobs.length, 'data-some': here > 0 && here < main.jobs.length }),
+      node: pickAll(main.jobs, here, t('bulk.pick_all')),
     }] : []),
     { text: t('job.one'), wide: true, row: true },
     ...shown.map((column) => ({ ...COLUMNS[column], text: COLUMNS[column].text() })),
@@ -177,7 +182,7 @@ function list(main, name, registry) {
     kind: app.picked.has(job.id) ? 'picked' : null,
     cells: [
       ...(picks ? [h('input', { type: 'checkbox', 'data-pick': job.id, checked: app.picked.has(job.id), 'aria-label': t('bulk.pick_one', { job: short(job.description || job.id, 80) }) })] : []),
-      job.status === null ? h('div', { class: 'two' }, h('span', null, badge(null)), h('span', { class: 'sub id' }, bdi(job.id, 80))) : jobCell(job),
+      job.status === null ? h('div', { class: 'two' }, h('span', null, badge(registry === 'unreadable' ? registry : null)), h('span', { class: 'sub id' }, bdi(job.id, 80))) : jobCell(job),
       ...shown.map((column) => COLUMNS[column].of(job, at, main)),
       ...(each.length > 0 ? [h('div', { class: 'row-buttons' }, each.map((action) => button('job', t(`do.${action}`), { id: job.id, action },
         { kind: action === 'enqueue' ? 'small' : 'small danger', name: t('do.to_job', { what: t(`do.${action}`), job: short(job.id, 80) }) })))] : []),
@@ -211,7 +216,7 @@ function pager(main, name, registry, query) {
       next === null ? null : link(to({ offset: next }), { class: isShort ? 'button solid' : 'button', rel: 'next' }, isShort ? t('pager.further') : t('pager.next'))),
     h('p', { class: 'choices' },
       name !== null && SORTED.has(registry) ? h('span', { role: 'group', 'aria-label': t('pager.order') }, ['newest', 'oldest'].map((order) =>
-        link(to({ order: order === 'newest' ? null : order }), { 'aria-current': main.order === order ? 'true' : null }, t(`pager.${order}`)))) : null,
+        link(to({ order }), { 'aria-current': main.order === order ? 'true' : null }, t(`pager.${order}`)))) : null,
       total > LIMITS[0] ? h('span', { role: 'group', 'aria-label': t('pager.limit') }, LIMITS.map((many) =>
         link(to({ limit: many === 50 ? null : many }), { 'aria-current': limit === many ? 'true' : null, 'aria-label': t('pager.many', { n: many }) }, number(many)))) : null));
 }

@@ -2,21 +2,22 @@
 
 import { h } from './dom.js';
 import { app, path } from './state.js';
-import { bytes, bdi, number, seen, sentence, t, tn, took, when } from './text.js';
-import { badge, button, count, emptyState, icon, jobCell, link, queueLink, queuePath, section, table } from './ui.js';
+import { bytes, bdi, number, seen, sentence, t, tn, took } from './text.js';
+import { badge, button, count, emptyState, icon, link, queueLink, queuePath, section, table } from './ui.js';
 import { activity } from './charts.js';
 
 export const overview = {
   load: () => ({ main: '/overview' }),
   title: () => t('nav.overview'),
-  draw: ({ main }) => [warnings(main), totals(main), h('div', { class: 'beside' }, hour(main), server(main.server)), queues(main), runningNow(main.running)],
+  draw: ({ main }) => [warnings(main), totals(main), h('div', { class: 'beside' }, hour(main), server(main.server)), queues(main)],
 };
 
 const SEVERE = new Set(['no_worker', 'policy', 'memory', 'silent_worker', 'stuck_threads']);
 
 function warnings({ warnings: all }) {
   if (!all?.length) return null;
-  return h('ul', { class: 'warnings', 'data-key': 'warnings', 'aria-label': t('overview.warnings') }, all.map((fact) => {
+  const isSevere = (fact) => Number(SEVERE.has(fact.code));
+  return h('ul', { class: 'warnings', 'data-key': 'warnings', 'aria-label': t('overview.warnings') }, [...all].sort((a, b) => isSevere(b) - isSevere(a)).map((fact) => {
     const links = {};
     if (fact.queue) links.queue = queueLink(fact.queue, fact.code === 'unreadable' ? 'unreadable' : 'queued');
     if (fact.worker) links.worker = link(path('workers'), { class: 'name' }, bdi(fact.worker, 80));
@@ -92,17 +93,4 @@ function queues({ queues: all, suspended }) {
   });
   return h('div', { id: 'queues', 'data-key': 'queues' }, section(t('overview.queues'), toggle,
     rows.length === 0 ? emptyState(t('overview.no_queues')) : table({ label: t('overview.queues'), heads, rows, kind: 'queues' })));
-}
-
-export function runningNow(running) {
-  if (!Array.isArray(running) || running.length === 0) return null;
-  const rows = [...running].sort((a, b) => ((a.started_at ?? '') < (b.started_at ?? '') ? -1 : 1)).slice(0, 20).map((job) => ({
-    key: job.id,
-    cells: [jobCell(job), queueLink(job.queue, 'started'), bdi(job.worker_name ?? '–', 60), when(job.started_at, true)],
-  }));
-  return h('div', { 'data-key': 'running' }, section(t('overview.running'), running.length > 20 ? h('span', { class: 'none' }, t('overview.longest', { n: 20 })) : null,
-    table({
-      label: t('overview.running'), rows,
-      heads: [{ text: t('job.one'), wide: true, row: true }, { text: t('queue.one') }, { text: t('worker.one') }, { text: t('job.running_for'), right: true }],
-    })));
 }

@@ -41,10 +41,13 @@ function pieces(key, vars, put) {
   return word(key).split(/\{(\w+)\}/).map((part, at) => (at % 2 === 0 ? part : put(vars?.[part], part)));
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\ud802\ud803\ud83a\ud83b]/;
+
 /** As plain text; what comes from jobs is isolated, so that its direction stays its own. */
 export const t = (key, vars) => pieces(key, vars, (value) => {
   if (typeof value === 'number') return number(value);
-  return value === null || value === undefined ? '–' : `\u2068${seen(value)}\u2069`;
+  if (value === null || value === undefined) return '–';
+  return RIGHT_TO_LEFT.test(value) ? `\u2068${seen(value)}\u2069` : seen(value);
 }).join('');
 
 /** As nodes: values may be nodes. */

@@ -6,7 +6,7 @@ import { bdi, number, seen, short, t } from './text.js';
 
 export const REGISTRIES = ['queued', 'started', 'scheduled', 'deferred', 'finished', 'failed', 'canceled', 'unreadable'];
 const STATUSES = new Set(['created', 'queued', 'started', 'finished', 'failed', 'deferred', 'scheduled', 'stopped', 'canceled',
-  'rate_limited', 'ready_to_enqueue', 'expired', 'busy', 'idle', 'suspended', 'paused', 'python']);
+  'rate_limited', 'ready_to_enqueue', 'expired', 'busy', 'idle', 'suspended', 'paused', 'python', 'unreadable']);
 
 /** What a status, a state or a word of ours looks like. */
 export const badge = (status) => {
@@ -44,16 +44,17 @@ export const count = (n, href, kind = '') => (n > 0
   ? link(href, { class: `count ${kind}` }, number(n))
   : link(href, { class: 'count zero' }, '0'));
 
+const large = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
 /** A table that becomes cards where the screen is narrow, and so says its roles itself. */
-export function table({ label, heads, rows, kind = '', empty }) {
-  if (rows.length === 0 && empty) return emptyState(empty);
+export function table({ label, heads, rows, kind = '' }) {
   const head = ({ text, right, hidden, node }) => h('th', { scope: 'col', role: 'columnheader', class: right ? 'right' : null },
-    node ?? (hidden ? h('span', { class: 'unseen' }, text) : text));
+    node, hidden ? h('span', { class: 'unseen' }, text) : large(text));
   const cell = (content, at) => {
     const { text, right, wide, hidden, row } = heads[at];
     const attrs = {
       class: [right && 'right', wide && 'wide', content === null && 'blank'].filter(Boolean).join(' ') || null,
-      'data-label': hidden ? null : text,
+      'data-label': hidden ? null : large(text),
     };
     return row ? h('th', { scope: 'row', role: 'rowheader', ...attrs }, content) : h('td', { role: 'cell', ...attrs }, content);
   };

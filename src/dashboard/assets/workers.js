@@ -48,13 +48,14 @@ function row(worker, jobs) {
         link(path('jobs', job.id), { title: short(job.id, 200) }, bdi(job.description || job.handler || job.id, 90)), ' ', h('span', { class: 'none' }, when(job.started_at, true)))),
       jobs.length > ENOUGH ? h('li', { class: 'none' }, tn('bulk.more', jobs.length - ENOUGH)) : null) : null),
     [h('span', { title: t('status.finished') }, number(worker.successful_job_count)), ' / ',
-      h('span', { class: worker.failed_job_count > 0 ? 'bad' : 'none', title: t('status.failed') }, number(worker.failed_job_count))],
+      h('span', { class: worker.failed_job_count > 0 ? null : 'none', title: t('status.failed') }, number(worker.failed_job_count))],
     h('div', { class: 'two' }, h('span', null, took(worker.total_working_time)), worker.birth ? h('span', { class: 'sub' }, t('worker.up'), ' ', when(worker.birth, true)) : null),
     h('span', { class: silent > SILENT ? 'bad' : null }, when(worker.last_heartbeat), silent > SILENT ? h('span', { class: 'sub block' }, t('worker.silent')) : null),
   ];
   if (!app.site.read_only) {
+    // One that is busy does not say whether it is quiet, too.
     const act = (action, kind = '') => button('worker', t(`do.${action}`), { worker: worker.name, action }, { kind: `small ${kind}`, key: action, name: t('do.to', { what: t(`do.${action}`), name: short(worker.name, 80) }) });
-    cells.push(h('div', { class: 'row-buttons' }, act(worker.state === 'suspended' ? 'continue' : 'quiet'), act('kill-horse', 'danger'), act('shutdown', 'danger')));
+    cells.push(h('div', { class: 'row-buttons' }, worker.state === 'suspended' ? null : act('quiet'), worker.state === 'idle' ? null : act('continue'), act('kill-horse', 'danger'), act('shutdown', 'danger')));
   }
   return { key: worker.name, cells, kind: silent > SILENT ? 'silent' : null };
 }

@@ -1,0 +1,243 @@
+//! The dashboard in a real browser: Debian's Chromium, driven by playwright-core. `sh tests/browser/setup.sh`
+//! installs both. What people do is in `scenarios.mjs`; this is the house they find.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+#[allow(dead_code, unused_imports)]
+#[path = "../behaviour/support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use rq_rs::{Context, Cron, NewJob, Retry};
+use serde_json::{Value, json};
+
+use support::{Dash, House, Live, Process};
+
+/// Jobs of every kind, a worker that is busy, and a cron entry.
+struct Scene {
+    house: House,
+    live: Option<Live>,
+    /// What the job that runs waits for the end of.
+    door: Option<Sender<()>>,
+    facts: Value,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::at(House::new())
+    }
+
+    fn at(house: House) -> Self {
+        let ((door, waiting), mail) = (channel::<()>(), house.queue("mail"));
+        let failing = |n: usize, handler: &str, error: &str| {
+            (0..n).map(|n| NewJob::new(handler, (format!("user{n}@example.com"), error))).collect::<Vec<_>>()
+        };
+        mail.enqueue_many(failing(7, "send_email", "smtp: connection refused by mx.example.com")).unwrap();
+        mail.enqueue_many(failing(5, "render", "template \"welcome\" is missing")).unwrap();
+        let again = Retry::every(Duration::from_secs(3600), 3);
+        mail.enqueue_job(NewJob::new("send_email", ("late@example.com", "greylisted")).retry(again)).unwrap();
+        mail.enqueue_many((0..9).map(|n| NewJob::new("add", (n, 1)))).unwrap();
+        let fail = |_: &Context, (_, error): (String, String)| -> anyhow::Result<()> { anyhow::bail!(error) };
+        house.drain(house.worker(&["mail"]).handler("send_email", fail).handler("render", fail));
+        let failed = mail.failed().ids(0, 1).unwrap().remove(0);
+        mail.enqueue_many((0..6).map(|n| NewJob::new("send_email", (format!("next{n}@example.com"), "-"))))
+            .unwrap();
+        house
+            .queue("reports")
+            .enqueue_job(NewJob::new("report", "yearly").after(Duration::from_secs(7200)))
+            .unwrap();
+        let running = house
+            .queue("images")
+            .enqueue_job(NewJob::new("resize", "photo.jpg").meta(json!({"progress": 0.4})));
+        let running = running.unwrap().id().to_owned();
+        let waiting = Mutex::new(waiting);
+        let nightly = Cron::new("nightly", "0 3 * * *", NewJob::new("report", "daily")).queue("reports");
+        let worker = house.worker(&["images"]).name("ada").concurrency(2).cron(nightly);
+        let worker = worker.handler("resize", move |_: &Context, _: String| {
+            let _ = waiting.lock().unwrap().recv();
+            Ok(())
+        });
+        let live = Live::start(worker);
+        live.sees_started(&running);
+        support::eventually("the entry is listed", || {
+            !house.rq(&["cron", "list", "--json"]).json().as_array().unwrap().is_empty()
+        });
+        let facts = json!({"failed": failed, "running": running, "smtp": 7, "other": 5, "program": env!("CARGO_BIN_EXE_rq-rs")});
+        Scene { house, live: Some(live), door: Some(door), facts }
+    }
+
+    fn plays(&self, scenario: &str, words: &[&str]) {
+        let dash = Dash::start(&self.house, words);
+        let output = self.begins(scenario, &dash, &self.facts).finish("");
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+    }
+
+    fn begins(&self, scenario: &str, dash: &Dash, facts: &Value) -> Process {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/scenarios.mjs");
+        let mut command = Command::new("node");
+        command.arg(script).arg(scenario).arg(format!("http://{}", dash.address)).arg(facts.to_string());
+        Process::spawn(command, &self.house.environment())
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.door = None;
+        if !std::thread::panicking()
+            && let Some(live) = self.live.take()
+        {
+            live.stops();
+        }
+    }
+}
+
+#[test]
+fn each_page_is_drawn_and_is_accessible() {
+    Scene::new().plays("each_page_is_drawn_and_is_accessible", &[]);
+}
+
+#[test]
+fn each_page_is_there_in_korean() {
+    Scene::new().plays("each_page_is_there_in_korean", &[]);
+}
+
+#[test]
+fn dark_is_dark() {
+    Scene::new().plays("dark_is_dark", &[]);
+}
+
+#[test]
+fn a_failed_job_is_requeued_from_its_page() {
+    Scene::new().plays("a_failed_job_is_requeued_from_its_page", &[]);
+}
+
+#[test]
+fn all_that_a_filter_fits_are_requeued_after_the_exact_number_was_shown() {
+    Scene::new().plays("all_that_a_filter_fits_are_requeued_after_the_exact_number_was_shown", &[]);
+}
+
+#[test]
+fn chosen_jobs_are_deleted_and_nothing_else() {
+    Scene::new().plays("chosen_jobs_are_deleted_and_nothing_else", &[]);
+}
+
+#[test]
+fn jobs_are_canceled_stopped_and_enqueued() {
+    Scene::new().plays("jobs_are_canceled_stopped_and_enqueued", &[]);
+}
+
+#[test]
+fn a_queue_is_suspended_and_goes_on() {
+    Scene::new().plays("a_queue_is_suspended_and_goes_on", &[]);
+}
+
+#[test]
+fn cron_entries_and_workers_are_steered() {
+    Scene::new().plays("cron_entries_and_workers_are_steered", &[]);
+}
+
+#[test]
+fn what_changes_is_drawn_without_losing_anything() {
+    Scene::new().plays("what_changes_is_drawn_without_losing_anything", &[]);
+}
+
+#[test]
+fn everything_is_done_with_the_keyboard() {
+    Scene::new().plays("everything_is_done_with_the_keyboard", &[]);
+}
+
+#[test]
+fn another_site_changes_nothing() {
+    Scene::new().plays("another_site_changes_nothing", &[]);
+}
+
+#[test]
+fn where_only_reading_is_allowed_there_is_nothing_to_press() {
+    Scene::new().plays("where_only_reading_is_allowed_there_is_nothing_to_press", &["--read-only"]);
+}
+
+#[test]
+fn a_password_is_asked_for() {
+    let scene = Scene::new();
+    let dash = Dash::with(&scene.house, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    let output = scene.begins("a_password_is_asked_for", &dash, &scene.facts).finish("");
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+}
+
+#[test]
+fn while_redis_is_away_the_page_says_so_and_heals() {
+    let scene = Scene::at(House::with_own_redis(&["--appendonly", "yes"]));
+    let dash = Dash::start(&scene.house, &[]);
+    let mut browser = scene.begins("while_redis_is_away_the_page_says_so_and_heals", &dash, &scene.facts);
+    browser.says("shown");
+    scene.house.server().kill();
+    browser.says("told");
+    scene.house.server().launch();
+    let output = browser.finish("");
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+}
+
+/// What has been used against pages like this one, in everything that a job can bring.
+const CORPUS: [&str; 8] = [
+    "<script>window.hacked=1</script>",
+    "\"><img src=x onerror=window.hacked=1>",
+    "'><svg/onload=window.hacked=1>",
+    "javascript:window.hacked=1//",
+    "</textarea></title></pre><iframe srcdoc='<script>parent.hacked=1</script>'>",
+    "{{constructor.constructor('window.hacked=1')()}}${window.hacked=1}",
+    "<base href=//evil.example/><link rel=stylesheet href=//evil.example/x.css><meta http-equiv=refresh content=0;url=//evil.example>",
+    "\u{202e}\u{1b}[31m\u{0}<math><mtext></form><form><mglyph><style></math><img src onerror=window.hacked=1>",
+];
+
+#[test]
+fn hostile_text_is_text() {
+    let scene = Scene::new();
+    let house = &scene.house;
+    // As much as a name may hold.
+    let (queue_name, worker_name) = ("<img>\"'&{x}`$", "<img>\"onx='&`");
+    let queue = house.queue(queue_name);
+    let mut jobs = Vec::new();
+    for text in CORPUS {
+        let call = |handler: &str| {
+            let job = NewJob::new(handler, (text, json!({text: [text]}))).description(text);
+            job.meta(json!({text: text, "progress": text}))
+        };
+        // A handler's name has no control characters.
+        let name = text.trim_start_matches(['\u{202e}', '\u{1b}']).replace('\0', "");
+        for handler in ["echo", "fail", &*name] {
+            jobs.push(queue.enqueue_job(call(handler)).unwrap().id().to_owned());
+        }
+    }
+    let worker = house.worker(&[queue_name]).name(worker_name);
+    let worker = worker.handler("echo", |_: &Context, all: (String, Value)| Ok(all));
+    let worker = worker.handler("fail", |_: &Context, (text, _): (String, Value)| -> anyhow::Result<()> {
+        anyhow::bail!(text)
+    });
+    house.drain(worker);
+    for text in CORPUS {
+        jobs.push(queue.enqueue("echo", (text, text)).unwrap().id().to_owned());
+    }
+    let mut facts = scene.facts.clone();
+    facts["corpus"] = json!(CORPUS);
+    facts["queues"] = json!([queue_name, "mail"]);
+    facts["jobs"] = json!(jobs.iter().step_by(2).collect::<Vec<_>>());
+    let dash = Dash::start(house, &[]);
+    let output = scene.begins("hostile_text_is_text", &dash, &facts).finish("");
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+}
+
+#[test]
+#[ignore = "writes docs/dashboard: just screenshots"]
+fn screenshots() {
+    let scene = Scene::new();
+    let mut facts = scene.facts.clone();
+    facts["folder"] = json!(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard"));
+    let dash = Dash::start(&scene.house, &[]);
+    let output = scene.begins("screenshots", &dash, &facts).finish("");
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+}
