@@ -24,7 +24,7 @@ browser *ARGS: setup setup-browser
 # Takes the pictures of the dashboard that the README and docs/dashboard.md show
 screenshots: setup setup-browser
     mkdir -p docs/dashboard
-    cargo test --test browser -- --ignored screenshots
+    RUST_BACKTRACE=0 cargo test --test browser -- --ignored screenshots
 
 # Python RQ and rq-rs on the same queues: rq 3.0.0 and 2.10, rq-dashboard, django-rq, rq-exporter
 interop *ARGS: setup python

@@ -198,7 +198,7 @@ impl Typed {
 #[derive(Subcommand)]
 enum Command {
     Worker(Box<worker::Worker>),
-    Enqueue(enqueue::Enqueue),
+    Enqueue(Box<enqueue::Enqueue>),
     Info(info::Info),
     /// Look at one job, cancel it, stop it, delete it
     Job {

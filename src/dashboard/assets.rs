@@ -1,56 +1,56 @@
-//! The files of the page, in the binary. Each has its name; there is no other way to one.
+//! The files of the page, compressed in the program (`build.rs`). Each has its name; there is no other way to one.
 
 use hyper::body::Bytes;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
+use miniz_oxide::inflate::decompress_to_vec_zlib;
 
 use super::answer::{self, Answer, HTML, JSON};
 
-macro_rules! files {
-    ($($name:literal $kind:expr,)*) => {
-        const FILES: &[(&str, &str, &[u8])] = &[$(($name, $kind, include_bytes!(concat!("assets/", $name))),)*];
+const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+const INDEX: &str = "index.html";
+const KINDS: [(&str, &str); 4] = [
+    (".css", "text/css; charset=utf-8"),
+    (".js", "text/javascript; charset=utf-8"),
+    (".json", JSON),
+    (".svg", "image/svg+xml"),
+];
+
+/// A file that the page asks for by itself.
+pub(super) fn find(name: &str, headers: &HeaderMap) -> Answer {
+    let file = FILES.iter().find(|(known, _)| *known == name);
+    let kind = KINDS.iter().find(|(end, _)| name.ends_with(end));
+    let (Some((_, packed)), Some((_, kind))) = (file, kind) else {
+        return answer::not_found("there is no such file");
     };
+    let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut answer = match accepted.split(',').any(|one| one.trim() == "deflate") {
+        true => {
+            let mut answer = answer::ok(kind, Bytes::from_static(packed));
+            answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("deflate"));
+            answer
+        }
+        false => answer::ok(kind, unpacked(packed)),
+    };
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    answer
 }
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-
-files! {
-    "app.css" "text/css; charset=utf-8",
-    "act.js" SCRIPT,
-    "api.js" SCRIPT,
-    "app.js" SCRIPT,
-    "charts.js" SCRIPT,
-    "cron.js" SCRIPT,
-    "dom.js" SCRIPT,
-    "job.js" SCRIPT,
-    "lists.js" SCRIPT,
-    "metrics.js" SCRIPT,
-    "overview.js" SCRIPT,
-    "state.js" SCRIPT,
-    "text.js" SCRIPT,
-    "ui.js" SCRIPT,
-    "workers.js" SCRIPT,
-    "icon.svg" "image/svg+xml",
-    "en.json" JSON,
-    "ko.json" JSON,
-}
-
-const INDEX: &str = include_str!("assets/index.html");
-
-pub(super) fn find(name: &str) -> Answer {
-    match FILES.iter().find(|(known, ..)| *known == name) {
-        Some((_, kind, bytes)) => answer::ok(kind, Bytes::from_static(bytes)),
-        None => answer::not_found("there is no such file"),
-    }
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    decompress_to_vec_zlib(packed).unwrap_or_default()
 }
 
 /// One page for all paths: what it shows is in its address.
 pub(super) fn index(url_prefix: &str) -> Answer {
-    answer::ok(HTML, INDEX.replace("%BASE%", url_prefix))
+    let packed = FILES.iter().find(|(name, _)| *name == INDEX).map_or(&[][..], |(_, packed)| packed);
+    answer::ok(HTML, String::from_utf8_lossy(&unpacked(packed)).replace("%BASE%", url_prefix))
 }
 
 pub(super) fn is_page(parts: &[&str]) -> bool {
     matches!(
         parts,
-        [] | ["queues", _, _]
+        [] | ["queues", _]
+            | ["queues", _, _]
             | ["failed"]
             | ["jobs", _]
             | ["scheduled"]
@@ -59,4 +59,18 @@ pub(super) fn is_page(parts: &[&str]) -> bool {
             | ["workers"]
             | ["metrics-page"]
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FILES, KINDS};
+
+    #[test]
+    fn all_files_are_there_and_small() {
+        assert!(FILES.len() > 15);
+        let size: usize = FILES.iter().map(|(_, packed)| packed.len()).sum();
+        assert!(size < 150_000, "{size} bytes");
+        let has_kind = |name: &str| name == "index.html" || KINDS.iter().any(|(end, _)| name.ends_with(end));
+        assert!(FILES.iter().all(|(name, _)| has_kind(name)));
+    }
 }

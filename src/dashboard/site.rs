@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
+use hyper::header::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -135,7 +136,7 @@ impl Site {
         let asked = Asked { parts, query, who, peer };
         if is_reading {
             guest.borrow().is_served();
-            return guarded(|| self.read(&asked));
+            return guarded(|| self.read(&asked, &head.headers));
         }
         if let Some(refusal) = access.check_change(&head.method, &head.headers) {
             return refusal;
@@ -160,9 +161,9 @@ impl Site {
         guarded(|| actions::act(self, &asked, &body))
     }
 
-    fn read(&self, asked: &Asked<'_>) -> Answer {
+    fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {
         match asked.parts.as_slice() {
-            ["assets", name] => assets::find(name),
+            ["assets", name] => assets::find(name, headers),
             ["api", rest @ ..] => api::answer(self, rest, &asked.query, &asked.who),
             ["metrics"] => match crate::metrics::page(&self.store) {
                 Ok(page) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),

@@ -179,6 +179,8 @@ pub(crate) struct Page {
     /// Where it goes on.
     pub(crate) next: Option<usize>,
     pub(crate) jobs: Vec<Brief>,
+    /// The server's clock.
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// What a page is asked for with.
@@ -211,6 +213,7 @@ pub(crate) fn page(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked)
         scanned,
         next,
         jobs,
+        now: super::now(store)?,
     })
 }
 
@@ -382,5 +385,6 @@ pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Resu
     let jobs: Vec<Brief> = shown.into_iter().zip(found).map(brief).collect();
     let next = Some(offset + jobs.len()).filter(|next| *next < total && jobs.len() == limit);
     let (registry, order, scanned) = (Place::Scheduled.name(), Order::Oldest, jobs.len());
-    Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs })
+    let now = super::now(store)?;
+    Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, now })
 }

@@ -5,7 +5,7 @@ use super::note::Note;
 use crate::job::from_iso;
 
 /// A worker without a sign of life for longer is told of: two heartbeats of RQ's, and a margin.
-const SILENT: f64 = 90.0;
+const SILENT: i64 = 90;
 /// Redis is nearly full from here on.
 const FULL: f64 = 0.9;
 /// More of a kind are not told.
@@ -45,9 +45,9 @@ pub(super) fn of(shot: &Snapshot) -> Vec<Note> {
     }));
     let silent = shot.workers.iter().filter_map(|worker| {
         let heard = from_iso(worker.last_heartbeat.as_deref()?)?;
-        let seconds = (shot.now - heard).as_seconds_f64();
+        let seconds = (shot.now - heard).num_seconds();
         let note = Note::new("silent_worker").with("worker", worker.name.as_str());
-        (seconds > SILENT).then(|| note.with("seconds", seconds.round()))
+        (seconds > SILENT).then(|| note.with("seconds", seconds))
     });
     notes.extend(silent.take(MOST));
     notes

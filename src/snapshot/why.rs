@@ -15,7 +15,7 @@ use crate::store::{Call, Reply, Store, reply};
 /// How far from its head a queue is searched for the place of a job.
 const SEARCHED: usize = 10_000;
 /// Seconds, unless a worker was told otherwise.
-const RECOVERED_EVERY: f64 = 15.0;
+const RECOVERED_EVERY: i64 = 15;
 /// How many relatives are shown.
 const RELATIVES: usize = 100;
 
@@ -35,6 +35,8 @@ pub(crate) struct JobView {
     pub(crate) runs_in: Option<String>,
     /// What can be done with it now.
     pub(crate) actions: &'static [&'static str],
+    /// The server's clock.
+    pub(crate) now: DateTime<Utc>,
 }
 
 /// A job that waits for this one, or is waited for.
@@ -65,7 +67,17 @@ pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
         other => vec![Note::new("nowhere").with("status", other.as_str())],
     };
     let actions = actions(job.status);
-    Ok(JobView { record: job.into_record(), due, position, why, waits_for, waited_for_by, runs_in, actions })
+    Ok(JobView {
+        record: job.into_record(),
+        due,
+        position,
+        why,
+        waits_for,
+        waited_for_by,
+        runs_in,
+        actions,
+        now,
+    })
 }
 
 fn actions(status: Status) -> &'static [&'static str] {
@@ -161,13 +173,13 @@ fn started(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Vec<Note>>
     let score = Call::command("ZSCORE").arg(store.keys.queue(&job.origin).wip).arg(member);
     let lease = reply::text(store.ask(&score)?)?.and_then(|score| score.parse().ok()).and_then(page::moment);
     let worker = job.worker_name.clone().unwrap_or_default();
-    let since = |time: DateTime<Utc>| (now - time).as_seconds_f64().max(0.0).round();
+    let since = |time: DateTime<Utc>| (now - time).num_seconds().max(0);
     Ok(vec![match lease {
         // RQ's own workers keep their executions elsewhere.
         None if !store.facts.keeps_books => Note::new("nowhere").with("status", "started"),
         Some(end) if end <= now => {
             // Workers look for such jobs about that often.
-            let left = (RECOVERED_EVERY - since(end)).max(0.0);
+            let left = (RECOVERED_EVERY - since(end)).max(0);
             Note::new("lost").with("worker", worker).with("seconds", left)
         }
         _ => Note::new("running")
@@ -178,11 +190,11 @@ fn started(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Vec<Note>>
 
 fn scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Note> {
     let Some(due) = due else { return vec![Note::new("nowhere").with("status", "scheduled")] };
-    let seconds = (due - now).as_seconds_f64();
-    if seconds < -5.0 {
+    let seconds = (due - now).num_seconds();
+    if seconds < -5 {
         return vec![Note::new("overdue").with("queue", &*job.origin)];
     }
-    let seconds = seconds.max(0.0).round();
+    let seconds = seconds.max(0);
     vec![match (job.number_of_retries, job.retries_left) {
         (made @ 1.., left) => Note::new("retry")
             .with("attempt", made + 1)

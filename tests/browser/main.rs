@@ -234,8 +234,30 @@ fn hostile_text_is_text() {
 #[test]
 #[ignore = "writes docs/dashboard: just screenshots"]
 fn screenshots() {
-    let scene = Scene::new();
+    let mut house = House::with_own_redis(&[]).native();
+    house.prefix = "rq-rs".to_owned();
+    let scene = Scene::at(house);
     let mut facts = scene.facts.clone();
+    // An hour like any other, and a job that was tried three times.
+    let minute = chrono::Utc::now().timestamp() / 60;
+    for ago in 1..60 {
+        let (finished, failed) = (180 + (ago * 37) % 90, if ago % 23 < 4 { ago % 7 } else { 0 });
+        let (field, value) = (
+            format!("m{}", (minute - ago) % 180),
+            format!("{} {finished} {failed} {}", minute - ago, failed / 2),
+        );
+        scene.house.redis::<()>(&["HSET", &scene.house.key("stats:queue:mail"), &field, &value]);
+    }
+    let tried =
+        NewJob::new("charge", ("order-1042", "EUR 19.90")).retry(Retry::every(Duration::from_millis(1), 2));
+    let tried = scene.house.queue("payments").enqueue_job(tried).unwrap();
+    let charge = |_: &Context, _: (String, String)| -> anyhow::Result<()> {
+        anyhow::bail!("payment gateway: 503 Service Unavailable")
+    };
+    while scene.house.queue("payments").failed().count().unwrap() == 0 {
+        scene.house.drain(scene.house.worker(&["payments"]).handler("charge", charge));
+    }
+    facts["failed"] = json!(tried.id());
     facts["folder"] = json!(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard"));
     let dash = Dash::start(&scene.house, &[]);
     let output = scene.begins("screenshots", &dash, &facts).finish("");

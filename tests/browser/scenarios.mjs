@@ -53,10 +53,10 @@ const SCENARIOS = {
       assert.deepEqual(await seriousFindings(page), [], path);
     }
     await page.getByRole('combobox').last().selectOption('en');
-    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+    await page.locator('html[lang=en]').waitFor();
     await page.reload();
     await ready(page);
-    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+    await page.locator('html[lang=en]').waitFor();
   },
 
   async dark_is_dark(open) {
@@ -207,7 +207,7 @@ const SCENARIOS = {
     await page.keyboard.press('Enter');
     await page.locator('dialog').getByText(/Requeue \d+ jobs?\?/).waitFor();
     await page.keyboard.press('Escape');
-    assert.equal(await page.locator('dialog').count(), 0);
+    await page.locator('dialog').waitFor({ state: 'detached' });
     await tabTo(/^Requeue all: /);
     const before = (await api('/failed')).total;
     await page.keyboard.press('Enter');

@@ -167,14 +167,14 @@ export function bulk({ queue, registry, action, ids = null, filter = {}, names =
       }
       app.refresh();
       if (!box.isConnected) return;
-      const ok = press(t('close'), 'solid', () => close(done));
-      const again = error ? press(t('bulk.go_on'), '', () => run(offset, done, failed, expected)) : null;
+      const ok = press(t('close'), error ? '' : 'solid', () => close(done));
+      const again = error ? press(t('bulk.go_on'), 'solid', () => run(offset, done, failed, expected)) : null;
       show(title(error ? t('bulk.broke') : stopped ? t('bulk.stopped') : t('bulk.finished')), where, filters,
         h('p', { class: 'numbers', role: 'status' }, tn(`bulk.${action}_done`, done),
           failed > 0 ? [' ', tn('bulk.failed', failed)] : null),
         failed > 0 ? h('p', null, t('bulk.failed_why')) : null,
         error ? h('p', { class: 'caution' }, trouble(error)) : null,
-        h('div', { class: 'buttons' }, again, ok));
+        h('div', { class: 'buttons' }, ok, again));
       (again ?? ok).focus();
     };
 

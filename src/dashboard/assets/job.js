@@ -76,7 +76,7 @@ function history(one) {
   const latest = attempts.at(-1);
   const isTold = latest && one.started_at && Math.abs(seconds(latest.started_at, one.started_at)) < 0.002;
   const by = one.worker_name ? h('span', null, rich('time.by', { worker: h('span', { class: 'id' }, bdi(one.worker_name, 60)) })) : null;
-  const n = skipped + attempts.length + 1;
+  const n = (one.number_of_retries ?? 0) + 1;
   if (one.started_at && one.status === 'started') {
     add(one.started_at, 'started', t('time.running', { n }), h('p', null, by, by ? ' · ' : null, rich('time.running_for', { time: when(one.started_at, true) })), Math.max(0, (now() - Date.parse(one.started_at)) / 1000));
   } else if (one.started_at && !isTold) {

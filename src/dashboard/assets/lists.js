@@ -218,7 +218,7 @@ function pager(main, name, registry, query) {
       name !== null && SORTED.has(registry) ? h('span', { role: 'group', 'aria-label': t('pager.order') }, ['newest', 'oldest'].map((order) =>
         link(to({ order }), { 'aria-current': main.order === order ? 'true' : null }, t(`pager.${order}`)))) : null,
       total > LIMITS[0] ? h('span', { role: 'group', 'aria-label': t('pager.limit') }, LIMITS.map((many) =>
-        link(to({ limit: many === 50 ? null : many }), { 'aria-current': limit === many ? 'true' : null, 'aria-label': t('pager.many', { n: many }) }, number(many)))) : null));
+        link(to({ limit: many === 50 ? null : many }), { 'aria-current': limit === many ? 'true' : null }, number(many)))) : null));
 }
 
 /** Failed jobs by what went wrong. */
@@ -238,7 +238,7 @@ export const failed = {
       const act = (action, kind) => button('bulk', t(`bulk.every_${action}`), { queue: group.queue, registry: 'failed', action, filter },
         { kind: `small ${kind}`, name: t('failed.act', { what: t(`do.${action}`), error: short(named, 80) }) });
       const cells = [
-        link(to, { class: 'count bad', 'aria-label': tn('jobs', group.count) }, number(group.count)),
+        link(to, { class: 'count bad' }, number(group.count)),
         h('div', { class: 'two' }, link(to, { class: group.error ? 'title error' : 'title', title: short(group.error, 600) }, group.error ? bdi(group.error, 240) : named),
           h('span', { class: 'sub' }, h('span', { class: 'id' }, group.handler ? bdi(group.handler, 80) : t('failed.no_handler')), ' · ', link(path('jobs', group.id), { class: 'quiet' }, t('failed.newest')))),
         link(queuePath(group.queue, 'failed'), { class: 'name' }, bdi(group.queue, 80)), when(group.first), when(group.last),
@@ -248,7 +248,7 @@ export const failed = {
       return { key: JSON.stringify([group.queue, group.handler, group.error]), cells };
     });
     return [filtered,
-      h('p', { class: 'facts-line', 'data-key': 'sum' }, h('span', null, tn('failed.sum', main.total, { groups: main.groups.length })),
+      h('p', { class: 'facts-line', 'data-key': 'sum' }, h('span', null, tn('failed.sum', main.total)), h('span', null, tn('failed.in_groups', main.groups.length)),
         main.scanned < main.total ? h('span', { class: 'caution' }, t('failed.scanned', { scanned: main.scanned })) : null),
       h('div', { 'data-key': 'groups' }, section(t('failed.groups'), null, table({ label: t('failed.groups'), heads, rows, kind: 'groups' })))];
   },

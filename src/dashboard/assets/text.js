@@ -72,7 +72,7 @@ export function sentence(kind, fact, links) {
     if (part === 'seconds') return took(Number(vars.seconds));
     const value = vars[part];
     if (value instanceof Node) return value.cloneNode(true);
-    return typeof value === 'number' ? number(value) : bdi(value ?? '–');
+    return typeof value === 'number' ? number(value) : bdi(value ?? '–', 400);
   });
 }
 

@@ -1,0 +1,147 @@
+"""What 200 slow clients of `worker --dashboard` cost: how soon /livez answers, and how fast the worker drains.
+
+    python3 benches/dashboard.py [ROUNDS]
+
+One Redis, one worker with 4 slots and an in-process handler (`examples/drained`), the same work each time: without a
+dashboard, with one, and with one that 200 slow clients and a poller bother. Rounds alternate; medians are printed.
+"""
+
+import http.client
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+JOBS = 100_000
+SLOW = 200
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Slow(threading.Thread):
+    """Clients that send a byte a second, and come again when they are shown out."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.stop = port, threading.Event()
+
+    def run(self):
+        sockets = []
+        while not self.stop.is_set():
+            while len(sockets) < SLOW:
+                s = socket.create_connection(("127.0.0.1", self.port))
+                s.setblocking(False)
+                sockets.append(s)
+            for s in list(sockets):
+                try:
+                    s.send(b"G")
+                except OSError:
+                    s.close()
+                    sockets.remove(s)
+            self.stop.wait(1)
+        for s in sockets:
+            s.close()
+
+
+class Poller(threading.Thread):
+    """Asks /livez twenty times a second on a connection of its own each time."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port, self.stop, self.took = port, threading.Event(), []
+
+    def run(self):
+        while not self.stop.is_set():
+            began = time.perf_counter()
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection.request("GET", "/livez")
+            assert connection.getresponse().status == 200
+            connection.close()
+            self.took.append(time.perf_counter() - began)
+            self.stop.wait(0.05)
+
+
+def drain(program, redis, kind):
+    env = dict(os.environ, RQ_REDIS_URL=f"redis://127.0.0.1:{redis}")
+    subprocess.run([program, "fill", str(JOBS)], env=env, check=True)
+    port = free_port()
+    words = [program, "worker", "--burst", "--quiet", "-c", "4"]
+    if kind != "without":
+        words += ["--dashboard", f"127.0.0.1:{port}"]
+    helpers = []
+    began = time.perf_counter()
+    worker = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL)
+    if kind == "slow clients":
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.005)
+        helpers = [Slow(port), Poller(port)]
+        for helper in helpers:
+            helper.start()
+    worker_ended = threading.Event()
+    threading.Thread(target=lambda: (worker.wait(), worker_ended.set()), daemon=True).start()
+    worker_ended.wait(120)
+    took = time.perf_counter() - began
+    return JOBS / took
+
+
+def livez(program, redis):
+    """On a worker that is busy with jobs of a millisecond for ten seconds."""
+    env = dict(os.environ, RQ_REDIS_URL=f"redis://127.0.0.1:{redis}")
+    subprocess.run([program, "fill", "400000"], env=env, check=True)
+    port = free_port()
+    worker = subprocess.Popen(
+        [program, "worker", "--quiet", "-c", "4", "--dashboard", f"127.0.0.1:{port}"], env=env, stderr=subprocess.DEVNULL
+    )
+    time.sleep(1)
+    slow, poller = Slow(port), Poller(port)
+    slow.start()
+    time.sleep(1)
+    poller.start()
+    time.sleep(8)
+    poller.stop.set()
+    slow.stop.set()
+    poller.join()
+    worker.terminate()
+    worker.wait()
+    took = sorted(poller.took)
+    return [1000 * x for x in (took[len(took) // 2], took[int(len(took) * 0.99)], took[-1])], len(took)
+
+
+def main():
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    subprocess.run(["cargo", "build", "--release", "--quiet", "--example", "ticking"], cwd=ROOT, check=True)
+    program = os.path.join(ROOT, "target/release/examples/ticking")
+    redis = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen(["redis-server", "--port", str(redis), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL)
+        time.sleep(0.5)
+        try:
+            rates = {"without": [], "with": [], "slow clients": []}
+            for _ in range(rounds):
+                for kind, found in rates.items():
+                    found.append(drain(program, redis, kind))
+            base = statistics.median(rates["without"])
+            for kind, found in rates.items():
+                print(f"{kind:14}{statistics.median(found):10,.0f} jobs/s{statistics.median(found) / base:8.2f}")
+            (p50, p99, most), n = livez(program, redis)
+            print(f"/livez beside {SLOW} slow clients and a busy worker: p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {most:.1f} ms of {n}")
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
