@@ -2,8 +2,9 @@
 
     python3 benches/dashboard.py [ROUNDS]
 
-One Redis, one worker with 4 slots and an in-process handler (`examples/drained`), the same work each time: without a
-dashboard, with one, and with one that 200 slow clients and a poller bother. Rounds alternate; medians are printed.
+One Redis, one worker with 4 slots and a handler that adds two numbers (the example `misbehaving`), the same work each
+time: without a dashboard, with one, and with one that 200 slow clients and a poller bother. Rounds alternate; medians
+are printed.
 """
 
 import http.client
@@ -38,7 +39,10 @@ class Slow(threading.Thread):
         sockets = []
         while not self.stop.is_set():
             while len(sockets) < SLOW:
-                s = socket.create_connection(("127.0.0.1", self.port))
+                try:
+                    s = socket.create_connection(("127.0.0.1", self.port))
+                except OSError:
+                    return  # the worker has ended
                 s.setblocking(False)
                 sockets.append(s)
             for s in list(sockets):
@@ -63,16 +67,37 @@ class Poller(threading.Thread):
         while not self.stop.is_set():
             began = time.perf_counter()
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-            connection.request("GET", "/livez")
-            assert connection.getresponse().status == 200
-            connection.close()
+            try:
+                connection.request("GET", "/livez")
+                assert connection.getresponse().status == 200
+            except OSError:
+                if self.stop.wait(0.2):
+                    return  # the worker has ended
+                raise
+            finally:
+                connection.close()
             self.took.append(time.perf_counter() - began)
             self.stop.wait(0.05)
 
 
+def fill(redis, jobs):
+    """As `enqueue` writes them, through redis-cli: it is the drain that is measured."""
+    def words(*texts):
+        return b"*%d\r\n" % len(texts) + b"".join(b"$%d\r\n%s\r\n" % (len(t), t) for t in texts)
+
+    pipe = subprocess.Popen(["redis-cli", "-p", str(redis), "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    pipe.stdin.write(words(b"FLUSHALL") + words(b"SADD", b"rq-rs:queues", b"rq-rs:queue:default"))
+    for n in range(jobs):
+        job = b"job-%d" % n
+        fields = (b"data", b'["add",null,[1,2],{}]', b"status", b"queued", b"origin", b"default", b"created_at", b"2026-11-26T12:00:00.000000Z")
+        pipe.stdin.write(words(b"HSET", b"rq-rs:job:" + job, *fields) + words(b"LPUSH", b"rq-rs:queue:default", job))
+    pipe.stdin.close()
+    assert pipe.wait() == 0
+
+
 def drain(program, redis, kind):
     env = dict(os.environ, RQ_REDIS_URL=f"redis://127.0.0.1:{redis}")
-    subprocess.run([program, "fill", str(JOBS)], env=env, check=True)
+    fill(redis, JOBS)
     port = free_port()
     words = [program, "worker", "--burst", "--quiet", "-c", "4"]
     if kind != "without":
@@ -90,17 +115,18 @@ def drain(program, redis, kind):
         helpers = [Slow(port), Poller(port)]
         for helper in helpers:
             helper.start()
-    worker_ended = threading.Event()
-    threading.Thread(target=lambda: (worker.wait(), worker_ended.set()), daemon=True).start()
-    worker_ended.wait(120)
+    assert worker.wait(120) == 0
     took = time.perf_counter() - began
+    for helper in helpers:
+        helper.stop.set()
+        helper.join()
     return JOBS / took
 
 
 def livez(program, redis):
     """On a worker that is busy with jobs of a millisecond for ten seconds."""
     env = dict(os.environ, RQ_REDIS_URL=f"redis://127.0.0.1:{redis}")
-    subprocess.run([program, "fill", "400000"], env=env, check=True)
+    fill(redis, 600_000)
     port = free_port()
     worker = subprocess.Popen(
         [program, "worker", "--quiet", "-c", "4", "--dashboard", f"127.0.0.1:{port}"], env=env, stderr=subprocess.DEVNULL
@@ -122,8 +148,8 @@ def livez(program, redis):
 
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    subprocess.run(["cargo", "build", "--release", "--quiet", "--example", "ticking"], cwd=ROOT, check=True)
-    program = os.path.join(ROOT, "target/release/examples/ticking")
+    subprocess.run(["cargo", "build", "--release", "--quiet", "--example", "misbehaving"], cwd=ROOT, check=True)
+    program = os.path.join(ROOT, "target/release/examples/misbehaving")
     redis = free_port()
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen(["redis-server", "--port", str(redis), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL)

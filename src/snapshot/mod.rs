@@ -123,6 +123,10 @@ pub(crate) struct WorkerView {
     pub(crate) total_working_time: f64,
     /// `threads` or `processes`; nothing of Python's workers.
     pub(crate) runs_in: Option<String>,
+    /// Whether it was told to start no more jobs.
+    pub(crate) quiet: bool,
+    /// Bytes that its process has resident, as it says.
+    pub(crate) memory: Option<u64>,
     /// Threads that run on past the time of their jobs.
     pub(crate) stuck_threads: u64,
     /// Jobs of lost workers that it has put back.
@@ -306,6 +310,8 @@ fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
         failed_job_count: number("failed_job_count").unwrap_or(0),
         total_working_time: text("total_working_time").and_then(|value| value.parse().ok()).unwrap_or(0.0),
         runs_in: text("runs_in"),
+        quiet: number("quiet") == Some(1),
+        memory: number("memory"),
         stuck_threads: number("stuck_threads").unwrap_or(0),
         recovered_count: number("recovered_count").unwrap_or(0),
         stale_count: number("stale_count").unwrap_or(0),

@@ -43,7 +43,9 @@ pub(super) fn of(shot: &Snapshot) -> Vec<Note> {
     notes.extend(stuck.take(MOST).map(|worker| {
         Note::new("stuck_threads").with("worker", worker.name.as_str()).with("count", worker.stuck_threads)
     }));
-    let silent = shot.workers.iter().filter_map(|worker| {
+    // Python's workers are silent for minutes while they are idle.
+    let ours = shot.workers.iter().filter(|worker| worker.runs_in.is_some());
+    let silent = ours.filter_map(|worker| {
         let heard = from_iso(worker.last_heartbeat.as_deref()?)?;
         let seconds = (shot.now - heard).num_seconds();
         let note = Note::new("silent_worker").with("worker", worker.name.as_str());

@@ -37,6 +37,7 @@ pub(crate) struct Board {
     failed: AtomicU64,
     working_micros: AtomicU64,
     stuck_threads: AtomicUsize,
+    is_quiet: AtomicBool,
     /// Jobs of others taken over, ends that were refused, outages that have ended.
     seen: [AtomicU64; 3],
     tally: Mutex<Tally>,
@@ -67,6 +68,7 @@ impl Board {
             failed: AtomicU64::new(0),
             working_micros: AtomicU64::new(0),
             stuck_threads: AtomicUsize::new(0),
+            is_quiet: AtomicBool::new(false),
             seen: Default::default(),
             tally: Mutex::default(),
             healthy: Mutex::default(),
@@ -83,6 +85,11 @@ impl Board {
 
     pub(crate) fn let_go(&self, member: &str) {
         lock(&self.running).remove(member);
+    }
+
+    /// Whether it was told to start nothing more.
+    pub(crate) fn set_quiet(&self, is_quiet: bool) {
+        self.is_quiet.store(is_quiet, Ordering::Relaxed);
     }
 
     pub(crate) fn set_state(&self, state: &'static str) {
@@ -158,8 +165,17 @@ impl Board {
             fields.push((name, count.load(Ordering::Relaxed).to_string()));
         }
         fields.push(("stuck_threads", self.stuck_threads.load(Ordering::Relaxed).to_string()));
+        fields.push(("quiet", u8::from(self.is_quiet.load(Ordering::Relaxed)).to_string()));
+        fields.extend(resident().map(|bytes| ("memory", bytes.to_string())));
         fields
     }
+}
+
+/// Bytes of memory that this process has resident, where the system says so in a file.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

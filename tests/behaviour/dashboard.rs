@@ -209,8 +209,11 @@ fn what_runs_is_shown_with_its_worker_and_can_be_stopped() {
     eventually("it is stopped", || queue.job(&id).unwrap().status == Status::Stopped);
     door.open();
     assert_eq!(dash.post("/api/workers/ada/quiet", &json!({})).status, 200);
-    eventually("it is quiet", || dash.get("/api/workers").json()["workers"][0]["state"] == "suspended");
+    let worker = || dash.get("/api/workers").json()["workers"][0].clone();
+    eventually("it is quiet", || worker()["state"] == "suspended" && worker()["quiet"] == true);
+    assert!(worker()["memory"].as_u64().unwrap() > 1_000_000);
     assert_eq!(dash.post("/api/workers/ada/continue", &json!({})).status, 200);
+    eventually("it goes on", || worker()["quiet"] == false);
     assert_eq!(dash.post("/api/workers/nobody/quiet", &json!({})).status, 404);
     assert_eq!(dash.post("/api/workers/ada/shutdown", &json!({})).status, 200);
     live.ends();

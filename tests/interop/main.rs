@@ -5,6 +5,7 @@
 
 mod both_ways;
 mod control;
+mod dashboard;
 mod dependents;
 mod docs;
 mod drop_in;

@@ -6,7 +6,7 @@ import { bdi, number, seen, short, t } from './text.js';
 
 export const REGISTRIES = ['queued', 'started', 'scheduled', 'deferred', 'finished', 'failed', 'canceled', 'unreadable'];
 const STATUSES = new Set(['created', 'queued', 'started', 'finished', 'failed', 'deferred', 'scheduled', 'stopped', 'canceled',
-  'rate_limited', 'ready_to_enqueue', 'expired', 'busy', 'idle', 'suspended', 'paused', 'python', 'unreadable']);
+  'rate_limited', 'ready_to_enqueue', 'expired', 'busy', 'idle', 'suspended', 'quiet', 'paused', 'python', 'unreadable']);
 
 /** What a status, a state or a word of ours looks like. */
 export const badge = (status) => {

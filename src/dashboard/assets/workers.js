@@ -3,7 +3,7 @@
 import { h } from './dom.js';
 import { app, path } from './state.js';
 import { now } from './api.js';
-import { bdi, number, short, t, tn, took, when } from './text.js';
+import { bdi, bytes, number, short, t, tn, took, when } from './text.js';
 import { badge, button, emptyState, link, queueLink, table } from './ui.js';
 
 /** A worker beats each few seconds; after a minute of silence something is wrong. */
@@ -22,7 +22,7 @@ export const workers = {
       jobs.get(job.worker_name).push(job);
     }
     const heads = [{ text: t('worker.one'), row: true }, { text: t('job.status') }, { text: t('worker.queues') }, { text: t('worker.now'), wide: true },
-      { text: t('worker.done'), right: true }, { text: t('worker.working'), right: true }, { text: t('worker.heartbeat'), right: true }];
+      { text: t('worker.done'), right: true }, { text: t('server.memory'), right: true }, { text: t('worker.working'), right: true }, { text: t('worker.heartbeat'), right: true }];
     if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
     const busy = all.filter((worker) => worker.state === 'busy').length;
     return [h('p', { class: 'facts-line', 'data-key': 'sum' }, h('span', null, tn('worker.sum', all.length)), h('span', null, t('total.busy', { busy, idle: all.length - busy }))),
@@ -31,14 +31,15 @@ export const workers = {
 };
 
 function row(worker, jobs) {
-  const silent = worker.last_heartbeat ? (now() - Date.parse(worker.last_heartbeat)) / 1000 : 0;
+  // Python's are silent for minutes while they are idle.
+  const silent = worker.last_heartbeat && worker.runs_in ? (now() - Date.parse(worker.last_heartbeat)) / 1000 : 0;
   const where = [worker.hostname, worker.pid].filter((part) => part !== null && part !== '').join(':');
   const program = worker.version ? (/^[\d.]/.test(worker.version) ? `v${worker.version}` : worker.version) : '';
   const cells = [
     h('div', { class: 'two' }, h('span', { class: 'title id', title: short(worker.name, 300) }, bdi(worker.name, 60)),
       h('span', { class: 'sub' }, bdi([where, program].filter(Boolean).join(' · '), 120), worker.runs_in ? ` · ${t(`worker.in_${worker.runs_in === 'processes' ? 'processes' : 'threads'}`)}` : null),
       troubles(worker)),
-    badge(worker.state),
+    h('div', { class: 'names' }, badge(worker.state), worker.quiet ? badge('quiet') : null),
     h('div', { class: 'names' }, worker.queues.slice(0, ENOUGH).map((name) => queueLink(name)), worker.queues.length > ENOUGH ? h('span', { class: 'none', title: short(worker.queues.join(', '), 1000) }, `+${worker.queues.length - ENOUGH}`) : null),
     h('div', { class: 'two' },
       worker.concurrency === null ? null : h('span', { class: 'slots' },
@@ -49,13 +50,13 @@ function row(worker, jobs) {
       jobs.length > ENOUGH ? h('li', { class: 'none' }, tn('bulk.more', jobs.length - ENOUGH)) : null) : null),
     [h('span', { title: t('status.finished') }, number(worker.successful_job_count)), ' / ',
       h('span', { class: worker.failed_job_count > 0 ? null : 'none', title: t('status.failed') }, number(worker.failed_job_count))],
+    worker.memory === null ? null : bytes(worker.memory),
     h('div', { class: 'two' }, h('span', null, took(worker.total_working_time)), worker.birth ? h('span', { class: 'sub' }, t('worker.up'), ' ', when(worker.birth, true)) : null),
     h('span', { class: silent > SILENT ? 'bad' : null }, when(worker.last_heartbeat), silent > SILENT ? h('span', { class: 'sub block' }, t('worker.silent')) : null),
   ];
   if (!app.site.read_only) {
-    // One that is busy does not say whether it is quiet, too.
     const act = (action, kind = '') => button('worker', t(`do.${action}`), { worker: worker.name, action }, { kind: `small ${kind}`, key: action, name: t('do.to', { what: t(`do.${action}`), name: short(worker.name, 80) }) });
-    cells.push(h('div', { class: 'row-buttons' }, worker.state === 'suspended' ? null : act('quiet'), worker.state === 'idle' ? null : act('continue'), act('kill-horse', 'danger'), act('shutdown', 'danger')));
+    cells.push(h('div', { class: 'row-buttons' }, worker.runs_in ? act(worker.quiet ? 'continue' : 'quiet') : null, act('kill-horse', 'danger'), act('shutdown', 'danger')));
   }
   return { key: worker.name, cells, kind: silent > SILENT ? 'silent' : null };
 }

@@ -113,6 +113,7 @@ impl Dispatcher {
         let is_quieted = self.house.stopper.is_quieted();
         if is_quieted != self.is_quieted {
             self.is_quieted = is_quieted;
+            self.house.board.set_quiet(is_quieted);
             self.look_now();
             self.tell(if is_quieted { Event::Quieted } else { Event::GoesOn });
         }
