@@ -35,6 +35,8 @@ mod stats;
 mod worker;
 
 // floor 5
+#[cfg(any(feature = "dashboard", feature = "top"))]
+mod bulk;
 #[cfg(feature = "cli")]
 mod metrics;
 #[cfg(feature = "cli")]
