@@ -38,7 +38,7 @@ const REST: u32 = 4;
 pub(crate) struct Top {
     /// Only these queues
     queues: Vec<String>,
-    /// Look again every so often, 250 ms at least
+    /// Look again every so often, at most four times a second
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     interval: Duration,
     /// Show everything, change nothing
@@ -79,7 +79,6 @@ impl Top {
             looker: Looker::start(&store, self.queues, tell.clone()),
             doer: Doer::start(&store, tell.clone()),
             interval: self.interval.max(SHORTEST),
-            is_looking: false,
             is_wanted: true,
             next: Instant::now(),
             state,
@@ -96,8 +95,6 @@ struct Live {
     looker: Looker,
     doer: Doer,
     interval: Duration,
-    /// Whether a look is on its way.
-    is_looking: bool,
     /// Whether one is to follow at once, whatever the clock says.
     is_wanted: bool,
     /// When the next one is due.
@@ -110,13 +107,14 @@ impl Live {
         loop {
             let now = Instant::now();
             let is_due = self.is_wanted || !self.state.is_paused && now >= self.next;
-            if is_due && !self.is_looking {
-                (self.is_looking, self.is_wanted) = (true, false);
+            if is_due && self.state.looking.is_none() {
+                (self.state.looking, self.is_wanted) = (Some(now), false);
                 self.looker.look(self.state.pane);
             }
             screen.draw(&mut self.state)?;
             let due = self.next.saturating_duration_since(now);
-            let wait = if self.is_looking || self.state.is_paused { TICK } else { due.min(TICK) };
+            let wait =
+                if self.state.looking.is_some() || self.state.is_paused { TICK } else { due.min(TICK) };
             match events.recv_timeout(wait) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -135,10 +133,11 @@ impl Live {
     fn hear(&mut self, screen: &mut Screen, event: Event) -> Result<bool, Failure> {
         match event {
             Event::Key(key) => return self.step(screen, key),
-            Event::Resized => {}
+            // Also when it has the size that was drawn for: it may have had another one meanwhile.
+            Event::Resized => screen.renew()?,
             Event::Looked(look) => {
                 let took = look.as_ref().as_ref().map_or(Duration::ZERO, |look| look.took);
-                (self.is_looking, self.next) = (false, Instant::now() + self.interval.max(took * REST));
+                self.next = Instant::now() + self.interval.max(took * REST);
                 self.state.take(*look);
             }
             Event::Said(said) => {
@@ -163,8 +162,12 @@ impl Live {
                 self.state.is_busy = true;
                 self.doer.begin(task);
             }
-            Step::Interrupt => self.doer.interrupt(),
-            Step::Sleep => screen::ask_for_sleep(),
+            Step::Interrupt => {
+                self.state.say("ending that …");
+                self.doer.interrupt();
+            }
+            Step::Sleep if !screen::ask_for_sleep() => self.state.say("there is no shell to go back to"),
+            Step::Sleep => {}
             Step::Redraw => screen.renew()?,
         }
         self.is_wanted |= pane != self.state.pane;

@@ -238,7 +238,7 @@ fn group(group: &Group) -> Row {
     let cells =
         vec![number(group.count as u64), error.clone(), handler, clean(&group.queue), clock(group.last)];
     let (first, last) = (clock(group.first), clock(group.last));
-    let detail = format!("first {first}, last {last}, newest {}: {error}", clean(&group.id));
+    let detail = format!("{error}; first {first}, last {last}, newest {}", clean(&group.id));
     Row { key: key(group), cells, tone: Tone::Plain, detail }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgrp, getsid};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
@@ -122,9 +122,11 @@ pub(super) fn hear_signals(tell: Sender<Event>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What Ctrl-Z does on a terminal that is not ours: all that belongs to this command line stands still.
-pub(super) fn ask_for_sleep() {
-    let _ = kill(Pid::from_raw(0), Signal::SIGTSTP);
+/// What Ctrl-Z does on a terminal that is not ours: all that belongs to this command line stands still. Returns
+/// false where no shell could wake it: in `ssh -t HOST rq-rs top`, in a container.
+pub(super) fn ask_for_sleep() -> bool {
+    let has_shell = getsid(None).is_ok_and(|session| session != getpgrp());
+    has_shell && kill(Pid::from_raw(0), Signal::SIGTSTP).is_ok()
 }
 
 pub(super) fn hear_keys(tell: Sender<Event>) {

@@ -1,13 +1,20 @@
 //! What the screen knows between two pictures.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use ratatui::widgets::TableState;
 
 use super::act::{Said, Task};
 use super::look::Look;
 use super::pane::{self, Pane, Row};
+use super::text::clean;
+use crate::cli::words;
 use crate::snapshot::{Group, Groups, Running};
 use crate::store::Store;
+
+/// A look that takes longer is told of, in seconds.
+const SLOW: f64 = 4.0;
 
 /// What is to be said yes to.
 pub(super) struct Question {
@@ -37,9 +44,13 @@ pub(super) struct State {
     pub(super) is_read_only: bool,
     pub(super) has_colours: bool,
     pub(super) look: Option<Look>,
+    /// Of the last look, in words.
+    pub(super) warnings: Vec<String>,
     pub(super) running: Option<Vec<Running>>,
     pub(super) failed: Option<Groups>,
     pub(super) away: Option<Away>,
+    /// Since when a look is on its way.
+    pub(super) looking: Option<Instant>,
     pub(super) pane: Pane,
     pub(super) selections: [Selection; 4],
     pub(super) question: Option<Question>,
@@ -64,9 +75,11 @@ impl State {
             is_read_only,
             has_colours,
             look: None,
+            warnings: Vec::new(),
             running: None,
             failed: None,
             away: None,
+            looking: None,
             pane: Pane::Queues,
             selections: Default::default(),
             question: None,
@@ -86,12 +99,20 @@ impl State {
         look.shot.now + passed
     }
 
+    /// How many seconds a look takes that takes too many.
+    pub(super) fn slow_for(&self) -> Option<f64> {
+        self.looking.map(|since| since.elapsed().as_secs_f64()).filter(|seconds| *seconds >= SLOW)
+    }
+
     pub(super) fn take(&mut self, look: Result<Look, String>) {
+        self.looking = None;
         match look {
             Ok(mut look) => {
                 self.away = None;
                 self.running = look.running.take().or_else(|| self.running.take());
                 self.failed = look.failed.take().or_else(|| self.failed.take());
+                self.warnings =
+                    look.shot.warnings.iter().map(|note| clean(&words::of("warn", note))).collect();
                 self.look = Some(look);
             }
             Err(reason) => {
