@@ -61,8 +61,9 @@ lint:
     cargo clippy --lib --no-default-features -- -D warnings
     cargo clippy --lib --no-default-features --features worker -- -D warnings
     cargo clippy --lib --no-default-features --features cron -- -D warnings
-    cargo clippy --lib --no-default-features --features cli -- -D warnings
-    cargo clippy --lib --no-default-features --features dashboard -- -D warnings
+    cargo clippy --lib --bins --no-default-features --features cli -- -D warnings
+    cargo clippy --lib --bins --no-default-features --features dashboard -- -D warnings
+    cargo clippy --lib --bins --no-default-features --features top -- -D warnings
 
 # The documentation, without a warning
 docs:

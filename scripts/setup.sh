@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what rq-rs needs beside Rust: a Redis server, `just`, and `jq` for the examples. Asks
-# nothing and changes nothing when all are there. Run it as often as you like.
+# Installs what rq-rs needs beside Rust: a Redis server, `just`, `jq` for the examples, and `tmux` for the
+# tests of `rq-rs top`. Asks nothing and changes nothing when all are there. Run it as often as you like.
 set -eu
 
 . "$(dirname "$0")/lib.sh"
@@ -51,6 +51,10 @@ fi
 if ! has jq; then
     say "installing jq"
     install jq
+fi
+if ! has tmux; then
+    say "installing tmux"
+    install tmux
 fi
 has redis-server || has valkey-server || fail "redis-server is still not on PATH"
 has just || fail "just is still not on PATH"

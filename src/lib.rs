@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 // The lower floors are built whole; small builds use a part of them. The full build allows nothing.
-#![cfg_attr(not(feature = "dashboard"), allow(dead_code, unused_imports))]
+#![cfg_attr(not(all(feature = "dashboard", feature = "top")), allow(dead_code, unused_imports))]
 
 // floor 0
 mod error;
@@ -35,6 +35,8 @@ mod stats;
 mod worker;
 
 // floor 5
+#[cfg(any(feature = "dashboard", feature = "top"))]
+mod bulk;
 #[cfg(feature = "cli")]
 mod metrics;
 #[cfg(feature = "cli")]

@@ -22,6 +22,8 @@ mod requeue;
 mod server;
 mod supervised;
 mod suspend;
+#[cfg(feature = "top")]
+mod top;
 mod words;
 mod worker;
 
@@ -139,6 +141,8 @@ impl App {
             }
             #[cfg(feature = "dashboard")]
             Command::Dashboard(command) => command.run(server),
+            #[cfg(feature = "top")]
+            Command::Top(command) => command.run(server),
             Command::Metrics(command) => command.run(server),
             Command::Config(config) => config.run(&mut command, &asked),
             Command::Cron(command) => command.run(server, &asked),
@@ -223,6 +227,8 @@ enum Command {
     Metrics(metrics::Metrics),
     #[cfg(feature = "dashboard")]
     Dashboard(dashboard::Dashboard),
+    #[cfg(feature = "top")]
+    Top(top::Top),
     Demo(demo::Demo),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {

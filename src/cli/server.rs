@@ -56,7 +56,7 @@ impl ServerOptions {
     }
 
     /// The server, which need not be there yet. Its connections are shared with nobody.
-    #[cfg(feature = "dashboard")]
+    #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) fn later(&self) -> Result<Arc<Store>> {
         self.dressed(Store::at(&self.url())?)
     }

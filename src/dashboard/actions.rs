@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
 use super::site::{Asked, Site};
+use crate::bulk;
 use crate::cron::{book, run_now};
 use crate::error::{Error, Result};
-use crate::handle::{self, Job};
+use crate::handle::Job;
 use crate::queue::Queue;
-use crate::registry::Requeued;
 use crate::snapshot::{self, Filter, Order, Place};
 use crate::worker::Printable;
 
@@ -119,7 +119,7 @@ fn many(
         }
     };
     let asked_for = ids.len();
-    let done = on_many(site, name, place, action, &ids)?;
+    let done = bulk::on_many(&site.store, name, place, action, &ids)?;
     // Those for which it was done are in the list no more, so what follows has moved up.
     let next = next.map(|next| next.saturating_sub(done).max(offset));
     Ok(Some(Done { done, failed: asked_for - done, next }))
@@ -129,37 +129,6 @@ fn named(ids: &Value) -> Result<Vec<String>> {
     let wrong = || Error::invalid("ids is not a list of ids", format!("at most {MOST} texts"));
     let ids = ids.as_array().filter(|ids| ids.len() <= MOST).ok_or_else(wrong)?;
     ids.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
-}
-
-fn on_many(site: &Site, name: &str, place: Place, action: &str, ids: &[String]) -> Result<usize> {
-    let queue = Queue::on(&site.store, name)?;
-    let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
-    match (action, place) {
-        ("requeue", Place::Failed) => return queue.failed().requeue(ids).map(back),
-        ("requeue", Place::Canceled) => return queue.canceled().requeue(ids).map(back),
-        ("enqueue", Place::Scheduled) => return queue.scheduled().enqueue_now(ids).map(back),
-        ("cancel" | "delete", _) => {}
-        _ => {
-            let what = format!("jobs that are {} cannot be told to {action}", place.name());
-            return Err(Error::invalid(what, "see docs/dashboard.md"));
-        }
-    }
-    let mut done = 0;
-    for id in ids {
-        let one = match action {
-            "delete" => handle::delete(&site.store, id, name),
-            _ => Job::fetch(&site.store, id).and_then(|mut job| job.cancel()).map(|_| true),
-        };
-        match one {
-            Ok(is_done) => done += usize::from(is_done),
-            Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
-                return Err(error);
-            }
-            // Gone, or ended meanwhile.
-            Err(_) => {}
-        }
-    }
-    Ok(done)
 }
 
 fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::page::{Asked, Filter, Order, Place, Walk, one_line};
 use crate::error::Result;
+use crate::job::Record;
 use crate::queue::all_names;
 use crate::store::Store;
 
@@ -52,8 +53,8 @@ pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> 
             continue;
         }
         let (scanned, _) = walk.run(0, |id, _, job| {
-            let error = job.and_then(|job| job.exc_info.as_deref()).map(one_line);
-            let mut key = (queue.clone(), job.and_then(|job| job.handler.clone()), error);
+            let (handler, error) = kind(job);
+            let mut key = (queue.clone(), handler, error);
             if all.groups.len() >= MOST && !places.contains_key(&key) {
                 key = (queue.clone(), None, None);
             }
@@ -74,4 +75,30 @@ pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> 
     }
     all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
     Ok(all)
+}
+
+/// What a job has in common with the others of its group, beside the queue.
+fn kind(job: Option<&Record>) -> (Option<String>, Option<String>) {
+    let error = job.and_then(|job| job.exc_info.as_deref()).map(one_line);
+    (job.and_then(|job| job.handler.clone()), error)
+}
+
+/// The ids of a group from an offset on, the oldest first, at most so many; and where to go on.
+#[cfg(feature = "top")]
+pub(crate) fn members(
+    store: &Arc<Store>,
+    group: &Group,
+    offset: usize,
+    limit: usize,
+) -> Result<(Vec<String>, Option<usize>)> {
+    let asked = Asked { offset, limit, order: Order::Oldest, filter: Filter::default() };
+    let mut ids = Vec::new();
+    let (_, next) = Walk::new(store, &group.queue, Place::Failed, &asked)?.run(offset, |id, _, job| {
+        let (handler, error) = kind(job);
+        if handler == group.handler && error == group.error {
+            ids.push(id.to_owned());
+        }
+        ids.len() < limit
+    })?;
+    Ok((ids, next))
 }

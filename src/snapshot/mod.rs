@@ -21,9 +21,13 @@ use crate::store::{Call, Reply, Store, reply};
 
 pub(crate) use cron::{Past, cron_history};
 pub(crate) use groups::failed;
+#[cfg(feature = "top")]
+pub(crate) use groups::{Group, Groups, members};
 pub(crate) use history::history;
 pub(crate) use note::Note;
 pub(crate) use page::{Asked, Filter, LARGEST, Order, Place, count, matching, page, scheduled};
+#[cfg(feature = "top")]
+pub(crate) use running::Running;
 pub(crate) use running::running;
 pub(crate) use why::look_at_job;
 

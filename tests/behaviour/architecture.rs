@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 8] = [
         "server", "stats",
     ],
     &["worker"],
-    &["metrics", "snapshot", "testing"],
+    &["bulk", "metrics", "snapshot", "testing"],
     &["cli", "dashboard"],
     &["lib", "main"],
 ];

@@ -35,4 +35,6 @@ mod requeueing;
 mod seeing;
 mod servers;
 mod signals;
+#[cfg(feature = "top")]
+mod top;
 mod worker_life;

@@ -5,6 +5,8 @@ mod dash;
 mod process;
 mod proxy;
 mod redis_server;
+#[cfg(feature = "top")]
+mod terminal;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,6 +21,8 @@ pub(crate) use dash::Dash;
 pub(crate) use process::{Output, Process, run_in};
 pub(crate) use proxy::{Cut, Proxy};
 pub(crate) use redis_server::RedisServer;
+#[cfg(feature = "top")]
+pub(crate) use terminal::Terminal;
 
 /// Nothing in these tests takes this long unless it is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

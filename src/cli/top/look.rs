@@ -1,0 +1,80 @@
+//! Looks, in a thread of their own: a server that is slow or away keeps nobody from pressing keys.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::Event;
+use super::pane::Pane;
+use crate::error::Result;
+use crate::snapshot::{self, Groups, Running, Snapshot};
+use crate::store::Store;
+
+/// What was seen. Running jobs and failed ones are records to be read, and are only looked at where they are shown.
+pub(super) struct Look {
+    pub(super) shot: Snapshot,
+    pub(super) running: Option<Vec<Running>>,
+    pub(super) failed: Option<Groups>,
+    pub(super) took: Duration,
+    pub(super) at: Instant,
+}
+
+pub(super) struct Looker(Sender<Pane>);
+
+impl Looker {
+    pub(super) fn start(store: &Arc<Store>, queues: Vec<String>, tell: Sender<Event>) -> Self {
+        let (ask, asked) = channel();
+        let store = Arc::clone(store);
+        std::thread::spawn(move || answer(&store, &queues, &asked, &tell));
+        Looker(ask)
+    }
+
+    pub(super) fn look(&self, pane: Pane) {
+        let _ = self.0.send(pane);
+    }
+}
+
+fn answer(store: &Arc<Store>, queues: &[String], asked: &Receiver<Pane>, tell: &Sender<Event>) {
+    let mut is_checked = false;
+    for pane in asked {
+        let seen = look(store, queues, pane, &mut is_checked).map_err(|error| error.to_string());
+        if tell.send(Event::Looked(Box::new(seen))).is_err() {
+            return;
+        }
+    }
+}
+
+fn look(store: &Arc<Store>, queues: &[String], pane: Pane, is_checked: &mut bool) -> Result<Look> {
+    let at = Instant::now();
+    if !*is_checked {
+        crate::server::check(store, &mut |_| {})?;
+        *is_checked = true;
+    }
+    let shot = snapshot::look(store, queues)?;
+    let names: Vec<String> = shot.queues.iter().map(|queue| queue.name.clone()).collect();
+    let running = match pane {
+        Pane::Running | Pane::Workers => Some(snapshot::running(store, &names)?),
+        _ => None,
+    };
+    let failed = match pane {
+        Pane::Failed => Some(failed(store, queues)?),
+        _ => None,
+    };
+    Ok(Look { shot, running, failed, took: at.elapsed(), at: Instant::now() })
+}
+
+/// Of these queues, or of all.
+fn failed(store: &Arc<Store>, queues: &[String]) -> Result<Groups> {
+    if queues.is_empty() {
+        return snapshot::failed(store, None);
+    }
+    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new() };
+    for queue in queues {
+        let some = snapshot::failed(store, Some(queue))?;
+        all.total += some.total;
+        all.scanned += some.scanned;
+        all.groups.extend(some.groups);
+    }
+    all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
+    Ok(all)
+}

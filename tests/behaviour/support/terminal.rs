@@ -1,0 +1,131 @@
+//! A real terminal, with a shell in it: tmux, which draws nowhere and tells what would be seen.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::{House, eventually};
+
+pub(crate) struct Terminal {
+    folder: TempDir,
+}
+
+impl Terminal {
+    /// The shell's environment leads to this house.
+    pub(crate) fn open(house: &House, (width, height): (u16, u16)) -> Self {
+        let folder = tempfile::Builder::new().prefix("rq-rs-").tempdir_in("/tmp").unwrap();
+        let terminal = Terminal { folder };
+        let (width, height) = (width.to_string(), height.to_string());
+        let mut start = terminal.tmux();
+        start.args(["new-session", "-d", "-x", &width, "-y", &height, "sh"]);
+        for name in ["REDIS_URL", "NO_COLOR", "ENV", "TMUX"] {
+            start.env_remove(name);
+        }
+        let started = start.env("LC_ALL", "C.UTF-8").envs(house.environment()).status();
+        assert!(started.expect("tmux (sh scripts/setup.sh)").success());
+        terminal.has_a_shell("opened");
+        terminal
+    }
+
+    /// With `rq-rs top` in it.
+    pub(crate) fn with_top(house: &House, size: (u16, u16), options: &str) -> Self {
+        let terminal = Self::open(house, size);
+        terminal.starts_top(options);
+        terminal
+    }
+
+    pub(crate) fn starts_top(&self, options: &str) {
+        self.line(&format!("{} top --interval 0.25 {options}", env!("CARGO_BIN_EXE_rq-rs")));
+        self.shows("rq-rs top  ");
+        eventually("it has the screen", || self.is_on_other_screen());
+    }
+
+    fn tmux(&self) -> Command {
+        let mut command = Command::new("tmux");
+        command.arg("-S").arg(self.folder.path().join("tmux")).args(["-u", "-f", "/dev/null"]);
+        command
+    }
+
+    #[track_caller]
+    fn ask(&self, words: &[&str]) -> String {
+        let output = self.tmux().args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Keys by tmux' names, as in `Enter` and `C-c`.
+    pub(crate) fn keys(&self, keys: &[&str]) {
+        self.ask(&[&["send-keys"], keys].concat());
+    }
+
+    /// A line for the shell.
+    pub(crate) fn line(&self, text: &str) {
+        self.ask(&["send-keys", "-l", text]);
+        self.keys(&["Enter"]);
+    }
+
+    pub(crate) fn resize(&self, (width, height): (u16, u16)) {
+        self.ask(&["resize-window", "-x", &width.to_string(), "-y", &height.to_string()]);
+    }
+
+    /// What somebody sees.
+    pub(crate) fn text(&self) -> String {
+        self.ask(&["capture-pane", "-p"])
+    }
+
+    /// The same with its colours, as escape sequences.
+    pub(crate) fn colours(&self) -> String {
+        self.ask(&["capture-pane", "-p", "-e"])
+    }
+
+    #[track_caller]
+    pub(crate) fn shows(&self, part: &str) -> String {
+        let text = std::cell::RefCell::new(String::new());
+        let is_seen = || {
+            *text.borrow_mut() = self.text();
+            text.borrow().contains(part)
+        };
+        let until = std::time::Instant::now() + super::PATIENCE;
+        while !is_seen() {
+            assert!(std::time::Instant::now() < until, "never shows {part:?} but:\n{}", text.borrow());
+        }
+        text.into_inner()
+    }
+
+    #[track_caller]
+    pub(crate) fn hides(&self, part: &str) {
+        eventually(&format!("{part:?} is hidden"), || !self.text().contains(part));
+    }
+
+    pub(crate) fn is_on_other_screen(&self) -> bool {
+        self.ask(&["display-message", "-p", "#{alternate_on}"]).trim() == "1"
+    }
+
+    /// The shell answers on its own screen, with a cursor, and lines are edited and echoed as usual.
+    #[track_caller]
+    pub(crate) fn has_a_shell(&self, word: &str) {
+        eventually("it is the shell's screen", || !self.is_on_other_screen());
+        // What is typed is not what is answered.
+        self.line(&format!("echo '{word}'-$((40 + 2)); stty -a | tr ' ' '\\n' | grep -xE '(-?)(icanon|echo|isig)' | paste -sd+"));
+        self.shows(&format!("{word}-42"));
+        self.shows("isig+icanon+echo");
+        assert_eq!(self.ask(&["display-message", "-p", "#{cursor_flag}"]).trim(), "1");
+        self.line("clear");
+    }
+
+    /// The process that reads from it.
+    pub(crate) fn signal(&self, name: &str) {
+        let tty = self.ask(&["display-message", "-p", "#{pane_tty}"]);
+        let found = Command::new("ps").args(["-o", "pid=,args=", "-t", tty.trim()]).output().unwrap();
+        let found = String::from_utf8_lossy(&found.stdout).into_owned();
+        let line = found.lines().find(|line| line.contains("rq-rs top")).unwrap();
+        let pid = line.split_whitespace().next().unwrap();
+        assert!(Command::new("kill").args(["-s", name, pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux().arg("kill-server").output();
+    }
+}
