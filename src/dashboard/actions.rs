@@ -108,7 +108,12 @@ fn many(
                 body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
             };
             let offset = body.get("offset").and_then(Value::as_u64).unwrap_or(0) as usize;
-            let filter = Filter { handler: text("handler"), error: text("error"), text: text("text") };
+            let filter = Filter {
+                handler: text("handler"),
+                error: text("error"),
+                text: text("text"),
+                is_exact: body.get("exact") == Some(&Value::Bool(true)),
+            };
             // From the oldest on: what fails again meanwhile comes behind those that are looked at.
             let asked = snapshot::Asked { offset, limit: MOST, order: Order::Oldest, filter };
             let (ids, next) = snapshot::matching(&site.store, name, place, &asked)?;

@@ -81,7 +81,12 @@ pub(super) fn asked(query: &Query, place: Place) -> snapshot::Asked {
         offset: query.number("offset", 0, FURTHEST),
         limit: query.number("limit", 50, LARGEST).max(1),
         order,
-        filter: Filter { handler: text("handler"), error: text("error"), text: text("text") },
+        filter: Filter {
+            handler: text("handler"),
+            error: text("error"),
+            text: text("text"),
+            is_exact: query.get("exact") == Some("true"),
+        },
     }
 }
 

@@ -96,6 +96,8 @@ pub(crate) struct Filter {
     /// Parts, whatever their case.
     pub(crate) error: Option<String>,
     pub(crate) text: Option<String>,
+    /// The error's first line is to be this one, not only to have it.
+    pub(crate) is_exact: bool,
 }
 
 impl Filter {
@@ -108,7 +110,10 @@ impl Filter {
         let error = job.and_then(|job| job.exc_info.as_deref()).unwrap_or_default();
         let description = job.map_or("", |job| job.description.as_str());
         self.handler.as_deref().is_none_or(|name| job.and_then(|job| job.handler.as_deref()) == Some(name))
-            && self.error.as_deref().is_none_or(|part| has(part, error))
+            && self.error.as_deref().is_none_or(|part| match self.is_exact {
+                true => one_line(error) == part,
+                false => has(part, error),
+            })
             && self
                 .text
                 .as_deref()

@@ -316,6 +316,8 @@ mod tests {
             failed_job_count: 1,
             total_working_time: 1.0,
             runs_in: None,
+            quiet: true,
+            memory: Some(1),
             stuck_threads: 1,
             recovered_count: 0,
             stale_count: 0,

@@ -101,7 +101,7 @@ export function bulk({ queue, registry, action, ids = null, filter = {}, names =
       abort.abort();
     });
     const where = h('p', { class: 'where' }, rich('bulk.where', { queue: bdi(queue, 80), registry: t(`status.${registry}`) }));
-    const parts = Object.entries(narrowed).map(([name, value]) =>
+    const parts = Object.entries(narrowed).filter(([name]) => name !== 'exact').map(([name, value]) =>
       h('li', null, t(`filter.${name}`), ': ', h('code', null, bdi(value, 200))));
     const filters = parts.length > 0 ? h('ul', { class: 'filters' }, parts) : null;
     const show = (...content) => box.replaceChildren(...content.flat().filter(Boolean));

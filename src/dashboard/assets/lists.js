@@ -232,8 +232,8 @@ export const failed = {
     const heads = [{ text: t('failed.count'), right: true }, { text: t('job.error'), wide: true, row: true }, { text: t('queue.one') }, { text: t('failed.first'), right: true }, { text: t('failed.last'), right: true }];
     if (!isRead()) heads.push({ text: t('actions'), hidden: true });
     const rows = main.groups.map((group) => {
-      const filter = { handler: group.handler, error: group.error };
-      const to = queuePath(group.queue, 'failed', filter);
+      const to = queuePath(group.queue, 'failed', { handler: group.handler, error: group.error });
+      const filter = { handler: group.handler, error: group.error, exact: true };
       const named = group.error || t('failed.no_error');
       const act = (action, kind) => button('bulk', t(`bulk.every_${action}`), { queue: group.queue, registry: 'failed', action, filter },
         { kind: `small ${kind}`, name: t('failed.act', { what: t(`do.${action}`), error: short(named, 80) }) });
