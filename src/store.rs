@@ -9,9 +9,8 @@ use redis::{Cmd, RedisError};
 use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
 use crate::job::check_id;
-pub(crate) use crate::redis::Reply;
-pub(crate) use crate::redis::Script;
 use crate::redis::{Address, Redis};
+pub(crate) use crate::redis::{Patience, Reply, Script};
 
 macro_rules! scripts {
     ($($name:ident = $file:literal $(after $first:literal)?;)*) => {
@@ -70,8 +69,6 @@ pub(crate) static TICK: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// How often a call that may be repeated is tried when the connection breaks.
-const TRIES: u32 = 3;
 /// How long a channel may be silent before it is asked whether anybody is there, and how soon it answers.
 const ASK_WHETHER_IT_LIVES: Duration = Duration::from_secs(15);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -91,17 +88,17 @@ impl Store {
     /// Connects once, so that a wrong address is known now. Dialect and key prefix are what
     /// `RQ_RS_DIALECT` and `RQ_KEY_PREFIX` say.
     pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
-        let store = Self::at(url)?;
+        let store = Self::at(url, Patience::WORK)?;
         store.ask(&Call::command("PING"))?;
         Ok(store)
     }
 
     /// The same without connecting, for those who can wait until the server is there.
-    pub(crate) fn at(url: &str) -> Result<Arc<Self>> {
+    pub(crate) fn at(url: &str, patience: Patience) -> Result<Arc<Self>> {
         let facts = Dialect::from_environment()?.facts();
         let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
         prefix.as_deref().map_or(Ok(()), check_prefix)?;
-        Ok(Self::with(Arc::new(Redis::new(Address::parse(url)?)?), facts, prefix))
+        Ok(Self::with(Arc::new(Redis::new(Address::parse(url)?, patience)?), facts, prefix))
     }
 
     fn with(redis: Arc<Redis>, facts: &'static Facts, prefix: Option<String>) -> Arc<Self> {
@@ -144,7 +141,7 @@ impl Store {
         let mut tries = 1;
         loop {
             match self.exchange(calls) {
-                Err(Error::Unreachable { .. }) if tries < TRIES => {
+                Err(Error::Unreachable { .. }) if tries < self.redis.patience().tries => {
                     std::thread::sleep(Duration::from_millis(50 << (2 * tries)));
                     tries += 1;
                 }

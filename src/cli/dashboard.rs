@@ -1,5 +1,6 @@
 //! `rq-rs dashboard`, and what it shares with `worker --dashboard`
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -86,6 +87,7 @@ impl Access {
         if (!prefix.is_empty() && !prefix.starts_with('/'))
             || prefix.contains(is_odd)
             || prefix.contains("//")
+            || prefix.split('/').any(|part| part == "." || part == "..")
         {
             let what = format!("{:?} cannot stand before paths", self.url_prefix);
             return Err(Failure::Usage(what, "as in --url-prefix /rq: letters, digits, - _ . ~".into()));
@@ -115,7 +117,15 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
         Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
             Failure::Usage(format!("cannot read {}: {error}", path.display()), "it holds one line".into())
         })?),
-        None => std::env::var(variable).ok().filter(|text| !text.is_empty()),
+        None => match std::env::var(variable) {
+            Ok(text) => Some(text).filter(|text| !text.is_empty()),
+            Err(VarError::NotPresent) => None,
+            // To go on without would open the door to everybody.
+            Err(VarError::NotUnicode(_)) => {
+                let what = format!("{variable} is not UTF-8");
+                return Err(Failure::Usage(what, "choose another, or give its sha256: digest".into()));
+            }
+        },
     };
     Ok(text.map(|text| Secret::parse(&text)).transpose()?)
 }

@@ -9,6 +9,7 @@ use super::output::{clock, count, note, note_unknown, say, say_json, short, tabl
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::Job;
+use crate::job::error_line;
 use crate::queue::{Queue, all_names};
 use crate::store::Store;
 
@@ -48,7 +49,7 @@ impl Failed {
             return Ok(Exit::Done);
         }
         let row = |job: &Job| {
-            let error = job.exc_info.as_deref().unwrap_or("no reason is kept");
+            let error = job.exc_info.as_deref().map_or("no reason is kept", error_line);
             vec![
                 job.id().to_owned(),
                 job.origin.clone(),

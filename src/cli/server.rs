@@ -9,6 +9,8 @@ use super::output::note;
 
 use crate::dialect::Dialect;
 use crate::error::Result;
+#[cfg(any(feature = "dashboard", feature = "top"))]
+use crate::store::Patience;
 use crate::store::{Call, Store, reply};
 
 /// Where Redis is when nobody says.
@@ -58,7 +60,7 @@ impl ServerOptions {
     /// The server, which need not be there yet. Its connections are shared with nobody.
     #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) fn later(&self) -> Result<Arc<Store>> {
-        self.dressed(Store::at(&self.url())?)
+        self.dressed(Store::at(&self.url(), Patience::EYES)?)
     }
 
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {

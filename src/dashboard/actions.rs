@@ -2,9 +2,12 @@
 
 use std::str::FromStr;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
+use super::api::FURTHEST;
 use super::site::{Asked, Site};
 use crate::bulk;
 use crate::cron::{book, run_now};
@@ -21,7 +24,7 @@ const MOST: usize = 1000;
 struct Done {
     done: usize,
     failed: usize,
-    next: Option<usize>,
+    next: Option<Bookmark>,
 }
 
 impl From<usize> for Done {
@@ -49,10 +52,17 @@ pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> 
             let what = path.join(" ");
             let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
             log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {done} done, {failed} not");
-            answer::json(&json!({ "done": done, "failed": failed, "next": next }))
+            answer::json(
+                &json!({ "done": done, "failed": failed, "next": next.map(|next| next.to_string()) }),
+            )
         }
         Ok(None) => answer::not_found("there is no such thing to do"),
-        Err(error) => answer::failure(&error),
+        Err(error) => {
+            let what = path.join(" ");
+            let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
+            log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {error}");
+            answer::failure(&error)
+        }
     }
 }
 
@@ -89,45 +99,90 @@ fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
     Ok(Some(done.into()))
 }
 
+/// What is to be done to jobs of one place.
+struct Deed<'a> {
+    queue: &'a str,
+    place: Place,
+    action: &'a str,
+}
+
+impl Deed<'_> {
+    fn on(&self, site: &Site, ids: &[String]) -> Result<usize> {
+        bulk::on_many(&site.store, self.queue, self.place, self.action, ids)
+    }
+}
+
 /// For those that are named, or for a part of all that a filter fits.
 fn many(
     site: &Site,
-    name: &str,
+    queue: &str,
     place: &str,
     action: &str,
     body: &Map<String, Value>,
 ) -> Result<Option<Done>> {
-    let place = Place::from_str(place)?;
+    let deed = Deed { queue, place: Place::from_str(place)?, action };
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }
-    let (ids, next, offset) = match body.get("ids") {
-        Some(ids) => (named(ids)?, None, 0),
-        None if body.get("all") == Some(&Value::Bool(true)) => {
-            let text = |name: &str| {
-                body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
-            };
-            let offset = body.get("offset").and_then(Value::as_u64).unwrap_or(0) as usize;
-            let filter = Filter {
-                handler: text("handler"),
-                error: text("error"),
-                text: text("text"),
-                is_exact: body.get("exact") == Some(&Value::Bool(true)),
-            };
-            // From the oldest on: what fails again meanwhile comes behind those that are looked at.
-            let asked = snapshot::Asked { offset, limit: MOST, order: Order::Oldest, filter };
-            let (ids, next) = snapshot::matching(&site.store, name, place, &asked)?;
-            (ids, next, offset)
-        }
-        None => {
-            return Err(Error::invalid("no jobs are named", "give \"ids\", or \"all\": true with a filter"));
-        }
+    if let Some(ids) = body.get("ids") {
+        let ids = named(ids)?;
+        let done = deed.on(site, &ids)?;
+        return Ok(Some(Done { done, failed: ids.len() - done, next: None }));
+    }
+    if body.get("all") != Some(&Value::Bool(true)) {
+        return Err(Error::invalid("no jobs are named", "give \"ids\", or \"all\": true with a filter"));
+    }
+    let text = |name: &str| {
+        body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let asked_for = ids.len();
-    let done = bulk::on_many(&site.store, name, place, action, &ids)?;
-    // Those for which it was done are in the list no more, so what follows has moved up.
-    let next = next.map(|next| next.saturating_sub(done).max(offset));
-    Ok(Some(Done { done, failed: asked_for - done, next }))
+    let filter = Filter {
+        handler: text("handler"),
+        error: text("error"),
+        text: text("text"),
+        is_exact: body.get("exact") == Some(&Value::Bool(true)),
+        is_blind: site.options.hide_args,
+    };
+    let from = body.get("next").filter(|next| !next.is_null()).map(Bookmark::parse).transpose()?;
+    some(site, &deed, filter, from).map(Some)
+}
+
+/// From the oldest on, and no more than there were at first: what fails again meanwhile comes behind those, and is
+/// not looked at.
+fn some(site: &Site, deed: &Deed<'_>, filter: Filter, from: Option<Bookmark>) -> Result<Done> {
+    let offset = from.as_ref().map_or(0, |from| from.offset);
+    let asked = snapshot::Asked { offset, limit: MOST, order: Order::Oldest, filter };
+    let mut found = snapshot::matching(&site.store, deed.queue, deed.place, &asked)?;
+    let left = from.map_or(found.total, |from| from.left);
+    found.seen.truncate(left);
+    let is_seen: HashSet<&String> = found.seen.iter().collect();
+    found.ids.retain(|id| is_seen.contains(id));
+    let done = deed.on(site, &found.ids)?;
+    // What is gone has let those behind it move up.
+    let kept = snapshot::kept(&site.store, deed.queue, deed.place, (offset, &found.seen))?;
+    let left = left - found.seen.len();
+    let next = (left > 0 && !found.seen.is_empty()).then_some(Bookmark { offset: offset + kept, left });
+    Ok(Done { done, failed: found.ids.len() - done, next })
+}
+
+/// Where a walk goes on, and at how many it has still to look.
+struct Bookmark {
+    offset: usize,
+    left: usize,
+}
+
+impl Bookmark {
+    fn parse(text: &Value) -> Result<Self> {
+        let wrong = || Error::invalid("next is not what an answer has given", "leave it out to begin anew");
+        let (offset, left) = text.as_str().and_then(|text| text.split_once('+')).ok_or_else(wrong)?;
+        let number = |text: &str| text.parse().ok().filter(|n| *n <= FURTHEST).ok_or_else(wrong);
+        Ok(Bookmark { offset: number(offset)?, left: number(left)? })
+    }
+}
+
+impl std::fmt::Display for Bookmark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}+{}", self.offset, self.left)
+    }
 }
 
 fn named(ids: &Value) -> Result<Vec<String>> {

@@ -12,11 +12,10 @@ use crate::cron::book;
 use crate::error::Result;
 use crate::handle::Job;
 use crate::job::check_queue_name;
-use crate::queue::all_names;
 use crate::snapshot::{self, Filter, LARGEST, Order, Place};
 
 /// How far into a list one may ask.
-const FURTHEST: usize = 1_000_000_000;
+pub(super) const FURTHEST: usize = 1_000_000_000;
 
 pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> Answer {
     let store = &site.store;
@@ -28,9 +27,12 @@ pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> A
             "address": store.address(),
             "read_only": site.options.access.is_read_only,
             "hide_args": site.options.hide_args,
-            "user": who,
+            "user": Some(who).filter(|_| !site.options.access.is_open()),
         })),
-        ["overview"] => value(snapshot::look(store, &[])),
+        ["overview"] => {
+            let only: Vec<String> = query.get("queue").map(str::to_owned).into_iter().collect();
+            value(snapshot::look(store, &only))
+        }
         ["queues", queue, place] => page(site, queue, place, query),
         ["queues", queue, place, "count"] => count(site, queue, place, query),
         ["scheduled"] => {
@@ -38,7 +40,7 @@ pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> A
             value(snapshot::scheduled(store, offset, query.number("limit", 50, LARGEST).max(1)))
         }
         ["failed"] => value(checked(query.get("queue")).and_then(|queue| snapshot::failed(store, queue))),
-        ["jobs", id] => value(snapshot::look_at_job(store, id)),
+        ["jobs", id] => value(snapshot::look_at_job(store, id)).map(without_bulk),
         ["jobs", id, "result"] => return result(site, id),
         ["cron"] => value(crate::server::clock(store).and_then(|now| book::list(store, now))),
         ["cron", name, "history"] => {
@@ -68,7 +70,7 @@ fn checked(queue: Option<&str>) -> Result<Option<&str>> {
 }
 
 /// What is asked of a list.
-pub(super) fn asked(query: &Query, place: Place) -> snapshot::Asked {
+fn asked(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
     let text = |name: &str| query.get(name).map(str::to_owned);
     let first_due = matches!(place, Place::Queued | Place::Scheduled | Place::Started);
     let order = match query.get("order") {
@@ -86,23 +88,24 @@ pub(super) fn asked(query: &Query, place: Place) -> snapshot::Asked {
             error: text("error"),
             text: text("text"),
             is_exact: query.get("exact") == Some("true"),
+            is_blind,
         },
     }
 }
 
 fn page(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
     let place = Place::from_str(place)?;
-    value(snapshot::page(&site.store, queue, place, &asked(query, place)))
+    value(snapshot::page(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
 }
 
 fn count(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
     let place = Place::from_str(place)?;
-    value(snapshot::count(&site.store, queue, place, &asked(query, place)))
+    value(snapshot::count(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
 }
 
 fn workers(site: &Site) -> Result<Value> {
     let shot = snapshot::look(&site.store, &[])?;
-    let running = snapshot::running(&site.store, &all_names(&site.store)?)?;
+    let running = snapshot::running(&site.store, &snapshot::queue_names(&site.store)?)?;
     Ok(json!({ "workers": shot.workers, "running": running, "now": shot.now }))
 }
 
@@ -122,8 +125,25 @@ fn result(site: &Site, id: &str) -> Answer {
     }
 }
 
+/// A page does not show megabytes, and would ask for them again and again.
+const SHOWN: usize = 256 * 1024;
+
+/// A job without what is too large to be shown; `cut` names it.
+fn without_bulk(mut job: Value) -> Value {
+    let mut cut = Vec::new();
+    for name in ["args", "kwargs", "meta", "result", "exc_info", "log", "other"] {
+        let is_large = |value: &Value| serde_json::to_vec(value).is_ok_and(|text| text.len() > SHOWN);
+        if job.get(name).is_some_and(is_large) {
+            job[name] = Value::Null;
+            cut.push(name);
+        }
+    }
+    job["cut"] = cut.into();
+    job
+}
+
 /// What a job is about, wherever it stands.
-const HIDDEN: [&str; 6] = ["args", "kwargs", "meta", "result", "other", "log"];
+const HIDDEN: [&str; 7] = ["args", "kwargs", "meta", "result", "other", "log", "problems"];
 
 /// Leaves out what a job is about. The name of its handler stays; errors stay, because nobody could help without.
 fn hide(value: &mut Value) {

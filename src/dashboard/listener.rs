@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use super::site::Site;
 
-/// More connections than this are not open at once.
+/// More connections than this are not open at once, but for some that ask whether the program lives.
 const MOST: usize = 64;
+const PROBES: usize = 16;
 const STACK: usize = 512 * 1024;
 
 /// A server that runs until it is stopped.
@@ -70,24 +71,31 @@ fn welcome(guests: &Guests, site: &Arc<Site>, stream: TcpStream, peer: IpAddr) {
     };
     let site = Arc::clone(site);
     let _ = stream.set_nodelay(true);
+    let number = guest.number;
     let serve = move || {
         super::signals_go_elsewhere();
-        let number = guest.number;
         let guests = guest.all.clone();
         // Whatever happens to one guest, its place is free afterwards.
         let _ = catch_unwind(AssertUnwindSafe(|| site.serve(stream, guest, peer)));
-        guests.lock().remove(&number);
+        guests.lock().taken.remove(&number);
     };
     let name = "rq-rs guest".to_owned();
     // Without a thread there is no answer; the place is given back with the guest that was dropped.
     if std::thread::Builder::new().name(name).stack_size(STACK).spawn(serve).is_err() {
-        guests.forget_the_newest();
+        guests.forget(number);
     }
 }
 
 /// All that are here.
 #[derive(Clone, Default)]
-struct Guests(Arc<Mutex<HashMap<u64, Seat>>>);
+struct Guests(Arc<Mutex<Seats>>);
+
+#[derive(Default)]
+struct Seats {
+    taken: HashMap<u64, Seat>,
+    /// No number is given twice: who has left must not take the seat of another one along.
+    numbers: u64,
+}
 
 struct Seat {
     stream: TcpStream,
@@ -99,6 +107,8 @@ struct Seat {
 /// One that is here.
 pub(super) struct Guest {
     number: u64,
+    /// Whether it may ask for `/livez` only.
+    pub(super) is_probe: bool,
     all: Guests,
 }
 
@@ -114,45 +124,46 @@ impl Guest {
     }
 
     fn set(&self, since: Option<Instant>) {
-        if let Some(seat) = self.all.lock().get_mut(&self.number) {
+        if let Some(seat) = self.all.lock().taken.get_mut(&self.number) {
             seat.waits_since = since;
         }
     }
 
     pub(super) fn twin(&self) -> Guest {
-        Guest { number: self.number, all: self.all.clone() }
+        Guest { number: self.number, is_probe: self.is_probe, all: self.all.clone() }
     }
 }
 
 impl Guests {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Seat>> {
+    fn lock(&self) -> MutexGuard<'_, Seats> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn admit(&self, stream: &TcpStream, peer: IpAddr) -> Option<Guest> {
         let mut seats = self.lock();
-        if seats.len() >= MOST {
-            let number = longest_waiting(&seats)?;
+        let is_full = seats.taken.len() >= MOST;
+        if is_full && let Some(number) = longest_waiting(&seats.taken) {
             // Its thread sees the end of the connection, and ends too.
-            let _ = seats.remove(&number)?.stream.shutdown(Shutdown::Both);
+            let _ = seats.taken.remove(&number)?.stream.shutdown(Shutdown::Both);
         }
-        let number = seats.keys().max().map_or(0, |newest| newest + 1);
-        seats.insert(
-            number,
-            Seat { stream: stream.try_clone().ok()?, peer, waits_since: Some(Instant::now()) },
-        );
-        Some(Guest { number, all: self.clone() })
+        // All are being answered, most likely by a Redis that hangs: some more may ask whether the program lives.
+        let is_probe = seats.taken.len() >= MOST;
+        if seats.taken.len() >= MOST + PROBES {
+            return None;
+        }
+        let number = seats.numbers;
+        seats.numbers += 1;
+        let seat = Seat { stream: stream.try_clone().ok()?, peer, waits_since: Some(Instant::now()) };
+        seats.taken.insert(number, seat);
+        Some(Guest { number, is_probe, all: self.clone() })
     }
 
-    fn forget_the_newest(&self) {
-        let mut seats = self.lock();
-        if let Some(newest) = seats.keys().max().copied() {
-            seats.remove(&newest);
-        }
+    fn forget(&self, number: u64) {
+        self.lock().taken.remove(&number);
     }
 
     fn dismiss(&self) {
-        for seat in self.lock().values().filter(|seat| seat.waits_since.is_some()) {
+        for seat in self.lock().taken.values().filter(|seat| seat.waits_since.is_some()) {
             let _ = seat.stream.shutdown(Shutdown::Both);
         }
     }

@@ -83,7 +83,7 @@ impl Site {
     pub(super) fn serve(self: Arc<Self>, stream: TcpStream, guest: Guest, peer: IpAddr) {
         let served = guest.twin();
         let wire = Wire::new(stream, guest);
-        let stage = wire.stage();
+        let (stage, progress) = (wire.stage(), wire.progress());
         let guest = Rc::new(RefCell::new(served));
         let service = service_fn(|request: Request<Incoming>| {
             let (site, stage, guest) = (Arc::clone(&self), stage.clone(), Rc::clone(&guest));
@@ -98,9 +98,10 @@ impl Site {
         let mut connection = pin!(connection);
         // Nobody needs to be woken: the socket waits instead of saying that it would have to.
         let mut context = Context::from_waker(Waker::noop());
-        let mut turns = 0;
+        let (mut turns, mut moved) = (0, progress.get());
         while turns < IDLE_TURNS && connection.as_mut().poll(&mut context).is_pending() {
-            turns += 1;
+            turns = if progress.get() == moved { turns + 1 } else { 0 };
+            moved = progress.get();
         }
     }
 
@@ -118,13 +119,17 @@ impl Site {
         if let Some(refusal) = access.check_form((head.version, &head.uri, &head.headers)) {
             return refusal;
         }
-        let Some(path) = path.strip_prefix(&self.options.url_prefix).filter(|path| path.starts_with('/'))
-        else {
-            return answer::not_found("there is no such page");
-        };
+        let Some(path) = self.path(&path) else { return answer::not_found("there is no such page") };
         let Some(parts) = parts(path) else { return answer::not_found("there is no such page") };
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let is_reading = head.method == Method::GET || head.method == Method::HEAD;
+        if guest.borrow().is_probe && parts != ["livez"] {
+            return answer::refuse_and_close(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many are here",
+                "come again",
+            );
+        }
         if let (true, ["livez" | "readyz"]) = (is_reading, parts.as_slice()) {
             guest.borrow().is_served();
             return guarded(|| self.health.answer(&self.store, parts[0]));
@@ -161,6 +166,15 @@ impl Site {
         guarded(|| actions::act(self, &asked, &body))
     }
 
+    /// What stands behind the prefix. Those who do not come through the proxy need none for what they look at.
+    fn path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match path.strip_prefix(&self.options.url_prefix) {
+            Some("") => Some("/"),
+            Some(rest) if rest.starts_with('/') => Some(rest),
+            _ => Some(path).filter(|path| ["/livez", "/readyz", "/metrics"].contains(path)),
+        }
+    }
+
     fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {
         match asked.parts.as_slice() {
             ["assets", name] => assets::find(name, headers),
@@ -170,7 +184,12 @@ impl Site {
                 Err(error) => answer::failure(&error),
             },
             page if assets::is_page(page) => assets::index(&self.options.url_prefix),
-            _ => answer::not_found("there is no such page"),
+            // The page says it, in the language of whoever looks.
+            _ => {
+                let mut answer = assets::index(&self.options.url_prefix);
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+                answer
+            }
         }
     }
 }
@@ -183,10 +202,16 @@ fn guarded(answer: impl FnOnce() -> Answer) -> Answer {
     })
 }
 
+/// Stands before names that are dots, which browsers take for something else, and before those that begin with it.
+const ESCAPE: char = '~';
+
 /// What stands between the slashes, decoded; a name may hold a slash, but not a NUL. Nothing is looked up in a file
 /// system, so dots mean nothing.
 fn parts(path: &str) -> Option<Vec<String>> {
-    let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(|part| part.into_owned());
+    let decode = |part: &str| {
+        let part = percent_decode_str(part).decode_utf8().ok()?;
+        Some(part.strip_prefix(ESCAPE).unwrap_or(&part).to_owned())
+    };
     let parts: Vec<String> = path[1..].split('/').map(decode).collect::<Option<_>>()?;
     let has_nul = parts.iter().any(|part| part.contains('\0'));
     (!has_nul).then(|| if parts == [""] { Vec::new() } else { parts })
@@ -206,6 +231,7 @@ mod tests {
     fn names_may_hold_anything_but_nul() {
         assert_eq!(parts("/queues/a%2Fb/failed").unwrap(), ["queues", "a/b", "failed"]);
         assert_eq!(parts("/").unwrap(), [""; 0]);
+        assert_eq!(parts("/queues/~../~~x").unwrap(), ["queues", "..", "~x"]);
         assert!(parts("/x%00").is_none() && parts("/%ff").is_none());
     }
 }

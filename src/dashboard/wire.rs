@@ -17,7 +17,9 @@ use super::listener::Guest;
 /// From a connection, or the first byte of another request, to the end of its head.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const BODY_WITHIN: Duration = Duration::from_secs(10);
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// For all of an answer, and for any part of it to go.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const PART_WITHIN: Duration = Duration::from_secs(10);
 /// Between two requests.
 const KEPT_ALIVE: Duration = Duration::from_secs(15);
 /// What is left of a request that was refused is read for so long, so that the client sees the answer and not a reset.
@@ -68,16 +70,30 @@ pub(super) struct Wire {
     last: [u8; 4],
     /// Whether what hyper has to say could be said since the head came.
     has_let_write: bool,
+    /// How often something was read or written.
+    progress: Rc<Cell<u64>>,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, guest: Guest) -> Self {
         let stage = Stage(Rc::new(Cell::new((At::Head, Instant::now() + HEAD_WITHIN))));
-        Wire { stream, stage, guest, came: Vec::new(), last: [0; 4], has_let_write: false }
+        Wire {
+            stream,
+            stage,
+            guest,
+            came: Vec::new(),
+            last: [0; 4],
+            has_let_write: false,
+            progress: Rc::default(),
+        }
     }
 
     pub(super) fn stage(&self) -> Stage {
         self.stage.clone()
+    }
+
+    pub(super) fn progress(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.progress)
     }
 
     fn fill(&mut self) -> Result<()> {
@@ -167,6 +183,7 @@ impl hyper::rt::Read for Wire {
             wire.has_let_write = true;
             return Poll::Pending;
         }
+        wire.progress.set(wire.progress.get() + 1);
         let read = wire.take(buffer.remaining());
         Poll::Ready(read.map(|bytes| buffer.put_slice(&bytes)))
     }
@@ -175,11 +192,14 @@ impl hyper::rt::Read for Wire {
 impl hyper::rt::Write for Wire {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let wire = self.get_mut();
+        wire.progress.set(wire.progress.get() + 1);
         // While a body is still to come it is only told that it may.
         if !matches!(wire.stage.at(), At::Answer | At::Body(1..)) {
             wire.stage.set(At::Answer, ANSWER_WITHIN);
+            // Whoever does not read what it has asked for makes room for others.
+            wire.guest.waits();
         }
-        let wait = wire.stage.left();
+        let wait = wire.stage.left().map(|left| left.min(PART_WITHIN));
         Poll::Ready(wait.and_then(|wait| wire.stream.set_write_timeout(Some(wait))).and_then(|()| {
             wire.stream.write(bytes).map_err(|error| match error.kind() {
                 ErrorKind::WouldBlock => Error::from(ErrorKind::TimedOut),

@@ -10,6 +10,17 @@ const KEPT: usize = 10;
 #[cfg(feature = "worker")]
 const SHOWN: usize = 200;
 
+/// The line of an error that says what went wrong: the first one, but of Python's tracebacks the last one.
+#[cfg(feature = "cli")]
+pub(crate) fn error_line(text: &str) -> &str {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    match first.starts_with("Traceback (most recent call last)") {
+        true => lines.rev().find(|line| !line.trim().is_empty()).unwrap_or(first),
+        false => first,
+    }
+}
+
 /// A run that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

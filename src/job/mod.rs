@@ -20,6 +20,8 @@ mod times;
 mod verdict;
 
 pub use attempt::Attempt;
+#[cfg(feature = "cli")]
+pub(crate) use attempt::error_line;
 #[cfg(feature = "worker")]
 pub(crate) use attempt::history;
 #[cfg(feature = "worker")]

@@ -12,9 +12,25 @@ use crate::error::{Error, Result};
 /// One reply as it came.
 pub(crate) type Reply = redis::Value;
 
-/// How long connecting, and any command that does not block, may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long connecting, and any command that does not block, may take; and how often a call that may be repeated
+/// is tried when the connection breaks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) connect: Duration,
+    pub(crate) answer: Duration,
+    pub(crate) tries: u32,
+}
+
+impl Patience {
+    /// For work: what is lost by giving up is worth waiting for.
+    pub(crate) const WORK: Self =
+        Patience { connect: Duration::from_secs(5), answer: Duration::from_secs(10), tries: 3 };
+    /// For eyes: whoever looks asks again.
+    #[cfg(any(feature = "dashboard", feature = "top"))]
+    pub(crate) const EYES: Self =
+        Patience { connect: Duration::from_secs(2), answer: Duration::from_secs(3), tries: 1 };
+}
+
 /// Idle connections kept for the next caller; more are closed.
 const KEEP_IDLE: usize = 8;
 
@@ -22,15 +38,20 @@ const KEEP_IDLE: usize = 8;
 pub(crate) struct Redis {
     client: redis::Client,
     address: Address,
+    patience: Patience,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Redis {
     /// Does not connect yet.
-    pub(crate) fn new(address: Address) -> Result<Self> {
+    pub(crate) fn new(address: Address, patience: Patience) -> Result<Self> {
         let client = redis::Client::open(address.info().clone())
             .map_err(|error| Error::from_redis(&address.to_string(), &error))?;
-        Ok(Redis { client, address, idle: Mutex::new(Vec::new()) })
+        Ok(Redis { client, address, patience, idle: Mutex::new(Vec::new()) })
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -43,10 +64,10 @@ impl Redis {
     }
 
     fn open(&self, block: Duration) -> RedisResult<Connection> {
-        let connection = self.client.get_connection_with_timeout(CONNECT_WITHIN)?;
+        let connection = self.client.get_connection_with_timeout(self.patience.connect)?;
         // Longer than the block, so that a time-out means a silent server and not an empty queue.
-        connection.set_read_timeout(Some(block + ANSWER_WITHIN))?;
-        connection.set_write_timeout(Some(ANSWER_WITHIN))?;
+        connection.set_read_timeout(Some(block + self.patience.answer))?;
+        connection.set_write_timeout(Some(self.patience.answer))?;
         Ok(connection)
     }
 

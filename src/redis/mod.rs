@@ -6,5 +6,5 @@ mod connection;
 mod scripts;
 
 pub(crate) use address::Address;
-pub(crate) use connection::{Redis, Reply, Stream};
+pub(crate) use connection::{Patience, Redis, Reply, Stream};
 pub(crate) use scripts::Script;

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::page::{Asked, Filter, Order, Place, Walk, one_line};
+use super::page::{Asked, Filter, Order, Place, Walk, queue_names, short_error};
 use crate::error::Result;
 use crate::job::Record;
-use crate::queue::all_names;
 use crate::store::Store;
 
 /// More groups are not told apart: the rest is in the last one, without error and handler.
@@ -41,7 +40,7 @@ pub(crate) struct Groups {
 pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> {
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_names(store)?,
+        None => queue_names(store)?,
     };
     let asked = Asked { offset: 0, limit: 0, order: Order::Newest, filter: Filter::default() };
     let mut all = Groups { total: 0, scanned: 0, groups: Vec::new() };
@@ -49,7 +48,8 @@ pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> 
     for queue in queues {
         let walk = Walk::new(store, &queue, Place::Failed, &asked)?;
         all.total += walk.total;
-        if walk.total == 0 {
+        // A part is shown as one, and says so.
+        if walk.total == 0 || all.groups.len() >= MOST {
             continue;
         }
         let (scanned, _) = walk.run(0, |id, _, job| {
@@ -79,7 +79,7 @@ pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> 
 
 /// What a job has in common with the others of its group, beside the queue.
 fn kind(job: Option<&Record>) -> (Option<String>, Option<String>) {
-    let error = job.and_then(|job| job.exc_info.as_deref()).map(one_line);
+    let error = job.and_then(|job| job.exc_info.as_deref()).map(short_error);
     (job.and_then(|job| job.handler.clone()), error)
 }
 

@@ -25,7 +25,9 @@ pub(crate) use groups::failed;
 pub(crate) use groups::{Group, Groups, members};
 pub(crate) use history::history;
 pub(crate) use note::Note;
-pub(crate) use page::{Asked, Filter, LARGEST, Order, Place, count, matching, page, scheduled};
+pub(crate) use page::{
+    Asked, Filter, LARGEST, Order, Place, count, kept, matching, page, queue_names, scheduled,
+};
 #[cfg(feature = "top")]
 pub(crate) use running::Running;
 pub(crate) use running::running;
@@ -33,8 +35,9 @@ pub(crate) use why::look_at_job;
 
 /// How many queues are looked at in one round trip.
 const TOGETHER: usize = 100;
-/// More workers than this are counted but not shown.
+/// More workers than this are counted but not shown; and more than that are not looked at.
 const WORKERS_SHOWN: usize = 1000;
+const WORKERS_COUNTED: usize = 20_000;
 
 /// What is in a deployment at one moment.
 #[derive(Debug, Serialize)]
@@ -44,6 +47,8 @@ pub(crate) struct Snapshot {
     pub(crate) suspended: bool,
     pub(crate) queues: Vec<QueueView>,
     pub(crate) workers: Vec<WorkerView>,
+    /// How many there are; no more than a thousand are shown.
+    pub(crate) worker_count: usize,
     /// What somebody should look at.
     pub(crate) warnings: Vec<Note>,
     /// Runs of these queues that ended in each of the last sixty minutes; the last one is this one.
@@ -155,6 +160,8 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
         queue.workers = workers.iter().filter(|worker| worker.queues.contains(&queue.name)).count() as u64;
     }
     workers.retain(|worker| only.is_empty() || worker.queues.iter().any(|queue| only.contains(queue)));
+    let worker_count = workers.len();
+    workers.truncate(WORKERS_SHOWN);
     let mut shot = Snapshot {
         server: ServerView {
             address: store.address(),
@@ -167,6 +174,7 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
         suspended: reply::int(&suspended)? == 1,
         queues,
         workers,
+        worker_count,
         warnings: Vec::new(),
         minutes,
         now,
@@ -267,19 +275,19 @@ fn look_closer(store: &Store, queues: &mut [QueueView], now: DateTime<Utc>) -> R
 }
 
 fn look_at_workers(store: &Store) -> Result<Vec<WorkerView>> {
-    let mut keys = reply::texts(store.ask(&Call::command("SMEMBERS").arg(store.keys.workers()))?)?;
+    let all = store.ask(&Call::command("SMEMBERS").arg(store.keys.workers())).and_then(reply::texts);
+    let mut keys = page::lenient(all)?;
     keys.sort_unstable();
-    keys.truncate(WORKERS_SHOWN);
-    let calls: Vec<Call> = keys.iter().map(|key| Call::command("HGETALL").arg(key)).collect();
-    if calls.is_empty() {
-        return Ok(Vec::new());
-    }
+    keys.truncate(WORKERS_COUNTED);
     let mut workers = Vec::with_capacity(keys.len());
-    for (key, answer) in keys.iter().zip(store.ask_all(&calls)?) {
-        let fields = answer.and_then(reply::pairs).unwrap_or_default();
-        // A record whose time has passed belongs to a worker that died without a farewell.
-        if let Some(name) = store.keys.worker_name(key).filter(|_| !fields.is_empty()) {
-            workers.push(read_worker(name, &crate::job::Fields(fields)));
+    for keys in keys.chunks(TOGETHER) {
+        let calls: Vec<Call> = keys.iter().map(|key| Call::command("HGETALL").arg(key)).collect();
+        for (key, answer) in keys.iter().zip(store.ask_all(&calls)?) {
+            let fields = answer.and_then(reply::pairs).unwrap_or_default();
+            // A record whose time has passed belongs to a worker that died without a farewell.
+            if let Some(name) = store.keys.worker_name(key).filter(|_| !fields.is_empty()) {
+                workers.push(read_worker(name, &crate::job::Fields(fields)));
+            }
         }
     }
     Ok(workers)

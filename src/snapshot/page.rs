@@ -1,5 +1,6 @@
 //! Pages of a queue's jobs, and what a filter fits. Each look is bounded, however many jobs there are.
 
+use std::collections::HashSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{Record, Status};
+use crate::job::{Record, Status, check_queue_name, error_line};
 use crate::queue::{Queue, all_names};
 use crate::registry::Registry;
 use crate::store::{Call, Store, reply};
@@ -98,6 +99,8 @@ pub(crate) struct Filter {
     pub(crate) text: Option<String>,
     /// The error's first line is to be this one, not only to have it.
     pub(crate) is_exact: bool,
+    /// Descriptions are not looked at: who asks may not see them.
+    pub(crate) is_blind: bool,
 }
 
 impl Filter {
@@ -108,10 +111,10 @@ impl Filter {
     fn fits(&self, id: &str, job: Option<&Record>) -> bool {
         let has = |part: &str, text: &str| text.to_lowercase().contains(&part.to_lowercase());
         let error = job.and_then(|job| job.exc_info.as_deref()).unwrap_or_default();
-        let description = job.map_or("", |job| job.description.as_str());
+        let description = job.filter(|_| !self.is_blind).map_or("", |job| job.description.as_str());
         self.handler.as_deref().is_none_or(|name| job.and_then(|job| job.handler.as_deref()) == Some(name))
             && self.error.as_deref().is_none_or(|part| match self.is_exact {
-                true => one_line(error) == part,
+                true => short_error(error) == part,
                 false => has(part, error),
             })
             && self
@@ -157,7 +160,7 @@ impl Brief {
             ended_at: time(|job| job.ended_at),
             due,
             worker_name: job.and_then(|job| job.worker_name.clone()),
-            error: job.and_then(|job| job.exc_info.as_deref()).map(one_line),
+            error: job.and_then(|job| job.exc_info.as_deref()).map(short_error),
             number_of_retries: job.map_or(0, |job| job.number_of_retries),
             retries_left: job.and_then(|job| job.retries_left),
             id,
@@ -168,6 +171,11 @@ impl Brief {
 /// As much of a text as fits a table.
 pub(crate) fn one_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(SHOWN).collect()
+}
+
+/// What an error says, as short.
+pub(super) fn short_error(text: &str) -> String {
+    one_line(error_line(text))
 }
 
 /// A part of a list.
@@ -244,23 +252,39 @@ pub(crate) fn count(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked
     Ok(Count { matched, scanned, total })
 }
 
-/// The ids that a filter fits, at most so many, and where to go on.
-pub(crate) fn matching(
+/// What a filter fits, as far as one look goes.
+pub(crate) struct Matching {
+    /// The ids that it fits, at most so many.
+    pub(crate) ids: Vec<String>,
+    /// All that were looked at, in their order.
+    pub(crate) seen: Vec<String>,
+    pub(crate) total: usize,
+}
+
+pub(crate) fn matching(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked) -> Result<Matching> {
+    let (mut ids, mut seen) = (Vec::new(), Vec::new());
+    let mut walk = Walk::new(store, queue, place, asked)?;
+    walk.is_blind = asked.filter.is_empty();
+    walk.run(asked.offset, |id, _, job| {
+        seen.push(id.to_owned());
+        if asked.filter.fits(id, job) {
+            ids.push(id.to_owned());
+        }
+        ids.len() < asked.limit
+    })?;
+    Ok(Matching { ids, seen, total: walk.total })
+}
+
+/// How many of these, which were in a place from an offset on, are there still.
+pub(crate) fn kept(
     store: &Arc<Store>,
     queue: &str,
     place: Place,
-    asked: &Asked,
-) -> Result<(Vec<String>, Option<usize>)> {
-    let mut found = Vec::new();
-    let mut walk = Walk::new(store, queue, place, asked)?;
-    walk.is_blind = asked.filter.is_empty();
-    let (_, next) = walk.run(asked.offset, |id, _, job| {
-        if asked.filter.fits(id, job) {
-            found.push(id.to_owned());
-        }
-        found.len() < asked.limit
-    })?;
-    Ok((found, next))
+    (offset, seen): (usize, &[String]),
+) -> Result<usize> {
+    let there = ids(store, queue, place, Order::Oldest, (offset, seen.len()))?;
+    let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
+    Ok(there.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }
 
 /// The jobs of a registry one after the other, as far as one look goes.
@@ -277,7 +301,8 @@ pub(super) struct Walk<'a> {
 impl<'a> Walk<'a> {
     pub(super) fn new(store: &'a Arc<Store>, queue: &'a str, place: Place, asked: &Asked) -> Result<Self> {
         let here = Queue::on(store, queue)?;
-        let total = place.registry(&here).map_or_else(|| here.count(), |registry| registry.count())?;
+        let total = place.registry(&here).map_or_else(|| here.count(), |registry| registry.count());
+        let total = lenient(total)?;
         Ok(Walk { store, queue, place, order: asked.order, is_blind: false, total })
     }
 
@@ -326,10 +351,10 @@ pub(super) fn ids(
     let queue = Queue::on(store, queue)?;
     let Some(registry) = place.registry(&queue) else {
         let ids = match order {
-            Order::Oldest => queue.ids(offset, limit)?,
+            Order::Oldest => lenient(queue.ids(offset, limit))?,
             Order::Newest => {
-                let rest = queue.count()?.saturating_sub(offset);
-                let mut ids = queue.ids(rest.saturating_sub(limit), limit.min(rest))?;
+                let rest = lenient(queue.count())?.saturating_sub(offset);
+                let mut ids = lenient(queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
                 ids.reverse();
                 ids
             }
@@ -339,7 +364,7 @@ pub(super) fn ids(
     let command = if order == Order::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let call =
         Call::command(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = reply::texts(store.ask(&call)?)?;
+    let texts = lenient(store.ask(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         // `<job>:<execution>`; old RQ wrote no execution.
         let id = match place {
@@ -349,6 +374,21 @@ pub(super) fn ids(
         (id.to_owned(), pair[1].parse().ok())
     };
     Ok(texts.chunks_exact(2).map(entry).collect())
+}
+
+/// A key that another program has taken counts as nothing.
+pub(super) fn lenient<T: Default>(found: Result<T>) -> Result<T> {
+    match found {
+        Err(Error::Refused { reason }) if reason.starts_with("WRONGTYPE") => Ok(T::default()),
+        found => found,
+    }
+}
+
+/// All queues that have a name of ours. Python's may have others, which are counted only.
+pub(crate) fn queue_names(store: &Store) -> Result<Vec<String>> {
+    let mut names = all_names(store)?;
+    names.retain(|name| check_queue_name(name).is_ok());
+    Ok(names)
 }
 
 /// The records of these; none of those that have expired or cannot be read.
@@ -366,6 +406,8 @@ pub(super) fn moment(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
+/// Further than this the list of a queue is to be read.
+const FURTHEST: usize = 10_000;
 /// Queues of which the jobs that are scheduled are shown together.
 const QUEUES: usize = 200;
 
@@ -373,10 +415,10 @@ const QUEUES: usize = 200;
 pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Result<Page> {
     let mut all = Vec::new();
     let mut total = 0;
-    // Of each queue as many as there would be if all were its: enough, and no more than ten pages' worth.
-    let most = (offset + limit).min(10 * LARGEST);
-    for queue in all_names(store)?.into_iter().take(QUEUES) {
-        total += Queue::on(store, &queue)?.scheduled().count()?;
+    // Of each queue as many as there would be if all were its.
+    let most = (offset + limit).min(FURTHEST);
+    for queue in queue_names(store)?.into_iter().take(QUEUES) {
+        total += lenient(Queue::on(store, &queue)?.scheduled().count())?;
         for (id, due) in ids(store, &queue, Place::Scheduled, Order::Oldest, (0, most))? {
             all.push((due.unwrap_or_default(), id, queue.clone()));
         }
@@ -388,7 +430,7 @@ pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Resu
         Brief::new(id, &queue, job.as_ref(), moment(due))
     };
     let jobs: Vec<Brief> = shown.into_iter().zip(found).map(brief).collect();
-    let next = Some(offset + jobs.len()).filter(|next| *next < total && jobs.len() == limit);
+    let next = Some(offset + jobs.len()).filter(|next| *next < total.min(FURTHEST) && jobs.len() == limit);
     let (registry, order, scanned) = (Place::Scheduled.name(), Order::Oldest, jobs.len());
     let now = super::now(store)?;
     Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, now })

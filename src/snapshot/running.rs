@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::page::{self, Order, Place};
 use crate::error::Result;
+use crate::job::check_queue_name;
 use crate::store::Store;
 
 /// More are counted but not shown.
-const SHOWN: usize = 500;
+pub(super) const SHOWN: usize = 500;
 
 /// A job that runs.
 #[derive(Debug, Clone, Serialize)]
@@ -26,7 +27,7 @@ pub(crate) struct Running {
 /// Of these queues, those first that have run for longest.
 pub(crate) fn running(store: &Arc<Store>, queues: &[String]) -> Result<Vec<Running>> {
     let mut all = Vec::new();
-    for queue in queues {
+    for queue in queues.iter().filter(|name| check_queue_name(name).is_ok()) {
         let ids = page::ids(store, queue, Place::Started, Order::Oldest, (0, SHOWN - all.len()))?;
         for (id, job) in page::jobs(store, ids.into_iter().map(|(id, _)| id).collect())? {
             let Some(job) = job else { continue };

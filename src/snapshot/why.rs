@@ -6,16 +6,19 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::note::Note;
+use super::running::SHOWN;
 use super::{QueueView, WorkerView, page};
 use crate::error::Result;
 use crate::handle::Job;
-use crate::job::{Record, Status};
+use crate::job::{Record, Status, from_iso};
 use crate::store::{Call, Reply, Store, reply};
 
 /// How far from its head a queue is searched for the place of a job.
 const SEARCHED: usize = 10_000;
 /// Seconds, unless a worker was told otherwise.
 const RECOVERED_EVERY: i64 = 15;
+/// Seconds within which a worker that lives has given a sign of it.
+const HEARD_WITHIN: i64 = 30;
 /// How many relatives are shown.
 const RELATIVES: usize = 100;
 
@@ -91,7 +94,7 @@ fn actions(status: Status) -> &'static [&'static str] {
 }
 
 fn error_of(job: &Record) -> String {
-    job.exc_info.as_deref().map(page::one_line).unwrap_or_default()
+    job.exc_info.as_deref().map(page::short_error).unwrap_or_default()
 }
 
 /// Redis 5 has no command for it.
@@ -119,31 +122,32 @@ fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<V
     let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin))?.pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
+    let here = |note: Note| note.with("total", queue.queued).with("queue", &*job.origin);
     match position {
-        Some(position) => notes.push(
-            Note::new("queued")
-                .with("position", position)
-                .with("total", queue.queued)
-                .with("queue", &*job.origin),
-        ),
+        Some(position) => notes.push(here(Note::new("queued").with("position", position))),
         // Longer queues are not searched to their end.
         None if queue.queued as usize <= SEARCHED && queue.intermediate == 0 => {
             notes.push(Note::new("nowhere").with("status", "queued"));
         }
+        None if queue.queued as usize > SEARCHED => {
+            notes.push(here(Note::new("queued_far").with("position", SEARCHED)));
+        }
         None => {}
     }
-    if reply::int(&store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?)? == 1 {
+    let is_suspended = reply::int(&store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?)? == 1;
+    if is_suspended {
         notes.push(Note::new("suspended"));
     }
     if queue.suspended {
         notes.push(Note::new("queue_suspended").with("queue", queue.name.as_str()));
     }
-    notes.extend(workers(store, &queue, position)?);
+    let is_next = position == Some(1) && !is_suspended && !queue.suspended;
+    notes.extend(workers(store, &queue, is_next)?);
     Ok(notes)
 }
 
 /// What those who listen are at.
-fn workers(store: &Arc<Store>, queue: &QueueView, position: Option<usize>) -> Result<Option<Note>> {
+fn workers(store: &Arc<Store>, queue: &QueueView, is_next: bool) -> Result<Option<Note>> {
     let all = super::look_at_workers(store)?;
     let listening: Vec<&WorkerView> =
         all.iter().filter(|worker| worker.queues.contains(&queue.name)).collect();
@@ -160,10 +164,18 @@ fn workers(store: &Arc<Store>, queue: &QueueView, position: Option<usize>) -> Re
     let busy = running.iter().filter(|run| is_theirs(&run.worker_name)).count();
     let slots: usize = listening.iter().map(|worker| worker.concurrency.unwrap_or(1) as usize).sum();
     let note = |code| Note::new(code).with("queue", queue.name.as_str());
-    Ok(match (busy >= slots, position) {
-        (true, _) => Some(note("workers_busy").with("busy", busy).with("slots", slots)),
-        (false, Some(1)) if !queue.suspended => Some(note("next")),
-        _ => None,
+    // One that stands still may have a record for minutes.
+    let now = super::now(store)?;
+    let beats = |worker: &&WorkerView| {
+        let heard = worker.last_heartbeat.as_deref().and_then(from_iso);
+        worker.runs_in.is_none() || heard.is_some_and(|heard| (now - heard).num_seconds() < HEARD_WITHIN)
+    };
+    let is_ready = |worker: &&&WorkerView| !worker.quiet && worker.state != "suspended" && beats(worker);
+    let is_told = running.len() < SHOWN;
+    Ok(match busy >= slots {
+        true => Some(note("workers_busy").with("busy", busy).with("slots", slots)),
+        false if is_next && is_told && listening.iter().any(|worker| is_ready(&worker)) => Some(note("next")),
+        false => None,
     })
 }
 

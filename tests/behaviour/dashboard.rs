@@ -118,16 +118,98 @@ fn a_large_registry_is_dealt_with_in_parts() {
     queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
     house.drain(house.worker(&["default"]));
     let dash = Dash::start(&house, &[]);
-    let (mut offset, mut done) = (json!(0), 0);
-    let mut parts = 0;
-    while !offset.is_null() {
+    let (mut next, mut done, mut parts) = (Value::Null, 0, 0);
+    loop {
         let answer =
-            dash.post("/api/queues/default/failed/requeue", &json!({"all": true, "offset": offset})).json();
+            dash.post("/api/queues/default/failed/requeue", &json!({"all": true, "next": next})).json();
         done += answer["done"].as_u64().unwrap();
-        offset = answer["next"].clone();
+        next = answer["next"].clone();
         parts += 1;
+        if next.is_null() {
+            break;
+        }
     }
     assert_eq!((done, parts, queue.count().unwrap()), (2500, 3, 2500));
+}
+
+/// Goes on until there is no next part; returns how many it was done for.
+fn all(dash: &Dash, path: &str) -> u64 {
+    let (mut next, mut done) = (Value::Null, 0);
+    for _ in 0..100 {
+        let answer = dash.post(path, &json!({"all": true, "next": next})).json();
+        done += answer["done"].as_u64().unwrap();
+        next = answer["next"].clone();
+        if next.is_null() {
+            return done;
+        }
+    }
+    panic!("it has no end");
+}
+
+#[test]
+fn records_that_are_gone_do_not_hide_jobs_from_a_bulk() {
+    for action in ["requeue", "delete"] {
+        let house = House::new();
+        let queue = house.queue("default");
+        let bulk = queue.enqueue_many((0..3000).map(|_| NewJob::new("unknown", ()))).unwrap();
+        house.drain(house.worker(&["default"]).concurrency(1));
+        for id in &bulk.ids[..1000] {
+            house.redis::<()>(&["DEL", &house.key(&format!("job:{id}"))]);
+        }
+        let dash = Dash::start(&house, &[]);
+        assert_eq!(all(&dash, &format!("/api/queues/default/failed/{action}")), 2000, "{action}");
+        assert_eq!(queue.failed().count().unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_bulk_requeue_of_what_fails_again_at_once_has_an_end() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
+    house.drain(house.worker(&["default"]));
+    let live = Live::start(house.worker(&["default"]));
+    assert_eq!(all(&Dash::start(&house, &[]), "/api/queues/default/failed/requeue"), 2500);
+    live.stops();
+}
+
+#[test]
+fn a_queue_that_is_called_two_dots_is_a_queue() {
+    let house = House::new();
+    let queue = house.queue("..");
+    queue.enqueue("add", (1, 2)).unwrap();
+    let dash = Dash::start(&house, &[]);
+    assert_eq!(dash.post("/api/queues/~../suspend", &json!({})).status, 200);
+    assert!(queue.is_suspended().unwrap());
+    assert_eq!(dash.get("/api/overview").json()["suspended"], false);
+    assert_eq!(dash.get("/api/queues/~../queued").json()["total"], 1);
+}
+
+#[test]
+fn what_others_have_put_into_redis_breaks_no_page() {
+    let house = House::new();
+    failures(&house);
+    house.redis::<()>(&[
+        "SADD",
+        &house.key("queues"),
+        &house.key("queue:high priority"),
+        &house.key("queue:"),
+    ]);
+    house.redis::<()>(&["SADD", &house.key("queues"), &house.key("queue:odd")]);
+    for registry in ["failed:odd", "scheduled:odd", "wip:odd", "queue:odd"] {
+        house.redis::<()>(&["SET", &house.key(registry), "text"]);
+    }
+    let dash = Dash::start(&house, &[]);
+    let pages =
+        ["/api/overview", "/api/failed", "/api/scheduled", "/api/workers", "/api/metrics", "/metrics"];
+    let lists = ["/api/queues/odd/failed", "/api/queues/odd/queued?order=newest"];
+    for path in pages.into_iter().chain(lists) {
+        assert_eq!(dash.get(path).status, 200, "{path}");
+    }
+    assert_eq!(dash.get("/api/failed").json()["total"], 5);
+    house.redis::<()>(&["DEL", &house.key("workers")]);
+    house.redis::<()>(&["SET", &house.key("workers"), "text"]);
+    assert_eq!(dash.get("/api/overview").status, 200);
 }
 
 #[test]
@@ -143,6 +225,7 @@ fn a_job_is_shown_with_why_it_does_not_run() {
     assert_eq!(job["actions"], json!(["cancel", "delete"]));
     let mut typed = house.rq(&["job", "show", "--json", &second]).json();
     typed["now"] = job["now"].clone();
+    typed["cut"] = json!([]);
     assert_eq!(job, typed);
     let told = house.rq(&["job", "explain", &second]).ok();
     assert!(told.contains("2") && told.contains("No worker listens to queue default"), "{told}");
@@ -154,6 +237,9 @@ fn a_job_is_shown_with_why_it_does_not_run() {
     let file = dash.get(&format!("/api/jobs/{id}/result"));
     assert_eq!((file.body.as_str(), file.header("content-type")), ("3", Some("text/plain; charset=utf-8")));
     assert!(file.header("content-disposition").unwrap().starts_with("attachment"));
+    let large = queue.enqueue("echo", "x".repeat(300_000)).unwrap().id().to_owned();
+    let shown = look(&large);
+    assert_eq!((&shown["cut"], &shown["args"]), (&json!(["args"]), &Value::Null));
     assert_eq!(dash.get("/api/jobs/none").status, 404);
     assert_eq!(dash.get("/api/jobs/no%20id%21").status, 400);
 }

@@ -205,9 +205,12 @@ fn behind_a_prefix_only_what_begins_with_it_is_there() {
     let dash = Dash::start(&house, &["--url-prefix", "/rq/"]);
     assert!(dash.get("/rq/").body.contains("data-base=\"/rq\""));
     assert_eq!((dash.get("/rq/api/site").status, dash.get("/rq/assets/app.css").status), (200, 200));
-    for path in ["/", "/api/site", "/rqx/api/site", "/rq"] {
+    assert!(dash.get("/rq").body.contains("data-base=\"/rq\""));
+    for path in ["/", "/api/site", "/rqx/api/site"] {
         assert_eq!(dash.get(path).status, 404, "{path}");
     }
+    // Probes and scrapes do not come through the proxy.
+    assert_eq!((dash.get("/livez").status, dash.get("/metrics").status), (200, 200));
     assert!(
         house.rq(&["dashboard", "--url-prefix", "/\"><script>"]).fails(2).contains("cannot stand before")
     );
@@ -360,6 +363,56 @@ fn many_slow_clients_keep_nobody_out() {
 }
 
 #[test]
+fn a_redis_that_hangs_does_not_make_it_look_dead() {
+    let house = House::with_own_redis(&[]);
+    let dash = Dash::start(&house, &[]);
+    assert_eq!(dash.get("/readyz").status, 200);
+    house.server().signal("STOP");
+    let waiting: Vec<_> = (0..80)
+        .map(|_| {
+            let mut stream = dash.connect();
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..5 {
+        assert_eq!(dash.get("/livez").status, 200);
+    }
+    drop(waiting);
+    house.server().signal("CONT");
+}
+
+#[test]
+fn a_password_that_cannot_be_read_is_no_open_door() {
+    use std::os::unix::ffi::OsStrExt;
+    let house = House::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rq-rs"));
+    command.args(["dashboard", "--listen", "127.0.0.1:0"]);
+    command.env("RQ_RS_DASHBOARD_PASSWORD", std::ffi::OsStr::from_bytes(b"s\xffcret"));
+    let told = Process::spawn(command, &house.environment()).finish("").fails(2);
+    assert!(told.contains("RQ_RS_DASHBOARD_PASSWORD is not UTF-8"), "{told}");
+}
+
+#[test]
+fn one_connection_is_good_for_many_requests() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let mut stream = dash.connect();
+    let post = "POST /api/resume HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    for n in 0..1500 {
+        stream.write_all(post.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let mut part = [0; 1024];
+            let read = stream.read(&mut part).unwrap();
+            assert!(read > 0, "closed at the {n}th request");
+            answer.extend_from_slice(&part[..read]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[test]
 fn hidden_arguments_are_nowhere() {
     let house = House::new();
     let queue = house.queue("default");
@@ -377,6 +430,11 @@ fn hidden_arguments_are_nowhere() {
     ] {
         assert!(!dash.get(&path).body.contains("s3cret"), "{path}");
     }
+    // Nor can they be guessed letter by letter.
+    let count = |part: &str| {
+        dash.get(&format!("/api/queues/default/queued/count?text={part}")).json()["matched"].clone()
+    };
+    assert_eq!((count("s3c"), count("zzz")), (json!(0), json!(0)));
     let job = dash.get(&format!("/api/jobs/{id}")).json();
     assert_eq!((&job["handler"], &job["args"], &job["result"]), (&json!("echo"), &json!(null), &json!(null)));
     assert!(Dash::start(&house, &[]).get(&format!("/api/jobs/{id}")).body.contains("s3cret"));

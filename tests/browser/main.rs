@@ -137,6 +137,13 @@ fn a_queue_is_suspended_and_goes_on() {
 }
 
 #[test]
+fn a_queue_with_an_odd_name_is_that_queue() {
+    let scene = Scene::new();
+    scene.house.queue("..").enqueue("add", (1, 2)).unwrap();
+    scene.plays("a_queue_with_an_odd_name_is_that_queue", &[]);
+}
+
+#[test]
 fn cron_entries_and_workers_are_steered() {
     Scene::new().plays("cron_entries_and_workers_are_steered", &[]);
 }

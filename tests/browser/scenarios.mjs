@@ -145,6 +145,21 @@ const SCENARIOS = {
     assert.equal(await isSuspended(), false);
   },
 
+  async a_queue_with_an_odd_name_is_that_queue(open) {
+    const page = await open();
+    await visit(page, '/');
+    await page.getByRole('button', { name: /^Suspend queue .*\.\./ }).click();
+    await inDialog(page, 'Suspend').click();
+    await page.locator('#said').getByText('is suspended').waitFor();
+    const { suspended, queues } = await api('/overview');
+    assert.deepEqual([suspended, queues.filter((queue) => queue.suspended).map((queue) => queue.name)], [false, ['..']]);
+    await page.getByRole('link', { name: '..', exact: true }).first().click();
+    await page.locator('main h1').getByText('..').waitFor();
+    await page.getByText('add(1, 2)').first().waitFor();
+    await page.reload();
+    await page.getByText('add(1, 2)').first().waitFor();
+  },
+
   async cron_entries_and_workers_are_steered(open) {
     const page = await open();
     await visit(page, '/cron');

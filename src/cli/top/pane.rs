@@ -6,7 +6,7 @@ use super::state::State;
 use super::text::{clean, number, span};
 use crate::cli::output::clock;
 use crate::job::from_iso;
-use crate::snapshot::{Group, QueueView, Running, WorkerView};
+use crate::snapshot::{Group, Groups, QueueView, Running, WorkerView};
 
 /// A worker without a sign of life for longer is shown as lost.
 const SILENT: f64 = 90.0;
@@ -134,7 +134,7 @@ impl Pane {
                 look.shot.workers.iter().map(|one| worker(one, running, now)).collect()
             }
             Pane::Running => state.running.iter().flatten().map(|one| run(one, now)).collect(),
-            Pane::Failed => state.failed.iter().flat_map(|failed| &failed.groups).map(group).collect(),
+            Pane::Failed => state.failed.iter().flat_map(groups).collect(),
         }
     }
 }
@@ -192,7 +192,9 @@ fn worker(worker: &WorkerView, running: &[Running], now: DateTime<Utc>) -> Row {
         clean(&worker.hostname),
     ];
     let tone = match worker {
-        _ if silence.is_none_or(|silence| silence > SILENT) || worker.stuck_threads > 0 => Tone::Bad,
+        // Python's are silent for minutes while they are idle.
+        _ if worker.runs_in.is_some() && silence.is_none_or(|silence| silence > SILENT) => Tone::Bad,
+        _ if worker.stuck_threads > 0 => Tone::Bad,
         _ if worker.state == "suspended" => Tone::Odd,
         _ if !jobs.is_empty() => Tone::Busy,
         _ => Tone::Plain,
@@ -230,6 +232,15 @@ fn run(run: &Running, now: DateTime<Utc>) -> Row {
     let handler = run.handler.as_deref().map_or_else(String::new, |name| format!(" {}", clean(name)));
     let detail = format!("{}{handler} since {}: {}", clean(&run.id), clock(run.started_at), job(run));
     Row { key: run.id.clone(), cells, tone: Tone::Plain, detail }
+}
+
+fn groups(failed: &Groups) -> Vec<Row> {
+    let mut rows: Vec<Row> = failed.groups.iter().map(group).collect();
+    if failed.scanned < failed.total {
+        let part = format!("the newest {} of {}: ", failed.scanned, failed.total);
+        rows.iter_mut().for_each(|row| row.detail.insert_str(0, &part));
+    }
+    rows
 }
 
 fn group(group: &Group) -> Row {

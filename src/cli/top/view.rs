@@ -276,7 +276,7 @@ mod tests {
     use super::super::state::{Question, State};
     use crate::snapshot::{Group, Groups, Note, QueueView, Running, ServerView, Snapshot, WorkerView};
     use crate::stats::Counts;
-    use crate::store::Store;
+    use crate::store::{Patience, Store};
 
     const ODD: &str = "작업 \u{1b}[2J👩\u{200d}👩\u{200d}👧 e\u{301}\u{301}\u{301} \u{202e}\t\n";
 
@@ -356,6 +356,7 @@ mod tests {
             suspended: true,
             queues: (0..12).map(|_| queue()).collect(),
             workers: (0..12).map(|_| worker()).collect(),
+            worker_count: 3,
             warnings: vec![Note::new("no_worker").with("queue", ODD); 9],
             minutes: vec![Counts { finished: u64::MAX / 100, ..Counts::default() }; 60],
             now: Utc::now(),
@@ -374,7 +375,7 @@ mod tests {
 
     #[test]
     fn there_is_a_picture_for_every_size_and_text() {
-        let mut state = State::new(&Store::at("redis://127.0.0.1:1").unwrap(), false, true);
+        let mut state = State::new(&Store::at("redis://127.0.0.1:1", Patience::EYES).unwrap(), false, true);
         draw(&mut state, (1, 1));
         state.take(Ok(look()));
         for n in 0..Pane::ALL.len() * 3 {

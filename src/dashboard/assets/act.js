@@ -150,17 +150,16 @@ export function bulk({ queue, registry, action, ids = null, filter = {}, names =
             tell();
           }
         } else {
-          let next = offset;
-          while (next !== null && !stopped) {
-            const answer = await post(address, { all: true, ...narrowed, offset: next }, abort.signal);
+          // Where the server goes on; it has an end, because no more is looked at than there was at first.
+          let next = offset === 0 ? null : offset;
+          do {
+            const answer = await post(address, { all: true, ...narrowed, next }, abort.signal);
             done += answer.done;
             failed += answer.failed;
-            // Not a step further and nothing done: it would go on for ever.
-            if (answer.next !== null && answer.next <= next && answer.done === 0) break;
             next = answer.next;
             offset = next ?? offset;
             tell();
-          }
+          } while (next !== null && !stopped);
         }
       } catch (caught) {
         error = caught;

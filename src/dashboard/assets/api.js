@@ -1,6 +1,6 @@
 // The server's JSON.
 
-import { app } from './state.js';
+import { app, part } from './state.js';
 
 /** What the server (status) or the network (status 0) answered instead. */
 export class Trouble extends Error {
@@ -71,4 +71,4 @@ export const post = (address, body = {}, signal = undefined) =>
   ask(address, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }, 60, signal);
 
 /** A path below /api. */
-export const api = (...parts) => '/' + parts.map((part) => encodeURIComponent(part)).join('/');
+export const api = (...parts) => '/' + parts.map(part).join('/');

@@ -21,7 +21,7 @@ const root = document.getElementById('root');
 function match() {
   let parts;
   try {
-    parts = location.pathname.slice(app.base.length).split('/').filter(Boolean).map(decodeURIComponent);
+    parts = location.pathname.slice(app.base.length).split('/').filter(Boolean).map((one) => decodeURIComponent(one).replace(/^~/, ''));
   } catch {
     parts = ['?'];
   }
@@ -53,11 +53,13 @@ async function load() {
   const mine = new AbortController();
   round = mine;
   const page = PAGES[app.route.name];
+  const { search } = location;
   try {
     const sources = Object.entries(page?.load(app.route) ?? {});
     const answers = await Promise.all(sources.map(([, address]) => get(address, mine.signal)));
     if (round !== mine) return;
     app.data = Object.fromEntries(sources.map(([name], at) => [name, answers[at]]));
+    app.seen = search;
     outage = null;
     refused = null;
     seenAt = new Date().toISOString();
@@ -174,7 +176,7 @@ function footer() {
   const { version, dialect, prefix, address, read_only: isRead, user } = app.site;
   const part = (label, value) => (value ? h('span', null, label ? `${label} ` : null, h('span', { class: 'id' }, bdi(value, 120))) : null);
   return h('footer', { class: 'bottom' },
-    h('p', null, part('rq-rs', version), part(t('site.dialect'), dialect), part(t('site.prefix'), prefix), part('Redis', address), part(t('site.user'), user),
+    h('p', null, part('rq-rs', version), part(t('site.dialect'), dialect), part(t('site.prefix'), prefix), part('Redis', address), user === null ? null : part(t('site.user'), user),
       isRead && version ? h('span', { class: 'badge' }, t('site.read_only')) : null),
     h('label', null, h('span', null, t('language')), ' ', h('select', { name: 'language', 'data-language': true }, Object.entries(LANGUAGES).map(([code, name]) =>
       h('option', { value: code, lang: code, selected: code === language }, name)))));

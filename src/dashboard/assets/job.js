@@ -112,14 +112,17 @@ function timeline(one) {
 
 const json = (value) => JSON.stringify(value, null, 2);
 const isHidden = (value) => app.site.hide_args && (value === null || value === undefined);
+const isCut = (one, name) => one.cut?.includes(name) === true;
+const tooLarge = () => h('p', { class: 'none' }, t('job.too_large'));
 const hidden = () => h('p', { class: 'none' }, t('job.hidden'));
 
 function output(one) {
   const parts = [];
+  if (isCut(one, 'exc_info')) parts.push(h('div', { 'data-key': 'error' }, section(t('job.error'), null, tooLarge())));
   if (one.exc_info) parts.push(h('div', { 'data-key': 'error' }, section(t('job.error'), null, long('error', one.exc_info, t('job.error'), 'bad'))));
-  if (one.status === 'finished' || (one.result !== null && one.result !== undefined)) {
-    const save = one.result === null || one.result === undefined ? null : h('a', { class: 'button', href: `${path('api', 'jobs', one.id)}/result`, download: true, 'data-native': true }, t('job.save'));
-    parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), save, isHidden(one.result) ? hidden() : long('result', json(one.result ?? null), t('job.result')))));
+  if (one.status === 'finished' || isCut(one, 'result') || (one.result !== null && one.result !== undefined)) {
+    const save = !isCut(one, 'result') && (one.result === null || one.result === undefined) ? null : h('a', { class: 'button', href: `${path('api', 'jobs', one.id)}/result`, download: true, 'data-native': true }, t('job.save'));
+    parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), save, isCut(one, 'result') ? tooLarge() : isHidden(one.result) ? hidden() : long('result', json(one.result ?? null), t('job.result')))));
   }
   if (one.log) parts.push(h('div', { 'data-key': 'log' }, section(t('job.log'), h('span', { class: 'none' }, t('job.log_what')), long('log', one.log, t('job.log')))));
   return parts;
@@ -130,13 +133,15 @@ function call(one) {
   const args = one.args ?? [];
   const kwargs = one.kwargs ?? {};
   const shown = [h('p', { class: 'handler id' }, one.handler ? bdi(one.handler, 300) : h('span', { class: 'none' }, t('job.no_handler')))];
+  if (isCut(one, 'args') || isCut(one, 'kwargs')) shown.push(tooLarge());
   if (isSecret) shown.push(hidden());
-  else if (args.length === 0 && Object.keys(kwargs).length === 0) shown.push(h('p', { class: 'none' }, t('job.no_args')));
+  else if (args.length === 0 && !isCut(one, 'args') && !isCut(one, 'kwargs') && Object.keys(kwargs).length === 0) shown.push(h('p', { class: 'none' }, t('job.no_args')));
   else {
     if (args.length > 0) shown.push(h('h3', null, t('job.args')), long('args', json(args), t('job.args')));
     if (Object.keys(kwargs).length > 0) shown.push(h('h3', null, t('job.kwargs')), long('kwargs', json(kwargs), t('job.kwargs')));
   }
-  if (isHidden(one.meta)) shown.push(h('h3', null, t('job.meta')), hidden());
+  if (isCut(one, 'meta')) shown.push(h('h3', null, t('job.meta')), tooLarge());
+  else if (isHidden(one.meta)) shown.push(h('h3', null, t('job.meta')), hidden());
   else if (Object.keys(one.meta ?? {}).length > 0) shown.push(h('h3', null, t('job.meta')), long('meta', json(one.meta), t('job.meta')));
   return h('div', { 'data-key': 'call' }, section(t('job.call'), null, ...shown));
 }

@@ -25,7 +25,7 @@ const isRead = () => app.site.read_only;
 
 export const queue = {
   load({ params: [name, registry], query }) {
-    return { main: withQuery(api('queues', name, registry), asked(query, 'offset', 'limit', 'order', 'handler', 'error', 'text')), overview: '/overview' };
+    return { main: withQuery(api('queues', name, registry), asked(query, 'offset', 'limit', 'order', 'handler', 'error', 'text')), overview: withQuery('/overview', { queue: name }) };
   },
   title: ({ params: [name, registry] }) => `${short(name, 80)} · ${t(`status.${registry}`)}`,
   heading: ({ params: [name] }) => [h('span', { class: 'over' }, t('queue.one')), ' ', bdi(name, 300)],
@@ -45,9 +45,12 @@ function jobs({ main, overview }, route) {
     name === null ? null : head(name, one, overview),
     name === null ? null : tabs(name, registry, one, main),
     name === null ? null : filters(name, registry, route.query),
-    bar(main, name, registry, route.query),
-    list(main, name, registry),
-    pager(main, name, registry, route.query),
+    // What was asked for before is not the answer to this.
+    ...(app.seen !== location.search ? [h('p', { class: 'loading', 'data-key': 'loading' }, t('loading'))] : [
+      bar(main, name, registry, route.query),
+      list(main, name, registry),
+      pager(main, name, registry, route.query),
+    ]),
   ];
 }
 

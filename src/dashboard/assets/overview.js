@@ -60,6 +60,11 @@ function server(info) {
     h('div', null, h('dt', null, t('server.address')), h('dd', { class: 'id' }, bdi(info.address, 120)))));
 }
 
+/** Of very many queues, those in which something happens or waits. */
+const MOST = 300;
+const weight = (queue) => queue.failed + queue.queued + queue.started + queue.scheduled + queue.last_hour.finished + queue.last_hour.failed;
+const most = (all) => [...all].sort((a, b) => weight(b) - weight(a)).slice(0, MOST).sort((a, b) => (a.name < b.name ? -1 : 1));
+
 function queues({ queues: all, suspended }) {
   const toggle = suspended
     ? button('all', t('all.resume'), { action: 'resume' }, { kind: 'solid' })
@@ -70,7 +75,10 @@ function queues({ queues: all, suspended }) {
     { text: t('queue.oldest'), right: true }, { text: t('queue.hour'), right: true }, { text: t('nav.workers'), right: true },
   ];
   if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
-  const rows = all.map((queue) => {
+  const isAll = app.route.query.get('queues') === 'all' || all.length <= MOST;
+  const shown = isAll ? all : most(all);
+  const more = isAll ? null : h('p', { class: 'section-foot' }, t('overview.part', { n: shown.length, total: all.length }), ' ', link('?queues=all', null, t('overview.all')));
+  const rows = shown.map((queue) => {
     const n = (registry, value, kind) => count(value, queuePath(queue.name, registry), kind);
     const { finished, failed } = queue.last_hour;
     const cells = [
@@ -83,14 +91,14 @@ function queues({ queues: all, suspended }) {
         h('span', { class: failed > 0 ? 'bad' : 'none', title: t('status.failed') }, number(failed))],
       queue.workers > 0 ? link(path('workers'), { class: 'count' }, number(queue.workers)) : h('span', { class: queue.queued > 0 ? 'bad' : 'count zero' }, '0'),
     ];
-    const shown = seen(queue.name);
+    const named = seen(queue.name);
     if (!app.site.read_only) {
       cells.push(h('div', { class: 'row-buttons' }, queue.suspended
-        ? button('queue', t('do.resume'), { queue: queue.name, action: 'resume' }, { kind: 'small', name: t('queue.resume_name', { queue: shown }) })
-        : button('queue', t('do.suspend'), { queue: queue.name, action: 'suspend' }, { kind: 'small', name: t('queue.suspend_name', { queue: shown }) })));
+        ? button('queue', t('do.resume'), { queue: queue.name, action: 'resume' }, { kind: 'small', name: t('queue.resume_name', { queue: named }) })
+        : button('queue', t('do.suspend'), { queue: queue.name, action: 'suspend' }, { kind: 'small', name: t('queue.suspend_name', { queue: named }) })));
     }
     return { key: queue.name, cells };
   });
   return h('div', { id: 'queues', 'data-key': 'queues' }, section(t('overview.queues'), toggle,
-    rows.length === 0 ? emptyState(t('overview.no_queues')) : table({ label: t('overview.queues'), heads, rows, kind: 'queues' })));
+    rows.length === 0 ? emptyState(t('overview.no_queues')) : [table({ label: t('overview.queues'), heads, rows, kind: 'queues' }), more]));
 }

@@ -7,6 +7,8 @@ export const app = {
   route: { name: '', params: [], query: new URLSearchParams() },
   /** Its data by the names of its sources, or null while nothing has come. */
   data: null,
+  /** What the data was asked for with. */
+  seen: '',
   live: true,
   /** Ids of the checked rows. */
   picked: new Set(),
@@ -17,8 +19,14 @@ export const app = {
   go: () => {},
 };
 
-/** `enc` by parts: a path of ours. Data only gets into addresses through here. */
-export const path = (...parts) => app.base + '/' + parts.map((part) => encodeURIComponent(String(part).toWellFormed?.() ?? part)).join('/');
+/** A name as a part of an address. Browsers take dots for steps in a path; with a ~ before them they are a name. */
+export function part(text) {
+  const whole = String(text).toWellFormed?.() ?? String(text);
+  return encodeURIComponent(/^(\.{1,2}$|~)/.test(whole) ? `~${whole}` : whole);
+}
+
+/** A path of ours. Data only gets into addresses through here. */
+export const path = (...parts) => app.base + '/' + parts.map(part).join('/');
 
 /** With a query; empty values are left out. */
 export function withQuery(address, query) {
