@@ -104,6 +104,11 @@ pub enum Error {
         /// Its process, on its host.
         pid: String,
     },
+    /// A cron entry is kept by Python's `rq cron`, which knows no pause; nothing was changed.
+    OfPython {
+        /// The entry.
+        name: String,
+    },
     /// No worker of this name listens to commands.
     NoWorker {
         /// The name.
@@ -146,6 +151,7 @@ impl Error {
             }
             Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey".into(),
             Error::Invalid { hint, .. } => hint.clone(),
+            Error::OfPython { .. } => "stop that program, or suspend the queue of its jobs".into(),
             Error::TooLarge { .. } => {
                 "store the data elsewhere and pass where it is, or raise the limit".into()
             }
@@ -202,6 +208,9 @@ impl fmt::Display for Error {
             Error::Denied { reason } => write!(f, "Redis denied access: {reason}"),
             Error::Unsupported { what } => write!(f, "not supported: {what}"),
             Error::Invalid { what, .. } => f.write_str(what),
+            Error::OfPython { name } => {
+                write!(f, "{name:?} is kept by Python's `rq cron`, which knows no pause")
+            }
             Error::TooLarge { what, size, limit } => {
                 write!(f, "{what} is {size} bytes, over the limit of {limit}")
             }

@@ -28,8 +28,8 @@ pub(crate) struct Dashboard {
 }
 
 /// The ids of [`Access`].
-pub(crate) const ACCESS: [&str; 6] =
-    ["password-file", "token-file", "allowed-host", "read-only", "hide-args", "url-prefix"];
+pub(crate) const ACCESS: [&str; 7] =
+    ["password-file", "token-file", "allowed-host", "metrics-listen", "read-only", "hide-args", "url-prefix"];
 
 /// Who may see what. In `worker` each of these begins with `dashboard-`.
 #[derive(Args)]
@@ -56,6 +56,15 @@ pub(crate) struct Access {
         hide_env = true
     )]
     allowed_host: Vec<String>,
+    /// Serve /metrics, /livez and /readyz, and nothing else, at another HOST:PORT as well
+    #[arg(
+        id = "metrics-listen",
+        long,
+        value_name = "ADDRESS",
+        env = "RQ_RS_DASHBOARD_METRICS_LISTEN",
+        hide_env = true
+    )]
+    metrics_listen: Option<String>,
     /// Show everything, change nothing
     #[arg(id = "read-only", long, env = "RQ_RS_DASHBOARD_READ_ONLY", hide_env = true, value_parser = FalseyValueParser::new())]
     read_only: bool,
@@ -92,7 +101,8 @@ impl Access {
             let what = format!("{:?} cannot stand before paths", self.url_prefix);
             return Err(Failure::Usage(what, "as in --url-prefix /rq: letters, digits, - _ . ~".into()));
         }
-        Ok(Options { access, hide_args: self.hide_args, url_prefix: prefix.to_owned() })
+        let url_prefix = prefix.to_owned();
+        Ok(Options { access, hide_args: self.hide_args, url_prefix, is_for_machines: false })
     }
 
     /// Serves from now on.
@@ -105,6 +115,13 @@ impl Access {
         let options = self.options()?;
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
+        if let Some(address) = self.metrics_listen.as_deref() {
+            let mut machines = options.clone();
+            (machines.is_for_machines, machines.access.is_read_only) = (true, true);
+            // It ends with the process.
+            let running = dashboard::start(store, address, machines, health.clone())?;
+            note(format_args!("metrics: http://{}/metrics", running.address()));
+        }
         let running = dashboard::start(store, address, options, health)?;
         note(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
         Ok(running)

@@ -356,10 +356,7 @@ fn is_known(store: &Store, name: &str) -> Result<bool> {
 /// Refuses what nobody can pause.
 fn check_pausable(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
     match find(store, name, now) {
-        Ok(entry) if entry.python => Err(Error::invalid(
-            format!("{name:?} is kept by Python's `rq cron`, which knows no pause"),
-            "stop that program, or suspend the queue of its jobs",
-        )),
+        Ok(entry) if entry.python => Err(Error::OfPython { name: name.to_owned() }),
         // One that nobody has just now may be paused too.
         Err(error) if !is_known(store, name)? => Err(error),
         _ => Ok(()),
@@ -369,7 +366,7 @@ fn check_pausable(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
 /// Its ticks pass without a job, and are not made up for.
 ///
 /// # Errors
-/// [`Error::Invalid`] for an entry that nobody knows, or only Python.
+/// [`Error::Invalid`] for an entry that nobody knows, [`Error::OfPython`] for one that only Python keeps.
 pub(crate) fn pause(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
     check_pausable(store, name, now)?;
     store.ask(&Call::command("HSET").arg(store.keys.cron_entry(name)).arg("paused").arg(1)).map(drop)

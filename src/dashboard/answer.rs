@@ -102,7 +102,7 @@ pub(super) fn failure(error: &Error) -> Answer {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, what, hint);
         }
         Error::NotFound { .. } | Error::NoWorker { .. } => StatusCode::NOT_FOUND,
-        Error::WrongState { .. } => StatusCode::CONFLICT,
+        Error::WrongState { .. } | Error::OfPython { .. } => StatusCode::CONFLICT,
         Error::Invalid { .. } => StatusCode::BAD_REQUEST,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };

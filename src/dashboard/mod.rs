@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) hide_args: bool,
     /// What stands before every path, as in `/rq`; empty, or without a slash at its end.
     pub(crate) url_prefix: String,
+    /// Whether there is nothing but what probes and Prometheus ask for.
+    pub(crate) is_for_machines: bool,
 }
 
 /// Listens, and answers from now on.

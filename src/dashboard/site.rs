@@ -177,12 +177,15 @@ impl Site {
 
     fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {
         match asked.parts.as_slice() {
-            ["assets", name] => assets::find(name, headers),
-            ["api", rest @ ..] => api::answer(self, rest, &asked.query, &asked.who),
             ["metrics"] => match crate::metrics::page(&self.store) {
                 Ok(page) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),
                 Err(error) => answer::failure(&error),
             },
+            _ if self.options.is_for_machines => {
+                answer::not_found("there are /metrics, /livez and /readyz here")
+            }
+            ["assets", name] => assets::find(name, headers),
+            ["api", rest @ ..] => api::answer(self, rest, &asked.query, &asked.who),
             page if assets::is_page(page) => assets::index(&self.options.url_prefix),
             // The page says it, in the language of whoever looks.
             _ => {

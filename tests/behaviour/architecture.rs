@@ -133,6 +133,39 @@ fn every_script_says_what_it_takes_and_returns() {
 }
 
 #[test]
+fn what_a_job_brings_becomes_text_and_never_markup() {
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dashboard/assets");
+    for entry in std::fs::read_dir(assets).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let parts = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+            "createContextualFragment",
+            "DOMParser",
+            "setHTML",
+            "srcdoc",
+            "javascript:",
+            " style=",
+            "<style",
+            "http://",
+            "https://",
+        ];
+        // The namespace of SVG is a name, nobody goes there.
+        let text = text.replace("http://www.w3.org/2000/svg", "");
+        for part in parts {
+            assert!(!text.contains(part), "{} has {part}", path.display());
+        }
+        let inline = text.match_indices("<script").any(|(at, _)| !text[at..].contains("src="));
+        assert!(!inline, "{} has a script in itself", path.display());
+    }
+}
+
+#[test]
 fn files_and_functions_stay_readable() {
     for (name, text) in rust() {
         let lines = text.lines().count();

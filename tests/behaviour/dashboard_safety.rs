@@ -453,6 +453,38 @@ fn the_log_says_who_did_what_and_errors_say_no_more_than_browsers_need() {
 }
 
 #[test]
+fn metrics_can_have_an_address_of_their_own_that_shows_nothing_else() {
+    let house = House::new();
+    house.queue("mail").enqueue("add", (1, 2)).unwrap();
+    let words = ["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+    let mut process = house.start(&words);
+    let said = process.says("metrics: http://");
+    let address = said.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
+    let mut dash = Dash::of(process);
+    assert_eq!(dash.get("/api/site").status, 200);
+    dash.address = address;
+    assert!(dash.get("/metrics").body.contains("rq_jobs{queue=\"mail\""));
+    assert_eq!((dash.get("/livez").status, dash.get("/readyz").status), (200, 200));
+    for path in ["/", "/api/overview", "/api/queues/mail/queued", "/assets/app.js"] {
+        assert_eq!(dash.get(path).status, 404, "{path}");
+    }
+    assert_eq!(dash.post("/api/queues/mail/empty", &json!({})).status, 405);
+    assert!(house.rq(&["dashboard", "--metrics-listen", "0.0.0.0:0"]).fails(2).contains("could see"));
+}
+
+#[test]
+fn a_body_that_does_not_come_is_given_up() {
+    let house = House::new();
+    let dash = Dash::start(&house, &[]);
+    let head = "POST /api/resume HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    let mut stream = dash.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{answer:?}");
+}
+
+#[test]
 fn metrics_have_no_more_lines_than_a_scrape_can_take() {
     let house = House::new();
     let queue = house.queue("default");

@@ -37,7 +37,7 @@ fn queues_workers_running_and_failed_jobs_are_seen() {
     live.sees_started(job.id());
 
     let top = Terminal::with_top(&house, USUAL, "");
-    let text = top.shows("mail");
+    let text = top.shows("last hour, by minute: 0 ok, 4 failed");
     let row = |name: &str| {
         text.lines().find(|line| line.starts_with(name)).unwrap().split_whitespace().collect::<Vec<_>>()
     };
@@ -45,7 +45,6 @@ fn queues_workers_running_and_failed_jobs_are_seen() {
     assert_eq!(row("default")[..4], ["default", "0", "0", "4"], "{text}");
     assert_eq!(row("slow")[..3], ["slow", "0", "1"], "{text}");
     assert!(text.contains("12 waiting  1 running  4 failed  1 worker"), "{text}");
-    assert!(text.contains("last hour, by minute: 0 ok, 4 failed"), "{text}");
     top.keys(&["2"]);
     top.shows("runs wait");
     assert!(top.text().lines().any(|line| line.starts_with("ada ")), "{}", top.text());
@@ -286,13 +285,13 @@ fn a_redis_that_is_silent_keeps_nobody_from_pressing_keys() {
     let top = Terminal::with_top(&house, USUAL, "");
     top.shows("default  ");
     house.server().signal("STOP");
-    top.shows("Redis is slow, or does not answer");
+    top.shows("does not answer");
     top.keys(&["?"]);
     top.shows(" keys ");
     top.keys(&["2"]);
     top.hides(" keys ");
     house.server().signal("CONT");
-    top.hides("Redis is slow");
+    top.hides("does not answer");
     top.keys(&["q"]);
     top.has_a_shell("quit");
 }
