@@ -3,12 +3,14 @@
     python3 benches/dashboard.py [ROUNDS]
 
 One Redis, one worker with 4 slots and a handler that adds two numbers (the example `misbehaving`), the same work each
-time: without a dashboard, with one, and with one that 200 slow clients and a poller bother. Rounds alternate; medians
-are printed.
+time: without a dashboard, with one, and with one that 200 slow clients and a poller bother. The order within a round
+is drawn by lot; medians are printed. The clients take processor too, from the same two cores.
 """
 
 import http.client
 import os
+import random
+import resource
 import socket
 import statistics
 import subprocess
@@ -18,7 +20,7 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-JOBS = 100_000
+JOBS = 80_000
 SLOW = 200
 
 
@@ -59,9 +61,9 @@ class Slow(threading.Thread):
 class Poller(threading.Thread):
     """Asks /livez twenty times a second on a connection of its own each time."""
 
-    def __init__(self, port):
+    def __init__(self, port, may_end):
         super().__init__(daemon=True)
-        self.port, self.stop, self.took = port, threading.Event(), []
+        self.port, self.may_end, self.stop, self.took = port, may_end, threading.Event(), []
 
     def run(self):
         while not self.stop.is_set():
@@ -71,8 +73,8 @@ class Poller(threading.Thread):
                 connection.request("GET", "/livez")
                 assert connection.getresponse().status == 200
             except OSError:
-                if self.stop.wait(0.2):
-                    return  # the worker has ended
+                if self.may_end:
+                    return  # the worker has
                 raise
             finally:
                 connection.close()
@@ -95,6 +97,12 @@ def fill(redis, jobs):
     assert pipe.wait() == 0
 
 
+def cpu():
+    """Seconds of processor that children which have ended took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def drain(program, redis, kind):
     env = dict(os.environ, RQ_REDIS_URL=f"redis://127.0.0.1:{redis}")
     fill(redis, JOBS)
@@ -103,7 +111,7 @@ def drain(program, redis, kind):
     if kind != "without":
         words += ["--dashboard", f"127.0.0.1:{port}"]
     helpers = []
-    began = time.perf_counter()
+    began, used = time.perf_counter(), cpu()
     worker = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL)
     if kind == "slow clients":
         for _ in range(200):
@@ -112,15 +120,16 @@ def drain(program, redis, kind):
                 break
             except OSError:
                 time.sleep(0.005)
-        helpers = [Slow(port), Poller(port)]
+        helpers = [Slow(port), Poller(port, True)]
         for helper in helpers:
             helper.start()
     assert worker.wait(120) == 0
     took = time.perf_counter() - began
+    used = cpu() - used
     for helper in helpers:
         helper.stop.set()
         helper.join()
-    return JOBS / took
+    return JOBS / took, used / JOBS * 1e6
 
 
 def livez(program, redis):
@@ -132,7 +141,7 @@ def livez(program, redis):
         [program, "worker", "--quiet", "-c", "4", "--dashboard", f"127.0.0.1:{port}"], env=env, stderr=subprocess.DEVNULL
     )
     time.sleep(1)
-    slow, poller = Slow(port), Poller(port)
+    slow, poller = Slow(port), Poller(port, False)
     slow.start()
     time.sleep(1)
     poller.start()
@@ -157,11 +166,12 @@ def main():
         try:
             rates = {"without": [], "with": [], "slow clients": []}
             for _ in range(rounds):
-                for kind, found in rates.items():
-                    found.append(drain(program, redis, kind))
-            base = statistics.median(rates["without"])
+                for kind in random.sample(list(rates), len(rates)):
+                    rates[kind].append(drain(program, redis, kind))
             for kind, found in rates.items():
-                print(f"{kind:14}{statistics.median(found):10,.0f} jobs/s{statistics.median(found) / base:8.2f}")
+                jobs, micros = (statistics.median(one) for one in zip(*found))
+                ratio = statistics.median(a[0] / b[0] for a, b in zip(found, rates["without"]))
+                print(f"{kind:14}{jobs:10,.0f} jobs/s {ratio:6.2f} of without, same round; {micros:5.1f} us of processor a job")
             (p50, p99, most), n = livez(program, redis)
             print(f"/livez beside {SLOW} slow clients and a busy worker: p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {most:.1f} ms of {n}")
         finally:
