@@ -10,7 +10,7 @@ use super::config::Asked;
 use super::exit::{Exit, Failure};
 use super::output::{clock, note, say, say_json, short, table};
 use super::server::ServerOptions;
-use super::worker::{hear_stop, start_log};
+use super::service::{hear_stop, start_log};
 use crate::cron::book::{self, Listed};
 use crate::cron::run_now;
 use crate::server::clock as clock_of;

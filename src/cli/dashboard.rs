@@ -10,7 +10,7 @@ use clap::builder::FalseyValueParser;
 use super::exit::{Exit, Failure};
 use super::output::note;
 use super::server::ServerOptions;
-use super::worker::{hear_stop, start_log};
+use super::service::{hear_stop, start_log};
 use crate::dashboard::{self, Health, Options, Running, Secret};
 use crate::store::Store;
 

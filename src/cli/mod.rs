@@ -20,6 +20,7 @@ mod private_redis;
 mod progress;
 mod requeue;
 mod server;
+mod service;
 mod supervised;
 mod suspend;
 #[cfg(feature = "top")]

@@ -1,15 +1,10 @@
 //! `rq-rs worker [QUEUES…]`
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use chrono::Local;
 use clap::Args;
-use log::LevelFilter;
-use signal_hook::consts::{SIGCONT, SIGTSTP};
-use signal_hook::iterator::Signals;
 
 use super::call;
 use super::config::Handler;
@@ -18,6 +13,7 @@ use super::dashboard::Access;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
+use super::service::{hear_signals, start_log};
 use super::supervised::Supervised;
 use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
@@ -281,22 +277,6 @@ impl Worker {
     }
 }
 
-/// Lines with a clock on standard error.
-pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
-    let level = match (is_verbose, is_quiet) {
-        (true, _) => LevelFilter::Debug,
-        (_, true) => LevelFilter::Warn,
-        _ => LevelFilter::Info,
-    };
-    let started = env_logger::Builder::new()
-        .filter_module("rq_rs", level)
-        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), record.args()))
-        .try_init();
-    if started.is_err() {
-        log::debug!("the program has a logger of its own");
-    }
-}
-
 /// How many, how long, or both.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Keep {
@@ -330,26 +310,6 @@ fn parse_size(text: &str) -> Result<u64, String> {
     bytes
         .filter(|bytes| *bytes > 0)
         .ok_or_else(|| format!("{text:?} is not a size: give bytes, or a whole number with K, M or G"))
-}
-
-/// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
-fn hear_signals(stopper: Stopper) -> anyhow::Result<()> {
-    let pause = stopper.clone();
-    ctrlc::set_handler(move || stopper.signal())?;
-    let mut signals = Signals::new([SIGTSTP, SIGCONT])?;
-    std::thread::Builder::new().name("rq-rs signals".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            if signal == SIGTSTP { pause.quiet() } else { pause.go_on() }
-        }
-    })?;
-    Ok(())
-}
-
-/// INT, TERM and HUP, for a command that has nothing to wait for.
-pub(super) fn hear_stop(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    ctrlc::set_handler(stop).map_err(|error| {
-        Failure::Other(format!("cannot hear signals: {error}"), "is another handler set?".into())
-    })
 }
 
 #[cfg(test)]

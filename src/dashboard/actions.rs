@@ -7,8 +7,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
-use super::api::FURTHEST;
-use super::site::{Asked, Site};
+use super::site::{Asked, FURTHEST, Site};
 use crate::bulk;
 use crate::cron::{book, run_now};
 use crate::error::{Error, Result};

@@ -7,15 +7,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
-use super::site::{Query, Site};
+use super::site::{FURTHEST, Query, Site};
 use crate::cron::book;
 use crate::error::Result;
 use crate::handle::Job;
 use crate::job::check_queue_name;
 use crate::snapshot::{self, Filter, LARGEST, Order, Place};
-
-/// How far into a list one may ask.
-pub(super) const FURTHEST: usize = 1_000_000_000;
 
 pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> Answer {
     let store = &site.store;

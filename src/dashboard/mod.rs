@@ -6,8 +6,10 @@ mod answer;
 mod api;
 mod assets;
 mod guard;
+mod guests;
 mod health;
 mod listener;
+mod serve;
 mod site;
 mod wire;
 

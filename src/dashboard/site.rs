@@ -1,38 +1,15 @@
-//! From a request to its answer.
+//! What is shown, and what is asked of it.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
-use std::future::Future;
-use std::net::{IpAddr, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::rc::Rc;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Waker};
-use std::time::Duration;
 
-use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
-use hyper::header::HeaderMap;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
 
-use super::answer::{self, Answer};
-use super::listener::Guest;
-use super::wire::{Stage, Wire};
-use super::{Health, Options, actions, api, assets};
+use super::{Health, Options};
 use crate::store::Store;
 
-/// The longest head, and the longest body.
-const HEAD: usize = 16 * 1024;
-const BODY: usize = 64 * 1024;
-/// Who does not know the password waits for so long.
-const WRONG_PASSWORD: Duration = Duration::from_millis(500);
-/// A connection that gives hyper nothing to do so often in a row is given up.
-const IDLE_TURNS: u32 = 1000;
+/// How far into a list one may ask.
+pub(super) const FURTHEST: usize = 1_000_000_000;
 
 /// What is shown, and to whom.
 pub(super) struct Site {
@@ -53,7 +30,7 @@ pub(super) struct Asked<'a> {
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let decode =
             |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pair = |pair: &str| {
@@ -79,130 +56,14 @@ impl Query {
 }
 
 impl Site {
-    /// Answers one connection until it ends.
-    pub(super) fn serve(self: Arc<Self>, stream: TcpStream, guest: Guest, peer: IpAddr) {
-        let served = guest.twin();
-        let wire = Wire::new(stream, guest);
-        let (stage, progress) = (wire.stage(), wire.progress());
-        let guest = Rc::new(RefCell::new(served));
-        let service = service_fn(|request: Request<Incoming>| {
-            let (site, stage, guest) = (Arc::clone(&self), stage.clone(), Rc::clone(&guest));
-            async move { Ok::<_, Infallible>(site.answer(request, &stage, &guest, peer).await) }
-        });
-        let connection = http1::Builder::new()
-            .half_close(true)
-            .header_read_timeout(None)
-            .max_buf_size(HEAD)
-            .max_headers(64)
-            .serve_connection(wire, service);
-        let mut connection = pin!(connection);
-        // Nobody needs to be woken: the socket waits instead of saying that it would have to.
-        let mut context = Context::from_waker(Waker::noop());
-        let (mut turns, mut moved) = (0, progress.get());
-        while turns < IDLE_TURNS && connection.as_mut().poll(&mut context).is_pending() {
-            turns = if progress.get() == moved { turns + 1 } else { 0 };
-            moved = progress.get();
-        }
-    }
-
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-        stage: &Stage,
-        guest: &RefCell<Guest>,
-        peer: IpAddr,
-    ) -> Answer {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path().to_owned();
-        let query = Query::parse(head.uri.query().unwrap_or_default());
-        let access = &self.options.access;
-        if let Some(refusal) = access.check_form((head.version, &head.uri, &head.headers)) {
-            return refusal;
-        }
-        let Some(path) = self.path(&path) else { return answer::not_found("there is no such page") };
-        let Some(parts) = parts(path) else { return answer::not_found("there is no such page") };
-        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-        let is_reading = head.method == Method::GET || head.method == Method::HEAD;
-        if guest.borrow().is_probe && parts != ["livez"] {
-            return answer::refuse_and_close(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many are here",
-                "come again",
-            );
-        }
-        if let (true, ["livez" | "readyz"]) = (is_reading, parts.as_slice()) {
-            guest.borrow().is_served();
-            return guarded(|| self.health.answer(&self.store, parts[0]));
-        }
-        let Some(who) = access.who(&head.headers) else {
-            std::thread::sleep(WRONG_PASSWORD);
-            return answer::unauthorized(access.password.is_some());
-        };
-        let asked = Asked { parts, query, who, peer };
-        if is_reading {
-            guest.borrow().is_served();
-            return guarded(|| self.read(&asked, &head.headers));
-        }
-        if let Some(refusal) = access.check_change(&head.method, &head.headers) {
-            return refusal;
-        }
-        let size = body.size_hint().upper().unwrap_or(u64::MAX);
-        if size > BODY as u64 {
-            return answer::refuse_and_close(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is too large",
-                "at most 64 KiB",
-            );
-        }
-        stage.expects(size);
-        let Ok(body) = Limited::new(body, BODY).collect().await else {
-            return answer::refuse_and_close(StatusCode::BAD_REQUEST, "the body did not come", "");
-        };
-        guest.borrow().is_served();
-        let body: Map<String, Value> = match serde_json::from_slice(&body.to_bytes()) {
-            Ok(Value::Object(body)) => body,
-            _ => return answer::refuse(StatusCode::BAD_REQUEST, "a JSON object is wanted", "as in {}"),
-        };
-        guarded(|| actions::act(self, &asked, &body))
-    }
-
     /// What stands behind the prefix. Those who do not come through the proxy need none for what they look at.
-    fn path<'a>(&self, path: &'a str) -> Option<&'a str> {
+    pub(super) fn path<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(&self.options.url_prefix) {
             Some("") => Some("/"),
             Some(rest) if rest.starts_with('/') => Some(rest),
             _ => Some(path).filter(|path| ["/livez", "/readyz", "/metrics"].contains(path)),
         }
     }
-
-    fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {
-        match asked.parts.as_slice() {
-            ["metrics"] => match crate::metrics::page(&self.store) {
-                Ok(page) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),
-                Err(error) => answer::failure(&error),
-            },
-            _ if self.options.is_for_machines => {
-                answer::not_found("there are /metrics, /livez and /readyz here")
-            }
-            ["assets", name] => assets::find(name, headers),
-            ["api", rest @ ..] => api::answer(self, rest, &asked.query, &asked.who),
-            page if assets::is_page(page) => assets::index(&self.options.url_prefix),
-            // The page says it, in the language of whoever looks.
-            _ => {
-                let mut answer = assets::index(&self.options.url_prefix);
-                *answer.status_mut() = StatusCode::NOT_FOUND;
-                answer
-            }
-        }
-    }
-}
-
-/// A panic in one page is an error of that page.
-fn guarded(answer: impl FnOnce() -> Answer) -> Answer {
-    catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
-        log::error!(target: "rq_rs", "dashboard: a page panicked; this is a bug of rq-rs");
-        answer::refuse_and_close(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here", "")
-    })
 }
 
 /// Stands before names that are dots, which browsers take for something else, and before those that begin with it.
@@ -210,7 +71,7 @@ const ESCAPE: char = '~';
 
 /// What stands between the slashes, decoded; a name may hold a slash, but not a NUL. Nothing is looked up in a file
 /// system, so dots mean nothing.
-fn parts(path: &str) -> Option<Vec<String>> {
+pub(super) fn parts(path: &str) -> Option<Vec<String>> {
     let decode = |part: &str| {
         let part = percent_decode_str(part).decode_utf8().ok()?;
         Some(part.strip_prefix(ESCAPE).unwrap_or(&part).to_owned())
@@ -222,13 +83,7 @@ fn parts(path: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{answer, guarded, parts};
-
-    #[test]
-    fn a_panic_is_an_error_of_one_page() {
-        assert_eq!(guarded(|| panic!("a bug")).status(), 500);
-        assert_eq!(guarded(|| answer::ok(answer::TEXT, "fine")).status(), 200);
-    }
+    use super::parts;
 
     #[test]
     fn names_may_hold_anything_but_nul() {

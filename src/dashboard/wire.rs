@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::ReadBufCursor;
 
-use super::listener::Guest;
+use super::guests::Guest;
 
 /// From a connection, or the first byte of another request, to the end of its head.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
