@@ -34,8 +34,8 @@ pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
 pub(crate) use payload::{Mismatch, fit, parse_json, read_call};
+pub(crate) use reader::Whose;
 pub use record::Record;
-pub(crate) use record::Whose;
 pub use repeat::Repeat;
 pub use retry::Retry;
 #[cfg(feature = "worker")]

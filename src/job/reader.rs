@@ -11,7 +11,6 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::payload::{Data, inflate, read_call, read_data, serializer_of};
 use super::pieces::{is_piece, join};
-use super::record::Whose;
 use super::times::{LONGEST, from_iso};
 use super::{Attempt, Call, Serializer, Status, Ttl};
 
@@ -57,6 +56,17 @@ const KNOWN: [&str; 30] = [
     "group_id",
     "waited",
 ];
+
+/// For whom a record is read, and so how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// All of it.
+    People,
+    /// What is needed to run it: not what earlier runs have left.
+    Worker,
+    /// What is needed to take it over from a lost worker: nothing that may be what killed that one.
+    Recovery,
+}
 
 /// A job hash, or an entry in the stream of results.
 pub(super) struct Reader<'a> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::Retry;
 use super::fields::Fields;
 use super::payload::{Exact, PyValue};
-use super::reader::Reader;
+use super::reader::{Reader, Whose};
 use super::times::DEFAULT_TIMEOUT;
 use super::{Attempt, Call, Serializer, Status};
 
@@ -209,17 +209,6 @@ impl Record {
 
 /// RQ's types of entries in the stream of results, as far as we write them.
 pub(super) const SUCCESSFUL: &str = "1";
-
-/// For whom a record is read, and so how much of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// All of it.
-    People,
-    /// What is needed to run it: not what earlier runs have left.
-    Worker,
-    /// What is needed to take it over from a lost worker: nothing that may be what killed that one.
-    Recovery,
-}
 
 #[cfg(test)]
 mod tests {
