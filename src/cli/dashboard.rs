@@ -18,7 +18,14 @@ use crate::store::Store;
 #[derive(Args)]
 pub(crate) struct Dashboard {
     /// Where: HOST:PORT; others than this machine only with a password or token
-    #[arg(short, long, value_name = "ADDRESS", env = "RQ_RS_DASHBOARD", default_value = "127.0.0.1:9181")]
+    #[arg(
+        short,
+        long,
+        value_name = "ADDRESS",
+        env = "RQ_RS_DASHBOARD",
+        hide_env_values = true,
+        default_value = "127.0.0.1:9181"
+    )]
     listen: String,
     #[command(flatten)]
     access: Access,
