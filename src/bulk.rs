@@ -1,22 +1,62 @@
-//! The same for many jobs.
+//! The same for many jobs: some that are named, or all that a filter fits, in parts.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::handle::{self, Job};
 use crate::queue::Queue;
 use crate::registry::Requeued;
-use crate::snapshot::Place;
+use crate::snapshot::{self, Asked, Filter, Order, Place};
 use crate::store::Store;
 
-/// For how many of these jobs, which are in one place of one queue, it could be done.
-pub(crate) fn on_many(
+/// What is to be done to jobs of one place.
+pub(crate) struct Deed<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) place: Place,
+    pub(crate) action: &'a str,
+}
+
+/// For how many it was done, for how many it could not be, and where it goes on.
+pub(crate) struct Part {
+    pub(crate) done: usize,
+    pub(crate) failed: usize,
+    pub(crate) next: Option<Bookmark>,
+}
+
+/// Where a walk goes on, and at how many it has still to look.
+pub(crate) struct Bookmark {
+    pub(crate) offset: usize,
+    pub(crate) left: usize,
+}
+
+/// A part of all that a filter fits, from the oldest on, and no more than there were at first: what fails again
+/// meanwhile comes behind those, and is not looked at.
+pub(crate) fn part(
     store: &Arc<Store>,
-    name: &str,
-    place: Place,
-    action: &str,
-    ids: &[String],
-) -> Result<usize> {
+    deed: &Deed<'_>,
+    filter: Filter,
+    limit: usize,
+    from: Option<Bookmark>,
+) -> Result<Part> {
+    let offset = from.as_ref().map_or(0, |from| from.offset);
+    let asked = Asked { offset, limit, order: Order::Oldest, filter };
+    let mut found = snapshot::matching(store, deed.queue, deed.place, &asked)?;
+    let left = from.map_or(found.total, |from| from.left);
+    found.seen.truncate(left);
+    let is_seen: HashSet<&String> = found.seen.iter().collect();
+    found.ids.retain(|id| is_seen.contains(id));
+    let done = on_many(store, deed, &found.ids)?;
+    // What is gone has let those behind it move up.
+    let kept = snapshot::kept(store, deed.queue, deed.place, (offset, &found.seen))?;
+    let left = left - found.seen.len();
+    let next = (left > 0 && !found.seen.is_empty()).then_some(Bookmark { offset: offset + kept, left });
+    Ok(Part { done, failed: found.ids.len() - done, next })
+}
+
+/// For how many of these jobs, which are in one place of one queue, it could be done.
+pub(crate) fn on_many(store: &Arc<Store>, deed: &Deed<'_>, ids: &[String]) -> Result<usize> {
+    let Deed { queue: name, place, action } = *deed;
     let queue = Queue::on(store, name)?;
     let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
     match (action, place) {

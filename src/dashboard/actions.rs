@@ -2,34 +2,23 @@
 
 use std::str::FromStr;
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, Answer};
 use super::site::{Asked, FURTHEST, Site};
-use crate::bulk;
+use crate::bulk::{self, Bookmark, Deed, Part};
 use crate::cron::{book, run_now};
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::queue::Queue;
-use crate::snapshot::{self, Filter, Order, Place};
+use crate::snapshot::{Filter, Place};
 use crate::worker::Printable;
 
 /// More ids are not taken at once.
 const MOST: usize = 1000;
 
-/// How many it was done for, and where to go on.
-struct Done {
-    done: usize,
-    failed: usize,
-    next: Option<Bookmark>,
-}
-
-impl From<usize> for Done {
-    fn from(done: usize) -> Self {
-        Done { done, failed: 0, next: None }
-    }
+fn done(done: usize) -> Part {
+    Part { done, failed: 0, next: None }
 }
 
 pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> Answer {
@@ -40,19 +29,19 @@ pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> 
         ["jobs", id, action] => job(site, id, action),
         ["queues", queue, action] => self::queue(site, queue, action),
         ["queues", queue, place, action] => many(site, queue, place, action, body),
-        ["suspend"] => all(site).and_then(|queue| queue.suspend_all(None)).map(|()| Some(0.into())),
-        ["resume"] => all(site).and_then(|queue| queue.resume_all()).map(|()| Some(0.into())),
+        ["suspend"] => all(site).and_then(|queue| queue.suspend_all(None)).map(|()| Some(done(0))),
+        ["resume"] => all(site).and_then(|queue| queue.resume_all()).map(|()| Some(done(0))),
         ["cron", name, action] => cron(site, name, action),
         ["workers", name, action] => worker(site, name, action),
         _ => Ok(None),
     };
     match result {
-        Ok(Some(Done { done, failed, next })) => {
+        Ok(Some(Part { done, failed, next })) => {
             let what = path.join(" ");
             let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
             log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {done} done, {failed} not");
             answer::json(
-                &json!({ "done": done, "failed": failed, "next": next.map(|next| next.to_string()) }),
+                &json!({ "done": done, "failed": failed, "next": next.map(|next| format!("{}+{}", next.offset, next.left)) }),
             )
         }
         Ok(None) => answer::not_found("there is no such thing to do"),
@@ -70,8 +59,8 @@ fn all(site: &Site) -> Result<Queue> {
     Queue::on(&site.store, "default")
 }
 
-fn job(site: &Site, id: &str, action: &str) -> Result<Option<Done>> {
-    Ok(on_job(site, id, action)?.map(|()| 1.into()))
+fn job(site: &Site, id: &str, action: &str) -> Result<Option<Part>> {
+    Ok(on_job(site, id, action)?.map(|()| done(1)))
 }
 
 fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
@@ -87,28 +76,15 @@ fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
     Ok(Some(()))
 }
 
-fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
+fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
     let queue = Queue::on(&site.store, name)?;
-    let done = match action {
+    let removed = match action {
         "suspend" => queue.suspend().map(|()| 0)?,
         "resume" => queue.resume().map(|()| 0)?,
         "empty" => queue.empty()?,
         _ => return Ok(None),
     };
-    Ok(Some(done.into()))
-}
-
-/// What is to be done to jobs of one place.
-struct Deed<'a> {
-    queue: &'a str,
-    place: Place,
-    action: &'a str,
-}
-
-impl Deed<'_> {
-    fn on(&self, site: &Site, ids: &[String]) -> Result<usize> {
-        bulk::on_many(&site.store, self.queue, self.place, self.action, ids)
-    }
+    Ok(Some(done(removed)))
 }
 
 /// For those that are named, or for a part of all that a filter fits.
@@ -118,15 +94,15 @@ fn many(
     place: &str,
     action: &str,
     body: &Map<String, Value>,
-) -> Result<Option<Done>> {
+) -> Result<Option<Part>> {
     let deed = Deed { queue, place: Place::from_str(place)?, action };
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }
     if let Some(ids) = body.get("ids") {
         let ids = named(ids)?;
-        let done = deed.on(site, &ids)?;
-        return Ok(Some(Done { done, failed: ids.len() - done, next: None }));
+        let done = bulk::on_many(&site.store, &deed, &ids)?;
+        return Ok(Some(Part { done, failed: ids.len() - done, next: None }));
     }
     if body.get("all") != Some(&Value::Bool(true)) {
         return Err(Error::invalid("no jobs are named", "give \"ids\", or \"all\": true with a filter"));
@@ -141,47 +117,16 @@ fn many(
         is_exact: body.get("exact") == Some(&Value::Bool(true)),
         is_blind: site.options.hide_args,
     };
-    let from = body.get("next").filter(|next| !next.is_null()).map(Bookmark::parse).transpose()?;
-    some(site, &deed, filter, from).map(Some)
+    let from = body.get("next").filter(|next| !next.is_null()).map(bookmark).transpose()?;
+    bulk::part(&site.store, &deed, filter, MOST, from).map(Some)
 }
 
-/// From the oldest on, and no more than there were at first: what fails again meanwhile comes behind those, and is
-/// not looked at.
-fn some(site: &Site, deed: &Deed<'_>, filter: Filter, from: Option<Bookmark>) -> Result<Done> {
-    let offset = from.as_ref().map_or(0, |from| from.offset);
-    let asked = snapshot::Asked { offset, limit: MOST, order: Order::Oldest, filter };
-    let mut found = snapshot::matching(&site.store, deed.queue, deed.place, &asked)?;
-    let left = from.map_or(found.total, |from| from.left);
-    found.seen.truncate(left);
-    let is_seen: HashSet<&String> = found.seen.iter().collect();
-    found.ids.retain(|id| is_seen.contains(id));
-    let done = deed.on(site, &found.ids)?;
-    // What is gone has let those behind it move up.
-    let kept = snapshot::kept(&site.store, deed.queue, deed.place, (offset, &found.seen))?;
-    let left = left - found.seen.len();
-    let next = (left > 0 && !found.seen.is_empty()).then_some(Bookmark { offset: offset + kept, left });
-    Ok(Done { done, failed: found.ids.len() - done, next })
-}
-
-/// Where a walk goes on, and at how many it has still to look.
-struct Bookmark {
-    offset: usize,
-    left: usize,
-}
-
-impl Bookmark {
-    fn parse(text: &Value) -> Result<Self> {
-        let wrong = || Error::invalid("next is not what an answer has given", "leave it out to begin anew");
-        let (offset, left) = text.as_str().and_then(|text| text.split_once('+')).ok_or_else(wrong)?;
-        let number = |text: &str| text.parse().ok().filter(|n| *n <= FURTHEST).ok_or_else(wrong);
-        Ok(Bookmark { offset: number(offset)?, left: number(left)? })
-    }
-}
-
-impl std::fmt::Display for Bookmark {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}+{}", self.offset, self.left)
-    }
+/// What an answer gave as `next`.
+fn bookmark(text: &Value) -> Result<Bookmark> {
+    let wrong = || Error::invalid("next is not what an answer has given", "leave it out to begin anew");
+    let (offset, left) = text.as_str().and_then(|text| text.split_once('+')).ok_or_else(wrong)?;
+    let number = |text: &str| text.parse().ok().filter(|n| *n <= FURTHEST).ok_or_else(wrong);
+    Ok(Bookmark { offset: number(offset)?, left: number(left)? })
 }
 
 fn named(ids: &Value) -> Result<Vec<String>> {
@@ -190,7 +135,7 @@ fn named(ids: &Value) -> Result<Vec<String>> {
     ids.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
 }
 
-fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
+fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
     let now = crate::server::clock(&site.store)?;
     match action {
         "run" => drop(run_now(&site.store, book::find(&site.store, name, now)?.cron()?)?),
@@ -198,10 +143,10 @@ fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
         "resume" => book::resume(&site.store, name, now)?,
         _ => return Ok(None),
     }
-    Ok(Some(1.into()))
+    Ok(Some(done(1)))
 }
 
-fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
+fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
     let any = all(site)?;
     match action {
         "shutdown" => any.shutdown_worker(name)?,
@@ -210,5 +155,5 @@ fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
         "continue" => any.continue_worker(name)?,
         _ => return Ok(None),
     }
-    Ok(Some(0.into()))
+    Ok(Some(done(0)))
 }

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::page::{Asked, Filter, Order, Place, Walk, queue_names, short_error};
+use super::page::{Asked, Filter, Order, Place, Walk, error_of, queue_names};
 use crate::error::Result;
-use crate::job::Record;
 use crate::store::Store;
 
 /// More groups are not told apart: the rest is in the last one, without error and handler.
@@ -26,6 +25,15 @@ pub(crate) struct Group {
     pub(crate) last: Option<DateTime<Utc>>,
     /// The newest of them.
     pub(crate) id: String,
+}
+
+impl Group {
+    /// What fits its jobs, and no others.
+    #[cfg(feature = "top")]
+    pub(crate) fn filter(&self) -> Filter {
+        let (handler, error) = (self.handler.clone(), self.error.clone());
+        Filter { handler, error, is_exact: true, ..Filter::default() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -53,8 +61,8 @@ pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> 
             continue;
         }
         let (scanned, _) = walk.run(0, |id, _, job| {
-            let (handler, error) = kind(job);
-            let mut key = (queue.clone(), handler, error);
+            let handler = job.and_then(|job| job.handler.clone());
+            let mut key = (queue.clone(), handler, error_of(job));
             if all.groups.len() >= MOST && !places.contains_key(&key) {
                 key = (queue.clone(), None, None);
             }
@@ -75,30 +83,4 @@ pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> 
     }
     all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
     Ok(all)
-}
-
-/// What a job has in common with the others of its group, beside the queue.
-fn kind(job: Option<&Record>) -> (Option<String>, Option<String>) {
-    let error = job.and_then(|job| job.exc_info.as_deref()).map(short_error);
-    (job.and_then(|job| job.handler.clone()), error)
-}
-
-/// The ids of a group from an offset on, the oldest first, at most so many; and where to go on.
-#[cfg(feature = "top")]
-pub(crate) fn members(
-    store: &Arc<Store>,
-    group: &Group,
-    offset: usize,
-    limit: usize,
-) -> Result<(Vec<String>, Option<usize>)> {
-    let asked = Asked { offset, limit, order: Order::Oldest, filter: Filter::default() };
-    let mut ids = Vec::new();
-    let (_, next) = Walk::new(store, &group.queue, Place::Failed, &asked)?.run(offset, |id, _, job| {
-        let (handler, error) = kind(job);
-        if handler == group.handler && error == group.error {
-            ids.push(id.to_owned());
-        }
-        ids.len() < limit
-    })?;
-    Ok((ids, next))
 }

@@ -22,7 +22,7 @@ use crate::store::{Call, Reply, Store, reply};
 pub(crate) use cron::{Past, cron_history};
 pub(crate) use groups::failed;
 #[cfg(feature = "top")]
-pub(crate) use groups::{Group, Groups, members};
+pub(crate) use groups::{Group, Groups};
 pub(crate) use history::history;
 pub(crate) use note::Note;
 pub(crate) use page::{

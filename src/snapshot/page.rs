@@ -97,7 +97,7 @@ pub(crate) struct Filter {
     /// Parts, whatever their case.
     pub(crate) error: Option<String>,
     pub(crate) text: Option<String>,
-    /// The error's first line is to be this one, not only to have it.
+    /// Handler and line of the error are to be these, none where none is given.
     pub(crate) is_exact: bool,
     /// Descriptions are not looked at: who asks may not see them.
     pub(crate) is_blind: bool,
@@ -112,11 +112,15 @@ impl Filter {
         let has = |part: &str, text: &str| text.to_lowercase().contains(&part.to_lowercase());
         let error = job.and_then(|job| job.exc_info.as_deref()).unwrap_or_default();
         let description = job.filter(|_| !self.is_blind).map_or("", |job| job.description.as_str());
-        self.handler.as_deref().is_none_or(|name| job.and_then(|job| job.handler.as_deref()) == Some(name))
-            && self.error.as_deref().is_none_or(|part| match self.is_exact {
-                true => short_error(error) == part,
-                false => has(part, error),
-            })
+        let handler = job.and_then(|job| job.handler.as_deref());
+        let is_of_kind = match self.is_exact {
+            true => self.handler.as_deref() == handler && self.error == error_of(job),
+            false => {
+                self.handler.as_deref().is_none_or(|name| handler == Some(name))
+                    && self.error.as_deref().is_none_or(|part| has(part, error))
+            }
+        };
+        is_of_kind
             && self
                 .text
                 .as_deref()
@@ -160,7 +164,7 @@ impl Brief {
             ended_at: time(|job| job.ended_at),
             due,
             worker_name: job.and_then(|job| job.worker_name.clone()),
-            error: job.and_then(|job| job.exc_info.as_deref()).map(short_error),
+            error: error_of(job),
             number_of_retries: job.map_or(0, |job| job.number_of_retries),
             retries_left: job.and_then(|job| job.retries_left),
             id,
@@ -176,6 +180,11 @@ pub(crate) fn one_line(text: &str) -> String {
 /// What an error says, as short.
 pub(super) fn short_error(text: &str) -> String {
     one_line(error_line(text))
+}
+
+/// What a job failed with.
+pub(super) fn error_of(job: Option<&Record>) -> Option<String> {
+    job.and_then(|job| job.exc_info.as_deref()).map(short_error)
 }
 
 /// A part of a list.

@@ -102,7 +102,7 @@ fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
     let done = dash.post("/api/queues/mail/failed/requeue", &filter).json();
     assert_eq!(done, json!({"done": 2, "failed": 0, "next": null}));
     assert_eq!((house.queue("mail").count().unwrap(), house.queue("mail").failed().count().unwrap()), (2, 3));
-    let part = json!({"all": true, "error": "fail failed: boom", "exact": true});
+    let part = json!({"all": true, "handler": "fail", "error": "fail failed: boom", "exact": true});
     assert_eq!(dash.post("/api/queues/mail/failed/delete", &part).json()["done"], 0);
     // Nothing without being told what.
     assert_eq!(dash.post("/api/queues/mail/failed/requeue", &json!({})).status, 400);

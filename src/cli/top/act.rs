@@ -7,12 +7,12 @@ use std::sync::mpsc::{Sender, channel};
 use super::Event;
 use super::state::Question;
 use super::text::clean;
-use crate::bulk;
+use crate::bulk::{self, Deed};
 use crate::cli::output::count;
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::queue::Queue;
-use crate::snapshot::{self, Group, Place};
+use crate::snapshot::{self, Asked, Group, Order, Place};
 use crate::store::Store;
 
 /// A part of what is done to many. A delete is a round trip for each.
@@ -168,8 +168,11 @@ impl Hands {
         let (mut found, mut from) = (0, Some(0));
         while let Some(offset) = from {
             self.say(format!("counting: {found} so far"), false, false);
-            let (ids, next) = snapshot::members(&self.store, &group, offset, usize::MAX)?;
-            found += ids.len();
+            let asked = Asked { offset, limit: usize::MAX, order: Order::Oldest, filter: group.filter() };
+            let some = snapshot::matching(&self.store, &group.queue, Place::Failed, &asked)?;
+            found += some.ids.len();
+            let next =
+                Some(offset + some.seen.len()).filter(|next| !some.seen.is_empty() && *next < some.total);
             if self.is_interrupted() {
                 self.say("nothing is done".into(), false, true);
                 return Ok(());
@@ -190,30 +193,28 @@ impl Hands {
 
     /// No more than were counted, so that what fails again meanwhile does not go round for ever.
     fn all(&self, verb: Verb, group: &Group, most: usize) {
-        let (mut done, mut seen, mut from) = (0, 0, Some(0));
+        let (mut done, mut seen, mut from) = (0, 0, None);
         let told = |done: usize| format!("{done} of {} {}", count(most, "job"), verb.past());
-        while let Some(offset) = from.filter(|_| seen < most) {
+        let deed = Deed { queue: &group.queue, place: Place::Failed, action: verb.word() };
+        while seen < most {
             self.say(format!("{}; Esc ends that", told(done)), false, false);
             if self.is_interrupted() {
                 self.say(format!("ended: {}", told(done)), true, true);
                 return;
             }
-            let ids = snapshot::members(&self.store, group, offset, BATCH.min(most - seen));
-            let now = ids.and_then(|(ids, next)| {
-                let done = bulk::on_many(&self.store, &group.queue, Place::Failed, verb.word(), &ids)?;
-                Ok((ids.len(), done, next))
-            });
-            let (looked_at, now, next) = match now {
-                Ok(now) => now,
+            let part = match bulk::part(&self.store, &deed, group.filter(), BATCH.min(most - seen), from) {
+                Ok(part) => part,
                 Err(error) => {
                     self.complain(&format!("{}: ", told(done)), &error);
                     return;
                 }
             };
-            done += now;
-            seen += looked_at;
-            // Those for which it was done are there no more, so what follows has moved up.
-            from = next.map(|next| next.saturating_sub(now).max(offset));
+            done += part.done;
+            seen += part.done + part.failed;
+            from = part.next;
+            if from.is_none() {
+                break;
+            }
         }
         if done == most {
             self.say(format!("{} {}", count(done, "job"), verb.past()), false, true);
