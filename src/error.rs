@@ -136,6 +136,9 @@ impl Error {
     /// What to do about it, as one line; the command line prints it as its second line.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Error::Unreachable { reason, .. } if reason.contains(NO_DESCRIPTORS) => {
+                "raise the limit with `ulimit -n` or LimitNOFILE=; a worker needs about 20 and one for each queue".into()
+            }
             Error::Unreachable { .. } => {
                 "start one with `redis-server`, or give another with --url or RQ_REDIS_URL".into()
             }
@@ -146,10 +149,7 @@ impl Error {
             Error::Denied { .. } => {
                 "give user and password in the URL: redis://USER:PASSWORD@HOST:PORT or unix:///PATH?pass=PASSWORD".into()
             }
-            Error::Unsupported { what } if what.contains(NO_REDIS) => {
-                "another program listens there: check host and port".into()
-            }
-            Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey".into(),
+            Error::Unsupported { what } => unsupported_hint(what).into(),
             Error::Invalid { hint, .. } => hint.clone(),
             Error::OfPython { .. } => "stop that program, or suspend the queue of its jobs".into(),
             Error::TooLarge { .. } => {
@@ -182,6 +182,20 @@ impl Error {
 }
 
 const NO_REDIS: &str = "answers, but not as a Redis server does";
+const IS_SENTINEL: &str = "is a Redis Sentinel, which holds no jobs";
+const WANTS_TLS: &str = "wants TLS, and redis:// is plain";
+const NO_DESCRIPTORS: &str = "this process may not open more files";
+
+fn unsupported_hint(what: &str) -> &'static str {
+    match what {
+        _ if what.contains(NO_REDIS) => "another program listens there: check host and port",
+        _ if what.contains(IS_SENTINEL) => {
+            "give the address of the primary: `redis-cli -p PORT sentinel get-master-addr-by-name NAME` tells it"
+        }
+        _ if what.contains(WANTS_TLS) => "use the server's plain port, or a local TLS proxy such as stunnel",
+        _ => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey",
+    }
+}
 
 /// The setting behind a refusal of the server.
 fn refusal_hint(reason: &str) -> Option<&'static str> {
@@ -194,6 +208,13 @@ fn refusal_hint(reason: &str) -> Option<&'static str> {
         "BUSY" => "a script blocks Redis: see SCRIPT KILL",
         "NOREPLICAS" => "too few replicas: see `min-replicas-to-write`",
         "WRONGTYPE" => "another program uses this key: choose another --prefix",
+        "MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN" | "TRYAGAIN" => {
+            "this is a node of a Redis Cluster, which rq-rs cannot use yet: give a Redis that is not clustered"
+        }
+        "DENIED" => "Redis is in protected mode: give it a password, or connect from its own machine",
+        "ERR" if reason.contains("max number of clients") => {
+            "raise `maxclients` of Redis, or let the programs that use it hold fewer connections"
+        }
         _ => return None,
     })
 }
@@ -239,6 +260,21 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
+    /// A plain connection to a port that wants TLS.
+    pub(crate) fn speaks_tls(address: &str) -> Self {
+        Error::Unsupported { what: format!("{address} {WANTS_TLS}") }
+    }
+
+    /// A connection to a server that only tells where others are.
+    pub(crate) fn is_sentinel(address: &str) -> Self {
+        Error::Unsupported { what: format!("{address} {IS_SENTINEL}") }
+    }
+
+    /// Whether the server does not know a command.
+    pub(crate) fn is_unknown_command(&self) -> bool {
+        matches!(self, Error::Refused { reason } if reason.starts_with("ERR unknown command"))
+    }
+
     /// What a failed connection attempt, or a failed command, means to us.
     pub(crate) fn from_redis(address: &str, error: &redis::RedisError) -> Self {
         use redis::{ErrorKind, ServerErrorKind};
@@ -272,8 +308,19 @@ fn server_words(error: &redis::RedisError) -> String {
     }
 }
 
+/// What the system said, when that is the cause.
+pub(crate) fn io_error(error: &redis::RedisError) -> Option<&std::io::Error> {
+    type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+    let cause = std::error::Error::source(error)?.downcast_ref::<Shared>()?;
+    cause.downcast_ref()
+}
+
 fn network_words(error: &redis::RedisError) -> String {
-    if error.is_timeout() {
+    let code = io_error(error).and_then(std::io::Error::raw_os_error);
+    // EMFILE and ENFILE have these numbers on every Unix.
+    if matches!(code, Some(23 | 24)) {
+        NO_DESCRIPTORS.to_owned()
+    } else if error.is_timeout() {
         "it accepts connections but does not answer in time".to_owned()
     } else {
         error.to_string().to_lowercase()

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::{NewJob, Serializer, Wire, check_queue_name};
 use crate::registry::Registry;
-use crate::store::{Call, EMPTY, Reply, Store, reply};
+use crate::store::{Call, EMPTY, Patience, Reply, Store, reply};
 
 /// The largest payload (arguments and handler name as JSON) that is enqueued, unless
 /// [`Queue::max_payload`] says otherwise: 1 MiB.
@@ -99,6 +99,21 @@ impl Queue {
     pub fn sibling(&self, name: &str) -> Result<Self> {
         check_queue_name(name)?;
         Ok(Queue { name: name.to_owned(), keys: self.store.keys.queue(name), ..self.clone() })
+    }
+
+    /// How long any call of this queue, and of the jobs that it returns, may take, all tries included; it then
+    /// ends with [`Error::Unreachable`]. Half of it is the limit for one answer, so that a second try fits in.
+    /// Resolving a host name is up to the system and is not limited. From 10 ms to an hour; default: 10 s, which
+    /// is also the limit of [`connect`](Self::connect).
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// let queue = rq_rs::Queue::connect("redis://127.0.0.1/", "mail")?.call_timeout(Duration::from_secs(2));
+    /// # Ok::<_, rq_rs::Error>(())
+    /// ```
+    pub fn call_timeout(mut self, limit: Duration) -> Self {
+        self.store = self.store.patient(Patience::within(limit));
+        self
     }
 
     /// Refuses payloads of more than this many bytes. Default: 1 MiB.

@@ -30,7 +30,7 @@ pub(crate) fn look(store: &Store) -> Result<Server> {
         match answer.and_then(reply::text) {
             Ok(part) => text += &format!("{}\n", part.unwrap_or_default()),
             Err(Error::Denied { .. }) => {}
-            Err(Error::Refused { reason }) if reason.starts_with("ERR unknown command") => {}
+            Err(error) if error.is_unknown_command() => {}
             Err(error) => return Err(error),
         }
     }

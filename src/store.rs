@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{Cmd, RedisError};
+use redis::{Cmd, RedisError, RedisResult};
 
 use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
 use crate::job::check_id;
-use crate::redis::{Address, Redis};
-pub(crate) use crate::redis::{Patience, Reply, Script};
+use crate::redis::{Address, Redis, Repeat};
+pub(crate) use crate::redis::{Patience, Reply, Script, USUAL_LIMIT};
 
 macro_rules! scripts {
     ($($name:ident = $file:literal $(after $first:literal)?;)*) => {
@@ -76,6 +76,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// One deployment: a server, a key prefix, a dialect.
 pub(crate) struct Store {
     redis: Arc<Redis>,
+    patience: Patience,
     pub(crate) keys: Keys,
     /// Patterns of the keys that only RQ's tools read, for scripts; empty when there are none.
     pub(crate) books: String,
@@ -88,7 +89,12 @@ impl Store {
     /// Connects once, so that a wrong address is known now. Dialect and key prefix are what
     /// `RQ_RS_DIALECT` and `RQ_KEY_PREFIX` say.
     pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
-        let store = Self::at(url, Patience::WORK)?;
+        Self::connect_within(url, USUAL_LIMIT)
+    }
+
+    /// The same with a limit for each call, this one included.
+    pub(crate) fn connect_within(url: &str, limit: Duration) -> Result<Arc<Self>> {
+        let store = Self::at(url, Patience::within(limit))?;
         store.ask(&Call::command("PING"))?;
         Ok(store)
     }
@@ -98,24 +104,34 @@ impl Store {
         let facts = Dialect::from_environment()?.facts();
         let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
         prefix.as_deref().map_or(Ok(()), check_prefix)?;
-        Ok(Self::with(Arc::new(Redis::new(Address::parse(url)?, patience)?), facts, prefix))
+        Ok(Self::with(Arc::new(Redis::new(Address::parse(url)?)?), patience, facts, prefix))
     }
 
-    fn with(redis: Arc<Redis>, facts: &'static Facts, prefix: Option<String>) -> Arc<Self> {
+    fn with(
+        redis: Arc<Redis>,
+        patience: Patience,
+        facts: &'static Facts,
+        prefix: Option<String>,
+    ) -> Arc<Self> {
         let keys = Keys::new(prefix.as_deref().unwrap_or(facts.prefix));
         let books = if facts.keeps_books { keys.books() } else { String::new() };
-        Arc::new(Store { redis, keys, books, facts, prefix })
+        Arc::new(Store { redis, patience, keys, books, facts, prefix })
     }
 
     /// The same server under another key prefix.
     pub(crate) fn prefixed(&self, prefix: &str) -> Result<Arc<Self>> {
         check_prefix(prefix)?;
-        Ok(Self::with(Arc::clone(&self.redis), self.facts, Some(prefix.to_owned())))
+        Ok(Self::with(Arc::clone(&self.redis), self.patience, self.facts, Some(prefix.to_owned())))
     }
 
     /// The same server in another dialect.
     pub(crate) fn speaking(&self, dialect: Dialect) -> Arc<Self> {
-        Self::with(Arc::clone(&self.redis), dialect.facts(), self.prefix.clone())
+        Self::with(Arc::clone(&self.redis), self.patience, dialect.facts(), self.prefix.clone())
+    }
+
+    /// The same server and connections, for calls that wait longer or less long.
+    pub(crate) fn patient(&self, patience: Patience) -> Arc<Self> {
+        Self::with(Arc::clone(&self.redis), patience, self.facts, self.prefix.clone())
     }
 
     /// The server, without its password.
@@ -130,7 +146,8 @@ impl Store {
     }
 
     /// Sends one call that may be repeated without harm: a read, or a script that is
-    /// idempotent. A broken connection is replaced and the call sent again, three times in all.
+    /// idempotent. A broken connection is replaced and the call sent again, as often and as long as the
+    /// store's patience says.
     pub(crate) fn ask(&self, call: &Call) -> Result<Reply> {
         let mut replies = self.ask_all(std::slice::from_ref(call))?;
         replies.pop().unwrap_or(Ok(Reply::Nil))
@@ -138,11 +155,15 @@ impl Store {
 
     /// The same for several calls in one round trip.
     pub(crate) fn ask_all(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
+        let until = Instant::now() + self.patience.whole;
         let mut tries = 1;
         loop {
-            match self.exchange(calls) {
-                Err(Error::Unreachable { .. }) if tries < self.redis.patience().tries => {
-                    std::thread::sleep(Duration::from_millis(50 << (2 * tries)));
+            let pause = Duration::from_millis(50 << (2 * tries.min(5)));
+            match self.send(calls, until, Repeat::Harmless) {
+                Err(Error::Unreachable { .. })
+                    if tries < self.patience.tries && Instant::now() + pause < until =>
+                {
+                    std::thread::sleep(pause);
                     tries += 1;
                 }
                 result => return result,
@@ -150,33 +171,60 @@ impl Store {
         }
     }
 
+    /// One try, for calls that may be repeated without harm. It is a try on a connection that lives: one that
+    /// was closed while it was idle is replaced.
+    #[cfg(feature = "worker")]
+    pub(crate) fn ask_once(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
+        self.send(calls, Instant::now() + self.patience.whole, Repeat::Harmless)
+    }
+
     /// For calls that may be repeated without harm, and are sent before the answers to earlier ones have come.
     pub(crate) fn stream(&self) -> Stream<'_> {
         Stream { store: self, line: self.redis.stream(), sent: VecDeque::new(), answers: VecDeque::new() }
     }
 
-    /// Sends the calls in one round trip, once. Scripts that the server has forgotten are
-    /// loaded, and only those calls sent again.
+    /// Sends the calls in one round trip, once: they must not be carried out twice.
     pub(crate) fn exchange(&self, calls: &[Call]) -> Result<Vec<Result<Reply>>> {
+        self.send(calls, Instant::now() + self.patience.whole, Repeat::Never)
+    }
+
+    /// Scripts that the server has forgotten are loaded, and only those calls sent again.
+    fn send(&self, calls: &[Call], until: Instant, repeat: Repeat) -> Result<Vec<Result<Reply>>> {
         if calls.is_empty() {
             return Ok(Vec::new());
         }
+        let limits = (self.patience, until);
         let commands: Vec<&Cmd> = calls.iter().map(|call| &call.cmd).collect();
-        let mut replies = self.redis.send(&commands)?;
+        let mut replies = self.redis.send(&commands, limits, repeat)?;
         for (call, reply) in calls.iter().zip(&mut replies) {
             if let (Some(script), Err(error)) = (call.script, &*reply)
                 && is_noscript(error)
             {
                 let load = Call::command("SCRIPT").arg("LOAD").arg(script.source);
-                *reply = self.redis.send(&[&load.cmd, &call.cmd])?.pop().unwrap_or(Ok(Reply::Nil));
+                let both = [&load.cmd, &call.cmd];
+                *reply = self.redis.send(&both, limits, repeat)?.pop().unwrap_or(Ok(Reply::Nil));
             }
         }
-        Ok(replies.into_iter().map(|reply| reply.map_err(|error| self.redis.meaning(&error))).collect())
+        let meaning = |reply: RedisResult<Reply>| reply.map_err(|error| self.redis.meaning(&error));
+        let replies: Vec<Result<Reply>> = replies.into_iter().map(meaning).collect();
+        let is_unknown = |reply: &Result<Reply>| reply.as_ref().is_err_and(Error::is_unknown_command);
+        if replies.iter().any(is_unknown) && self.is_sentinel(limits) {
+            return Err(Error::is_sentinel(&self.address()));
+        }
+        Ok(replies)
+    }
+
+    /// A Sentinel answers to few commands, and this is one of them.
+    fn is_sentinel(&self, limits: (Patience, Instant)) -> bool {
+        let role = redis::cmd("ROLE");
+        let reply = self.redis.send(&[&role], limits, Repeat::Harmless).ok().and_then(|mut all| all.pop());
+        let Some(Ok(Reply::Array(parts))) = reply else { return false };
+        matches!(parts.first(), Some(Reply::BulkString(role)) if role == b"sentinel")
     }
 
     /// A connection of one's own, for a thread that blocks on the server.
     pub(crate) fn line(&self, block: Duration) -> Result<Line<'_>> {
-        Ok(Line { redis: &self.redis, connection: self.redis.connect(block)? })
+        Ok(Line { redis: &self.redis, connection: self.redis.connect(block, self.patience)? })
     }
 }
 

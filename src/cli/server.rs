@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -9,9 +10,10 @@ use super::output::note;
 
 use crate::dialect::Dialect;
 use crate::error::Result;
+use crate::job::parse_duration;
 #[cfg(any(feature = "dashboard", feature = "top"))]
 use crate::store::Patience;
-use crate::store::{Call, Store, reply};
+use crate::store::{Call, Store, USUAL_LIMIT, reply};
 
 /// Where Redis is when nobody says.
 pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
@@ -27,6 +29,17 @@ pub(crate) struct ServerOptions {
     /// What every key in Redis begins with [default: rq-rs, in the dialect rq: rq]
     #[arg(long, global = true, env = "RQ_KEY_PREFIX", hide_env_values = true)]
     prefix: Option<String>,
+    /// How long a call to Redis may take, all tries included, as in 2s; workers, `dashboard` and `top` have limits of their own [default: 10s]
+    #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", value_parser = parse_limit)]
+    redis_timeout: Option<Duration>,
+}
+
+fn parse_limit(text: &str) -> std::result::Result<Duration, String> {
+    let limit = parse_duration(text)?;
+    match limit.is_zero() {
+        true => Err("0 would give Redis no time: as in 0.5s".to_owned()),
+        false => Ok(limit),
+    }
 }
 
 impl ServerOptions {
@@ -38,7 +51,7 @@ impl ServerOptions {
 
     /// A server in the dialect and under the prefix that were asked for.
     pub(crate) fn store(&self, url: &str) -> Result<Arc<Store>> {
-        self.dressed(Store::connect(url)?)
+        self.dressed(Store::connect_within(url, self.redis_timeout.unwrap_or(USUAL_LIMIT))?)
     }
 
     fn dressed(&self, mut store: Arc<Store>) -> Result<Arc<Store>> {
@@ -60,7 +73,7 @@ impl ServerOptions {
     /// The server, which need not be there yet. Its connections are shared with nobody.
     #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) fn later(&self) -> Result<Arc<Store>> {
-        self.dressed(Store::at(&self.url(), Patience::EYES)?)
+        self.dressed(Store::at(&self.url(), Patience::LOOK)?)
     }
 
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {

@@ -43,7 +43,7 @@ impl Health {
             "livez" => self.is_stuck().then_some("the worker's loop does not turn"),
             _ if self.is_unwell() => Some("the worker does not fetch jobs"),
             // Once: a probe has no time for a second try.
-            _ => store.exchange(&[Call::command("PING")]).err().map(|_| "Redis cannot be reached"),
+            _ => store.ask_once(&[Call::command("PING")]).err().map(|_| "Redis cannot be reached"),
         };
         match trouble {
             None => answer::ok(TEXT, "ok\n"),

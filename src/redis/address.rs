@@ -16,7 +16,8 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// `redis://[user:password@]host[:port][/db]`, `valkey://…`, or `unix:///path[?db=n]`.
+    /// `redis://[user:password@]host[:port][/db]`, `valkey://…`, or `unix:///path`. Any of them may have the
+    /// parameters `db`, `user` (or `username`), `pass` (or `password`); they win, as in Python's client.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
@@ -29,12 +30,17 @@ impl Address {
             }
             _ => return Err(bad_url(url)),
         }
-        check_parameters(url)?;
-        let info = url.into_connection_info().map_err(|_| bad_url(url))?;
-        let shown = show(&info);
-        let settings: RedisConnectionInfo =
-            info.redis_settings().clone().set_lib_name("rq-rs", env!("CARGO_PKG_VERSION"));
+        let mut parsed = redis::parse_redis_url(url).ok_or_else(|| bad_url(url))?;
+        let parameters: Vec<(String, String)> =
+            parsed.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        parsed.set_query(None);
+        let info = parsed.into_connection_info().map_err(|_| bad_url(url))?;
+        let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
+        for (name, value) in &parameters {
+            settings = set(settings, name, value)?;
+        }
         let info = info.set_redis_settings(settings).set_tcp_settings(tcp_settings());
+        let shown = show(&info);
         Ok(Address { info, shown })
     }
 
@@ -61,17 +67,30 @@ fn bad_url(url: &str) -> Error {
 
 const UNIX: &str = "unix:///PATH?db=0&user=USER&pass=PASSWORD";
 
-/// The client ignores parameters it does not know; a password in one of them would be missed.
-fn check_parameters(url: &str) -> Result<()> {
-    let known = ["db", "user", "pass", "protocol"];
-    let parameters = url.split_once('?').map_or("", |(_, rest)| rest);
-    let names = parameters.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
-    match names.filter(|name| !name.is_empty()).find(|name| !known.contains(name)) {
-        Some(name) => {
-            Err(Error::invalid(format!("the Redis URL has a parameter {name:?}, which means nothing"), UNIX))
+/// A parameter of the URL. One that is not known is refused: it might be a password, or a database.
+fn set(settings: RedisConnectionInfo, name: &str, value: &str) -> Result<RedisConnectionInfo> {
+    let known = "known are db, user, pass and protocol, as in redis://HOST:PORT?db=0&user=USER&pass=PASSWORD";
+    Ok(match name {
+        "db" => {
+            let number = value.parse::<i64>().ok().filter(|db| *db >= 0);
+            settings.set_db(number.ok_or_else(|| {
+                Error::invalid(format!("the Redis URL has db={value}, which is no number"), "as in ?db=0")
+            })?)
         }
-        None => Ok(()),
-    }
+        "user" | "username" => settings.set_username(value),
+        "pass" | "password" => settings.set_password(value),
+        // Which protocol a client speaks is its own affair: ours reads RESP2, which every server has.
+        "protocol" if matches!(value, "2" | "3" | "resp2" | "resp3") => settings,
+        "protocol" => {
+            let what = format!("the Redis URL has protocol={value}, which does not exist");
+            return Err(Error::invalid(what, "leave it out"));
+        }
+        "" => settings,
+        _ => {
+            let what = format!("the Redis URL has a parameter {name:?}, which means nothing");
+            return Err(Error::invalid(what, known));
+        }
+    })
 }
 
 /// The client's defaults are slow to notice a dead peer, and delay small writes.
@@ -116,6 +135,34 @@ mod tests {
         assert_eq!(format!("{address} {address:?}"), "localhost:6380/2 Address(localhost:6380/2)");
         let error = Address::parse("redis://ada:s3cret@:bad:/").unwrap_err();
         assert!(!format!("{error:?} {error}").contains("s3cret"));
+    }
+
+    #[test]
+    fn parameters_mean_the_same_in_every_scheme_and_win() {
+        for base in ["redis://h:6380", "redis://u:p@h:6380/7", "valkey://h:6380/", "unix:///tmp/s"] {
+            for (user, pass) in [("user", "pass"), ("username", "password")] {
+                let url = format!("{base}?db=3&{user}=ada&{pass}=a%40b&protocol=3");
+                let address = Address::parse(&url).unwrap();
+                let settings = address.info().redis_settings();
+                assert_eq!(settings.db(), 3, "{url}");
+                assert_eq!((settings.username(), settings.password()), (Some("ada"), Some("a@b")), "{url}");
+                assert_eq!(settings.protocol(), redis::ProtocolVersion::RESP2, "{url}");
+                assert!(!format!("{address:?}").contains("a@b"));
+            }
+        }
+        assert_eq!(Address::parse("redis://h/7").unwrap().to_string(), "h:6379/7");
+    }
+
+    #[test]
+    fn parameters_that_mean_nothing_are_refused_by_name() {
+        for (parameter, name) in
+            [("db=x", "db"), ("db=-1", "db"), ("protocol=4", "protocol"), ("timeout=5", "timeout")]
+        {
+            for base in ["redis://h", "unix:///tmp/s"] {
+                let error = Address::parse(&format!("{base}?{parameter}")).unwrap_err();
+                assert!(error.to_string().contains(name) && error.hint().is_some(), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -3,8 +3,12 @@
 
 mod address;
 mod connection;
+mod diagnosis;
+mod patience;
+mod pool;
 mod scripts;
 
 pub(crate) use address::Address;
-pub(crate) use connection::{Patience, Redis, Reply, Stream};
+pub(crate) use connection::{Redis, Repeat, Reply, Stream};
+pub(crate) use patience::{Patience, USUAL_LIMIT};
 pub(crate) use scripts::Script;

@@ -154,7 +154,7 @@ impl Carer {
             let record = self.store.keys.scheduler(SCHEDULER);
             let call =
                 |queue: &QueueKeys| Call::script(&UNLOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER);
-            let _ = self.store.exchange(&self.queues.iter().map(call).collect::<Vec<_>>());
+            let _ = self.store.ask_once(&self.queues.iter().map(call).collect::<Vec<_>>());
         }
     }
 
@@ -236,7 +236,7 @@ impl Carer {
 /// Repeats a call until it moves less than a whole batch. Returns whether it came so far.
 fn in_batches(store: &Store, call: impl Fn() -> Call) -> Result<bool> {
     for _ in 0..ROUNDS {
-        let mut answers = store.exchange(&[call()])?;
+        let mut answers = store.ask_once(&[call()])?;
         let moved = answers.pop().map_or(Ok(0), |answer| reply::int(&answer?))?;
         if moved < BATCH as i64 {
             return Ok(true);

@@ -52,7 +52,7 @@ pub use summary::Summary;
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name};
-use crate::store::{Call, Store};
+use crate::store::{Call, Patience, Store};
 use dispatch::Dispatcher;
 use event::Listener;
 use heartbeat::Board;
@@ -105,7 +105,7 @@ impl Worker {
         let mut seen = std::collections::HashSet::new();
         unique.retain(|name| seen.insert(name.clone()));
         Ok(Worker {
-            store: Arc::clone(store),
+            store: store.patient(Patience::WORK),
             options: Options::new(unique),
             handlers: Handlers::default(),
             listener: Listener::default(),

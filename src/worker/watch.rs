@@ -86,7 +86,7 @@ impl Watchers {
                 let calls: Vec<Call> = ids.map(|id| Call::command("CLIENT").arg("UNBLOCK").arg(id)).collect();
                 // Nothing depends on it: a wait ends by itself after a few seconds.
                 let is_over = clients.iter().all(|client| Arc::strong_count(client) == 1);
-                if is_over || (!calls.is_empty() && store.exchange(&calls).is_err()) {
+                if is_over || (!calls.is_empty() && store.ask_once(&calls).is_err()) {
                     return;
                 }
                 std::thread::sleep(CALL_EVERY);

@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn there_is_a_picture_for_every_size_and_text() {
-        let mut state = State::new(&Store::at("redis://127.0.0.1:1", Patience::EYES).unwrap(), false, true);
+        let mut state = State::new(&Store::at("redis://127.0.0.1:1", Patience::LOOK).unwrap(), false, true);
         draw(&mut state, (1, 1));
         state.take(Ok(look()));
         for n in 0..Pane::ALL.len() * 3 {

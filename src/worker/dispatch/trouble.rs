@@ -19,7 +19,7 @@ impl Dispatcher {
     pub(super) fn is_redis_back(&self) -> bool {
         let record = self.house.store.keys.worker(&self.house.options.name);
         let renew = Call::command("EXPIRE").arg(record).arg(self.house.options.worker_ttl.as_secs() + 60);
-        let answers = self.house.store.exchange(&[Call::command("PING"), renew]);
+        let answers = self.house.store.ask_once(&[Call::command("PING"), renew]);
         answers.is_ok_and(|answers| answers.iter().all(Result::is_ok))
     }
 
