@@ -12,6 +12,9 @@ use crate::store::{CLAIM, Call, Reply, Store, reply};
 /// A claim stops after this many bytes of payload, so that many large jobs do not come at once.
 const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
 
+/// How many leases one step of a scan looks at.
+const SCANNED: usize = 1000;
+
 /// A job this worker holds. Consumed by `finish`; not `Clone`, so it cannot end twice.
 #[must_use = "a job that was claimed must be finished"]
 #[derive(Debug)]
@@ -66,6 +69,82 @@ pub(crate) struct Claimed {
     pub(crate) set_aside: Vec<String>,
 }
 
+/// The executions that one claim may have started: a range of numbers behind the first half of their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ClaimId {
+    run: String,
+    first: u32,
+    behind: u32,
+}
+
+impl ClaimId {
+    fn covers(&self, execution: &str) -> bool {
+        let number = execution.strip_prefix(&self.run).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        number.is_some_and(|number| (self.first..self.behind).contains(&number))
+    }
+
+    /// Takes in the claim that came next, if it is that.
+    pub(crate) fn join(&mut self, next: &ClaimId) -> bool {
+        let follows = self.run == next.run && self.behind == next.first;
+        if follows {
+            self.behind = next.behind;
+        }
+        follows
+    }
+}
+
+/// Jobs that claims of this worker have started without its knowledge, because the answer was lost. The eldest
+/// comes first.
+pub(crate) fn started_unknown(
+    store: &Store,
+    queues: &[QueueKeys],
+    worker: &str,
+    claims: &[ClaimId],
+) -> Result<Vec<Running>> {
+    let mut found = Vec::new();
+    for (queue, keys) in queues.iter().enumerate() {
+        for member in members_of(store, &keys.wip, claims)? {
+            let Some((id, execution)) = member.rsplit_once(':') else { continue };
+            let hash = store.ask(&Call::command("HGETALL").arg(store.keys.job(id)))?;
+            let fields = Fields(reply::pairs(hash)?);
+            let mut record = Record::read(id, &fields, Whose::Recovery);
+            // The start was counted, but nobody has begun it.
+            record.deliveries = record.deliveries.saturating_sub(1);
+            let started_at = record.started_at.unwrap_or_else(Utc::now);
+            let (execution, worker) = (execution.to_owned(), worker.to_owned());
+            found.push(Running { queue, execution, record, payload: Vec::new(), started_at, worker });
+        }
+    }
+    found.sort_by(|a, b| a.execution.cmp(&b.execution));
+    Ok(found)
+}
+
+/// The entries of a `wip` that these claims have made.
+fn members_of(store: &Store, wip: &str, claims: &[ClaimId]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for claim in claims {
+        let mut cursor = "0".to_owned();
+        loop {
+            let pattern = format!("*:{}*", claim.run);
+            let scan = Call::command("ZSCAN").arg(wip).arg(&cursor).arg("MATCH").arg(pattern);
+            let mut parts = reply::list(store.ask(&scan.arg("COUNT").arg(SCANNED))?)?.into_iter();
+            cursor = reply::text(parts.next().unwrap_or_default())?.unwrap_or_default();
+            let pairs = reply::texts(parts.next().unwrap_or_default())?;
+            let members = pairs.into_iter().step_by(2);
+            found.extend(members.filter(|member| {
+                member.rsplit_once(':').is_some_and(|(_, execution)| claim.covers(execution))
+            }));
+            if cursor.is_empty() || cursor == "0" {
+                break;
+            }
+        }
+    }
+    // A scan may show an entry twice.
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
 /// Claims for one worker.
 pub(crate) struct Fetcher {
     keys: Vec<String>,
@@ -91,6 +170,12 @@ impl Fetcher {
         self.looked_at = None;
     }
 
+    /// The executions that the next claim for so many slots may start.
+    pub(crate) fn next_claim(&self, slots: usize) -> ClaimId {
+        let behind = self.number.saturating_add(u32::try_from(slots).unwrap_or(u32::MAX / 4));
+        ClaimId { run: self.run.clone(), first: self.number, behind }
+    }
+
     /// A claim for this many free slots, which passes some queues over. Not to be repeated: it takes other jobs
     /// each time.
     pub(crate) fn call<'a>(
@@ -100,10 +185,6 @@ impl Fetcher {
         (passed_over, woken): (impl Iterator<Item = &'a usize>, &[Woken]),
         now: DateTime<Utc>,
     ) -> Call {
-        if self.number > u32::MAX / 2 {
-            self.run = new_run();
-            self.number = 0;
-        }
         // Another program takes a key rarely, and looking costs as much as a job.
         let looks_closely = self.looked_at.is_none_or(|at| (now - at).num_seconds() != 0);
         if looks_closely {
@@ -130,6 +211,10 @@ impl Fetcher {
             call = call.arg(one.queue).arg(&one.id);
         }
         self.number += u32::try_from(slots).unwrap_or(u32::MAX / 4);
+        if self.number > u32::MAX / 2 {
+            self.run = new_run();
+            self.number = 0;
+        }
         call
     }
 

@@ -197,6 +197,11 @@ impl Ending {
         if delay.is_zero() { Status::Queued } else { Status::Scheduled }
     }
 
+    /// The entry in `wip` that it ends.
+    pub(crate) fn member(&self) -> String {
+        format!("{}:{}", self.id, self.execution)
+    }
+
     /// Whether the job waits in its queue again.
     pub(crate) fn goes_back(&self) -> bool {
         matches!(self.place, "queue" | "head")

@@ -10,7 +10,8 @@ use super::config::Asked;
 use super::exit::{Exit, Failure};
 use super::output::{clock, note, say, say_json, short, table};
 use super::server::ServerOptions;
-use super::service::{hear_stop, start_log};
+use super::service::start_log;
+use super::signals::hear_stop;
 use crate::cron::book::{self, Listed};
 use crate::cron::run_now;
 use crate::server::clock as clock_of;
@@ -96,7 +97,7 @@ fn keep(server: &ServerOptions, file: &Path, asked: &Asked) -> Result<Exit, Fail
     };
     let (stop, stopped) = channel::<()>();
     let stop = Mutex::new(Some(stop));
-    hear_stop(move || {
+    let hangup = hear_stop(move |_| {
         // The first signal is waited for, as long as Redis takes; a second one is not.
         if stop.lock().map_or(None, |mut stop| stop.take()).is_none() {
             std::process::exit(Exit::Failed as i32);
@@ -105,7 +106,7 @@ fn keep(server: &ServerOptions, file: &Path, asked: &Asked) -> Result<Exit, Fail
     let (name, entries) = keeper.presents();
     note(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
     keeper.keep(&stopped);
-    Ok(Exit::Done)
+    Ok(hangup.or(Exit::Done))
 }
 
 fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {

@@ -10,7 +10,8 @@ use clap::builder::FalseyValueParser;
 use super::exit::{Exit, Failure};
 use super::output::note;
 use super::server::ServerOptions;
-use super::service::{hear_stop, start_log};
+use super::service::start_log;
+use super::signals::hear_stop;
 use crate::dashboard::{self, Health, Options, Running, Secret};
 use crate::store::Store;
 
@@ -159,7 +160,7 @@ impl Dashboard {
         start_log(self.verbose, false);
         let running = self.access.start(&server.later()?, &self.listen, Health::default())?;
         // A second signal is not waited for.
-        hear_stop(|| std::process::exit(Exit::Done as i32))?;
+        hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         running.wait();
         Ok(Exit::Done)
     }

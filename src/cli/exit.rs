@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     BrokerLost = 3,
     /// The worker stopped with jobs put back unfinished.
     PutBack = 4,
+    /// A hangup ended it: 128 and the number of the signal, as shells count.
+    Hangup = 129,
 }
 
 impl From<Exit> for ExitCode {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output::{clock, count, note_unknown, say, say_json, table};
 use super::server::ServerOptions;
+use super::signals::hear_stop;
 use super::words;
 use crate::job::parse_duration;
 use crate::queue::Queue;
@@ -63,7 +64,7 @@ impl Info {
             return Ok(Exit::Done);
         };
         // Ctrl-C is how one leaves this screen, and no failure.
-        let _ = ctrlc::set_handler(|| std::process::exit(0));
+        hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         let clear = if stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
         loop {
             let shot = snapshot::look(&store, &self.queues)?;

@@ -21,6 +21,7 @@ mod progress;
 mod requeue;
 mod server;
 mod service;
+mod signals;
 mod supervised;
 mod suspend;
 #[cfg(feature = "top")]

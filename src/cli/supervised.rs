@@ -2,17 +2,23 @@
 
 use std::fs::File;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use sd_notify::{NotifyState, notify};
 
 use super::exit::Failure;
-use crate::worker::Event;
+use crate::worker::{Event, Stopper};
+
+/// How often a sign of life is given.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Tells those that watch this process. Silent where nobody does.
 #[derive(Clone)]
 pub(crate) struct Supervised {
     health_file: Option<PathBuf>,
+    /// No sign of life is given any more.
+    has_ended: Arc<Mutex<bool>>,
 }
 
 impl Supervised {
@@ -24,7 +30,7 @@ impl Supervised {
                 Failure::Other(what, "choose another --health-file".to_owned())
             })?;
         }
-        Ok(Supervised { health_file })
+        Ok(Supervised { health_file, has_ended: Arc::default() })
     }
 
     pub(crate) fn tell(&self, event: &Event) {
@@ -40,20 +46,45 @@ impl Supervised {
         let _ = notify(&states);
     }
 
-    /// Called about once a second.
-    pub(crate) fn is_well(&self) {
+    /// Gives a sign of life about once a second, for as long as the worker's loop turns. That Redis is away is no
+    /// reason to end a worker: `/readyz` and `info` say so.
+    pub(crate) fn watch(&self, stopper: Stopper) -> std::io::Result<()> {
+        let this = self.clone();
+        let watch = move || {
+            let mut is_told = false;
+            loop {
+                let has_ended = this.has_ended.lock().unwrap_or_else(PoisonError::into_inner);
+                if *has_ended {
+                    return;
+                }
+                if !stopper.is_loop_stuck() {
+                    this.give_sign(&mut is_told);
+                }
+                drop(has_ended);
+                std::thread::sleep(EVERY);
+            }
+        };
+        std::thread::Builder::new().name("rq-rs watchdog".to_owned()).spawn(watch).map(drop)
+    }
+
+    fn give_sign(&self, is_told: &mut bool) {
         let _ = notify(&[NotifyState::Watchdog]);
-        if let Some(path) = &self.health_file {
-            let touched = File::options().write(true).create(true).truncate(false).open(path);
-            let touched = touched.and_then(|file| file.set_modified(SystemTime::now()));
-            if let Err(error) = touched {
-                log::warn!("cannot touch {}: {error}", path.display());
+        let Some(path) = &self.health_file else { return };
+        let touched = File::options().write(true).create(true).truncate(false).open(path);
+        match touched.and_then(|file| file.set_modified(SystemTime::now())) {
+            Ok(()) => *is_told = false,
+            Err(_) if *is_told => {}
+            Err(error) => {
+                *is_told = true;
+                log::warn!("the health file {} cannot be touched: {error}", path.display());
             }
         }
     }
 
     /// A probe must not find a worker well that has ended.
     pub(crate) fn end(&self) {
+        let _ = notify(&[NotifyState::Stopping]);
+        *self.has_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
         if let Some(path) = &self.health_file {
             let _ = std::fs::remove_file(path);
         }

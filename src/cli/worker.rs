@@ -13,7 +13,8 @@ use super::dashboard::Access;
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
-use super::service::{hear_signals, start_log};
+use super::service::start_log;
+use super::signals::{Hangup, hear_signals};
 use super::supervised::Supervised;
 use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
@@ -81,7 +82,7 @@ pub(crate) struct Worker {
     /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     grace: Option<Duration>,
-    /// Touch this file about once a second while all is well, for probes
+    /// Touch this file about once a second while the worker's loop turns, for probes; what systemd's watchdog is told too
     #[arg(long, value_name = "FILE")]
     health_file: Option<PathBuf>,
     /// How long a job stays with a worker that gives no sign of life [default: 30s, in the dialect rq: 45s]
@@ -160,25 +161,25 @@ impl Worker {
             })?;
         }
         let supervised = Supervised::new(self.health_file.clone())?;
-        if let Err(error) = hear_signals(worker.stopper()) {
+        let hangup = hear_signals(&worker.stopper()).unwrap_or_else(|error| {
             output::note(format_args!("warning: signals end the worker at once: {error}"));
-        }
-        let (told, watched) = (supervised.clone(), supervised.clone());
+            Hangup::default()
+        });
+        supervised.watch(worker.stopper())?;
+        let told = supervised.clone();
         #[cfg(feature = "dashboard")]
         let (health, dashboard) = self.serve(server, worker.stopper())?;
-        let worker = worker.on_event(move |event| told.tell(event)).on_healthy(move || {
-            watched.is_well();
-            #[cfg(feature = "dashboard")]
-            health.is_well();
-        });
+        let mut worker = worker.on_event(move |event| told.tell(event));
+        #[cfg(feature = "dashboard")]
+        {
+            worker = worker.on_healthy(move || health.is_well());
+        }
         let done = worker.run();
         supervised.end();
         #[cfg(feature = "dashboard")]
         dashboard.into_iter().for_each(Running::stop);
-        match done?.put_back {
-            0 => Ok(Exit::Done),
-            _ => Ok(Exit::PutBack),
-        }
+        let exit = if done?.put_back == 0 { Exit::Done } else { Exit::PutBack };
+        Ok(hangup.or(exit))
     }
 
     /// The dashboard of this process, if there is to be one.

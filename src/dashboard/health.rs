@@ -9,9 +9,6 @@ use super::answer::{self, Answer, TEXT};
 use crate::store::{Call, Store};
 use crate::worker::Stopper;
 
-/// A loop that has not come round for so long does not live: it turns every second, and waits for Redis at most
-/// three times ten.
-const STUCK: Duration = Duration::from_secs(60);
 /// A worker that was well so long ago is not ready.
 const UNWELL: Duration = Duration::from_secs(15);
 
@@ -52,8 +49,7 @@ impl Health {
     }
 
     fn is_stuck(&self) -> bool {
-        let turned = self.0.as_ref().and_then(|worker| worker.stopper.turned_at());
-        turned.is_some_and(|at| at.elapsed() >= STUCK)
+        self.0.as_ref().is_some_and(|worker| worker.stopper.is_loop_stuck())
     }
 
     fn is_unwell(&self) -> bool {

@@ -198,8 +198,53 @@ pub(super) fn start(
         inbox,
     };
     heart.take_name()?;
-    heart.beat()?;
-    Ok(Helper::start("rq-rs heartbeat", move |stop| heart.run(stop)))
+    let written = heart.told();
+    heart.register()?;
+    Ok(Helper::start("rq-rs heartbeat", move |stop| heart.run(written, stop)))
+}
+
+/// What is in a worker's record, without the times: its state, finished, failed, stuck threads.
+type Told = (&'static str, u64, u64, usize);
+
+/// Beats that fail in a row. People are told of the first one and of the end, and tries become rarer.
+#[derive(Default)]
+struct Failing {
+    tries: u32,
+    last: Option<Instant>,
+    is_reported: bool,
+}
+
+impl Failing {
+    fn is_failing(&self) -> bool {
+        self.tries > 0
+    }
+
+    /// Twice as long after each try, at most as long as between two beats, so that leases last.
+    fn may_try(&self, most: Duration) -> bool {
+        let pause = (NEWS_EVERY * 2_u32.pow(self.tries.saturating_sub(1).min(9))).min(most);
+        self.last.is_none_or(|last| last.elapsed() >= pause)
+    }
+
+    fn note(&mut self, error: &Error, holds_leases: bool) {
+        self.tries = self.tries.saturating_add(1);
+        self.last = Some(Instant::now());
+        if matches!(error, Error::Unreachable { .. }) {
+            // The dispatcher tells people about an outage; here it is only tried again.
+            return log::debug!(target: "rq_rs", "heartbeat: {error}");
+        }
+        if !std::mem::replace(&mut self.is_reported, true) {
+            let what =
+                if holds_leases { "leases are not renewed" } else { "the worker's record is not renewed" };
+            log::warn!(target: "rq_rs", "{what}: {error}");
+        }
+    }
+
+    fn end(&mut self) {
+        if self.is_reported {
+            log::info!(target: "rq_rs", "heartbeats are written again");
+        }
+        *self = Failing::default();
+    }
 }
 
 struct Heart {
@@ -231,42 +276,61 @@ impl Heart {
         Ok(())
     }
 
-    fn run(&self, news: &Receiver<()>) {
+    /// `written` is what the record says already.
+    fn run(&self, mut written: Told, news: &Receiver<()>) {
         let every = self.options.lease() / 3;
-        let mut written = self.told();
         let mut last = Instant::now();
+        let mut failing = Failing::default();
         // The sender says nothing; it is dropped when the worker ends.
         while news.recv_timeout(NEWS_EVERY.min(every)) == Err(RecvTimeoutError::Timeout) {
             let told = self.told();
-            let due = if lock(&self.board.running).is_empty() { every } else { every.min(NOTICE_WITHIN) };
-            if last.elapsed() < due && told == written {
+            let holds_leases = !lock(&self.board.running).is_empty();
+            let due = if holds_leases { every.min(NOTICE_WITHIN) } else { every };
+            let is_news = told != written && !failing.is_failing();
+            if (last.elapsed() < due && !is_news) || !failing.may_try(every) {
                 continue;
             }
             let beat = self.beat();
             self.board.note_beat(beat.is_ok());
             match beat {
-                Ok(()) => (written, last) = (told, Instant::now()),
-                // The dispatcher tells people about an outage; here it is only tried again.
-                Err(error @ Error::Unreachable { .. }) => log::debug!(target: "rq_rs", "heartbeat: {error}"),
-                Err(error) => log::warn!(target: "rq_rs", "leases are not renewed: {error}"),
+                Ok(()) => {
+                    (written, last) = (told, Instant::now());
+                    failing.end();
+                }
+                Err(error) => failing.note(&error, holds_leases),
             }
         }
         if self.beat().is_err() {
             // Redis is away: the record ends by its time to live.
             return;
         }
-        let _ = self.store.exchange(&farewell(&self.store, &self.options, &self.queues));
+        let _ = self.store.ask_once(&farewell(&self.store, &self.options, &self.queues));
     }
 
     /// What would be written, without the times.
-    fn told(&self) -> (&'static str, u64, u64, usize) {
+    fn told(&self) -> Told {
         let board = &self.board;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let stuck = board.stuck_threads.load(Ordering::Relaxed);
         (*lock(&board.state), count(&board.successful), count(&board.failed), stuck)
     }
 
+    /// The first beat. It is repeated when the connection breaks, as any other call at the start is.
+    fn register(&self) -> Result<()> {
+        self.store.ask(&self.call()).map(drop)
+    }
+
     fn beat(&self) -> Result<()> {
+        let mut answers = self.store.ask_once(&[self.call()])?;
+        let lost = answers.pop().unwrap_or_else(|| Err(no_answer()))?;
+        for member in reply::texts(lost)? {
+            self.lose(&member);
+        }
+        self.write_down();
+        Ok(())
+    }
+
+    fn call(&self) -> Call {
         let record = self.store.keys.worker(&self.options.name);
         let workers = self.store.keys.workers();
         let mut keys = vec![record.as_str(), &workers];
@@ -291,13 +355,7 @@ impl Heart {
         for (member, (queue, _)) in lock(&self.board.running).iter() {
             call = call.arg(queue).arg(member);
         }
-        let mut answers = self.store.exchange(&[call])?;
-        let lost = answers.pop().unwrap_or_else(|| Err(no_answer()))?;
-        for member in reply::texts(lost)? {
-            self.lose(&member);
-        }
-        self.write_down();
-        Ok(())
+        call
     }
 
     /// What was counted. If Redis does not take it, it is not worth more.

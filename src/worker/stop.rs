@@ -10,6 +10,11 @@ use super::message::Message;
 /// the first is the same one (as in RQ).
 const ECHO: Duration = Duration::from_secs(1);
 
+/// A loop that has not come round for so long is stuck: it turns every second, and waits for Redis at most three
+/// times ten.
+#[cfg(feature = "cli")]
+const STUCK: Duration = Duration::from_secs(60);
+
 /// How much a worker still does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Mode {
@@ -98,8 +103,10 @@ impl Stopper {
         self.lock().turned_at = Some(Instant::now());
     }
 
-    pub(crate) fn turned_at(&self) -> Option<Instant> {
-        self.lock().turned_at
+    /// Whether the loop does not come round any more.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_loop_stuck(&self) -> bool {
+        self.lock().turned_at.is_some_and(|at| at.elapsed() >= STUCK)
     }
 
     pub(crate) fn mode(&self) -> Mode {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rq_rs::{Context, Cron, Event, NewJob, Retry, Status, Worker};
 
-use crate::support::{Cut, Door, House, Live, Proxy, eventually};
+use crate::support::{Cut, Door, House, Live, Process, Proxy, eventually};
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
@@ -214,23 +214,66 @@ fn a_finish_whose_answer_is_lost_is_done_once() {
     assert_eq!(house.places("default", job.id()), ["finished"]);
 }
 
-#[test]
-fn a_claim_whose_answer_is_lost_runs_again_after_its_lease() {
-    let house = House::new();
+/// Redis carries out a claim of these workers, and its answer is lost.
+fn loses_a_claim(house: &House) -> Proxy {
     house.drain(house.worker(&["default"])); // Redis knows the scripts now: the cut hits a real claim
     let (mut cuts, pop) = (1, house.pop());
-    let proxy = Proxy::start(house.url(), move |words| {
+    Proxy::start(house.url(), move |words| {
         let hit = cuts > 0 && words.iter().any(|word| word == pop);
         cuts -= i32::from(hit);
         if hit { Cut::After } else { Cut::No }
-    });
-    let job = house.queue("default").enqueue("add", (20, 22)).unwrap();
-    let quick = house.through(proxy.url()).worker(&["default"]).lease(Duration::from_secs(1));
-    let live = Live::start(quick.recover_interval(Duration::from_millis(100)));
-    live.sees("a recovery", |event| matches!(event, Event::Recovered { id } if id == job.id()));
-    eventually("it finishes", || house.places("default", job.id()) == ["finished"]);
-    live.stops();
-    assert_eq!(house.queue("default").job(job.id()).unwrap().deliveries, 2);
+    })
+}
+
+#[test]
+fn jobs_of_a_claim_whose_answer_is_lost_go_back_at_once_in_order_and_no_start_is_counted() {
+    let house = House::new();
+    let proxy = loses_a_claim(&house);
+    let queue = house.queue("default");
+    let bulk = queue.enqueue_many((0..5).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    let live = Live::start(house.through(proxy.url()).worker(&["default"]).concurrency(3));
+    let ids = bulk.ids;
+    let mut back: Vec<String> = Vec::new();
+    while back.len() < 3 {
+        let event = live.sees("a job goes back", |event| matches!(event, Event::NotBegun { .. }));
+        back.extend(match event {
+            Event::NotBegun { id } => Some(id),
+            _ => None,
+        });
+    }
+    back.sort_by_key(|id| ids.iter().position(|one| one == id));
+    assert_eq!(back, ids[..3]);
+    eventually("all finish", || ids.iter().all(|id| house.places("default", id) == ["finished"]));
+    assert_eq!(live.stops().finished, 5);
+    assert!(ids.iter().all(|id| queue.job(id).unwrap().deliveries == 1));
+}
+
+#[test]
+fn a_burst_worker_runs_the_jobs_of_a_claim_whose_answer_was_lost() {
+    let house = House::new();
+    let proxy = loses_a_claim(&house);
+    let ids = house.queue("default").enqueue_many((0..4).map(|n| NewJob::new("add", (n, n)))).unwrap().ids;
+    let summary = house.through(proxy.url()).worker(&["default"]).burst(true).run().unwrap();
+    assert_eq!(summary.finished, 4);
+    assert!(ids.iter().all(|id| house.places("default", id) == ["finished"]));
+}
+
+#[test]
+fn a_worker_whose_registration_is_cut_works_all_the_same() {
+    for cut in [Cut::Before, Cut::After] {
+        let house = House::new();
+        house.drain(house.worker(&["default"]));
+        let mut cuts = 1;
+        let record = house.key("worker:cut");
+        let proxy = Proxy::start(house.url(), move |words| {
+            let hit = cuts > 0 && words[0] == "EVALSHA" && words.contains(&record);
+            cuts -= i32::from(hit);
+            if hit { cut } else { Cut::No }
+        });
+        let live = Live::start(house.through(proxy.url()).worker(&["default"]).name("cut"));
+        runs_a_job(&house, &live);
+        live.stops();
+    }
 }
 
 #[test]
@@ -262,7 +305,67 @@ fn tstp_quiets_a_worker_and_cont_lets_it_go_on() {
 }
 
 #[test]
-fn the_health_file_is_touched_while_all_is_well_and_only_then() {
+fn signs_of_life_go_on_while_redis_is_away_and_stop_with_the_worker() {
+    let house = House::with_own_redis(&DURABLE);
+    let folder = tempfile::tempdir().unwrap();
+    let (file, path) = (folder.path().join("health"), folder.path().join("notify"));
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    let mut environment = house.environment();
+    environment.push(("NOTIFY_SOCKET".to_owned(), path.display().to_string()));
+    let words = ["worker", "--exec", "*=cat", "-v", "--health-file", file.to_str().unwrap()];
+    let mut worker = Process::start(&words, &environment);
+    let hears = |wanted: &str| {
+        let mut message = [0; 1024];
+        loop {
+            let length = socket.recv(&mut message).unwrap();
+            if String::from_utf8_lossy(&message[..length]).contains(wanted) {
+                return;
+            }
+        }
+    };
+    worker.says("idle");
+    house.server().kill();
+    worker.says("next try in");
+    // What was sent before is heard, too: so many cannot have been.
+    let touched = || std::fs::metadata(&file).and_then(|meta| meta.modified()).unwrap();
+    for _ in 0..3 {
+        let before = touched();
+        eventually("the health file is touched", || touched() > before);
+        hears("WATCHDOG=1");
+    }
+    house.server().launch();
+    worker.says("Redis is back");
+    worker.signal("TERM");
+    hears("STOPPING=1");
+    assert_eq!(worker.finish("").code, Some(0));
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_replica_is_told_of_once_by_an_idle_worker_and_its_end_too() {
+    let house = House::with_own_redis(&[]);
+    let words = ["worker", "--exec", "*=cat", "--lease", "1s", "-v"];
+    let mut worker = house.start(&words);
+    worker.says("idle");
+    house.redis::<String>(&["REPLICAOF", "127.0.0.1", "1"]);
+    worker.says("the worker's record is not renewed: Redis refused: READONLY");
+    let refused = || {
+        let errors = house.redis::<String>(&["INFO", "errorstats"]);
+        let count =
+            errors.split("errorstat_READONLY:count=").nth(1)?.lines().next()?.trim().parse::<u32>().ok();
+        count
+    };
+    eventually("more beats are refused", || refused().is_some_and(|count| count >= 5));
+    house.redis::<String>(&["REPLICAOF", "NO", "ONE"]);
+    worker.says("heartbeats are written again");
+    worker.signal("TERM");
+    let output = worker.finish("");
+    assert_eq!(output.stderr.matches("is not renewed").count(), 1, "{output:?}");
+}
+
+#[test]
+fn the_health_file_is_touched_while_the_worker_lives_and_only_then() {
     let house = House::with_own_redis(&DURABLE);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("health");

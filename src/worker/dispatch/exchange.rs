@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Dispatcher, Look};
 use crate::error::Result;
-use crate::fetch::Fetcher;
+use crate::fetch::{ClaimId, Fetcher};
 use crate::store::{Call, Reply, TURN, reply};
 use crate::worker::event::Event;
 use crate::worker::outbox::{Batch, no_answer};
@@ -23,6 +23,7 @@ pub(super) struct Flight {
     batch: Batch,
     /// Whether its last call is a claim, and for how many slots.
     claims: Option<usize>,
+    claim: Option<ClaimId>,
     /// Whether it is one call for a finish and a claim.
     is_turn: bool,
     now: DateTime<Utc>,
@@ -92,6 +93,7 @@ impl Dispatcher {
             let store = &self.house.store;
             let (batch, mut calls) = self.outbox.depart(store, &self.house.queues);
             let claims = (wanted > 0 || !batch.woken.is_empty()).then_some(wanted);
+            let claim = claims.map(|slots| self.fetcher.next_claim(slots));
             if claims.is_some() {
                 calls.push(self.fetcher.call(store, wanted, (self.full.keys(), &batch.woken), now));
             }
@@ -103,7 +105,7 @@ impl Dispatcher {
             let wire = (0..WIRES).find(is_free).unwrap_or_default();
             let is_alone = self.flights.is_empty() && self.held.is_empty() && self.arrived.is_empty();
             let (news, failures, since) = (self.news, self.failures, Instant::now());
-            self.flights.push(Flight { wire, batch, claims, is_turn, now, news, failures, since });
+            self.flights.push(Flight { wire, batch, claims, claim, is_turn, now, news, failures, since });
             if is_alone || !self.is_pipelined() {
                 // Nothing else is to be done meanwhile, or so little that waking up another thread for it
                 // costs more.
@@ -117,17 +119,19 @@ impl Dispatcher {
 
     pub(super) fn hear_answers(&mut self, wire: usize, answers: Result<Vec<Result<Reply>>>) -> Result<()> {
         let Some(at) = self.flights.iter().position(|flight| flight.wire == wire) else { return Ok(()) };
-        let Flight { mut batch, claims, is_turn, now, news, failures, .. } = self.flights.remove(at);
+        let Flight { mut batch, claims, claim, is_turn, now, news, failures, .. } = self.flights.remove(at);
         let mut answers = match answers {
             Ok(answers) if is_turn => both(answers).into_iter(),
             Ok(answers) => answers.into_iter(),
             Err(error) => {
                 self.outbox.take_back(batch);
+                claim.into_iter().for_each(|claim| self.lost_claims.add(claim));
                 let is_known = failures != self.failures;
                 self.failures += u64::from(!is_known);
                 return if is_known { Ok(()) } else { self.trouble(error) };
             }
         };
+        self.seek_lost_claims();
         let woken = std::mem::take(&mut batch.woken);
         let (done, refusal) = self.outbox.read(batch, &mut answers);
         let claimed =

@@ -6,6 +6,7 @@ mod ahead;
 mod exchange;
 mod hand_out;
 mod leave;
+mod lost_claims;
 mod orders;
 mod trouble;
 
@@ -20,6 +21,7 @@ use chrono::{DateTime, Utc};
 use self::ahead::{UNKNOWN_PACE, WAITS_AT_MOST};
 use self::exchange::Flight;
 use self::leave::UNBLOCK_EVERY;
+use self::lost_claims::LostClaims;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::fetch::{Fetcher, Running};
@@ -92,6 +94,7 @@ pub(crate) struct Dispatcher {
     outbox: Outbox,
     wires: Wires,
     flights: Vec<Flight>,
+    lost_claims: LostClaims,
     /// How often exchanges have failed. Those that were on their way together count once.
     failures: u64,
     /// Jobs that a claim has brought and nobody has unpacked yet, and when; each has a slot to go to.
@@ -140,6 +143,7 @@ impl Dispatcher {
             pace: UNKNOWN_PACE,
             outbox: Outbox::default(),
             flights: Vec::new(),
+            lost_claims: LostClaims::default(),
             failures: 0,
             arrived: Vec::new(),
             news: 0,

@@ -14,6 +14,8 @@ pub(crate) enum Cut {
     Before,
     /// Redis has done it, and the connection breaks before the answer comes back.
     After,
+    /// It is never answered, and the connection stays open.
+    Silence,
 }
 
 type Decide = Arc<Mutex<dyn FnMut(&[String]) -> Cut + Send>>;
@@ -52,6 +54,9 @@ fn serve(client: TcpStream, socket: &str, decide: &Decide) {
     let (mut to_client, mut to_server) = (client, server);
     while let Some((raw, words)) = read_command(&mut commands) {
         let cut = (decide.lock().unwrap())(&words);
+        while cut == Cut::Silence {
+            std::thread::park();
+        }
         let mut answer = Vec::new();
         if cut != Cut::Before {
             let passed =

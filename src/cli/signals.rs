@@ -1,0 +1,96 @@
+//! Signals, for programs that run for long. A signal that was ignored when the program was started stays ignored:
+//! HUP by `nohup`, INT by a script's `command &`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGTERM, SIGTSTP};
+use signal_hook::flag::register_usize;
+use signal_hook::iterator::Signals;
+
+use super::exit::{Exit, Failure};
+use crate::worker::Stopper;
+
+/// Whether HUP was among the signals that have ended a program.
+#[derive(Clone, Default)]
+pub(super) struct Hangup(Arc<AtomicBool>);
+
+impl Hangup {
+    /// The exit code of a program that would end with this one. A hangup is no reason for a supervisor to leave it
+    /// ended: `Restart=on-failure` brings it back, as it brings back RQ's workers, which HUP kills.
+    pub(super) fn or(&self, exit: Exit) -> Exit {
+        if self.0.load(Ordering::Relaxed) { Exit::Hangup } else { exit }
+    }
+
+    fn note(&self, signal: i32) {
+        if signal == SIGHUP {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
+pub(super) fn hear_signals(stopper: &Stopper) -> anyhow::Result<Hangup> {
+    let stop = stopper.clone();
+    let hangup = hear_end(move |_| stop.signal())?;
+    hear_pauses(stopper.clone())?;
+    Ok(hangup)
+}
+
+/// INT, TERM and HUP, for a command that has nothing to wait for.
+pub(super) fn hear_stop(stop: impl Fn(&Hangup) + Send + Sync + 'static) -> Result<Hangup, Failure> {
+    hear_end(stop).map_err(|error| {
+        Failure::Other(format!("cannot hear signals: {error}"), "is another handler set?".into())
+    })
+}
+
+fn hear_end(end: impl Fn(&Hangup) + Send + Sync + 'static) -> anyhow::Result<Hangup> {
+    let (hangup, end) = (Hangup::default(), Arc::new(end));
+    let (on_int, heard) = (Arc::clone(&end), hangup.clone());
+    // It refuses where INT has another handler already, or is ignored.
+    match ctrlc::try_set_handler(move || on_int(&heard)) {
+        Ok(()) | Err(ctrlc::Error::MultipleHandlers) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut signals = Signals::new([SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)))?;
+    let heard = hangup.clone();
+    thread("rq-rs signals", move || {
+        for signal in signals.forever() {
+            heard.note(signal);
+            end(&heard);
+        }
+    })?;
+    Ok(hangup)
+}
+
+/// What was heard last counts. Signals that come together are not delivered in order to those who wait for several,
+/// so each leaves its number where the next one overwrites it.
+fn hear_pauses(stopper: Stopper) -> anyhow::Result<()> {
+    let last = Arc::new(AtomicUsize::new(0));
+    let heard = [SIGTSTP, SIGCONT].into_iter().filter(|signal| !is_ignored(*signal));
+    let heard: Vec<i32> = heard.collect();
+    for signal in &heard {
+        register_usize(*signal, Arc::clone(&last), usize::try_from(*signal)?)?;
+    }
+    let mut signals = Signals::new(heard)?;
+    thread("rq-rs pauses", move || {
+        for _ in signals.forever() {
+            let is_pause = last.load(Ordering::SeqCst) == SIGTSTP as usize;
+            if is_pause { stopper.quiet() } else { stopper.go_on() }
+        }
+    })
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)?;
+    Ok(())
+}
+
+/// Whether this process ignores the signal, because whoever started it wanted that. Linux says so in a file; where
+/// there is none, nothing is known and the signal is heard.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
+}

@@ -1,0 +1,85 @@
+//! Claims whose answer was lost. Redis may have started jobs for them that this worker knows nothing of. It is the
+//! one who can know whose they are, so it puts them back as soon as Redis is there, instead of letting everybody
+//! wait until their leases have passed.
+
+use std::time::Instant;
+
+use super::Dispatcher;
+use crate::fetch::{self, ClaimId};
+use crate::job::Outcome;
+use crate::worker::stop::Mode;
+
+#[derive(Default)]
+pub(super) struct LostClaims {
+    claims: Vec<(ClaimId, Instant)>,
+    /// Whether they were looked for since the last one was lost.
+    were_sought: bool,
+}
+
+impl LostClaims {
+    pub(super) fn add(&mut self, claim: ClaimId) {
+        self.were_sought = false;
+        let is_joined = self.claims.last_mut().is_some_and(|(last, at)| {
+            *at = Instant::now();
+            last.join(&claim)
+        });
+        if !is_joined {
+            self.claims.push((claim, Instant::now()));
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Redis has answered again: what the lost claims have started goes back to its queue.
+    pub(super) fn seek_lost_claims(&mut self) {
+        if !self.lost_claims.were_sought {
+            self.put_back_lost_claims();
+        }
+    }
+
+    /// A last look before the worker leaves: Redis may have read a command late that was sent before its connection
+    /// broke. Returns whether something was found, or could not be looked for.
+    pub(super) fn has_lost_claims(&mut self) -> bool {
+        let is_away = self.outage.is_going_on() || self.house.stopper.mode() == Mode::Cold;
+        if self.lost_claims.claims.is_empty() || is_away {
+            return false;
+        }
+        let are_known = self.put_back_lost_claims();
+        if are_known && self.outbox.endings.is_empty() {
+            self.lost_claims.claims.clear();
+            return false;
+        }
+        true
+    }
+
+    /// Returns whether Redis said what there is.
+    fn put_back_lost_claims(&mut self) -> bool {
+        let lease = self.house.options.lease();
+        // Others have taken over what is older.
+        self.lost_claims.claims.retain(|(_, lost_at)| lost_at.elapsed() < lease);
+        let claims: Vec<ClaimId> = self.lost_claims.claims.iter().map(|(claim, _)| claim.clone()).collect();
+        let (store, name) = (&self.house.store, &self.house.options.name);
+        let started = match claims.is_empty() {
+            true => Ok(Vec::new()),
+            false => fetch::started_unknown(store, &self.house.queues, name, &claims),
+        };
+        match started {
+            Ok(started) => {
+                self.lost_claims.were_sought = true;
+                let is_known =
+                    |member: &String| self.outbox.endings.iter().any(|ending| ending.member() == *member);
+                let unknown = started.into_iter().filter(|running| !is_known(&running.member()));
+                let unknown: Vec<_> = unknown.collect();
+                let pace = self.pace;
+                // The youngest first, so that the eldest is at the head.
+                unknown.into_iter().rev().for_each(|running| self.conclude(running, Outcome::NotBegun));
+                self.pace = pace;
+                true
+            }
+            Err(error) => {
+                log::debug!(target: "rq_rs", "jobs of a lost claim cannot be looked for: {error}");
+                false
+            }
+        }
+    }
+}
