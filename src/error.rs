@@ -87,6 +87,13 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// The system does not let this process have what it needs. **Raise the limit.**
+    SystemLimit {
+        /// What is too little, with the numbers.
+        what: String,
+        /// How to raise it.
+        hint: String,
+    },
     /// What is stored cannot be read. **A person must look.**
     Corrupt {
         /// What, and why.
@@ -150,7 +157,7 @@ impl Error {
                 "give user and password in the URL: redis://USER:PASSWORD@HOST:PORT or unix:///PATH?pass=PASSWORD".into()
             }
             Error::Unsupported { what } => unsupported_hint(what).into(),
-            Error::Invalid { hint, .. } => hint.clone(),
+            Error::Invalid { hint, .. } | Error::SystemLimit { hint, .. } => hint.clone(),
             Error::OfPython { .. } => "stop that program, or suspend the queue of its jobs".into(),
             Error::TooLarge { .. } => {
                 "store the data elsewhere and pass where it is, or raise the limit".into()
@@ -228,7 +235,7 @@ impl fmt::Display for Error {
             Error::Refused { reason } => write!(f, "Redis refused: {reason}"),
             Error::Denied { reason } => write!(f, "Redis denied access: {reason}"),
             Error::Unsupported { what } => write!(f, "not supported: {what}"),
-            Error::Invalid { what, .. } => f.write_str(what),
+            Error::Invalid { what, .. } | Error::SystemLimit { what, .. } => f.write_str(what),
             Error::OfPython { name } => {
                 write!(f, "{name:?} is kept by Python's `rq cron`, which knows no pause")
             }

@@ -61,8 +61,10 @@ pub(crate) struct Claimed {
     /// No queue has anything more.
     pub(crate) is_empty: bool,
     pub(crate) is_suspended: bool,
-    /// Queues that give nothing now.
+    /// Queues that give nothing now: they are suspended.
     pub(crate) paused: Vec<usize>,
+    /// Queues that give nothing now: another program has taken one of their keys.
+    pub(crate) taken: Vec<usize>,
     /// Ids without a record, or of jobs that have ended.
     pub(crate) dropped: Vec<String>,
     /// Ids whose record cannot be read.
@@ -98,8 +100,8 @@ impl ClaimId {
 pub(crate) fn started_unknown(
     store: &Store,
     queues: &[QueueKeys],
-    worker: &str,
-    claims: &[ClaimId],
+    (worker, claims): (&str, &[ClaimId]),
+    now: DateTime<Utc>,
 ) -> Result<Vec<Running>> {
     let mut found = Vec::new();
     for (queue, keys) in queues.iter().enumerate() {
@@ -110,7 +112,7 @@ pub(crate) fn started_unknown(
             let mut record = Record::read(id, &fields, Whose::Recovery);
             // The start was counted, but nobody has begun it.
             record.deliveries = record.deliveries.saturating_sub(1);
-            let started_at = record.started_at.unwrap_or_else(Utc::now);
+            let started_at = record.started_at.unwrap_or(now);
             let (execution, worker) = (execution.to_owned(), worker.to_owned());
             found.push(Running { queue, execution, record, payload: Vec::new(), started_at, worker });
         }
@@ -225,7 +227,10 @@ impl Fetcher {
         let mut claimed = Claimed { is_empty: state == 0, is_suspended: state == 2, ..Claimed::default() };
         claimed.jobs = reply::list(part())?;
         for queue in reply::list(part())? {
-            claimed.paused.push(reply::int(&queue)? as usize);
+            match reply::int(&queue)? {
+                queue @ 0.. => claimed.paused.push(queue as usize),
+                taken => claimed.taken.push((-1 - taken) as usize),
+            }
         }
         claimed.dropped = reply::texts(part())?;
         claimed.set_aside = reply::texts(part())?;

@@ -1,11 +1,15 @@
 //! A server and a dialect: the one way to send commands and scripts.
 
+mod line;
+pub(crate) mod reply;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, RedisError, RedisResult};
 
+pub(crate) use self::line::Line;
 use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
 use crate::job::check_id;
@@ -68,10 +72,6 @@ pub(crate) static TICK: LazyLock<Script> = LazyLock::new(|| {
         include_str!("lua/tick.lua"),
     ))
 });
-
-/// How long a channel may be silent before it is asked whether anybody is there, and how soon it answers.
-const ASK_WHETHER_IT_LIVES: Duration = Duration::from_secs(15);
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// One deployment: a server, a key prefix, a dialect.
 pub(crate) struct Store {
@@ -278,72 +278,6 @@ fn check_prefix(prefix: &str) -> Result<()> {
     ))
 }
 
-/// A dedicated connection. It is dropped with any error: see `redis/connection.rs`.
-pub(crate) struct Line<'a> {
-    redis: &'a Redis,
-    connection: redis::Connection,
-}
-
-impl Line<'_> {
-    pub(crate) fn call(&mut self, call: &Call) -> Result<Reply> {
-        call.cmd.query(&mut self.connection).map_err(|error| self.redis.meaning(&error))
-    }
-
-    /// Waits for one message on the channel, from the moment `subscribed` has returned true.
-    pub(crate) fn listen(
-        &mut self,
-        channel: &str,
-        wait: Duration,
-        subscribed: impl FnOnce() -> Result<bool>,
-    ) -> Result<()> {
-        let meaning = |error: RedisError| self.redis.meaning(&error);
-        let mut pubsub = self.connection.as_pubsub();
-        pubsub.subscribe(channel).map_err(meaning)?;
-        if subscribed()? {
-            pubsub.set_read_timeout(Some(wait)).map_err(meaning)?;
-            match pubsub.get_message() {
-                Err(error) if !error.is_timeout() => return Err(meaning(error)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Line<'_> {
-    /// Hears the messages of a channel for as long as `hear` returns true; with nothing to hear it is
-    /// called every so often with `None`.
-    pub(crate) fn messages(
-        &mut self,
-        channel: &str,
-        every: Duration,
-        mut hear: impl FnMut(Option<Vec<u8>>) -> bool,
-    ) -> Result<()> {
-        let meaning = |error: RedisError| self.redis.meaning(&error);
-        let mut pubsub = self.connection.as_pubsub();
-        pubsub.subscribe(channel).map_err(meaning)?;
-        let mut silent = Duration::ZERO;
-        loop {
-            pubsub.set_read_timeout(Some(every)).map_err(meaning)?;
-            let message = match pubsub.get_message() {
-                Ok(message) => Some(message.get_payload_bytes().to_vec()),
-                Err(error) if error.is_timeout() => None,
-                Err(error) => return Err(meaning(error)),
-            };
-            silent = if message.is_some() { Duration::ZERO } else { silent + every };
-            if silent > ASK_WHETHER_IT_LIVES {
-                // A half-dead connection is silent too; this one is answered.
-                pubsub.set_read_timeout(Some(ANSWER_WITHIN)).map_err(meaning)?;
-                pubsub.subscribe(channel).map_err(meaning)?;
-                silent = Duration::ZERO;
-            }
-            if !hear(message) {
-                return Ok(());
-            }
-        }
-    }
-}
-
 /// A command or a script with its keys and arguments.
 pub(crate) struct Call {
     cmd: Cmd,
@@ -401,76 +335,5 @@ impl Call {
     pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {
         self.cmd.arg(arg);
         self
-    }
-}
-
-/// Readers for replies whose shape our own scripts fix; anything else is `Corrupt`.
-pub(crate) mod reply {
-    use super::Reply;
-    use crate::error::{Error, Result};
-
-    pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
-
-    pub(crate) fn int(reply: &Reply) -> Result<i64> {
-        match reply {
-            Reply::Int(n) => Ok(*n),
-            Reply::Nil => Ok(0),
-            other => Err(odd(other)),
-        }
-    }
-
-    pub(crate) fn list(reply: Reply) -> Result<Vec<Reply>> {
-        match reply {
-            Reply::Array(items) | Reply::Set(items) => Ok(items),
-            Reply::Nil => Ok(Vec::new()),
-            other => Err(odd(&other)),
-        }
-    }
-
-    pub(crate) fn bytes(reply: Reply) -> Result<Option<Vec<u8>>> {
-        match reply {
-            Reply::BulkString(bytes) => Ok(Some(bytes)),
-            Reply::SimpleString(text) => Ok(Some(text.into_bytes())),
-            Reply::Okay => Ok(Some(b"OK".to_vec())),
-            Reply::Nil | Reply::Boolean(false) => Ok(None),
-            other => Err(odd(&other)),
-        }
-    }
-
-    /// Bytes that are not UTF-8 are shown with replacement characters.
-    pub(crate) fn text(reply: Reply) -> Result<Option<String>> {
-        Ok(bytes(reply)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    }
-
-    pub(crate) fn texts(reply: Reply) -> Result<Vec<String>> {
-        let mut texts = Vec::new();
-        for item in list(reply)? {
-            texts.extend(text(item)?);
-        }
-        Ok(texts)
-    }
-
-    /// The field-value pairs of a hash.
-    pub(crate) fn pairs(reply: Reply) -> Result<Pairs> {
-        let mut items = list(reply)?.into_iter();
-        let mut pairs = Vec::with_capacity(items.len() / 2);
-        while let (Some(field), Some(value)) = (items.next(), items.next()) {
-            pairs.push((bytes(field)?.unwrap_or_default(), bytes(value)?.unwrap_or_default()));
-        }
-        Ok(pairs)
-    }
-
-    /// The first entry of a stream: its id, and its field-value pairs.
-    pub(crate) fn entry(reply: Reply) -> Result<Option<(String, Pairs)>> {
-        let Some(entry) = list(reply)?.into_iter().next() else { return Ok(None) };
-        let mut parts = list(entry)?.into_iter();
-        let id = text(parts.next().unwrap_or_default())?.unwrap_or_default();
-        Ok(Some((id, pairs(parts.next().unwrap_or_default())?)))
-    }
-
-    fn odd(reply: &Reply) -> Error {
-        let mut what = format!("a reply of Redis: {reply:?}");
-        what.truncate(what.floor_char_boundary(200));
-        Error::Corrupt { what }
     }
 }

@@ -29,6 +29,19 @@ pub(crate) fn check_queue_name(name: &str) -> Result<()> {
     ))
 }
 
+#[cfg(feature = "worker")]
+/// Worker names stand in keys and in lists.
+pub(crate) fn check_worker_name(name: &str) -> Result<()> {
+    let bad = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if !name.is_empty() && name.len() <= LONGEST && !name.chars().any(bad) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("{name:?} cannot be a worker name"),
+        format!("1 to {LONGEST} characters without space or slash"),
+    ))
+}
+
 fn shortened(text: &str) -> &str {
     &text[..text.floor_char_boundary(60)]
 }

@@ -27,6 +27,8 @@ pub(crate) use attempt::history;
 #[cfg(feature = "worker")]
 pub(crate) use entry::entry_of;
 pub(crate) use fields::Fields;
+#[cfg(feature = "worker")]
+pub(crate) use id::check_worker_name;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
 pub(crate) use new::{Due, Wire};

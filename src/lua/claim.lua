@@ -16,7 +16,7 @@
 -- Returns { state, jobs, paused, dropped, set aside }
 --   state: 0 all queues are empty, 1 there may be more, 2 suspended
 --   jobs: { number of the queue, id, execution, { field, value … } } each
---   paused: numbers of the queues that are suspended, or whose keys another program has taken
+--   paused: numbers of the queues that are suspended; of those whose keys another program has taken, -1 less it
 --   dropped: ids without a record (expired or deleted), or that have ended
 --   set aside: ids whose record cannot be read
 
@@ -48,14 +48,17 @@ end
 local is_usable = {}
 for q in string.gmatch(ARGV[15], '%d+') do is_usable[tonumber(q)] = false end
 local function pause(q)
-  if is_usable[q] ~= false then paused[#paused + 1] = q end
+  if is_usable[q] ~= false then paused[#paused + 1] = -1 - q end
   is_usable[q] = false
 end
 local function usable(q)
   if is_usable[q] == nil then
     local base = q * 7 + 2
     is_usable[q] = true
-    if some and redis.pcall('SISMEMBER', KEYS[2], KEYS[base + 1]) == 1 then pause(q) end
+    if some and redis.pcall('SISMEMBER', KEYS[2], KEYS[base + 1]) == 1 then
+      paused[#paused + 1] = q
+      is_usable[q] = false
+    end
     if ARGV[14] == '1' then
       for k = 1, 7 do
         if type(redis.pcall(k < 3 and 'LLEN' or 'ZCARD', KEYS[base + k])) == 'table' then pause(q) end

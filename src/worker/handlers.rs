@@ -132,6 +132,11 @@ impl Handlers {
         Ok(())
     }
 
+    /// Whether some jobs run in programs of their own.
+    pub(crate) fn has_programs(&self) -> bool {
+        self.by_name.values().chain(&self.any).any(|handler| !matches!(handler, Handler::Function(_)))
+    }
+
     fn get(&self, name: Option<&str>) -> Option<&Handler> {
         name.and_then(|name| self.by_name.get(name)).or(self.any.as_ref())
     }

@@ -17,6 +17,7 @@ mod commands;
 mod context;
 #[cfg(feature = "cron")]
 pub(crate) mod cron;
+mod descriptors;
 mod dispatch;
 mod event;
 mod handlers;
@@ -51,7 +52,7 @@ pub use summary::Summary;
 
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
-use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name};
+use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name, check_worker_name};
 use crate::store::{Call, Patience, Store};
 use dispatch::Dispatcher;
 use event::Listener;
@@ -389,6 +390,9 @@ impl Worker {
             ));
         }
         check_worker_name(&options.name)?;
+        let has_processes = options.is_isolated || handlers.has_programs();
+        let warning = descriptors::provide(&options, has_processes)?;
+        warning.into_iter().for_each(|warning| listener.tell(&Event::Warning(warning)));
         crate::server::check(&store, &mut |warning| listener.tell(&Event::Warning(warning)))?;
         panics::catch_places();
         let options = Arc::new(options);
@@ -419,17 +423,6 @@ impl Worker {
             Err(Error::Corrupt { what: "the worker's loop panicked; this is a bug of rq-rs".to_owned() })
         })
     }
-}
-
-fn check_worker_name(name: &str) -> Result<()> {
-    let bad = |c: char| c == '/' || c.is_whitespace() || c.is_control();
-    if !name.is_empty() && name.len() <= 200 && !name.chars().any(bad) {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        format!("{name:?} cannot be a worker name"),
-        "1 to 200 characters without space or slash",
-    ))
 }
 
 /// Commands that take a worker's record away when it ends.

@@ -10,6 +10,7 @@ mod batches;
 mod calls;
 mod commands;
 mod config;
+mod connections;
 mod costs;
 mod crash_points;
 mod cron;

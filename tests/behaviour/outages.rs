@@ -352,9 +352,7 @@ fn a_replica_is_told_of_once_by_an_idle_worker_and_its_end_too() {
     worker.says("the worker's record is not renewed: Redis refused: READONLY");
     let refused = || {
         let errors = house.redis::<String>(&["INFO", "errorstats"]);
-        let count =
-            errors.split("errorstat_READONLY:count=").nth(1)?.lines().next()?.trim().parse::<u32>().ok();
-        count
+        errors.split("errorstat_READONLY:count=").nth(1)?.lines().next()?.trim().parse::<u32>().ok()
     };
     eventually("more beats are refused", || refused().is_some_and(|count| count >= 5));
     house.redis::<String>(&["REPLICAOF", "NO", "ONE"]);

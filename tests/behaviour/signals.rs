@@ -22,6 +22,76 @@ fn an_idle_worker_ends_at_once_with_code_0() {
 }
 
 #[test]
+fn a_hangup_ends_a_worker_in_order_with_a_code_that_supervisors_restart() {
+    let house = House::new();
+    for words in [
+        &["worker", "--exec", "*=cat"][..],
+        &["dashboard", "--listen", "127.0.0.1:0"],
+        &["info", "--interval", "1"],
+    ] {
+        let mut process = house.start(words);
+        match words[0] {
+            "worker" => drop(process.says("listens on default")),
+            "dashboard" => drop(process.says("dashboard: http://")),
+            _ => eventually("its handlers are there", || catches(&process.pid(), 1)),
+        }
+        process.signal("HUP");
+        assert_eq!(process.finish("").code, Some(129), "{words:?}");
+    }
+}
+
+/// Whether a process has a handler for the signal.
+fn catches(pid: &str, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+    u64::from_str_radix(mask.trim(), 16).unwrap() >> (signal - 1) & 1 == 1
+}
+
+#[test]
+fn a_signal_that_is_ignored_when_the_worker_starts_stays_ignored() {
+    for (signal, ignoring) in [("HUP", "nohup"), ("HUP", "trap '' HUP;"), ("INT", "trap '' INT;")] {
+        let house = House::new();
+        let script =
+            format!("{ignoring} exec rq-rs worker -v --exec '*=cat'").replace("nohup exec", "exec nohup");
+        let bin = std::path::Path::new(env!("CARGO_BIN_EXE_rq-rs")).parent().unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script]).env("PATH", path);
+        let mut worker = crate::support::Process::spawn(command, &house.environment());
+        worker.says("idle");
+        worker.signal(signal);
+        // It would have ended before this job.
+        let id = house.rq(&["enqueue", "job"]).ok();
+        worker.says(&format!("{id} finished"));
+        worker.signal("TERM");
+        assert_eq!(worker.finish("").code, Some(0), "{ignoring}");
+    }
+}
+
+#[test]
+fn of_a_pause_and_its_end_that_come_together_the_last_one_counts() {
+    let house = House::new();
+    let mut worker = house.start(&["worker", "-v", "--exec", "job=echo done"]);
+    worker.says("idle");
+    let pid = worker.pid();
+    let signals = |script: &str| {
+        let sent = std::process::Command::new("sh").args(["-c", script, "sh", &pid]).status().unwrap();
+        assert!(sent.success());
+    };
+    for _ in 0..40 {
+        signals("kill -TSTP $1; kill -CONT $1");
+        let id = house.rq(&["enqueue", "job"]).ok();
+        worker.says(&format!("{id} finished"));
+    }
+    for _ in 0..20 {
+        signals("kill -CONT $1; kill -TSTP $1");
+        eventually("it is quiet", || house.rq(&["info", "--json"]).json()["workers"][0]["quiet"] == true);
+        signals("kill -CONT $1");
+        eventually("it goes on", || house.rq(&["info", "--json"]).json()["workers"][0]["quiet"] == false);
+    }
+}
+
+#[test]
 fn the_first_signal_lets_the_job_end() {
     let house = House::new();
     let folder = tempfile::tempdir().unwrap();

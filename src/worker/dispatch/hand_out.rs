@@ -31,11 +31,12 @@ impl Dispatcher {
             self.tell(Event::Suspended);
         }
         self.is_suspended = claimed.is_suspended;
-        self.tell_paused(&claimed.paused);
-        if !claimed.paused.is_empty() {
+        self.tell_paused(&claimed.paused, &claimed.taken);
+        let gives_nothing = !claimed.paused.is_empty() || !claimed.taken.is_empty();
+        if gives_nothing {
             self.fetcher.look_closely();
         }
-        let again = claimed.is_suspended || !claimed.paused.is_empty();
+        let again = claimed.is_suspended || gives_nothing;
         let again = again.then(|| Instant::now() + LOOK_SUSPENDED);
         self.look = match claimed.is_empty || claimed.is_suspended {
             true => Look::Later(again),
@@ -79,12 +80,20 @@ impl Dispatcher {
         }
     }
 
-    fn tell_paused(&mut self, paused: &[usize]) {
+    fn tell_paused(&mut self, paused: &[usize], taken: &[usize]) {
+        let name = |queue: usize| self.house.options.queues.get(queue).cloned().unwrap_or_default();
         for queue in paused.iter().filter(|queue| !self.paused.contains(queue)) {
-            let queue = self.house.options.queues.get(*queue).cloned().unwrap_or_default();
-            self.tell(Event::QueueSuspended { queue });
+            self.tell(Event::QueueSuspended { queue: name(*queue) });
         }
-        self.paused = paused.to_vec();
+        for queue in taken.iter().filter(|queue| !self.paused.contains(queue)) {
+            self.tell(Event::Warning(format!(
+                "queue {} gives no jobs: a key of it has a wrong type, because another program uses it; \
+                 look at the keys that end in :{} with redis-cli, or choose another --prefix",
+                name(*queue),
+                name(*queue),
+            )));
+        }
+        self.paused = [paused, taken].concat();
     }
 
     fn hand_out(&mut self, mut running: Running) {

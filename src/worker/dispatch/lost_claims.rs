@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use chrono::Utc;
+
 use super::Dispatcher;
 use crate::fetch::{self, ClaimId};
 use crate::job::Outcome;
@@ -61,7 +63,7 @@ impl Dispatcher {
         let (store, name) = (&self.house.store, &self.house.options.name);
         let started = match claims.is_empty() {
             true => Ok(Vec::new()),
-            false => fetch::started_unknown(store, &self.house.queues, name, &claims),
+            false => fetch::started_unknown(store, &self.house.queues, (name, &claims), Utc::now()),
         };
         match started {
             Ok(started) => {

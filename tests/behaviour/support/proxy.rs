@@ -54,8 +54,10 @@ fn serve(client: TcpStream, socket: &str, decide: &Decide) {
     let (mut to_client, mut to_server) = (client, server);
     while let Some((raw, words)) = read_command(&mut commands) {
         let cut = (decide.lock().unwrap())(&words);
-        while cut == Cut::Silence {
-            std::thread::park();
+        if cut == Cut::Silence {
+            loop {
+                std::thread::park();
+            }
         }
         let mut answer = Vec::new();
         if cut != Cut::Before {
