@@ -59,7 +59,7 @@ impl Pool {
         state.peak = state.peak.max(state.in_use);
         let live = state.idle.pop();
         drop(state);
-        Borrowed { pool: self, live }
+        Borrowed { pool: self, live, is_over: false }
     }
 
     /// Closes all idle connections.
@@ -77,6 +77,8 @@ impl Pool {
 pub(super) struct Borrowed<'a> {
     pool: &'a Pool,
     pub(super) live: Option<Live>,
+    /// It is not counted any more.
+    is_over: bool,
 }
 
 impl Borrowed<'_> {
@@ -85,18 +87,21 @@ impl Borrowed<'_> {
     pub(super) fn keep(mut self, mut live: Live) {
         live.used_at = Instant::now();
         let mut state = self.pool.lock();
-        let most = state.worthwhile().saturating_sub(state.in_use - 1);
+        state.in_use -= 1;
+        self.is_over = true;
+        let most = state.worthwhile().saturating_sub(state.in_use);
         state.idle.push(live);
         let excess = state.idle.len().saturating_sub(most);
         let closed: Vec<Live> = state.idle.drain(..excess).collect();
         drop(state);
         drop(closed);
-        self.live = None;
     }
 }
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        self.pool.lock().in_use -= 1;
+        if !self.is_over {
+            self.pool.lock().in_use -= 1;
+        }
     }
 }

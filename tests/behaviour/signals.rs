@@ -1,6 +1,6 @@
 //! INT and TERM, as a supervisor or a Ctrl-C sends them.
 
-use crate::support::{House, eventually};
+use crate::support::{Cut, House, Proxy, eventually};
 
 const SLEEPER: &str = "sleep=sh -c 'echo $$ >$FOLDER/pid; sleep 60'";
 
@@ -19,6 +19,29 @@ fn an_idle_worker_ends_at_once_with_code_0() {
         worker.says("ended");
         assert_eq!(worker.finish("").code, Some(0));
     }
+}
+
+#[test]
+fn a_signal_that_interrupts_the_start_ends_the_worker_in_order() {
+    let house = House::new();
+    let record = house.key("worker:early");
+    let pid = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
+    let known = std::sync::Arc::clone(&pid);
+    let mut signals = 1;
+    let proxy = Proxy::start(house.url(), move |words| {
+        // The worker waits for this answer, and is interrupted in it.
+        if signals > 0 && words[0].starts_with("EVAL") && words.contains(&record) {
+            signals -= 1;
+            let sent =
+                std::process::Command::new("kill").args(["-s", "TERM", known.wait()]).status().unwrap();
+            assert!(sent.success());
+        }
+        Cut::No
+    });
+    let behind = house.through(proxy.url());
+    let worker = behind.start(&["worker", "--exec", "*=cat", "--name", "early"]);
+    pid.set(worker.pid()).unwrap();
+    assert_eq!(worker.finish("").code, Some(0));
 }
 
 #[test]

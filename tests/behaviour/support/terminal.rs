@@ -105,6 +105,10 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn has_a_shell(&self, word: &str) {
         eventually("it is the shell's screen", || !self.is_on_other_screen());
+        // What is typed while the program still reads is its own, and gone with it.
+        eventually("the shell reads", || {
+            self.ask(&["display-message", "-p", "#{pane_current_command}"]).trim() != "rq-rs"
+        });
         // What is typed is not what is answered.
         self.line(&format!("echo '{word}'-$((40 + 2)); stty -a | tr ' ' '\\n' | grep -xE '(-?)(icanon|echo|isig)' | paste -sd+"));
         self.shows(&format!("{word}-42"));
