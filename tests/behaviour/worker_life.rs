@@ -219,3 +219,18 @@ fn a_worker_without_handlers_or_queues_is_refused() {
     let unnamed = house.worker(&["default"]).name("a b").run();
     assert!(matches!(unnamed, Err(Error::Invalid { .. })));
 }
+
+#[test]
+fn a_fresh_worker_says_soon_that_it_is_idle() {
+    // Its next heartbeat that is due anyway comes after 100 s.
+    let house = House::new();
+    for n in 0..5 {
+        let name = format!("fresh{n}");
+        let live = Live::start(house.worker(&["default"]).name(&name).lease(Duration::from_secs(300)));
+        let record = house.key(&format!("worker:{name}"));
+        eventually("its record says idle", || {
+            house.redis::<Option<String>>(&["HGET", &record, "state"]).as_deref() == Some("idle")
+        });
+        live.stops();
+    }
+}
