@@ -98,6 +98,8 @@ fn draw_queues(shot: &Snapshot) -> String {
     }
     let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
+    // Only RQ's dialect has rate limits.
+    let is_limited = shot.queues.iter().any(|queue| queue.rate_limited > 0);
     let row = |queue: &QueueView| {
         let filled = if queue.queued == 0 || !stdout().is_terminal() {
             0
@@ -109,7 +111,9 @@ fn draw_queues(shot: &Snapshot) -> String {
             [queue.queued + queue.intermediate, queue.started, queue.finished, queue.failed]
                 .map(|n| n.to_string()),
         );
-        row.extend([queue.scheduled, queue.deferred, queue.canceled].map(|n| n.to_string()));
+        row.extend([queue.scheduled, queue.deferred].map(|n| n.to_string()));
+        row.extend(is_limited.then(|| queue.rate_limited.to_string()));
+        row.push(queue.canceled.to_string());
         row.push(queue.workers.to_string());
         let hour = queue.last_hour;
         row.extend([hour.finished + hour.failed, hour.failed].map(|n| n.to_string()));
@@ -123,7 +127,7 @@ fn draw_queues(shot: &Snapshot) -> String {
         row.push(remarks.join(", "));
         row
     };
-    let heading = [
+    let mut heading = vec![
         "queue",
         "",
         ">queued",
@@ -138,6 +142,9 @@ fn draw_queues(shot: &Snapshot) -> String {
         ">failed/h",
         "",
     ];
+    if is_limited {
+        heading.insert(8, ">rate limited");
+    }
     let rows = shot.queues.iter().map(row).collect();
     let total: u64 = shot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
     format!(

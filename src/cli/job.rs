@@ -113,7 +113,7 @@ fn each(
 
 fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
     let mut job = Handle::fetch(store, id)?;
-    let is_python = store.facts.keeps_books && job.execution_id.is_none();
+    let is_python = job.is_run_by_python()?;
     let had = job.cancel()?;
     Ok(match had {
         Status::Started if is_python => {
