@@ -117,14 +117,7 @@ fn draw_queues(shot: &Snapshot) -> String {
         row.push(queue.workers.to_string());
         let hour = queue.last_hour;
         row.extend([hour.finished + hour.failed, hour.failed].map(|n| n.to_string()));
-        let mut remarks = Vec::new();
-        if queue.suspended {
-            remarks.push("suspended".to_owned());
-        }
-        if queue.unreadable > 0 {
-            remarks.push(format!("{} unreadable", queue.unreadable));
-        }
-        row.push(remarks.join(", "));
+        row.push(remarks(queue));
         row
     };
     let mut heading = vec![
@@ -153,6 +146,17 @@ fn draw_queues(shot: &Snapshot) -> String {
         count(shot.queues.len(), "queue"),
         count(total as usize, "job")
     )
+}
+
+fn remarks(queue: &QueueView) -> String {
+    let mut remarks = Vec::new();
+    if queue.suspended {
+        remarks.push("suspended".to_owned());
+    }
+    if queue.unreadable > 0 {
+        remarks.push(format!("{} unreadable", queue.unreadable));
+    }
+    remarks.join(", ")
 }
 
 /// Lines as RQ prints them, for scripts that grep.

@@ -1,7 +1,9 @@
 -- anew: a job that begins anew. Stands before the scripts that put one back into its queue as new, so that all of
 -- them forget the same of its earlier life.
 --
--- KEYS none of its own.
+-- KEYS none of its own  ARGV none of its own
+--
+-- Returns nothing.
 
 -- What its runs have left. The failures in `attempts` stay for people to read, unless it is another job.
 local function forget_runs(job)
