@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::page::{Order, lenient};
 use crate::error::Result;
+use crate::queue::Queue;
 use crate::store::{Call, LIMITED, Reply, Store, reply};
 
 /// How many jobs of one limit are looked at; what is more is counted in proportion.
@@ -37,11 +38,11 @@ pub(super) fn count(store: &Store, queue: &str) -> Result<usize> {
 /// Those of one queue and since when they wait.
 pub(super) fn part(
     store: &Store,
-    queue: &str,
+    queue: &Queue,
     order: Order,
     (offset, limit): (usize, usize),
 ) -> Result<Vec<(String, Option<f64>)>> {
-    let texts = look(store, queue)?.into_iter().map(|one| Ok(reply::text(one)?.unwrap_or_default()));
+    let texts = look(store, queue.name())?.into_iter().map(|one| Ok(reply::text(one)?.unwrap_or_default()));
     let texts: Vec<String> = texts.collect::<Result<_>>()?;
     let pair = |pair: &[String]| (pair[0].clone(), pair[1].parse::<f64>().unwrap_or_default());
     let mut ids: Vec<(String, f64)> = texts.chunks_exact(2).map(pair).collect();

@@ -57,7 +57,7 @@ impl Place {
         Place::ALL.iter().find(|(_, place)| *place == self).map_or("", |(name, _)| name)
     }
 
-    /// The registry; none for the list of those that wait, and for those that wait for a limit of many queues.
+    /// The registry; none for those that wait in the list, or for a limit of many queues.
     pub(crate) fn registry(self, queue: &Queue) -> Option<Registry> {
         Some(match self {
             Place::Queued | Place::RateLimited => return None,
@@ -360,12 +360,10 @@ pub(super) fn ids(
     if limit == 0 {
         return Ok(Vec::new());
     }
-    if place == Place::RateLimited {
-        return limited::part(store, queue, order, (offset, limit));
-    }
     let queue = Queue::on(store, queue)?;
     let Some(registry) = place.registry(&queue) else {
         let ids = match order {
+            _ if place == Place::RateLimited => return limited::part(store, &queue, order, (offset, limit)),
             Order::Oldest => lenient(queue.ids(offset, limit))?,
             Order::Newest => {
                 let rest = lenient(queue.count())?.saturating_sub(offset);
