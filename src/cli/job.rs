@@ -42,7 +42,7 @@ pub(crate) enum Job {
         #[arg(long)]
         json: bool,
     },
-    /// Put jobs that wait for their time, or for their next try, into their queue now
+    /// Put jobs that wait for their time, or for their next try, into their queue now; also jobs that are in no place
     Enqueue(Ids),
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
     Cancel(Ids),
