@@ -201,7 +201,7 @@ fn workers(
         let most = worker.handler_limits.get(&handler).or_else(|| worker.handler_limits.get("*"));
         most.is_some_and(|most| runs_of(worker, Some(&handler)) >= *most)
     };
-    Ok(match (ready.iter().all(|worker| is_full(worker)), position) {
+    Ok(match (ready.iter().all(is_full), position) {
         (true, 1) => Some(note("handler_full").with("handler", handler)),
         (true, _) => Some(note("behind_full").with("handler", handler).with("id", id)),
         (false, 1) => Some(note("next")),
