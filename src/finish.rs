@@ -130,7 +130,7 @@ impl Ending {
                 if !facts.keeps_books {
                     self.field("result", result.as_slice());
                 }
-                again_in.map_or(Status::Finished, |delay| self.repeat(record, delay))
+                again_in.map_or(Status::Finished, |delay| self.repeat(record, facts.retries_field, delay))
             }
             Verdict::Fail { status, error } => {
                 self.keep("failed", record.failure_ttl.unwrap_or(kept.failed.as_seconds()));
@@ -169,12 +169,20 @@ impl Ending {
         if record.has_new_policy {
             self.field("retry_intervals", list_of(&record.retry_intervals));
             self.field("enqueue_at_front_on_retry", if record.enqueue_at_front_on_retry { "1" } else { "0" });
+            self.field("adopted", "1");
         }
         self.go_back(delay, record.enqueue_at_front_on_retry)
     }
 
-    fn repeat(&mut self, record: &Record, delay: Duration) -> Status {
+    fn repeat(&mut self, record: &Record, retries_field: &'static str, delay: Duration) -> Status {
         self.field("deliveries", "0");
+        // The next run is a new one: it has all retries again.
+        if record.number_of_retries > 0 {
+            self.field(retries_field, "0");
+            if let Some(left) = record.retries_left {
+                self.field("retries_left", (left + record.number_of_retries).to_string());
+            }
+        }
         self.field("repeats_left", record.repeats_left.unwrap_or(0).saturating_sub(1).to_string());
         // The last one is for all others.
         if let [_, rest @ ..] = record.repeat_intervals.as_slice()

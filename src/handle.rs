@@ -10,11 +10,23 @@ use crate::command::Command;
 use crate::error::{Error, Result};
 use crate::job::{Fields, Record, Status, Whose, iso, to_python};
 use crate::registry::{Registry, Requeued};
-use crate::store::{CANCEL, Call, DELETE, Reply, SAVE, Store, reply};
+use crate::store::{CANCEL, Call, DELETE, REVIVE, Reply, SAVE, Store, reply};
 
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
 const SEARCHED: usize = 100_000;
+
+/// Statuses of jobs that are to run and may be in no place, when a key was deleted or lost.
+const LOST_BEFORE_ITS_END: [Status; 6] = [
+    Status::Created,
+    Status::Queued,
+    Status::Started,
+    Status::Scheduled,
+    Status::RateLimited,
+    Status::ReadyToEnqueue,
+];
+/// Statuses of jobs that may be requeued whatever registry has lost them.
+const ENDED: [Status; 3] = [Status::Failed, Status::Stopped, Status::Canceled];
 
 /// A job. Reads are of the moment it was fetched; [`refresh`](Self::refresh) reads again.
 /// All fields of [`Record`] can be read on it: `job.status`, `job.origin` …
@@ -124,17 +136,14 @@ impl Job {
         let keys = self.store.keys.queue(&self.origin);
         let job = self.store.keys.job(self.id());
         let channel = format!("{}{}", self.store.keys.ended_prefix(), self.id());
-        let (scheduled, deferred) = (&keys.scheduled, &keys.deferred);
-        let (wip, canceled) = (&keys.wip, &keys.canceled);
-        let call = Call::script(
-            &CANCEL,
-            &[&job, &keys.list, &keys.intermediate, wip, scheduled, deferred, canceled, &channel],
-        )
-        .arg(self.id())
-        .arg(iso(Utc::now()))
-        .arg(self.store.facts.canceled_ttl.as_seconds())
-        .arg(SEARCHED)
-        .arg(&self.store.books);
+        let places = [&job, &keys.list, &keys.intermediate, &keys.wip, &keys.scheduled, &keys.deferred];
+        let places = places.into_iter().chain([&keys.ready, &keys.canceled, &channel]);
+        let call = Call::script(&CANCEL, &places.map(String::as_str).collect::<Vec<_>>())
+            .arg(self.id())
+            .arg(iso(Utc::now()))
+            .arg(self.store.facts.canceled_ttl.as_seconds())
+            .arg(SEARCHED)
+            .arg(&self.store.books);
         let Some(had) = reply::text(self.store.ask(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
@@ -154,7 +163,9 @@ impl Job {
         delete(&self.store, self.id(), &self.origin)
     }
 
-    /// Puts a job that failed, or was stopped or canceled, back in its queue.
+    /// Puts a job that failed, or was stopped or canceled, back in its queue as new: it has all retries of its
+    /// policy again. So does one that has not finished and is in no place any more, because somebody has deleted
+    /// a key, or Redis has lost it.
     ///
     /// # Errors
     /// [`Error::WrongState`] for any other job: a second requeue changes nothing.
@@ -168,33 +179,69 @@ impl Job {
                 _ => {}
             }
         }
-        self.refresh()?;
-        Err(self.wrong_state("requeue", self.status.as_str()))
+        self.revive("requeue", self.store.facts.retries_field, &[&LOST_BEFORE_ITS_END, &ENDED])
     }
 
-    /// Puts a job that waits for its time, or for its next try, into its queue now.
+    /// Puts a job that waits for its time, or for its next try, into its queue now; also one that should wait or
+    /// run and is in no place any more.
     ///
     /// # Errors
     /// [`Error::WrongState`] when it is not scheduled.
     pub fn enqueue_now(&mut self) -> Result<()> {
         let keys = self.store.keys.queue(&self.origin);
         let moved = Registry::new(&self.store, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
-        self.refresh()?;
         match moved.first() {
-            Some(Requeued::Back) => Ok(()),
-            _ => Err(self.wrong_state("enqueue", self.status.as_str())),
+            Some(Requeued::Back) => self.refresh(),
+            _ => self.revive("enqueue", "", &[&LOST_BEFORE_ITS_END]),
+        }
+    }
+
+    /// Puts it back into its queue if it is in no place, and has one of these statuses; as new, if there is a field
+    /// that counts retries.
+    fn revive(&mut self, verb: &'static str, counts: &str, statuses: &[&[Status]]) -> Result<()> {
+        let keys = self.store.keys.queue(&self.origin);
+        let (job, queues) = (self.store.keys.job(self.id()), self.store.keys.queues());
+        let here = [&job, &keys.list, &keys.intermediate, &keys.wip, &queues];
+        let elsewhere = [&keys.scheduled, &keys.deferred, &keys.ready, &keys.finished, &keys.failed];
+        let places = here.into_iter().chain(elsewhere).chain([&keys.canceled, &keys.unreadable]);
+        let statuses: Vec<&str> = statuses.iter().copied().flatten().map(|status| status.as_str()).collect();
+        let call = Call::script(&REVIVE, &places.map(String::as_str).collect::<Vec<_>>())
+            .arg(self.id())
+            .arg(self.store.facts.push)
+            .arg(iso(Utc::now()))
+            .arg(&self.store.books)
+            .arg(SEARCHED)
+            .arg(counts)
+            .arg(statuses.join(" "));
+        let answer = reply::int(&self.store.ask(&call)?)?;
+        self.refresh()?;
+        match answer {
+            1 => Ok(()),
+            3 => {
+                let status = self.status.as_str();
+                let why =
+                    format!("{status}, and its queue is too long to be searched for it (over {SEARCHED})");
+                Err(self.wrong_state(verb, &why))
+            }
+            _ => Err(self.wrong_state(verb, self.status.as_str())),
         }
     }
 
     /// Tells its worker, rq-rs' or Python's, to end it while it runs. It goes to the failed registry with
-    /// the status `stopped` and is not tried again; that takes a moment.
+    /// the status `stopped` and is not tried again; that takes a moment. A job that was canceled while a Python
+    /// worker runs it may be stopped as well.
     ///
     /// # Errors
     /// [`Error::WrongState`] when it does not run, or its worker does not listen.
     pub fn stop(&mut self) -> Result<()> {
         self.refresh()?;
-        let worker = self.worker_name.clone().filter(|_| self.status == Status::Started);
-        let Some(worker) = worker else {
+        // A Python worker does not hear that its job was canceled, and can still be told to stop it.
+        let may_run = match self.status {
+            Status::Started => true,
+            Status::Canceled => self.is_run_by_python()?,
+            _ => false,
+        };
+        let Some(worker) = self.worker_name.clone().filter(|_| may_run) else {
             return Err(self.wrong_state("stop", self.status.as_str()));
         };
         let stop = Command::StopJob { job_id: self.id().to_owned() };
@@ -204,6 +251,18 @@ impl Job {
             );
         }
         Ok(())
+    }
+
+    /// Whether the worker that has it, or had it last, is one of Python's that lives.
+    pub(crate) fn is_run_by_python(&self) -> Result<bool> {
+        let Some(worker) = self.worker_name.as_deref().filter(|_| self.store.facts.keeps_books) else {
+            return Ok(false);
+        };
+        let fields = Call::command("HMGET").arg(self.store.keys.worker(worker));
+        let fields = self.store.ask(&fields.arg("birth").arg("death").arg("runs_in"))?;
+        let fields: Vec<Option<String>> =
+            reply::list(fields)?.into_iter().map(reply::text).collect::<Result<_>>()?;
+        Ok(matches!(fields.as_slice(), [Some(_), None, None]))
     }
 
     /// Replaces its meta: a struct or map.
@@ -243,13 +302,18 @@ pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
         &keys.wip,
         &keys.scheduled,
         &keys.deferred,
+        &keys.ready,
         &keys.finished,
         &keys.failed,
         &keys.canceled,
         &keys.unreadable,
         &channel,
     ];
-    let call = Call::script(&DELETE, &all.map(String::as_str)).arg(id).arg(SEARCHED).arg(&store.books);
+    let call = Call::script(&DELETE, &all.map(String::as_str))
+        .arg(id)
+        .arg(SEARCHED)
+        .arg(&store.books)
+        .arg(iso(Utc::now()));
     Ok(reply::int(&store.ask(&call)?)? == 1)
 }
 

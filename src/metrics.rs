@@ -67,6 +67,7 @@ fn queues(page: &mut Page, queues: &[QueueView]) {
             ("finished", queue.finished),
             ("failed", queue.failed),
             ("deferred", queue.deferred),
+            ("rate_limited", queue.rate_limited),
             ("scheduled", queue.scheduled),
             ("canceled", queue.canceled),
             ("unreadable", queue.unreadable),

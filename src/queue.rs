@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, QueueKeys};
 use crate::enqueue::{Bulk, Prepared, accepted, call};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{NewJob, Serializer, Wire, check_queue_name};
+use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
 use crate::registry::Registry;
 use crate::store::{Call, EMPTY, Patience, Reply, Store, reply};
 
@@ -265,7 +265,8 @@ impl Queue {
                 .arg(self.store.facts.pop)
                 .arg(self.store.keys.job_prefix())
                 .arg(batch)
-                .arg(&self.store.books);
+                .arg(&self.store.books)
+                .arg(iso(Utc::now()));
             // Not to be repeated: it would take jobs that were enqueued meanwhile.
             let mut answers = self.store.exchange(&[call])?;
             let counts = reply::list(answers.pop().unwrap_or(Ok(Reply::Nil))?)?;

@@ -62,23 +62,24 @@ impl Registry {
         reply::texts(self.store.ask(&call)?)
     }
 
-    /// Puts jobs back in their queue, behind the others; tells for each what became of it.
-    /// Repeating it changes nothing.
+    /// Puts jobs back in their queue as new, behind the others; tells for each what became of it. They have all
+    /// retries of their policy again. Repeating it changes nothing.
     ///
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn requeue<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.send_back(&REQUEUE, ids)
+        self.send_back(&REQUEUE, true, ids)
     }
 
     /// Puts jobs that are scheduled into their queue now, behind the others.
     pub(crate) fn enqueue_now<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.send_back(&ENQUEUE_NOW, ids)
+        self.send_back(&ENQUEUE_NOW, false, ids)
     }
 
     fn send_back<S: AsRef<str>>(
         &self,
         script: &'static LazyLock<Script>,
+        is_anew: bool,
         ids: &[S],
     ) -> Result<Vec<Requeued>> {
         let mut done = Vec::with_capacity(ids.len());
@@ -86,7 +87,11 @@ impl Registry {
             let mut call = Call::script(script, &[&self.key, &self.list, &self.store.keys.queues()])
                 .arg(self.store.facts.push)
                 .arg(self.store.keys.job_prefix())
-                .arg(iso(Utc::now()));
+                .arg(iso(Utc::now()))
+                .arg(&self.store.books);
+            if is_anew {
+                call = call.arg(self.store.facts.retries_field);
+            }
             for id in batch {
                 call = call.arg(id.as_ref());
             }

@@ -17,10 +17,10 @@ use crate::redis::{Address, Redis, Repeat};
 pub(crate) use crate::redis::{Patience, Reply, Script, USUAL_LIMIT};
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal $(after $first:literal)?;)*) => {
+    ($($name:ident = $file:literal $(after $($first:literal),+)?;)*) => {
         $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(concat!(
-                $(include_str!(concat!("lua/", $first, ".lua")),)?
+                $($(include_str!(concat!("lua/", $first, ".lua")),)+)?
                 include_str!(concat!("lua/", $file, ".lua"))
             ))
         });)*
@@ -29,19 +29,23 @@ macro_rules! scripts {
 
 scripts! {
     CANCEL = "cancel" after "books";
-    CLAIM = "claim" after "books";
+    CLAIM = "claim" after "books", "anew";
     COUNT = "count";
     DELETE = "delete" after "books";
     EMPTY = "empty" after "books";
     ENQUEUE = "enqueue";
-    ENQUEUE_NOW = "enqueue_now";
+    ENQUEUE_NOW = "enqueue_now" after "books";
     EXPIRE = "expire" after "books";
     FINISH = "finish" after "books";
     HEARTBEAT = "heartbeat" after "books";
+    GROUP = "group";
+    LIMIT = "limit" after "books";
+    LIMITED = "limited" after "books";
     LOST = "lost";
     PUT_BACK = "put_back" after "books";
-    RELEASE = "release";
-    REQUEUE = "requeue";
+    RELEASE = "release" after "books";
+    REQUEUE = "requeue" after "books", "anew";
+    REVIVE = "revive" after "books", "anew";
     SAVE = "save";
     TRIM = "trim" after "books";
     UNLOCK = "unlock";
@@ -53,6 +57,7 @@ scripts! {
 pub(crate) static TURN: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("lua/books.lua"),
+        include_str!("lua/anew.lua"),
         "local function finish(KEYS, ARGV)\n",
         include_str!("lua/finish.lua"),
         "end\nlocal function claim(KEYS, ARGV)\n",
@@ -78,7 +83,8 @@ pub(crate) struct Store {
     redis: Arc<Redis>,
     patience: Patience,
     pub(crate) keys: Keys,
-    /// Patterns of the keys that only RQ's tools read, for scripts; empty when there are none.
+    /// What `lua/books.lua` takes: patterns of the keys that only RQ's dialect has, and its commands that push;
+    /// empty when there are none.
     pub(crate) books: String,
     pub(crate) facts: &'static Facts,
     /// What was asked for instead of the dialect's own.
@@ -114,7 +120,8 @@ impl Store {
         prefix: Option<String>,
     ) -> Arc<Self> {
         let keys = Keys::new(prefix.as_deref().unwrap_or(facts.prefix));
-        let books = if facts.keeps_books { keys.books() } else { String::new() };
+        let books = format!("{} {} {}", keys.books(), facts.push, facts.push_front);
+        let books = if facts.keeps_books { books } else { String::new() };
         Arc::new(Store { redis, patience, keys, books, facts, prefix })
     }
 

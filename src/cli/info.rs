@@ -99,6 +99,8 @@ fn draw_queues(shot: &Snapshot) -> String {
     }
     let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
+    // Only RQ's dialect has rate limits.
+    let is_limited = shot.queues.iter().any(|queue| queue.rate_limited > 0);
     let row = |queue: &QueueView| {
         let filled = if queue.queued == 0 || !stdout().is_terminal() {
             0
@@ -110,21 +112,16 @@ fn draw_queues(shot: &Snapshot) -> String {
             [queue.queued + queue.intermediate, queue.started, queue.finished, queue.failed]
                 .map(|n| n.to_string()),
         );
-        row.extend([queue.scheduled, queue.deferred, queue.canceled].map(|n| n.to_string()));
+        row.extend([queue.scheduled, queue.deferred].map(|n| n.to_string()));
+        row.extend(is_limited.then(|| queue.rate_limited.to_string()));
+        row.push(queue.canceled.to_string());
         row.push(queue.workers.to_string());
         let hour = queue.last_hour;
         row.extend([hour.finished + hour.failed, hour.failed].map(|n| n.to_string()));
-        let mut remarks = Vec::new();
-        if queue.suspended {
-            remarks.push("suspended".to_owned());
-        }
-        if queue.unreadable > 0 {
-            remarks.push(format!("{} unreadable", queue.unreadable));
-        }
-        row.push(remarks.join(", "));
+        row.push(remarks(queue));
         row
     };
-    let heading = [
+    let mut heading = vec![
         "queue",
         "",
         ">queued",
@@ -139,6 +136,9 @@ fn draw_queues(shot: &Snapshot) -> String {
         ">failed/h",
         "",
     ];
+    if is_limited {
+        heading.insert(8, ">rate limited");
+    }
     let rows = shot.queues.iter().map(row).collect();
     let total: u64 = shot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
     format!(
@@ -147,6 +147,17 @@ fn draw_queues(shot: &Snapshot) -> String {
         count(shot.queues.len(), "queue"),
         count(total as usize, "job")
     )
+}
+
+fn remarks(queue: &QueueView) -> String {
+    let mut remarks = Vec::new();
+    if queue.suspended {
+        remarks.push("suspended".to_owned());
+    }
+    if queue.unreadable > 0 {
+        remarks.push(format!("{} unreadable", queue.unreadable));
+    }
+    remarks.join(", ")
 }
 
 /// Lines as RQ prints them, for scripts that grep.

@@ -42,7 +42,7 @@ pub(crate) enum Job {
         #[arg(long)]
         json: bool,
     },
-    /// Put jobs that wait for their time, or for their next try, into their queue now
+    /// Put jobs that wait for their time, or for their next try, into their queue now; also jobs that are in no place
     Enqueue(Ids),
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
     Cancel(Ids),
@@ -113,7 +113,7 @@ fn each(
 
 fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
     let mut job = Handle::fetch(store, id)?;
-    let is_python = store.facts.keeps_books && job.execution_id.is_none();
+    let is_python = job.is_run_by_python()?;
     let had = job.cancel()?;
     Ok(match had {
         Status::Started if is_python => {

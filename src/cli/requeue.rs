@@ -17,7 +17,8 @@ use crate::store::Store;
 /// How many failures are told one by one.
 const SHOWN: usize = 10;
 
-/// Put jobs that failed or were canceled back in their queue; exit code 1 when any could not be
+/// Put jobs that failed or were canceled back in their queue as new, with all their retries; also jobs that are in no
+/// place any more. Exit code 1 when any could not be
 #[derive(Args)]
 pub(crate) struct Requeue {
     /// Ids of jobs; - reads them from standard input, one on each line

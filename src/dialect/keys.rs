@@ -52,6 +52,7 @@ impl Keys {
             failed: registry("failed"),
             scheduled: registry("scheduled"),
             deferred: registry("deferred"),
+            ready: registry("ready"),
             canceled: registry("canceled"),
             unreadable: registry("unreadable"),
             workers: registry("workers"),
@@ -159,22 +160,66 @@ impl Keys {
         self.key(&format!("cron_job:{name}:jobs"))
     }
 
-    /// The keys of what only Python's tools read, as patterns with a `*` for the id or name, in the
+    /// Set of the names of groups.
+    pub(crate) fn groups(&self) -> String {
+        self.key("groups")
+    }
+
+    /// Set: the jobs of a group.
+    pub(crate) fn group(&self, name: &str) -> String {
+        self.key(&format!("group:{name}"))
+    }
+
+    /// String: while it exists somebody has looked after the groups a short while ago.
+    pub(crate) fn clean_groups(&self) -> String {
+        self.key("clean_groups")
+    }
+
+    /// Set of the names of rate limits.
+    pub(crate) fn limits(&self) -> String {
+        self.key("rl-keys")
+    }
+
+    /// Hash: how many slots a rate limit has.
+    pub(crate) fn limit(&self, name: &str) -> String {
+        self.key(&format!("rl:{name}"))
+    }
+
+    /// Sorted set: the jobs that have a slot of a rate limit.
+    pub(crate) fn limit_slots(&self, name: &str) -> String {
+        self.key(&format!("rl:{name}:allowed"))
+    }
+
+    /// Sorted set: the jobs that wait for one.
+    pub(crate) fn limit_waiting(&self, name: &str) -> String {
+        self.key(&format!("rl:{name}:rate_limited"))
+    }
+
+    /// Sorted set: the runs of a job.
+    pub(crate) fn runs(&self, id: &str) -> String {
+        self.key(&format!("executions:{id}"))
+    }
+
+    /// The keys of what only RQ's dialect has, as patterns with a `*` for the id or name, in the
     /// order in which `lua/books.lua` takes them.
     pub(crate) fn books(&self) -> String {
         let queue = self.queue("*");
         let patterns = [
             self.results("*"),
-            self.key("execution:*"),  // hash: one run, `<job>:<execution>`
-            self.key("executions:*"), // sorted set: the runs of a job
+            self.key("execution:*"), // hash: one run, `<job>:<execution>`
+            self.runs("*"),
             self.runs_of_worker("*"),
             self.dependents("*"),
             self.dependencies("*"),
-            self.key("group:*"),      // set: jobs of a group
-            self.key("rl:*:allowed"), // sorted set: jobs that have a slot of a rate limit
+            self.group("*"),
+            self.limit_slots("*"),
             queue.deferred,
             queue.list,
             self.job("*"),
+            self.limit_waiting("*"),
+            self.limit("*"),
+            self.limits(),
+            self.groups(),
         ];
         patterns.join(" ")
     }
@@ -202,6 +247,8 @@ pub(crate) struct QueueKeys {
     pub(crate) scheduled: String,
     /// Sorted set of ids that wait for other jobs.
     pub(crate) deferred: String,
+    /// Sorted set of ids that waited for other jobs and are on their way to their queue. Only RQ lets go in two steps.
+    pub(crate) ready: String,
     /// Sorted set of ids, score = when they were canceled.
     pub(crate) canceled: String,
     /// Sorted set of ids whose record cannot be read, score = when they were set aside.

@@ -15,16 +15,16 @@ use super::times::{LONGEST, from_iso};
 use super::{Attempt, Call, Serializer, Status, Ttl};
 
 /// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
-const NEEDS: [(&str, &[u8], &str); 5] = [
+const NEEDS: [(&str, &[u8], &str); 4] = [
     ("success_callback_name", b"", "a success callback"),
     ("failure_callback_name", b"", "a failure callback"),
     ("stopped_callback_name", b"", "a stopped callback"),
-    ("rate_limit_key", b"", "a rate limit"),
     ("webhooks", b"[]", "webhooks"),
 ];
 
 /// The fields that a [`Record`](super::Record) has by name, and a note of our own.
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 31] = [
+    "adopted",
     "attempts",
     "status",
     "origin",
@@ -100,23 +100,29 @@ impl Reader<'_> {
     /// RQ keeps none for a run that is followed by another; we do, in a field of our own.
     pub(super) fn error(&mut self, status: Status) -> Option<String> {
         let kept = match self.fields.get("retry_error") {
-            Some(_) if !status.has_ended() => self.text("retry_error"),
+            Some(_) if !status.has_ended() && !self.is_anew() => self.text("retry_error"),
             _ => self.zipped_text("exc_info"),
         };
         kept.filter(|text| !text.is_empty())
     }
 
     pub(super) fn attempts(&mut self) -> Vec<Attempt> {
-        let Some(bytes) = self.fields.get("attempts").filter(|_| self.whose != Whose::Recovery) else {
+        let is_read = self.whose != Whose::Recovery && !self.is_anew();
+        let Some(bytes) = self.fields.get("attempts").filter(|_| is_read) else {
             return Vec::new();
         };
         let read = serde_json::from_slice(bytes);
         read.or_else(|error| self.problem("attempts", &error.to_string()).ok_or(())).unwrap_or_default()
     }
 
+    /// Whether Python has enqueued it, or another job of its id, since our fields were written.
+    fn is_anew(&self) -> bool {
+        self.fields.get("started_at").is_some_and(<[u8]>::is_empty)
+    }
+
     /// RQ counts only what jobs ask for by themselves, so its dialect has a field of ours.
     pub(super) fn retries(&mut self) -> u32 {
-        let is_anew = self.fields.get("started_at").is_some_and(<[u8]>::is_empty);
+        let is_anew = self.is_anew();
         match self.fields.get("retries_made") {
             Some(_) if is_anew => 0,
             Some(_) => self.number("retries_made").unwrap_or(0),

@@ -157,9 +157,11 @@ pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32)
         }
         Outcome::Lost { error } => (error, Steer::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
-        Outcome::Unreadable { error } | Outcome::NoHandler { error } => (error, Steer::GiveUp),
         Outcome::Failed { steer: Steer::Snooze(delay), .. } => return Verdict::Snooze { delay },
         Outcome::Failed { error, steer } => (error, steer),
+        // Another worker may have the handler, or one that takes these arguments: while a service is being
+        // deployed there are old and new ones.
+        Outcome::NoHandler { error } | Outcome::Unreadable { error } => (error, Steer::Policy),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
             (error, Steer::Policy)
         }

@@ -30,7 +30,7 @@ local lease_end = ARGV[12] == '1' and string.format('%d', now[1] + seconds)
 open_books(ARGV[13])
 local queues = (#KEYS - 2) / 7
 local jobs, paused, dropped, aside = {}, {}, {}, {}
-local started = 0
+local started, sent_back = 0, 0
 
 -- Waiting, as far as the record tells; anything not listed is not a status.
 local waiting = { queued = true, created = true, scheduled = true, deferred = true,
@@ -87,6 +87,7 @@ local function look(q, id, ready, n)
   local fields = redis.pcall('HGETALL', prefix .. id)
   if fields.err or not string.find(id, '^[%w_-]+$') then return set_aside(q, id) end
   local status, execution, deliveries, is_anew, has_ttl = 'queued', '', 0, false, books
+  local limit, most
   for i = 1, #fields, 2 do
     local field, value = fields[i], fields[i + 1]
     if field == 'status' then status = value == '' and 'created' or value -- as RQ reads it
@@ -95,6 +96,8 @@ local function look(q, id, ready, n)
     elseif field == 'execution_id' then execution = value
     elseif field == 'deliveries' then deliveries = tonumber(value) or 0
     elseif field == 'ttl' then has_ttl = true
+    elseif field == 'rate_limit_key' then limit = value
+    elseif field == 'rate_limit_concurrency' then most = value
     end
   end
   if status ~= 'queued' then
@@ -113,6 +116,11 @@ local function look(q, id, ready, n)
     dropped[#dropped + 1] = id
     return
   end
+  if limit and not has_slot(id, limit, most) then
+    sent_back = sent_back + 1
+    wait_for_slot(prefix .. id, id, limit, most, ARGV[7])
+    return
+  end
   ready[n], ready[n + 1], ready[n + 2], ready[n + 3] = fields, deliveries, is_anew, has_ttl
   return true
 end
@@ -121,7 +129,8 @@ local function start(q, id, execution, fields, deliveries, is_anew, has_ttl)
   local key = prefix .. id
   if is_anew then
     deliveries = 0
-    redis.call('HDEL', key, 'retries_made', 'retry_error', 'log', 'attempts') -- of an earlier job of this id
+    forget_runs(key)
+    redis.call('HDEL', key, 'attempts') -- it may be another job of this id
   end
   redis.call('HSET', key, 'status', 'started', 'started_at', ARGV[7], 'worker_name', ARGV[6],
     'execution_id', execution, 'deliveries', deliveries == 0 and '1' or deliveries + 1)
@@ -196,7 +205,7 @@ local more = 0
 for q = 0, queues - 1 do
   while usable(q) do
     local room = slots - started
-    if room <= 0 or budget <= 0 or #dropped + #aside >= 1000 then
+    if room <= 0 or budget <= 0 or #dropped + #aside + sent_back >= 1000 then
       more = 1
       break
     end

@@ -1,14 +1,15 @@
 -- enqueue_now: puts jobs that wait for their time into their queue now.
 --
 -- KEYS[1] scheduled  KEYS[2] list  KEYS[3] set of queues
--- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at, then the ids
+-- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of the books, then the ids
 --
 -- Returns for each id: 1 it is in the queue, 0 it was not scheduled, 2 its record is gone.
 
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
 redis.call('SCARD', KEYS[3])
+open_books(ARGV[4])
 local replies = {}
-for i = 4, #ARGV do
+for i = 5, #ARGV do
   local id = ARGV[i]
   local job = ARGV[2] .. id
   if redis.call('ZREM', KEYS[1], id) == 0 then
@@ -17,9 +18,8 @@ for i = 4, #ARGV do
   elseif redis.pcall('HEXISTS', job, 'data') ~= 1 then
     replies[#replies + 1] = 2
   else
-    redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[3])
     redis.call('SADD', KEYS[3], KEYS[2])
-    redis.call(ARGV[1], KEYS[2], id)
+    into_queue(job, id, KEYS[2], ARGV[1], ARGV[3])
     replies[#replies + 1] = 1
   end
 end

@@ -1,6 +1,6 @@
 -- finish: ends executions of one worker that end alike. The one script that takes jobs out of a worker's
--- hands. It acts only for executions that still hold their leases, and its first write frees (ZREM), so that
--- a full Redis still takes results.
+-- hands. It acts only for executions that still hold their leases, or whose lease somebody has deleted while the
+-- record is still theirs. Its first write frees (ZREM), so that a full Redis still takes results.
 --
 -- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
@@ -63,13 +63,15 @@ for i = 1, names do
   if ARGV[14 + i] == 'repeats_left' then repeats = true end
 end
 
--- Whether this very call did it before, and only its answer was lost: the end has the moment of ours.
--- (A Python program that took the job away leaves the execution in its record.)
-local function was_done(begin)
-  local known = redis.pcall('HMGET', prefix .. ARGV[begin], 'execution_id', 'status', 'ended_at')
-  if known[1] ~= ARGV[begin + 1] then return false end
-  if moment then return known[3] == ARGV[begin + moment] end
-  return known[2] == status
+-- What is to be answered for an execution without a lease: 2 when this very call did it before, and only its answer
+-- was lost: the end has the moment of ours; 1 when it is still to be ended, because nobody else has taken the job.
+-- (A Python program that took it away leaves the execution in its record.)
+local function look_again(begin)
+  local known = redis.pcall('HMGET', prefix .. ARGV[begin], 'execution_id', 'status', 'ended_at', 'worker_name')
+  if known[1] ~= ARGV[begin + 1] then return 0 end
+  if known[2] == 'started' then return known[4] == worker and 1 or 0 end
+  if moment then return known[3] == ARGV[begin + moment] and 2 or 0 end
+  return known[2] == status and 2 or 0
 end
 
 -- What goes to the registry goes there together, at the end. Exact scores keep it in the order of time,
@@ -128,8 +130,9 @@ local function finish(begin)
   -- What was taken over is not the same as what its owner may still want to end.
   if passed then redis.call('HDEL', key, 'execution_id') end
   if (repeats and kept or seconds) ~= '0' then write_result(id, kept, entry) end
-  local is_more = (is_end or repeats) and release_dependents(id, repeats and 'finished' or status, moment and ARGV[begin + moment], push, front)
-  if is_end then free_slot(id, known[4]) end
+  local is_more = (is_end or repeats) and release_dependents(id, repeats and 'finished' or status, moment and ARGV[begin + moment])
+  -- One that waits for its time comes back by way of its limit.
+  if home and known[4] then leave_limit(id, known[4], moment and ARGV[begin + moment]) end
   if home then keep(id, key)
   else redis.call(place == 'head' and front or push, KEYS[1], id)
   end
@@ -146,8 +149,12 @@ for i = 1, count do
   elseif passed then
     replies[i] = 0
   else
-    drop_execution(ARGV[begin], ARGV[begin + 1], worker) -- a Python program that took the job away left it
-    replies[i] = was_done(begin) and 2 or 0
+    replies[i] = look_again(begin)
+    if replies[i] == 1 then
+      replies[i] = finish(begin)
+    else
+      end_stale_run(ARGV[begin], ARGV[begin + 1], worker, moment and ARGV[begin + moment])
+    end
   end
 end
 if #entries > 0 then redis.call('ZADD', KEYS[home], unpack(entries)) end

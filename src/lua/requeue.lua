@@ -1,14 +1,16 @@
--- requeue: puts ended jobs back in their queue, from the registry they ended in.
+-- requeue: puts ended jobs back in their queue, as new, from the registry they ended in.
 --
 -- KEYS[1] registry  KEYS[2] list  KEYS[3] set of queues
--- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at, then the ids
+-- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of the books
+-- ARGV[5] field that counts retries, then the ids
 --
 -- Returns for each id: 1 back in the queue, 0 not in this registry, 2 its record is gone.
 
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
 redis.call('SCARD', KEYS[3])
+open_books(ARGV[4])
 local replies, mine = {}, {}
-for i = 4, #ARGV do
+for i = 6, #ARGV do
   local id = ARGV[i]
   local job = ARGV[2] .. id
   if redis.call('ZREM', KEYS[1], id) == 0 then
@@ -18,11 +20,9 @@ for i = 4, #ARGV do
     replies[#replies + 1] = 2
   else
     redis.call('PERSIST', job)
-    redis.call('HDEL', job, 'started_at', 'ended_at', 'worker_name', 'execution_id', 'deliveries',
-      'exc_info', 'result', 'number_of_retries')
-    redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[3])
+    begin_anew(job, ARGV[5])
     redis.call('SADD', KEYS[3], KEYS[2])
-    redis.call(ARGV[1], KEYS[2], id)
+    into_queue(job, id, KEYS[2], ARGV[1], ARGV[3])
     mine[id] = true
     replies[#replies + 1] = 1
   end

@@ -3,11 +3,15 @@
 mod cron;
 mod groups;
 mod history;
+mod lease;
+mod limited;
 mod note;
 mod page;
 mod running;
 mod warnings;
 mod why;
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -79,6 +83,8 @@ pub(crate) struct QueueView {
     pub(crate) failed: u64,
     pub(crate) scheduled: u64,
     pub(crate) deferred: u64,
+    /// Those that wait for a rate limit. When there are very many, about so many.
+    pub(crate) rate_limited: u64,
     pub(crate) canceled: u64,
     pub(crate) unreadable: u64,
     pub(crate) workers: u64,
@@ -101,6 +107,7 @@ impl QueueView {
         self.failed += other.failed;
         self.scheduled += other.scheduled;
         self.deferred += other.deferred;
+        self.rate_limited += other.rate_limited;
         self.canceled += other.canceled;
         self.unreadable += other.unreadable;
         let oldest = [self.oldest_waiting, other.oldest_waiting].into_iter().flatten();
@@ -144,6 +151,10 @@ pub(crate) struct WorkerView {
     pub(crate) stale_count: u64,
     /// How often Redis was away and came back.
     pub(crate) reconnect_count: u64,
+    /// For how many seconds a job stays with it when it is silent, as it says.
+    pub(crate) lease: Option<i64>,
+    /// How many jobs of a handler it runs at once, for those that have a limit; `*` is for all others.
+    pub(crate) handler_limits: BTreeMap<String, usize>,
 }
 
 /// Looks at these queues, or at all when none is named.
@@ -195,6 +206,10 @@ fn look_at_queues(store: &Store, names: &[String]) -> Result<Vec<QueueView>> {
         let mut answers = store.ask_all(&calls)?.into_iter();
         queues.extend(names.iter().map(|name| read_queue(name, &mut answers)));
     }
+    let mut limited = limited::counts(store)?;
+    for queue in &mut queues {
+        queue.rate_limited = limited.remove(&queue.name).unwrap_or_default();
+    }
     Ok(queues)
 }
 
@@ -236,6 +251,7 @@ fn read_queue(name: &str, answers: &mut impl Iterator<Item = Result<Reply>>) -> 
         failed: next(),
         scheduled: next(),
         deferred: next(),
+        rate_limited: 0,
         canceled: next(),
         unreadable: next(),
         workers: 0,
@@ -328,5 +344,9 @@ fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
         recovered_count: number("recovered_count").unwrap_or(0),
         stale_count: number("stale_count").unwrap_or(0),
         reconnect_count: number("reconnect_count").unwrap_or(0),
+        lease: number("lease").and_then(|seconds| i64::try_from(seconds).ok()),
+        handler_limits: text("handler_limits")
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
     }
 }

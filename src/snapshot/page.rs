@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::limited;
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::{Record, Status, check_queue_name, error_line};
@@ -34,18 +35,20 @@ pub(crate) enum Place {
     Failed,
     Scheduled,
     Deferred,
+    RateLimited,
     Canceled,
     Unreadable,
 }
 
 impl Place {
-    const ALL: [(&'static str, Place); 8] = [
+    const ALL: [(&'static str, Place); 9] = [
         ("queued", Place::Queued),
         ("started", Place::Started),
         ("finished", Place::Finished),
         ("failed", Place::Failed),
         ("scheduled", Place::Scheduled),
         ("deferred", Place::Deferred),
+        ("rate_limited", Place::RateLimited),
         ("canceled", Place::Canceled),
         ("unreadable", Place::Unreadable),
     ];
@@ -54,10 +57,10 @@ impl Place {
         Place::ALL.iter().find(|(_, place)| *place == self).map_or("", |(name, _)| name)
     }
 
-    /// The registry; none for the list of those that wait.
+    /// The registry; none for those that wait in the list, or for a limit of many queues.
     pub(crate) fn registry(self, queue: &Queue) -> Option<Registry> {
         Some(match self {
-            Place::Queued => return None,
+            Place::Queued | Place::RateLimited => return None,
             Place::Started => queue.started(),
             Place::Finished => queue.finished(),
             Place::Failed => queue.failed(),
@@ -311,7 +314,7 @@ impl<'a> Walk<'a> {
     pub(super) fn new(store: &'a Arc<Store>, queue: &'a str, place: Place, asked: &Asked) -> Result<Self> {
         let here = Queue::on(store, queue)?;
         let total = place.registry(&here).map_or_else(|| here.count(), |registry| registry.count());
-        let total = lenient(total)?;
+        let total = if place == Place::RateLimited { limited::count(store, queue) } else { lenient(total) }?;
         Ok(Walk { store, queue, place, order: asked.order, is_blind: false, total })
     }
 
@@ -360,6 +363,7 @@ pub(super) fn ids(
     let queue = Queue::on(store, queue)?;
     let Some(registry) = place.registry(&queue) else {
         let ids = match order {
+            _ if place == Place::RateLimited => return limited::part(store, &queue, order, (offset, limit)),
             Order::Oldest => lenient(queue.ids(offset, limit))?,
             Order::Newest => {
                 let rest = lenient(queue.count())?.saturating_sub(offset);

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::lease::{self, HEARD_WITHIN};
 use super::note::Note;
-use super::running::SHOWN;
+use super::running::{Running, SHOWN};
 use super::{QueueView, WorkerView, page};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{Record, Status, from_iso};
+use crate::job::{Record, Status};
+use crate::queue::Queue;
 use crate::store::{Call, Reply, Store, reply};
 
 /// How far from its head a queue is searched for the place of a job.
 const SEARCHED: usize = 10_000;
-/// Seconds, unless a worker was told otherwise.
-const RECOVERED_EVERY: i64 = 15;
-/// Seconds within which a worker that lives has given a sign of it.
-const HEARD_WITHIN: i64 = 30;
 /// How many relatives are shown.
 const RELATIVES: usize = 100;
 
@@ -59,17 +57,19 @@ pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
     let now = super::now(store)?;
     let why = match job.status {
         Status::Queued => queued(store, &job, position)?,
-        Status::Started => started(store, &job, now)?,
+        Status::Started => vec![lease::started(store, &job, now)?],
         Status::Scheduled => scheduled(&job, due, now),
         Status::Deferred => waits_for.iter().filter_map(deferred).collect(),
-        Status::RateLimited => vec![Note::new("rate_limited")],
+        Status::RateLimited => vec![rate_limited(store, &job)?],
+        Status::ReadyToEnqueue => vec![ready(store, &job)?],
         Status::Finished => vec![Note::new("finished")],
         Status::Failed => vec![Note::new("failed").with("error", error_of(&job))],
         Status::Stopped => vec![Note::new("stopped")],
         Status::Canceled => vec![Note::new("canceled")],
         other => vec![Note::new("nowhere").with("status", other.as_str())],
     };
-    let actions = actions(job.status);
+    let is_nowhere = why.iter().any(|note| note.code.starts_with("nowhere"));
+    let actions = if is_nowhere { &["requeue", "cancel", "delete"] } else { actions(job.status) };
     Ok(JobView {
         record: job.into_record(),
         due,
@@ -141,13 +141,19 @@ fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<V
     if queue.suspended {
         notes.push(Note::new("queue_suspended").with("queue", queue.name.as_str()));
     }
-    let is_next = position == Some(1) && !is_suspended && !queue.suspended;
-    notes.extend(workers(store, &queue, is_next)?);
+    if !is_suspended && !queue.suspended {
+        notes.extend(workers(store, &queue, job, position)?);
+    }
     Ok(notes)
 }
 
 /// What those who listen are at.
-fn workers(store: &Arc<Store>, queue: &QueueView, is_next: bool) -> Result<Option<Note>> {
+fn workers(
+    store: &Arc<Store>,
+    queue: &QueueView,
+    job: &Record,
+    position: Option<usize>,
+) -> Result<Option<Note>> {
     let all = super::look_at_workers(store)?;
     let listening: Vec<&WorkerView> =
         all.iter().filter(|worker| worker.queues.contains(&queue.name)).collect();
@@ -158,46 +164,82 @@ fn workers(store: &Arc<Store>, queue: &QueueView, is_next: bool) -> Result<Optio
     queues.sort_unstable();
     queues.dedup();
     let running = super::running(store, &queues)?;
-    let is_theirs = |name: &Option<String>| {
-        name.as_deref().is_some_and(|name| listening.iter().any(|worker| worker.name == name))
+    let runs_of = |worker: &WorkerView, handler: Option<&String>| {
+        let is_its = |run: &&Running| {
+            run.worker_name.as_ref() == Some(&worker.name)
+                && handler.is_none_or(|name| run.handler.as_ref() == Some(name))
+        };
+        running.iter().filter(is_its).count()
     };
-    let busy = running.iter().filter(|run| is_theirs(&run.worker_name)).count();
-    let slots: usize = listening.iter().map(|worker| worker.concurrency.unwrap_or(1) as usize).sum();
+    let slots_of = |worker: &WorkerView| worker.concurrency.unwrap_or(1) as usize;
+    let busy: usize = listening.iter().map(|worker| runs_of(worker, None)).sum();
+    let slots: usize = listening.iter().map(|worker| slots_of(worker)).sum();
     let note = |code| Note::new(code).with("queue", queue.name.as_str());
+    if busy >= slots {
+        return Ok(Some(note("workers_busy").with("busy", busy).with("slots", slots)));
+    }
     // One that stands still may have a record for minutes.
     let now = super::now(store)?;
-    let beats = |worker: &&WorkerView| {
-        let heard = worker.last_heartbeat.as_deref().and_then(from_iso);
-        worker.runs_in.is_none() || heard.is_some_and(|heard| (now - heard).num_seconds() < HEARD_WITHIN)
+    let beats = |worker: &WorkerView| {
+        worker.runs_in.is_none() || lease::silence(worker, now).is_some_and(|silent| silent < HEARD_WITHIN)
     };
-    let is_ready = |worker: &&&WorkerView| !worker.quiet && worker.state != "suspended" && beats(worker);
-    let is_told = running.len() < SHOWN;
-    Ok(match busy >= slots {
-        true => Some(note("workers_busy").with("busy", busy).with("slots", slots)),
-        false if is_next && is_told && listening.iter().any(|worker| is_ready(&worker)) => Some(note("next")),
-        false => None,
+    let is_ready = |worker: &WorkerView| {
+        !worker.quiet
+            && worker.state != "suspended"
+            && beats(worker)
+            && runs_of(worker, None) < slots_of(worker)
+    };
+    let ready: Vec<&WorkerView> = listening.into_iter().filter(|worker| is_ready(worker)).collect();
+    // Of more than are shown nobody has looked at all.
+    let Some(position) = position.filter(|_| !ready.is_empty() && running.len() < SHOWN) else {
+        return Ok(None);
+    };
+    let head =
+        if position == 1 { Some((job.id.clone(), job.handler.clone())) } else { head_of(store, queue)? };
+    let Some((id, Some(handler))) = head else { return Ok((position == 1).then(|| note("next"))) };
+    let is_full = |worker: &&WorkerView| {
+        let most = worker.handler_limits.get(&handler).or_else(|| worker.handler_limits.get("*"));
+        most.is_some_and(|most| runs_of(worker, Some(&handler)) >= *most)
+    };
+    Ok(match (ready.iter().all(is_full), position) {
+        (true, 1) => Some(note("handler_full").with("handler", handler)),
+        (true, _) => Some(note("behind_full").with("handler", handler).with("id", id)),
+        (false, 1) => Some(note("next")),
+        (false, _) => None,
     })
 }
 
-fn started(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Vec<Note>> {
-    let execution = job.execution_id.as_deref().unwrap_or_default();
-    let member = format!("{}:{execution}", job.id);
-    let score = Call::command("ZSCORE").arg(store.keys.queue(&job.origin).wip).arg(member);
-    let lease = reply::text(store.ask(&score)?)?.and_then(|score| score.parse().ok()).and_then(page::moment);
-    let worker = job.worker_name.clone().unwrap_or_default();
-    let since = |time: DateTime<Utc>| (now - time).num_seconds().max(0);
-    Ok(vec![match lease {
-        // RQ's own workers keep their executions elsewhere.
-        None if !store.facts.keeps_books => Note::new("nowhere").with("status", "started"),
-        Some(end) if end <= now => {
-            // Workers look for such jobs about that often.
-            let left = (RECOVERED_EVERY - since(end)).max(0);
-            Note::new("lost").with("worker", worker).with("seconds", left)
-        }
-        _ => Note::new("running")
-            .with("worker", worker)
-            .with("seconds", job.started_at.map(since).unwrap_or_default()),
-    }])
+/// The next job of a queue, and what it calls.
+fn head_of(store: &Arc<Store>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
+    let Some(id) = Queue::on(store, &queue.name)?.ids(0, 1)?.pop() else { return Ok(None) };
+    match Job::fetch(store, &id) {
+        Ok(job) => Ok(Some((id, job.handler.clone()))),
+        Err(Error::NotFound { .. } | Error::Invalid { .. } | Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The jobs that it waited for have ended, and it is not in its queue yet.
+fn ready(store: &Store, job: &Record) -> Result<Note> {
+    let since = Call::command("ZSCORE").arg(store.keys.queue(&job.origin).ready).arg(&job.id);
+    let since = page::lenient(store.ask(&since).and_then(reply::text))?;
+    let note = Note::new(if since.is_some() { "ready" } else { "nowhere" });
+    Ok(note.with("status", job.status.as_str()).with("queue", &*job.origin))
+}
+
+fn rate_limited(store: &Store, job: &Record) -> Result<Note> {
+    let nowhere = || Note::new("nowhere").with("status", job.status.as_str());
+    let Some(limit) = job.other.get("rate_limit_key") else { return Ok(nowhere()) };
+    let waits = Call::command("ZSCORE").arg(store.keys.limit_waiting(limit)).arg(&job.id);
+    let taken = Call::command("ZCARD").arg(store.keys.limit_slots(limit));
+    let slots = Call::command("HGET").arg(store.keys.limit(limit)).arg("concurrency");
+    if page::lenient(store.ask(&waits).and_then(reply::text))?.is_none() {
+        return Ok(nowhere());
+    }
+    let taken = page::lenient(store.ask(&taken).and_then(|taken| reply::int(&taken)))?;
+    let slots = page::lenient(store.ask(&slots).and_then(reply::text))?.unwrap_or_default();
+    let note = Note::new("rate_limited").with("limit", limit.as_str());
+    Ok(note.with("taken", taken).with("slots", slots.parse::<i64>().unwrap_or(0)))
 }
 
 fn scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Note> {

@@ -15,12 +15,16 @@ use crate::error::{Error, Result};
 use crate::job::iso;
 use crate::recover::{self, Recovered, Seen};
 use crate::server;
-use crate::store::{Call, EXPIRE, RELEASE, Store, TRIM, UNLOCK, reply};
+use crate::store::{Call, EXPIRE, GROUP, LIMIT, RELEASE, Reply, Store, TRIM, UNLOCK, reply};
 
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
 const SCHEDULER: &str = "rq-rs";
 /// How many entries one script call moves.
 const BATCH: usize = 100;
+/// How many slots of a rate limit are looked at.
+const SLOTS: usize = 1000;
+/// Seconds after which groups are looked after again, by whichever worker, as in RQ.
+const GROUPS_EVERY: u64 = 599;
 /// How many calls one duty makes for a queue before the next duty has its turn.
 const ROUNDS: usize = 100;
 
@@ -30,12 +34,15 @@ struct Duty {
     run: fn(&mut Carer, usize) -> Result<bool>,
 }
 
-const DUTIES: [Duty; 5] = [
+const DUTIES: [Duty; 8] = [
     Duty { every: |_| Duration::from_secs(1), run: Carer::release },
+    Duty { every: |options| options.recover_interval, run: Carer::let_go },
     Duty { every: |options| options.recover_interval, run: Carer::recover },
     Duty { every: |options| options.recover_interval, run: Carer::put_back },
     Duty { every: |_| Duration::from_secs(30), run: Carer::expire },
     Duty { every: |_| Duration::from_secs(5), run: Carer::trim },
+    Duty { every: |_| Duration::from_secs(30), run: Carer::look_after_limits },
+    Duty { every: |_| Duration::from_secs(60), run: Carer::look_after_groups },
 ];
 
 pub(super) fn start(
@@ -52,6 +59,7 @@ pub(super) fn start(
         seen: queues.iter().map(|_| Seen::default()).collect(),
         board: Arc::clone(board),
         record: record_of_scheduler(options),
+        limits: "0".to_owned(),
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
     carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
@@ -67,6 +75,8 @@ struct Carer {
     board: Arc<Board>,
     /// What Python's tools read of us as a scheduler.
     record: Vec<(&'static str, String)>,
+    /// Where the look at rate limits goes on.
+    limits: String,
 }
 
 fn record_of_scheduler(options: &Options) -> Vec<(&'static str, String)> {
@@ -139,13 +149,84 @@ impl Carer {
                 .arg(store.facts.push_front)
                 .arg(store.keys.job_prefix())
                 .arg(iso(Utc::now()))
-                .arg(BATCH);
+                .arg(BATCH)
+                .arg(&store.books);
             if !store.facts.keeps_books {
                 return call.arg("");
             }
             let call = call.arg(SCHEDULER).arg("last_heartbeat").arg(iso(Utc::now()));
             self.record.iter().fold(call, |call, (field, value)| call.arg(field).arg(value))
         })
+    }
+
+    /// RQ lets a job go that waited for another one in two steps, and what has died between them leaves it in a
+    /// registry of its own. Whoever takes it out puts it into its queue: the other one sees that it is gone. So
+    /// nobody needs to wait for anybody, as in RQ's own maintenance.
+    fn let_go(&mut self, queue: usize) -> Result<bool> {
+        let (store, queue) = (&self.store, &self.queues[queue]);
+        if !store.facts.keeps_books {
+            return Ok(true);
+        }
+        in_batches(store, || {
+            let keys = [&queue.ready, &queue.list, &store.keys.queues(), &queue.unreadable];
+            Call::script(&RELEASE, &keys.map(String::as_str))
+                .arg(store.facts.push)
+                .arg(store.facts.push_front)
+                .arg(store.keys.job_prefix())
+                .arg(iso(Utc::now()))
+                .arg(BATCH)
+                .arg(&store.books)
+                .arg("")
+        })
+    }
+
+    /// Slots that nobody needs are free again. Limits belong to no queue, so this is done once for all of them.
+    fn look_after_limits(&mut self, queue: usize) -> Result<bool> {
+        let store = &self.store;
+        if queue > 0 || !store.facts.keeps_books {
+            return Ok(true);
+        }
+        for _ in 0..ROUNDS {
+            let look =
+                Call::command("SSCAN").arg(store.keys.limits()).arg(&self.limits).arg("COUNT").arg(BATCH);
+            let (next, limits) = scanned(store.ask(&look)?)?;
+            let call = |limit: &String| {
+                Call::script(&LIMIT, &[]).arg(&store.books).arg(limit).arg(iso(Utc::now())).arg(SLOTS)
+            };
+            for answer in store.exchange(&limits.iter().map(call).collect::<Vec<_>>())? {
+                answer?;
+            }
+            self.limits = next;
+            if self.limits == "0" {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Jobs that have expired leave their groups, and groups without jobs are forgotten. One worker does it for all,
+    /// under RQ's own lock.
+    fn look_after_groups(&mut self, queue: usize) -> Result<bool> {
+        let store = &self.store;
+        if queue > 0 || !store.facts.keeps_books {
+            return Ok(true);
+        }
+        let lock =
+            Call::command("SET").arg(store.keys.clean_groups()).arg(1).arg("NX").arg("EX").arg(GROUPS_EVERY);
+        if store.ask(&lock)? == Reply::Nil {
+            return Ok(true);
+        }
+        let (names, mut from) = (store.keys.groups(), "0".to_owned());
+        for _ in 0..ROUNDS {
+            let look = Call::command("SSCAN").arg(&names).arg(&from).arg("COUNT").arg(BATCH);
+            let (next, groups) = scanned(store.ask(&look)?)?;
+            groups.iter().try_for_each(|group| look_after_group(store, &names, group))?;
+            from = next;
+            if from == "0" {
+                break;
+            }
+        }
+        Ok(true)
     }
 
     /// Python's schedulers need not wait until the locks end by themselves; other workers of ours take them again.
@@ -231,6 +312,26 @@ impl Carer {
         }
         Ok(is_done)
     }
+}
+
+fn look_after_group(store: &Store, names: &str, group: &str) -> Result<()> {
+    let mut from = "0".to_owned();
+    for _ in 0..ROUNDS {
+        let call = Call::script(&GROUP, &[&store.keys.group(group), names]);
+        let call = call.arg(group).arg(store.keys.job_prefix()).arg(&from).arg(BATCH);
+        from = reply::text(store.ask(&call)?)?.unwrap_or_else(|| "0".to_owned());
+        if from == "0" {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Where a scan goes on, and what it has found.
+fn scanned(answer: Reply) -> Result<(String, Vec<String>)> {
+    let mut parts = reply::list(answer)?.into_iter();
+    let mut part = || parts.next().unwrap_or_default();
+    Ok((reply::text(part())?.unwrap_or_else(|| "0".to_owned()), reply::texts(part())?))
 }
 
 /// Repeats a call until it moves less than a whole batch. Returns whether it came so far.

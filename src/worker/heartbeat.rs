@@ -61,6 +61,8 @@ impl Board {
             ("lease", options.lease().as_secs().to_string()),
         ];
         birth.extend(books);
+        // What `explain` says of jobs that wait for their handler.
+        birth.extend(options.limits().map(|limits| ("handler_limits", limits)));
         Board {
             running: Mutex::default(),
             state: Mutex::new("started"),

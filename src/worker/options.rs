@@ -91,6 +91,12 @@ impl Options {
         of_handler(&self.handler_concurrency, record).copied()
     }
 
+    /// These limits as JSON, when there are any.
+    pub(crate) fn limits(&self) -> Option<String> {
+        let limits = Some(&self.handler_concurrency).filter(|limits| !limits.is_empty())?;
+        serde_json::to_string(limits).ok()
+    }
+
     /// Known once the worker runs, because the dialect has a say.
     pub(crate) fn lease(&self) -> Duration {
         self.lease.unwrap_or(LONGEST_WAIT)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use rq_rs::{Context, Event, GiveUp, NewJob, Retry, Status};
+use rq_rs::{Context, Event, GiveUp, NewJob, Retry, Status, Worker};
 
 use crate::support::{House, Ledger, Live, PATIENCE};
 
@@ -310,4 +310,40 @@ fn delays_longer_than_any_clock_mean_never_and_not_at_once() {
         let due: f64 = house.redis(&["ZSCORE", &house.key("scheduled:default"), job.id()]);
         assert!(due > 4e9, "{due}");
     }
+}
+
+#[test]
+fn a_worker_without_the_handler_tries_again_as_the_job_says() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let later = || Retry::every(Duration::from_secs(3600), 2);
+    queue.enqueue_job(NewJob::new("tomorrow", "x").id("unknown").retry(later())).unwrap();
+    queue.enqueue_job(NewJob::new("add", "text").id("unfit").retry(later())).unwrap();
+    queue.enqueue_job(NewJob::new("tomorrow", "x").id("plain")).unwrap();
+    let summary = house.drain(house.worker(&["default"]));
+    assert_eq!((summary.retried, summary.failed), (2, 1));
+    for id in ["unknown", "unfit"] {
+        let job = queue.job(id).unwrap();
+        assert_eq!((job.status, job.retries_left), (Status::Scheduled, Some(1)), "{id}");
+    }
+    assert_eq!(house.places("default", "plain"), ["failed"]);
+    // The new release is there.
+    for id in ["unknown", "unfit"] {
+        house.rq(&["job", "enqueue", id]).ok();
+    }
+    let new = Worker::connect(house.url(), ["default"]).unwrap().dialect(house.dialect);
+    let new = new.prefix(&house.prefix).unwrap();
+    let new = new
+        .handler("tomorrow", |_: &Context, _: String| Ok(()))
+        .handler("add", |_: &Context, _: String| Ok(()));
+    assert_eq!(house.drain(new).finished, 2);
+}
+
+#[test]
+fn the_policy_of_a_worker_counts_for_handlers_that_it_does_not_have() {
+    let house = House::new();
+    let job = house.queue("default").enqueue("tomorrow", ()).unwrap();
+    let worker = house.worker(&["default"]).retry(Retry::every(Duration::from_secs(3600), 1));
+    assert_eq!(house.drain(worker).retried, 1);
+    assert_eq!(house.places("default", job.id()), ["scheduled"]);
 }

@@ -1,8 +1,10 @@
 //! The way back from the failed registry, by library and by command line.
 
-use rq_rs::{Error, NewJob, Requeued, Status};
+use std::time::Duration;
 
-use crate::support::House;
+use rq_rs::{Context, Error, NewJob, Repeat, Requeued, Retry, Status, Worker};
+
+use crate::support::{House, Ledger};
 
 /// A house in which these jobs have failed.
 fn with_failed(ids: &[&str]) -> House {
@@ -86,4 +88,114 @@ fn requeue_without_any_job_is_a_usage_error() {
     let house = House::new();
     assert!(house.rq(&["requeue"]).fails(2).contains("--all"));
     assert_eq!(house.rq(&["requeue", "--all", "one"]).code, Some(2));
+}
+
+/// A worker whose handler `tries` fails and writes down which attempt it was told.
+fn telling(house: &House, ledger: &Ledger) -> Worker {
+    let tries = ledger.clone();
+    house.worker(&["default"]).handler("tries", move |job: &Context, (): ()| -> anyhow::Result<()> {
+        tries.write(job.attempt().to_string());
+        anyhow::bail!("no")
+    })
+}
+
+#[test]
+fn a_requeued_job_gets_its_retries_again_and_its_attempts_count_from_one() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let queue = house.queue("default");
+    queue.enqueue_job(NewJob::new("tries", ()).id("x").retry(Retry::every(Duration::ZERO, 2))).unwrap();
+    house.drain(telling(&house, &ledger));
+    house.redis::<i64>(&["HSET", &house.key("job:x"), "log", "of the first life"]);
+    queue.job("x").unwrap().requeue().unwrap();
+    let job = queue.job("x").unwrap();
+    assert_eq!((job.retries_left, job.number_of_retries, job.deliveries), (Some(2), 0, 0));
+    assert_eq!((job.exc_info.clone(), job.log.clone(), job.worker_name.clone()), (None, None, None));
+    assert_eq!(job.attempts.len(), 3, "people still see why it failed");
+    house.drain(telling(&house, &ledger));
+    assert_eq!(ledger.lines(), ["1", "2", "3", "1", "2", "3"]);
+    assert_eq!(house.places("default", "x"), ["failed"]);
+}
+
+#[test]
+fn a_handler_that_asks_for_tries_by_itself_may_ask_again_after_a_requeue() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let queue = house.queue("default");
+    queue.enqueue_job(NewJob::new("asks", ()).id("x")).unwrap();
+    let asking = || {
+        let tries = ledger.clone();
+        house.worker(&["default"]).handler("asks", move |job: &Context, (): ()| -> anyhow::Result<()> {
+            tries.write(job.attempt().to_string());
+            Err(Retry::later(Duration::ZERO).into())
+        })
+    };
+    house.drain(asking());
+    house.rq(&["requeue", "x"]).ok();
+    house.drain(asking());
+    assert_eq!(ledger.lines(), ["1", "2", "3", "4", "5", "6", "1", "2", "3", "4", "5", "6"]);
+}
+
+#[test]
+fn a_requeued_job_takes_the_policy_of_the_worker_that_runs_it_then() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    house.queue("default").enqueue_job(NewJob::new("tries", ()).id("x")).unwrap();
+    house.drain(telling(&house, &ledger).retry(Retry::every(Duration::ZERO, 1)));
+    house.rq(&["requeue", "x"]).ok();
+    assert_eq!(house.queue("default").job("x").unwrap().retries_left, None);
+    house.drain(telling(&house, &ledger).retry(Retry::every(Duration::ZERO, 2)));
+    assert_eq!(ledger.lines(), ["1", "2", "1", "2", "3"]);
+}
+
+#[test]
+fn each_run_of_a_repeated_job_has_all_retries() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let job = NewJob::new("odd", ()).id("x").retry(Retry::every(Duration::ZERO, 1));
+    house.queue("default").enqueue_job(job.repeat(Repeat::every(Duration::ZERO, 1))).unwrap();
+    let tries = ledger.clone();
+    let worker = house.worker(&["default"]).handler("odd", move |job: &Context, (): ()| {
+        tries.write(job.attempt().to_string());
+        anyhow::ensure!(tries.lines().len() % 2 == 0, "the first of two");
+        Ok(())
+    });
+    assert_eq!(house.drain(worker).failed, 0);
+    assert_eq!(ledger.lines(), ["1", "2", "1", "2"]);
+}
+
+#[test]
+fn a_canceled_job_that_is_requeued_begins_anew_too() {
+    let (house, ledger) = (House::new(), Ledger::default());
+    let queue = house.queue("default");
+    let retry = Retry::list([Duration::ZERO, Duration::from_secs(3600)], 2);
+    queue.enqueue_job(NewJob::new("tries", ()).id("x").retry(retry)).unwrap();
+    house.drain(telling(&house, &ledger));
+    let mut job = queue.job("x").unwrap();
+    assert_eq!((job.status, job.retries_left), (Status::Scheduled, Some(0)));
+    job.cancel().unwrap();
+    job.requeue().unwrap();
+    assert_eq!((job.retries_left, job.number_of_retries), (Some(2), 0));
+}
+
+#[test]
+fn what_python_puts_back_or_enqueues_anew_has_nothing_of_its_earlier_life_here() {
+    let (house, ledger) = (House::new().in_rq(), Ledger::default());
+    let queue = house.queue("default");
+    queue.enqueue_job(NewJob::new("tries", ()).id("x").retry(Retry::every(Duration::ZERO, 2))).unwrap();
+    house.drain(telling(&house, &ledger));
+    let key = house.key("job:x");
+    house.redis::<i64>(&[
+        "HSET",
+        &key,
+        "status",
+        "queued",
+        "started_at",
+        "",
+        "ended_at",
+        "",
+        "retries_left",
+        "1",
+    ]);
+    house.redis::<i64>(&["ZREM", &house.key("failed:default"), "x"]);
+    house.push("default", "x");
+    house.drain(telling(&house, &ledger));
+    assert_eq!(ledger.lines(), ["1", "2", "3", "1", "2"]);
+    assert_eq!(queue.job("x").unwrap().attempts.len(), 2, "those of the earlier life may be another job's");
 }

@@ -214,3 +214,19 @@ fn the_same_prefix_is_understood_by_both() {
     let strange: Vec<String> = both.house.redis(&["KEYS", "rq*"]);
     assert_eq!(strange, [""; 0]);
 }
+
+#[test]
+fn a_job_that_was_canceled_while_python_runs_it_can_still_be_stopped_as_the_command_says() {
+    let both = Both::new();
+    let job = both.queue().enqueue("tasks.slow", 60).unwrap();
+    let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
+    eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
+    let told = both.house.rq(&["job", "cancel", job.id()]).ok();
+    assert!(told.contains("`job stop` ends it"), "{told}");
+    // Python listens a moment before or after it starts its first job.
+    eventually("it is stopped", || {
+        both.house.rq(&["job", "stop", job.id()]);
+        both.queue().job(job.id()).unwrap().status == Status::Stopped
+    });
+    drop(worker);
+}

@@ -106,3 +106,58 @@ fn a_retry_is_no_end_and_a_stop_lets_nobody_go() {
         assert_eq!(both.house.places("default", id), ["deferred"], "{id}");
     }
 }
+
+#[test]
+fn what_python_left_between_its_two_steps_runs_beside_our_worker() {
+    let both = Both::new();
+    both.python("enqueue", json!({"queue": "a", "jobs": [add("p", json!({}))]}));
+    both.python("enqueue", json!({"queue": "default", "jobs": [add("c", json!({"depends_on": "p"}))]}));
+    both.python("half_release", json!({"id": "p"}));
+    assert_eq!(both.house.redis::<i64>(&["ZCARD", "rq:ready:default"]), 1);
+    assert_eq!(both.house.drain(both.worker()).finished, 1);
+    assert_eq!(both.house.places("default", "c"), ["finished"]);
+}
+
+/// `add` with a limit of one at a time.
+fn limited(id: &str, more: Value) -> Value {
+    let mut job = add(id, json!({"rate_limit": {"key": "api", "concurrency": 1}}));
+    job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    job
+}
+
+#[test]
+fn jobs_with_a_rate_limit_run_here_one_after_the_other_and_leave_nothing_behind() {
+    for worker in [Side::Rust, Side::Python] {
+        let both = Both::new();
+        let first = limited("one", json!({}));
+        enqueue(&both, &[first, limited("two", json!({})), limited("three", json!({"depends_on": "one"}))]);
+        assert_eq!(both.python("job", json!({"id": "two"}))["status"], "rate_limited");
+        both.house.drain(both.worker().max_jobs(1));
+        both.drain(worker);
+        for id in ["one", "two", "three"] {
+            assert_eq!(both.house.places("default", id), ["finished"], "{id}");
+        }
+        both.python("info", json!({}));
+        assert_eq!(both.house.redis::<i64>(&["SCARD", "rq:rl-keys"]), 0);
+    }
+}
+
+#[test]
+fn python_s_look_leaves_the_slot_to_a_job_that_was_canceled_and_still_runs_here() {
+    let both = Both::new();
+    let slow = json!({"func": "tasks.stubborn", "args": []});
+    enqueue(&both, &[limited("holder", slow), limited("next", json!({}))]);
+    let door = crate::support::Door::default();
+    let inside = door.clone();
+    let live = Live::start(both.worker().handler("tasks.stubborn", move |_: &rq_rs::Context, (): ()| {
+        inside.wait();
+        Ok(())
+    }));
+    live.sees_started("holder");
+    both.house.rq(&["job", "cancel", "holder"]).ok();
+    both.python("info", json!({}));
+    assert_eq!(both.python("job", json!({"id": "next"}))["status"], "rate_limited");
+    door.open();
+    live.sees_finished("next");
+    live.stops();
+}

@@ -33,19 +33,16 @@ fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run()
         ("success_callback_name", "app.done", "a success callback"),
         ("failure_callback_name", "app.oh", "a failure callback"),
         ("stopped_callback_name", "app.oh", "a stopped callback"),
-        ("rate_limit_key", "mail", "a rate limit"),
         ("webhooks", r#"[{"url": "http://localhost/"}]"#, "webhooks"),
     ];
     for (field, value, _) in needs {
         hash(&both, field, &[PLAIN.as_slice(), &[field, value]].concat());
     }
-    both.house.redis::<i64>(&["ZADD", "rq:rl:mail:allowed", "1", "rate_limit_key"]);
-    assert_eq!(both.house.drain(both.worker()).failed, 5);
+    assert_eq!(both.house.drain(both.worker()).failed, 4);
     for (id, _, what) in needs {
         let error = both.queue().job(id).unwrap().exc_info.clone().unwrap();
         assert!(error.starts_with("not run: this job asks for") && error.contains(what), "{id}: {error}");
     }
-    assert_eq!(both.house.redis::<i64>(&["ZCARD", "rq:rl:mail:allowed"]), 0, "its slot is free again");
     // Requeued, a Python worker does it all.
     both.house.redis::<i64>(&["HDEL", "rq:job:webhooks", "webhooks"]);
     both.python("requeue", json!({"id": "webhooks", "serializer": "json"}));

@@ -162,9 +162,14 @@ fn queue(queue: &QueueView) -> Row {
         _ => Tone::Plain,
     };
     let (name, today) = (clean(&queue.name), queue.today);
+    let limited = match queue.rate_limited {
+        0 => String::new(),
+        some => format!("{some} rate limited, "),
+    };
     let detail = format!(
-        "{name}: {} deferred, {} finished, {} canceled, {} unreadable; today {} ok, {} failed, {} tried again",
+        "{name}: {} deferred, {}{} finished, {} canceled, {} unreadable; today {} ok, {} failed, {} tried again",
         queue.deferred,
+        limited,
         queue.finished,
         queue.canceled,
         queue.unreadable,

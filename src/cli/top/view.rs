@@ -291,6 +291,7 @@ mod tests {
             failed: 3,
             scheduled: 4,
             deferred: 5,
+            rate_limited: 0,
             canceled: 6,
             unreadable: 7,
             workers: 0,
@@ -321,6 +322,8 @@ mod tests {
             stuck_threads: 1,
             recovered_count: 0,
             stale_count: 0,
+            lease: None,
+            handler_limits: Default::default(),
             reconnect_count: 0,
         }
     }

@@ -60,7 +60,13 @@ function history(one) {
   };
   const attempts = one.attempts ?? [];
   const failedRuns = (one.number_of_retries ?? 0) + (one.status === 'failed' ? 1 : 0);
-  const skipped = Math.max(0, failedRuns - attempts.length);
+  // A run that was not followed by another ended a life of the job: who requeues it begins a new one.
+  const lives = attempts.reduce((all, run) => {
+    const isNew = all.length === 0 || all.at(-1).at(-1).retry_in === null;
+    return isNew ? [...all, [run]] : [...all.slice(0, -1), [...all.at(-1), run]];
+  }, []);
+  const numbers = lives.flatMap((runs) => runs.map((_, index) => index + 1));
+  const skipped = lives.length > 1 ? 0 : Math.max(0, failedRuns - attempts.length);
   add(one.created_at, 'created', t('time.created'));
   if (one.enqueued_at && one.enqueued_at !== one.created_at) {
     add(one.enqueued_at, 'queued', t(attempts.length > 0 ? 'time.enqueued_last' : 'time.enqueued'), one.origin ? queueLink(one.origin) : null);
@@ -71,7 +77,7 @@ function history(one) {
     const next = run.retry_in === null ? t('time.no_retry') : t('time.retry_after', { time: took(run.retry_in) });
     const more = [h('p', { class: 'error' }, bdi(run.error, 300)),
       h('p', null, rich('time.by', { worker: h('span', { class: 'id' }, bdi(run.worker_name, 60)) }), ' · ', next)];
-    add(run.started_at, 'failed', t(isLast ? 'time.failed_last' : 'time.failed', { n: skipped + index + 1 }), more, seconds(run.started_at, run.ended_at));
+    add(run.started_at, 'failed', t(isLast ? 'time.failed_last' : 'time.failed', { n: skipped + numbers[index] }), more, seconds(run.started_at, run.ended_at));
   });
   const latest = attempts.at(-1);
   const isTold = latest && one.started_at && Math.abs(seconds(latest.started_at, one.started_at)) < 0.002;

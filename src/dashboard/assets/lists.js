@@ -11,6 +11,7 @@ const BULK = {
   started: ['cancel'],
   scheduled: ['enqueue', 'cancel', 'delete'],
   deferred: ['cancel', 'delete'],
+  rate_limited: ['cancel', 'delete'],
   finished: ['delete'],
   failed: ['requeue', 'delete'],
   canceled: ['requeue', 'delete'],
@@ -75,7 +76,7 @@ function tabs(name, registry, one, main) {
     if (!one) return null;
     return other === 'queued' ? one.queued + one.intermediate : one[other];
   };
-  const shown = REGISTRIES.filter((other) => other !== 'unreadable' || other === registry || total(other) > 0);
+  const shown = REGISTRIES.filter((other) => (other !== 'unreadable' && other !== 'rate_limited') || other === registry || total(other) > 0);
   return h('nav', { class: 'tabs', 'aria-label': t('queue.registries'), 'data-key': 'tabs' }, h('ul', null, shown.map((other) => {
     const n = total(other);
     return h('li', { 'data-key': other }, link(queuePath(name, other), {
@@ -147,6 +148,7 @@ const SHOWN = {
   started: ['handler', 'worker', 'running'],
   scheduled: ['handler', 'error', 'try', 'due'],
   deferred: ['handler', 'created'],
+  rate_limited: ['handler', 'created'],
   finished: ['handler', 'worker', 'took', 'ended'],
   failed: ['handler', 'error', 'tries', 'ended'],
   canceled: ['handler', 'error', 'ended'],

@@ -69,9 +69,11 @@ function queues({ queues: all, suspended }) {
   const toggle = suspended
     ? button('all', t('all.resume'), { action: 'resume' }, { kind: 'solid' })
     : button('all', t('all.suspend'), { action: 'suspend' });
+  // Only RQ's dialect has rate limits.
+  const isLimited = all.some((queue) => queue.rate_limited > 0);
   const heads = [
     { text: t('queue.one'), row: true },
-    ...['queued', 'started', 'scheduled', 'deferred', 'finished', 'failed', 'canceled'].map((name) => ({ text: t(`status.${name}`), right: true })),
+    ...['queued', 'started', 'scheduled', 'deferred', ...(isLimited ? ['rate_limited'] : []), 'finished', 'failed', 'canceled'].map((name) => ({ text: t(`status.${name}`), right: true })),
     { text: t('queue.oldest'), right: true }, { text: t('queue.hour'), right: true }, { text: t('nav.workers'), right: true },
   ];
   if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
@@ -85,6 +87,7 @@ function queues({ queues: all, suspended }) {
       h('div', { class: 'names' }, queueLink(queue.name), queue.suspended || suspended ? badge('suspended') : null,
         queue.unreadable > 0 ? link(queuePath(queue.name, 'unreadable'), { class: 'badge is-failed' }, tn('queue.unreadable', queue.unreadable)) : null),
       n('queued', queue.queued + queue.intermediate), n('started', queue.started), n('scheduled', queue.scheduled), n('deferred', queue.deferred),
+      ...(isLimited ? [n('rate_limited', queue.rate_limited)] : []),
       n('finished', queue.finished), n('failed', queue.failed, 'bad'), n('canceled', queue.canceled),
       queue.oldest_waiting === null ? null : took(Math.round(queue.oldest_waiting)),
       finished + failed === 0 ? null : [h('span', { title: t('status.finished') }, number(finished)), ' / ',

@@ -4,7 +4,7 @@ import { h, s } from './dom.js';
 import { app, path, withQuery } from './state.js';
 import { bdi, number, seen, short, t } from './text.js';
 
-export const REGISTRIES = ['queued', 'started', 'scheduled', 'deferred', 'finished', 'failed', 'canceled', 'unreadable'];
+export const REGISTRIES = ['queued', 'started', 'scheduled', 'deferred', 'rate_limited', 'finished', 'failed', 'canceled', 'unreadable'];
 const STATUSES = new Set(['created', 'queued', 'started', 'finished', 'failed', 'deferred', 'scheduled', 'stopped', 'canceled',
   'rate_limited', 'ready_to_enqueue', 'expired', 'busy', 'idle', 'suspended', 'quiet', 'paused', 'python', 'unreadable']);
 

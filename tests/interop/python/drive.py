@@ -11,7 +11,7 @@ refused with rq 2. Works with rq 3.0.0 and rq 2.10.
   versions        {}                       -> {rq, redis, python}
   enqueue         {queue, serializer, many: bool, jobs: [{func, args, kwargs, samples, id, at_front, timeout,
                   ttl, result_ttl, failure_ttl, meta, description, retry: {max, interval}, repeat: {times, interval}, unique, depends_on,
-                  allow_failure, in}]}     -> {ids}
+                  allow_failure, in, rate_limit: {key, concurrency}}]}     -> {ids}
                   samples: one name or a list of names of tasks.SAMPLES, appended to args.
                   depends_on: one id or a list; in: seconds from now (scheduled). Not with many: unique, in.
   enqueue_samples {queue, func, serializer, names}  -> {name: id}; one job per sample, given as its argument.
@@ -26,6 +26,7 @@ refused with rq 2. Works with rq 3.0.0 and rq 2.10.
   registries      {queue}                  -> {queued, intermediate, started, finished, failed, deferred,
                   scheduled, canceled: [ids], executions: [[job, execution]]}; cleans nothing up
   requeue, cancel, delete  {id, serializer}   -> {status}; cancel takes enqueue_dependents
+  half_release    {id, serializer}         -> {}; the first of RQ's two steps after the end of a job
   stop            {id, serializer}         -> {worker}
   kill_horse, shutdown     {worker}        -> {}
   publish         {worker, raw}            -> {receivers}
@@ -144,6 +145,11 @@ def options(entry):
         out['retry'] = Retry(max=entry['retry']['max'], interval=entry['retry'].get('interval', 0))
     if entry.get('repeat'):
         out['repeat'] = Repeat(times=entry['repeat']['times'], interval=entry['repeat'].get('interval', 0))
+    if entry.get('rate_limit'):
+        # Only rq 3 has it.
+        from rq.rate_limit import RateLimit
+
+        out['rate_limit'] = RateLimit(entry['rate_limit']['key'], entry['rate_limit']['concurrency'])
     parents = entry.get('depends_on')
     if parents:
         parents = [parents] if isinstance(parents, str) else parents
@@ -395,6 +401,15 @@ def delete(conn, args):
     job = fetch(conn, args)
     job.delete()
     return {'status': 'deleted'}
+
+
+@command
+def half_release(conn, args):
+    parent = fetch(conn, args)
+    parent.set_status('finished')
+    queue = Queue(parent.origin, connection=conn, serializer=serializer(args))
+    queue.move_dependents_to_ready(parent)
+    return {}
 
 
 @command

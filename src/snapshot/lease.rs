@@ -1,0 +1,94 @@
+//! What is true of a job whose record says that it runs.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::note::Note;
+use super::{WorkerView, page};
+use crate::error::Result;
+use crate::job::{Record, from_iso};
+use crate::store::{Call, Store, reply};
+
+/// Seconds, unless a worker was told otherwise.
+const RECOVERED_EVERY: i64 = 15;
+/// Seconds within which a worker that lives has given a sign of it, also when it does nothing.
+pub(super) const HEARD_WITHIN: i64 = 30;
+/// The same while it runs something, unless its lease is a long one.
+const HEARD_WHILE_BUSY: i64 = 15;
+/// More runs of one job are not looked at.
+const RUNS: usize = 20;
+
+pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> Result<Note> {
+    let worker = job.worker_name.clone().unwrap_or_default();
+    let note = |code| Note::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
+    let Some(end) = lease_end(store, job)? else { return Ok(note("nowhere_started")) };
+    let workers = super::look_at_workers(store)?;
+    // Those that are ready to take over: Python's do it when they come round to it.
+    let is_heir = |one: &&WorkerView| {
+        one.runs_in.is_some()
+            && one.name != worker
+            && one.queues.contains(&job.origin)
+            && silence(one, now).is_some_and(|silent| silent < HEARD_WITHIN)
+    };
+    let has_heir = workers.iter().any(|one| is_heir(&one));
+    let owner = workers.iter().find(|one| one.name == worker);
+    let left = (end - now).num_seconds();
+    if left <= 0 {
+        let is_alive =
+            owner.and_then(|one| silence(one, now)).is_some_and(|silent| silent < HEARD_WHILE_BUSY);
+        return Ok(match left + RECOVERED_EVERY {
+            // It will find its own lease passed, and may take over what it has lost.
+            _ if !has_heir && !is_alive => note("lost_alone"),
+            seconds @ 1.. => note("lost").with("seconds", seconds),
+            _ => note("lost_now"),
+        });
+    }
+    let seconds = left + RECOVERED_EVERY;
+    Ok(match owner.map(|one| (one, silence(one, now).unwrap_or(i64::MAX))) {
+        None if !has_heir => note("lost_alone"),
+        None => note("gone").with("seconds", seconds),
+        // Python's workers say nothing of a lease, and are heard of less often.
+        Some((one, silent)) if one.runs_in.is_some() && silent >= busy_within(one) => match has_heir {
+            true => note("silent").with("silent", silent).with("seconds", seconds),
+            false => note("lost_alone"),
+        },
+        Some(_) => {
+            let since = job.started_at.map(|time| (now - time).num_seconds().max(0));
+            note("running").with("seconds", since.unwrap_or_default())
+        }
+    })
+}
+
+fn busy_within(worker: &WorkerView) -> i64 {
+    worker.lease.map_or(HEARD_WHILE_BUSY, |lease| HEARD_WHILE_BUSY.max(lease / 3 + 5))
+}
+
+/// For how many seconds nobody has heard of it.
+pub(super) fn silence(worker: &WorkerView, now: DateTime<Utc>) -> Option<i64> {
+    worker.last_heartbeat.as_deref().and_then(from_iso).map(|heard| (now - heard).num_seconds())
+}
+
+/// When the lease of the run ends that has the job; of a Python worker's run, when it counts as abandoned.
+fn lease_end(store: &Store, job: &Record) -> Result<Option<DateTime<Utc>>> {
+    let wip = store.keys.queue(&job.origin).wip;
+    let score = |member: String| -> Result<Option<f64>> {
+        let score = store.ask(&Call::command("ZSCORE").arg(&wip).arg(member))?;
+        Ok(reply::text(score)?.and_then(|score| score.parse().ok()))
+    };
+    let execution = job.execution_id.as_deref().unwrap_or_default();
+    if let Some(end) = score(format!("{}:{execution}", job.id))? {
+        return Ok(page::moment(end - store.facts.overdue().as_secs_f64()));
+    }
+    if !store.facts.keeps_books {
+        return Ok(None);
+    }
+    let runs = Call::command("ZREVRANGE").arg(store.keys.runs(&job.id)).arg(0).arg(RUNS);
+    for run in page::lenient(store.ask(&runs).and_then(reply::texts))? {
+        if let Some(end) = score(format!("{}:{run}", job.id))? {
+            return Ok(page::moment(end));
+        }
+    }
+    // As old RQ wrote it.
+    Ok(score(job.id.clone())?.and_then(page::moment))
+}

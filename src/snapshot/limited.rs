@@ -1,0 +1,54 @@
+//! Jobs that wait for a rate limit. Only RQ's dialect has them, sorted by limits; here they are sorted by queues.
+
+use std::collections::HashMap;
+
+use super::page::{Order, lenient};
+use crate::error::Result;
+use crate::queue::Queue;
+use crate::store::{Call, LIMITED, Reply, Store, reply};
+
+/// How many jobs of one limit are looked at; what is more is counted in proportion.
+const OF_ONE: usize = 1000;
+/// How many in all.
+const OF_ALL: usize = 5000;
+
+fn look(store: &Store, queue: &str) -> Result<Vec<Reply>> {
+    if !store.facts.keeps_books {
+        return Ok(Vec::new());
+    }
+    let call = Call::script(&LIMITED, &[]).arg(&store.books).arg(queue).arg(OF_ONE).arg(OF_ALL);
+    lenient(store.ask(&call).and_then(reply::list))
+}
+
+/// How many of each queue wait.
+pub(super) fn counts(store: &Store) -> Result<HashMap<String, u64>> {
+    let pairs = look(store, "")?;
+    let pair = |pair: &[Reply]| {
+        let count = reply::int(&pair[1]).ok().and_then(|count| u64::try_from(count).ok());
+        Some((reply::text(pair[0].clone()).ok()??, count?))
+    };
+    Ok(pairs.chunks_exact(2).filter_map(pair).collect())
+}
+
+/// How many of one queue wait, as far as a list of them goes.
+pub(super) fn count(store: &Store, queue: &str) -> Result<usize> {
+    Ok(look(store, queue)?.len() / 2)
+}
+
+/// Those of one queue and since when they wait.
+pub(super) fn part(
+    store: &Store,
+    queue: &Queue,
+    order: Order,
+    (offset, limit): (usize, usize),
+) -> Result<Vec<(String, Option<f64>)>> {
+    let texts = look(store, queue.name())?.into_iter().map(|one| Ok(reply::text(one)?.unwrap_or_default()));
+    let texts: Vec<String> = texts.collect::<Result<_>>()?;
+    let pair = |pair: &[String]| (pair[0].clone(), pair[1].parse::<f64>().unwrap_or_default());
+    let mut ids: Vec<(String, f64)> = texts.chunks_exact(2).map(pair).collect();
+    ids.sort_by(|a, b| a.1.total_cmp(&b.1));
+    if order == Order::Newest {
+        ids.reverse();
+    }
+    Ok(ids.into_iter().skip(offset).take(limit).map(|(id, since)| (id, Some(since))).collect())
+}
