@@ -3,25 +3,27 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::exit::Failure;
-use crate::job::Retry;
+use crate::job::{Arguments, PyValue, Retry, parse_json};
+
+/// How much of a word an error quotes.
+const SHOWN: usize = 200;
 
 /// Positional and keyword arguments from what was typed.
-pub(crate) fn parse(words: &[String]) -> Result<(Vec<Value>, Map<String, Value>), Failure> {
-    let (mut args, mut kwargs) = (Vec::new(), Map::new());
+pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
+    let mut given = Arguments::default();
     for word in words {
         match keyword(word) {
-            None => args.push(positional(word)?),
+            None => given.args.push(positional(word)?),
             Some((name, form, text)) => {
-                if kwargs.insert(name.to_owned(), value(word, form, text)?).is_some() {
+                if given.kwargs.iter().any(|(known, _)| known == name) {
                     return Err(wrong(format!("the keyword {name} is given twice"), "give it once"));
                 }
+                given.kwargs.push((name.to_owned(), value(word, form, text)?));
             }
         }
     }
-    Ok((args, kwargs))
+    Ok(given)
 }
 
 /// The policy that `--retry-max` and `--retry-interval` say.
@@ -44,7 +46,7 @@ enum Form {
     Python,
 }
 
-fn positional(word: &str) -> Result<Value, Failure> {
+fn positional(word: &str) -> Result<PyValue, Failure> {
     match word.as_bytes().first() {
         Some(b':') => value(word, Form::Json, &word[1..]),
         Some(b'%') => value(word, Form::Python, &word[1..]),
@@ -67,7 +69,7 @@ fn keyword(word: &str) -> Option<(&str, Form, &str)> {
     is_identifier.then_some((name, form, text))
 }
 
-fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
+fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
     let text = match text.strip_prefix('@') {
         Some(path) => &std::fs::read_to_string(path).map_err(|error| {
             wrong(
@@ -78,9 +80,10 @@ fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
         None => text,
     };
     match form {
-        Form::Text => Ok(Value::from(text)),
-        Form::Json => serde_json::from_str(text).map_err(|error| {
-            wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
+        Form::Text => Ok(PyValue::from(text)),
+        Form::Json => parse_json(text).map_err(|error| {
+            let word: String = word.chars().take(SHOWN).collect();
+            wrong(format!("{word:?} cannot be read as JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
         }),
         Form::Python => {
             Err(wrong(format!("{word:?} is a Python literal"), "give JSON instead: :JSON or key:=JSON"))
@@ -94,12 +97,15 @@ fn wrong(what: String, hint: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{PyValue, parse};
     use serde_json::json;
 
     fn words(words: &[&str]) -> Result<serde_json::Value, String> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        let parsed = parse(&words).map(|(args, kwargs)| json!([args, kwargs]));
+        let parsed = parse(&words).map(|given| {
+            let kwargs = given.kwargs.into_iter().map(|(name, value)| (PyValue::from(name), value));
+            json!([given.args, PyValue::dict(kwargs)])
+        });
         parsed.map_err(|failure| failure.words().unwrap_or_default().0)
     }
 
@@ -118,7 +124,7 @@ mod tests {
     #[test]
     fn wrong_arguments_say_which_and_why() {
         for (given, part) in
-            [(":{", "not JSON"), ("n:=", "not JSON"), ("%(1, 2)", "Python"), ("@/no/such", "cannot read")]
+            [(":{", "as JSON"), ("n:=", "as JSON"), ("%(1, 2)", "Python"), ("@/no/such", "cannot read")]
         {
             assert!(words(&[given]).unwrap_err().contains(part), "{given}");
         }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::ticker::{Entry, Ticker};
 use super::{Cron, schedule::Schedule};
 use crate::error::{Error, Result};
-use crate::job::{NewJob, Repeat, Retry, Ttl, from_iso, iso, parse_duration};
+use crate::job::{NewJob, Repeat, Retry, Ttl, from_iso, iso, parse_duration, read_json};
 use crate::store::{Call, Reply, Store, reply};
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
@@ -144,11 +144,11 @@ impl Noted {
     }
 
     fn args(&self) -> Vec<Value> {
-        self.args.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.args.as_deref().and_then(|text| read_json(text.as_bytes()).ok()).unwrap_or_default()
     }
 
     fn kwargs(&self) -> Map<String, Value> {
-        self.kwargs.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.kwargs.as_deref().and_then(|text| read_json(text.as_bytes()).ok()).unwrap_or_default()
     }
 
     fn schedule(&self) -> String {
@@ -171,7 +171,7 @@ impl Noted {
         job = ttl(&self.failure_ttl).into_iter().fold(job, NewJob::failure_ttl);
         job = ttl(&self.ttl).into_iter().fold(job, NewJob::ttl);
         if let Some(Value::Object(meta)) =
-            self.meta.as_deref().and_then(|text| serde_json::from_str(text).ok())
+            self.meta.as_deref().and_then(|text| read_json(text.as_bytes()).ok())
         {
             job = job.meta(meta);
         }
@@ -219,7 +219,7 @@ impl Listed {
     /// [`Error::Invalid`] when its scheduler could not write its arguments down.
     pub(crate) fn cron(&self) -> Result<Cron> {
         let is_json = |text: &Option<String>| {
-            text.as_deref().is_none_or(|text| serde_json::from_str::<Value>(text).is_ok())
+            text.as_deref().is_none_or(|text| read_json::<Value>(text.as_bytes()).is_ok())
         };
         if [&self.noted.args, &self.noted.kwargs, &self.noted.meta].into_iter().all(is_json) {
             return Ok(self.noted.cron());
@@ -300,7 +300,7 @@ pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Vec<Listed>> {
     for answer in store.ask_all(&names.iter().map(record).collect::<Vec<_>>())? {
         // What cannot be read is of another program, or of a newer one; the rest is shown all the same.
         let text = answer.and_then(reply::text).unwrap_or_default().unwrap_or_default();
-        let noted = serde_json::from_str::<Vec<Value>>(&text).unwrap_or_default().into_iter();
+        let noted = read_json::<Vec<Value>>(text.as_bytes()).unwrap_or_default().into_iter();
         for noted in noted.filter_map(|noted| serde_json::from_value::<Noted>(noted).ok()) {
             let listed = Listed::new(noted);
             found.entry(listed.name.clone()).or_insert(listed).schedulers += 1;

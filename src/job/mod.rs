@@ -30,10 +30,10 @@ pub(crate) use fields::Fields;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
 pub(crate) use new::{Due, Wire};
-pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
+pub(crate) use payload::{Arguments, deflate, describe, parse_json, read_json, to_python, write_call};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
-pub(crate) use payload::{Mismatch, fit, parse_json, read_call};
+pub(crate) use payload::{Mismatch, fit, json_or_text, read_call, read_own_json};
 pub(crate) use reader::Whose;
 pub use record::Record;
 pub use repeat::Repeat;

@@ -120,6 +120,12 @@ impl NewJob {
         Self::with(handler.into(), arguments())
     }
 
+    /// The same with arguments as Python has them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn exactly(handler: impl Into<String>, arguments: Arguments) -> Self {
+        Self::with(handler.into(), Ok(arguments))
+    }
+
     fn with(handler: String, arguments: Result<Arguments, String>) -> Self {
         NewJob {
             handler,
@@ -277,7 +283,11 @@ impl NewJob {
     }
 
     fn wrong(&self, what: &str) -> Error {
-        Error::invalid(format!("{}: {what}", self.handler), "see NewJob::new")
+        let hint = match what.ends_with("which is the limit") {
+            true => "store the data elsewhere and pass where it is",
+            false => "see NewJob::new",
+        };
+        Error::invalid(format!("{}: {what}", self.handler), hint)
     }
 
     /// The fields of the job hash in RQ's order, `created_at` first.

@@ -9,6 +9,9 @@ use super::PyValue;
 /// How many characters of an argument people see, as in RQ.
 const SHOWN: usize = 75;
 
+/// How many arguments people see. RQ shows all, which may be a million.
+const ARGUMENTS: usize = 200;
+
 /// `handler(1, name=2)`, in the language of the values; each argument is cut at 75 characters, as RQ does.
 pub(crate) fn describe<'a, V: Shown + 'a>(
     handler: &str,
@@ -18,7 +21,10 @@ pub(crate) fn describe<'a, V: Shown + 'a>(
     let mut kwargs: Vec<_> = kwargs.collect();
     kwargs.sort_by_key(|(name, _)| *name);
     let kwargs = kwargs.into_iter().map(|(name, value)| format!("{name}={}", short(value)));
-    let all: Vec<String> = args.iter().map(short).chain(kwargs).collect();
+    let mut all: Vec<String> = args.iter().map(short).chain(kwargs).take(ARGUMENTS + 1).collect();
+    if all.len() > ARGUMENTS {
+        all[ARGUMENTS] = "...".to_owned();
+    }
     format!("{handler}({})", all.join(", "))
 }
 

@@ -12,7 +12,7 @@ use super::supervise::{Supervised, Wiring};
 use super::traffic::{End, Traffic};
 use super::{Processes, bare, not_started};
 use crate::error::{Error, Result};
-use crate::job::{Call, Outcome, Serializer, Steer, iso, parse_json};
+use crate::job::{Call, Outcome, Serializer, Steer, iso, json_or_text};
 use crate::worker::Context;
 
 /// A command line, split once.
@@ -98,14 +98,13 @@ fn outcome(teller: &Teller<'_>, end: &End, traffic: &Traffic<'_>, serializer: Se
 
 /// JSON if it parses, else text without the last line end; nothing is `null`.
 fn result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
-    let text = String::from_utf8_lossy(stdout);
-    let text = text.trim_end_matches(['\n', '\r']);
-    if text.is_empty() {
-        return serializer.write(&());
-    }
-    match parse_json(text) {
-        Ok(value) => serializer.write(&value),
-        Err(_) => serializer.write(text),
+    let text = std::str::from_utf8(stdout).map_err(|error| {
+        let at = error.valid_up_to();
+        format!("byte {at} is not UTF-8 text: write JSON or text, bytes in base64")
+    })?;
+    match text.trim_end_matches(['\n', '\r']) {
+        "" => serializer.write(&()),
+        text => serializer.write(&json_or_text(text)?),
     }
 }
 

@@ -102,19 +102,24 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
             Outcome::Failed { error: format!("{handler} failed: {error}"), steer }
         }
         Line { data: Some(data), .. } => {
-            Outcome::Returned(STANDARD.decode(data).map_err(|error| error.to_string())?)
+            let data = STANDARD.decode(data).map_err(|error| error.to_string())?;
+            returned(handler, serializer, serializer.check(&data).map(|()| data))
         }
         Line { ok, .. } => {
             // What says neither has returned nothing.
             let text = ok.map_or("null", RawValue::get);
-            match parse_json(text).and_then(|value| serializer.write(&value)) {
-                Ok(result) => Outcome::Returned(result),
-                Err(error) => Outcome::Failed {
-                    error: format!("{handler} returned what cannot be kept as {serializer}: {error}"),
-                    steer: Steer::GiveUp,
-                },
-            }
+            returned(handler, serializer, parse_json(text).and_then(|value| serializer.write(&value)))
         }
     };
     Ok(Some(Answer { outcome, resident: 0, names_job }))
+}
+
+fn returned(handler: &str, serializer: Serializer, result: Result<Vec<u8>, String>) -> Outcome {
+    match result {
+        Ok(result) => Outcome::Returned(result),
+        Err(error) => Outcome::Failed {
+            error: format!("{handler} returned what cannot be kept as {serializer}: {error}"),
+            steer: Steer::GiveUp,
+        },
+    }
 }

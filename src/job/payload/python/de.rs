@@ -41,6 +41,9 @@ impl<'de> Deserializer<'de> for PyValue {
                 (_, Some(value)) => visitor.visit_i128(value),
                 _ => visitor.visit_string(value.to_string()),
             },
+            Kind::Float(value) if !value.is_finite() && is_json::<V::Value>() => Err(Error::custom(format!(
+                "JSON has no word for {self}: take a float, or a rq_rs::PyValue, in place of a serde_json::Value"
+            ))),
             Kind::Float(value) => visitor.visit_f64(*value),
             Kind::Str(text) => visitor.visit_str(text),
             Kind::Bytes(bytes) => visitor.visit_bytes(bytes),
@@ -106,6 +109,11 @@ impl<'de> Deserializer<'de> for PyValue {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
         unit_struct tuple tuple_struct map struct identifier ignored_any
     }
+}
+
+/// Whether this makes a `serde_json::Value`, which would be null for a float that is no number.
+fn is_json<T>() -> bool {
+    std::any::type_name::<T>() == std::any::type_name::<serde_json::Value>()
 }
 
 fn visit_items<'de, V: Visitor<'de>>(items: Vec<PyValue>, visitor: V) -> Result<V::Value, Error> {

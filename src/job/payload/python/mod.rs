@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 pub(super) use exact::is_exact;
@@ -223,8 +223,22 @@ impl PyValue {
         })
     }
 
-    /// As JSON can show it: bytes in base64, times as text, numbers that JSON readers would round as
-    /// text, keys as text.
+    /// Whether all floats in it are numbers.
+    pub(crate) fn is_finite(&self) -> bool {
+        match &self.0 {
+            Kind::Float(number) => number.is_finite(),
+            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+                items.iter().all(PyValue::is_finite)
+            }
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                pairs.iter().all(|(key, value)| key.is_finite() && value.is_finite())
+            }
+            _ => true,
+        }
+    }
+
+    /// As JSON can show it: bytes in base64, times as text, `nan`, `inf` and numbers that JSON readers would
+    /// round as text, keys as text. A dict with keys that are the same as text is a list of pairs.
     pub fn to_json(&self) -> Value {
         match &self.0 {
             Kind::None => Value::Null,
@@ -241,7 +255,14 @@ impl PyValue {
                 items.iter().map(PyValue::to_json).collect()
             }
             Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
-                Value::Object(pairs.iter().map(|(key, value)| (key.as_key(), value.to_json())).collect())
+                let object: Map<_, _> =
+                    pairs.iter().map(|(key, value)| (key.as_key(), value.to_json())).collect();
+                let is_all =
+                    object.len() == pairs.len() || pairs.iter().all(|(key, _)| key.as_str().is_some());
+                match is_all {
+                    true => Value::Object(object),
+                    false => pairs.iter().map(|(key, value)| vec![key.to_json(), value.to_json()]).collect(),
+                }
             }
             Kind::TimeDelta(..) => Value::from(self.seconds()),
             _ => Value::from(self.text()),
