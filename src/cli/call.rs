@@ -1,10 +1,12 @@
 //! The arguments of a call as RQ's `enqueue` takes them:
 //! `text`, `:json`, `key=text`, `key:=json`, and `@file` for any value. And a policy of retries.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
 use super::exit::Failure;
-use crate::job::{Arguments, PyValue, Retry, parse_json};
+use crate::job::{Arguments, LARGEST, PyValue, Retry, is_over_limit, parse_json};
 
 /// How much of a word an error quotes.
 const SHOWN: usize = 200;
@@ -71,7 +73,7 @@ fn keyword(word: &str) -> Option<(&str, Form, &str)> {
 
 fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
     let text = match text.strip_prefix('@') {
-        Some(path) => &std::fs::read_to_string(path).map_err(|error| {
+        Some(path) => &read_file(path).map_err(|error| {
             wrong(
                 format!("cannot read {path} of {word:?}: {error}"),
                 "@ reads a file; text that begins with @ is written as :'\"@text\"'",
@@ -83,12 +85,25 @@ fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
         Form::Text => Ok(PyValue::from(text)),
         Form::Json => parse_json(text).map_err(|error| {
             let word: String = word.chars().take(SHOWN).collect();
-            wrong(format!("{word:?} cannot be read as JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
+            match is_over_limit(&error) {
+                true => wrong(format!("{word:?}: {error}"), "store the data elsewhere and pass where it is"),
+                false => wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true"),
+            }
         }),
         Form::Python => {
             Err(wrong(format!("{word:?} is a Python literal"), "give JSON instead: :JSON or key:=JSON"))
         }
     }
+}
+
+/// One byte more than an argument can have is enough to refuse it.
+fn read_file(path: &str) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LARGEST {
+        return Err(std::io::Error::other(format!("it is more than {LARGEST} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
 }
 
 fn wrong(what: String, hint: &str) -> Failure {
@@ -124,7 +139,7 @@ mod tests {
     #[test]
     fn wrong_arguments_say_which_and_why() {
         for (given, part) in
-            [(":{", "as JSON"), ("n:=", "as JSON"), ("%(1, 2)", "Python"), ("@/no/such", "cannot read")]
+            [(":{", "not JSON"), ("n:=", "not JSON"), ("%(1, 2)", "Python"), ("@/no/such", "cannot read")]
         {
             assert!(words(&[given]).unwrap_err().contains(part), "{given}");
         }

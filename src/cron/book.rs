@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use super::ticker::{Entry, Ticker};
 use super::{Cron, schedule::Schedule};
 use crate::error::{Error, Result};
-use crate::job::{NewJob, Repeat, Retry, Ttl, from_iso, iso, parse_duration, read_json};
+use crate::job::{
+    Arguments, NewJob, PyValue, Repeat, Retry, Ttl, from_iso, iso, parse_duration, parse_json, read_json,
+};
 use crate::store::{Call, Reply, Store, reply};
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
@@ -108,7 +110,6 @@ impl Noted {
     fn of(entry: &Entry) -> Self {
         let (cron, interval) = (&entry.cron, entry.schedule.interval());
         let view = cron.job.view();
-        let text = |is_empty: bool, value: Value| (!is_empty).then(|| value.to_string());
         let time = |moment: Option<i64>| moment.and_then(|at| DateTime::from_timestamp(at, 0)).map(iso);
         let retry = view.retry.map(|retry| Policy {
             max: retry.max(),
@@ -119,8 +120,8 @@ impl Noted {
             func_name: cron.job.handler().to_owned(),
             name: cron.name.clone(),
             queue_name: cron.queue.clone(),
-            args: text(view.args.is_empty(), Value::Array(view.args)),
-            kwargs: text(view.kwargs.is_empty(), Value::Object(view.kwargs)),
+            args: view.args,
+            kwargs: view.kwargs,
             interval,
             cron: interval.is_none().then(|| entry.schedule.to_string()),
             latest_enqueue_time: time(entry.last().filter(|_| entry.has_job)),
@@ -129,7 +130,7 @@ impl Noted {
             result_ttl: view.result_ttl.map(|ttl| ttl.as_seconds().into()),
             ttl: view.ttl.map(|ttl| ttl.as_seconds().into()),
             failure_ttl: view.failure_ttl.map(|ttl| ttl.as_seconds().into()),
-            meta: view.meta.map(|meta| Value::Object(meta).to_string()),
+            meta: view.meta,
             rq_rs: Some(Ours {
                 tz: entry.schedule.zone().to_owned(),
                 catchup: cron.catchup.to_string(),
@@ -160,7 +161,8 @@ impl Noted {
 
     /// The entry that was noted, as far as it can be read.
     fn cron(&self) -> Cron {
-        let mut job = NewJob::call(self.func_name.clone(), self.args(), self.kwargs());
+        let arguments = Arguments::of_texts(self.args.as_deref(), self.kwargs.as_deref());
+        let mut job = NewJob::exactly(self.func_name.clone(), arguments);
         job = match seconds(&self.job_timeout) {
             Some(seconds) if seconds > 0 => job.timeout(Duration::from_secs(seconds.unsigned_abs())),
             Some(_) => job.no_timeout(),
@@ -170,9 +172,8 @@ impl Noted {
         job = ttl(&self.result_ttl).into_iter().fold(job, NewJob::result_ttl);
         job = ttl(&self.failure_ttl).into_iter().fold(job, NewJob::failure_ttl);
         job = ttl(&self.ttl).into_iter().fold(job, NewJob::ttl);
-        if let Some(Value::Object(meta)) =
-            self.meta.as_deref().and_then(|text| read_json(text.as_bytes()).ok())
-        {
+        let meta = self.meta.as_deref().and_then(|text| parse_json(text).ok());
+        if let Some(meta) = meta.filter(PyValue::is_dict) {
             job = job.meta(meta);
         }
         if let Some(ours) = &self.rq_rs {
@@ -224,8 +225,9 @@ impl Listed {
         if [&self.noted.args, &self.noted.kwargs, &self.noted.meta].into_iter().all(is_json) {
             return Ok(self.noted.cron());
         }
+        let whose = if self.python { "its Python program" } else { "its own program" };
         Err(Error::invalid(
-            format!("the arguments of cron entry {:?} are known to its Python program only", self.name),
+            format!("the arguments of cron entry {:?} are known to {whose} only", self.name),
             "enqueue the job from there",
         ))
     }

@@ -30,7 +30,13 @@ pub(crate) use fields::Fields;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
 pub(crate) use new::{Due, Wire};
-pub(crate) use payload::{Arguments, deflate, describe, parse_json, read_json, to_python, write_call};
+#[cfg(feature = "cli")]
+pub(crate) use payload::LARGEST;
+#[cfg(feature = "cron")]
+pub(crate) use payload::json_text;
+pub(crate) use payload::{
+    Arguments, deflate, describe, is_over_limit, parse_json, read_json, to_python, write_call,
+};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
 pub(crate) use payload::{Mismatch, fit, json_or_text, read_call, read_own_json};

@@ -14,20 +14,27 @@ pub(crate) const TEXT: usize = 64 << 20;
 /// How deep lists and dictionaries may be nested.
 pub(crate) const DEPTH: usize = 200;
 
+/// How a refusal of these limits ends.
+const OVER: &str = "which is the limit";
+
+pub(crate) fn is_over_limit(error: &str) -> bool {
+    error.ends_with(OVER)
+}
+
 pub(crate) fn too_large() -> String {
-    format!("the data is more than {BYTES} bytes, which is the limit")
+    format!("the data is more than {BYTES} bytes, {OVER}")
 }
 
 pub(crate) fn too_many() -> String {
-    format!("the data has more than {PARTS} parts, which is the limit")
+    format!("the data has more than {PARTS} parts, {OVER}")
 }
 
 pub(crate) fn too_much_text() -> String {
-    format!("the data has more than {TEXT} bytes of text, which is the limit")
+    format!("the data has more than {TEXT} bytes of text, {OVER}")
 }
 
 pub(crate) fn too_deep() -> String {
-    format!("the data is nested more than {DEPTH} deep, which is the limit")
+    format!("the data is nested more than {DEPTH} deep, {OVER}")
 }
 
 pub(crate) fn check_bytes(size: usize) -> Result<(), String> {
@@ -172,7 +179,7 @@ mod tests {
     #[test]
     fn a_small_payload_that_stands_for_millions_is_refused_before_it_is_built() {
         let ones = "1,".repeat(7_000_000);
-        let payload = format!("[\"mark\",null,[{}1],{{}}]", ones);
+        let payload = format!("[\"mark\",null,[{ones}1],{{}}]");
         let bomb = deflate(payload.as_bytes());
         assert!(bomb.len() < 16_000, "{}", bomb.len());
         let refusal = read_call(&bomb, true).unwrap_err();

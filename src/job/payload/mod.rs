@@ -11,9 +11,14 @@ mod python;
 mod zlib;
 
 pub(crate) use arguments::Arguments;
+#[cfg(feature = "cron")]
+pub(crate) use arguments::json_text;
 pub(crate) use brief::describe;
 #[cfg(feature = "worker")]
 pub(crate) use fit::{Mismatch, fit};
+#[cfg(feature = "cli")]
+pub(crate) use limits::BYTES as LARGEST;
+pub(crate) use limits::is_over_limit;
 pub use python::PyValue;
 pub(crate) use python::to_python;
 pub(crate) use zlib::{deflate, inflate};

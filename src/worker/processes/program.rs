@@ -116,16 +116,18 @@ pub(super) fn job_as_json(context: &Context, call: Call) -> serde_json::Value {
     });
     let handler = call.handler.clone();
     let (args, kwargs) = call.into_view();
-    serde_json::json!({
+    let mut job = serde_json::json!({
         "id": context.id(),
         "queue": context.queue(),
         "handler": handler,
-        "args": args,
-        "kwargs": kwargs,
         "attempt": context.attempt(),
         "meta": context.meta(),
         "deadline": deadline,
-    })
+    });
+    // As they are, which may be much: the macro would copy them.
+    job["args"] = args.into();
+    job["kwargs"] = kwargs.into();
+    job
 }
 
 fn is_program(name: &str) -> bool {

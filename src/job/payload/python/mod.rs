@@ -237,6 +237,17 @@ impl PyValue {
         }
     }
 
+    /// Whether JSON says the same: of its own kinds only, but for tuples, which are lists there.
+    pub(crate) fn is_json(&self) -> bool {
+        match &self.0 {
+            Kind::None | Kind::Bool(_) | Kind::Int(_) | Kind::BigInt(_) | Kind::Str(_) => true,
+            Kind::Float(number) => number.is_finite(),
+            Kind::List(items) | Kind::Tuple(items) => items.iter().all(PyValue::is_json),
+            Kind::Dict(pairs) => pairs.iter().all(|(key, value)| key.as_str().is_some() && value.is_json()),
+            _ => false,
+        }
+    }
+
     /// As JSON can show it: bytes in base64, times as text, `nan`, `inf` and numbers that JSON readers would
     /// round as text, keys as text. A dict with keys that are the same as text is a list of pairs.
     pub fn to_json(&self) -> Value {
