@@ -35,11 +35,11 @@ pub(crate) use payload::LARGEST;
 #[cfg(feature = "cron")]
 pub(crate) use payload::json_text;
 pub(crate) use payload::{
-    Arguments, deflate, describe, is_over_limit, parse_json, read_json, to_python, write_call,
+    Arguments, deflate, describe_exactly, is_over_limit, parse_json, read_json, to_python, write_call,
 };
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
-pub(crate) use payload::{Mismatch, fit, json_or_text, read_call, read_own_json};
+pub(crate) use payload::{Mismatch, ShownArgs, ShownKwargs, fit, json_or_text, read_call, read_own_json};
 pub(crate) use reader::Whose;
 pub use record::Record;
 pub use repeat::Repeat;

@@ -11,8 +11,8 @@ use super::json_text;
 use super::pieces::{is_piece, split};
 use super::times::{DEFAULT_TIMEOUT, LONGEST_WAIT, list_of};
 use super::{
-    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe, is_over_limit,
-    iso, to_python, write_call,
+    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe_exactly,
+    is_over_limit, iso, to_python, write_call,
 };
 use crate::error::{Error, Result};
 
@@ -347,18 +347,7 @@ impl NewJob {
     }
 
     fn described(&self, arguments: &Arguments, serializer: Serializer) -> String {
-        match serializer {
-            Serializer::Pickle => {
-                let kwargs = arguments.kwargs.iter().map(|(name, value)| (name, value));
-                describe(&self.handler, &arguments.args, kwargs)
-            }
-            Serializer::Json => {
-                let args: Vec<Value> = arguments.args.iter().map(PyValue::to_json).collect();
-                let kwargs: Vec<(String, Value)> =
-                    arguments.kwargs.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
-                describe(&self.handler, &args, kwargs.iter().map(|(name, value)| (name, value)))
-            }
-        }
+        describe_exactly(&self.handler, &arguments.args, &arguments.kwargs, serializer)
     }
 
     /// Seconds after which it is dropped from the queue, if ever.

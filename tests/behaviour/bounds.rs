@@ -228,3 +228,79 @@ fn numbers_of_the_command_line_keep_all_their_digits() {
     let seen: String = house.queue("default").job(&id).unwrap().returned().unwrap();
     assert_eq!(seen, format!("{{'args': [{digits}], 'kwargs': {{'named': [{digits}]}}}}"));
 }
+
+#[test]
+fn what_is_within_the_limits_takes_no_room_out_of_proportion() {
+    let house = House::new();
+    let objects = format!("[\"wc\",null,[{}1],{{}}]", "{\"a\":1},".repeat(330_000));
+    let payload = compress_to_vec_zlib(objects.as_bytes(), 6);
+    assert!(payload.len() < 4_000);
+    for id in ["one", "two"] {
+        put(&house, id, &payload, [b"created_at", b"2026-01-01T00:00:00Z"]);
+    }
+    let mut worker = house.start(&["worker", "-c", "2", "--exec", "*=wc -c"]);
+    worker.says("finished");
+    worker.says("finished");
+    assert!(peak(&worker.pid()) < ENOUGH_KB, "{} kB", peak(&worker.pid()));
+    assert!(house.queue("default").job("one").unwrap().returned::<usize>().unwrap() > 330_000 * 8);
+}
+
+#[derive(serde::Deserialize)]
+struct Letter {
+    to: String,
+    pages: u64,
+    text: String,
+}
+
+#[test]
+fn arguments_of_any_size_are_read_alike() {
+    let house = House::new();
+    let texts = [10, 500_000].map(|size| "x".repeat(size));
+    // Of equal keys the last one counts, as everywhere; ten others are there too.
+    let others: String = (0..10).map(|n| format!("\"k{n}\": [{n}, null, 1.5], ")).collect();
+    for (n, text) in texts.iter().enumerate() {
+        let letter = format!(
+            "{{\"to\": \"bob\", {others}\"pages\": 1, \"text\": \"{text}\", \"to\": \"ada\", \"pages\": 2}}"
+        );
+        for handler in ["typed", "json", "wc"] {
+            let payload = format!("[\"{handler}\", null, [{letter}], {{}}]");
+            put(
+                &house,
+                &format!("{handler}{n}"),
+                payload.as_bytes(),
+                [b"created_at", b"2026-01-01T00:00:00Z"],
+            );
+        }
+    }
+    let worker = house
+        .worker(&["default"])
+        .handler("typed", |_: &Context, letter: Letter| {
+            Ok(json!([letter.to, letter.pages, letter.text.len()]))
+        })
+        .handler("json", |_: &Context, letter: Value| {
+            let text = letter["text"].as_str().unwrap();
+            anyhow::ensure!(letter["k9"] == json!([9, null, 1.5]) && letter.as_object().unwrap().len() == 13);
+            Ok(json!([letter["to"], letter["pages"], text.len()]))
+        })
+        .exec("wc", "python3 -c 'import json,sys; a=json.load(sys.stdin)[\"args\"][0]; print(json.dumps([a[\"to\"], a[\"pages\"], len(a[\"text\"])]))'")
+        .unwrap();
+    let live = Live::start(worker);
+    let mut described = Vec::new();
+    for _ in 0..6 {
+        let Event::Started { id, description, .. } =
+            live.sees("a start", |event| matches!(event, Event::Started { .. }))
+        else {
+            unreachable!()
+        };
+        described.push((id, description));
+    }
+    eventually("all have ended", || house.queue("default").finished().count() == Ok(6));
+    live.stops();
+    for (id, description) in described {
+        let size = if id.ends_with('0') { 10 } else { 500_000 };
+        let job = house.queue("default").job(&id).unwrap();
+        assert_eq!(job.result, Some(json!(["ada", 2, size])), "{id}");
+        assert!(description.starts_with(&format!("{}({{\"", &id[..id.len() - 1])), "{description}");
+        assert!(description.len() < 200);
+    }
+}

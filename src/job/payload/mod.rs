@@ -13,7 +13,7 @@ mod zlib;
 pub(crate) use arguments::Arguments;
 #[cfg(feature = "cron")]
 pub(crate) use arguments::json_text;
-pub(crate) use brief::describe;
+use brief::describe;
 #[cfg(feature = "worker")]
 pub(crate) use fit::{Mismatch, fit};
 #[cfg(feature = "cli")]
@@ -31,7 +31,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use python::{Kind, pickle, unpickle};
+use python::{AsJson, Kind, pickle, unpickle};
+
+/// JSON of more bytes than this is read for handlers as Python has it: small objects then take a quarter of the
+/// room that serde_json's do.
+const LARGE: usize = 64 * 1024;
 
 /// How the values of a job are written: its arguments, its meta and its result. RQ's `-S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -147,22 +151,60 @@ impl Call {
         Call { handler: String::new(), args: Vec::new(), kwargs: Map::new(), exact: None, serializer }
     }
 
-    /// Its arguments as JSON, whether they were shown before or not.
-    pub(crate) fn into_view(self) -> (Vec<Value>, Map<String, Value>) {
-        match self.exact {
-            Some(exact) => exact.view(),
-            None => (self.args, self.kwargs),
-        }
-    }
-
     /// As Python would write it: `send_email("ada@example.com", retries=3)`; each argument is
     /// cut at 75 characters, as RQ does.
     pub fn describe(&self) -> String {
         match &self.exact {
-            Some(exact) if self.serializer == Serializer::Pickle => {
-                describe(&self.handler, &exact.args, exact.kwargs.iter().map(|(name, value)| (name, value)))
+            Some(exact) => describe_exactly(&self.handler, &exact.args, &exact.kwargs, self.serializer),
+            None => describe(&self.handler, self.args.iter(), self.kwargs.iter()),
+        }
+    }
+}
+
+/// A call in the language that it is written in.
+pub(crate) fn describe_exactly(
+    handler: &str,
+    args: &[PyValue],
+    kwargs: &[(String, PyValue)],
+    serializer: Serializer,
+) -> String {
+    match serializer {
+        Serializer::Pickle => {
+            describe(handler, args.iter(), kwargs.iter().map(|(name, value)| (name, value)))
+        }
+        Serializer::Json => {
+            let kwargs = kwargs.iter().map(|(name, value)| (name, AsJson(value)));
+            describe(handler, args.iter().map(AsJson), kwargs)
+        }
+    }
+}
+
+/// The positional arguments as JSON shows them.
+#[cfg(feature = "worker")]
+pub(crate) struct ShownArgs<'a>(pub(crate) &'a Call);
+
+#[cfg(feature = "worker")]
+impl Serialize for ShownArgs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.exact {
+            Some(exact) => serializer.collect_seq(exact.args.iter().map(AsJson)),
+            None => self.0.args.serialize(serializer),
+        }
+    }
+}
+
+/// The keywords as JSON shows them.
+#[cfg(feature = "worker")]
+pub(crate) struct ShownKwargs<'a>(pub(crate) &'a Call);
+
+#[cfg(feature = "worker")]
+impl Serialize for ShownKwargs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.exact {
+            Some(exact) => {
+                serializer.collect_map(exact.kwargs.iter().map(|(name, value)| (name, AsJson(value))))
             }
-            _ => describe(&self.handler, &self.args, self.kwargs.iter()),
+            None => self.0.kwargs.serialize(serializer),
         }
     }
 }
@@ -188,8 +230,9 @@ pub(crate) fn read_call(data: &[u8], view: bool) -> Result<Call, String> {
     let plain = inflate(data).map_err(|error| format!("the payload cannot be read: {error}"))?;
     let serializer = Serializer::of(&plain);
     let exact = match serializer {
-        Serializer::Json if !json::has_large_integers(&plain) => return json::read_call(&plain),
-        Serializer::Json => json::parse_exactly(&plain),
+        Serializer::Json if json::has_large_integers(&plain) => json::parse_exactly(&plain),
+        Serializer::Json if view || plain.len() < LARGE => return json::read_call(&plain),
+        Serializer::Json => json::parse(&plain),
         Serializer::Pickle => unpickle(&plain),
     };
     exact_call(exact.map_err(|error| format!("the payload cannot be read: {error}"))?, serializer, view)

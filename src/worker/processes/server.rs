@@ -62,12 +62,9 @@ impl Server {
     ) -> Outcome {
         let serializer = context.facts().serializer;
         let handler = call.as_ref().map_or_else(|| "the job".to_owned(), |call| call.handler.clone());
-        let mut job = job_as_json(context, call.unwrap_or_else(Call::unknown));
-        job["serializer"] = serializer.to_string().into();
-        job["data"] = STANDARD.encode(payload).into();
+        let input = job_as_json(context, &call.unwrap_or_else(Call::unknown), Some(payload));
         let limits = processes.limits;
         let room = limits.max_result.saturating_mul(2) + LINE_OVERHEAD;
-        let input = format!("{job}\n").into_bytes();
         let errand = Errand { handler: &handler, context, input, room, memory: None };
         let start = || Supervised::start(self.program.command(), Wiring::Pipes, &processes.keeper);
         self.crew.run(errand, processes, start, |traffic| read(traffic, &handler, serializer))

@@ -1,7 +1,9 @@
 //! From Python's data to any type of serde, the nearest kind that serde knows; and from any other
 //! format to Python's data.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -129,6 +131,9 @@ impl<'de> Deserialize<'de> for PyValue {
     }
 }
 
+/// Up to so many keys are compared one by one.
+const FEW: usize = 8;
+
 /// Takes what comes, from any format.
 struct Whatever;
 
@@ -187,6 +192,37 @@ impl<'de> Visitor<'de> for Whatever {
         {
             return PyValue::integer(digits).map_err(de::Error::custom);
         }
-        Ok(PyValue::dict(pairs))
+        Ok(PyValue::dict(last_of_each(pairs)))
     }
+}
+
+/// Of equal keys the first, with the value of the last, as all readers of JSON have it.
+fn last_of_each(pairs: Vec<(PyValue, PyValue)>) -> Vec<(PyValue, PyValue)> {
+    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
+    let mut kept: Vec<(PyValue, PyValue)> = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        let Kind::Str(text) = &key.0 else {
+            kept.push((key, value));
+            continue;
+        };
+        let known = match kept.len() {
+            0..FEW => kept.iter().position(|(one, _)| one.as_str() == Some(text)),
+            FEW => {
+                let texts = kept.iter().enumerate();
+                places.extend(texts.filter_map(|(at, (one, _))| Some((one.as_str()?.into(), at))));
+                places.get(text).copied()
+            }
+            _ => places.get(text).copied(),
+        };
+        match known {
+            Some(at) => kept[at].1 = value,
+            None => {
+                if kept.len() >= FEW {
+                    places.insert(text.clone(), kept.len());
+                }
+                kept.push((key, value));
+            }
+        }
+    }
+    kept
 }
