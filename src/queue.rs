@@ -116,7 +116,8 @@ impl Queue {
         self
     }
 
-    /// Refuses payloads of more than this many bytes. Default: 1 MiB.
+    /// Refuses payloads of more than this many bytes. Default: 1 MiB; more than 16 MiB are refused whatever it is,
+    /// and so are a million parts or a depth of 200, because no worker would read them.
     pub fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self

@@ -1,27 +1,31 @@
 //! The arguments of a call as RQ's `enqueue` takes them:
 //! `text`, `:json`, `key=text`, `key:=json`, and `@file` for any value. And a policy of retries.
 
+use std::fs::File;
+use std::io::Read;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-
 use super::exit::Failure;
-use crate::job::Retry;
+use crate::job::{Arguments, LARGEST, PyValue, Retry, is_over_limit, parse_json};
+
+/// How much of a word an error quotes.
+const SHOWN: usize = 200;
 
 /// Positional and keyword arguments from what was typed.
-pub(crate) fn parse(words: &[String]) -> Result<(Vec<Value>, Map<String, Value>), Failure> {
-    let (mut args, mut kwargs) = (Vec::new(), Map::new());
+pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
+    let mut given = Arguments::default();
     for word in words {
         match keyword(word) {
-            None => args.push(positional(word)?),
+            None => given.args.push(positional(word)?),
             Some((name, form, text)) => {
-                if kwargs.insert(name.to_owned(), value(word, form, text)?).is_some() {
+                if given.kwargs.iter().any(|(known, _)| known == name) {
                     return Err(wrong(format!("the keyword {name} is given twice"), "give it once"));
                 }
+                given.kwargs.push((name.to_owned(), value(word, form, text)?));
             }
         }
     }
-    Ok((args, kwargs))
+    Ok(given)
 }
 
 /// The policy that `--retry-max` and `--retry-interval` say.
@@ -44,7 +48,7 @@ enum Form {
     Python,
 }
 
-fn positional(word: &str) -> Result<Value, Failure> {
+fn positional(word: &str) -> Result<PyValue, Failure> {
     match word.as_bytes().first() {
         Some(b':') => value(word, Form::Json, &word[1..]),
         Some(b'%') => value(word, Form::Python, &word[1..]),
@@ -67,9 +71,9 @@ fn keyword(word: &str) -> Option<(&str, Form, &str)> {
     is_identifier.then_some((name, form, text))
 }
 
-fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
+fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
     let text = match text.strip_prefix('@') {
-        Some(path) => &std::fs::read_to_string(path).map_err(|error| {
+        Some(path) => &read_file(path).map_err(|error| {
             wrong(
                 format!("cannot read {path} of {word:?}: {error}"),
                 "@ reads a file; text that begins with @ is written as :'\"@text\"'",
@@ -78,14 +82,28 @@ fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
         None => text,
     };
     match form {
-        Form::Text => Ok(Value::from(text)),
-        Form::Json => serde_json::from_str(text).map_err(|error| {
-            wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
+        Form::Text => Ok(PyValue::from(text)),
+        Form::Json => parse_json(text).map_err(|error| {
+            let word: String = word.chars().take(SHOWN).collect();
+            match is_over_limit(&error) {
+                true => wrong(format!("{word:?}: {error}"), "store the data elsewhere and pass where it is"),
+                false => wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true"),
+            }
         }),
         Form::Python => {
             Err(wrong(format!("{word:?} is a Python literal"), "give JSON instead: :JSON or key:=JSON"))
         }
     }
+}
+
+/// One byte more than an argument can have is enough to refuse it.
+fn read_file(path: &str) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LARGEST {
+        return Err(std::io::Error::other(format!("it is more than {LARGEST} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
 }
 
 fn wrong(what: String, hint: &str) -> Failure {
@@ -94,12 +112,15 @@ fn wrong(what: String, hint: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{PyValue, parse};
     use serde_json::json;
 
     fn words(words: &[&str]) -> Result<serde_json::Value, String> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        let parsed = parse(&words).map(|(args, kwargs)| json!([args, kwargs]));
+        let parsed = parse(&words).map(|given| {
+            let kwargs = given.kwargs.into_iter().map(|(name, value)| (PyValue::from(name), value));
+            json!([given.args, PyValue::dict(kwargs)])
+        });
         parsed.map_err(|failure| failure.words().unwrap_or_default().0)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::offset::LocalResult;
 use chrono::{DateTime, Local, NaiveDateTime, TimeZone, Utc};
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::exit::{Exit, Failure};
 use super::output::{say, say_json};
@@ -13,7 +13,7 @@ use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
 use crate::handle::Job;
-use crate::job::{NewJob, Repeat, Serializer, Ttl, parse_duration};
+use crate::job::{NewJob, PyValue, Repeat, Serializer, Ttl, parse_duration, parse_json};
 use crate::queue::Queue;
 
 /// Enqueue a job, and print its id
@@ -123,7 +123,7 @@ impl Enqueue {
         if !self.quiet {
             output::note(format_args!("waiting for {}", job.id()));
         }
-        let result = job.wait::<Value>(self.wait_timeout);
+        let result = job.wait::<PyValue>(self.wait_timeout).map(|value| value.to_json());
         match &result {
             Err(Error::JobFailed { .. }) | Ok(_) if self.json => {
                 job.refresh()?;
@@ -140,8 +140,7 @@ impl Enqueue {
     }
 
     fn job(&self) -> Result<NewJob, Failure> {
-        let (args, kwargs) = call::parse(&self.args)?;
-        let mut job = NewJob::call(&self.handler, args, kwargs);
+        let mut job = NewJob::exactly(&self.handler, call::parse(&self.args)?);
         if let Some(id) = &self.job_id {
             job = job.id(id);
         }
@@ -149,12 +148,13 @@ impl Enqueue {
             job = job.description(text);
         }
         if let Some(text) = &self.meta {
-            let meta: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-                Failure::Usage(
-                    format!("--meta is not a JSON object: {error}"),
-                    r#"as in '{"user": 42}'"#.into(),
-                )
-            })?;
+            let wrong = |what: &str| {
+                Failure::Usage(format!("--meta is not a JSON object{what}"), r#"as in '{"user": 42}'"#.into())
+            };
+            let meta = parse_json(text).map_err(|error| wrong(&format!(": {error}")))?;
+            if !meta.is_dict() {
+                return Err(wrong(""));
+            }
             job = job.meta(meta);
         }
         if let Some(ttl) = self.ttl {

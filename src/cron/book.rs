@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use super::ticker::{Entry, Ticker};
 use super::{Cron, schedule::Schedule};
 use crate::error::{Error, Result};
-use crate::job::{NewJob, Repeat, Retry, Ttl, from_iso, iso, parse_duration};
+use crate::job::{
+    Arguments, NewJob, PyValue, Repeat, Retry, Ttl, from_iso, iso, parse_duration, parse_json, read_json,
+};
 use crate::store::{Call, Reply, Store, reply};
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
@@ -108,7 +110,6 @@ impl Noted {
     fn of(entry: &Entry) -> Self {
         let (cron, interval) = (&entry.cron, entry.schedule.interval());
         let view = cron.job.view();
-        let text = |is_empty: bool, value: Value| (!is_empty).then(|| value.to_string());
         let time = |moment: Option<i64>| moment.and_then(|at| DateTime::from_timestamp(at, 0)).map(iso);
         let retry = view.retry.map(|retry| Policy {
             max: retry.max(),
@@ -119,8 +120,8 @@ impl Noted {
             func_name: cron.job.handler().to_owned(),
             name: cron.name.clone(),
             queue_name: cron.queue.clone(),
-            args: text(view.args.is_empty(), Value::Array(view.args)),
-            kwargs: text(view.kwargs.is_empty(), Value::Object(view.kwargs)),
+            args: view.args,
+            kwargs: view.kwargs,
             interval,
             cron: interval.is_none().then(|| entry.schedule.to_string()),
             latest_enqueue_time: time(entry.last().filter(|_| entry.has_job)),
@@ -129,7 +130,7 @@ impl Noted {
             result_ttl: view.result_ttl.map(|ttl| ttl.as_seconds().into()),
             ttl: view.ttl.map(|ttl| ttl.as_seconds().into()),
             failure_ttl: view.failure_ttl.map(|ttl| ttl.as_seconds().into()),
-            meta: view.meta.map(|meta| Value::Object(meta).to_string()),
+            meta: view.meta,
             rq_rs: Some(Ours {
                 tz: entry.schedule.zone().to_owned(),
                 catchup: cron.catchup.to_string(),
@@ -144,11 +145,11 @@ impl Noted {
     }
 
     fn args(&self) -> Vec<Value> {
-        self.args.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.args.as_deref().and_then(|text| read_json(text.as_bytes()).ok()).unwrap_or_default()
     }
 
     fn kwargs(&self) -> Map<String, Value> {
-        self.kwargs.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+        self.kwargs.as_deref().and_then(|text| read_json(text.as_bytes()).ok()).unwrap_or_default()
     }
 
     fn schedule(&self) -> String {
@@ -160,7 +161,8 @@ impl Noted {
 
     /// The entry that was noted, as far as it can be read.
     fn cron(&self) -> Cron {
-        let mut job = NewJob::call(self.func_name.clone(), self.args(), self.kwargs());
+        let arguments = Arguments::of_texts(self.args.as_deref(), self.kwargs.as_deref());
+        let mut job = NewJob::exactly(self.func_name.clone(), arguments);
         job = match seconds(&self.job_timeout) {
             Some(seconds) if seconds > 0 => job.timeout(Duration::from_secs(seconds.unsigned_abs())),
             Some(_) => job.no_timeout(),
@@ -170,9 +172,8 @@ impl Noted {
         job = ttl(&self.result_ttl).into_iter().fold(job, NewJob::result_ttl);
         job = ttl(&self.failure_ttl).into_iter().fold(job, NewJob::failure_ttl);
         job = ttl(&self.ttl).into_iter().fold(job, NewJob::ttl);
-        if let Some(Value::Object(meta)) =
-            self.meta.as_deref().and_then(|text| serde_json::from_str(text).ok())
-        {
+        let meta = self.meta.as_deref().and_then(|text| parse_json(text).ok());
+        if let Some(meta) = meta.filter(PyValue::is_dict) {
             job = job.meta(meta);
         }
         if let Some(ours) = &self.rq_rs {
@@ -219,13 +220,14 @@ impl Listed {
     /// [`Error::Invalid`] when its scheduler could not write its arguments down.
     pub(crate) fn cron(&self) -> Result<Cron> {
         let is_json = |text: &Option<String>| {
-            text.as_deref().is_none_or(|text| serde_json::from_str::<Value>(text).is_ok())
+            text.as_deref().is_none_or(|text| read_json::<Value>(text.as_bytes()).is_ok())
         };
         if [&self.noted.args, &self.noted.kwargs, &self.noted.meta].into_iter().all(is_json) {
             return Ok(self.noted.cron());
         }
+        let whose = if self.python { "its Python program" } else { "its own program" };
         Err(Error::invalid(
-            format!("the arguments of cron entry {:?} are known to its Python program only", self.name),
+            format!("the arguments of cron entry {:?} are known to {whose} only", self.name),
             "enqueue the job from there",
         ))
     }
@@ -300,7 +302,7 @@ pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Vec<Listed>> {
     for answer in store.ask_all(&names.iter().map(record).collect::<Vec<_>>())? {
         // What cannot be read is of another program, or of a newer one; the rest is shown all the same.
         let text = answer.and_then(reply::text).unwrap_or_default().unwrap_or_default();
-        let noted = serde_json::from_str::<Vec<Value>>(&text).unwrap_or_default().into_iter();
+        let noted = read_json::<Vec<Value>>(text.as_bytes()).unwrap_or_default().into_iter();
         for noted in noted.filter_map(|noted| serde_json::from_value::<Noted>(noted).ok()) {
             let listed = Listed::new(noted);
             found.entry(listed.name.clone()).or_insert(listed).schedulers += 1;

@@ -32,10 +32,16 @@ pub(crate) use id::check_worker_name;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
 pub(crate) use new::{Due, Wire};
-pub(crate) use payload::{Arguments, deflate, describe, to_python, write_call};
+#[cfg(feature = "cli")]
+pub(crate) use payload::LARGEST;
+#[cfg(feature = "cron")]
+pub(crate) use payload::json_text;
+pub(crate) use payload::{
+    Arguments, deflate, describe_exactly, is_over_limit, parse_json, read_json, to_python, write_call,
+};
 pub use payload::{Call, PyValue, Serializer};
 #[cfg(feature = "worker")]
-pub(crate) use payload::{Mismatch, fit, parse_json, read_call};
+pub(crate) use payload::{Mismatch, ShownArgs, ShownKwargs, fit, json_or_text, read_call, read_own_json};
 pub(crate) use reader::Whose;
 pub use record::Record;
 pub use repeat::Repeat;

@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+#[cfg(feature = "cron")]
+use super::json_text;
 use super::pieces::{is_piece, split};
 use super::times::{DEFAULT_TIMEOUT, LONGEST_WAIT, list_of};
 use super::{
-    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe, iso, to_python,
-    write_call,
+    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe_exactly,
+    is_over_limit, iso, to_python, write_call,
 };
 use crate::error::{Error, Result};
 
@@ -79,13 +81,13 @@ pub struct NewJob {
 /// A wish, to be written down.
 #[cfg(feature = "cron")]
 pub(crate) struct View<'a> {
-    pub(crate) args: Vec<Value>,
-    pub(crate) kwargs: Map<String, Value>,
+    pub(crate) args: Option<String>,
+    pub(crate) kwargs: Option<String>,
     pub(crate) timeout: i64,
     pub(crate) ttl: Option<Ttl>,
     pub(crate) result_ttl: Option<Ttl>,
     pub(crate) failure_ttl: Option<Ttl>,
-    pub(crate) meta: Option<Map<String, Value>>,
+    pub(crate) meta: Option<String>,
     pub(crate) retry: Option<&'a Retry>,
     pub(crate) repeat: Option<&'a Repeat>,
     pub(crate) description: Option<&'a str>,
@@ -118,6 +120,12 @@ impl NewJob {
             })
         };
         Self::with(handler.into(), arguments())
+    }
+
+    /// The same with arguments as Python has them.
+    #[cfg(feature = "cron")]
+    pub(crate) fn exactly(handler: impl Into<String>, arguments: Arguments) -> Self {
+        Self::with(handler.into(), Ok(arguments))
     }
 
     fn with(handler: String, arguments: Result<Arguments, String>) -> Self {
@@ -223,21 +231,21 @@ impl NewJob {
         self
     }
 
-    /// What can be written of it as JSON.
+    /// What can be written of it as text.
     #[cfg(feature = "cron")]
     pub(crate) fn view(&self) -> View<'_> {
         let none = Arguments::default();
         let arguments = self.arguments.as_ref().unwrap_or(&none);
-        let named = |(name, value): &(String, PyValue)| (name.clone(), value.to_json());
-        let meta = self.meta.as_ref().ok().and_then(Option::as_ref).map(PyValue::to_json);
+        let (args, kwargs) = arguments.to_texts();
+        let meta = self.meta.as_ref().ok().and_then(Option::as_ref);
         View {
-            args: arguments.args.iter().map(PyValue::to_json).collect(),
-            kwargs: arguments.kwargs.iter().map(named).collect(),
+            args,
+            kwargs,
             timeout: self.timeout,
             ttl: self.ttl,
             result_ttl: self.result_ttl,
             failure_ttl: self.failure_ttl,
-            meta: meta.and_then(|meta| meta.as_object().cloned()),
+            meta: meta.map(json_text),
             retry: self.retry.as_ref(),
             repeat: self.repeat.as_ref(),
             description: self.description.as_deref(),
@@ -277,7 +285,11 @@ impl NewJob {
     }
 
     fn wrong(&self, what: &str) -> Error {
-        Error::invalid(format!("{}: {what}", self.handler), "see NewJob::new")
+        let hint = match is_over_limit(what) {
+            true => "store the data elsewhere and pass where it is",
+            false => "see NewJob::new",
+        };
+        Error::invalid(format!("{}: {what}", self.handler), hint)
     }
 
     /// The fields of the job hash in RQ's order, `created_at` first.
@@ -335,18 +347,7 @@ impl NewJob {
     }
 
     fn described(&self, arguments: &Arguments, serializer: Serializer) -> String {
-        match serializer {
-            Serializer::Pickle => {
-                let kwargs = arguments.kwargs.iter().map(|(name, value)| (name, value));
-                describe(&self.handler, &arguments.args, kwargs)
-            }
-            Serializer::Json => {
-                let args: Vec<Value> = arguments.args.iter().map(PyValue::to_json).collect();
-                let kwargs: Vec<(String, Value)> =
-                    arguments.kwargs.iter().map(|(name, value)| (name.clone(), value.to_json())).collect();
-                describe(&self.handler, &args, kwargs.iter().map(|(name, value)| (name, value)))
-            }
-        }
+        describe_exactly(&self.handler, &arguments.args, &arguments.kwargs, serializer)
     }
 
     /// Seconds after which it is dropped from the queue, if ever.

@@ -9,10 +9,13 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::fields::Fields;
-use super::payload::{Data, inflate, read_call, read_data, serializer_of};
+use super::payload::{Data, inflate, read_call, read_data, read_json, serializer_of};
 use super::pieces::{is_piece, join};
 use super::times::{LONGEST, from_iso};
 use super::{Attempt, Call, Serializer, Status, Ttl};
+
+/// How many characters of a reason are kept.
+const REASON: usize = 300;
 
 /// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
 const NEEDS: [(&str, &[u8], &str); 4] = [
@@ -92,8 +95,11 @@ impl Reader<'_> {
         NEEDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
     }
 
+    /// A reason may quote what stands there, which may be megabytes.
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
-        self.problems.push(format!("{name}: {reason}"));
+        let is_long = reason.chars().nth(REASON).is_some();
+        let reason: String = reason.chars().take(REASON).collect();
+        self.problems.push(format!("{name}: {reason}{}", if is_long { " …" } else { "" }));
         None
     }
 
@@ -111,8 +117,7 @@ impl Reader<'_> {
         let Some(bytes) = self.fields.get("attempts").filter(|_| is_read) else {
             return Vec::new();
         };
-        let read = serde_json::from_slice(bytes);
-        read.or_else(|error| self.problem("attempts", &error.to_string()).ok_or(())).unwrap_or_default()
+        read_json(bytes).or_else(|error| self.problem("attempts", &error).ok_or(())).unwrap_or_default()
     }
 
     /// Whether Python has enqueued it, or another job of its id, since our fields were written.
@@ -223,7 +228,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn read(&mut self, name: &str, bytes: &[u8]) -> Option<Data> {
-        read_data(bytes).map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+        read_data(bytes).or_else(|error| self.problem(name, &error).ok_or(())).ok()
     }
 
     pub(super) fn meta(&mut self) -> Map<String, Value> {
@@ -232,16 +237,13 @@ impl Reader<'_> {
         }
         match self.data("meta").map(|meta| meta.json) {
             Some(Value::Object(meta)) => meta,
-            Some(other) => self.problem("meta", &format!("{other} is not a dict")).unwrap_or_default(),
+            Some(_) => self.problem("meta", "it is not a dict with keys of text").unwrap_or_default(),
             None => Map::new(),
         }
     }
 
     fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.fields.get(name).filter(|value| !value.is_empty())?;
-        match serde_json::from_slice(value) {
-            Ok(value) => Some(value),
-            Err(error) => self.problem(name, &error.to_string()),
-        }
+        read_json(value).or_else(|error| self.problem(name, &error).ok_or(())).ok()
     }
 }

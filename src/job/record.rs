@@ -1,6 +1,8 @@
 //! A job as Redis holds it. Reading never fails: what cannot be read is named in `problems`.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "worker")]
+use std::mem;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -134,6 +136,7 @@ impl Record {
         let was_started = fields.get("started_at").is_some_and(|time| !time.is_empty());
         let enqueued_at = created_at.filter(|_| was_started || !status.is_before_the_queue());
         let result = if whose == Whose::People { reader.data("result") } else { None };
+        let (result, exact_result) = result.map_or((None, None), |data| (Some(data.json), data.exact));
         Record {
             id: id.to_owned(),
             status,
@@ -153,9 +156,9 @@ impl Record {
             result_ttl: reader.seconds("result_ttl"),
             failure_ttl: reader.seconds("failure_ttl"),
             meta: reader.meta(),
-            result: result.as_ref().map(|result| result.json.clone()),
+            result,
             has_new_policy: false,
-            exact_result: result.and_then(|result| result.exact),
+            exact_result,
             exc_info: reader.error(status),
             log: if whose == Whose::People { reader.text("log") } else { None },
             retries_left: reader.number("retries_left"),
@@ -183,8 +186,8 @@ impl Record {
             Some(kind) if kind == SUCCESSFUL.as_bytes() => {
                 let value =
                     reader.base64("return_value").and_then(|bytes| reader.read("return_value", &bytes));
-                self.result = Some(value.as_ref().map_or(Value::Null, |value| value.json.clone()));
-                self.exact_result = value.and_then(|value| value.exact);
+                let (json, exact) = value.map_or((Value::Null, None), |value| (value.json, value.exact));
+                (self.result, self.exact_result) = (Some(json), exact);
             }
             _ => {
                 let error =
@@ -193,6 +196,26 @@ impl Record {
             }
         }
         self.problems.append(&mut reader.problems);
+    }
+
+    /// The same for whoever runs it. What it calls with may be large, and is with that one only.
+    #[cfg(feature = "worker")]
+    pub(crate) fn hand_out(&mut self) -> Self {
+        let (args, kwargs) = (mem::take(&mut self.args), mem::take(&mut self.kwargs));
+        let exact = self.exact.take();
+        Record { args, kwargs, exact, ..self.clone() }
+    }
+
+    /// What it calls, taken out; `None` when the payload cannot be read.
+    #[cfg(feature = "worker")]
+    pub(crate) fn take_call(&mut self) -> Option<Call> {
+        Some(Call {
+            handler: self.handler.clone()?,
+            args: mem::take(&mut self.args),
+            kwargs: mem::take(&mut self.kwargs),
+            exact: self.exact.take(),
+            serializer: self.serializer,
+        })
     }
 
     /// What it calls; `None` when the payload cannot be read.

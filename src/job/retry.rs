@@ -113,7 +113,7 @@ mod steer {
 
     impl Later {
         /// It was no failure, only too early: nothing is counted, and no retries are used up. The handler itself
-        /// has to see to it that this does not go on for ever.
+        /// has to see to it that this does not go on for ever; between two calls is at least a second.
         pub fn uncounted(mut self) -> Self {
             self.is_counted = false;
             self

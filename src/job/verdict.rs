@@ -11,6 +11,10 @@ use super::{Record, Status};
 /// How often a job without a policy of its own may ask to be tried again.
 const ASKED_RETRIES: u32 = 5;
 
+/// A job that asks to be called again waits at least so long: nothing is counted, so without it one that always
+/// asks keeps a slot and Redis busy for ever.
+const SHORTEST_SNOOZE: Duration = Duration::from_secs(1);
+
 /// How a run ended. Every run ends as one of these.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
@@ -157,7 +161,9 @@ pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32)
         }
         Outcome::Lost { error } => (error, Steer::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
-        Outcome::Failed { steer: Steer::Snooze(delay), .. } => return Verdict::Snooze { delay },
+        Outcome::Failed { steer: Steer::Snooze(delay), .. } => {
+            return Verdict::Snooze { delay: delay.max(SHORTEST_SNOOZE) };
+        }
         Outcome::Failed { error, steer } => (error, steer),
         // Another worker may have the handler, or one that takes these arguments: while a service is being
         // deployed there are old and new ones.
@@ -234,6 +240,17 @@ mod tests {
         assert_eq!(after(Steer::Later(None), &with(&[0])), Some(10));
         assert_eq!(after(Steer::Later(None), &with(&[])), Some(10));
         assert_eq!(after(Steer::Later(Some(Duration::from_secs(7))), &with(&[3, 4])), Some(7));
+    }
+
+    #[test]
+    fn who_asks_to_be_called_again_at_once_waits_a_second() {
+        let again = |delay| {
+            let steer = Steer::Snooze(Duration::from_millis(delay));
+            decide(Outcome::Failed { error: String::new(), steer }, &Attempts::default(), 3)
+        };
+        for (asked, waits) in [(0, 1000), (999, 1000), (1500, 1500)] {
+            assert_eq!(again(asked), Verdict::Snooze { delay: Duration::from_millis(waits) });
+        }
     }
 
     #[test]

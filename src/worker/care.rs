@@ -96,9 +96,20 @@ impl Carer {
             let next = due.iter().min().copied().unwrap_or_else(Instant::now);
             let wait = next.saturating_duration_since(Instant::now());
             if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                self.trim_all();
                 return self.unlock();
             }
             self.walk_once(&mut due);
+        }
+    }
+
+    /// Before it ends: what a burst has left is not there until the next one comes.
+    fn trim_all(&mut self) {
+        for queue in 0..self.queues.len() {
+            while {
+                let result = self.trim(queue);
+                !self.note(queue, result)
+            } {}
         }
     }
 

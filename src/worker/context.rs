@@ -161,8 +161,10 @@ impl Context {
 
     /// A field that its work horse wants written.
     pub(crate) fn save_field(&self, name: &str, value: Vec<u8>) {
-        if name == "meta" {
-            self.save("meta", value);
+        match self.facts.serializer.check(&value) {
+            Ok(()) if name == "meta" => self.save("meta", value),
+            Ok(()) => {}
+            Err(error) => log::warn!(target: "rq_rs", "{}: its {name} is not written: {error}", self.id()),
         }
     }
 

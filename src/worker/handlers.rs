@@ -160,7 +160,7 @@ impl Handlers {
     }
 
     /// Runs a job to its end, whatever that is.
-    pub(crate) fn run(&self, context: &Context, work: &Work, processes: &Processes) -> Outcome {
+    pub(crate) fn run(&self, context: &Context, work: &mut Work, processes: &Processes) -> Outcome {
         let Work { record, payload } = work;
         if !record.needs.is_empty() {
             let what = record.needs.join(", ");
@@ -169,7 +169,7 @@ impl Handlers {
             );
             return Outcome::Unreadable { error };
         }
-        let call = record.call().filter(|_| record.problems.is_empty());
+        let call = if record.problems.is_empty() { record.take_call() } else { None };
         let handler = self.get(record.handler.as_deref());
         if let Some(Handler::Server(server)) = handler {
             // What it is sent includes the payload itself, which it may read where rq-rs cannot.

@@ -152,7 +152,7 @@ impl Worker {
     /// Runs jobs of this name with a command, `*` for every name that has no handler. The command
     /// is split like shell words, but no shell runs. The job comes as one JSON object on standard
     /// input (`id queue handler args kwargs attempt meta deadline`), standard output is the result
-    /// (JSON if it parses, else text), standard error is kept with a job that fails. Exit code 0
+    /// (JSON if it parses, else text in UTF-8), standard error is kept with a job that fails. Exit code 0
     /// finishes, 75 asks for a retry, anything else or a signal fails the job; past its timeout the
     /// whole process group gets TERM, and five seconds later KILL.
     ///
@@ -167,7 +167,7 @@ impl Worker {
     /// its standard input (as for [`exec`](Self::exec), and `serializer` and `data`, the payload in base64).
     /// It answers with one line: `{"ok": value}`, or `{"data": base64}` with a result as the job's serializer writes it, or
     /// `{"error": text, "retry_in": seconds}`; without `retry_in` the job's own policy decides, below zero there is no retry. `{"again_in": seconds}` asks to be called
-    /// again later, and counts as no failure.
+    /// again later, in a second at the earliest, and counts as no failure.
     /// What it writes to standard error is kept with the job.
     ///
     /// # Errors
@@ -270,7 +270,8 @@ impl Worker {
         self
     }
 
-    /// A job whose result is more than this many bytes of JSON fails. Default: 1 MiB.
+    /// A job whose result is more than this many bytes of JSON fails. Default: 1 MiB; more than 16 MiB fail
+    /// whatever it is, and so do a million parts or a depth of 200, because nobody would read them.
     pub fn max_result(mut self, bytes: usize) -> Self {
         self.options.max_result = bytes;
         self

@@ -259,12 +259,13 @@ fn labour(counter: &Counter, handlers: &Handlers, processes: &Processes, inbox: 
     // A loop that has ended hears nothing any more.
     let tell = || drop(inbox.send(Message::Ended));
     let (mut ended, mut is_retired) = (None, false);
-    while let Some(Assignment { ticket, context, work, retired, .. }) = counter.next(ended, is_retired, tell)
+    while let Some(Assignment { ticket, context, mut work, retired, .. }) =
+        counter.next(ended, is_retired, tell)
     {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
         let outcome = panics::guard(|| match context.is_canceled() {
             true => Outcome::Interrupted, // it was put back, or is over, before it began
-            false => handlers.run(&context, &work, processes),
+            false => handlers.run(&context, &mut work, processes),
         });
         let outcome = outcome.unwrap_or_else(|panic| Outcome::Crashed {
             error: format!("{} {panic}", work.record.handler.as_deref().unwrap_or("the job")),

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use rq_rs::testing::CronClock;
-use rq_rs::{Catchup, Context, Cron, Event, NewJob, Overlap, Status};
+use rq_rs::{Catchup, Context, Cron, Event, NewJob, Overlap, PyValue, Status};
 
-use crate::support::{House, Live, Process, built_example, eventually, options_file};
+use crate::support::{House, Ledger, Live, Process, built_example, eventually, options_file};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -188,6 +188,50 @@ fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
     let list = house.rq(&["cron", "list", "--json"]).json();
     assert_eq!((list.as_array().unwrap().len(), &list[0]["name"]), (1, &"app.x".into()));
     assert!(house.rq(&["cron", "run", "app.x"]).fails(2).contains("known to its Python program only"));
+}
+
+#[test]
+fn an_entry_that_is_run_by_hand_has_the_arguments_of_its_ticks_or_is_refused() {
+    let house = House::new();
+    let digits = PyValue::integer("123456789012345678901234567890").unwrap();
+    let exact = NewJob::new("exact", (digits.clone(),)).meta(PyValue::dict([(PyValue::from("n"), digits)]));
+    // What JSON shows of these is something else.
+    let bytes = NewJob::new("bytes", (PyValue::bytes(b"a"), PyValue::decimal("1.5").unwrap()));
+    let live =
+        Live::start(house.worker(&["other"]).cron(Cron::new("exact", "0 0 1 1 *", exact)).cron(Cron::new(
+            "bytes",
+            "0 0 1 1 *",
+            bytes,
+        )));
+    live.sees_idle();
+    eventually("they are noted", || {
+        house.rq(&["cron", "list", "--json"]).json().as_array().unwrap().len() == 2
+    });
+    let id = house.rq(&["cron", "run", "exact"]).ok();
+    let job = house.queue("default").job(&id).unwrap();
+    assert_eq!(job.call().unwrap().describe(), job.description);
+    let seen = Ledger::default();
+    let ledger = seen.clone();
+    house.drain(house.worker(&["default"]).handler("exact", move |_: &Context, value: PyValue| {
+        ledger.write(value.to_string());
+        Ok(())
+    }));
+    assert_eq!(seen.lines(), ["123456789012345678901234567890"]);
+    let refused = house.rq(&["cron", "run", "bytes"]).fails(2);
+    assert!(refused.contains("known to its own program only"), "{refused}");
+    live.stops();
+}
+
+#[test]
+fn numbers_of_a_file_that_json_does_not_have_are_refused() {
+    let house = House::new();
+    for number in ["nan", "-inf", "12345678901234567890123"] {
+        let (_folder, path) = options_file(&format!(
+            "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\nargs = [[1, {number}]]\n"
+        ));
+        let told = house.rq(&["cron", &path]).fails(2);
+        assert!(told.contains(&format!(":5: args: {number} is no number of JSON")), "{told}");
+    }
 }
 
 #[test]

@@ -41,6 +41,17 @@ fn only_so_many_finished_and_failed_jobs_are_kept_the_youngest() {
 }
 
 #[test]
+fn a_burst_keeps_no_more_than_it_was_told_of_what_it_ran_itself() {
+    let house = House::new();
+    let queue = house.queue("default");
+    queue.enqueue_many((0..300).map(|n| NewJob::new(["good", "bad"][n % 2], ()))).unwrap();
+    let words = ["--exec", "good=true", "--exec", "bad=false", "--keep-finished", "20", "--keep-failed", "7"];
+    house.rq(&[&["worker", "-b", "-q", "-c", "4"], words.as_slice()].concat()).ok();
+    assert_eq!((queue.finished().count(), queue.failed().count()), (Ok(20), Ok(7)));
+    assert_eq!(house.redis::<Vec<String>>(&["KEYS", &house.key("job:*")]).len(), 27);
+}
+
+#[test]
 fn a_job_that_was_enqueued_anew_is_not_deleted_with_its_old_entry() {
     let house = House::new();
     let queue = house.queue("default");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rq_rs::{NewJob, Status};
+use rq_rs::{Dialect, NewJob, Status};
 use serde_json::{Value, json};
 
 use crate::support::{House, eventually};
@@ -42,11 +42,25 @@ fn output_that_is_no_json_is_text_and_none_is_null() {
         ("echo [1, 2]", json!([1, 2])),
         ("true", json!(null)),
         ("printf 'two\\nlines\\n'", json!("two\nlines")),
-        ("printf '\\377'", json!("\u{fffd}")),
     ] {
         let job = run(&house, command, NewJob::new("program", ()));
         assert_eq!(job.returned::<Value>().unwrap(), expected, "{command}");
     }
+}
+
+#[test]
+fn output_that_is_no_text_fails_the_job_and_changes_nothing() {
+    let house = House::new();
+    let job = run(&house, "printf 'caf\\351'", NewJob::new("program", ()));
+    let serializer = if house.dialect == Dialect::Rq { "pickle" } else { "json" };
+    let expected = format!(
+        "program wrote a result that cannot be kept as {serializer}: byte 3 is not UTF-8 text: write JSON or text, \
+         bytes in base64"
+    );
+    assert_eq!(error(&job), expected);
+    // What it writes for people is text to be looked at.
+    let job = run(&house, "sh -c 'printf caf\\\\351 >&2'", NewJob::new("program", ()));
+    assert_eq!((job.returned::<()>(), job.log.as_deref()), (Ok(()), Some("caf\u{fffd}")));
 }
 
 #[test]

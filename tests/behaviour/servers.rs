@@ -86,6 +86,7 @@ for line in sys.stdin:
             say(json!({"ok": null})),
             say(json!({"ok": "😀".repeat(250_000)})),
             say(json!({"again_in": 500})),
+            say(json!({"again_in": 0})),
         ],
     );
     assert_eq!(
@@ -93,6 +94,8 @@ for line in sys.stdin:
         (Status::Scheduled, Some(1), 0)
     );
     assert_eq!(error(&jobs[0]), "say failed: out of paper");
+    // One that always asks to be called at once would never let the burst end.
+    assert_eq!((jobs[6].status, jobs[6].attempts.len()), (Status::Scheduled, 0));
     for (job, least, most) in [(&jobs[1], 900.0, 1001.0), (&jobs[2], 30.0, 61.0)] {
         assert_eq!(job.status, Status::Scheduled, "{job:?}");
         let due: f64 = house.redis(&["ZSCORE", &house.key("scheduled:default"), job.id()]);

@@ -105,3 +105,16 @@ fn rust_types_become_what_python_would_use() {
     );
     assert_eq!(theirs["call"], theirs["description"], "the description is Python's own");
 }
+
+/// What the unit tests of the unpickler hold ours to.
+const ODD: &str = include_str!("../../src/job/payload/python/odd.txt");
+
+#[test]
+fn the_table_of_odd_pickles_is_what_python_says() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/python/odd.py");
+    let said = std::process::Command::new(Both::new().interpreter()).arg(script).output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let said = String::from_utf8(said.stdout).unwrap();
+    let differing: Vec<_> = said.lines().zip(ODD.lines()).filter(|(python, table)| python != table).collect();
+    assert!(differing.is_empty() && said.lines().count() == ODD.lines().count(), "{differing:?}");
+}

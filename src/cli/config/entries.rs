@@ -118,7 +118,7 @@ fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
 }
 
 fn job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
-    let args = match section.get("args").map(|item| (item.line, item.json())) {
+    let args = match section.data("args")? {
         None => Vec::new(),
         Some((_, Value::Array(args))) => args,
         Some((line, _)) => return Err(section.wrong(line, "args is not a list", "as in [1, \"two\"]")),

@@ -15,6 +15,8 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) enum Node {
     Leaf(Value),
+    /// A number that JSON does not have, as it was typed.
+    Odd(String),
     List(Vec<Item>),
     Table(Vec<(String, Item)>),
 }
@@ -86,11 +88,12 @@ fn node(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Node {
         DeValue::Integer(number) => {
             let digits = number.as_str().replace('_', "");
             let parsed = i64::from_str_radix(digits.trim_start_matches('+'), number.radix());
-            Node::Leaf(parsed.map_or_else(|_| Value::from(number.as_str()), Value::from))
+            parsed.map_or_else(|_| Node::Odd(number.as_str().to_owned()), |n| Node::Leaf(Value::from(n)))
         }
-        DeValue::Float(number) => {
-            Node::Leaf(Value::from(number.as_str().replace('_', "").parse::<f64>().unwrap_or(f64::NAN)))
-        }
+        DeValue::Float(number) => match number.as_str().replace('_', "").parse::<f64>() {
+            Ok(parsed) if parsed.is_finite() => Node::Leaf(Value::from(parsed)),
+            _ => Node::Odd(number.as_str().to_owned()),
+        },
         DeValue::Boolean(flag) => Node::Leaf(Value::from(*flag)),
         DeValue::Datetime(time) => Node::Leaf(Value::from(time.to_string())),
         DeValue::Array(items) => {
@@ -105,15 +108,17 @@ fn node(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Node {
 }
 
 impl Item {
-    /// As JSON, for arguments of jobs.
-    pub(crate) fn json(&self) -> Value {
-        match &self.node {
+    /// As JSON, for arguments of jobs; or what JSON does not have.
+    pub(crate) fn json(&self) -> Result<Value, String> {
+        Ok(match &self.node {
             Node::Leaf(value) => value.clone(),
-            Node::List(items) => items.iter().map(Item::json).collect(),
+            Node::Odd(text) => return Err(format!("{text} is no number of JSON")),
+            Node::List(items) => items.iter().map(Item::json).collect::<Result<_, _>>()?,
             Node::Table(pairs) => {
-                Value::Object(pairs.iter().map(|(name, item)| (name.clone(), item.json())).collect())
+                let pair = |(name, item): &(String, Item)| Ok((name.clone(), item.json()?));
+                Value::Object(pairs.iter().map(pair).collect::<Result<_, String>>()?)
             }
-        }
+        })
     }
 
     /// As one would type it: one text, or several.
@@ -121,6 +126,7 @@ impl Item {
         let leaf = |item: &Item| match &item.node {
             Node::Leaf(Value::String(text)) => Some(text.clone()),
             Node::Leaf(value) => Some(value.to_string()),
+            Node::Odd(text) => Some(text.clone()),
             _ => None,
         };
         match &self.node {
@@ -235,9 +241,18 @@ impl<'a> Section<'a> {
         self.parsed(key, |text| Ok(text.to_owned()))
     }
 
+    /// Values for a job, and their line.
+    pub(crate) fn data(&self, key: &str) -> Result<Option<(usize, Value)>, Failure> {
+        let Some(item) = self.get(key) else { return Ok(None) };
+        match item.json() {
+            Ok(value) => Ok(Some((item.line, value))),
+            Err(what) => Err(self.wrong(item.line, &format!("{key}: {what}"), "write it as text, in quotes")),
+        }
+    }
+
     /// A table of values for a job.
     pub(crate) fn object(&self, key: &str) -> Result<Map<String, Value>, Failure> {
-        match self.get(key).map(|item| (item.line, item.json())) {
+        match self.data(key)? {
             None => Ok(Map::new()),
             Some((_, Value::Object(map))) => Ok(map),
             Some((line, _)) => Err(self.wrong(line, &format!("{key} is not a table"), "as in { name = 1 }")),

@@ -143,7 +143,10 @@ fn sections(asked: &Asked) -> Vec<Row> {
     for section in handlers.chain(crons) {
         for (key, item) in section.pairs() {
             let option = format!("{}.{key}", section.name);
-            let value = item.texts().map_or_else(|| item.json().to_string(), |texts| texts.join(" "));
+            let value = item.texts().map_or_else(
+                || item.json().map_or_else(|what| what, |json| json.to_string()),
+                |texts| texts.join(" "),
+            );
             rows.push(Row { option, value: Some(value), from: place(asked, item.line) });
         }
     }

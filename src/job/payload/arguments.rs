@@ -4,6 +4,8 @@
 use serde::Serialize;
 use serde::ser::{self, Impossible};
 
+#[cfg(feature = "cron")]
+use super::parse_json;
 use super::python::Kind;
 use super::{PyValue, to_python};
 
@@ -32,6 +34,47 @@ impl Arguments {
         }
         Ok(arguments)
     }
+}
+
+/// Arguments in texts of their own, as a note of a cron entry has them.
+#[cfg(feature = "cron")]
+impl Arguments {
+    /// Texts that are read as the same arguments again; where JSON cannot say them, what RQ says then.
+    pub(crate) fn to_texts(&self) -> (Option<String>, Option<String>) {
+        let args = PyValue::list(self.args.iter().cloned());
+        let named = |(name, value): &(String, PyValue)| (PyValue::from(&**name), value.clone());
+        let kwargs = PyValue::dict(self.kwargs.iter().map(named));
+        (
+            (!self.args.is_empty()).then(|| json_text(&args)),
+            (!self.kwargs.is_empty()).then(|| json_text(&kwargs)),
+        )
+    }
+
+    /// What cannot be read is left out.
+    pub(crate) fn of_texts(args: Option<&str>, kwargs: Option<&str>) -> Self {
+        let read = |text: Option<&str>| text.and_then(|text| parse_json(text).ok()).map(|value| value.0);
+        let args = match read(args) {
+            Some(Kind::List(items)) => items.to_vec(),
+            _ => Vec::new(),
+        };
+        let named = |(name, value): &(PyValue, PyValue)| Some((name.as_str()?.to_owned(), value.clone()));
+        let kwargs = match read(kwargs) {
+            Some(Kind::Dict(pairs)) => pairs.iter().filter_map(named).collect(),
+            _ => Vec::new(),
+        };
+        Arguments { args, kwargs }
+    }
+}
+
+/// RQ's words for arguments that JSON cannot say.
+#[cfg(feature = "cron")]
+const NOT_JSON: &str = "<not JSON serializable>";
+
+/// JSON where it says the same as the value.
+#[cfg(feature = "cron")]
+pub(crate) fn json_text(value: &PyValue) -> String {
+    let written = value.is_json().then(|| serde_json::to_string(value).ok()).flatten();
+    written.unwrap_or_else(|| NOT_JSON.to_owned())
 }
 
 #[derive(Clone, Copy)]

@@ -5,20 +5,28 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 
 use super::PyValue;
+use super::python::{AsJson, Kind};
 
 /// How many characters of an argument people see, as in RQ.
 const SHOWN: usize = 75;
 
+/// How many arguments people see. RQ shows all, which may be a million.
+const ARGUMENTS: usize = 200;
+
 /// `handler(1, name=2)`, in the language of the values; each argument is cut at 75 characters, as RQ does.
-pub(crate) fn describe<'a, V: Shown + 'a>(
+pub(crate) fn describe<'a, V: Shown>(
     handler: &str,
-    args: &'a [V],
-    kwargs: impl Iterator<Item = (&'a String, &'a V)>,
+    args: impl Iterator<Item = V>,
+    kwargs: impl Iterator<Item = (&'a String, V)>,
 ) -> String {
     let mut kwargs: Vec<_> = kwargs.collect();
     kwargs.sort_by_key(|(name, _)| *name);
-    let kwargs = kwargs.into_iter().map(|(name, value)| format!("{name}={}", short(value)));
-    let all: Vec<String> = args.iter().map(short).chain(kwargs).collect();
+    let kwargs = kwargs.into_iter().map(|(name, value)| format!("{name}={}", short(&value)));
+    let args = args.map(|value| short(&value));
+    let mut all: Vec<String> = args.chain(kwargs).take(ARGUMENTS + 1).collect();
+    if all.len() > ARGUMENTS {
+        all[ARGUMENTS] = "...".to_owned();
+    }
     format!("{handler}({})", all.join(", "))
 }
 
@@ -27,7 +35,7 @@ pub(crate) trait Shown {
     fn show(&self, to: &mut Short) -> fmt::Result;
 }
 
-impl Shown for PyValue {
+impl Shown for &PyValue {
     fn show(&self, to: &mut Short) -> fmt::Result {
         write!(to, "{self}")
     }
@@ -35,9 +43,9 @@ impl Shown for PyValue {
 
 /// By itself `serde_json` looks through a whole text before it writes the first letter, which for a megabyte
 /// takes longer than Redis needs to store it.
-impl Shown for Value {
+impl Shown for &Value {
     fn show(&self, to: &mut Short) -> fmt::Result {
-        match self {
+        match *self {
             Value::String(text) => string(text, to),
             Value::Array(items) => {
                 to.write_char('[')?;
@@ -58,6 +66,33 @@ impl Shown for Value {
                 to.write_char('}')
             }
             other => write!(to, "{other}"),
+        }
+    }
+}
+
+impl Shown for AsJson<'_> {
+    fn show(&self, to: &mut Short) -> fmt::Result {
+        match &self.0.0 {
+            Kind::Str(text) => string(text, to),
+            Kind::List(items) | Kind::Tuple(items) => {
+                to.write_char('[')?;
+                for (n, item) in items.iter().enumerate() {
+                    to.write_str(if n > 0 { "," } else { "" })?;
+                    AsJson(item).show(to)?;
+                }
+                to.write_char(']')
+            }
+            Kind::Dict(pairs) if pairs.iter().all(|(key, _)| key.as_str().is_some()) => {
+                to.write_char('{')?;
+                for (n, (key, item)) in pairs.iter().enumerate() {
+                    to.write_str(if n > 0 { "," } else { "" })?;
+                    AsJson(key).show(to)?;
+                    to.write_char(':')?;
+                    AsJson(item).show(to)?;
+                }
+                to.write_char('}')
+            }
+            _ => (&self.0.to_json()).show(to),
         }
     }
 }
@@ -123,7 +158,7 @@ mod tests {
             json!("x".repeat(74)),
         ];
         for value in &values {
-            assert_eq!(short(value), first(&Value::to_string(value)));
+            assert_eq!(short(&value), first(&Value::to_string(value)));
         }
     }
 }

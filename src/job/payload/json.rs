@@ -1,10 +1,12 @@
 //! JSON text, with integers of any size.
 
-use serde::de::DeserializeOwned;
-
-use super::python::BIG_INT_IN_JSON;
-use super::{Call, PyValue, Serializer};
+use serde::Serialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
+
+use super::limits::check_json;
+use super::python::{BIG_INT_IN_JSON, to_python};
+use super::{Call, PyValue, Serializer};
 
 /// Integers of up to this many digits fit the numbers of JSON readers.
 const SAFE_DIGITS: usize = 18;
@@ -17,7 +19,8 @@ pub(super) fn is_json(bytes: &[u8]) -> bool {
 
 /// Reads a payload; the error says what is wrong with it.
 pub(super) fn read_call(data: &[u8]) -> Result<Call, String> {
-    let (handler, instance, args, kwargs): (String, Value, Vec<Value>, Map<String, Value>) = parse(data)
+    check_json(data).map_err(|error| format!("the payload cannot be read: {error}"))?;
+    let (handler, instance, args, kwargs): (String, Value, Vec<Value>, Map<String, Value>) = build(data)
         .map_err(|error| format!("the payload is not [handler, null, [arguments], {{keywords}}]: {error}"))?;
     if !instance.is_null() {
         return Err("the payload calls a method of an object, which only Python can".to_owned());
@@ -25,13 +28,44 @@ pub(super) fn read_call(data: &[u8]) -> Result<Call, String> {
     Ok(Call { handler, args, kwargs, exact: None, serializer: Serializer::Json })
 }
 
+/// Reads JSON that is within the limits.
 pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(text).map_err(|error| error.to_string())
+    check_json(text)?;
+    build(text)
+}
+
+/// Reads JSON that was counted, or that a part of this program wrote. serde_json has a limit of depth of its own,
+/// which is less than ours.
+pub(super) fn build<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    reader.disable_recursion_limit();
+    let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| error.to_string())
+}
+
+/// Whether it is JSON, also when there is too much of it.
+pub(super) fn is_valid(text: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(text).is_ok()
+}
+
+/// Writes a value, or says what JSON has no word for.
+pub(super) fn write<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let text = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+    check_json(&text)?;
+    // What serde_json writes for a float that is no number.
+    let has_null = text.windows(4).any(|word| word == b"null");
+    match has_null.then(|| to_python(value)) {
+        Some(Ok(value)) if !value.is_finite() => {
+            Err("JSON has no word for nan and inf: give them as text, or none at all".to_owned())
+        }
+        _ => Ok(text),
+    }
 }
 
 /// Reads JSON with integers that serde_json would round.
 pub(super) fn parse_exactly(text: &[u8]) -> Result<PyValue, String> {
-    parse(&with_marked_integers(text))
+    check_json(text)?;
+    build(&with_marked_integers(text))
 }
 
 /// Whether there are integers that a reader may round.
@@ -50,28 +84,33 @@ pub(super) fn has_large_integers(text: &[u8]) -> bool {
 /// Large integers outside of strings become `{"rq_rs::integer": "digits"}`.
 fn with_marked_integers(text: &[u8]) -> Vec<u8> {
     let mut marked = Vec::with_capacity(text.len() + 64);
-    let mut rest = text;
-    while let Some(first) = rest.first() {
-        let size = match first {
-            b'"' => string_size(rest),
-            b'-' | b'0'..=b'9' => {
-                let inside = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-                rest.iter().position(|byte| !inside(byte)).unwrap_or(rest.len())
-            }
-            _ => 1,
-        };
-        let (token, behind) = rest.split_at(size);
+    for token in tokens(text) {
         let is_integer = token.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
-        if is_integer && size > SAFE_DIGITS {
+        if is_integer && token.len() > SAFE_DIGITS {
             marked.extend_from_slice(format!("{{\"{BIG_INT_IN_JSON}\":\"").as_bytes());
             marked.extend_from_slice(token);
             marked.extend_from_slice(b"\"}");
         } else {
             marked.extend_from_slice(token);
         }
-        rest = behind;
     }
     marked
+}
+
+/// Texts with their quotes, numbers and words as a whole, every other byte by itself. None is empty.
+pub(super) fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_sign = |byte: &u8| byte.is_ascii_whitespace() || b"[]{},:\"".contains(byte);
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let size = match rest.first()? {
+            b'"' => string_size(rest),
+            first if is_sign(first) => 1,
+            _ => rest.iter().position(is_sign).unwrap_or(rest.len()),
+        };
+        let (token, behind) = rest.split_at(size);
+        rest = behind;
+        Some(token)
+    })
 }
 
 /// How long the string at the beginning is, with its quotes.

@@ -6,13 +6,19 @@ mod brief;
 #[cfg(feature = "worker")]
 mod fit;
 mod json;
+mod limits;
 mod python;
 mod zlib;
 
 pub(crate) use arguments::Arguments;
-pub(crate) use brief::describe;
+#[cfg(feature = "cron")]
+pub(crate) use arguments::json_text;
+use brief::describe;
 #[cfg(feature = "worker")]
 pub(crate) use fit::{Mismatch, fit};
+#[cfg(feature = "cli")]
+pub(crate) use limits::BYTES as LARGEST;
+pub(crate) use limits::is_over_limit;
 pub use python::PyValue;
 pub(crate) use python::to_python;
 pub(crate) use zlib::{deflate, inflate};
@@ -21,10 +27,15 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use python::{Kind, pickle, unpickle};
+use python::{AsJson, Kind, pickle, unpickle};
+
+/// JSON of more bytes than this is read for handlers as Python has it: small objects then take a quarter of the
+/// room that serde_json's do.
+const LARGE: usize = 64 * 1024;
 
 /// How the values of a job are written: its arguments, its meta and its result. RQ's `-S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -46,10 +57,36 @@ impl Serializer {
     /// Writes a value of any type.
     pub(crate) fn write<T: ?Sized + Serialize>(self, value: &T) -> Result<Vec<u8>, String> {
         match self {
-            Serializer::Json => serde_json::to_vec(value).map_err(|error| error.to_string()),
-            Serializer::Pickle => Ok(pickle(&to_python(value)?)),
+            Serializer::Json => json::write(value),
+            Serializer::Pickle => write_pickle(&to_python(value)?),
         }
     }
+
+    /// Whether this can be kept as it is. Only the length of a pickle is looked at: somebody else's may hold what
+    /// only Python reads.
+    #[cfg(feature = "worker")]
+    pub(crate) fn check(self, bytes: &[u8]) -> Result<(), String> {
+        limits::check_bytes(bytes.len())?;
+        match self {
+            Serializer::Json => {
+                limits::check_json(bytes)?;
+                let is_json = std::str::from_utf8(bytes).is_ok() && json::is_valid(bytes);
+                if is_json { Ok(()) } else { Err("it is not JSON".to_owned()) }
+            }
+            Serializer::Pickle => Ok(()),
+        }
+    }
+}
+
+fn write_pickle(value: &PyValue) -> Result<Vec<u8>, String> {
+    limits::check_value(value)?;
+    let bytes = pickle(value);
+    limits::check_bytes(bytes.len())?;
+    // A reader makes several things of a time or a number: where there may be too many, it is asked.
+    if bytes.len() > limits::PARTS {
+        unpickle(&bytes)?;
+    }
+    Ok(bytes)
 }
 
 impl fmt::Display for Serializer {
@@ -114,22 +151,60 @@ impl Call {
         Call { handler: String::new(), args: Vec::new(), kwargs: Map::new(), exact: None, serializer }
     }
 
-    /// Its arguments as JSON, whether they were shown before or not.
-    pub(crate) fn into_view(self) -> (Vec<Value>, Map<String, Value>) {
-        match self.exact {
-            Some(exact) => exact.view(),
-            None => (self.args, self.kwargs),
-        }
-    }
-
     /// As Python would write it: `send_email("ada@example.com", retries=3)`; each argument is
     /// cut at 75 characters, as RQ does.
     pub fn describe(&self) -> String {
         match &self.exact {
-            Some(exact) if self.serializer == Serializer::Pickle => {
-                describe(&self.handler, &exact.args, exact.kwargs.iter().map(|(name, value)| (name, value)))
+            Some(exact) => describe_exactly(&self.handler, &exact.args, &exact.kwargs, self.serializer),
+            None => describe(&self.handler, self.args.iter(), self.kwargs.iter()),
+        }
+    }
+}
+
+/// A call in the language that it is written in.
+pub(crate) fn describe_exactly(
+    handler: &str,
+    args: &[PyValue],
+    kwargs: &[(String, PyValue)],
+    serializer: Serializer,
+) -> String {
+    match serializer {
+        Serializer::Pickle => {
+            describe(handler, args.iter(), kwargs.iter().map(|(name, value)| (name, value)))
+        }
+        Serializer::Json => {
+            let kwargs = kwargs.iter().map(|(name, value)| (name, AsJson(value)));
+            describe(handler, args.iter().map(AsJson), kwargs)
+        }
+    }
+}
+
+/// The positional arguments as JSON shows them.
+#[cfg(feature = "worker")]
+pub(crate) struct ShownArgs<'a>(pub(crate) &'a Call);
+
+#[cfg(feature = "worker")]
+impl Serialize for ShownArgs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.exact {
+            Some(exact) => serializer.collect_seq(exact.args.iter().map(AsJson)),
+            None => self.0.args.serialize(serializer),
+        }
+    }
+}
+
+/// The keywords as JSON shows them.
+#[cfg(feature = "worker")]
+pub(crate) struct ShownKwargs<'a>(pub(crate) &'a Call);
+
+#[cfg(feature = "worker")]
+impl Serialize for ShownKwargs<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.exact {
+            Some(exact) => {
+                serializer.collect_map(exact.kwargs.iter().map(|(name, value)| (name, AsJson(value))))
             }
-            _ => describe(&self.handler, &self.args, self.kwargs.iter()),
+            None => self.0.kwargs.serialize(serializer),
         }
     }
 }
@@ -153,11 +228,14 @@ pub(crate) fn write_call(
 /// exactly are not shown as JSON too, which can take a lot more room.
 pub(crate) fn read_call(data: &[u8], view: bool) -> Result<Call, String> {
     let plain = inflate(data).map_err(|error| format!("the payload cannot be read: {error}"))?;
-    match Serializer::of(&plain) {
-        Serializer::Json if !json::has_large_integers(&plain) => json::read_call(&plain),
-        Serializer::Json => exact_call(json::parse_exactly(&plain)?, Serializer::Json, view),
-        Serializer::Pickle => exact_call(unpickle(&plain)?, Serializer::Pickle, view),
-    }
+    let serializer = Serializer::of(&plain);
+    let exact = match serializer {
+        Serializer::Json if json::has_large_integers(&plain) => json::parse_exactly(&plain),
+        Serializer::Json if view || plain.len() < LARGE => return json::read_call(&plain),
+        Serializer::Json => json::parse(&plain),
+        Serializer::Pickle => unpickle(&plain),
+    };
+    exact_call(exact.map_err(|error| format!("the payload cannot be read: {error}"))?, serializer, view)
 }
 
 /// What wrote a payload, whether it can be read or not.
@@ -198,12 +276,32 @@ fn exact_call(payload: PyValue, serializer: Serializer, view: bool) -> Result<Ca
 }
 
 /// Any JSON text, with the order of its keys and integers of any size.
-#[cfg(feature = "worker")]
 pub(crate) fn parse_json(text: &str) -> Result<PyValue, String> {
     match json::has_large_integers(text.as_bytes()) {
         true => json::parse_exactly(text.as_bytes()),
         false => json::parse(text.as_bytes()),
     }
+}
+
+/// JSON if it is, else the text itself. JSON that is over the limits is not taken for text.
+#[cfg(feature = "worker")]
+pub(crate) fn json_or_text(text: &str) -> Result<PyValue, String> {
+    match limits::check_json(text.as_bytes()) {
+        Ok(()) => Ok(parse_json(text).unwrap_or_else(|_| PyValue::from(text))),
+        Err(error) if json::is_valid(text.as_bytes()) => Err(error),
+        Err(_) => Ok(PyValue::from(text)),
+    }
+}
+
+/// JSON of any kind, within the limits.
+pub(crate) fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    json::parse(text)
+}
+
+/// JSON that another part of this program wrote.
+#[cfg(feature = "worker")]
+pub(crate) fn read_own_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+    json::build(text)
 }
 
 /// A meta or a result: what JSON can show of it, and all of it when that is more.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 
-/// What is inflated may be this large: a few bytes of zlib can stand for gigabytes.
-const LIMIT: usize = 16 * 1024 * 1024;
+use super::limits::{BYTES, too_large};
+
 /// zlib's own default.
 const LEVEL: u8 = 6;
 
@@ -23,18 +23,16 @@ pub(crate) fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if !is_zlib {
         return Ok(Cow::Borrowed(bytes));
     }
-    match decompress_to_vec_zlib_with_limit(bytes, LIMIT) {
+    match decompress_to_vec_zlib_with_limit(bytes, BYTES) {
         Ok(plain) => Ok(Cow::Owned(plain)),
-        Err(error) if error.status == TINFLStatus::HasMoreOutput => {
-            Err(format!("it is more than {LIMIT} bytes once inflated"))
-        }
+        Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(format!("inflated, {}", too_large())),
         Err(_) => Ok(Cow::Borrowed(bytes)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LIMIT, deflate, inflate};
+    use super::{BYTES, deflate, inflate};
 
     #[test]
     fn what_is_deflated_comes_back_and_the_rest_stays_as_it_is() {
@@ -50,8 +48,8 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused() {
-        let bomb = deflate(&vec![0; LIMIT + 1]);
+        let bomb = deflate(&vec![0; BYTES + 1]);
         assert!(bomb.len() < 100_000);
-        assert!(inflate(&bomb).unwrap_err().contains("once inflated"));
+        assert!(inflate(&bomb).unwrap_err().contains("16777216 bytes"));
     }
 }

@@ -114,7 +114,7 @@ impl Dispatcher {
             queue: queue.to_owned(),
             description: running.record.description.clone(),
         });
-        let work = Work { record: running.record.clone(), payload: std::mem::take(&mut running.payload) };
+        let work = Work { record: running.record.hand_out(), payload: std::mem::take(&mut running.payload) };
         let is_supervised = self.slots.is_supervised(&running.record);
         let thread = self.slots.assign(ticket, context, work);
         // A supervisor keeps the time itself.

@@ -23,7 +23,7 @@ use super::crew::{Answer, Errand};
 use super::supervise::{Supervised, Wiring};
 use super::traffic::Traffic;
 use super::{Processes, bare};
-use crate::job::{Outcome, read_call};
+use crate::job::{Outcome, read_call, read_own_json};
 use crate::worker::context::Facts;
 use crate::worker::handlers::Handlers;
 use crate::worker::{Context, panics};
@@ -204,7 +204,7 @@ fn hear<T: DeserializeOwned>(socket: &mut File) -> std::io::Result<T> {
     socket.read_exact(&mut length)?;
     let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
     socket.read_exact(&mut bytes)?;
-    serde_json::from_slice(&bytes).map_err(Into::into)
+    read_own_json(&bytes).map_err(std::io::Error::other)
 }
 
 /// What a horse speaks with. A thread that a handler has left behind says nothing of a job that has ended.

@@ -5,14 +5,18 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use nix::sys::wait::WaitStatus;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::reasons::Teller;
 use super::supervise::{Supervised, Wiring};
 use super::traffic::{End, Traffic};
 use super::{Processes, bare, not_started};
 use crate::error::{Error, Result};
-use crate::job::{Call, Outcome, Serializer, Steer, iso, parse_json};
+use crate::job::{Call, Outcome, Serializer, ShownArgs, ShownKwargs, Steer, iso, json_or_text};
 use crate::worker::Context;
 
 /// A command line, split once.
@@ -50,7 +54,8 @@ impl Program {
 
     pub(crate) fn run(&self, context: &Context, call: Call, processes: &Processes) -> Outcome {
         let (handler, serializer) = (call.handler.clone(), call.serializer);
-        let input = format!("{}\n", job_as_json(context, call)).into_bytes();
+        let input = job_as_json(context, &call, None);
+        drop(call);
         let mut command = self.command();
         command
             .env("RQ_RS_JOB_ID", context.id())
@@ -98,35 +103,54 @@ fn outcome(teller: &Teller<'_>, end: &End, traffic: &Traffic<'_>, serializer: Se
 
 /// JSON if it parses, else text without the last line end; nothing is `null`.
 fn result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
-    let text = String::from_utf8_lossy(stdout);
-    let text = text.trim_end_matches(['\n', '\r']);
-    if text.is_empty() {
-        return serializer.write(&());
-    }
-    match parse_json(text) {
-        Ok(value) => serializer.write(&value),
-        Err(_) => serializer.write(text),
+    let text = std::str::from_utf8(stdout).map_err(|error| {
+        let at = error.valid_up_to();
+        format!("byte {at} is not UTF-8 text: write JSON or text, bytes in base64")
+    })?;
+    match text.trim_end_matches(['\n', '\r']) {
+        "" => serializer.write(&()),
+        text => serializer.write(&json_or_text(text)?),
     }
 }
 
-/// The job as other programs get it.
-pub(super) fn job_as_json(context: &Context, call: Call) -> serde_json::Value {
+/// The job as other programs get it: a line of JSON.
+pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>) -> Vec<u8> {
     let deadline = context.time_left().and_then(|left| {
         let left = chrono::Duration::from_std(left).ok()?;
         Some(iso(chrono::Utc::now() + left))
     });
-    let handler = call.handler.clone();
-    let (args, kwargs) = call.into_view();
-    serde_json::json!({
-        "id": context.id(),
-        "queue": context.queue(),
-        "handler": handler,
-        "args": args,
-        "kwargs": kwargs,
-        "attempt": context.attempt(),
-        "meta": context.meta(),
-        "deadline": deadline,
-    })
+    let line = Line {
+        id: context.id(),
+        queue: context.queue(),
+        handler: &call.handler,
+        args: ShownArgs(call),
+        kwargs: ShownKwargs(call),
+        attempt: context.attempt(),
+        meta: context.meta(),
+        deadline,
+        serializer: payload.map(|_| context.facts().serializer),
+        data: payload.map(|payload| STANDARD.encode(payload)),
+    };
+    // It is plain data, which always can be written.
+    let mut text = serde_json::to_vec(&line).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    id: &'a str,
+    queue: &'a str,
+    handler: &'a str,
+    args: ShownArgs<'a>,
+    kwargs: ShownKwargs<'a>,
+    attempt: u32,
+    meta: &'a Map<String, Value>,
+    deadline: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serializer: Option<Serializer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
 }
 
 fn is_program(name: &str) -> bool {

@@ -62,12 +62,9 @@ impl Server {
     ) -> Outcome {
         let serializer = context.facts().serializer;
         let handler = call.as_ref().map_or_else(|| "the job".to_owned(), |call| call.handler.clone());
-        let mut job = job_as_json(context, call.unwrap_or_else(Call::unknown));
-        job["serializer"] = serializer.to_string().into();
-        job["data"] = STANDARD.encode(payload).into();
+        let input = job_as_json(context, &call.unwrap_or_else(Call::unknown), Some(payload));
         let limits = processes.limits;
         let room = limits.max_result.saturating_mul(2) + LINE_OVERHEAD;
-        let input = format!("{job}\n").into_bytes();
         let errand = Errand { handler: &handler, context, input, room, memory: None };
         let start = || Supervised::start(self.program.command(), Wiring::Pipes, &processes.keeper);
         self.crew.run(errand, processes, start, |traffic| read(traffic, &handler, serializer))
@@ -102,19 +99,24 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
             Outcome::Failed { error: format!("{handler} failed: {error}"), steer }
         }
         Line { data: Some(data), .. } => {
-            Outcome::Returned(STANDARD.decode(data).map_err(|error| error.to_string())?)
+            let data = STANDARD.decode(data).map_err(|error| error.to_string())?;
+            returned(handler, serializer, serializer.check(&data).map(|()| data))
         }
         Line { ok, .. } => {
             // What says neither has returned nothing.
             let text = ok.map_or("null", RawValue::get);
-            match parse_json(text).and_then(|value| serializer.write(&value)) {
-                Ok(result) => Outcome::Returned(result),
-                Err(error) => Outcome::Failed {
-                    error: format!("{handler} returned what cannot be kept as {serializer}: {error}"),
-                    steer: Steer::GiveUp,
-                },
-            }
+            returned(handler, serializer, parse_json(text).and_then(|value| serializer.write(&value)))
         }
     };
     Ok(Some(Answer { outcome, resident: 0, names_job }))
+}
+
+fn returned(handler: &str, serializer: Serializer, result: Result<Vec<u8>, String>) -> Outcome {
+    match result {
+        Ok(result) => Outcome::Returned(result),
+        Err(error) => Outcome::Failed {
+            error: format!("{handler} returned what cannot be kept as {serializer}: {error}"),
+            steer: Steer::GiveUp,
+        },
+    }
 }

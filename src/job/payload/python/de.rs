@@ -1,7 +1,9 @@
 //! From Python's data to any type of serde, the nearest kind that serde knows; and from any other
 //! format to Python's data.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -41,6 +43,9 @@ impl<'de> Deserializer<'de> for PyValue {
                 (_, Some(value)) => visitor.visit_i128(value),
                 _ => visitor.visit_string(value.to_string()),
             },
+            Kind::Float(value) if !value.is_finite() && is_json::<V::Value>() => Err(Error::custom(format!(
+                "JSON has no word for {self}: take a float, or a rq_rs::PyValue, in place of a serde_json::Value"
+            ))),
             Kind::Float(value) => visitor.visit_f64(*value),
             Kind::Str(text) => visitor.visit_str(text),
             Kind::Bytes(bytes) => visitor.visit_bytes(bytes),
@@ -108,6 +113,11 @@ impl<'de> Deserializer<'de> for PyValue {
     }
 }
 
+/// Whether this makes a `serde_json::Value`, which would be null for a float that is no number.
+fn is_json<T>() -> bool {
+    std::any::type_name::<T>() == std::any::type_name::<serde_json::Value>()
+}
+
 fn visit_items<'de, V: Visitor<'de>>(items: Vec<PyValue>, visitor: V) -> Result<V::Value, Error> {
     let mut items = SeqDeserializer::new(items.into_iter());
     let value = visitor.visit_seq(&mut items)?;
@@ -120,6 +130,9 @@ impl<'de> Deserialize<'de> for PyValue {
         deserializer.deserialize_newtype_struct(exact::NAME, Whatever)
     }
 }
+
+/// Up to so many keys are compared one by one.
+const FEW: usize = 8;
 
 /// Takes what comes, from any format.
 struct Whatever;
@@ -179,6 +192,37 @@ impl<'de> Visitor<'de> for Whatever {
         {
             return PyValue::integer(digits).map_err(de::Error::custom);
         }
-        Ok(PyValue::dict(pairs))
+        Ok(PyValue::dict(last_of_each(pairs)))
     }
+}
+
+/// Of equal keys the first, with the value of the last, as all readers of JSON have it.
+fn last_of_each(pairs: Vec<(PyValue, PyValue)>) -> Vec<(PyValue, PyValue)> {
+    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
+    let mut kept: Vec<(PyValue, PyValue)> = Vec::with_capacity(pairs.len());
+    for (key, value) in pairs {
+        let Kind::Str(text) = &key.0 else {
+            kept.push((key, value));
+            continue;
+        };
+        let known = match kept.len() {
+            0..FEW => kept.iter().position(|(one, _)| one.as_str() == Some(text)),
+            FEW => {
+                let texts = kept.iter().enumerate();
+                places.extend(texts.filter_map(|(at, (one, _))| Some((one.as_str()?.into(), at))));
+                places.get(text).copied()
+            }
+            _ => places.get(text).copied(),
+        };
+        match known {
+            Some(at) => kept[at].1 = value,
+            None => {
+                if kept.len() >= FEW {
+                    places.insert(text.clone(), kept.len());
+                }
+                kept.push((key, value));
+            }
+        }
+    }
+    kept
 }

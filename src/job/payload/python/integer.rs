@@ -144,6 +144,21 @@ impl BigInt {
         BigInt::from_decimal(text).map(BigInt::into_kind)
     }
 
+    /// From digits of any base up to 16.
+    pub(crate) fn kind_of_digits(negative: bool, digits: &str, base: u32) -> Result<Kind, String> {
+        if base == 10 {
+            return BigInt::kind_of_decimal(&format!("{}{digits}", if negative { "-" } else { "" }));
+        }
+        if digits.len() > DIGITS {
+            return Err(too_large());
+        }
+        let mut limbs = Vec::new();
+        for digit in digits.chars().filter_map(|digit| digit.to_digit(base)) {
+            multiply_add(&mut limbs, u64::from(base), u64::from(digit));
+        }
+        BigInt::new(negative, limbs).map(BigInt::into_kind)
+    }
+
     pub(crate) fn kind_of_le_bytes(bytes: &[u8]) -> Result<Kind, String> {
         BigInt::from_le_bytes(bytes).map(BigInt::into_kind)
     }

@@ -8,11 +8,14 @@ mod repr;
 mod ser;
 mod unpickle;
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -223,34 +226,83 @@ impl PyValue {
         })
     }
 
-    /// As JSON can show it: bytes in base64, times as text, numbers that JSON readers would round as
-    /// text, keys as text.
-    pub fn to_json(&self) -> Value {
+    /// Whether all floats in it are numbers.
+    pub(crate) fn is_finite(&self) -> bool {
         match &self.0 {
-            Kind::None => Value::Null,
-            Kind::Bool(value) => Value::from(*value),
-            Kind::Int(value) => Value::from(*value),
-            Kind::BigInt(value) => match value.as_u128().and_then(|value| u64::try_from(value).ok()) {
-                Some(value) => Value::from(value),
-                None => Value::from(value.to_string()),
-            },
-            Kind::Float(value) if value.is_finite() => Value::from(*value),
-            Kind::Float(_) => Value::from(self.to_string()),
-            Kind::Bytes(bytes) => Value::from(STANDARD.encode(bytes)),
+            Kind::Float(number) => number.is_finite(),
             Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
-                items.iter().map(PyValue::to_json).collect()
+                items.iter().all(PyValue::is_finite)
             }
             Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
-                Value::Object(pairs.iter().map(|(key, value)| (key.as_key(), value.to_json())).collect())
+                pairs.iter().all(|(key, value)| key.is_finite() && value.is_finite())
             }
-            Kind::TimeDelta(..) => Value::from(self.seconds()),
-            _ => Value::from(self.text()),
+            _ => true,
         }
     }
 
-    fn as_key(&self) -> String {
-        self.text().unwrap_or_else(|| self.to_string())
+    /// Whether JSON says the same: of its own kinds only, but for tuples, which are lists there.
+    pub(crate) fn is_json(&self) -> bool {
+        match &self.0 {
+            Kind::None | Kind::Bool(_) | Kind::Int(_) | Kind::BigInt(_) | Kind::Str(_) => true,
+            Kind::Float(number) => number.is_finite(),
+            Kind::List(items) | Kind::Tuple(items) => items.iter().all(PyValue::is_json),
+            Kind::Dict(pairs) => pairs.iter().all(|(key, value)| key.as_str().is_some() && value.is_json()),
+            _ => false,
+        }
     }
+
+    /// As JSON can show it: bytes in base64, times as text, `nan`, `inf` and numbers that JSON readers would
+    /// round as text, keys as text. A dict with keys that are the same as text is a list of pairs.
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(AsJson(self)).unwrap_or_default()
+    }
+
+    fn as_key(&self) -> Cow<'_, str> {
+        match self.as_str() {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.text().unwrap_or_else(|| self.to_string())),
+        }
+    }
+}
+
+/// A value as [`PyValue::to_json`] shows it, to be written at once.
+pub(crate) struct AsJson<'a>(pub(crate) &'a PyValue);
+
+impl Serialize for AsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0.0 {
+            Kind::None => serializer.serialize_unit(),
+            Kind::Bool(value) => serializer.serialize_bool(*value),
+            Kind::Int(value) => serializer.serialize_i64(*value),
+            Kind::BigInt(value) => match value.as_u128().and_then(|value| u64::try_from(value).ok()) {
+                Some(value) => serializer.serialize_u64(value),
+                None => serializer.collect_str(value),
+            },
+            Kind::Float(value) if value.is_finite() => serializer.serialize_f64(*value),
+            Kind::Float(_) => serializer.collect_str(self.0),
+            Kind::Bytes(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+                serializer.collect_seq(items.iter().map(AsJson))
+            }
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) if has_keys_of_its_own(pairs) => {
+                serializer.collect_map(pairs.iter().map(|(key, value)| (key.as_key(), AsJson(value))))
+            }
+            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                serializer.collect_seq(pairs.iter().map(|(key, value)| [AsJson(key), AsJson(value)]))
+            }
+            Kind::TimeDelta(..) => self.0.seconds().serialize(serializer),
+            _ => serializer.serialize_str(&self.0.as_key()),
+        }
+    }
+}
+
+/// Whether the keys are as many as text.
+fn has_keys_of_its_own(pairs: &[(PyValue, PyValue)]) -> bool {
+    if pairs.iter().all(|(key, _)| key.as_str().is_some()) {
+        return true;
+    }
+    let mut seen = HashSet::new();
+    pairs.iter().all(|(key, _)| seen.insert(key.as_key()))
 }
 
 fn check_year(year: i32) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! From any value of serde to Python's data: a tuple stays a tuple, bytes stay bytes, a struct
 //! becomes a `dict`. And from Python's data to any other format.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::ser::{self, Serialize, SerializeTuple as _};
@@ -329,6 +330,9 @@ impl Serialize for Nearest<'_> {
                 serializer.collect_seq(items.iter().map(Nearest))
             }
             Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+                if serializer.is_human_readable() {
+                    check_keys(pairs).map_err(ser::Error::custom)?;
+                }
                 serializer.collect_map(pairs.iter().map(|(key, value)| (Nearest(key), Nearest(value))))
             }
             Kind::TimeDelta(..) => serializer.serialize_f64(self.0.seconds().unwrap_or_default()),
@@ -348,4 +352,24 @@ fn serialize_big<S: ser::Serializer>(value: &BigInt, serializer: S) -> Result<S:
             .map_err(ser::Error::custom)?
             .serialize(serializer),
     }
+}
+
+/// Formats of text write the keys `1` and `"1"` alike, and readers keep the last one.
+fn check_keys(pairs: &[(PyValue, PyValue)]) -> Result<(), String> {
+    if pairs.iter().all(|(key, _)| key.as_str().is_some()) {
+        return Ok(());
+    }
+    let mut seen = HashSet::new();
+    for (key, _) in pairs {
+        let text = match &key.0 {
+            Kind::Bool(value) => value.to_string(),
+            // As Rust writes them, which is as good: only equal ones are alike.
+            Kind::Float(number) => format!("{number:?}"),
+            _ => key.text().unwrap_or_else(|| key.to_string()),
+        };
+        if let Some(text) = seen.replace(text) {
+            return Err(format!("a dict has two keys that are both {text:?} as text"));
+        }
+    }
+    Ok(())
 }

@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
-use chrono::{NaiveDate, Timelike};
-use uuid::Uuid;
-
 use super::super::{Kind, Pairs, PyValue};
-use super::{DEPTH, EXPANDED_BYTES, EXPANDED_NODES, Index, Node, Shape, only_python, too_deep, too_much};
+use super::keys::Key;
+use super::{Index, Node, Shape, only_python};
+use crate::job::payload::limits::{DEPTH, PARTS, TEXT, too_deep, too_many, too_much_text};
 
 pub(super) fn freeze(nodes: Vec<Node>, root: Index) -> Result<PyValue, String> {
     let order = order(&nodes, root)?;
@@ -77,8 +76,11 @@ fn check_size(nodes: &[Node], order: &[Index]) -> Result<(), String> {
         for child in children(node) {
             let below = sizes[*child as usize];
             size = (size.0 + below.0, size.1 + below.1);
-            if size.0 > EXPANDED_NODES || size.1 > EXPANDED_BYTES {
-                return Err(too_much());
+            if size.0 > PARTS {
+                return Err(too_many());
+            }
+            if size.1 > TEXT {
+                return Err(too_much_text());
             }
         }
         sizes[*index as usize] = size;
@@ -115,28 +117,6 @@ fn find_keys(nodes: &[Node], order: &[Index]) -> Vec<bool> {
     keys
 }
 
-/// What makes two keys equal in Python. Parts are named by their number, so none is compared twice.
-#[derive(PartialEq, Eq, Hash)]
-enum Key {
-    None,
-    Int(i128),
-    Large(Vec<u8>),
-    Float(u64),
-    /// Equal to nothing but the same object.
-    NotANumber(Index),
-    Str(Arc<str>),
-    Bytes(Arc<[u8]>),
-    Decimal(Arc<str>),
-    /// Microseconds of UTC, or of no zone.
-    Moment(i64, bool),
-    Time(i64, bool),
-    Date(NaiveDate),
-    TimeDelta(i32, u32, u32),
-    Uuid(Uuid),
-    Tuple(Vec<u32>),
-    FrozenSet(Vec<u32>),
-}
-
 struct Freezer {
     nodes: Vec<Node>,
     keys: Vec<bool>,
@@ -160,7 +140,7 @@ impl Freezer {
             Node::Many(shape, items) => self.container(at, shape, &items)?,
         };
         if self.keys[at] && self.ids[at] == 0 {
-            let key = leaf_key(&kind, index).ok_or_else(|| unhashable(&kind))?;
+            let key = Key::of(&kind, index)?;
             self.ids[at] = self.number(key);
         }
         self.nodes[at] = Node::Leaf(kind);
@@ -246,49 +226,4 @@ impl Freezer {
         }
         pairs.into()
     }
-}
-
-fn leaf_key(kind: &Kind, index: Index) -> Option<Key> {
-    Some(match kind {
-        Kind::None => Key::None,
-        Kind::Bool(flag) => Key::Int(i128::from(*flag)),
-        Kind::Int(number) => Key::Int(i128::from(*number)),
-        Kind::BigInt(number) => match number.as_i128() {
-            Some(number) => Key::Int(number),
-            None => Key::Large(number.to_le_bytes()),
-        },
-        Kind::Float(number) if number.is_nan() => Key::NotANumber(index),
-        // A whole float equals the whole number. The largest ones stay apart: nobody has both as keys.
-        Kind::Float(number) if number.fract() == 0.0 && number.abs() < 2f64.powi(126) => {
-            Key::Int(*number as i128)
-        }
-        Kind::Float(number) => Key::Float(number.to_bits()),
-        Kind::Str(text) => Key::Str(text.clone()),
-        Kind::Bytes(bytes) => Key::Bytes(bytes.clone()),
-        Kind::Decimal(text) => text.parse().map_or_else(|_| Key::Decimal(text.clone()), Key::Int),
-        Kind::DateTime(moment) => {
-            let micros = moment.naive.and_utc().timestamp_micros();
-            Key::Moment(micros - moment.offset.unwrap_or(0), moment.offset.is_some())
-        }
-        Kind::Time(clock) => {
-            let seconds = i64::from(clock.time.num_seconds_from_midnight());
-            let micros = seconds * 1_000_000 + i64::from(clock.time.nanosecond() / 1000);
-            Key::Time(micros - clock.offset.unwrap_or(0), clock.offset.is_some())
-        }
-        Kind::Date(date) => Key::Date(*date),
-        Kind::TimeDelta(days, seconds, micros) => Key::TimeDelta(*days, *seconds, *micros),
-        Kind::Uuid(uuid) => Key::Uuid(*uuid),
-        // Tuples and frozen sets have their number already.
-        Kind::List(_) | Kind::Tuple(_) | Kind::Set(_) | Kind::FrozenSet(_) => return None,
-        Kind::Dict(_) | Kind::OrderedDict(_) => return None,
-    })
-}
-
-fn unhashable(kind: &Kind) -> String {
-    let name = match kind {
-        Kind::List(_) => "list",
-        Kind::Set(_) => "set",
-        _ => "dictionary",
-    };
-    format!("the payload has a {name} as a key or in a set")
 }

@@ -3,6 +3,8 @@
 //! A pickle comes from Redis, so nothing in it is trusted: no length, no depth, no number of things.
 
 mod freeze;
+mod keys;
+mod number;
 mod objects;
 mod opcodes;
 mod text;
@@ -17,32 +19,17 @@ use uuid::Uuid;
 use self::objects::Class;
 pub(crate) use self::text::is_decimal;
 use super::{Kind, PyValue};
-
-const INPUT_BYTES: usize = 16 << 20;
-
-/// How many things a pickle may make.
-const NODES: usize = 1_000_000;
-
-/// How deep they may be nested.
-const DEPTH: usize = 200;
-
-/// How many things the value may hold, where what is shared counts each time it appears.
-const EXPANDED_NODES: usize = 1_000_000;
-
-/// How many bytes of text and bytes the value may hold, counted the same way.
-const EXPANDED_BYTES: usize = 64 << 20;
+use crate::job::payload::limits::{BYTES, PARTS, check_bytes, too_deep, too_many};
 
 /// How many bytes may be copied from one thing to another. Honest pickles copy what they hold once.
-const COPIED_BYTES: usize = INPUT_BYTES;
+const COPIED_BYTES: usize = BYTES;
 
 /// How many tuples or lists may be open at a time.
 const MARKS: usize = 1000;
 
 /// Reads what Python pickled, in any protocol, or says what stands against it.
 pub(crate) fn unpickle(bytes: &[u8]) -> Result<PyValue, String> {
-    if bytes.len() > INPUT_BYTES {
-        return Err(format!("the pickle is larger than {INPUT_BYTES} bytes"));
-    }
+    check_bytes(bytes.len())?;
     let mut reader = Reader {
         rest: bytes,
         nodes: Vec::new(),
@@ -151,8 +138,8 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, node: Node) -> Result<(), String> {
-        if self.nodes.len() >= NODES {
-            return Err(format!("the pickle makes more than {NODES} things"));
+        if self.nodes.len() >= PARTS {
+            return Err(too_many());
         }
         self.nodes.push(node);
         self.push((self.nodes.len() - 1) as Index)
@@ -160,8 +147,8 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, index: Index) -> Result<(), String> {
         self.pushed += 1;
-        if self.pushed > EXPANDED_NODES {
-            return Err(too_much());
+        if self.pushed > PARTS {
+            return Err(too_many());
         }
         self.stack.push(index);
         Ok(())
@@ -203,8 +190,8 @@ impl<'a> Reader<'a> {
     }
 
     fn remember(&mut self, number: u32) -> Result<(), String> {
-        if self.memo.len() >= NODES {
-            return Err(too_much());
+        if self.memo.len() >= PARTS {
+            return Err(too_many());
         }
         self.memo.insert(number, self.top()?);
         Ok(())
@@ -220,7 +207,10 @@ impl<'a> Reader<'a> {
     /// Guards against a pickle that copies one large thing again and again.
     fn copying(&mut self, bytes: usize) -> Result<(), String> {
         self.copied = self.copied.saturating_add(bytes);
-        if self.copied > COPIED_BYTES { Err(too_much()) } else { Ok(()) }
+        match self.copied > COPIED_BYTES {
+            true => Err(format!("the pickle copies more than {COPIED_BYTES} bytes, which is the limit")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -230,14 +220,6 @@ fn cut_short() -> String {
 
 fn underflow() -> String {
     "the pickle takes more than it made".to_owned()
-}
-
-fn too_much() -> String {
-    format!("the pickle makes more data than is allowed: {EXPANDED_NODES} things, {EXPANDED_BYTES} bytes")
-}
-
-fn too_deep() -> String {
-    format!("the payload is nested more than {DEPTH} deep")
 }
 
 fn only_python(what: &str) -> String {

@@ -1,5 +1,7 @@
 //! The few classes that are data, and how pickles make their objects.
 
+use std::sync::Arc;
+
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use uuid::Uuid;
 
@@ -190,7 +192,8 @@ impl Reader<'_> {
         let Some(Kind::Str(text)) = self.leaf(text) else { return Ok(None) };
         let text = text.clone();
         self.copying(text.len())?;
-        Ok(text::is_decimal(&text).then_some(Kind::Decimal(text)))
+        // Each object has its own, because two that are no numbers are two.
+        Ok(text::is_decimal(&text).then(|| Kind::Decimal(Arc::from(&*text))))
     }
 
     /// The packed numbers of a time. Python 2 wrote them as text.

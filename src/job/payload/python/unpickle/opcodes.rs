@@ -1,8 +1,7 @@
 //! What each opcode of a pickle does.
 
 use super::super::{BigInt, Kind};
-use super::text;
-use super::{Index, Node, Reader, Shape, cut_short, only_python};
+use super::{Index, Node, Reader, Shape, cut_short, number, only_python, text};
 
 impl Reader<'_> {
     pub(super) fn step(&mut self, op: u8) -> Result<(), String> {
@@ -21,24 +20,14 @@ impl Reader<'_> {
             b'N' => Kind::None,
             0x88 => Kind::Bool(true),
             0x89 => Kind::Bool(false),
-            b'I' => match self.line()? {
-                b"00" => Kind::Bool(false),
-                b"01" => Kind::Bool(true),
-                line => BigInt::kind_of_decimal(text::utf8(line)?.trim())?,
-            },
-            b'L' => {
-                let line = self.text_line()?.trim();
-                BigInt::kind_of_decimal(line.strip_suffix('L').unwrap_or(line))?
-            }
+            b'I' => number::int(self.line()?)?,
+            b'L' => number::long(self.line()?)?,
             b'J' => Kind::Int(i64::from(i32::from_le_bytes(self.array()?))),
             b'K' => Kind::Int(i64::from(self.byte()?)),
             b'M' => Kind::Int(i64::from(u16::from_le_bytes(self.array()?))),
             0x8a => BigInt::kind_of_le_bytes(self.sized(1)?)?,
             0x8b => BigInt::kind_of_le_bytes(self.sized(4)?)?,
-            b'F' => {
-                let line = self.text_line()?.trim();
-                Kind::Float(line.parse().map_err(|_| "the pickle holds a float that is not one".to_owned())?)
-            }
+            b'F' => number::float(self.line()?)?,
             b'G' => Kind::Float(f64::from_be_bytes(self.array()?)),
             _ => return Err(refused(op)),
         };
@@ -178,7 +167,7 @@ impl Reader<'_> {
                 self.push(top)
             }
             b'p' => {
-                let number = memo_number(self.text_line()?)?;
+                let number = number::place(self.line()?)?;
                 self.remember(number)
             }
             b'q' => {
@@ -191,7 +180,7 @@ impl Reader<'_> {
             }
             0x94 => self.remember(self.memo.len() as u32),
             b'g' => {
-                let number = memo_number(self.text_line()?)?;
+                let number = number::place(self.line()?)?;
                 self.recall(number)
             }
             b'h' => {
@@ -213,10 +202,6 @@ fn even(items: Vec<Index>) -> Result<Vec<Index>, String> {
     } else {
         Err("the pickle has a key without a value".to_owned())
     }
-}
-
-fn memo_number(line: &str) -> Result<u32, String> {
-    line.trim().parse().map_err(|_| "the pickle refers to something that is not a number".to_owned())
 }
 
 fn refused(op: u8) -> String {

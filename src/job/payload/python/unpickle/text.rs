@@ -65,30 +65,34 @@ fn not_text() -> String {
 
 /// A `str` of Python 2 as its `repr()` wrote it.
 pub(super) fn quoted(line: &[u8]) -> Result<String, String> {
-    let ([b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"']) = line.trim_ascii() else {
+    let ([b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"']) = line else {
         return Err("the pickle holds a text without its quotes".to_owned());
     };
     let mut bytes = Vec::with_capacity(inner.len());
     let mut rest = inner;
     while let [first, after @ ..] = rest {
-        let (byte, after) = if *first == b'\\' { escape(after)? } else { (*first, after) };
-        bytes.push(byte);
+        let (byte, after) = match first {
+            b'\\' => escape(after)?,
+            _ => (Some(*first), after),
+        };
+        // Python keeps the backslash of an escape it does not know.
+        bytes.push(byte.unwrap_or(b'\\'));
         rest = after;
     }
     ascii(&bytes).map(str::to_owned)
 }
 
-/// What follows a backslash, and what stands after that.
-fn escape(after: &[u8]) -> Result<(u8, &[u8]), String> {
+/// What a backslash and what follows it stand for, and what stands after that; nothing when it is no escape.
+fn escape(after: &[u8]) -> Result<(Option<u8>, &[u8]), String> {
     Ok(match after {
         [] => return Err(not_text()),
-        [b'x', high, low, rest @ ..] => (hex(&[*high, *low])? as u8, rest),
+        [b'x', high, low, rest @ ..] => (Some(hex(&[*high, *low])? as u8), rest),
         [b'x', ..] => return Err(not_text()),
         [b'0'..=b'7', ..] => {
             let length = after.iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
             let (digits, rest) = after.split_at(length);
             let code = digits.iter().fold(0u32, |code, digit| code * 8 + u32::from(digit - b'0'));
-            (code as u8, rest)
+            (Some(code as u8), rest)
         }
         [char, rest @ ..] => {
             let byte = match char {
@@ -100,10 +104,9 @@ fn escape(after: &[u8]) -> Result<(u8, &[u8]), String> {
                 b'f' => 12,
                 b'v' => 11,
                 b'\\' | b'\'' | b'"' => *char,
-                // Python keeps the backslash of an escape it does not know; it never writes one.
-                _ => return Err(not_text()),
+                _ => return Ok((None, after)),
             };
-            (byte, rest)
+            (Some(byte), rest)
         }
     })
 }
