@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::job::{Fields, Record, Status, Whose, iso, to_python};
+use crate::job::{Fields, Record, Status, Whose, check_id, iso, to_python};
 use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, Reply, SAVE, Store, reply};
 
@@ -24,15 +24,37 @@ pub struct Job {
     record: Record,
     /// The newest entry of its stream of results, where there is one; `0-0` before the first.
     pub(crate) last_entry: String,
+    /// Whether only that was read which is needed to do something to it.
+    is_found_only: bool,
 }
+
+/// What is needed to do something to a job.
+const OF_FOUND: [&str; 5] = ["status", "origin", "worker_name", "execution_id", "timeout"];
 
 impl Job {
     pub(crate) fn new(store: &Arc<Store>, record: Record) -> Self {
-        Job { store: Arc::clone(store), record, last_entry: "0-0".to_owned() }
+        Job { store: Arc::clone(store), record, last_entry: "0-0".to_owned(), is_found_only: false }
+    }
+
+    /// One to do something to, whatever its arguments are and how large.
+    pub(crate) fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
+        let key = store.keys.job(id);
+        let call = OF_FOUND.iter().fold(Call::command("HMGET").arg(&key), |call, name| call.arg(*name));
+        let mut answers = store.ask_all(&[call, Call::command("EXISTS").arg(&key)])?.into_iter();
+        let mut answer = || answers.next().unwrap_or(Ok(Reply::Nil));
+        let values = reply::list(answer()?)?;
+        if reply::int(&answer()?)? == 0 {
+            return Err(Error::NotFound { id: id.to_owned() });
+        }
+        let mut fields = Fields::default();
+        for (name, value) in OF_FOUND.iter().zip(values) {
+            fields.0.extend(reply::bytes(value)?.map(|value| (name.as_bytes().to_vec(), value)));
+        }
+        let job = Self::new(store, Record::read(id, &fields, Whose::Recovery));
+        Ok(Job { is_found_only: true, ..job })
     }
 
     pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
-        store.job_key(id)?;
         Self::fetch_all(store, &[id])?.pop().unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))
     }
 
@@ -96,7 +118,10 @@ impl Job {
     /// # Errors
     /// [`Error::NotFound`] when it has expired or was deleted.
     pub fn refresh(&mut self) -> Result<()> {
-        *self = Self::fetch(&self.store, self.id())?;
+        *self = match self.is_found_only {
+            true => Self::find(&self.store, self.id())?,
+            false => Self::fetch(&self.store, self.id())?,
+        };
         Ok(())
     }
 
@@ -233,7 +258,16 @@ impl Job {
 
 /// Deletes a job, also one whose record is not a hash.
 pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
-    let job = store.job_key(id)?;
+    let job = store.keys.job(id);
+    if let Err(error) = check_id(id) {
+        // Python's ids may hold anything, and what stands behind a colon may be part of another key's name.
+        let kind = reply::text(store.ask(&Call::command("TYPE").arg(&job))?)?;
+        match kind.as_deref() {
+            Some("hash") => {}
+            Some("none") => return Ok(false),
+            _ => return Err(error),
+        }
+    }
     let keys = store.keys.queue(origin);
     let channel = format!("{}{id}", store.keys.ended_prefix());
     let all = [

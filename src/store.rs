@@ -8,7 +8,6 @@ use redis::{Cmd, RedisError};
 
 use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
-use crate::job::check_id;
 use crate::redis::{Address, Redis};
 pub(crate) use crate::redis::{Patience, Reply, Script};
 
@@ -35,10 +34,12 @@ scripts! {
     FINISH = "finish" after "books";
     HEARTBEAT = "heartbeat" after "books";
     LOST = "lost";
+    PEEK = "peek";
     PUT_BACK = "put_back" after "books";
     RELEASE = "release";
     REQUEUE = "requeue";
     SAVE = "save";
+    SHOW = "show";
     TRIM = "trim" after "books";
     UNLOCK = "unlock";
     WAIT = "wait";
@@ -121,12 +122,6 @@ impl Store {
     /// The server, without its password.
     pub(crate) fn address(&self) -> String {
         self.redis.address().to_string()
-    }
-
-    /// The key of a job whose id somebody typed: checked before a key is made of it.
-    pub(crate) fn job_key(&self, id: &str) -> Result<String> {
-        check_id(id)?;
-        Ok(self.keys.job(id))
     }
 
     /// Sends one call that may be repeated without harm: a read, or a script that is

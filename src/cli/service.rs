@@ -8,18 +8,27 @@ use signal_hook::consts::{SIGCONT, SIGTSTP};
 use signal_hook::iterator::Signals;
 
 use super::exit::Failure;
+use crate::printable::Line;
 use crate::worker::Stopper;
 
-/// Lines with a clock on standard error.
+/// Lines with a clock on standard error. `RUST_LOG` says what is logged where nobody has typed it.
 pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
     let level = match (is_verbose, is_quiet) {
         (true, _) => LevelFilter::Debug,
         (_, true) => LevelFilter::Warn,
         _ => LevelFilter::Info,
     };
-    let started = env_logger::Builder::new()
-        .filter_module("rq_rs", level)
-        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), record.args()))
+    let mut log = env_logger::Builder::new();
+    match std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()) {
+        Some(filter) => drop(log.parse_filters(&filter)),
+        None => drop(log.filter_module("rq_rs", level)),
+    }
+    if is_verbose || is_quiet {
+        log.filter_module("rq_rs", level);
+    }
+    // What a job or a name holds does not become a second line.
+    let started = log
+        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), Line(record.args())))
         .try_init();
     if started.is_err() {
         log::debug!("the program has a logger of its own");

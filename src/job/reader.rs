@@ -24,7 +24,7 @@ const NEEDS: [(&str, &[u8], &str); 5] = [
 ];
 
 /// The fields that a [`Record`](super::Record) has by name, and a note of our own.
-const KNOWN: [&str; 30] = [
+pub(crate) const KNOWN: [&str; 30] = [
     "attempts",
     "status",
     "origin",
@@ -56,6 +56,9 @@ const KNOWN: [&str; 30] = [
     "group_id",
     "waited",
 ];
+
+/// How long the reason of a problem is at most, in bytes.
+const REASON: usize = 300;
 
 /// For whom a record is read, and so how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,8 +96,20 @@ impl Reader<'_> {
     }
 
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
-        self.problems.push(format!("{name}: {reason}"));
+        // A reason may have all of the value in it.
+        let short = &reason[..reason.floor_char_boundary(REASON)];
+        let dots = if short.len() < reason.len() { "…" } else { "" };
+        self.problems.push(format!("{name}: {short}{dots}"));
         None
+    }
+
+    /// When it was made, and when it was last put into its queue.
+    pub(super) fn entered(&mut self, status: Status) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        let created_at = self.time("created_at");
+        // What is as usual is not written.
+        let was_started = self.fields.get("started_at").is_some_and(|time| !time.is_empty());
+        let usual = created_at.filter(|_| was_started || !status.is_before_the_queue());
+        (created_at, self.fields.get("enqueued_at").map_or(usual, |_| self.time("enqueued_at")))
     }
 
     /// RQ keeps none for a run that is followed by another; we do, in a field of our own.
@@ -217,7 +232,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn read(&mut self, name: &str, bytes: &[u8]) -> Option<Data> {
-        read_data(bytes).map_err(|error| self.problems.push(format!("{name}: {error}"))).ok()
+        read_data(bytes).or_else(|error| self.problem(name, &error).ok_or(())).ok()
     }
 
     pub(super) fn meta(&mut self) -> Map<String, Value> {

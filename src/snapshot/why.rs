@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::note::Note;
+use super::row::{fetch_shown, short_error};
 use super::running::SHOWN;
 use super::{QueueView, WorkerView, page};
 use crate::error::Result;
 use crate::handle::Job;
 use crate::job::{Record, Status, from_iso};
+use crate::odd::Odd;
 use crate::store::{Call, Reply, Store, reply};
 
 /// How far from its head a queue is searched for the place of a job.
@@ -36,6 +38,9 @@ pub(crate) struct JobView {
     pub(crate) waited_for_by: Vec<Relative>,
     /// Whether its worker runs it in `threads` or `processes`.
     pub(crate) runs_in: Option<String>,
+    /// Fields of the record that are left out, when it is read without what is too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cut: Option<Vec<&'static str>>,
     /// What can be done with it now.
     pub(crate) actions: &'static [&'static str],
     /// The server's clock.
@@ -51,10 +56,19 @@ pub(crate) struct Relative {
 }
 
 pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
-    let job = Job::fetch(store, id)?;
+    look_at(store, Job::fetch(store, id)?)
+}
+
+/// The same without what is too large to be shown.
+pub(crate) fn look_at_shown(store: &Arc<Store>, id: &str) -> Result<JobView> {
+    let (job, cut) = fetch_shown(store, id)?;
+    Ok(JobView { cut: Some(cut), ..look_at(store, job)? })
+}
+
+fn look_at(store: &Arc<Store>, job: Job) -> Result<JobView> {
     let due = job.due()?;
     let position = if job.status == Status::Queued { position(store, &job)? } else { None };
-    let (waits_for, waited_for_by) = relatives(store, id)?;
+    let (waits_for, waited_for_by) = relatives(store, job.id())?;
     let runs_in = super::runs_in(store, job.worker_name.as_deref())?;
     let now = super::now(store)?;
     let why = match job.status {
@@ -78,6 +92,7 @@ pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
         waits_for,
         waited_for_by,
         runs_in,
+        cut: None,
         actions,
         now,
     })
@@ -94,7 +109,7 @@ fn actions(status: Status) -> &'static [&'static str] {
 }
 
 fn error_of(job: &Record) -> String {
-    job.exc_info.as_deref().map(page::short_error).unwrap_or_default()
+    job.exc_info.as_deref().map(short_error).unwrap_or_default()
 }
 
 /// Redis 5 has no command for it.
@@ -119,7 +134,7 @@ fn position(store: &Store, job: &Record) -> Result<Option<usize>> {
 }
 
 fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<Vec<Note>> {
-    let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin))?.pop();
+    let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin), &mut Odd::default())?.pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
     let here = |note: Note| note.with("total", queue.queued).with("queue", &*job.origin);
@@ -148,7 +163,7 @@ fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<V
 
 /// What those who listen are at.
 fn workers(store: &Arc<Store>, queue: &QueueView, is_next: bool) -> Result<Option<Note>> {
-    let all = super::look_at_workers(store)?;
+    let all = super::look_at_workers(store, &mut Odd::default())?;
     let listening: Vec<&WorkerView> =
         all.iter().filter(|worker| worker.queues.contains(&queue.name)).collect();
     if listening.is_empty() {

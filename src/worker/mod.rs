@@ -43,8 +43,6 @@ use serde::de::DeserializeOwned;
 
 pub use context::Context;
 pub use event::Event;
-#[cfg(feature = "cli")]
-pub(crate) use event::Printable;
 pub use handlers::Handlers;
 pub use stop::Stopper;
 pub use summary::Summary;

@@ -5,6 +5,8 @@ mod arguments;
 mod brief;
 #[cfg(feature = "worker")]
 mod fit;
+#[cfg(feature = "cron")]
+mod glance;
 mod json;
 mod python;
 mod zlib;
@@ -13,8 +15,12 @@ pub(crate) use arguments::Arguments;
 pub(crate) use brief::describe;
 #[cfg(feature = "worker")]
 pub(crate) use fit::{Mismatch, fit};
+#[cfg(feature = "cron")]
+pub(crate) use glance::{Glance, glance, is_shown_within};
 pub use python::PyValue;
 pub(crate) use python::to_python;
+#[cfg(feature = "cron")]
+pub(crate) use zlib::inflate_head;
 pub(crate) use zlib::{deflate, inflate};
 
 use std::fmt;
