@@ -35,7 +35,7 @@ impl List<'_> {
             // No more than there were: what fails again meanwhile comes behind.
             while left > 0 && ahead > 0 {
                 let size = BATCH.min(left).min(ahead);
-                let ids = page::ids(self.store, queue, self.place, Order::Oldest, (at, size), odd)?;
+                let ids = page::ids(self.store, (queue, self.place), Order::Oldest, (at, size), odd)?;
                 if ids.is_empty() {
                     break;
                 }

@@ -238,7 +238,7 @@ pub(crate) fn kept(
     (offset, seen): (usize, &[String]),
 ) -> Result<usize> {
     let mut odd = Odd::default();
-    let there = ids(store, queue, place, Order::Oldest, (offset, seen.len()), &mut odd)?;
+    let there = ids(store, (queue, place), Order::Oldest, (offset, seen.len()), &mut odd)?;
     let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
     Ok(there.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }
@@ -272,7 +272,8 @@ impl<'a> Walk<'a> {
         let (began, mut scanned) = (Instant::now(), 0);
         loop {
             let (place, mut odd) = (self.place, Odd::default());
-            let batch = ids(self.store, self.queue, place, self.order, (offset + scanned, BATCH), &mut odd)?;
+            let batch =
+                ids(self.store, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
             if batch.is_empty() {
                 return Ok((scanned, None));
             }
@@ -306,8 +307,7 @@ pub(crate) fn count_of(store: &Arc<Store>, queue: &str, place: Place, odd: &mut 
 /// Ids of one registry, and their scores where it has them.
 pub(crate) fn ids(
     store: &Arc<Store>,
-    queue: &str,
-    place: Place,
+    (queue, place): (&str, Place),
     order: Order,
     (offset, limit): (usize, usize),
     odd: &mut Odd,
@@ -361,7 +361,7 @@ pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Resu
     for queue in all_names(store, &mut odd)?.into_iter().take(QUEUES) {
         total += count_of(store, &queue, Place::Scheduled, &mut odd)?;
         let queue: Arc<str> = queue.into();
-        for (id, due) in ids(store, &queue, Place::Scheduled, Order::Oldest, (0, most), &mut odd)? {
+        for (id, due) in ids(store, (&queue, Place::Scheduled), Order::Oldest, (0, most), &mut odd)? {
             all.push((due.unwrap_or_default(), id, Arc::clone(&queue)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));

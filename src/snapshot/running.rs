@@ -29,7 +29,7 @@ pub(crate) struct Running {
 pub(crate) fn running(store: &Arc<Store>, queues: &[String]) -> Result<Vec<Running>> {
     let (mut all, mut odd) = (Vec::new(), Odd::default());
     for queue in queues {
-        let ids = page::ids(store, queue, Place::Started, Order::Oldest, (0, SHOWN - all.len()), &mut odd)?;
+        let ids = page::ids(store, (queue, Place::Started), Order::Oldest, (0, SHOWN - all.len()), &mut odd)?;
         let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
         let rows = row::read_all(store, &ids)?;
         for (id, job) in ids.into_iter().zip(rows) {

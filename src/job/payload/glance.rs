@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn the_handler_is_known_from_the_beginning_of_any_payload() {
-        let text = format!("[\"mark\", null, [{}1], {{}}]", "1, ".repeat(7_000_000));
+        let text = format!("[\"mark\", null, [{}1], {{}}]", "1, ".repeat(300_000));
         let bomb = deflate(text.as_bytes());
-        assert!(bomb.len() < 50_000);
+        assert!(bomb.len() < 5_000);
         let shown = Glance {
             handler: Some("mark".into()),
             description: Some(format!("mark({}...)", &"1, ".repeat(25))),
@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn one_value_that_stands_often_counts_each_time() {
-        // Twenty lists, each of which holds the one before twice.
-        let doubling = [b"\x80\x04]\x94".as_slice(), &b"2\x86\x94".repeat(20), b"."].concat();
+        // Sixteen pairs, each of which holds the one before twice.
+        let doubling = [b"\x80\x04]\x94".as_slice(), &b"2\x86\x94".repeat(16), b"."].concat();
         assert!(!is_shown_within(&doubling, 100_000));
         assert!(is_shown_within(b"\x80\x04]\x94.", 100) && is_shown_within(b"[1]", 100));
     }
