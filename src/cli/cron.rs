@@ -147,7 +147,7 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
     let (all, total) = snapshot::cron_history(store, name, limit, &mut odd)?;
     if is_json {
         say_json(&all)?;
-    } else if all.is_empty() {
+    } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
         book::find(store, name, clock_of(store)?)?;
         say("No jobs yet.")?;
