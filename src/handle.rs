@@ -8,7 +8,11 @@ use serde::Serialize;
 
 use crate::command::Command;
 use crate::error::{Error, Result};
+#[cfg(feature = "cron")]
+use crate::job::Want;
 use crate::job::{Fields, Record, Status, Whose, check_id, iso, to_python};
+#[cfg(feature = "cron")]
+use crate::peek;
 use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, Reply, SAVE, Store, reply};
 
@@ -28,8 +32,10 @@ pub struct Job {
     is_found_only: bool,
 }
 
-/// What is needed to do something to a job.
-const OF_FOUND: [&str; 5] = ["status", "origin", "worker_name", "execution_id", "timeout"];
+/// What is needed to do something to a job: names, which are short.
+#[cfg(feature = "cron")]
+const OF_FOUND: &[Want] =
+    &[("status", 300, 0), ("origin", 4096, 0), ("worker_name", 4096, 0), ("execution_id", 4096, 0)];
 
 impl Job {
     pub(crate) fn new(store: &Arc<Store>, record: Record) -> Self {
@@ -37,21 +43,19 @@ impl Job {
     }
 
     /// One to do something to, whatever its arguments are and how large.
+    #[cfg(feature = "cron")]
     pub(crate) fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
-        let key = store.keys.job(id);
-        let call = OF_FOUND.iter().fold(Call::command("HMGET").arg(&key), |call, name| call.arg(*name));
-        let mut answers = store.ask_all(&[call, Call::command("EXISTS").arg(&key)])?.into_iter();
-        let mut answer = || answers.next().unwrap_or(Ok(Reply::Nil));
-        let values = reply::list(answer()?)?;
-        if reply::int(&answer()?)? == 0 {
-            return Err(Error::NotFound { id: id.to_owned() });
-        }
-        let mut fields = Fields::default();
-        for (name, value) in OF_FOUND.iter().zip(values) {
-            fields.0.extend(reply::bytes(value)?.map(|value| (name.as_bytes().to_vec(), value)));
-        }
-        let job = Self::new(store, Record::read(id, &fields, Whose::Recovery));
+        let hash = std::iter::once((store.keys.job(id), None));
+        let found = peek::ends(store, hash, OF_FOUND)?.pop().unwrap_or(Ok(None))?;
+        let parts = found.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
+        let fields = parts.0.into_iter().map(|(name, part)| (name.as_bytes().to_vec(), part.head));
+        let job = Self::new(store, Record::read(id, &Fields(fields.collect()), Whose::Recovery));
         Ok(Job { is_found_only: true, ..job })
+    }
+
+    #[cfg(not(feature = "cron"))]
+    fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
+        Self::fetch(store, id)
     }
 
     pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {

@@ -132,6 +132,8 @@ impl Record {
         let usual_timeout = Some(DEFAULT_TIMEOUT.as_seconds());
         let (created_at, enqueued_at) = reader.entered(status);
         let result = if whose == Whose::People { reader.data("result") } else { None };
+        let (result, exact_result) = result.map(|data| (data.json, data.exact)).unzip();
+        let exact_result = exact_result.flatten();
         Record {
             id: id.to_owned(),
             status,
@@ -151,9 +153,9 @@ impl Record {
             result_ttl: reader.seconds("result_ttl"),
             failure_ttl: reader.seconds("failure_ttl"),
             meta: reader.meta(),
-            result: result.as_ref().map(|result| result.json.clone()),
+            result,
             has_new_policy: false,
-            exact_result: result.and_then(|result| result.exact),
+            exact_result,
             exc_info: reader.error(status),
             log: if whose == Whose::People { reader.text("log") } else { None },
             retries_left: reader.number("retries_left"),
@@ -181,8 +183,8 @@ impl Record {
             Some(kind) if kind == SUCCESSFUL.as_bytes() => {
                 let value =
                     reader.base64("return_value").and_then(|bytes| reader.read("return_value", &bytes));
-                self.result = Some(value.as_ref().map_or(Value::Null, |value| value.json.clone()));
-                self.exact_result = value.and_then(|value| value.exact);
+                let (result, exact) = value.map(|value| (value.json, value.exact)).unwrap_or_default();
+                (self.result, self.exact_result) = (Some(result), exact);
             }
             _ => {
                 let error =

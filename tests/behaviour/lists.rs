@@ -79,6 +79,10 @@ fn fill(house: &House) {
     put(house, "failed", &ids("numbers", 50), &[("data", numbers.as_bytes()), ("status", b"failed")]);
     let doubling = compressed(r"b'\x80\x04(\x8c\x04mark\x94N(]\x94' + b'2\x86\x94' * 18 + b't}t.'");
     put(house, "failed", &ids("doubling", 50), &[("data", &doubling), ("status", b"failed")]);
+    let maps = format!("[{}1]", "{\"\":0},".repeat(36_000));
+    let payload = format!("[\"mark\", null, {}, {{}}]", maps);
+    let twice = [("data", payload.as_bytes()), ("result", maps.as_bytes()), ("status", b"failed")];
+    put(house, "failed", &ids("maps", 20), &twice);
     let large = vec![b'7'; 2 << 20];
     let of_text = ["description", "exc_info", "worker_name", "meta", "result", "timeout", "other", "log"];
     let mut fields: Vec<(&str, &[u8])> = of_text.iter().map(|name| (*name, large.as_slice())).collect();
@@ -87,6 +91,23 @@ fn fill(house: &House) {
     *fields.last_mut().unwrap() = ("status", b"started");
     put(house, "wip", &ids("run", 20), &fields);
     put(house, "cron_job", &[], &[]);
+    // What RQ keeps of the last run; our own dialect has none.
+    let result = "QUFB".repeat(1 << 19);
+    for id in ids("text", 20) {
+        let key = house.key(&format!("results:{id}"));
+        house.redis::<String>(&["XADD", &key, "*", "type", "2", "exc_string", &result]);
+        house.redis::<String>(&[
+            "XADD",
+            &key,
+            "*",
+            "type",
+            "2",
+            "exc_string",
+            &result,
+            "return_value",
+            &result,
+        ]);
+    }
     for id in ids("bomb", 50).iter().chain(&ids("text", 20)) {
         house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", id]);
     }
@@ -131,6 +152,7 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
         "/api/jobs/honest-1",
         "/api/jobs/numbers-1",
         "/api/jobs/doubling-1",
+        "/api/jobs/maps-1",
         "/api/jobs/text-1",
     ] {
         let answer = dash.get(path);
@@ -167,7 +189,7 @@ fn a_row_names_handler_description_and_error_of_a_job_of_any_size() {
     );
     let all = house.rq(&["failed", "--json"]).json();
     let job = |id: &str| all.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap().clone();
-    assert_eq!(all.as_array().unwrap().len(), 220);
+    assert_eq!(all.as_array().unwrap().len(), 240);
     for id in ["bomb-3", "honest-3", "numbers-3", "doubling-3"] {
         assert_eq!(
             (&job(id)["handler"], &job(id)["cut"]),

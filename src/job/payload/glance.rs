@@ -1,5 +1,7 @@
 //! What a payload calls, as far as its beginning says: for lists, which read no arguments.
 
+use std::fmt::{self, Write};
+
 use serde_json::de::SliceRead;
 
 use super::zlib::inflate_head;
@@ -104,22 +106,41 @@ fn pickle(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Whether all of a value can be shown: a pickle may hold one list many times.
+/// Whether all of a value can be shown, in so many bytes and as a tree of values: a pickle may hold one list many
+/// times, and a map of a few bytes takes hundreds.
 pub(crate) fn is_shown_within(bytes: &[u8], most: usize) -> bool {
-    use std::fmt::{self, Write};
-    struct Counter(usize);
-    impl Write for Counter {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 = self.0.checked_sub(text.len()).ok_or(fmt::Error)?;
-            Ok(())
-        }
-    }
+    let mut room = Room { bytes: most, tree: TREE };
     match Serializer::of(bytes) {
-        Serializer::Json => bytes.len() <= most,
+        Serializer::Json => room.take(bytes),
         // What cannot be read is told with its reason.
-        Serializer::Pickle => {
-            super::unpickle(bytes).map_or(true, |value| write!(Counter(most), "{value}").is_ok())
-        }
+        Serializer::Pickle => super::unpickle(bytes).map_or(true, |value| write!(room, "{value}").is_ok()),
+    }
+}
+
+/// How much room a tree of values may take, about.
+const TREE: usize = 8 * 1024 * 1024;
+
+struct Room {
+    bytes: usize,
+    tree: usize,
+}
+
+impl Room {
+    fn take(&mut self, text: &[u8]) -> bool {
+        let of = |byte: &u8| match byte {
+            b'{' => 700,
+            b'[' | b'(' | b',' => 40,
+            _ => 0,
+        };
+        let left = self.bytes.checked_sub(text.len()).zip(self.tree.checked_sub(text.iter().map(of).sum()));
+        (self.bytes, self.tree) = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+impl Write for Room {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.take(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
@@ -182,5 +203,6 @@ mod tests {
         let doubling = [b"\x80\x04]\x94".as_slice(), &b"2\x86\x94".repeat(16), b"."].concat();
         assert!(!is_shown_within(&doubling, 100_000));
         assert!(is_shown_within(b"\x80\x04]\x94.", 100) && is_shown_within(b"[1]", 100));
+        assert!(!is_shown_within(format!("[{}1]", "{\"\":0},".repeat(36_000)).as_bytes(), 1 << 18));
     }
 }
