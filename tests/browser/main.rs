@@ -107,6 +107,11 @@ fn each_page_is_there_in_korean() {
 }
 
 #[test]
+fn no_word_is_broken_in_the_middle() {
+    Scene::new().plays("no_word_is_broken_in_the_middle", &[]);
+}
+
+#[test]
 fn dark_is_dark() {
     Scene::new().plays("dark_is_dark", &[]);
 }

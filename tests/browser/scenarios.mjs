@@ -59,6 +59,35 @@ const SCENARIOS = {
     await page.locator('html[lang=en]').waitFor();
   },
 
+  /** A word that fits its place stands on one line: "image/s" is no word. */
+  async no_word_is_broken_in_the_middle(open) {
+    for (const width of [360, 768, 1280]) {
+      const page = await open({ viewport: { width, height: 800 } });
+      for (const path of PAGES) {
+        await visit(page, path);
+        const broken = await page.evaluate(() => {
+          const found = [];
+          const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+          for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            // A log is shown as it is, and an id is no word.
+            if (node.parentElement.closest('pre')) continue;
+            for (const word of node.data.matchAll(/[\p{L}\p{N}_]+/gu)) {
+              if (word[0].length > 24) continue;
+              const range = document.createRange();
+              range.setStart(node, word.index);
+              range.setEnd(node, word.index + word[0].length);
+              const lines = new Set([...range.getClientRects()].filter((rect) => rect.width > 0).map((rect) => Math.round(rect.top)));
+              if (lines.size > 1) found.push(`${word[0]} in <${node.parentElement.closest('[class]')?.className}> ${node.data.slice(0, 60)}`);
+            }
+          }
+          return found;
+        });
+        assert.deepEqual(broken, [], `${path} at ${width} px`);
+      }
+      await page.context().close();
+    }
+  },
+
   async dark_is_dark(open) {
     const brightness = async (colorScheme) => {
       const page = await open({ colorScheme });
