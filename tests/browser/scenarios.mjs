@@ -174,6 +174,29 @@ const SCENARIOS = {
     assert.equal(await isSuspended(), false);
   },
 
+  async a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened(open) {
+    const page = await open();
+    await visit(page, '/failed');
+    await page.getByRole('link', { name: /no user \d\d in/ }).click();
+    await page.locator('main h1').getByText('groups').waitFor();
+    await eventually('four rows', async () => (await page.locator('tbody tr').count()) === 4);
+    await page.locator('form').getByText("no user # in '…'").waitFor();
+    await page.getByLabel('ID, description or error').fill('user 22');
+    await button(page, 'Filter').click();
+    await eventually('one of them', async () => (await page.locator('tbody tr').count()) === 1);
+    for (const id of ['a b', 'x/y z']) {
+      await visit(page, '/queues/groups/failed?error=odd');
+      await page.locator('tbody tr').filter({ hasText: id }).getByRole('link').first().click();
+      await page.locator('main').getByText(id, { exact: true }).first().waitFor();
+      await page.reload();
+      await button(page, 'Requeue').waitFor();
+    }
+    await visit(page, '/queues/groups/scheduled');
+    await page.getByText('is of another type than it should be').first().waitFor();
+    await visit(page, '/');
+    await page.getByText('is of another type than it should be').first().waitFor();
+  },
+
   async a_queue_with_an_odd_name_is_that_queue(open) {
     const page = await open();
     await visit(page, '/');

@@ -107,7 +107,7 @@ function filters(name, registry, query) {
     filter.exact ? h('p', { class: 'facts-line' }, [filter.handler, filter.error ?? t('failed.no_error')].filter(Boolean).map((part) => h('code', null, bdi(part, 240)))) : null,
     field('text', t('filter.text')), filter.exact ? null : field('handler', t('filter.handler')),
     !filter.exact && (hasError || filter.error) ? field('error', t('filter.error')) : null,
-    Object.entries(filter.exact ? { ...filter, text: null, ...kept } : kept).filter(([, value]) => value).map(([key, value]) => h('input', { type: 'hidden', name: key, value })),
+    Object.entries(filter.exact ? { ...filter, text: null, ...kept } : kept).filter(([, value]) => value).map(([key, value]) => h('input', { type: 'hidden', name: key, value: String(value) })),
     h('button', { type: 'submit', class: 'button' }, t('filter.apply')),
     Object.keys(filter).length > 0 ? link(withQuery(here, kept), { class: 'button bare' }, t('filter.clear')) : null);
 }
