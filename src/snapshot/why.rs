@@ -66,7 +66,7 @@ pub(crate) fn look_at_shown(store: &Arc<Store>, id: &str) -> Result<JobView> {
 }
 
 fn look_at(store: &Arc<Store>, job: Job) -> Result<JobView> {
-    let due = job.due()?;
+    let due = Odd::default().pass("", job.due())?;
     let position = if job.status == Status::Queued { position(store, &job)? } else { None };
     let (waits_for, waited_for_by) = relatives(store, job.id())?;
     let runs_in = super::runs_in(store, job.worker_name.as_deref())?;
