@@ -7,6 +7,8 @@
 mod error;
 #[path = "../src/job/mod.rs"]
 mod job;
+#[path = "../src/program.rs"]
+mod program;
 
 use divan::{Bencher, black_box};
 use job::{Fields, NewJob, Record, Serializer, Whose, Wire, iso};

@@ -57,7 +57,7 @@ pub(crate) fn part(
 /// For how many of these jobs, which are in one place of one queue, it could be done.
 pub(crate) fn on_many(store: &Arc<Store>, deed: &Deed<'_>, ids: &[String]) -> Result<usize> {
     let Deed { queue: name, place, action } = *deed;
-    let queue = Queue::on(store, name)?;
+    let queue = Queue::of(store, name);
     let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
     match (action, place) {
         ("requeue", Place::Failed) => return queue.failed().requeue(ids).map(back),
@@ -73,7 +73,7 @@ pub(crate) fn on_many(store: &Arc<Store>, deed: &Deed<'_>, ids: &[String]) -> Re
     for id in ids {
         let one = match action {
             "delete" => handle::delete(store, id, name),
-            _ => Job::fetch(store, id).and_then(|mut job| job.cancel()).map(|_| true),
+            _ => Job::find(store, id).and_then(|mut job| job.cancel()).map(|_| true),
         };
         match one {
             Ok(is_done) => done += usize::from(is_done),

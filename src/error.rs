@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::program;
+
 /// What this crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -140,8 +142,15 @@ impl Error {
         matches!(self, Error::Unreachable { .. } | Error::Refused { .. })
     }
 
+    /// Whether it is the server that does not do its part, whatever was asked of it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_of_redis(&self) -> bool {
+        matches!(self, Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })
+    }
+
     /// What to do about it, as one line; the command line prints it as its second line.
     pub fn hint(&self) -> Option<String> {
+        let me = program::name();
         let hint = match self {
             Error::Unreachable { reason, .. } if reason.contains(NO_DESCRIPTORS) => {
                 "raise the limit with `ulimit -n` or LimitNOFILE=; a worker needs about 20 and one for each queue".into()
@@ -166,15 +175,15 @@ impl Error {
             Error::NotFound { .. } => {
                 "check the id; a finished job is forgotten after 500 s unless its --result-ttl says otherwise".into()
             }
-            Error::WrongState { id, .. } => format!("look at it with `rq-rs job show {id}`"),
+            Error::WrongState { id, .. } => format!("look at it with `{me} job show {id}`"),
             Error::JobFailed { id, .. } => {
-                format!("look at it with `rq-rs job show {id}`, run it again with `rq-rs requeue {id}`")
+                format!("look at it with `{me} job show {id}`, run it again with `{me} requeue {id}`")
             }
             Error::NotYet { id, .. } => {
-                format!("is a worker running? `rq-rs info` shows; wait longer or ask again for {id}")
+                format!("is a worker running? `{me} info` shows; wait longer or ask again for {id}")
             }
             Error::Corrupt { .. } => "look at the key with redis-cli; nothing was changed".into(),
-            Error::NoWorker { .. } => "`rq-rs info` shows the names of workers".into(),
+            Error::NoWorker { .. } => format!("`{me} info` shows the names of workers"),
             Error::NameTaken { .. } => "choose another name, or leave it out for a random one".into(),
             Error::Stuck { .. } => {
                 "start it again with --isolate, or let handlers ask Context::is_canceled"

@@ -8,7 +8,11 @@ use serde::Serialize;
 
 use crate::command::Command;
 use crate::error::{Error, Result};
-use crate::job::{Fields, Record, Status, Whose, iso, to_python};
+#[cfg(feature = "cron")]
+use crate::job::Want;
+use crate::job::{Fields, Record, Status, Whose, check_id, iso, to_python};
+#[cfg(feature = "cron")]
+use crate::peek;
 use crate::registry::{Registry, Requeued};
 use crate::store::{CANCEL, Call, DELETE, REVIVE, Reply, SAVE, Store, reply};
 
@@ -36,15 +40,37 @@ pub struct Job {
     record: Record,
     /// The newest entry of its stream of results, where there is one; `0-0` before the first.
     pub(crate) last_entry: String,
+    /// Whether only that was read which is needed to do something to it.
+    is_found_only: bool,
 }
+
+/// What is needed to do something to a job: names, which are short.
+#[cfg(feature = "cron")]
+const OF_FOUND: &[Want] =
+    &[("status", 300, 0), ("origin", 4096, 0), ("worker_name", 4096, 0), ("execution_id", 4096, 0)];
 
 impl Job {
     pub(crate) fn new(store: &Arc<Store>, record: Record) -> Self {
-        Job { store: Arc::clone(store), record, last_entry: "0-0".to_owned() }
+        Job { store: Arc::clone(store), record, last_entry: "0-0".to_owned(), is_found_only: false }
+    }
+
+    /// One to do something to, whatever its arguments are and how large.
+    #[cfg(feature = "cron")]
+    pub(crate) fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
+        let hash = std::iter::once((store.keys.job(id), None));
+        let found = peek::ends(store, hash, OF_FOUND)?.pop().unwrap_or(Ok(None))?;
+        let parts = found.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
+        let fields = parts.0.into_iter().map(|(name, part)| (name.as_bytes().to_vec(), part.head));
+        let job = Self::new(store, Record::read(id, &Fields(fields.collect()), Whose::Recovery));
+        Ok(Job { is_found_only: true, ..job })
+    }
+
+    #[cfg(not(feature = "cron"))]
+    fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
+        Self::fetch(store, id)
     }
 
     pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
-        store.job_key(id)?;
         Self::fetch_all(store, &[id])?.pop().unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))
     }
 
@@ -108,7 +134,10 @@ impl Job {
     /// # Errors
     /// [`Error::NotFound`] when it has expired or was deleted.
     pub fn refresh(&mut self) -> Result<()> {
-        *self = Self::fetch(&self.store, self.id())?;
+        *self = match self.is_found_only {
+            true => Self::find(&self.store, self.id())?,
+            false => Self::fetch(&self.store, self.id())?,
+        };
         Ok(())
     }
 
@@ -292,7 +321,16 @@ impl Job {
 
 /// Deletes a job, also one whose record is not a hash.
 pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
-    let job = store.job_key(id)?;
+    let job = store.keys.job(id);
+    if let Err(error) = check_id(id) {
+        // Python's ids may hold anything, and what stands behind a colon may be part of another key's name.
+        let kind = reply::text(store.ask(&Call::command("TYPE").arg(&job))?)?;
+        match kind.as_deref() {
+            Some("hash") => {}
+            Some("none") => return Ok(false),
+            _ => return Err(error),
+        }
+    }
     let keys = store.keys.queue(origin);
     let channel = format!("{}{id}", store.keys.ended_prefix());
     let all = [

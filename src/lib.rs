@@ -5,6 +5,9 @@
 
 // floor 0
 mod error;
+#[cfg(feature = "worker")]
+mod printable;
+mod program;
 mod redis;
 // floor 1
 mod job;
@@ -21,6 +24,10 @@ mod fetch;
 #[cfg(feature = "worker")]
 mod finish;
 mod handle;
+#[cfg(feature = "cron")]
+mod odd;
+#[cfg(feature = "cron")]
+mod peek;
 mod queue;
 #[cfg(feature = "worker")]
 mod recover;

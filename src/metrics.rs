@@ -3,6 +3,8 @@
 use std::fmt::{self, Display, Write};
 
 use crate::error::Result;
+use crate::odd::Odd;
+use crate::printable::is_odd;
 use crate::snapshot::{self, QueueView, WorkerView};
 use crate::stats::{self, BUCKETS, Series};
 use crate::store::Store;
@@ -12,8 +14,8 @@ const QUEUES: usize = 200;
 /// More series of handlers than this are left out.
 const HANDLERS: usize = 2000;
 
-/// The whole page, in the text format 0.0.4.
-pub(crate) fn page(store: &Store) -> Result<String> {
+/// The whole page, in the text format 0.0.4, and the keys of which it counts nothing.
+pub(crate) fn page(store: &Store) -> Result<(String, Odd)> {
     let mut shot = snapshot::look(store, &[])?;
     let others = shot.queues.split_off(shot.queues.len().min(QUEUES));
     let mut page = Page::default();
@@ -32,7 +34,7 @@ pub(crate) fn page(store: &Store) -> Result<String> {
     runs(&mut page, &handlers);
     page.family("rq_redis_used_memory_bytes", "gauge", "Memory that Redis uses");
     page.line("rq_redis_used_memory_bytes", &[], shot.server.used_memory.unwrap_or(0));
-    Ok(page.0)
+    Ok((page.0, shot.odd_keys))
 }
 
 fn workers(page: &mut Page, workers: &[WorkerView]) {
@@ -147,6 +149,8 @@ impl Display for Escaped<'_> {
                 '\\' => f.write_str("\\\\")?,
                 '"' => f.write_str("\\\"")?,
                 '\n' => f.write_str("\\n")?,
+                // The format has no other escapes, so that the backslash of ours is escaped.
+                c if is_odd(c) => write!(f, "\\{}", c.escape_default())?,
                 c => f.write_char(c)?,
             }
         }

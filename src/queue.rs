@@ -13,6 +13,8 @@ use crate::enqueue::{Bulk, Prepared, accepted, call};
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
+#[cfg(feature = "cron")]
+use crate::odd::Odd;
 use crate::registry::Registry;
 use crate::store::{Call, EMPTY, Patience, Reply, Store, reply};
 
@@ -81,15 +83,21 @@ impl Queue {
         Ok(Queue { store, keys, ..self })
     }
 
+    /// One that may be new.
     pub(crate) fn on(store: &Arc<Store>, name: &str) -> Result<Self> {
         check_queue_name(name)?;
-        Ok(Queue {
+        Ok(Self::of(store, name))
+    }
+
+    /// One whose name is in order, or in Redis: Python's names may hold anything.
+    pub(crate) fn of(store: &Arc<Store>, name: &str) -> Self {
+        Queue {
             store: Arc::clone(store),
             name: name.to_owned(),
             keys: store.keys.queue(name),
             wire: store.facts.wire,
             max_payload: MAX_PAYLOAD,
-        })
+        }
     }
 
     /// Another queue of the same deployment, on the same connections.
@@ -436,9 +444,21 @@ impl Queue {
     }
 }
 
+/// Refuses a name that is neither in order nor that of a queue that is there.
+#[cfg(feature = "cli")]
+pub(crate) fn check_known(store: &Store, name: &str) -> Result<()> {
+    check_queue_name(name).or_else(|error| {
+        let key = store.keys.queue(name).list;
+        let known = store.ask(&Call::command("SISMEMBER").arg(store.keys.queues()).arg(key))?;
+        if reply::int(&known)? == 1 { Ok(()) } else { Err(error) }
+    })
+}
+
 /// The names of all queues that jobs were ever enqueued to, sorted.
-pub(crate) fn all_names(store: &Store) -> Result<Vec<String>> {
-    let keys = reply::texts(store.ask(&Call::command("SMEMBERS").arg(store.keys.queues()))?)?;
+#[cfg(feature = "cli")]
+pub(crate) fn all_names(store: &Store, odd: &mut Odd) -> Result<Vec<String>> {
+    let set = store.keys.queues();
+    let keys = odd.pass(&set, store.ask(&Call::command("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     let mut names: Vec<String> =
         keys.iter().filter_map(|key| store.keys.queue_name(key)).map(str::to_owned).collect();
     names.sort_unstable();

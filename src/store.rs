@@ -12,7 +12,6 @@ use redis::{Cmd, RedisError, RedisResult};
 pub(crate) use self::line::Line;
 use crate::dialect::{Dialect, Facts, Keys};
 use crate::error::{Error, Result};
-use crate::job::check_id;
 use crate::redis::{Address, Redis, Repeat};
 pub(crate) use crate::redis::{Patience, Reply, Script, USUAL_LIMIT};
 
@@ -42,11 +41,13 @@ scripts! {
     LIMIT = "limit" after "books";
     LIMITED = "limited" after "books";
     LOST = "lost";
+    PEEK = "peek";
     PUT_BACK = "put_back" after "books";
     RELEASE = "release" after "books";
     REQUEUE = "requeue" after "books", "anew";
     REVIVE = "revive" after "books", "anew";
     SAVE = "save";
+    SHOW = "show";
     TRIM = "trim" after "books";
     UNLOCK = "unlock";
     WAIT = "wait";
@@ -144,12 +145,6 @@ impl Store {
     /// The server, without its password.
     pub(crate) fn address(&self) -> String {
         self.redis.address().to_string()
-    }
-
-    /// The key of a job whose id somebody typed: checked before a key is made of it.
-    pub(crate) fn job_key(&self, id: &str) -> Result<String> {
-        check_id(id)?;
-        Ok(self.keys.job(id))
     }
 
     /// Sends one call that may be repeated without harm: a read, or a script that is

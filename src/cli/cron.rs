@@ -8,16 +8,21 @@ use clap::{Args, Subcommand};
 
 use super::config::Asked;
 use super::exit::{Exit, Failure};
-use super::output::{clock, note, say, say_json, short, table};
+use super::limit;
+use super::output::{clock, note, note_odd, say, say_all, say_json, short, table};
 use super::server::ServerOptions;
 use super::service::start_log;
 use super::signals::hear_stop;
 use crate::cron::book::{self, Listed};
 use crate::cron::run_now;
+use crate::odd::Odd;
 use crate::server::clock as clock_of;
 use crate::snapshot::{self, Past};
 use crate::store::Store;
 use crate::worker::cron::Keeper;
+
+/// How many jobs of an entry a table has when nobody says.
+const ROWS: usize = 20;
 
 /// Jobs that are enqueued again and again: keep the entries of a file, as workers do, or look at what is kept
 #[derive(Args)]
@@ -41,9 +46,9 @@ enum What {
     History {
         /// The entry
         name: String,
-        /// How many
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        limit: usize,
+        /// How many [default: 20; with --json all]
+        #[arg(long, value_name = "N", value_parser = limit::parse)]
+        limit: Option<usize>,
         /// Print JSON: a list of jobs
         #[arg(long)]
         json: bool,
@@ -110,14 +115,14 @@ fn keep(server: &ServerOptions, file: &Path, asked: &Asked) -> Result<Exit, Fail
 }
 
 fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
-    let all = book::list(store, clock_of(store)?)?;
+    let (all, odd) = book::list(store, clock_of(store)?)?;
     if is_json {
         say_json(&all)?;
-        return Ok(Exit::Done);
+        return Ok(note_odd(&odd));
     }
     if all.is_empty() {
         say("No worker has cron entries now.")?;
-        return Ok(Exit::Done);
+        return Ok(note_odd(&odd));
     }
     let row = |listed: &Listed| {
         let next = if listed.paused { "paused".to_owned() } else { clock(listed.next) };
@@ -134,15 +139,16 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
         ]
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
-    say(table(&heading, all.iter().map(row).collect()))?;
-    Ok(Exit::Done)
+    say_all(table(&heading, all.iter().map(row).collect()))?;
+    Ok(note_odd(&odd))
 }
 
-fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Result<Exit, Failure> {
-    let all = snapshot::cron_history(store, name, limit)?;
+fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
+    let (limit, mut odd) = (limit.unwrap_or(if is_json { usize::MAX } else { ROWS }), Odd::default());
+    let (all, total) = snapshot::cron_history(store, name, limit, &mut odd)?;
     if is_json {
         say_json(&all)?;
-    } else if all.is_empty() {
+    } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
         book::find(store, name, clock_of(store)?)?;
         say("No jobs yet.")?;
@@ -156,9 +162,10 @@ fn history(store: &Arc<Store>, name: &str, limit: usize, is_json: bool) -> Resul
             let status = past.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
             vec![clock(Some(past.at)), past.id.clone(), status, took(past)]
         };
-        say(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
+        say_all(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
-    Ok(Exit::Done)
+    limit::note_more(total - all.len(), &format!("cron history {name} --limit {total}"));
+    Ok(note_odd(&odd))
 }
 
 fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {

@@ -33,6 +33,9 @@ pub(crate) struct Dashboard {
     /// Show more
     #[arg(short, long)]
     verbose: bool,
+    /// Show warnings only
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// The ids of [`Access`].
@@ -157,7 +160,7 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
 
 impl Dashboard {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
-        start_log(self.verbose, false);
+        start_log(self.verbose, self.quiet);
         let running = self.access.start(&server.later()?, &self.listen, Health::default())?;
         // A second signal is not waited for.
         hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;

@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure};
 use super::info::Info;
-use super::output::{count, say, short};
+use super::output::{count, say, say_all, short};
 use super::private_redis::PrivateRedis;
 use super::progress::Progress;
 use super::server::ServerOptions;
+use crate::program;
 use crate::{Context, Event, NewJob, Queue, Worker};
 
 /// Run a few believable jobs: one fails, is requeued, and succeeds
@@ -23,11 +24,13 @@ impl Demo {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         if ServerOptions::is_typed() {
             let store = server.connect()?;
-            say(format_args!("This demo uses the Redis at {}, queue demo.\n", store.address()))?;
+            say(format_args!("This demo uses the Redis at {}, queue demo.", store.address()))?;
+            say("")?;
             return tell(&Queue::on(&store, "demo")?);
         }
         let redis = PrivateRedis::start()?;
-        say(format_args!("A private {} runs at {} until this demo ends.\n", redis.program, redis.url()))?;
+        say(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
+        say("")?;
         tell(&Queue::on(&server.store(&redis.url())?, "demo")?)
     }
 }
@@ -44,25 +47,34 @@ fn tell(queue: &Queue) -> Result<Exit, Failure> {
         say(format_args!("     {}", short(&queue.job(&id)?.description, 70)))?;
     }
 
-    say("\n2. A worker runs them:")?;
+    say("")?;
+    say("2. A worker runs them:")?;
     let payments = Outside::default();
     work(queue, &payments, total)?;
 
-    say("\n3. One has failed. It is not lost: it waits in the failed registry, with its reason:")?;
+    say("")?;
+    say("3. One has failed. It is not lost: it waits in the failed registry, with its reason:")?;
     for id in queue.failed().ids(0, 10)? {
         let job = queue.job(&id)?;
-        say(format_args!("     {id}\n     {}", short(job.exc_info.as_deref().unwrap_or_default(), 90)))?;
+        say(format_args!("     {id}"))?;
+        say(format_args!("     {}", short(job.exc_info.as_deref().unwrap_or_default(), 90)))?;
     }
 
-    say("\n4. The payment service is back. The job is requeued (`rq-rs requeue ID`) and succeeds:")?;
+    say("")?;
+    let me = program::name();
+    say(format_args!(
+        "4. The payment service is back. The job is requeued (`{me} requeue ID`) and succeeds:"
+    ))?;
     payments.store(true, Ordering::Relaxed);
     queue.job(&webhook)?.requeue()?;
     work(queue, &payments, 1)?;
     let result: String = queue.job(&webhook)?.returned()?;
     say(format_args!("     {result}"))?;
 
-    say("\n5. `rq-rs info` shows it all:\n")?;
-    say(Info::of(queue)?)?;
+    say("")?;
+    say(format_args!("5. `{me} info` shows it all:"))?;
+    say("")?;
+    say_all(Info::of(queue)?)?;
     Ok(Exit::Done)
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::exit::{Exit, Failure};
-use super::output::{say, say_json};
+use super::output::{say, say_data, say_json};
 use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
@@ -129,7 +129,7 @@ impl Enqueue {
                 job.refresh()?;
                 say_json(&*job)?;
             }
-            Ok(value) if !self.quiet => say(shown(value))?,
+            Ok(value) if !self.quiet => drop(say_data(&(shown(value) + "\n"))?),
             _ => {}
         }
         if let Err(error) = result {

@@ -3,15 +3,26 @@
 use std::sync::Arc;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::output::{clock, count, note, note_unknown, say, say_json, short, table};
+use super::limit;
+use super::output::{
+    Done, clock, count, note, note_odd, note_unknown, say, say_all, say_json_list, short, table,
+};
 use super::server::ServerOptions;
 use crate::error::Error;
-use crate::handle::Job;
-use crate::job::error_line;
-use crate::queue::{Queue, all_names};
+use crate::job::{Record, error_line};
+use crate::odd::Odd;
+use crate::peek;
+use crate::queue::{all_names, check_known};
+use crate::snapshot::{self, List, Place, Row};
 use crate::store::Store;
+
+/// How many rows a table has when nobody says.
+const ROWS: usize = 50;
+/// How many whole records are read together, each at most a megabyte of it.
+const TOGETHER: usize = 10;
 
 /// Show jobs that failed, the oldest first
 #[derive(Args)]
@@ -21,69 +32,112 @@ pub(crate) struct Failed {
     /// How many to skip
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
-    /// How many to show
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
-    /// Print JSON: a list of jobs
+    /// How many to show [default: 50; with --json all]
+    #[arg(long, value_name = "N", value_parser = limit::parse)]
+    limit: Option<usize>,
+    /// Print JSON: a list of jobs, without fields of more than 256 KiB, which are named in "cut"
     #[arg(long)]
     json: bool,
+}
+
+/// A job in the list.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    record: Record,
+    cut: Vec<&'static str>,
 }
 
 impl Failed {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
+        let mut odd = Odd::default();
         let queues = match &self.queue {
             Some(name) => {
+                check_known(&store, name)?;
                 note_unknown(&store, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
-            None => all_names(&store)?,
+            None => all_names(&store, &mut odd)?,
         };
-        let (jobs, total) = self.page(&store, &queues)?;
-        if self.json {
-            say_json(&jobs.iter().map(|job| &**job).collect::<Vec<_>>())?;
-            return Ok(Exit::Done);
-        }
-        if total == 0 {
-            say("No failed jobs.")?;
-            return Ok(Exit::Done);
-        }
-        let row = |job: &Job| {
-            let error = job.exc_info.as_deref().map_or("no reason is kept", error_line);
-            vec![
-                job.id().to_owned(),
-                job.origin.clone(),
-                // RQ's description of a payload that cannot be read still names it.
-                short(job.handler.as_deref().unwrap_or(&job.description), 40),
-                clock(job.ended_at),
-                short(job.worker_name.as_deref().unwrap_or("–"), 12),
-                short(error, 100),
-            ]
+        let limit = self.limit.or((!self.json).then_some(ROWS));
+        let list = List { store: &store, queues: &queues, place: Place::Failed, offset: self.offset, limit };
+        let total = match self.json {
+            true => {
+                let mut total = 0;
+                say_json_list(|show| {
+                    total = list.each(&mut odd, |_, ids| records(&store, ids, show))?;
+                    Ok(Exit::Done)
+                })?;
+                total
+            }
+            false => rows(&list, &mut odd)?,
         };
-        say(table(&["id", "queue", "handler", "failed", "worker", "error"], jobs.iter().map(row).collect()))?;
-        say(format_args!("{} of {}", jobs.len(), count(total, "failed job")))?;
-        Ok(Exit::Done)
+        let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
+        limit::note_more(total.saturating_sub(shown), &self.command_from(shown));
+        Ok(note_odd(&odd))
     }
 
-    /// The jobs of this page over all queues, and how many there are in all.
-    fn page(&self, store: &Arc<Store>, queues: &[String]) -> Result<(Vec<Job>, usize), Failure> {
-        let (mut skip, mut left, mut total) = (self.offset, self.limit, 0);
-        let mut jobs = Vec::new();
-        for name in queues {
-            let failed = Queue::on(store, name)?.failed();
-            let here = failed.count()?;
-            total += here;
-            let ids = failed.ids(skip, left.min(here.saturating_sub(skip)))?;
-            skip = skip.saturating_sub(here);
-            left -= ids.len();
-            for id in ids {
-                match Job::fetch(store, &id) {
-                    Ok(job) => jobs.push(job),
-                    Err(error @ Error::Unreachable { .. }) => return Err(error.into()),
-                    Err(error) => note(format_args!("{}: {error}", short(&id, 60))),
+    /// The same for what follows.
+    fn command_from(&self, offset: usize) -> String {
+        let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {name}"));
+        let limit = self.limit.map_or_else(String::new, |limit| format!(" --limit {limit}"));
+        let json = if self.json { " --json" } else { "" };
+        format!("failed{queue} --offset {offset}{limit}{json}")
+    }
+}
+
+fn records(store: &Arc<Store>, ids: &[String], show: &mut dyn FnMut(&Listed) -> Done) -> Done {
+    for ids in ids.chunks(TOGETHER) {
+        for (id, found) in ids.iter().zip(peek::shown(store, ids)?) {
+            match found {
+                Ok(found) => {
+                    let (record, cut) = found.read(id);
+                    show(&Listed { record, cut })?;
                 }
+                Err(error) => note_missing(id, &error),
             }
         }
-        Ok((jobs, total))
     }
+    Ok(())
+}
+
+/// Prints a table; returns how many there are in all.
+fn rows(list: &List<'_>, odd: &mut Odd) -> Result<usize, Failure> {
+    let mut cells = Vec::new();
+    let total = list.each(odd, |queue, ids| {
+        for (id, row) in ids.iter().zip(snapshot::read_rows(list.store, ids)?) {
+            match row {
+                Some(job) => cells.push(row_of(id, queue, &job)),
+                None => note_missing(id, &Error::NotFound { id: id.clone() }),
+            }
+        }
+        Ok::<_, Failure>(())
+    })?;
+    if total == 0 {
+        say("No failed jobs.")?;
+        return Ok(0);
+    }
+    let shown = cells.len();
+    say_all(table(&["id", "queue", "handler", "failed", "worker", "error"], cells))?;
+    say(format_args!("{shown} of {}", count(total, "failed job")))?;
+    Ok(total)
+}
+
+fn row_of(id: &str, queue: &str, job: &Row) -> Vec<String> {
+    let error = job.error.as_deref().map_or("no reason is kept", error_line);
+    let origin = if job.origin.is_empty() { queue } else { &job.origin };
+    vec![
+        id.to_owned(),
+        origin.to_owned(),
+        // RQ's description of a payload that cannot be read still names it.
+        short(job.handler.as_deref().unwrap_or(&job.description), 40),
+        clock(job.ended_at),
+        short(job.worker_name.as_deref().unwrap_or("–"), 12),
+        short(error, 100),
+    ]
+}
+
+fn note_missing(id: &str, error: &Error) {
+    note(format_args!("{}: {error}", short(id, 60)));
 }

@@ -7,14 +7,15 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{clock, count, note_unknown, say, say_json, table};
+use super::output::{clear, clock, count, note_odd, note_unknown, say, say_all, say_json, table};
 use super::server::ServerOptions;
 use super::signals::hear_stop;
 use super::words;
 use crate::job::parse_duration;
-use crate::queue::Queue;
+use crate::printable::Printable;
+use crate::program;
+use crate::queue::{Queue, check_known};
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
-use crate::worker::Printable;
 
 /// RQ's scales for the bars: the longest queue decides.
 const SCALES: [u64; 8] = [20, 50, 100, 200, 400, 600, 800, 1000];
@@ -47,37 +48,40 @@ pub(crate) struct Info {
 
 impl Info {
     /// What `rq-rs info QUEUE` prints.
-    pub(crate) fn of(queue: &Queue) -> Result<String, Failure> {
+    pub(crate) fn of(queue: &Queue) -> Result<Vec<String>, Failure> {
         let shot = snapshot::look(queue.store(), &[queue.name().to_owned()])?;
         Ok(draw_queues(&shot))
     }
 
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
+        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         note_unknown(&store, &self.queues)?;
-        if self.json {
-            say_json(&snapshot::look(&store, &self.queues)?)?;
-            return Ok(Exit::Done);
-        }
+        let look = || snapshot::look(&store, &self.queues);
         let Some(interval) = self.interval else {
-            say(self.draw(&snapshot::look(&store, &self.queues)?))?;
-            return Ok(Exit::Done);
+            let shot = look()?;
+            match self.json {
+                true => say_json(&shot)?,
+                false => say_all(self.draw(&shot))?,
+            }
+            return Ok(note_odd(&shot.odd_keys));
         };
         // Ctrl-C is how one leaves this screen, and no failure.
         hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
-        let clear = if stdout().is_terminal() { "\x1b[2J\x1b[H" } else { "" };
         loop {
-            let shot = snapshot::look(&store, &self.queues)?;
-            say(format_args!("{clear}{}\n\nUpdated: {}", self.draw(&shot), clock(Some(Utc::now()))))?;
+            let shot = look()?;
+            clear()?;
+            say_all(self.draw(&shot))?;
+            say("")?;
+            say(format_args!("Updated: {}", clock(Some(Utc::now()))))?;
             std::thread::sleep(interval.max(Duration::from_millis(100)));
         }
     }
 
-    fn draw(&self, shot: &Snapshot) -> String {
+    fn draw(&self, shot: &Snapshot) -> Vec<String> {
         let mut parts = Vec::new();
         if !shot.warnings.is_empty() && !self.raw {
-            let lines: Vec<String> = shot.warnings.iter().map(|note| words::of("warn", note)).collect();
-            parts.push(lines.join("\n"));
+            parts.push(shot.warnings.iter().map(|note| words::of("warn", note)).collect());
         }
         if !self.only_workers {
             parts.push(if self.raw { raw_queues(shot) } else { draw_queues(shot) });
@@ -86,16 +90,16 @@ impl Info {
             parts.push(match (self.by_queue, self.raw) {
                 (true, _) => draw_by_queue(shot),
                 (_, true) => raw_workers(shot),
-                _ => draw_workers(&shot.workers),
+                _ => draw_workers(shot),
             });
         }
-        parts.join("\n\n")
+        parts.join(&String::new())
     }
 }
 
-fn draw_queues(shot: &Snapshot) -> String {
+fn draw_queues(shot: &Snapshot) -> Vec<String> {
     if shot.queues.is_empty() {
-        return "No queues yet: the first `rq-rs enqueue` makes one.".to_owned();
+        return vec![format!("No queues yet: the first `{} enqueue` makes one.", program::name())];
     }
     let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
@@ -141,12 +145,9 @@ fn draw_queues(shot: &Snapshot) -> String {
     }
     let rows = shot.queues.iter().map(row).collect();
     let total: u64 = shot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
-    format!(
-        "{}\n{}, {} waiting",
-        table(&heading, rows),
-        count(shot.queues.len(), "queue"),
-        count(total as usize, "job")
-    )
+    let mut lines = table(&heading, rows);
+    lines.push(format!("{}, {} waiting", count(shot.queues.len(), "queue"), count(total as usize, "job")));
+    lines
 }
 
 fn remarks(queue: &QueueView) -> String {
@@ -161,7 +162,7 @@ fn remarks(queue: &QueueView) -> String {
 }
 
 /// Lines as RQ prints them, for scripts that grep.
-fn raw_queues(shot: &Snapshot) -> String {
+fn raw_queues(shot: &Snapshot) -> Vec<String> {
     let line = |q: &QueueView| {
         format!(
             "queue {} {}, {} executing, {} finished, {} failed",
@@ -172,22 +173,23 @@ fn raw_queues(shot: &Snapshot) -> String {
             q.failed
         )
     };
-    shot.queues.iter().map(line).collect::<Vec<_>>().join("\n")
+    shot.queues.iter().map(line).collect()
 }
 
-fn raw_workers(shot: &Snapshot) -> String {
+fn raw_workers(shot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
         let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
         let queues = w.queues.join(", ");
         format!("worker {name} ({host} {pid}) {state} {}", Printable(&queues))
     };
-    shot.workers.iter().map(line).collect::<Vec<_>>().join("\n")
+    shot.workers.iter().map(line).collect()
 }
 
-fn draw_workers(workers: &[WorkerView]) -> String {
+fn draw_workers(shot: &Snapshot) -> Vec<String> {
+    let workers = &shot.workers;
     if workers.is_empty() {
-        return "No workers.".to_owned();
+        return vec!["No workers.".to_owned()];
     }
     let row = |worker: &WorkerView| {
         vec![
@@ -206,13 +208,17 @@ fn draw_workers(workers: &[WorkerView]) -> String {
         ["worker", "state", "queues", "host", ">pid", ">succeeded", ">failed", ">heartbeat", ">fetched"];
     let stuck = workers.iter().filter(|worker| worker.stuck_threads > 0).map(|worker| {
         let threads = count(usize::try_from(worker.stuck_threads).unwrap_or(usize::MAX), "thread");
-        format!("\n{}: {threads} past the time of their jobs; --isolate could end them", worker.name)
+        format!("{}: {threads} past the time of their jobs; --isolate could end them", worker.name)
     });
-    let drawn = table(&heading, workers.iter().map(row).collect());
-    format!("{drawn}\n{}{}", count(workers.len(), "worker"), stuck.collect::<String>())
+    let mut lines = table(&heading, workers.iter().map(row).collect());
+    let more = shot.worker_count - workers.len();
+    let more = if more > 0 { format!(", and {more} more that are not shown") } else { String::new() };
+    lines.push(format!("{}{more}", count(workers.len(), "worker")));
+    lines.extend(stuck);
+    lines
 }
 
-fn draw_by_queue(shot: &Snapshot) -> String {
+fn draw_by_queue(shot: &Snapshot) -> Vec<String> {
     let line = |queue: &QueueView| {
         let listens = shot.workers.iter().filter(|worker| worker.queues.contains(&queue.name));
         let names: Vec<String> =
@@ -223,13 +229,9 @@ fn draw_by_queue(shot: &Snapshot) -> String {
             if names.is_empty() { "–".to_owned() } else { names.join(", ") }
         )
     };
-    let lines: Vec<String> = shot.queues.iter().map(line).collect();
-    format!(
-        "{}\n{}, {}",
-        lines.join("\n"),
-        count(shot.workers.len(), "worker"),
-        count(shot.queues.len(), "queue")
-    )
+    let mut lines: Vec<String> = shot.queues.iter().map(line).collect();
+    lines.push(format!("{}, {}", count(shot.workers.len(), "worker"), count(shot.queues.len(), "queue")));
+    lines
 }
 
 fn age(time: Option<&str>) -> String {

@@ -112,7 +112,7 @@ fn each(
 }
 
 fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    let mut job = Handle::fetch(store, id)?;
+    let mut job = Handle::find(store, id)?;
     let is_python = job.is_run_by_python()?;
     let had = job.cancel()?;
     Ok(match had {
@@ -133,17 +133,17 @@ fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
 }
 
 fn enqueue(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    Handle::fetch(store, id)?.enqueue_now()?;
+    Handle::find(store, id)?.enqueue_now()?;
     Ok(format!("{id} enqueued"))
 }
 
 fn stop(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    Handle::fetch(store, id)?.stop()?;
+    Handle::find(store, id)?.stop()?;
     Ok(format!("{id}: its worker is told to stop it"))
 }
 
 fn delete(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    let origin = match Handle::fetch(store, id) {
+    let origin = match Handle::find(store, id) {
         Ok(job) => job.origin.clone(),
         // A key that is no hash has no origin; what can be found of it is deleted all the same.
         Err(Error::Refused { .. }) => "default".to_owned(),

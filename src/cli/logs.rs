@@ -1,12 +1,10 @@
 //! `rq-rs job logs ID`: what a job wrote for people.
 
-use std::borrow::Cow;
-use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::output::note;
+use super::output::{note, say_data};
 use crate::handle::Job;
 use crate::store::Store;
 
@@ -20,7 +18,7 @@ pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Fa
     let mut shown = String::new();
     loop {
         let text = job.log.clone().unwrap_or_default();
-        if !write(news(&shown, &text))? {
+        if !say_data(news(&shown, &text))? {
             return Ok(Exit::Done);
         }
         shown = text;
@@ -31,27 +29,11 @@ pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Fa
         job.refresh()?;
     }
     if !shown.is_empty() && !shown.ends_with('\n') {
-        write("\n")?;
+        say_data("\n")?;
     } else if shown.is_empty() {
         note(format_args!("{id} has written nothing that was kept"));
     }
     Ok(Exit::Done)
-}
-
-/// What jobs write must not steer the terminal. Returns whether somebody still reads.
-fn write(text: &str) -> Result<bool, Failure> {
-    let mut out = std::io::stdout().lock();
-    let is_odd = |c: char| c.is_control() && c != '\n' && c != '\t';
-    let text = match out.is_terminal() && text.contains(is_odd) {
-        true => Cow::Owned(text.replace(is_odd, "\u{fffd}")),
-        false => Cow::Borrowed(text),
-    };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("cannot write: {error}"), "is the disk full?".into()))
-        }
-        written => Ok(written.is_ok()),
-    }
 }
 
 /// What is new in the text, of which only the last 64 KiB are kept.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::say;
+use super::output::{note_odd, say_all};
 use super::server::ServerOptions;
 use crate::metrics::page;
 
@@ -13,7 +13,8 @@ pub(crate) struct Metrics {}
 
 impl Metrics {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
-        say(page(&*server.connect()?)?.trim_end())?;
-        Ok(Exit::Done)
+        let (page, odd) = page(&*server.connect()?)?;
+        say_all(page.lines())?;
+        Ok(note_odd(&odd))
     }
 }

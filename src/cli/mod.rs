@@ -13,6 +13,8 @@ mod exit;
 mod failed;
 mod info;
 mod job;
+mod json;
+mod limit;
 mod logs;
 mod metrics;
 mod output;
@@ -38,6 +40,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cron::Cron;
+use crate::program;
 use crate::worker::{Context, Handlers};
 use config::{Asked, Refusal};
 use exit::{Exit, Failure};
@@ -105,8 +108,10 @@ impl App {
         }
         let name = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
+        program::set_name(&name);
         let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
-        let mut command = config::with_environment(Typed::whole().name(name).version(version));
+        let whole = with_name(Typed::whole().name(name.clone()).version(version), &name);
+        let mut command = config::with_environment(whole);
         let asked = config::ask(&mut command, &arguments).and_then(|asked| {
             let typed = Typed::from_arg_matches(&asked.matches)?;
             Ok((typed, asked))
@@ -163,12 +168,33 @@ impl App {
             Command::Demo(command) => command.run(server),
             Command::Completions { shell } => {
                 let mut text = Vec::new();
-                clap_complete::generate(shell, &mut Typed::whole(), "rq-rs", &mut text);
-                output::say(String::from_utf8_lossy(&text).trim_end())?;
+                clap_complete::generate(shell, &mut Typed::whole(), program::name(), &mut text);
+                output::say_all(String::from_utf8_lossy(&text).trim_end().lines())?;
                 Ok(Exit::Done)
             }
         }
     }
+}
+
+/// Help names the program as it was started.
+fn with_name(command: clap::Command, name: &str) -> clap::Command {
+    if name == "rq-rs" {
+        return command;
+    }
+    // Its own name stands there only where somebody is told what to type.
+    let renamed = |text: &clap::builder::StyledStr| text.to_string().replace("rq-rs ", &format!("{name} "));
+    let texts = [command.get_about(), command.get_long_about(), command.get_after_help()];
+    let [about, long_about, after] = texts.map(|text| text.map(renamed));
+    let mut command = command;
+    command = about.into_iter().fold(command, clap::Command::about);
+    command = long_about.into_iter().fold(command, clap::Command::long_about);
+    command = after.into_iter().fold(command, clap::Command::after_help);
+    let arg = |arg: clap::Arg| match (arg.get_help().map(renamed), arg.get_long_help().map(renamed)) {
+        (Some(help), Some(long)) => arg.help(help).long_help(long),
+        (Some(help), None) => arg.help(help),
+        _ => arg,
+    };
+    command.mut_args(arg).mut_subcommands(|sub| with_name(sub, name))
 }
 
 /// A lightweight job queue on Redis: Python RQ for Rust

@@ -1,43 +1,115 @@
-//! What people and scripts read: lines, tables, JSON, and colour only on a terminal.
+//! What people and scripts read: lines, tables, JSON, and colour only on a terminal. Whatever a line is made of, it
+//! stays one line, and nothing in it steers a terminal: all that is printed goes through here.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write, stderr, stdout};
 
 use chrono::{DateTime, Local, Utc};
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
+use serde::ser::{SerializeSeq, Serializer};
 
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
+use super::json::Safe;
+use crate::odd::Odd;
+use crate::printable::{Line, Printable, is_odd};
 use crate::queue::all_names;
 use crate::store::Store;
-use crate::worker::Printable;
 
 pub(crate) type Done = Result<(), Failure>;
 
 /// A line on standard output.
-pub(crate) fn say(text: impl std::fmt::Display) -> Done {
-    Ok(writeln!(stdout().lock(), "{text}")?)
+pub(crate) fn say(line: impl Display) -> Done {
+    Ok(writeln!(stdout().lock(), "{}", Line(line))?)
+}
+
+/// Several of them.
+pub(crate) fn say_all(lines: impl IntoIterator<Item = impl Display>) -> Done {
+    let mut out = BufWriter::new(stdout().lock());
+    lines.into_iter().try_for_each(|line| writeln!(out, "{}", Line(line)))?;
+    Ok(out.flush()?)
 }
 
 /// A value as JSON on standard output.
 pub(crate) fn say_json(value: &impl Serialize) -> Done {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    say(text)
+    let mut out = BufWriter::new(stdout().lock());
+    value.serialize(&mut json_to(&mut out)).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+type JsonTo<'a, 'b> = serde_json::Serializer<&'a mut BufWriter<StdoutLock<'b>>, Safe>;
+
+fn json_to<'a, 'b>(out: &'a mut BufWriter<StdoutLock<'b>>) -> JsonTo<'a, 'b> {
+    serde_json::Serializer::with_formatter(out, Safe::default())
+}
+
+/// A list as JSON on standard output, one item after the other: `fill` gets what prints one.
+pub(crate) fn say_json_list<T: Serialize>(
+    fill: impl FnOnce(&mut dyn FnMut(&T) -> Done) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let mut out = BufWriter::new(stdout().lock());
+    let mut serializer = json_to(&mut out);
+    let mut list = serializer.serialize_seq(None).map_err(io::Error::from)?;
+    let exit = fill(&mut |item| Ok(list.serialize_element(item).map_err(io::Error::from)?))?;
+    list.end().map_err(io::Error::from)?;
+    writeln!(out)?;
+    out.flush()?;
+    Ok(exit)
+}
+
+/// What a job has written or returned, on standard output: as it is for scripts, and so that it does not steer a
+/// terminal. Returns whether somebody still reads.
+pub(crate) fn say_data(text: &str) -> Result<bool, Failure> {
+    let mut out = stdout().lock();
+    let is_odd = |c: char| is_odd(c) && c != '\n' && c != '\t';
+    let text = match out.is_terminal() && text.contains(is_odd) {
+        true => Cow::Owned(text.replace(is_odd, "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    };
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(format!("cannot write: {error}"), "is the disk full?".into()))
+        }
+        written => Ok(written.is_ok()),
+    }
+}
+
+/// Begins a screen anew, on a terminal.
+pub(crate) fn clear() -> Done {
+    let mut out = stdout().lock();
+    if out.is_terminal() {
+        out.write_all(b"\x1b[2J\x1b[H")?;
+    }
+    Ok(())
 }
 
 /// A line on standard error, which no script reads as data.
-pub(crate) fn note(text: impl std::fmt::Display) {
+pub(crate) fn note(line: impl Display) {
     // Nowhere is left to say that standard error is closed.
-    let _ = writeln!(stderr().lock(), "{text}");
+    let _ = writeln!(stderr().lock(), "{}", Line(line));
 }
 
-/// An error in two lines: what happened, and what to do.
+/// An error in two lines: what happened, and what to do. More lines of an error stand apart from what is ours.
 pub(crate) fn complain(failure: &Failure) {
     let Some((what, hint)) = failure.words() else { return };
     let (red, plain) = if colours(&stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    note(format_args!("{red}error:{plain} {what}"));
+    let mut lines = what.lines();
+    let first = lines.next().unwrap_or_default();
+    let _ = writeln!(stderr().lock(), "{red}error:{plain} {}", Line(first));
+    lines.for_each(|line| note(format_args!("  {line}")));
     if let Some(hint) = hint {
         note(format_args!(" hint: {hint}"));
     }
+}
+
+/// Names the keys that were passed over; a command that has met any has not done all.
+pub(crate) fn note_odd(odd: &Odd) -> Exit {
+    for key in odd.keys() {
+        note(format_args!("warning: {key} is of another type than it should be, and passed over"));
+    }
+    if odd.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 /// Colours are for terminals, and for people who did not ask for none (<https://no-color.org>).
@@ -47,12 +119,13 @@ pub(crate) fn colours(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !is_set("NO_COLOR") && !dumb
 }
 
-/// A table without frames, cut at the edge of a terminal; columns whose heading begins with `>` are aligned right.
-pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
+/// The lines of a table without frames, cut at the edge of a terminal; columns whose heading begins with `>` are
+/// aligned right.
+pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(heading.iter().map(|text| text.trim_start_matches('>')));
-    // Names and states are text of unknown origin.
+    // A cell with a newline would be two lines.
     table.add_rows(rows.iter().map(|row| row.iter().map(|cell| Printable(cell).to_string())));
     for (column, text) in table.column_iter_mut().zip(heading) {
         column.set_padding((0, 2));
@@ -66,7 +139,7 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
         Some(_) => line.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         None => line.trim_end().to_owned(),
     };
-    table.lines().map(fit).collect::<Vec<String>>().join("\n")
+    table.lines().map(fit).collect()
 }
 
 /// Text of a job on one line, at most so many characters, without control characters.
@@ -94,7 +167,10 @@ pub(crate) fn clock(time: Option<DateTime<Utc>>) -> String {
 
 /// A queue that nobody knows is most likely a slip of the fingers.
 pub(crate) fn note_unknown(store: &Store, names: &[String]) -> Done {
-    let known = all_names(store)?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let known = all_names(store, &mut Odd::default())?;
     for name in names.iter().filter(|name| !known.contains(name)) {
         note(format_args!("note: nothing was ever enqueued to {}", short(name, 60)));
     }

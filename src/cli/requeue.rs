@@ -6,12 +6,13 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{complain, count, note, note_unknown, say};
+use super::output::{complain, count, note, note_odd, note_unknown, say};
 use super::progress::Progress;
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::Job;
-use crate::queue::{Queue, all_names};
+use crate::odd::{Odd, is_wrong_type};
+use crate::queue::{Queue, all_names, check_known};
 use crate::store::Store;
 
 /// How many failures are told one by one.
@@ -48,30 +49,37 @@ impl Requeue {
     }
 
     fn requeue_all(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
+        let mut odd = Odd::default();
         let queues = match &self.queue {
             Some(name) => {
+                check_known(store, name)?;
                 note_unknown(store, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
-            None => all_names(store)?,
+            None => all_names(store, &mut odd)?,
         };
-        let registries: Vec<_> =
-            queues.iter().map(|name| Ok(Queue::on(store, name)?.failed())).collect::<Result<_, Error>>()?;
-        let counts: Vec<usize> = registries.iter().map(|failed| failed.count()).collect::<Result<_, _>>()?;
-        let total: usize = counts.iter().sum();
+        let mut registries = Vec::with_capacity(queues.len());
+        for queue in &queues {
+            let queue = Queue::of(store, queue);
+            let failed = queue.failed();
+            registries.push((odd.pass(failed.key(), failed.count())?, failed, queue));
+        }
+        let total: usize = registries.iter().map(|(count, ..)| count).sum();
         if total == 0 {
             say("Nothing to do: no failed jobs.")?;
-            return Ok(Exit::Done);
+            return Ok(note_odd(&odd));
         }
         let bar = Progress::new(total, self.quiet);
         let (mut done, mut back) = (0, 0);
-        for (failed, count) in registries.iter().zip(counts) {
-            back += failed.requeue_all_with(|n| bar.set(done + n))?;
+        for (count, failed, queue) in registries {
+            // Of two keys the queue's own is what jobs are put into.
+            back += odd.pass(&queue.keys().list, failed.requeue_all_with(|n| bar.set(done + n)))?;
             done += count;
         }
         drop(bar);
         say(format_args!("{} requeued.", count(back, "job")))?;
-        if back < total {
+        let exit = note_odd(&odd);
+        if back < total && exit == Exit::Done {
             let gone = total - back;
             let what = format!(
                 "{} could not be requeued: the record has expired, or another got there first",
@@ -80,7 +88,7 @@ impl Requeue {
             complain(&Failure::Other(what, "entries without a record were removed".into()));
             return Ok(Exit::Failed);
         }
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     fn requeue_ids(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
@@ -91,9 +99,8 @@ impl Requeue {
         for id in &ids {
             match self.requeue_one(store, id) {
                 Ok(()) => back += 1,
-                Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
-                    return Err(error.into());
-                }
+                // A key that another program has taken is the matter of one job.
+                Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
                 Err(error) => failures.push(error),
             }
             bar.step();
@@ -110,7 +117,7 @@ impl Requeue {
     }
 
     fn requeue_one(&self, store: &Arc<Store>, id: &str) -> Result<(), Error> {
-        let mut job = Job::fetch(store, id)?;
+        let mut job = Job::find(store, id)?;
         match &self.queue {
             Some(queue) if *queue != job.origin => Err(Error::invalid(
                 format!("job {id} is of queue {}, not {queue}", job.origin),

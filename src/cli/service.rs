@@ -5,16 +5,26 @@ use std::io::Write;
 use chrono::Local;
 use log::LevelFilter;
 
-/// Lines with a clock on standard error.
+use crate::printable::Line;
+
+/// Lines with a clock on standard error. `RUST_LOG` says what is logged where nobody has typed it.
 pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
     let level = match (is_verbose, is_quiet) {
         (true, _) => LevelFilter::Debug,
         (_, true) => LevelFilter::Warn,
         _ => LevelFilter::Info,
     };
-    let started = env_logger::Builder::new()
-        .filter_module("rq_rs", level)
-        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), record.args()))
+    let mut log = env_logger::Builder::new();
+    match std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()) {
+        Some(filter) => drop(log.parse_filters(&filter)),
+        None => drop(log.filter_module("rq_rs", level)),
+    }
+    if is_verbose || is_quiet {
+        log.filter_module("rq_rs", level);
+    }
+    // What a job or a name holds does not become a second line.
+    let started = log
+        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), Line(record.args())))
         .try_init();
     if started.is_err() {
         log::debug!("the program has a logger of its own");

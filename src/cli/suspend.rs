@@ -5,10 +5,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{note_unknown, say};
+use super::output::{note_odd, note_unknown, say};
 use super::server::ServerOptions;
 use crate::job::parse_duration;
-use crate::queue::{Queue, all_names};
+use crate::odd::Odd;
+use crate::program;
+use crate::queue::{Queue, all_names, check_known};
 
 /// Start no more jobs: of these queues, or of all
 #[derive(Args)]
@@ -29,13 +31,14 @@ impl Suspend {
             ));
         }
         let store = server.connect()?;
+        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         note_unknown(&store, &self.queues)?;
         if self.queues.is_empty() {
             Queue::on(&store, "default")?.suspend_all(self.duration)?;
             say("All workers suspended: no new jobs are started, jobs that run are completed.")?;
         }
         for name in &self.queues {
-            Queue::on(&store, name)?.suspend()?;
+            Queue::of(&store, name).suspend()?;
             say(format_args!("{name} suspended: no new jobs of it are started."))?;
         }
         Ok(Exit::Done)
@@ -52,19 +55,22 @@ pub(crate) struct Resume {
 impl Resume {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
+        let mut odd = Odd::default();
+        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         if self.queues.is_empty() {
             Queue::on(&store, "default")?.resume_all()?;
             say("All workers resumed.")?;
-            for name in all_names(&store)? {
-                if Queue::on(&store, &name)?.is_suspended()? {
-                    say(format_args!("{name} stays suspended; `rq-rs resume {name}` lets it go on."))?;
+            for name in all_names(&store, &mut odd)? {
+                if odd.pass(&store.keys.suspended_queues(), Queue::of(&store, &name).is_suspended())? {
+                    let me = program::name();
+                    say(format_args!("{name} stays suspended; `{me} resume {name}` lets it go on."))?;
                 }
             }
         }
         for name in &self.queues {
-            Queue::on(&store, name)?.resume()?;
+            Queue::of(&store, name).resume()?;
             say(format_args!("{name} resumed."))?;
         }
-        Ok(Exit::Done)
+        Ok(note_odd(&odd))
     }
 }

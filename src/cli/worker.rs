@@ -20,6 +20,7 @@ use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
 use crate::dashboard::{Health, Running};
 use crate::job::{Ttl, parse_duration};
+use crate::queue::check_known;
 use crate::worker::{Handlers, Run, Stopper};
 
 /// Run jobs
@@ -134,8 +135,9 @@ impl Worker {
         start_log(self.verbose, self.quiet);
         let retry = call::retry(self.retry_max, &self.retry_interval)?;
         let handlers = self.with_programs(handlers, &of_file)?;
-        let mut worker =
-            self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.handlers(handlers));
+        let store = server.connect()?;
+        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
+        let mut worker = self.built(crate::Worker::on(&store, self.queues.clone())?.handlers(handlers));
         if let Some(retry) = retry {
             worker = worker.retry(retry);
         }

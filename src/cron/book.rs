@@ -12,14 +12,24 @@ use super::ticker::{Entry, Ticker};
 use super::{Cron, schedule::Schedule};
 use crate::error::{Error, Result};
 use crate::job::{
-    Arguments, NewJob, PyValue, Repeat, Retry, Ttl, from_iso, iso, parse_duration, parse_json, read_json,
+    Arguments, NewJob, PyValue, Repeat, Retry, Ttl, Want, from_iso, iso, parse_duration, parse_json,
+    read_json,
 };
+use crate::odd::Odd;
+use crate::peek;
 use crate::store::{Call, Reply, Store, reply};
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
 const SILENT: Duration = Duration::from_secs(120);
 /// How many schedulers are looked at, those that were heard of last.
 const SCHEDULERS: usize = 1000;
+
+/// How many of their records are read together, how large one may be, and all of them.
+const TOGETHER: usize = 5;
+const ENTRIES: usize = 512 * 1024;
+const ALL_ENTRIES: usize = 4 * ENTRIES;
+/// What is read of such a record.
+const OF_SCHEDULER: &[Want] = &[("cron_jobs", ENTRIES, 0)];
 
 /// Who has entries: a worker, or `rq-rs cron`.
 pub(crate) struct Scheduler {
@@ -287,46 +297,60 @@ pub(crate) fn withdraw(store: &Store, name: &str) -> Result<()> {
     store.ask(&Call::command("ZREM").arg(store.keys.cron_schedulers()).arg(name)).map(drop)
 }
 
-/// All entries that somebody has now, by name.
-pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Vec<Listed>> {
+/// All entries that somebody has now, by name, and the keys that are not what they should be.
+pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<(Vec<Listed>, Odd)> {
+    let (schedulers, mut odd) = (store.keys.cron_schedulers(), Odd::default());
     let newest = Call::command("ZREVRANGEBYSCORE")
-        .arg(store.keys.cron_schedulers())
+        .arg(&schedulers)
         .arg("+inf")
         .arg(now - SILENT.as_secs_f64())
         .arg("LIMIT")
         .arg(0)
         .arg(SCHEDULERS);
-    let names = reply::texts(store.ask(&newest)?)?;
-    let record = |name: &String| Call::command("HGET").arg(store.keys.cron_scheduler(name)).arg("cron_jobs");
-    let mut found: BTreeMap<String, Listed> = BTreeMap::new();
-    for answer in store.ask_all(&names.iter().map(record).collect::<Vec<_>>())? {
-        // What cannot be read is of another program, or of a newer one; the rest is shown all the same.
-        let text = answer.and_then(reply::text).unwrap_or_default().unwrap_or_default();
-        let noted = read_json::<Vec<Value>>(text.as_bytes()).unwrap_or_default().into_iter();
-        for noted in noted.filter_map(|noted| serde_json::from_value::<Noted>(noted).ok()) {
-            let listed = Listed::new(noted);
-            found.entry(listed.name.clone()).or_insert(listed).schedulers += 1;
+    let names = odd.pass(&schedulers, store.ask(&newest).and_then(reply::texts))?;
+    let (mut found, mut room) = (BTreeMap::new(), ALL_ENTRIES);
+    for names in names.chunks(TOGETHER) {
+        let keys: Vec<String> = names.iter().map(|name| store.keys.cron_scheduler(name)).collect();
+        let records = peek::ends(store, keys.iter().map(|key| (key.clone(), None)), OF_SCHEDULER)?;
+        for (key, record) in keys.iter().zip(records) {
+            let Some(record) = odd.pass(key, record)? else { continue };
+            let Some(text) = record.get(OF_SCHEDULER[0].0) else { continue };
+            match text.is_whole.then(|| room.checked_sub(text.head.len())).flatten() {
+                Some(left) => room = left,
+                None => {
+                    odd.add(key);
+                    continue;
+                }
+            }
+            // What cannot be read is of another program, or of a newer one; the rest is shown all the same.
+            let noted = read_json::<Vec<Value>>(&text.head).unwrap_or_default().into_iter();
+            for noted in noted.filter_map(|noted| serde_json::from_value::<Noted>(noted).ok()) {
+                let listed = Listed::new(noted);
+                found.entry(listed.name.clone()).or_insert(listed).schedulers += 1;
+            }
         }
     }
     let mut all: Vec<Listed> = found.into_values().collect();
-    read_entries(store, &mut all)?;
-    Ok(all)
+    read_entries(store, &mut all, &mut odd)?;
+    Ok((all, odd))
 }
 
 /// What Redis knows better than any one scheduler.
-fn read_entries(store: &Arc<Store>, all: &mut [Listed]) -> Result<()> {
+fn read_entries(store: &Arc<Store>, all: &mut [Listed], odd: &mut Odd) -> Result<()> {
+    let jobs = store.keys.cron_jobs();
     let entry = |listed: &Listed| {
         Call::command("HMGET").arg(store.keys.cron_entry(&listed.name)).arg("last").arg("job").arg("paused")
     };
-    let enqueued = |listed: &Listed| Call::command("ZSCORE").arg(store.keys.cron_jobs()).arg(&listed.name);
+    let enqueued = |listed: &Listed| Call::command("ZSCORE").arg(&jobs).arg(&listed.name);
     let calls = all.iter().flat_map(|listed| [entry(listed), enqueued(listed)]).collect::<Vec<_>>();
     let mut answers = store.ask_all(&calls)?.into_iter();
     for listed in all {
         let (answer, at) =
             (answers.next().unwrap_or(Ok(Reply::Nil)), answers.next().unwrap_or(Ok(Reply::Nil)));
-        let at = at.and_then(reply::text).unwrap_or_default().and_then(|at| at.parse::<f64>().ok());
+        let at = odd.pass(&jobs, at.and_then(reply::text))?.and_then(|at| at.parse::<f64>().ok());
         listed.last = at.and_then(|at| DateTime::from_timestamp_millis((at * 1000.0) as i64));
-        let mut held = answer.and_then(reply::list).unwrap_or_default().into_iter();
+        let key = store.keys.cron_entry(&listed.name);
+        let mut held = odd.pass(&key, answer.and_then(reply::list))?.into_iter();
         let mut text = || reply::text(held.next().unwrap_or(Reply::Nil));
         let last = text()?.and_then(|last| last.parse().ok());
         (listed.last_job, listed.paused) = (text()?, text()?.is_some());
@@ -340,7 +364,7 @@ fn read_entries(store: &Arc<Store>, all: &mut [Listed]) -> Result<()> {
 
 /// The one of this name.
 pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Listed> {
-    let all = list(store, now)?;
+    let (all, _) = list(store, now)?;
     let names: Vec<&str> = all.iter().map(|listed| listed.name.as_str()).collect();
     let hint = match names.as_slice() {
         [] => "no worker has entries now; start one that has it".to_owned(),
@@ -390,14 +414,26 @@ pub(crate) fn resume(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
     Ok(())
 }
 
+/// How many jobs of an entry are remembered.
+pub(crate) fn history_count(store: &Store, name: &str, odd: &mut Odd) -> Result<usize> {
+    let key = store.keys.cron_jobs_of(name);
+    let count = store.ask(&Call::command("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
+    Ok(usize::try_from(odd.pass(&key, count)?).unwrap_or(0))
+}
+
 /// The ids of an entry's jobs, the newest first, and when they were enqueued.
-pub(crate) fn history(store: &Store, name: &str, limit: usize) -> Result<Vec<(String, DateTime<Utc>)>> {
+pub(crate) fn history(
+    store: &Store,
+    name: &str,
+    limit: usize,
+    odd: &mut Odd,
+) -> Result<Vec<(String, DateTime<Utc>)>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
     let key = store.keys.cron_jobs_of(name);
-    let call = Call::command("ZREVRANGE").arg(key).arg(0).arg(limit - 1).arg("WITHSCORES");
-    let texts = reply::texts(store.ask(&call)?)?;
+    let call = Call::command("ZREVRANGE").arg(&key).arg(0).arg(limit - 1).arg("WITHSCORES");
+    let texts = odd.pass(&key, store.ask(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         let millis = pair[1].parse::<f64>().unwrap_or_default() * 1000.0;
         (pair[0].clone(), DateTime::from_timestamp_millis(millis as i64).unwrap_or_default())

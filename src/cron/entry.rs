@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::schedule::Schedule;
 use crate::error::{Error, Result};
 use crate::job::{NewJob, check_queue_name};
+use crate::program;
 
 /// What follows for ticks that nobody was there for. A tick that is less than a minute late was not missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,7 +153,8 @@ impl Cron {
     /// What is wrong with it, or when it is due.
     pub(crate) fn check(&self) -> Result<Schedule> {
         let wrong = |what: String| {
-            Error::invalid(format!("cron entry {:?}: {what}", self.name), "see `rq-rs config --help`")
+            let hint = program::see_help_of("config");
+            Error::invalid(format!("cron entry {:?}: {what}", self.name), hint)
         };
         if self.name.is_empty() || self.name.len() > 200 || self.name.chars().any(char::is_control) {
             return Err(wrong("a name is 1 to 200 printable characters".to_owned()));

@@ -153,8 +153,9 @@ impl Ticker {
             entry.has_job = job.is_some();
             entry.learn(last);
             if entry.last.is_some_and(|last| last > now as i64 + IN_TIME) {
-                let what = "its last tick is in the future; `rq-rs cron resume` lets it begin anew";
-                self.troubles.insert(entry.cron.name.clone(), what.to_owned());
+                let me = crate::program::name();
+                let what = format!("its last tick is in the future; `{me} cron resume` lets it begin anew");
+                self.troubles.insert(entry.cron.name.clone(), what);
             }
             entry.is_new = schedule.as_deref() != Some(&entry.text());
             match entry.last {

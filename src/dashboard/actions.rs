@@ -10,9 +10,9 @@ use crate::bulk::{self, Bookmark, Deed, Part};
 use crate::cron::{book, run_now};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::queue::Queue;
+use crate::printable::Printable;
+use crate::queue::{Queue, check_known};
 use crate::snapshot::{Filter, Place};
-use crate::worker::Printable;
 
 /// More ids are not taken at once.
 const MOST: usize = 1000;
@@ -64,7 +64,7 @@ fn job(site: &Site, id: &str, action: &str) -> Result<Option<Part>> {
 }
 
 fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
-    let fetch = || Job::fetch(&site.store, id);
+    let fetch = || Job::find(&site.store, id);
     match action {
         "requeue" => fetch()?.requeue()?,
         "cancel" => fetch()?.cancel().map(drop)?,
@@ -77,7 +77,8 @@ fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
 }
 
 fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
-    let queue = Queue::on(&site.store, name)?;
+    check_known(&site.store, name)?;
+    let queue = Queue::of(&site.store, name);
     let removed = match action {
         "suspend" => queue.suspend().map(|()| 0)?,
         "resume" => queue.resume().map(|()| 0)?,
@@ -96,6 +97,7 @@ fn many(
     body: &Map<String, Value>,
 ) -> Result<Option<Part>> {
     let deed = Deed { queue, place: Place::from_str(place)?, action };
+    check_known(&site.store, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }

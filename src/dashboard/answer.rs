@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::Error;
+use crate::odd::is_wrong_type;
 
 /// No code but ours, from here only; nobody shows these pages in theirs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -86,24 +87,40 @@ pub(super) fn not_found(what: &str) -> Answer {
 
 /// What an error of the queue means to a browser. Where Redis is, and what it says, stands in the log only.
 pub(super) fn failure(error: &Error) -> Answer {
+    let log_it = || log::debug!(target: "rq_rs", "dashboard: {error}");
     let status = match error {
-        Error::Unreachable { .. }
-        | Error::Refused { .. }
-        | Error::Denied { .. }
-        | Error::Unsupported { .. } => {
-            log::debug!(target: "rq_rs", "dashboard: {error}");
-            let (what, hint) = match error {
-                Error::Unreachable { .. } => ("Redis cannot be reached", "it is tried again"),
-                Error::Denied { .. } => {
-                    ("Redis does not let the dashboard look", "see the dashboard's log, with -v")
-                }
-                _ => ("Redis does not do this now", "see the dashboard's log, with -v"),
+        Error::Unreachable { .. } => {
+            log_it();
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached", "it is tried again");
+        }
+        Error::Refused { reason }
+            if ["LOADING", "MASTERDOWN"].iter().any(|code| reason.starts_with(code)) =>
+        {
+            log_it();
+            let what = "Redis is not ready yet";
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, what, "it is tried again");
+        }
+        Error::Refused { .. } if is_wrong_type(error) => {
+            log_it();
+            let what = "a key of it is of another type than it should be";
+            return refuse(
+                StatusCode::CONFLICT,
+                what,
+                "another program uses it; see the dashboard's log, with -v",
+            );
+        }
+        Error::Refused { .. } | Error::Denied { .. } | Error::Unsupported { .. } => {
+            log_it();
+            let what = match error {
+                Error::Denied { .. } => "Redis does not let the dashboard look",
+                _ => "Redis does not do this now",
             };
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, what, hint);
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR, what, "see the dashboard's log, with -v");
         }
         Error::NotFound { .. } | Error::NoWorker { .. } => StatusCode::NOT_FOUND,
         Error::WrongState { .. } | Error::OfPython { .. } => StatusCode::CONFLICT,
         Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+        Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     refuse(status, &error.to_string(), &error.hint().unwrap_or_default())

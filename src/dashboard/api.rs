@@ -10,9 +10,10 @@ use super::answer::{self, Answer};
 use super::site::{FURTHEST, Query, Site};
 use crate::cron::book;
 use crate::error::Result;
-use crate::handle::Job;
-use crate::job::check_queue_name;
+use crate::odd::Odd;
+use crate::queue::check_known;
 use crate::snapshot::{self, Filter, LARGEST, Order, Place};
+use crate::store::Store;
 
 pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> Answer {
     let store = &site.store;
@@ -36,15 +37,20 @@ pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> A
             let offset = query.number("offset", 0, FURTHEST);
             value(snapshot::scheduled(store, offset, query.number("limit", 50, LARGEST).max(1)))
         }
-        ["failed"] => value(checked(query.get("queue")).and_then(|queue| snapshot::failed(store, queue))),
-        ["jobs", id] => value(snapshot::look_at_job(store, id)).map(without_bulk),
+        ["failed"] => {
+            value(checked(store, query.get("queue")).and_then(|queue| snapshot::failed(store, queue)))
+        }
+        ["jobs", id] => return job(site, id),
         ["jobs", id, "result"] => return result(site, id),
-        ["cron"] => value(crate::server::clock(store).and_then(|now| book::list(store, now))),
+        ["cron"] => value(crate::server::clock(store).and_then(|now| Ok(book::list(store, now)?.0))),
         ["cron", name, "history"] => {
-            value(snapshot::cron_history(store, name, query.number("limit", 50, LARGEST)))
+            let limit = query.number("limit", 50, LARGEST);
+            value(snapshot::cron_history(store, name, limit, &mut Odd::default()).map(|(jobs, _)| jobs))
         }
         ["workers"] => workers(site),
-        ["metrics"] => value(checked(query.get("queue")).and_then(|queue| snapshot::history(store, queue))),
+        ["metrics"] => {
+            value(checked(store, query.get("queue")).and_then(|queue| snapshot::history(store, queue)))
+        }
         _ => return answer::not_found("there is no such thing to read"),
     };
     match found {
@@ -62,8 +68,8 @@ fn value(found: Result<impl Serialize>) -> Result<Value> {
     found.map(|found| serde_json::to_value(found).unwrap_or_default())
 }
 
-fn checked(queue: Option<&str>) -> Result<Option<&str>> {
-    queue.map_or(Ok(()), check_queue_name).map(|()| queue)
+fn checked<'a>(store: &Store, queue: Option<&'a str>) -> Result<Option<&'a str>> {
+    queue.map_or(Ok(()), |name| check_known(store, name)).map(|()| queue)
 }
 
 /// What is asked of a list.
@@ -92,51 +98,49 @@ fn asked(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
 
 fn page(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
     let place = Place::from_str(place)?;
+    check_known(&site.store, queue)?;
     value(snapshot::page(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
 }
 
 fn count(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
     let place = Place::from_str(place)?;
+    check_known(&site.store, queue)?;
     value(snapshot::count(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
 }
 
 fn workers(site: &Site) -> Result<Value> {
     let shot = snapshot::look(&site.store, &[])?;
-    let running = snapshot::running(&site.store, &snapshot::queue_names(&site.store)?)?;
-    Ok(json!({ "workers": shot.workers, "running": running, "now": shot.now }))
+    let queues: Vec<String> = shot.queues.into_iter().map(|queue| queue.name).collect();
+    let running = snapshot::running(&site.store, &queues)?;
+    let (workers, worker_count, odd_keys, now) = (shot.workers, shot.worker_count, shot.odd_keys, shot.now);
+    Ok(json!({
+        "workers": workers, "worker_count": worker_count, "running": running, "odd_keys": odd_keys, "now": now
+    }))
+}
+
+/// All there is to show of a job.
+fn job(site: &Site, id: &str) -> Answer {
+    match snapshot::look_at_shown(&site.store, id) {
+        Ok(job) if site.options.hide_args => {
+            let mut job = serde_json::to_value(&job).unwrap_or_default();
+            hide(&mut job);
+            answer::json(&job)
+        }
+        // Not as a value first, which would take the same room again.
+        Ok(job) => answer::json(&job),
+        Err(error) => answer::failure(&error),
+    }
 }
 
 fn result(site: &Site, id: &str) -> Answer {
     if site.options.hide_args {
         return answer::refuse(StatusCode::FORBIDDEN, "results are hidden here", "");
     }
-    match Job::fetch(&site.store, id) {
-        Ok(job) => match &job.result {
-            Some(result) => {
-                let text = serde_json::to_string_pretty(result).unwrap_or_default();
-                answer::file("attachment; filename=\"result.json.txt\"", text)
-            }
-            None => answer::not_found("the job has no result"),
-        },
+    match snapshot::result_text(&site.store, id) {
+        Ok(Some(text)) => answer::file("attachment; filename=\"result.json.txt\"", text),
+        Ok(None) => answer::not_found("the job has no result"),
         Err(error) => answer::failure(&error),
     }
-}
-
-/// A page does not show megabytes, and would ask for them again and again.
-const SHOWN: usize = 256 * 1024;
-
-/// A job without what is too large to be shown; `cut` names it.
-fn without_bulk(mut job: Value) -> Value {
-    let mut cut = Vec::new();
-    for name in ["args", "kwargs", "meta", "result", "exc_info", "log", "other"] {
-        let is_large = |value: &Value| serde_json::to_vec(value).is_ok_and(|text| text.len() > SHOWN);
-        if job.get(name).is_some_and(is_large) {
-            job[name] = Value::Null;
-            cut.push(name);
-        }
-    }
-    job["cut"] = cut.into();
-    job
 }
 
 /// What a job is about, wherever it stands.

@@ -124,7 +124,7 @@ impl Site {
     fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {
         match asked.parts.as_slice() {
             ["metrics"] => match crate::metrics::page(&self.store) {
-                Ok(page) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),
+                Ok((page, _)) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),
                 Err(error) => answer::failure(&error),
             },
             _ if self.options.is_for_machines => {

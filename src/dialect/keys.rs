@@ -120,9 +120,9 @@ impl Keys {
         self.key(&format!("stats:handlers:{queue}"))
     }
 
-    /// Hash: what one of them has done. No queue has a space in its name.
+    /// Hash: what one of them has done. The space ends the queue's name, which in Python may have one too.
     pub(crate) fn stats_of(&self, queue: &str, handler: &str) -> String {
-        self.key(&format!("stats:handler:{queue} {handler}"))
+        self.key(&format!("stats:handler:{} {handler}", queue.replace(' ', "%20")))
     }
 
     /// Hash: what all others have done.

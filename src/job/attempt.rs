@@ -3,23 +3,15 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "worker")]
+use super::error_line;
+
 /// How many are kept.
 #[cfg(feature = "worker")]
 const KEPT: usize = 10;
-/// How much of an error's first line is kept of each.
+/// How much of an error's line is kept of each.
 #[cfg(feature = "worker")]
 const SHOWN: usize = 200;
-
-/// The line of an error that says what went wrong: the first one, but of Python's tracebacks the last one.
-#[cfg(feature = "cli")]
-pub(crate) fn error_line(text: &str) -> &str {
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
-    match first.starts_with("Traceback (most recent call last)") {
-        true => lines.rev().find(|line| !line.trim().is_empty()).unwrap_or(first),
-        false => first,
-    }
-}
 
 /// A run that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,7 +23,7 @@ pub struct Attempt {
     pub ended_at: DateTime<Utc>,
     /// The worker that ran it.
     pub worker_name: String,
-    /// The first line of its error.
+    /// The line of its error that says what happened.
     pub error: String,
     /// Seconds until the next try; `None` when it was the last one.
     pub retry_in: Option<f64>,
@@ -53,8 +45,7 @@ impl Attempt {
         error: &str,
         retry_in: Option<f64>,
     ) -> Self {
-        let line = error.lines().next().unwrap_or_default();
-        let error = line.chars().take(SHOWN).collect();
+        let error = error_line(error).chars().take(SHOWN).collect();
         Attempt { started_at, ended_at, worker_name: worker_name.to_owned(), error, retry_in }
     }
 }

@@ -9,7 +9,7 @@ use super::Fields;
 /// `hash-max-listpack-value` (before Redis 7 `hash-max-ziplist-value`), as everybody has it.
 const PACKED: usize = 64;
 /// The first one is RQ's; a payload that needs more than these goes there as it is.
-const PIECES: [&str; 8] = ["data", "data1", "data2", "data3", "data4", "data5", "data6", "data7"];
+pub(super) const PIECES: [&str; 8] = ["data", "data1", "data2", "data3", "data4", "data5", "data6", "data7"];
 
 /// The fields that hold a payload.
 pub(super) fn split(data: Vec<u8>) -> Vec<(&'static str, Vec<u8>)> {

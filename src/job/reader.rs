@@ -26,7 +26,7 @@ const NEEDS: [(&str, &[u8], &str); 4] = [
 ];
 
 /// The fields that a [`Record`](super::Record) has by name, and a note of our own.
-const KNOWN: [&str; 31] = [
+pub(crate) const KNOWN: [&str; 31] = [
     "adopted",
     "attempts",
     "status",
@@ -101,6 +101,15 @@ impl Reader<'_> {
         let reason: String = reason.chars().take(REASON).collect();
         self.problems.push(format!("{name}: {reason}{}", if is_long { " …" } else { "" }));
         None
+    }
+
+    /// When it was made, and when it was last put into its queue.
+    pub(super) fn entered(&mut self, status: Status) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+        let created_at = self.time("created_at");
+        // What is as usual is not written.
+        let was_started = self.fields.get("started_at").is_some_and(|time| !time.is_empty());
+        let usual = created_at.filter(|_| was_started || !status.is_before_the_queue());
+        (created_at, self.fields.get("enqueued_at").map_or(usual, |_| self.time("enqueued_at")))
     }
 
     /// RQ keeps none for a run that is followed by another; we do, in a field of our own.

@@ -132,9 +132,7 @@ impl Record {
         let status = reader.status();
         // What is as usual is not written.
         let usual_timeout = Some(DEFAULT_TIMEOUT.as_seconds());
-        let created_at = reader.time("created_at");
-        let was_started = fields.get("started_at").is_some_and(|time| !time.is_empty());
-        let enqueued_at = created_at.filter(|_| was_started || !status.is_before_the_queue());
+        let (created_at, enqueued_at) = reader.entered(status);
         let result = if whose == Whose::People { reader.data("result") } else { None };
         let (result, exact_result) = result.map_or((None, None), |data| (Some(data.json), data.exact));
         Record {
@@ -146,7 +144,7 @@ impl Record {
             kwargs,
             description: described,
             created_at,
-            enqueued_at: fields.get("enqueued_at").map_or(enqueued_at, |_| reader.time("enqueued_at")),
+            enqueued_at,
             started_at: reader.time("started_at"),
             ended_at: reader.time("ended_at"),
             last_heartbeat: reader.time("last_heartbeat"),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::row;
 use crate::cron::book;
 use crate::error::Result;
-use crate::handle::Job;
 use crate::job::Status;
+use crate::odd::Odd;
 use crate::store::Store;
 
 /// More are not kept.
@@ -25,14 +26,20 @@ pub(crate) struct Past {
     pub(crate) ended_at: Option<DateTime<Utc>>,
 }
 
-/// The newest first.
-pub(crate) fn cron_history(store: &Arc<Store>, name: &str, limit: usize) -> Result<Vec<Past>> {
-    let (ids, times): (Vec<_>, Vec<_>) = book::history(store, name, limit.min(KEPT))?.into_iter().unzip();
-    let jobs = Job::fetch_all(store, &ids)?;
-    let past = |((id, at), job): ((String, DateTime<Utc>), Result<Job>)| {
-        let job = job.ok();
+/// The newest first, and how many there are to be shown.
+pub(crate) fn cron_history(
+    store: &Arc<Store>,
+    name: &str,
+    limit: usize,
+    odd: &mut Odd,
+) -> Result<(Vec<Past>, usize)> {
+    let total = book::history_count(store, name, odd)?.min(KEPT);
+    let (ids, times): (Vec<_>, Vec<_>) =
+        book::history(store, name, limit.min(total), odd)?.into_iter().unzip();
+    let jobs = row::read_all(store, &ids)?;
+    let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::Row>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         Past { id, at, status: job.map(|job| job.status), started_at, ended_at }
     };
-    Ok(ids.into_iter().zip(times).zip(jobs).map(past).collect())
+    Ok((ids.into_iter().zip(times).zip(jobs).map(past).collect(), total))
 }

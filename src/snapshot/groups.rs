@@ -6,20 +6,25 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::page::{Asked, Filter, Order, Place, Walk, error_of, queue_names};
+use super::page::{Asked, Filter, Order, Place, Walk};
+use super::row::{Row, short_error};
 use crate::error::Result;
+use crate::odd::Odd;
+use crate::queue::all_names;
 use crate::store::Store;
 
 /// More groups are not told apart: the rest is in the last one, without error and handler.
 const MOST: usize = 500;
 
-/// Jobs of one handler that failed with the same error.
+/// Jobs of one handler whose errors differ in ids, addresses, numbers and quoted values only.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Group {
     pub(crate) queue: String,
     pub(crate) handler: Option<String>,
-    /// The first line.
+    /// What the newest of them says.
     pub(crate) error: Option<String>,
+    /// What all of them have in common; as an exact filter it fits them and no others.
+    pub(crate) kind: Option<String>,
     pub(crate) count: usize,
     pub(crate) first: Option<DateTime<Utc>>,
     pub(crate) last: Option<DateTime<Utc>>,
@@ -31,7 +36,7 @@ impl Group {
     /// What fits its jobs, and no others.
     #[cfg(feature = "top")]
     pub(crate) fn filter(&self) -> Filter {
-        let (handler, error) = (self.handler.clone(), self.error.clone());
+        let (handler, error) = (self.handler.clone(), self.kind.clone());
         Filter { handler, error, is_exact: true, ..Filter::default() }
     }
 }
@@ -42,45 +47,57 @@ pub(crate) struct Groups {
     /// At how many it has looked, the newest of each queue.
     pub(crate) scanned: usize,
     pub(crate) groups: Vec<Group>,
+    /// Keys that are not what they should be, of which nothing is shown.
+    pub(crate) odd_keys: Odd,
 }
 
 /// The largest group first.
 pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> {
+    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: Odd::default() };
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => queue_names(store)?,
+        None => all_names(store, &mut all.odd_keys)?,
     };
     let asked = Asked { offset: 0, limit: 0, order: Order::Newest, filter: Filter::default() };
-    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new() };
-    let mut places: HashMap<(String, Option<String>, Option<String>), usize> = HashMap::new();
+    let mut places = HashMap::new();
     for queue in queues {
-        let walk = Walk::new(store, &queue, Place::Failed, &asked)?;
+        let mut walk = Walk::new(store, &queue, Place::Failed, &asked)?;
         all.total += walk.total;
+        all.odd_keys.join(std::mem::take(&mut walk.odd));
         // A part is shown as one, and says so.
         if walk.total == 0 || all.groups.len() >= MOST {
             continue;
         }
         let (scanned, _) = walk.run(0, |id, _, job| {
-            let handler = job.and_then(|job| job.handler.clone());
-            let mut key = (queue.clone(), handler, error_of(job));
-            if all.groups.len() >= MOST && !places.contains_key(&key) {
-                key = (queue.clone(), None, None);
-            }
-            let ended = job.and_then(|job| job.ended_at);
-            let at = *places.entry(key.clone()).or_insert_with(|| {
-                let (queue, handler, error) = key;
-                let id = id.to_owned();
-                all.groups.push(Group { queue, handler, error, count: 0, first: ended, last: ended, id });
-                all.groups.len() - 1
-            });
-            let group = &mut all.groups[at];
-            group.count += 1;
-            group.first = [group.first, ended].into_iter().flatten().min();
-            group.last = [group.last, ended].into_iter().flatten().max();
+            sort_in(&mut all.groups, &mut places, &queue, (id, job));
             true
         })?;
         all.scanned += scanned;
     }
     all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
     Ok(all)
+}
+
+/// Where the group of a queue, a handler and a kind of error is.
+type Places = HashMap<(String, Option<String>, Option<String>), usize>;
+
+fn sort_in(groups: &mut Vec<Group>, places: &mut Places, queue: &str, (id, job): (&str, Option<&Row>)) {
+    let handler = job.and_then(|job| job.handler.clone());
+    let mut key = (queue.to_owned(), handler, job.and_then(Row::error_key));
+    let mut error = job.and_then(|job| job.error.as_deref()).map(short_error);
+    if groups.len() >= MOST && !places.contains_key(&key) {
+        key = (queue.to_owned(), None, None);
+        error = None;
+    }
+    let ended = job.and_then(|job| job.ended_at);
+    let at = *places.entry(key.clone()).or_insert_with(|| {
+        let (queue, handler, kind) = key;
+        let id = id.to_owned();
+        groups.push(Group { queue, handler, error, kind, count: 0, first: ended, last: ended, id });
+        groups.len() - 1
+    });
+    let group = &mut groups[at];
+    group.count += 1;
+    group.first = [group.first, ended].into_iter().flatten().min();
+    group.last = [group.last, ended].into_iter().flatten().max();
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::odd::Odd;
 use crate::queue::all_names;
 use crate::stats::{self, BUCKETS, Counts};
 use crate::store::Store;
@@ -40,12 +41,14 @@ pub(crate) fn history(store: &Store, queue: Option<&str>) -> Result<History> {
     let minute = now.timestamp() / 60;
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_names(store)?,
+        None => all_names(store, &mut Odd::default())?,
     };
     let (mut minutes, mut days) = (Vec::new(), Vec::new());
-    for series in stats::read(store, &queues)? {
-        add(&mut minutes, series.minutes(minute, MINUTES));
-        add(&mut days, series.days(minute / 1440, DAYS));
+    for queues in queues.chunks(super::TOGETHER) {
+        for series in stats::read(store, queues)? {
+            add(&mut minutes, series.minutes(minute, MINUTES));
+            add(&mut days, series.days(minute / 1440, DAYS));
+        }
     }
     let mut handlers = Vec::new();
     for queue in queues {

@@ -8,6 +8,7 @@ use super::note::Note;
 use super::{WorkerView, page};
 use crate::error::Result;
 use crate::job::{Record, from_iso};
+use crate::odd::{Odd, pass_over};
 use crate::store::{Call, Store, reply};
 
 /// Seconds, unless a worker was told otherwise.
@@ -23,7 +24,7 @@ pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> R
     let worker = job.worker_name.clone().unwrap_or_default();
     let note = |code| Note::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
     let Some(end) = lease_end(store, job)? else { return Ok(note("nowhere_started")) };
-    let workers = super::look_at_workers(store)?;
+    let workers = super::look_at_workers(store, &mut Odd::default())?;
     // Those that are ready to take over: Python's do it when they come round to it.
     let is_heir = |one: &&WorkerView| {
         one.runs_in.is_some()
@@ -84,7 +85,7 @@ fn lease_end(store: &Store, job: &Record) -> Result<Option<DateTime<Utc>>> {
         return Ok(None);
     }
     let runs = Call::command("ZREVRANGE").arg(store.keys.runs(&job.id)).arg(0).arg(RUNS);
-    for run in page::lenient(store.ask(&runs).and_then(reply::texts))? {
+    for run in pass_over(store.ask(&runs).and_then(reply::texts))? {
         if let Some(end) = score(format!("{}:{run}", job.id))? {
             return Ok(page::moment(end));
         }

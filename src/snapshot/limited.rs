@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::page::{Order, lenient};
+use super::page::Order;
 use crate::error::Result;
+use crate::odd::pass_over;
 use crate::queue::Queue;
 use crate::store::{Call, LIMITED, Reply, Store, reply};
 
@@ -17,7 +18,7 @@ fn look(store: &Store, queue: &str) -> Result<Vec<Reply>> {
         return Ok(Vec::new());
     }
     let call = Call::script(&LIMITED, &[]).arg(&store.books).arg(queue).arg(OF_ONE).arg(OF_ALL);
-    lenient(store.ask(&call).and_then(reply::list))
+    pass_over(store.ask(&call).and_then(reply::list))
 }
 
 /// How many of each queue wait.

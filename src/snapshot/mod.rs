@@ -5,8 +5,10 @@ mod groups;
 mod history;
 mod lease;
 mod limited;
+mod list;
 mod note;
 mod page;
+mod row;
 mod running;
 mod warnings;
 mod why;
@@ -16,10 +18,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::{check_queue_name, from_iso};
-use crate::queue::all_names;
+use crate::job::{Parts, Want, from_iso};
+use crate::odd::Odd;
+use crate::peek;
+use crate::queue::{all_names, check_known};
 use crate::stats::{self, Counts};
 use crate::store::{Call, Reply, Store, reply};
 
@@ -28,15 +31,17 @@ pub(crate) use groups::failed;
 #[cfg(feature = "top")]
 pub(crate) use groups::{Group, Groups};
 pub(crate) use history::history;
+pub(crate) use list::List;
 pub(crate) use note::Note;
-pub(crate) use page::{
-    Asked, Filter, LARGEST, Order, Place, count, kept, matching, page, queue_names, scheduled,
-};
+pub(crate) use page::{Asked, Filter, LARGEST, Order, Place, count, kept, matching, page, scheduled};
+pub(crate) use row::{Row, read as read_rows, result_text};
 #[cfg(feature = "top")]
 pub(crate) use running::Running;
 pub(crate) use running::running;
-pub(crate) use why::look_at_job;
+pub(crate) use why::{look_at_job, look_at_shown};
 
+/// How much is read of what is short in a worker's record.
+const WORD: usize = 300;
 /// How many queues are looked at in one round trip.
 const TOGETHER: usize = 100;
 /// More workers than this are counted but not shown; and more than that are not looked at.
@@ -55,6 +60,8 @@ pub(crate) struct Snapshot {
     pub(crate) worker_count: usize,
     /// What somebody should look at.
     pub(crate) warnings: Vec<Note>,
+    /// Keys that are not what they should be, of which nothing is shown.
+    pub(crate) odd_keys: Odd,
     /// Runs of these queues that ended in each of the last sixty minutes; the last one is this one.
     pub(crate) minutes: Vec<Counts>,
     /// The server's clock.
@@ -159,14 +166,18 @@ pub(crate) struct WorkerView {
 
 /// Looks at these queues, or at all when none is named.
 pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
-    only.iter().try_for_each(|name| check_queue_name(name))?;
+    only.iter().try_for_each(|name| check_known(store, name))?;
     let server = crate::server::look(store)?;
-    let names = if only.is_empty() { all_names(store)? } else { only.to_vec() };
+    let mut odd = Odd::default();
+    let names = if only.is_empty() { all_names(store, &mut odd)? } else { only.to_vec() };
     let suspended = store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?;
-    let mut queues = look_at_queues(store, &names)?;
+    let mut queues = look_at_queues(store, &names, &mut odd)?;
     let now = now(store)?;
-    let minutes = look_closer(store, &mut queues, now)?;
-    let mut workers = look_at_workers(store)?;
+    let mut minutes = vec![Counts::default(); 60];
+    for queues in queues.chunks_mut(TOGETHER) {
+        look_closer(store, queues, now, &mut minutes)?;
+    }
+    let mut workers = look_at_workers(store, &mut odd)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.queues.contains(&queue.name)).count() as u64;
     }
@@ -187,6 +198,7 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
         workers,
         worker_count,
         warnings: Vec::new(),
+        odd_keys: odd,
         minutes,
         now,
     };
@@ -199,12 +211,15 @@ fn now(store: &Store) -> Result<DateTime<Utc>> {
     Ok(page::moment(crate::server::clock(store)?).unwrap_or_default())
 }
 
-fn look_at_queues(store: &Store, names: &[String]) -> Result<Vec<QueueView>> {
+fn look_at_queues(store: &Store, names: &[String], odd: &mut Odd) -> Result<Vec<QueueView>> {
     let mut queues = Vec::with_capacity(names.len());
     for names in names.chunks(TOGETHER) {
-        let calls: Vec<Call> = names.iter().flat_map(|name| counts_of(store, name)).collect();
+        let keys: Vec<[String; 10]> = names.iter().map(|name| counted(store, name)).collect();
+        let calls: Vec<Call> = keys.iter().flat_map(counts_of).collect();
         let mut answers = store.ask_all(&calls)?.into_iter();
-        queues.extend(names.iter().map(|name| read_queue(name, &mut answers)));
+        for (name, keys) in names.iter().zip(keys) {
+            queues.push(read_queue(name, &keys, &mut answers, odd)?);
+        }
     }
     let mut limited = limited::counts(store)?;
     for queue in &mut queues {
@@ -213,64 +228,83 @@ fn look_at_queues(store: &Store, names: &[String]) -> Result<Vec<QueueView>> {
     Ok(queues)
 }
 
-fn counts_of(store: &Store, name: &str) -> Vec<Call> {
-    let QueueKeys {
-        list,
+/// The keys of which is counted how much they hold.
+fn counted(store: &Store, name: &str) -> [String; 10] {
+    let keys = store.keys.queue(name);
+    let lists = [store.keys.suspended_queues(), keys.list, keys.intermediate];
+    let sets = [keys.wip, keys.finished, keys.failed, keys.scheduled, keys.deferred, keys.canceled];
+    let [a, b, c] = lists;
+    let [d, e, f, g, h, i] = sets;
+    [a, b, c, d, e, f, g, h, i, keys.unreadable]
+}
+
+fn counts_of(keys: &[String; 10]) -> Vec<Call> {
+    let call = |(at, key): (usize, &String)| match at {
+        0 => Call::command("SISMEMBER").arg(key).arg(&keys[1]),
+        1 | 2 => Call::command("LLEN").arg(key),
+        _ => Call::command("ZCARD").arg(key),
+    };
+    keys.iter().enumerate().map(call).collect()
+}
+
+/// A key that another program has taken counts as nothing; the rest is shown all the same.
+fn read_queue(
+    name: &str,
+    keys: &[String; 10],
+    answers: &mut impl Iterator<Item = Result<Reply>>,
+    odd: &mut Odd,
+) -> Result<QueueView> {
+    let mut counts = [0; 10];
+    for (count, (key, answer)) in counts.iter_mut().zip(keys.iter().zip(answers)) {
+        let found = odd.pass(key, answer.and_then(|count| reply::int(&count)))?;
+        *count = u64::try_from(found).unwrap_or(0);
+    }
+    let [
+        suspended,
+        queued,
         intermediate,
-        wip,
+        started,
         finished,
         failed,
         scheduled,
         deferred,
         canceled,
         unreadable,
-        ..
-    } = store.keys.queue(name);
-    let paused = Call::command("SISMEMBER").arg(store.keys.suspended_queues()).arg(&list);
-    let mut calls = vec![paused, Call::command("LLEN").arg(&list), Call::command("LLEN").arg(&intermediate)];
-    calls.extend(
-        [wip, finished, failed, scheduled, deferred, canceled, unreadable]
-            .map(|key| Call::command("ZCARD").arg(key)),
-    );
-    calls
-}
-
-/// A key that another program has taken counts as nothing; the rest is shown all the same.
-fn read_queue(name: &str, answers: &mut impl Iterator<Item = Result<Reply>>) -> QueueView {
-    let mut next = || {
-        let count = answers.next().unwrap_or(Ok(Reply::Nil)).and_then(|count| reply::int(&count));
-        u64::try_from(count.unwrap_or(0)).unwrap_or(0)
-    };
-    QueueView {
+    ] = counts;
+    Ok(QueueView {
         name: name.to_owned(),
-        suspended: next() == 1,
-        queued: next(),
-        intermediate: next(),
-        started: next(),
-        finished: next(),
-        failed: next(),
-        scheduled: next(),
-        deferred: next(),
+        suspended: suspended == 1,
+        queued,
+        intermediate,
+        started,
+        finished,
+        failed,
+        scheduled,
+        deferred,
         rate_limited: 0,
-        canceled: next(),
-        unreadable: next(),
+        canceled,
+        unreadable,
         workers: 0,
         oldest_waiting: None,
         last_hour: Counts::default(),
         today: Counts::default(),
-    }
+    })
 }
 
 /// What is worth a look when the counts are known: how long the next jobs have waited, and the last hour, of which
-/// it returns the minutes of all together.
-fn look_closer(store: &Store, queues: &mut [QueueView], now: DateTime<Utc>) -> Result<Vec<Counts>> {
+/// it adds the minutes to those of the others.
+fn look_closer(
+    store: &Store,
+    queues: &mut [QueueView],
+    now: DateTime<Utc>,
+    all: &mut Vec<Counts>,
+) -> Result<()> {
     let names: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
     let minute = now.timestamp() / 60;
-    let mut all = vec![Counts::default(); 60];
     for (queue, series) in queues.iter_mut().zip(stats::read(store, &names)?) {
         let minutes = series.minutes(minute, 60);
         queue.last_hour = stats::sum(&minutes);
-        history::add(&mut all, minutes);
+        history::add(all, minutes);
         queue.today = stats::sum(&series.days(minute / 1440, 1));
     }
     let next = if store.facts.next_is_last { -1 } else { 0 };
@@ -287,22 +321,44 @@ fn look_closer(store: &Store, queues: &mut [QueueView], now: DateTime<Utc>) -> R
         let since = times.iter().find_map(|time| from_iso(time));
         queue.oldest_waiting = since.map(|since| (now - since).as_seconds_f64().max(0.0));
     }
-    Ok(all)
+    Ok(())
 }
 
-fn look_at_workers(store: &Store) -> Result<Vec<WorkerView>> {
-    let all = store.ask(&Call::command("SMEMBERS").arg(store.keys.workers())).and_then(reply::texts);
-    let mut keys = page::lenient(all)?;
+/// What is read of a worker's record.
+const OF_WORKER: &[Want] = &[
+    ("state", WORD, 0),
+    ("queues", 4096, 0),
+    ("hostname", WORD, 0),
+    ("pid", WORD, 0),
+    ("concurrency", WORD, 0),
+    ("version", WORD, 0),
+    ("birth", WORD, 0),
+    ("last_heartbeat", WORD, 0),
+    ("last_fetch", WORD, 0),
+    ("successful_job_count", WORD, 0),
+    ("failed_job_count", WORD, 0),
+    ("total_working_time", WORD, 0),
+    ("runs_in", WORD, 0),
+    ("quiet", WORD, 0),
+    ("memory", WORD, 0),
+    ("stuck_threads", WORD, 0),
+    ("recovered_count", WORD, 0),
+    ("stale_count", WORD, 0),
+    ("reconnect_count", WORD, 0),
+];
+
+fn look_at_workers(store: &Store, odd: &mut Odd) -> Result<Vec<WorkerView>> {
+    let set = store.keys.workers();
+    let mut keys = odd.pass(&set, store.ask(&Call::command("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     keys.sort_unstable();
     keys.truncate(WORKERS_COUNTED);
     let mut workers = Vec::with_capacity(keys.len());
     for keys in keys.chunks(TOGETHER) {
-        let calls: Vec<Call> = keys.iter().map(|key| Call::command("HGETALL").arg(key)).collect();
-        for (key, answer) in keys.iter().zip(store.ask_all(&calls)?) {
-            let fields = answer.and_then(reply::pairs).unwrap_or_default();
+        let hashes = keys.iter().map(|key| (key.clone(), None));
+        for (key, answer) in keys.iter().zip(peek::ends(store, hashes, OF_WORKER)?) {
             // A record whose time has passed belongs to a worker that died without a farewell.
-            if let Some(name) = store.keys.worker_name(key).filter(|_| !fields.is_empty()) {
-                workers.push(read_worker(name, &crate::job::Fields(fields)));
+            if let (Some(name), Some(parts)) = (store.keys.worker_name(key), odd.pass(key, answer)?) {
+                workers.push(read_worker(name, &parts));
             }
         }
     }
@@ -315,8 +371,8 @@ pub(crate) fn runs_in(store: &Store, worker: Option<&str>) -> Result<Option<Stri
     reply::text(store.ask(&Call::command("HGET").arg(store.keys.worker(name)).arg("runs_in"))?)
 }
 
-fn read_worker(name: &str, fields: &crate::job::Fields) -> WorkerView {
-    let text = |field: &str| fields.get(field).map(|value| String::from_utf8_lossy(value).into_owned());
+fn read_worker(name: &str, parts: &Parts) -> WorkerView {
+    let text = |field: &str| parts.text(field);
     let number = |field: &str| text(field).and_then(|value| value.parse::<u64>().ok());
     WorkerView {
         name: name.to_owned(),

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::limited;
+use super::row::{self, Brief, Row};
 use crate::error::{Error, Result};
-use crate::handle::Job;
-use crate::job::{Record, Status, check_queue_name, error_line};
+use crate::job::error_key;
+use crate::odd::Odd;
 use crate::queue::{Queue, all_names};
 use crate::registry::Registry;
 use crate::store::{Call, Store, reply};
@@ -21,10 +22,8 @@ pub(crate) const LARGEST: usize = 200;
 /// A filter looks at so many jobs at a time, for so long.
 const SCANNED: usize = 10_000;
 const SCANS_FOR: Duration = Duration::from_secs(2);
-/// How many records are read together: as many as there is memory for, were they all large.
+/// How many ids are read together.
 const BATCH: usize = 50;
-/// How much is shown of a description or an error.
-const SHOWN: usize = 300;
 
 /// Where a queue's jobs are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +99,7 @@ pub(crate) struct Filter {
     /// Parts, whatever their case.
     pub(crate) error: Option<String>,
     pub(crate) text: Option<String>,
-    /// Handler and line of the error are to be these, none where none is given.
+    /// Handler and kind of the error are to be these, none where none is given.
     pub(crate) is_exact: bool,
     /// Descriptions are not looked at: who asks may not see them.
     pub(crate) is_blind: bool,
@@ -111,13 +110,16 @@ impl Filter {
         self.handler.is_none() && self.error.is_none() && self.text.is_none()
     }
 
-    fn fits(&self, id: &str, job: Option<&Record>) -> bool {
+    fn fits(&self, id: &str, job: Option<&Row>) -> bool {
         let has = |part: &str, text: &str| text.to_lowercase().contains(&part.to_lowercase());
-        let error = job.and_then(|job| job.exc_info.as_deref()).unwrap_or_default();
+        let error = job.and_then(|job| job.error.as_deref()).unwrap_or_default();
         let description = job.filter(|_| !self.is_blind).map_or("", |job| job.description.as_str());
         let handler = job.and_then(|job| job.handler.as_deref());
         let is_of_kind = match self.is_exact {
-            true => self.handler.as_deref() == handler && self.error == error_of(job),
+            true => {
+                let kind = self.error.as_deref().map(error_key);
+                self.handler.as_deref() == handler && kind == job.and_then(Row::error_key)
+            }
             false => {
                 self.handler.as_deref().is_none_or(|name| handler == Some(name))
                     && self.error.as_deref().is_none_or(|part| has(part, error))
@@ -129,65 +131,6 @@ impl Filter {
                 .as_deref()
                 .is_none_or(|part| [id, description, error].into_iter().any(|text| has(part, text)))
     }
-}
-
-/// A job in a list: some of the fields of its record.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Brief {
-    pub(crate) id: String,
-    /// `None` when its record has expired or cannot be read.
-    pub(crate) status: Option<Status>,
-    pub(crate) origin: String,
-    pub(crate) handler: Option<String>,
-    pub(crate) description: String,
-    pub(crate) created_at: Option<DateTime<Utc>>,
-    pub(crate) enqueued_at: Option<DateTime<Utc>>,
-    pub(crate) started_at: Option<DateTime<Utc>>,
-    pub(crate) ended_at: Option<DateTime<Utc>>,
-    /// When one that is scheduled is due.
-    pub(crate) due: Option<DateTime<Utc>>,
-    pub(crate) worker_name: Option<String>,
-    /// The first line.
-    pub(crate) error: Option<String>,
-    pub(crate) number_of_retries: u32,
-    pub(crate) retries_left: Option<u32>,
-}
-
-impl Brief {
-    fn new(id: String, queue: &str, job: Option<&Record>, due: Option<DateTime<Utc>>) -> Self {
-        let time = |of: fn(&Record) -> Option<DateTime<Utc>>| job.and_then(of);
-        Brief {
-            status: job.map(|job| job.status),
-            origin: job.map(|job| job.origin.clone()).filter(|name| !name.is_empty()).unwrap_or(queue.into()),
-            handler: job.and_then(|job| job.handler.clone()),
-            description: job.map(|job| one_line(&job.description)).unwrap_or_default(),
-            created_at: time(|job| job.created_at),
-            enqueued_at: time(|job| job.enqueued_at),
-            started_at: time(|job| job.started_at),
-            ended_at: time(|job| job.ended_at),
-            due,
-            worker_name: job.and_then(|job| job.worker_name.clone()),
-            error: error_of(job),
-            number_of_retries: job.map_or(0, |job| job.number_of_retries),
-            retries_left: job.and_then(|job| job.retries_left),
-            id,
-        }
-    }
-}
-
-/// As much of a text as fits a table.
-pub(crate) fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(SHOWN).collect()
-}
-
-/// What an error says, as short.
-pub(super) fn short_error(text: &str) -> String {
-    one_line(error_line(text))
-}
-
-/// What a job failed with.
-pub(super) fn error_of(job: Option<&Record>) -> Option<String> {
-    job.and_then(|job| job.exc_info.as_deref()).map(short_error)
 }
 
 /// A part of a list.
@@ -204,6 +147,8 @@ pub(crate) struct Page {
     /// Where it goes on.
     pub(crate) next: Option<usize>,
     pub(crate) jobs: Vec<Brief>,
+    /// Keys that are not what they should be, of which nothing is shown.
+    pub(crate) odd_keys: Odd,
     /// The server's clock.
     pub(crate) now: DateTime<Utc>,
 }
@@ -238,6 +183,7 @@ pub(crate) fn page(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked)
         scanned,
         next,
         jobs,
+        odd_keys: walk.odd,
         now: super::now(store)?,
     })
 }
@@ -294,7 +240,8 @@ pub(crate) fn kept(
     place: Place,
     (offset, seen): (usize, &[String]),
 ) -> Result<usize> {
-    let there = ids(store, queue, place, Order::Oldest, (offset, seen.len()))?;
+    let mut odd = Odd::default();
+    let there = ids(store, (queue, place), Order::Oldest, (offset, seen.len()), &mut odd)?;
     let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
     Ok(there.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }
@@ -308,14 +255,14 @@ pub(super) struct Walk<'a> {
     /// Whether ids are enough.
     is_blind: bool,
     pub(super) total: usize,
+    pub(super) odd: Odd,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(store: &'a Arc<Store>, queue: &'a str, place: Place, asked: &Asked) -> Result<Self> {
-        let here = Queue::on(store, queue)?;
-        let total = place.registry(&here).map_or_else(|| here.count(), |registry| registry.count());
-        let total = if place == Place::RateLimited { limited::count(store, queue) } else { lenient(total) }?;
-        Ok(Walk { store, queue, place, order: asked.order, is_blind: false, total })
+        let mut odd = Odd::default();
+        let total = count_of(store, queue, place, &mut odd)?;
+        Ok(Walk { store, queue, place, order: asked.order, is_blind: false, total, odd })
     }
 
     /// Shows each one, from an offset on, until somebody has seen enough, or the look was long enough. Returns at
@@ -323,22 +270,24 @@ impl<'a> Walk<'a> {
     pub(super) fn run(
         &self,
         offset: usize,
-        mut see: impl FnMut(&str, Option<f64>, Option<&Record>) -> bool,
+        mut see: impl FnMut(&str, Option<f64>, Option<&Row>) -> bool,
     ) -> Result<(usize, Option<usize>)> {
         let (began, mut scanned) = (Instant::now(), 0);
         loop {
-            let batch = ids(self.store, self.queue, self.place, self.order, (offset + scanned, BATCH))?;
+            let (place, mut odd) = (self.place, Odd::default());
+            let batch =
+                ids(self.store, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
             if batch.is_empty() {
                 return Ok((scanned, None));
             }
             let (names, scores): (Vec<String>, Vec<Option<f64>>) = batch.into_iter().unzip();
             let found = match self.is_blind {
-                true => names.into_iter().map(|id| (id, None)).collect(),
-                false => jobs(self.store, names)?,
+                true => vec![None; names.len()],
+                false => row::read(self.store, &names)?,
             };
-            for ((id, job), score) in found.into_iter().zip(scores) {
+            for ((id, job), score) in names.iter().zip(found).zip(scores) {
                 scanned += 1;
-                if !see(&id, score, job.as_ref()) {
+                if !see(id, score, job.as_ref()) {
                     return Ok((scanned, Some(offset + scanned).filter(|next| *next < self.total)));
                 }
             }
@@ -349,25 +298,38 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// How many jobs are in one place.
+pub(crate) fn count_of(store: &Arc<Store>, queue: &str, place: Place, odd: &mut Odd) -> Result<usize> {
+    if place == Place::RateLimited {
+        return limited::count(store, queue);
+    }
+    let queue = Queue::of(store, queue);
+    match place.registry(&queue) {
+        Some(registry) => odd.pass(registry.key(), registry.count()),
+        None => odd.pass(&queue.keys().list, queue.count()),
+    }
+}
+
 /// Ids of one registry, and their scores where it has them.
-pub(super) fn ids(
+pub(crate) fn ids(
     store: &Arc<Store>,
-    queue: &str,
-    place: Place,
+    (queue, place): (&str, Place),
     order: Order,
     (offset, limit): (usize, usize),
+    odd: &mut Odd,
 ) -> Result<Vec<(String, Option<f64>)>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let queue = Queue::on(store, queue)?;
+    let queue = Queue::of(store, queue);
     let Some(registry) = place.registry(&queue) else {
+        let list = &queue.keys().list;
         let ids = match order {
             _ if place == Place::RateLimited => return limited::part(store, &queue, order, (offset, limit)),
-            Order::Oldest => lenient(queue.ids(offset, limit))?,
+            Order::Oldest => odd.pass(list, queue.ids(offset, limit))?,
             Order::Newest => {
-                let rest = lenient(queue.count())?.saturating_sub(offset);
-                let mut ids = lenient(queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
+                let rest = odd.pass(list, queue.count())?.saturating_sub(offset);
+                let mut ids = odd.pass(list, queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
                 ids.reverse();
                 ids
             }
@@ -377,7 +339,7 @@ pub(super) fn ids(
     let command = if order == Order::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let call =
         Call::command(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = lenient(store.ask(&call).and_then(reply::texts))?;
+    let texts = odd.pass(registry.key(), store.ask(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         // `<job>:<execution>`; old RQ wrote no execution.
         let id = match place {
@@ -387,32 +349,6 @@ pub(super) fn ids(
         (id.to_owned(), pair[1].parse().ok())
     };
     Ok(texts.chunks_exact(2).map(entry).collect())
-}
-
-/// A key that another program has taken counts as nothing.
-pub(super) fn lenient<T: Default>(found: Result<T>) -> Result<T> {
-    match found {
-        Err(Error::Refused { reason }) if reason.starts_with("WRONGTYPE") => Ok(T::default()),
-        found => found,
-    }
-}
-
-/// All queues that have a name of ours. Python's may have others, which are counted only.
-pub(crate) fn queue_names(store: &Store) -> Result<Vec<String>> {
-    let mut names = all_names(store)?;
-    names.retain(|name| check_queue_name(name).is_ok());
-    Ok(names)
-}
-
-/// The records of these; none of those that have expired or cannot be read.
-pub(super) fn jobs(store: &Arc<Store>, ids: Vec<String>) -> Result<Vec<(String, Option<Record>)>> {
-    let mut found = Vec::with_capacity(ids.len());
-    for batch in ids.chunks(BATCH) {
-        for (id, job) in batch.iter().zip(Job::fetch_all(store, batch)?) {
-            found.push((id.clone(), job.ok().map(Job::into_record)));
-        }
-    }
-    Ok(found)
 }
 
 pub(super) fn moment(seconds: f64) -> Option<DateTime<Utc>> {
@@ -426,25 +362,26 @@ const QUEUES: usize = 200;
 
 /// What is scheduled in all queues, the next one due first.
 pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Result<Page> {
-    let mut all = Vec::new();
-    let mut total = 0;
+    let (mut all, mut total, mut odd) = (Vec::new(), 0, Odd::default());
     // Of each queue as many as there would be if all were its.
     let most = (offset + limit).min(FURTHEST);
-    for queue in queue_names(store)?.into_iter().take(QUEUES) {
-        total += lenient(Queue::on(store, &queue)?.scheduled().count())?;
-        for (id, due) in ids(store, &queue, Place::Scheduled, Order::Oldest, (0, most))? {
-            all.push((due.unwrap_or_default(), id, queue.clone()));
+    for queue in all_names(store, &mut odd)?.into_iter().take(QUEUES) {
+        total += count_of(store, &queue, Place::Scheduled, &mut odd)?;
+        let queue: Arc<str> = queue.into();
+        for (id, due) in ids(store, (&queue, Place::Scheduled), Order::Oldest, (0, most), &mut odd)? {
+            all.push((due.unwrap_or_default(), id, Arc::clone(&queue)));
         }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all.truncate(most);
     }
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let shown: Vec<_> = all.into_iter().skip(offset).take(limit).collect();
-    let found = jobs(store, shown.iter().map(|(_, id, _)| id.clone()).collect())?;
-    let brief = |((due, id, queue), (_, job)): ((f64, String, String), (String, Option<Record>))| {
-        Brief::new(id, &queue, job.as_ref(), moment(due))
-    };
-    let jobs: Vec<Brief> = shown.into_iter().zip(found).map(brief).collect();
+    let names: Vec<&str> = shown.iter().map(|(_, id, _)| id.as_str()).collect();
+    let mut jobs = Vec::with_capacity(names.len());
+    for ((due, id, queue), job) in shown.iter().zip(row::read_all(store, &names)?) {
+        jobs.push(Brief::new(id.clone(), queue, job.as_ref(), moment(*due)));
+    }
     let next = Some(offset + jobs.len()).filter(|next| *next < total.min(FURTHEST) && jobs.len() == limit);
     let (registry, order, scanned) = (Place::Scheduled.name(), Order::Oldest, jobs.len());
-    let now = super::now(store)?;
-    Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, now })
+    let (odd_keys, now) = (odd, super::now(store)?);
+    Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
 }

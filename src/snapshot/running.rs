@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::page::{self, Order, Place};
+use super::row;
 use crate::error::Result;
-use crate::job::check_queue_name;
+use crate::odd::Odd;
 use crate::store::Store;
 
 /// More are counted but not shown.
@@ -26,16 +27,18 @@ pub(crate) struct Running {
 
 /// Of these queues, those first that have run for longest.
 pub(crate) fn running(store: &Arc<Store>, queues: &[String]) -> Result<Vec<Running>> {
-    let mut all = Vec::new();
-    for queue in queues.iter().filter(|name| check_queue_name(name).is_ok()) {
-        let ids = page::ids(store, queue, Place::Started, Order::Oldest, (0, SHOWN - all.len()))?;
-        for (id, job) in page::jobs(store, ids.into_iter().map(|(id, _)| id).collect())? {
+    let (mut all, mut odd) = (Vec::new(), Odd::default());
+    for queue in queues {
+        let ids = page::ids(store, (queue, Place::Started), Order::Oldest, (0, SHOWN - all.len()), &mut odd)?;
+        let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
+        let rows = row::read_all(store, &ids)?;
+        for (id, job) in ids.into_iter().zip(rows) {
             let Some(job) = job else { continue };
             all.push(Running {
                 id,
                 queue: queue.clone(),
                 handler: job.handler,
-                description: page::one_line(&job.description),
+                description: job.description,
                 worker_name: job.worker_name,
                 started_at: job.started_at,
             });

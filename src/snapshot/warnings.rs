@@ -39,6 +39,7 @@ pub(super) fn of(shot: &Snapshot) -> Vec<Note> {
     notes.extend(unreadable.take(MOST).map(|queue| {
         Note::new("unreadable").with("queue", queue.name.as_str()).with("count", queue.unreadable)
     }));
+    notes.extend(shot.odd_keys.keys().take(MOST).map(|key| Note::new("odd_key").with("key", key)));
     let stuck = shot.workers.iter().filter(|worker| worker.stuck_threads > 0);
     notes.extend(stuck.take(MOST).map(|worker| {
         Note::new("stuck_threads").with("worker", worker.name.as_str()).with("count", worker.stuck_threads)

@@ -7,11 +7,13 @@ use serde::Serialize;
 
 use super::lease::{self, HEARD_WITHIN};
 use super::note::Note;
+use super::row::{fetch_shown, short_error};
 use super::running::{Running, SHOWN};
-use super::{QueueView, WorkerView, page};
+use super::{QueueView, WorkerView};
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::{Record, Status};
+use crate::odd::{Odd, pass_over};
 use crate::queue::Queue;
 use crate::store::{Call, Reply, Store, reply};
 
@@ -34,6 +36,9 @@ pub(crate) struct JobView {
     pub(crate) waited_for_by: Vec<Relative>,
     /// Whether its worker runs it in `threads` or `processes`.
     pub(crate) runs_in: Option<String>,
+    /// Fields of the record that are left out, when it is read without what is too large.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cut: Option<Vec<&'static str>>,
     /// What can be done with it now.
     pub(crate) actions: &'static [&'static str],
     /// The server's clock.
@@ -49,10 +54,19 @@ pub(crate) struct Relative {
 }
 
 pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
-    let job = Job::fetch(store, id)?;
-    let due = job.due()?;
+    look_at(store, Job::fetch(store, id)?)
+}
+
+/// The same without what is too large to be shown.
+pub(crate) fn look_at_shown(store: &Arc<Store>, id: &str) -> Result<JobView> {
+    let (job, cut) = fetch_shown(store, id)?;
+    Ok(JobView { cut: Some(cut), ..look_at(store, job)? })
+}
+
+fn look_at(store: &Arc<Store>, job: Job) -> Result<JobView> {
+    let due = Odd::default().pass("", job.due())?;
     let position = if job.status == Status::Queued { position(store, &job)? } else { None };
-    let (waits_for, waited_for_by) = relatives(store, id)?;
+    let (waits_for, waited_for_by) = relatives(store, job.id())?;
     let runs_in = super::runs_in(store, job.worker_name.as_deref())?;
     let now = super::now(store)?;
     let why = match job.status {
@@ -78,6 +92,7 @@ pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
         waits_for,
         waited_for_by,
         runs_in,
+        cut: None,
         actions,
         now,
     })
@@ -94,7 +109,7 @@ fn actions(status: Status) -> &'static [&'static str] {
 }
 
 fn error_of(job: &Record) -> String {
-    job.exc_info.as_deref().map(page::short_error).unwrap_or_default()
+    job.exc_info.as_deref().map(short_error).unwrap_or_default()
 }
 
 /// Redis 5 has no command for it.
@@ -119,7 +134,7 @@ fn position(store: &Store, job: &Record) -> Result<Option<usize>> {
 }
 
 fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<Vec<Note>> {
-    let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin))?.pop();
+    let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin), &mut Odd::default())?.pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
     let here = |note: Note| note.with("total", queue.queued).with("queue", &*job.origin);
@@ -154,7 +169,7 @@ fn workers(
     job: &Record,
     position: Option<usize>,
 ) -> Result<Option<Note>> {
-    let all = super::look_at_workers(store)?;
+    let all = super::look_at_workers(store, &mut Odd::default())?;
     let listening: Vec<&WorkerView> =
         all.iter().filter(|worker| worker.queues.contains(&queue.name)).collect();
     if listening.is_empty() {
@@ -222,7 +237,7 @@ fn head_of(store: &Arc<Store>, queue: &QueueView) -> Result<Option<(String, Opti
 /// The jobs that it waited for have ended, and it is not in its queue yet.
 fn ready(store: &Store, job: &Record) -> Result<Note> {
     let since = Call::command("ZSCORE").arg(store.keys.queue(&job.origin).ready).arg(&job.id);
-    let since = page::lenient(store.ask(&since).and_then(reply::text))?;
+    let since = pass_over(store.ask(&since).and_then(reply::text))?;
     let note = Note::new(if since.is_some() { "ready" } else { "nowhere" });
     Ok(note.with("status", job.status.as_str()).with("queue", &*job.origin))
 }
@@ -233,11 +248,11 @@ fn rate_limited(store: &Store, job: &Record) -> Result<Note> {
     let waits = Call::command("ZSCORE").arg(store.keys.limit_waiting(limit)).arg(&job.id);
     let taken = Call::command("ZCARD").arg(store.keys.limit_slots(limit));
     let slots = Call::command("HGET").arg(store.keys.limit(limit)).arg("concurrency");
-    if page::lenient(store.ask(&waits).and_then(reply::text))?.is_none() {
+    if pass_over(store.ask(&waits).and_then(reply::text))?.is_none() {
         return Ok(nowhere());
     }
-    let taken = page::lenient(store.ask(&taken).and_then(|taken| reply::int(&taken)))?;
-    let slots = page::lenient(store.ask(&slots).and_then(reply::text))?.unwrap_or_default();
+    let taken = pass_over(store.ask(&taken).and_then(|taken| reply::int(&taken)))?;
+    let slots = pass_over(store.ask(&slots).and_then(reply::text))?.unwrap_or_default();
     let note = Note::new("rate_limited").with("limit", limit.as_str());
     Ok(note.with("taken", taken).with("slots", slots.parse::<i64>().unwrap_or(0)))
 }

@@ -74,7 +74,7 @@ impl Listener {
             }
             Err(error) => {
                 let text = String::from_utf8_lossy(text);
-                let text = super::event::Printable(&text).to_string();
+                let text = crate::printable::Printable(&text).to_string();
                 return log::warn!(target: "rq_rs", "a command that cannot be understood: {text}: {error}");
             }
         };

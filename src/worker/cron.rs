@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use super::event::{Event, Listener, Printable};
+use super::event::{Event, Listener};
 use super::{Helper, Options};
 use crate::cron::book::{self, Scheduler};
 use crate::cron::{Cron, Ticked, Ticker};
 use crate::error::{Error, Result};
+use crate::printable::Printable;
 use crate::server;
 use crate::store::Store;
 

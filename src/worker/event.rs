@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Summary, panics};
+use crate::printable::{Escaped, Printable};
+use crate::program;
 
 /// Something a worker did or noticed. `Display` is the log line.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +39,7 @@ pub enum Event {
     Failed {
         /// The job.
         id: String,
-        /// The first line of the error.
+        /// The line of the error that says what happened.
         error: String,
     },
     /// A run failed; the job will be tried again.
@@ -46,7 +48,7 @@ pub enum Event {
         id: String,
         /// After this delay.
         delay: Duration,
-        /// The first line of the error.
+        /// The line of the error that says what happened.
         error: String,
     },
     /// A handler has asked to be called again later, and no failure was counted.
@@ -148,6 +150,13 @@ impl Event {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Ids and names come from Redis: the line stays one, whatever they hold.
+        self.words(&mut Escaped(f))
+    }
+}
+
+impl Event {
+    fn words(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Event::Ready { worker, queues } => {
                 write!(f, "worker {worker} (pid {}) listens on {}", std::process::id(), queues.join(", "))
@@ -171,7 +180,7 @@ impl fmt::Display for Event {
             Event::Dropped { id } => write!(f, "{} dropped: expired, deleted or ended", Printable(id)),
             Event::SetAside { id } => write!(f, "{} set aside: its record cannot be read", Printable(id)),
             Event::Idle => f.write_str("idle"),
-            Event::Suspended => f.write_str("suspended; `rq-rs resume` lets it go on"),
+            Event::Suspended => write!(f, "suspended; `{} resume` lets it go on", program::name()),
             Event::Trouble { error, retry_in } => {
                 write!(f, "{error}; next try in {:.1} s", retry_in.as_secs_f64())
             }
@@ -197,7 +206,7 @@ impl fmt::Display for Event {
                 more.iter().filter(|(n, _)| *n > 0).try_for_each(|(n, what)| write!(f, ", {n} {what}"))
             }
             Event::QueueSuspended { queue } => {
-                write!(f, "{queue} is suspended; `rq-rs resume {queue}` lets it go on")
+                write!(f, "{queue} is suspended; `{} resume {queue}` lets it go on", program::name())
             }
             Event::Ticked { entry, id } => write!(f, "cron {}: enqueued {id}", Printable(entry)),
             Event::TickSkipped { entry } => {
@@ -205,28 +214,6 @@ impl fmt::Display for Event {
             }
             Event::Warning(text) => f.write_str(text),
         }
-    }
-}
-
-/// Text of unknown origin on one line: nobody forges log lines or moves the cursor.
-pub(crate) struct Printable<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Printable<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let odd = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
-        for (n, c) in self.0.chars().enumerate() {
-            if n == 300 {
-                return f.write_str("…");
-            }
-            match odd(c) {
-                true => write!(f, "{}", c.escape_default())?,
-                false => fmt::Write::write_char(f, c)?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -250,17 +237,5 @@ impl Listener {
                 log::error!(target: "rq_rs", "a listener {panic}");
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Printable;
-
-    #[test]
-    fn job_text_cannot_forge_log_lines() {
-        let text = "a\nb\r\u{1b}[31m\u{202e}ö";
-        assert_eq!(Printable(text).to_string(), r"a\nb\r\u{1b}[31m\u{202e}ö");
-        assert_eq!(Printable(&"x".repeat(1000)).to_string().chars().count(), 301);
     }
 }

@@ -44,8 +44,6 @@ use serde::de::DeserializeOwned;
 
 pub use context::Context;
 pub use event::Event;
-#[cfg(feature = "cli")]
-pub(crate) use event::Printable;
 pub use handlers::Handlers;
 pub use stop::Stopper;
 pub use summary::Summary;
@@ -94,14 +92,16 @@ impl Worker {
     /// [`Error::Invalid`] for a bad URL, a bad name or no queue at all;
     /// [`Error::Unreachable`], [`Error::Denied`].
     pub fn connect<Q: Into<String>>(url: &str, queues: impl IntoIterator<Item = Q>) -> Result<Self> {
-        Self::on(&Store::connect(url)?, queues.into_iter().map(Into::into).collect())
+        let queues: Vec<String> = queues.into_iter().map(Into::into).collect();
+        queues.iter().try_for_each(|name| check_queue_name(name))?;
+        Self::on(&Store::connect(url)?, queues)
     }
 
+    /// For queues whose names have been checked.
     pub(crate) fn on(store: &Arc<Store>, queues: Vec<String>) -> Result<Self> {
         if queues.is_empty() {
             return Err(Error::invalid("a worker needs a queue", "name at least one, as in \"default\""));
         }
-        queues.iter().try_for_each(|name| check_queue_name(name))?;
         let mut unique = queues;
         let mut seen = std::collections::HashSet::new();
         unique.retain(|name| seen.insert(name.clone()));

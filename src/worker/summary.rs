@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::heartbeat::Board;
 use crate::finish::{Ending, Receipt};
-use crate::job::Verdict;
+use crate::job::{Verdict, error_line};
 use crate::stats::What;
 
 /// What a worker did.
@@ -30,7 +30,7 @@ impl Summary {
             self.stale += 1;
             return Event::Stale { id };
         }
-        let line = |error: &str| error.lines().next().unwrap_or_default().to_owned();
+        let line = |error: &str| error_line(error).to_owned();
         match verdict {
             Verdict::Finish { .. } => {
                 self.finished += 1;

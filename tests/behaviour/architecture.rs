@@ -5,12 +5,12 @@ use std::path::Path;
 
 /// Rooms by floor, from the bottom.
 const FLOORS: [&[&str]; 8] = [
-    &["error", "redis"],
+    &["error", "printable", "program", "redis"],
     &["job"],
     &["dialect", "store"],
     &[
-        "command", "cron", "enqueue", "fetch", "finish", "handle", "queue", "recover", "registry", "result",
-        "server", "stats",
+        "command", "cron", "enqueue", "fetch", "finish", "handle", "odd", "peek", "queue", "recover",
+        "registry", "result", "server", "stats",
     ],
     &["worker"],
     &["bulk", "metrics", "snapshot", "testing"],

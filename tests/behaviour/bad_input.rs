@@ -154,7 +154,7 @@ fn names_and_durations_that_cannot_be() {
         (vec!["enqueue", "f", "--meta", "7"], 2, "--meta is not a JSON object"),
         (vec!["enqueue", "f", "--retry-interval", "10"], 2, "without --retry-max"),
         (vec!["enqueue", "f", "--timeout", "0"], 2, "no time"),
-        (vec!["job", "show", "a b"], 2, "cannot be a job id"),
+        (vec!["job", "show", "a b"], 1, "no job with id a b"),
         (vec!["job", "show", "missing"], 1, "no job with id missing"),
         (vec!["info", "a b"], 2, "cannot be a queue name"),
         (vec!["worker", "a b", "--exec", "*=cat"], 2, "cannot be a queue name"),

@@ -18,7 +18,7 @@ fn ids(page: &Value) -> Vec<&str> {
 /// A house in which jobs have failed with two errors.
 fn failures(house: &House) {
     let queue = house.queue("mail");
-    queue.enqueue_many((0..5).map(|n| NewJob::new("fail", format!("boom {}", n % 2)))).unwrap();
+    queue.enqueue_many((0..5).map(|n| NewJob::new("fail", ["boom", "bang"][n % 2]))).unwrap();
     house.drain(house.worker(&["mail"]).concurrency(1));
 }
 
@@ -96,13 +96,13 @@ fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
         let group = &all["groups"][n];
         (group["handler"].clone(), group["error"].clone(), group["count"].clone())
     };
-    assert_eq!(group(0), (json!("fail"), json!("fail failed: boom 0"), json!(3)));
-    assert_eq!(group(1), (json!("fail"), json!("fail failed: boom 1"), json!(2)));
-    let filter = json!({"all": true, "handler": "fail", "error": "BOOM 1"});
+    assert_eq!(group(0), (json!("fail"), json!("fail failed: boom"), json!(3)));
+    assert_eq!(group(1), (json!("fail"), json!("fail failed: bang"), json!(2)));
+    let filter = json!({"all": true, "handler": "fail", "error": "BANG"});
     let done = dash.post("/api/queues/mail/failed/requeue", &filter).json();
     assert_eq!(done, json!({"done": 2, "failed": 0, "next": null}));
     assert_eq!((house.queue("mail").count().unwrap(), house.queue("mail").failed().count().unwrap()), (2, 3));
-    let part = json!({"all": true, "handler": "fail", "error": "fail failed: boom", "exact": true});
+    let part = json!({"all": true, "handler": "fail", "error": "fail failed: bo", "exact": true});
     assert_eq!(dash.post("/api/queues/mail/failed/delete", &part).json()["done"], 0);
     // Nothing without being told what.
     assert_eq!(dash.post("/api/queues/mail/failed/requeue", &json!({})).status, 400);
@@ -241,9 +241,10 @@ fn a_job_is_shown_with_why_it_does_not_run() {
     assert!(file.header("content-disposition").unwrap().starts_with("attachment"));
     let large = queue.enqueue("echo", "x".repeat(300_000)).unwrap().id().to_owned();
     let shown = look(&large);
-    assert_eq!((&shown["cut"], &shown["args"]), (&json!(["args"]), &Value::Null));
+    assert_eq!((&shown["cut"], &shown["args"]), (&json!(["args", "kwargs"]), &json!([])));
     assert_eq!(dash.get("/api/jobs/none").status, 404);
-    assert_eq!(dash.get("/api/jobs/no%20id%21").status, 400);
+    // Python's ids may hold anything, but this one is not there.
+    assert_eq!(dash.get("/api/jobs/no%20id%21").status, 404);
 }
 
 #[test]

@@ -107,6 +107,11 @@ fn each_page_is_there_in_korean() {
 }
 
 #[test]
+fn no_word_is_broken_in_the_middle() {
+    Scene::new().plays("no_word_is_broken_in_the_middle", &[]);
+}
+
+#[test]
 fn dark_is_dark() {
     Scene::new().plays("dark_is_dark", &[]);
 }
@@ -141,6 +146,26 @@ fn a_queue_with_an_odd_name_is_that_queue() {
     let scene = Scene::new();
     scene.house.queue("..").enqueue("add", (1, 2)).unwrap();
     scene.plays("a_queue_with_an_odd_name_is_that_queue", &[]);
+}
+
+#[test]
+fn a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened() {
+    let scene = Scene::new();
+    let (house, queue) = (&scene.house, scene.house.queue("groups"));
+    queue
+        .enqueue_many((0..4).map(|n| NewJob::new("fail", format!("no user {n}{n} in 'table {n}'"))))
+        .unwrap();
+    house.drain(house.worker(&["groups"]));
+    for id in ["a b", "x/y z"] {
+        let key = house.key(&format!("job:{id}"));
+        let data = r#"["fail", null, [], {}]"#;
+        house.redis::<i64>(&[
+            "HSET", &key, "data", data, "status", "failed", "origin", "groups", "exc_info", "odd",
+        ]);
+        house.redis::<i64>(&["ZADD", &house.key("failed:groups"), "4000000000", id]);
+    }
+    house.redis::<()>(&["SET", &house.key("scheduled:groups"), "of another type"]);
+    scene.plays("a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened", &[]);
 }
 
 #[test]

@@ -59,6 +59,35 @@ const SCENARIOS = {
     await page.locator('html[lang=en]').waitFor();
   },
 
+  /** A word that fits its place stands on one line: "image/s" is no word. */
+  async no_word_is_broken_in_the_middle(open) {
+    for (const width of [360, 768, 1280]) {
+      const page = await open({ viewport: { width, height: 800 } });
+      for (const path of PAGES) {
+        await visit(page, path);
+        const broken = await page.evaluate(() => {
+          const found = [];
+          const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+          for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            // A log is shown as it is, and an id is no word.
+            if (node.parentElement.closest('pre')) continue;
+            for (const word of node.data.matchAll(/[\p{L}\p{N}_]+/gu)) {
+              if (word[0].length > 24) continue;
+              const range = document.createRange();
+              range.setStart(node, word.index);
+              range.setEnd(node, word.index + word[0].length);
+              const lines = new Set([...range.getClientRects()].filter((rect) => rect.width > 0).map((rect) => Math.round(rect.top)));
+              if (lines.size > 1) found.push(`${word[0]} in <${node.parentElement.closest('[class]')?.className}> ${node.data.slice(0, 60)}`);
+            }
+          }
+          return found;
+        });
+        assert.deepEqual(broken, [], `${path} at ${width} px`);
+      }
+      await page.context().close();
+    }
+  },
+
   async dark_is_dark(open) {
     const brightness = async (colorScheme) => {
       const page = await open({ colorScheme });
@@ -143,6 +172,29 @@ const SCENARIOS = {
     await page.getByRole('button', { name: /^Resume.*mail/ }).click();
     await page.getByRole('button', { name: /^Suspend.*mail/ }).waitFor();
     assert.equal(await isSuspended(), false);
+  },
+
+  async a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened(open) {
+    const page = await open();
+    await visit(page, '/failed');
+    await page.getByRole('link', { name: /no user \d\d in/ }).click();
+    await page.locator('main h1').getByText('groups').waitFor();
+    await eventually('four rows', async () => (await page.locator('tbody tr').count()) === 4);
+    await page.locator('form').getByText("no user # in '…'").waitFor();
+    await page.getByLabel('ID, description or error').fill('user 22');
+    await button(page, 'Filter').click();
+    await eventually('one of them', async () => (await page.locator('tbody tr').count()) === 1);
+    for (const id of ['a b', 'x/y z']) {
+      await visit(page, '/queues/groups/failed?error=odd');
+      await page.locator('tbody tr').filter({ hasText: id }).getByRole('link').first().click();
+      await page.locator('main').getByText(id, { exact: true }).first().waitFor();
+      await page.reload();
+      await button(page, 'Requeue').waitFor();
+    }
+    await visit(page, '/queues/groups/scheduled');
+    await page.getByText('is of another type than it should be').first().waitFor();
+    await visit(page, '/');
+    await page.getByText('is of another type than it should be').first().waitFor();
   },
 
   async a_queue_with_an_odd_name_is_that_queue(open) {

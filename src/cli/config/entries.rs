@@ -9,6 +9,7 @@ use crate::cli::call;
 use crate::cli::exit::Failure;
 use crate::cron::Cron;
 use crate::job::{NewJob, Retry, Ttl, parse_duration};
+use crate::program::see_help_of;
 
 const CRON: [&str; 19] = [
     "name",
@@ -113,7 +114,7 @@ fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
     }
     match cron.check() {
         Ok(_) => Ok(cron),
-        Err(error) => Err(section.wrong(section.item.line, &error.to_string(), "see `rq-rs config --help`")),
+        Err(error) => Err(section.wrong(section.item.line, &error.to_string(), &see_help_of("config"))),
     }
 }
 

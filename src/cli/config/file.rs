@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::exit::Failure;
+use crate::program::see_help_of;
 
 /// Larger ones are not read.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -37,7 +38,7 @@ impl File {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let cannot = |what: String| {
             let what = format!("cannot read {}: {what}", path.display());
-            Failure::Usage(what, "--config FILE is a TOML file; see `rq-rs config --help`".into())
+            Failure::Usage(what, format!("--config FILE is a TOML file; {}", see_help_of("config")))
         };
         let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
         if size > LARGEST {
@@ -231,8 +232,7 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, Failure> {
         let Some(item) = self.get(key) else { return Ok(Vec::new()) };
-        let wrong =
-            |what: &str| self.wrong(item.line, &format!("{key}: {what}"), "see `rq-rs config --help`");
+        let wrong = |what: &str| self.wrong(item.line, &format!("{key}: {what}"), &see_help_of("config"));
         let texts = item.texts().ok_or_else(|| wrong("text or a number is wanted"))?;
         texts.iter().map(|text| parse(text).map_err(|what| wrong(&what))).collect()
     }

@@ -18,6 +18,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::exit::Failure;
 use super::output::complain;
 use crate::cron::Cron;
+use crate::program::see_help_of;
 pub(crate) use entries::Handler;
 use file::{File, Item, Section};
 pub(crate) use show::Config;
@@ -188,8 +189,7 @@ fn rival_is_said(matches: &ArgMatches, id: &str) -> bool {
 }
 
 fn words_of(section: &Section<'_>, name: &str, arg: &Arg, item: &Item) -> Result<Vec<String>, Failure> {
-    let wrong =
-        |what: &str| section.wrong(item.line, &format!("{name}: {what}"), "see `rq-rs worker --help`");
+    let wrong = |what: &str| section.wrong(item.line, &format!("{name}: {what}"), &see_help_of("worker"));
     let texts = item.texts().ok_or_else(|| wrong("a value or a list of values is wanted"))?;
     match arg.get_action() {
         ArgAction::SetTrue => match texts.as_slice() {
@@ -225,7 +225,7 @@ fn blame(error: clap::Error, file: &File, given: &[Given]) -> Refusal {
             let text = error.to_string();
             let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
             let what = format!("{}:{}: {first}", file.path.display(), option.line);
-            Refusal::File(Failure::Usage(what, "see `rq-rs worker --help`".into()))
+            Refusal::File(Failure::Usage(what, see_help_of("worker")))
         }
     }
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::{Asked, Refusal, WORKER, name_of};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{say, say_json, table};
+use crate::cli::output::{say_all, say_json, table};
 use crate::cli::server::{DEFAULT_URL, ServerOptions};
+use crate::program::see_help_of;
 use crate::redis::Address;
 
 /// What `--config FILE` holds, and what is in force
@@ -80,7 +81,7 @@ impl Config {
         }
         let cells =
             |row: &Row| vec![row.option.clone(), row.value.clone().unwrap_or("–".into()), row.from.clone()];
-        say(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
+        say_all(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
         Ok(exit)
     }
 }
@@ -101,7 +102,7 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
     }
     let worker = asked.instead(command, &words).map_err(|refusal| match refusal {
         Refusal::File(failure) => failure,
-        Refusal::Clap(error) => Failure::Usage(error.to_string(), "see `rq-rs worker --help`".into()),
+        Refusal::Clap(error) => Failure::Usage(error.to_string(), see_help_of("worker")),
     })?;
     let mut rows = Vec::new();
     let options = command.get_arguments().map(|arg| (arg, &worker.matches));

@@ -125,14 +125,14 @@ impl Hands {
 
     fn one(&self, task: &Task) -> Result<String> {
         let any = || Queue::on(&self.store, "default");
-        let queue = |name: &String| Queue::on(&self.store, name);
+        let queue = |name: &String| Queue::of(&self.store, name);
         Ok(match task {
             Task::Suspend(name) => {
-                queue(name)?.suspend()?;
+                queue(name).suspend()?;
                 format!("{} is suspended: no job of it starts", clean(name))
             }
             Task::Resume(name) => {
-                queue(name)?.resume()?;
+                queue(name).resume()?;
                 format!("{} goes on", clean(name))
             }
             Task::Quiet(name) => {
@@ -148,11 +148,11 @@ impl Hands {
                 format!("{} is told to end when what it runs has ended", clean(name))
             }
             Task::Cancel(id) => {
-                Job::fetch(&self.store, id)?.cancel()?;
+                Job::find(&self.store, id)?.cancel()?;
                 format!("{} is canceled", clean(id))
             }
             Task::Stop(id) => {
-                Job::fetch(&self.store, id)?.stop()?;
+                Job::find(&self.store, id)?.stop()?;
                 format!("the worker of {} is told to end it", clean(id))
             }
             Task::Count(..) | Task::All(..) => String::new(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::Event;
 use super::pane::Pane;
 use crate::error::Result;
+use crate::odd::Odd;
 use crate::snapshot::{self, Groups, Running, Snapshot};
 use crate::store::Store;
 
@@ -68,12 +69,13 @@ fn failed(store: &Arc<Store>, queues: &[String]) -> Result<Groups> {
     if queues.is_empty() {
         return snapshot::failed(store, None);
     }
-    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new() };
+    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: Odd::default() };
     for queue in queues {
         let some = snapshot::failed(store, Some(queue))?;
         all.total += some.total;
         all.scanned += some.scanned;
         all.groups.extend(some.groups);
+        all.odd_keys.join(some.odd_keys);
     }
     all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
     Ok(all)

@@ -19,7 +19,8 @@ use ratatui::crossterm::event::KeyEvent;
 use super::exit::{Exit, Failure};
 use super::output::colours;
 use super::server::ServerOptions;
-use crate::job::{check_queue_name, parse_duration};
+use crate::job::parse_duration;
+use crate::program;
 use act::{Doer, Said};
 use keys::Step;
 use look::{Look, Looker};
@@ -63,14 +64,15 @@ enum Event {
 impl Top {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        let me = program::name();
         if !stdin().is_terminal() || !stdout().is_terminal() || is_dumb {
             return Err(Failure::Usage(
                 "top needs a terminal, for what it shows and for keys".into(),
-                "`rq-rs info --interval 2s` prints again and again, `rq-rs info --json` is for scripts"
-                    .into(),
+                format!(
+                    "`{me} info --interval 2s` prints again and again, `{me} info --json` is for scripts"
+                ),
             ));
         }
-        self.queues.iter().try_for_each(|name| check_queue_name(name))?;
         let store = server.later()?;
         let (tell, events) = channel();
         screen::hear_signals(tell.clone())?;

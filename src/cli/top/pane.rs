@@ -6,6 +6,7 @@ use super::state::State;
 use super::text::{clean, number, span};
 use crate::cli::output::clock;
 use crate::job::from_iso;
+use crate::program;
 use crate::snapshot::{Group, Groups, QueueView, Running, WorkerView};
 
 /// A worker without a sign of life for longer is shown as lost.
@@ -114,9 +115,10 @@ impl Pane {
         match self {
             _ if state.look.is_none() => "looking …".into(),
             Pane::Queues => {
-                format!("no queues yet {}: the first `rq-rs enqueue` makes one", state.deployment)
+                let (place, me) = (&state.deployment, program::name());
+                format!("no queues yet {place}: the first `{me} enqueue` makes one")
             }
-            Pane::Workers => "no workers: `rq-rs worker` starts one".into(),
+            Pane::Workers => format!("no workers: `{} worker` starts one", program::name()),
             Pane::Running if state.running.is_none() => "looking …".into(),
             Pane::Failed if state.failed.is_none() => "looking …".into(),
             Pane::Running => "nothing runs".into(),
@@ -260,5 +262,5 @@ fn group(group: &Group) -> Row {
 
 /// What tells a group from the others.
 pub(super) fn key(group: &Group) -> String {
-    format!("{:?}", (&group.queue, &group.handler, &group.error))
+    format!("{:?}", (&group.queue, &group.handler, &group.kind))
 }

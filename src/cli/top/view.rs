@@ -12,6 +12,7 @@ use super::pane::{Column, Pane, Row, Tone};
 use super::state::State;
 use super::text::{bytes, clean, number, span};
 use crate::cli::output::{clock, count};
+use crate::program;
 use crate::stats::Counts;
 
 /// More warnings are counted.
@@ -80,7 +81,7 @@ fn bold(style: Style) -> Style {
 
 fn header(state: &State) -> Vec<Line<'static>> {
     let mut first = vec![
-        Span::styled("rq-rs top", bold(Style::new())),
+        Span::styled(format!("{} top", program::name()), bold(Style::new())),
         Span::raw(format!("  {}  {}", state.now().with_timezone(&Local).format("%H:%M:%S"), state.address)),
     ];
     let Some(look) = &state.look else {
@@ -105,7 +106,7 @@ fn header(state: &State) -> Vec<Line<'static>> {
             format!("{} failed", number(failed)),
             if failed > 0 { colour(state, Color::Red) } else { Style::new() },
         ),
-        Span::raw(format!("  {}", count(shot.workers.len(), "worker"))),
+        Span::raw(format!("  {}", count(shot.worker_count, "worker"))),
     ];
     let mut flag = |is_set: bool, text: &'static str| {
         if is_set {
@@ -274,6 +275,7 @@ mod tests {
     use super::super::look::Look;
     use super::super::pane::Pane;
     use super::super::state::{Question, State};
+    use crate::odd::Odd;
     use crate::snapshot::{Group, Groups, Note, QueueView, Running, ServerView, Snapshot, WorkerView};
     use crate::stats::Counts;
     use crate::store::{Patience, Store};
@@ -341,6 +343,7 @@ mod tests {
             queue: ODD.into(),
             handler: None,
             error: Some(ODD.repeat(30)),
+            kind: None,
             count: 7,
             first: None,
             last: Some(Utc::now()),
@@ -361,10 +364,11 @@ mod tests {
             workers: (0..12).map(|_| worker()).collect(),
             worker_count: 3,
             warnings: vec![Note::new("no_worker").with("queue", ODD); 9],
+            odd_keys: Odd::default(),
             minutes: vec![Counts { finished: u64::MAX / 100, ..Counts::default() }; 60],
             now: Utc::now(),
         };
-        let failed = Groups { total: 7, scanned: 7, groups: vec![group; 12] };
+        let failed = Groups { total: 7, scanned: 7, groups: vec![group; 12], odd_keys: Odd::default() };
         let (took, at) = (Duration::ZERO, Instant::now());
         Look { shot, running: Some(vec![run; 12]), failed: Some(failed), took, at }
     }

@@ -21,12 +21,17 @@ const SORTED = new Set(['started', 'finished', 'failed', 'canceled', 'deferred']
 const LIMITS = [50, 100, 200];
 
 const asked = (query, ...names) => Object.fromEntries(names.map((name) => [name, query.get(name)]).filter(([, value]) => value));
-const filterOf = (query) => asked(query, 'handler', 'error', 'text');
+const FILTER = ['handler', 'error', 'text', 'exact'];
+/** An exact one is that of a group: handler and kind of error are to be these. */
+const filterOf = (query) => {
+  const { exact, ...filter } = asked(query, ...FILTER);
+  return exact === 'true' ? { ...filter, exact: true } : filter;
+};
 const isRead = () => app.site.read_only;
 
 export const queue = {
   load({ params: [name, registry], query }) {
-    return { main: withQuery(api('queues', name, registry), asked(query, 'offset', 'limit', 'order', 'handler', 'error', 'text')), overview: withQuery('/overview', { queue: name }) };
+    return { main: withQuery(api('queues', name, registry), asked(query, 'offset', 'limit', 'order', ...FILTER)), overview: withQuery('/overview', { queue: name }) };
   },
   title: ({ params: [name, registry] }) => `${short(name, 80)} · ${t(`status.${registry}`)}`,
   heading: ({ params: [name] }) => [h('span', { class: 'over' }, t('queue.one')), ' ', bdi(name, 300)],
@@ -48,11 +53,18 @@ function jobs({ main, overview }, route) {
     name === null ? null : filters(name, registry, route.query),
     // What was asked for before is not the answer to this.
     ...(app.seen !== location.search ? [h('p', { class: 'loading', 'data-key': 'loading' }, t('loading'))] : [
+      oddKeys(main),
       bar(main, name, registry, route.query),
       list(main, name, registry),
       pager(main, name, registry, route.query),
     ]),
   ];
+}
+
+/** What another program has taken is not shown, and named. */
+function oddKeys({ odd_keys: all }) {
+  if (!all?.length) return null;
+  return h('ul', { class: 'warnings', 'data-key': 'odd' }, all.map((key) => h('li', { 'data-key': key }, icon('warn'), h('span', null, t('list.odd_key', { key: short(key, 300) })))));
 }
 
 function head(name, one, overview) {
@@ -93,9 +105,10 @@ function filters(name, registry, query) {
   const here = queuePath(name, registry);
   const kept = asked(query, 'order', 'limit');
   return h('form', { class: 'filter', role: 'search', 'data-action': 'filter', action: here, 'aria-label': t('filter.label'), 'data-key': `filter ${here}` },
-    field('text', t('filter.text')), field('handler', t('filter.handler')),
-    hasError || filter.error ? field('error', t('filter.error')) : null,
-    Object.entries(kept).map(([key, value]) => h('input', { type: 'hidden', name: key, value })),
+    filter.exact ? h('p', { class: 'facts-line' }, [filter.handler, filter.error ?? t('failed.no_error')].filter(Boolean).map((part) => h('code', null, bdi(part, 240)))) : null,
+    field('text', t('filter.text')), filter.exact ? null : field('handler', t('filter.handler')),
+    !filter.exact && (hasError || filter.error) ? field('error', t('filter.error')) : null,
+    Object.entries(filter.exact ? { ...filter, text: null, ...kept } : kept).filter(([, value]) => value).map(([key, value]) => h('input', { type: 'hidden', name: key, value: String(value) })),
     h('button', { type: 'submit', class: 'button' }, t('filter.apply')),
     Object.keys(filter).length > 0 ? link(withQuery(here, kept), { class: 'button bare' }, t('filter.clear')) : null);
 }
@@ -209,7 +222,7 @@ function pager(main, name, registry, query) {
   const here = name === null ? path('scheduled') : queuePath(name, registry);
   const filter = filterOf(query);
   const isFiltered = Object.keys(filter).length > 0;
-  const to = (change) => withQuery(here, { ...asked(query, 'limit', 'order', 'handler', 'error', 'text'), ...change });
+  const to = (change) => withQuery(here, { ...asked(query, 'limit', 'order', ...FILTER), ...change });
   const n = main.jobs.length;
   const isShort = isFiltered && next !== null && n < limit;
   const range = isFiltered ? tn('pager.found', n) : n === 0 ? null : t('pager.range', { from: offset + 1, to: offset + n, total });
@@ -233,12 +246,12 @@ export const failed = {
   draw({ main }, { query }) {
     const only = query.get('queue');
     const filtered = only ? h('p', { class: 'facts-line', 'data-key': 'only' }, rich('failed.only', { queue: queueLink(only, 'failed') }), ' ', link(path('failed'), null, t('failed.all'))) : null;
-    if (main.groups.length === 0) return [filtered, emptyState(t('list.none_failed'))];
+    if (main.groups.length === 0) return [oddKeys(main), filtered, emptyState(t('list.none_failed'))];
     const heads = [{ text: t('failed.count'), right: true }, { text: t('job.error'), wide: true, row: true }, { text: t('queue.one') }, { text: t('failed.first'), right: true }, { text: t('failed.last'), right: true }];
     if (!isRead()) heads.push({ text: t('actions'), hidden: true });
     const rows = main.groups.map((group) => {
-      const to = queuePath(group.queue, 'failed', { handler: group.handler, error: group.error });
-      const filter = { handler: group.handler, error: group.error, exact: true };
+      const filter = { handler: group.handler, error: group.kind, exact: true };
+      const to = queuePath(group.queue, 'failed', filter);
       const named = group.error || t('failed.no_error');
       const act = (action, kind) => button('bulk', t(`bulk.every_${action}`), { queue: group.queue, registry: 'failed', action, filter },
         { kind: `small ${kind}`, name: t('failed.act', { what: t(`do.${action}`), error: short(named, 80) }) });
@@ -250,9 +263,9 @@ export const failed = {
       ];
       // Without an error to look for, the filter would fit more than the group.
       if (!isRead()) cells.push(group.error ? h('div', { class: 'row-buttons' }, act('requeue', ''), act('delete', 'danger')) : null);
-      return { key: JSON.stringify([group.queue, group.handler, group.error]), cells };
+      return { key: JSON.stringify([group.queue, group.handler, group.kind]), cells };
     });
-    return [filtered,
+    return [oddKeys(main), filtered,
       h('p', { class: 'facts-line', 'data-key': 'sum' }, h('span', null, tn('failed.sum', main.total)), h('span', null, tn('failed.in_groups', main.groups.length)),
         main.scanned < main.total ? h('span', { class: 'caution' }, t('failed.scanned', { scanned: main.scanned })) : null),
       h('div', { 'data-key': 'groups' }, section(t('failed.groups'), null, table({ label: t('failed.groups'), heads, rows, kind: 'groups' })))];

@@ -21,7 +21,7 @@ function warnings({ warnings: all }) {
     const links = {};
     if (fact.queue) links.queue = queueLink(fact.queue, fact.code === 'unreadable' ? 'unreadable' : 'queued');
     if (fact.worker) links.worker = link(path('workers'), { class: 'name' }, bdi(fact.worker, 80));
-    return h('li', { class: SEVERE.has(fact.code) ? 'bad' : null, 'data-key': JSON.stringify([fact.code, fact.queue, fact.worker]) },
+    return h('li', { class: SEVERE.has(fact.code) ? 'bad' : null, 'data-key': JSON.stringify([fact.code, fact.queue, fact.worker, fact.key]) },
       icon('warn'), h('p', null, sentence('warn', fact, links)));
   }));
 }

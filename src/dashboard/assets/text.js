@@ -87,7 +87,11 @@ export const short = (text, most = 200) => {
   return all.length > most ? `${all.slice(0, most).replace(/[\ud800-\udbff]$/, '')}…` : all;
 };
 
-export const bdi = (text, most) => h('bdi', null, short(text, most ?? 2000));
+/** What is too long for most lines is broken behind a sign rather than in a word. */
+const breakable = (text) => text.split(/(\S{17,})/).map((part, at) => (at % 2 === 0 ? part
+  : part.split(part.length > 24 ? /(?<=[(,.:;/@=&?_])(?=[^(,.:;/@=&?_])/ : /(?<=[(,.:;/@=&?])(?=[^(,.:;/@=&?])/).map((piece, n) => (n === 0 ? piece : [h('wbr'), piece]))));
+
+export const bdi = (text, most) => h('bdi', null, breakable(short(text, most ?? 2000)));
 
 const unit = (name, n) => t(`unit.${name}`, { n });
 

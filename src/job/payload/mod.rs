@@ -5,6 +5,8 @@ mod arguments;
 mod brief;
 #[cfg(feature = "worker")]
 mod fit;
+#[cfg(feature = "cron")]
+mod glance;
 mod json;
 mod limits;
 mod python;
@@ -16,11 +18,15 @@ pub(crate) use arguments::json_text;
 use brief::describe;
 #[cfg(feature = "worker")]
 pub(crate) use fit::{Mismatch, fit};
+#[cfg(feature = "cron")]
+pub(crate) use glance::{Glance, glance, is_shown_within};
 #[cfg(feature = "cli")]
 pub(crate) use limits::BYTES as LARGEST;
 pub(crate) use limits::is_over_limit;
 pub use python::PyValue;
 pub(crate) use python::to_python;
+#[cfg(feature = "cron")]
+pub(crate) use zlib::inflate_head;
 pub(crate) use zlib::{deflate, inflate};
 
 use std::fmt;

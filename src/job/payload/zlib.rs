@@ -16,17 +16,39 @@ pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
 
 /// The bytes inflated; as they are when they are not zlib.
 pub(crate) fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
-    // Deflate with any window, and RFC 1950's check of the first two bytes.
-    let is_zlib = bytes.len() > 2
-        && bytes[0] & 0x0f == 8
-        && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31);
-    if !is_zlib {
+    if !is_zlib(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
     match decompress_to_vec_zlib_with_limit(bytes, BYTES) {
         Ok(plain) => Ok(Cow::Owned(plain)),
         Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(format!("inflated, {}", too_large())),
         Err(_) => Ok(Cow::Borrowed(bytes)),
+    }
+}
+
+/// Deflate with any window, and RFC 1950's check of the first two bytes.
+fn is_zlib(bytes: &[u8]) -> bool {
+    bytes.len() > 2 && bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31)
+}
+
+/// At most so many bytes of what is inflated, also of a beginning, and whether that is all there is of it. What is
+/// not zlib stays as it is.
+#[cfg(feature = "cron")]
+pub(crate) fn inflate_head(bytes: &[u8], most: usize) -> (Cow<'_, [u8]>, bool) {
+    use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags as flags};
+    if !is_zlib(bytes) {
+        return (Cow::Borrowed(bytes), true);
+    }
+    let mut head = vec![0; most];
+    let asked = flags::TINFL_FLAG_PARSE_ZLIB_HEADER | flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (status, _, size) = decompress(&mut Box::<DecompressorOxide>::default(), bytes, &mut head, 0, asked);
+    head.truncate(size);
+    match status {
+        TINFLStatus::Done => (Cow::Owned(head), true),
+        TINFLStatus::HasMoreOutput | TINFLStatus::FailedCannotMakeProgress | TINFLStatus::NeedsMoreInput => {
+            (Cow::Owned(head), false)
+        }
+        _ => (Cow::Borrowed(bytes), true),
     }
 }
 

@@ -5,13 +5,11 @@ use nix::sys::wait::WaitStatus;
 
 use super::Limits;
 use super::traffic::{End, Told};
-use crate::job::{Outcome, Steer};
+use crate::job::{Outcome, Steer, last_words, tells_of_memory};
 use crate::worker::handlers::seconds_of;
 
 /// A program's way to ask for another try: `EX_TEMPFAIL` of sysexits.h.
 const TRY_LATER: i32 = 75;
-/// What Rust's and glibc's allocators write before they abort.
-const NO_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "MemoryError"];
 
 /// What ended: the handler's name, what its process wrote for people, and whose process it was.
 pub(super) struct Teller<'a> {
@@ -31,8 +29,8 @@ impl Teller<'_> {
         let handler = self.handler;
         match self.log {
             "" => format!("{handler} {what}"),
-            log if self.is_shared => format!("{handler} {what}: {}", telling_line(log)),
-            log => format!("{handler} {what}: {}\n\nStandard error:\n{log}", telling_line(log)),
+            log if self.is_shared => format!("{handler} {what}: {}", last_words(log)),
+            log => format!("{handler} {what}: {}\n\nStandard error:\n{log}", last_words(log)),
         }
     }
 
@@ -104,16 +102,6 @@ impl Teller<'_> {
     fn crashed(&self, what: &str) -> Outcome {
         Outcome::Crashed { error: self.explain(what) }
     }
-}
-
-fn tells_of_memory(text: &str) -> bool {
-    NO_MEMORY.iter().any(|words| text.contains(words))
-}
-
-/// The line that says most: what ends a program is what it says last, but for a backtrace.
-fn telling_line(log: &str) -> &str {
-    let of_memory = log.lines().rev().find(|line| tells_of_memory(line));
-    of_memory.or_else(|| log.lines().last()).unwrap_or_default()
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -39,6 +39,12 @@ impl Output {
         self.stderr
     }
 
+    /// The JSON that it has printed, however it ended.
+    #[track_caller]
+    pub(crate) fn printed(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
     pub(crate) fn json(self) -> serde_json::Value {
         serde_json::from_str(&self.ok()).unwrap()
     }

@@ -1,0 +1,65 @@
+//! JSON that does not steer the terminal it is shown on.
+
+use std::io::{Result, Write};
+
+use serde_json::ser::{Formatter, PrettyFormatter};
+
+use crate::printable::is_odd;
+
+/// Indented; in strings all is escaped that a terminal would obey.
+#[derive(Default)]
+pub(crate) struct Safe(PrettyFormatter<'static>);
+
+macro_rules! as_usual {
+    ($($name:ident($($first:ident: bool)?);)*) => {
+        $(fn $name<W: ?Sized + Write>(&mut self, to: &mut W $(, $first: bool)?) -> Result<()> {
+            self.0.$name(to $(, $first)?)
+        })*
+    };
+}
+
+impl Formatter for Safe {
+    as_usual! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_key(first: bool);
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, text: &str) -> Result<()> {
+        let mut rest = text;
+        while let Some(at) = rest.find(is_odd) {
+            let c = rest[at..].chars().next().unwrap_or_default();
+            write!(to, "{}\\u{:04x}", &rest[..at], u32::from(c))?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        to.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde_json::{Value, json};
+
+    use super::Safe;
+
+    #[test]
+    fn it_reads_as_what_it_was_and_moves_no_cursor() {
+        let value = json!({"a\u{9b}": ["\u{1b}[31m\n\u{7f}", {"b": "\u{202e}ö"}, [], {}], "c": 1.5});
+        let mut text = Vec::new();
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Safe::default())).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        let plain = json!({"a": [1, {"b": "ö"}], "c": []});
+        let mut text = Vec::new();
+        plain.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Safe::default())).unwrap();
+        assert_eq!(text, serde_json::to_vec_pretty(&plain).unwrap());
+    }
+}

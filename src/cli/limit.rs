@@ -1,0 +1,20 @@
+//! How much of a list is shown, and what is said when it is not all.
+
+use super::output::note;
+use crate::program;
+
+/// A number of rows.
+pub(crate) fn parse(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("0 would show nothing: give a number from 1 on".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(_) => Err(format!("{text:?} is not a number")),
+    }
+}
+
+/// Says that there is more, and what shows it.
+pub(crate) fn note_more(more: usize, command: &str) {
+    if more > 0 {
+        note(format_args!("note: {more} more; `{} {command}` shows them", program::name()));
+    }
+}

@@ -1,0 +1,208 @@
+//! What a payload calls, as far as its beginning says: for lists, which read no arguments.
+
+use std::fmt::{self, Write};
+
+use serde_json::de::SliceRead;
+
+use super::zlib::inflate_head;
+use super::{Serializer, read_call};
+
+/// A payload of more bytes is not looked through.
+const READ: usize = 16 * 1024;
+/// As much of the arguments as of one argument.
+const SHOWN: usize = 75;
+
+/// What its beginning says.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Glance {
+    /// None when it cannot be read, or is a method of an object.
+    pub(crate) handler: Option<String>,
+    /// The call as people see it.
+    pub(crate) description: Option<String>,
+}
+
+/// Looks at the beginning of a payload, or at all of it.
+pub(crate) fn glance(bytes: &[u8], is_whole: bool) -> Glance {
+    let (plain, is_all) = inflate_head(bytes, READ);
+    if is_whole
+        && is_all
+        && plain.len() <= READ
+        && let Ok(call) = read_call(&plain, false)
+    {
+        return Glance { description: Some(call.describe()), handler: Some(call.handler) };
+    }
+    let plain = &plain[..plain.len().min(READ)];
+    match Serializer::of(plain) {
+        Serializer::Json => json(plain).unwrap_or_default(),
+        Serializer::Pickle => {
+            let handler = pickle(plain);
+            Glance { description: handler.as_ref().map(|name| format!("{name}(...)")), handler }
+        }
+    }
+}
+
+/// `["handler", null, [` and the beginning of the arguments.
+fn json(text: &[u8]) -> Option<Glance> {
+    let rest = text.trim_ascii_start().strip_prefix(b"[")?;
+    let mut items = serde_json::StreamDeserializer::<_, String>::new(SliceRead::new(rest));
+    let handler = items.next()?.ok()?;
+    let rest = after_comma(&rest[items.byte_offset()..])?.strip_prefix(b"null")?;
+    let arguments = after_comma(rest).and_then(|rest| rest.strip_prefix(b"[")).unwrap_or_default();
+    let shown: String = String::from_utf8_lossy(arguments).chars().take(SHOWN).collect();
+    Some(Glance { description: Some(format!("{handler}({shown}...)")), handler: Some(handler) })
+}
+
+fn after_comma(text: &[u8]) -> Option<&[u8]> {
+    Some(text.trim_ascii_start().strip_prefix(b",")?.trim_ascii_start())
+}
+
+/// The first item of a tuple or list, when the second one is None.
+fn pickle(bytes: &[u8]) -> Option<String> {
+    let mut rest = bytes;
+    let mut name = None;
+    loop {
+        let (code, behind) = rest.split_first()?;
+        let number = |size: usize| {
+            let bytes = behind.get(..size)?;
+            bytes
+                .iter()
+                .rev()
+                .try_fold(0_usize, |sum, byte| sum.checked_mul(256)?.checked_add((*byte).into()))
+        };
+        let text = |from: usize, size: usize| {
+            let text = behind.get(from..from.checked_add(size)?)?;
+            Some((String::from_utf8(text.to_vec()).ok()?, from + size))
+        };
+        let line = || behind.iter().position(|byte| *byte == b'\n');
+        let skipped = match code {
+            // Protocol, frame, mark, empty list, and what is to be remembered.
+            0x80 => 1,
+            0x95 => 8,
+            b'(' | b']' | b'l' | 0x94 => 0,
+            b'q' => 1,
+            b'r' => 4,
+            b'p' => line()? + 1,
+            b'N' if name.is_some() => return name,
+            _ if name.is_some() => return None,
+            b'V' => {
+                let end = line()?;
+                name =
+                    Some(String::from_utf8(behind[..end].to_vec()).ok().filter(|name| !name.contains('\\'))?);
+                end + 1
+            }
+            0x8c | b'X' | 0x8d => {
+                let width = match code {
+                    0x8c => 1,
+                    b'X' => 4,
+                    _ => 8,
+                };
+                let (found, end) = text(width, number(width)?)?;
+                name = Some(found);
+                end
+            }
+            _ => return None,
+        };
+        rest = behind.get(skipped..)?;
+    }
+}
+
+/// Whether all of a value can be shown, in so many bytes and as a tree of values: a pickle may hold one list many
+/// times, and a map of a few bytes takes hundreds.
+pub(crate) fn is_shown_within(bytes: &[u8], most: usize) -> bool {
+    let mut room = Room { bytes: most, tree: TREE };
+    match Serializer::of(bytes) {
+        Serializer::Json => room.take(bytes),
+        // What cannot be read is told with its reason.
+        Serializer::Pickle => super::unpickle(bytes).map_or(true, |value| write!(room, "{value}").is_ok()),
+    }
+}
+
+/// How much room a tree of values may take, about.
+const TREE: usize = 8 * 1024 * 1024;
+
+struct Room {
+    bytes: usize,
+    tree: usize,
+}
+
+impl Room {
+    fn take(&mut self, text: &[u8]) -> bool {
+        let of = |byte: &u8| match byte {
+            b'{' => 700,
+            b'[' | b'(' | b',' => 40,
+            _ => 0,
+        };
+        let left = self.bytes.checked_sub(text.len()).zip(self.tree.checked_sub(text.iter().map(of).sum()));
+        (self.bytes, self.tree) = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
+impl Write for Room {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.take(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{PyValue, Serializer, deflate, write_call};
+    use super::{Glance, glance, is_shown_within};
+    use crate::job::Arguments;
+
+    fn named(bytes: &[u8], is_whole: bool) -> Option<String> {
+        glance(bytes, is_whole).handler
+    }
+
+    #[test]
+    fn the_handler_is_known_from_the_beginning_of_any_payload() {
+        let text = format!("[\"mark\", null, [{}1], {{}}]", "1, ".repeat(300_000));
+        let bomb = deflate(text.as_bytes());
+        assert!(bomb.len() < 5_000);
+        let shown = Glance {
+            handler: Some("mark".into()),
+            description: Some(format!("mark({}...)", &"1, ".repeat(25))),
+        };
+        assert_eq!(glance(&bomb, true), shown);
+        assert_eq!(glance(&bomb[..300], false), shown);
+        assert_eq!(glance(&text.as_bytes()[..1000], false), shown);
+        let arguments = Arguments { args: vec![PyValue::bytes(&vec![7; 100_000])], ..Arguments::default() };
+        let pickled = write_call("tasks.größe", &arguments, Serializer::Pickle).unwrap();
+        for bytes in [&pickled, &deflate(&pickled)] {
+            assert_eq!(named(&bytes[..100.min(bytes.len())], false).as_deref(), Some("tasks.größe"));
+        }
+        assert_eq!(glance(&pickled, true).description.as_deref(), Some("tasks.größe(...)"));
+    }
+
+    #[test]
+    fn what_pythons_protocols_write_is_read() {
+        for bytes in [
+            b"(Vtasks.add\np0\nN(I1\ntp1\n(dp2\ntp3\n.".as_slice(),
+            b"\x80\x02(X\x09\x00\x00\x00tasks.addq\x00NK\x01\x85q\x01}q\x02tq\x03.",
+            b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00(\x8c\ttasks.add\x94NK\x01\x85\x94}\x94t\x94.",
+            b"\x80\x04](\x8c\ttasks.addNK\x01\x85}e.",
+        ] {
+            assert_eq!(named(&bytes[..bytes.len() - 3], false).as_deref(), Some("tasks.add"), "{bytes:?}");
+        }
+        // Cut, a method of an object, or no call at all.
+        for bytes in [
+            b"\x80\x04(\x8c\x20tasks".as_slice(),
+            b"\x80\x04(\x8c\x01aK\x01",
+            b"",
+            b"\x80\x04K\x01.",
+            b"[7, null",
+            b"[\"a\", {}, [",
+        ] {
+            assert_eq!(named(bytes, false), None, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn one_value_that_stands_often_counts_each_time() {
+        // Sixteen pairs, each of which holds the one before twice.
+        let doubling = [b"\x80\x04]\x94".as_slice(), &b"2\x86\x94".repeat(16), b"."].concat();
+        assert!(!is_shown_within(&doubling, 100_000));
+        assert!(is_shown_within(b"\x80\x04]\x94.", 100) && is_shown_within(b"[1]", 100));
+        assert!(!is_shown_within(format!("[{}1]", "{\"\":0},".repeat(36_000)).as_bytes(), 1 << 18));
+    }
+}

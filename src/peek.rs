@@ -1,0 +1,105 @@
+//! Reading what is as large as somebody else has made it: some fields and their ends, or all that can be shown.
+
+use crate::error::{Error, Result};
+use crate::job::{Cut, Fields, KNOWN, Part, Parts, Record, Want};
+use crate::store::{Call, PEEK, Reply, SHOW, Store, reply};
+
+/// A value larger than this is not shown, nor are more than so many bytes of one job.
+pub(crate) const SHOWN: usize = 256 * 1024;
+const ALL_SHOWN: usize = 512 * 1024;
+/// How much is read of a value that is not shown.
+const BEGINNING: usize = 4096;
+/// Of a hash with more fields only those are read that have a name of RQ's or ours.
+const FIELDS: usize = 200;
+
+/// Reads these ends of these hashes in one round trip, each with a stream of results or none; `None` for one that
+/// is not there, an error for one that is no hash.
+pub(crate) fn ends(
+    store: &Store,
+    keys: impl Iterator<Item = (String, Option<String>)>,
+    wants: &'static [Want],
+) -> Result<Vec<Result<Option<Parts>>>> {
+    let call = |(hash, stream): (String, Option<String>)| {
+        let mut call =
+            Call::script(&PEEK, &[Some(&*hash), stream.as_deref()].into_iter().flatten().collect::<Vec<_>>());
+        for (name, head, tail) in wants {
+            call = call.arg(*name).arg(*head).arg(*tail);
+        }
+        call
+    };
+    let answers = store.ask_all(&keys.map(call).collect::<Vec<_>>())?;
+    Ok(answers.into_iter().map(|answer| answer.and_then(|answer| parts(answer, wants))).collect())
+}
+
+fn parts(answer: Reply, wants: &'static [Want]) -> Result<Option<Parts>> {
+    if matches!(answer, Reply::Nil | Reply::Boolean(false)) {
+        return Ok(None);
+    }
+    let mut parts = Vec::with_capacity(wants.len());
+    for ((name, ..), value) in wants.iter().zip(reply::list(answer)?) {
+        match value {
+            Reply::Array(ends) => {
+                let mut ends = ends.into_iter().skip(1).map(reply::bytes);
+                let mut next = || ends.next().unwrap_or(Ok(None)).map(Option::unwrap_or_default);
+                parts.push((*name, Part { head: next()?, tail: next()?, is_whole: false }));
+            }
+            value => parts.extend(reply::bytes(value)?.map(|value| (*name, Part::whole(value)))),
+        }
+    }
+    Ok(Some(Parts(parts)))
+}
+
+/// A hash and the newest entry of its stream, without what is too large to be shown.
+pub(crate) struct Shown {
+    fields: Fields,
+    entry: Fields,
+    /// The names of what is too large, and how it begins.
+    cut: Vec<Cut>,
+}
+
+/// Reads them in one round trip; [`NotFound`](Error::NotFound) for a job that is not there.
+pub(crate) fn shown<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Result<Shown>>> {
+    let call = |id: &S| {
+        let (hash, stream) = (store.keys.job(id.as_ref()), store.keys.results(id.as_ref()));
+        let keys = if store.facts.keeps_books { vec![&*hash, &*stream] } else { vec![&*hash] };
+        let call = Call::script(&SHOW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
+        KNOWN.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
+    };
+    let answers = store.ask_all(&ids.iter().map(call).collect::<Vec<_>>())?;
+    let read = |(id, answer): (&S, Result<Reply>)| read_shown(id.as_ref(), answer?);
+    Ok(ids.iter().zip(answers).map(read).collect())
+}
+
+fn read_shown(id: &str, answer: Reply) -> Result<Shown> {
+    if matches!(answer, Reply::Nil | Reply::Boolean(false)) {
+        return Err(Error::NotFound { id: id.to_owned() });
+    }
+    let mut halves = reply::list(answer)?.into_iter();
+    let mut cut = Vec::new();
+    let mut half = || fields(halves.next().unwrap_or_default(), &mut cut);
+    let (fields, entry) = (half()?, half()?);
+    Ok(Shown { fields, entry, cut })
+}
+
+impl Shown {
+    /// The record, and the names of its fields that are left out.
+    pub(crate) fn read(self, id: &str) -> (Record, Vec<&'static str>) {
+        Record::read_shown(id, (self.fields, self.entry), self.cut, SHOWN)
+    }
+}
+
+fn fields(half: Reply, cut: &mut Vec<Cut>) -> Result<Fields> {
+    let mut items = reply::list(half)?.into_iter();
+    let mut pairs = Vec::new();
+    while let (Some(name), Some(value)) = (items.next(), items.next()) {
+        let name = reply::bytes(name)?.unwrap_or_default();
+        match value {
+            Reply::Array(parts) => {
+                let head = parts.into_iter().nth(1).map_or(Ok(None), reply::bytes)?;
+                cut.push((String::from_utf8_lossy(&name).into_owned(), head.unwrap_or_default()));
+            }
+            value => pairs.push((name, reply::bytes(value)?.unwrap_or_default())),
+        }
+    }
+    Ok(Fields(pairs))
+}

@@ -1,0 +1,450 @@
+//! Lists of jobs, however large or odd what is in them: their memory, what they leave out, what they say of it.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::support::{Dash, House, Output, Process, eventually};
+
+/// More no list needs, in KiB.
+const MOST: u64 = 64 * 1024;
+
+/// A payload that Python has compressed.
+fn compressed(expression: &str) -> Vec<u8> {
+    let script = format!("import sys, zlib, pickle; sys.stdout.buffer.write(zlib.compress({expression}))");
+    let output = Command::new("python3").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+/// Puts jobs with these fields into a registry, past rq-rs.
+fn put(house: &House, registry: &str, ids: &[String], fields: &[(&str, &[u8])]) {
+    let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
+    redis::cmd("SADD")
+        .arg(house.key("queues"))
+        .arg(house.key("queue:default"))
+        .exec(&mut connection)
+        .unwrap();
+    for (n, id) in ids.iter().enumerate() {
+        let mut call = redis::cmd("HSET");
+        call.arg(house.key(&format!("job:{id}")));
+        call.arg("origin").arg("default");
+        for (name, value) in fields {
+            call.arg(name).arg(*value);
+        }
+        call.exec(&mut connection).unwrap();
+        let member = if registry == "wip" { format!("{id}:x") } else { id.clone() };
+        let score = 4_000_000_000_u64 + n as u64;
+        redis::cmd("ZADD")
+            .arg(house.key(&format!("{registry}:default")))
+            .arg(score)
+            .arg(member)
+            .exec(&mut connection)
+            .unwrap();
+    }
+}
+
+fn ids(kind: &str, many: usize) -> Vec<String> {
+    (0..many).map(|n| format!("{kind}-{n}")).collect()
+}
+
+/// `rq-rs WORDS…`, and how much memory it had at most, in KiB.
+fn measured(house: &House, words: &[&str]) -> (Output, u64) {
+    let script = "import resource, subprocess, sys\n\
+        code = subprocess.run(sys.argv[1:]).returncode\n\
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
+        sys.exit(code)";
+    let mut command = Command::new("python3");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_rq-rs")]).args(words);
+    let output = Process::spawn(command, &house.environment()).finish("");
+    let peak = output.stderr.lines().last().unwrap().parse().unwrap();
+    (output, peak)
+}
+
+/// How much memory a process had at most, in KiB.
+fn peak_of(process: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Two pages of the worst there is, and fifty honest jobs of a megabyte.
+fn fill(house: &House) {
+    let bomb = compressed(r#"b'["mark", null, [' + b'1,' * 6_999_999 + b'1], {}]'"#);
+    assert!(bomb.len() < 20_000, "{}", bomb.len());
+    put(house, "failed", &ids("bomb", 50), &[("data", &bomb), ("status", b"failed"), ("exc_info", b"boom")]);
+    let honest = format!("[\"mark\", null, [\"{}\"], {{}}]", "x".repeat(1 << 20));
+    put(house, "failed", &ids("honest", 50), &[("data", honest.as_bytes()), ("status", b"failed")]);
+    let numbers = format!("[\"mark\", null, [[{}1]], {{}}]", "1,".repeat(1 << 19));
+    put(house, "failed", &ids("numbers", 50), &[("data", numbers.as_bytes()), ("status", b"failed")]);
+    let doubling = compressed(r"b'\x80\x04(\x8c\x04mark\x94N(]\x94' + b'2\x86\x94' * 18 + b't}t.'");
+    put(house, "failed", &ids("doubling", 50), &[("data", &doubling), ("status", b"failed")]);
+    let maps = format!("[{}1]", "{\"\":0},".repeat(36_000));
+    let payload = format!("[\"mark\", null, {}, {{}}]", maps);
+    let twice = [("data", payload.as_bytes()), ("result", maps.as_bytes()), ("status", b"failed")];
+    put(house, "failed", &ids("maps", 20), &twice);
+    let large = vec![b'7'; 2 << 20];
+    let of_text = ["description", "exc_info", "worker_name", "meta", "result", "timeout", "other", "log"];
+    let mut fields: Vec<(&str, &[u8])> = of_text.iter().map(|name| (*name, large.as_slice())).collect();
+    fields.extend([("data", br#"["mark", null, [1], {}]"#.as_slice()), ("status", b"failed")]);
+    put(house, "failed", &ids("text", 20), &fields);
+    *fields.last_mut().unwrap() = ("status", b"started");
+    put(house, "wip", &ids("run", 20), &fields);
+    put(house, "cron_job", &[], &[]);
+    // What RQ keeps of the last run; our own dialect has none.
+    let result = "QUFB".repeat(1 << 19);
+    for id in ids("text", 20) {
+        let key = house.key(&format!("results:{id}"));
+        house.redis::<String>(&["XADD", &key, "*", "type", "2", "exc_string", &result]);
+        house.redis::<String>(&[
+            "XADD",
+            &key,
+            "*",
+            "type",
+            "2",
+            "exc_string",
+            &result,
+            "return_value",
+            &result,
+        ]);
+    }
+    for id in ids("bomb", 50).iter().chain(&ids("text", 20)) {
+        house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", id]);
+    }
+    house.redis::<i64>(&["SADD", &house.key("workers"), &house.key("worker:large")]);
+    for field in ["queues", "hostname", "version", "current_job"] {
+        let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
+        redis::cmd("HSET")
+            .arg(house.key("worker:large"))
+            .arg(field)
+            .arg(&large)
+            .exec(&mut connection)
+            .unwrap();
+    }
+}
+
+#[test]
+fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
+    let house = House::with_own_redis(&[]);
+    fill(&house);
+    for words in [
+        vec!["failed", "--limit", "1000"],
+        vec!["failed", "--json"],
+        vec!["cron", "history", "entry", "--json"],
+        vec!["info", "--json"],
+        vec!["requeue", "bomb-49", "honest-49", "text-19"],
+    ] {
+        let (output, peak) = measured(&house, &words);
+        assert_eq!(output.code, Some(0), "{words:?}: {}", output.stderr);
+        assert!(peak < MOST, "{words:?}: {peak} KiB");
+    }
+    let dash = Dash::start(&house, &[]);
+    for path in [
+        "/api/queues/default/failed?limit=200",
+        "/api/queues/default/failed?text=nothing",
+        "/api/queues/default/failed/count?error=boom",
+        "/api/queues/default/started",
+        "/api/failed",
+        "/api/workers",
+        "/api/overview",
+        "/api/cron/entry/history",
+        "/api/jobs/bomb-1",
+        "/api/jobs/honest-1",
+        "/api/jobs/numbers-1",
+        "/api/jobs/doubling-1",
+        "/api/jobs/maps-1",
+        "/api/jobs/text-1",
+    ] {
+        let answer = dash.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.body.len() < 4 << 20, "{path}: {} bytes", answer.body.len());
+        assert!(peak_of(&dash.process) < MOST, "{path}: {} KiB", peak_of(&dash.process));
+    }
+    for (path, body) in [
+        ("/api/queues/default/failed/requeue", json!({"all": true, "error": "boom"})),
+        ("/api/queues/default/failed/delete", json!({"ids": ids("numbers", 50)})),
+        ("/api/jobs/bomb-48/cancel", json!({})),
+        ("/api/queues/default/queued/cancel", json!({"all": true})),
+    ] {
+        assert_eq!(dash.post(path, &body).status, 200, "{path}");
+    }
+    assert!(peak_of(&dash.process) < MOST, "{} KiB", peak_of(&dash.process));
+}
+
+#[test]
+fn a_row_names_handler_description_and_error_of_a_job_of_any_size() {
+    let house = House::with_own_redis(&[]);
+    fill(&house);
+    let rows = Dash::start(&house, &[]).get("/api/queues/default/failed?limit=200&order=oldest").json();
+    let row = |id: &str| rows["jobs"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone();
+    for id in ["bomb-3", "honest-3", "numbers-3", "doubling-3"] {
+        assert_eq!((&row(id)["handler"], &row(id)["status"]), (&json!("mark"), &json!("failed")), "{id}");
+    }
+    assert_eq!(row("bomb-3")["error"], "boom");
+    assert!(row("bomb-3")["description"].as_str().unwrap().starts_with("mark(1,1,1"), "{}", row("bomb-3"));
+    assert!(
+        row("honest-3")["description"].as_str().unwrap().starts_with("mark(\"xxx"),
+        "{}",
+        row("honest-3")
+    );
+    let all = house.rq(&["failed", "--json"]).json();
+    let job = |id: &str| all.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap().clone();
+    assert_eq!(all.as_array().unwrap().len(), 240);
+    for id in ["bomb-3", "honest-3", "numbers-3", "doubling-3"] {
+        assert_eq!(
+            (&job(id)["handler"], &job(id)["cut"]),
+            (&json!("mark"), &json!(["args", "kwargs"])),
+            "{id}"
+        );
+    }
+    let cut = job("text-3")["cut"].clone();
+    assert_eq!(cut, json!(["description", "exc_info", "log", "meta", "other", "result", "worker_name"]));
+}
+
+#[test]
+fn a_table_that_is_cut_says_so_and_json_is_all_of_it() {
+    let house = House::new();
+    put(&house, "failed", &ids("job", 121), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    let table = house.rq(&["failed"]);
+    assert!(table.stdout.trim_end().ends_with("50 of 121 failed jobs"), "{table:?}");
+    assert!(table.stderr.contains("note: 71 more; `rq-rs failed --offset 50` shows them"), "{table:?}");
+    let rest = house.rq(&["failed", "default", "--offset", "50", "--limit", "70"]);
+    assert!(rest.stderr.contains("1 more; `rq-rs failed default --offset 120 --limit 70`"), "{rest:?}");
+    let last = house.rq(&["failed", "default", "--offset", "120", "--limit", "70"]);
+    assert_eq!((last.stderr.as_str(), last.stdout.contains("job-120")), ("", true));
+    let all = house.rq(&["failed", "--json"]);
+    assert_eq!((all.stderr.as_str(), all.printed().as_array().unwrap().len()), ("", 121));
+    let some = house.rq(&["failed", "--json", "--limit", "3", "--offset", "2"]);
+    assert!(some.stderr.contains("116 more; `rq-rs failed --offset 5 --limit 3 --json`"), "{some:?}");
+    assert_eq!(some.printed()[0]["id"], "job-2");
+    for words in [vec!["failed", "--limit", "0"], vec!["cron", "history", "x", "--limit", "0"]] {
+        let refused = house.rq(&words);
+        assert!(refused.code == Some(2) && refused.stderr.contains("from 1 on"), "{refused:?}");
+    }
+    let text: String = all
+        .printed()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| format!("{}\n", job["id"].as_str().unwrap()))
+        .collect();
+    assert_eq!(house.rq_with_input(&["requeue", "-"], &text).ok(), "121 jobs requeued.");
+    assert_eq!(house.queue("default").failed().count(), Ok(0));
+    assert_eq!(house.rq(&["failed", "--json"]).ok(), "[]");
+}
+
+#[test]
+fn the_history_of_a_cron_entry_says_when_there_is_more() {
+    let house = House::new();
+    for n in 0..30 {
+        house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), &n.to_string(), &format!("job-{n}")]);
+    }
+    let table = house.rq(&["cron", "history", "entry"]);
+    assert!(table.stderr.contains("10 more; `rq-rs cron history entry --limit 30`"), "{table:?}");
+    let all = house.rq(&["cron", "history", "entry", "--json"]);
+    assert_eq!((all.stderr.as_str(), all.printed().as_array().unwrap().len()), ("", 30));
+}
+
+/// A house with some keys that another program has taken.
+fn with_odd_keys() -> House {
+    let house = House::new();
+    put(&house, "failed", &ids("good", 3), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    for name in ["taken", "zz"] {
+        house.redis::<i64>(&["SADD", &house.key("queues"), &house.key(&format!("queue:{name}"))]);
+    }
+    house.redis::<()>(&["SET", &house.key("failed:taken"), "x"]);
+    house.redis::<()>(&["SET", &house.key("scheduled:taken"), "x"]);
+    house.redis::<()>(&["SET", &house.key("queue:zz"), "x"]);
+    house
+}
+
+#[test]
+fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
+    let house = with_odd_keys();
+    let odd = house.key("failed:taken");
+    for (words, part) in [
+        (vec!["failed"], "3 of 3 failed jobs"),
+        (vec!["failed", "--json"], "good-2"),
+        (vec!["info"], "default"),
+        (vec!["info", "--json"], "default"),
+        (vec!["metrics"], "rq_jobs{queue=\"default\",status=\"failed\"} 3"),
+        (vec!["requeue", "--all"], "3 jobs requeued."),
+    ] {
+        let output = house.rq(&words);
+        assert_eq!(output.code, Some(1), "{words:?}: {output:?}");
+        assert!(output.stdout.contains(part) && output.stderr.contains(&odd), "{words:?}: {output:?}");
+    }
+    let emptied = house.rq(&["empty", "--all"]);
+    assert_eq!(emptied.code, Some(1));
+    assert!(emptied.stdout.contains("3 jobs removed from default"), "{emptied:?}");
+    assert!(emptied.stderr.contains(&house.key("queue:zz")), "{emptied:?}");
+}
+
+#[test]
+fn the_page_names_keys_of_another_type_and_503_means_that_redis_is_away() {
+    let house = with_odd_keys();
+    let dash = Dash::start(&house, &[]);
+    let odd = json!([house.key("failed:taken")]);
+    let groups = dash.get("/api/failed").json();
+    assert_eq!((&groups["total"], &groups["odd_keys"]), (&json!(3), &odd));
+    let page = dash.get("/api/queues/taken/failed").json();
+    assert_eq!((&page["total"], &page["odd_keys"]), (&json!(0), &odd));
+    assert_eq!(dash.get("/api/scheduled").json()["odd_keys"], json!([house.key("scheduled:taken")]));
+    let overview = dash.get("/api/overview").json();
+    assert_eq!(overview["odd_keys"].as_array().unwrap().len(), 3);
+    let warned = overview["warnings"].as_array().unwrap().iter().filter(|note| note["code"] == "odd_key");
+    assert_eq!(warned.count(), 3);
+    assert_eq!(dash.post("/api/queues/taken/failed/requeue", &json!({"all": true})).json()["done"], 0);
+    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    assert_eq!(dash.get("/api/jobs/taken").status, 409);
+    for key in
+        ["queues", "workers", "suspended_queues", "cron_schedulers", "cron_job:x:jobs", "stats:queue:default"]
+    {
+        house.redis::<()>(&["DEL", &house.key(key)]);
+        house.redis::<()>(&["SET", &house.key(key), "x"]);
+    }
+    for path in [
+        "/api/overview",
+        "/api/failed",
+        "/api/workers",
+        "/api/scheduled",
+        "/api/cron",
+        "/api/cron/x/history",
+        "/api/metrics",
+        "/metrics",
+        "/api/queues/default/failed",
+    ] {
+        assert_eq!(dash.get(path).status, 200, "{path}");
+    }
+    for words in [
+        vec!["info"],
+        vec!["failed"],
+        vec!["requeue", "--all"],
+        vec!["cron", "list"],
+        vec!["cron", "history", "x"],
+        vec!["metrics"],
+    ] {
+        let output = house.rq(&words);
+        assert_eq!(
+            (output.code, output.stderr.contains("is of another type")),
+            (Some(1), true),
+            "{words:?}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn a_queue_with_a_name_that_only_python_makes_is_listed_requeued_and_worked() {
+    let house = House::new();
+    let job = house.queue("plain").enqueue("echo", "hello").unwrap().id().to_owned();
+    house.redis::<i64>(&["SADD", &house.key("queues"), &house.key("queue:a b/c")]);
+    house.redis::<i64>(&["HSET", &house.key(&format!("job:{job}")), "origin", "a b/c", "status", "failed"]);
+    house.redis::<i64>(&["DEL", &house.key("queue:plain")]);
+    house.redis::<i64>(&["ZADD", &house.key("failed:a b/c"), "4000000000", &job]);
+    let failed = house.rq(&["failed"]).ok();
+    assert!(failed.contains("a b/c") && failed.contains(&job), "{failed}");
+    assert!(house.rq(&["failed", "a b/c"]).ok().contains("1 of 1 failed job"));
+    assert_eq!(house.rq(&["failed", "x y"]).code, Some(2));
+    let dash = Dash::start(&house, &[]);
+    assert_eq!(dash.get("/api/failed").json()["groups"][0]["queue"], "a b/c");
+    let page = dash.get("/api/queues/a%20b%2Fc/failed").json();
+    assert_eq!((&page["total"], &page["jobs"][0]["id"]), (&json!(1), &json!(job)));
+    assert_eq!(dash.get("/api/overview?queue=a%20b%2Fc").json()["queues"][0]["failed"], 1);
+    assert_eq!(dash.get("/api/queues/x%20y/failed").status, 400);
+    assert_eq!(house.rq(&["requeue", "--all"]).ok(), "1 job requeued.");
+    assert_eq!(house.rq(&["info", "a b/c", "--json"]).json()["queues"][0]["queued"], 1);
+    let log = house.rq(&["worker", "a b/c", "--burst", "--exec", "*=cat"]);
+    assert_eq!(log.code, Some(0), "{log:?}");
+    assert_eq!(house.queue("plain").job(&job).unwrap().status, rq_rs::Status::Finished);
+    // Nobody makes such a name.
+    assert_eq!(house.rq(&["enqueue", "f", "-q", "a b/c"]).code, Some(2));
+    assert_eq!(house.rq(&["worker", "x y", "--burst", "--exec", "*=cat"]).code, Some(2));
+}
+
+#[test]
+fn ids_that_only_python_makes_can_be_opened_and_dealt_with() {
+    let house = House::new();
+    let names = ["a b", "x/y", "ünï?#%", "re:port"].map(str::to_owned);
+    put(&house, "failed", &names, &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    let dash = Dash::start(&house, &[]);
+    for (id, path) in names.iter().zip(["a%20b", "x%2Fy", "%C3%BCn%C3%AF%3F%23%25", "re%3Aport"]) {
+        assert_eq!(dash.get(&format!("/api/jobs/{path}")).json()["id"], json!(id));
+        assert!(house.rq(&["job", "show", id]).ok().contains("failed"), "{id}");
+        assert_eq!(dash.post(&format!("/api/jobs/{path}/requeue"), &json!({})).status, 200, "{id}");
+        assert_eq!(house.rq(&["job", "delete", id]).ok(), format!("{id} deleted"));
+        assert_eq!(dash.get(&format!("/api/jobs/{path}")).status, 404);
+    }
+    house.redis::<i64>(&["SADD", &house.key("job:good:dependents"), "x"]);
+    for words in [vec!["job", "delete", "good:dependents"], vec!["job", "show", "good:dependents"]] {
+        assert!(house.rq(&words).code != Some(0), "{words:?}");
+    }
+    assert!(house.redis::<bool>(&["EXISTS", &house.key("job:good:dependents")]));
+    assert_eq!(house.rq(&["enqueue", "f", "--job-id", "a b"]).code, Some(2));
+}
+
+#[test]
+fn failures_that_differ_in_ids_and_numbers_are_one_group_and_are_requeued_together() {
+    let house = House::new();
+    let queue = house.queue("default");
+    for n in 0..7 {
+        let why = format!("no row 0x{n:04x} for 'user{n}' in {}.5 s at 10.0.0.{n}:80", n * n * n);
+        queue.enqueue("fail", why).unwrap();
+    }
+    queue.enqueue("fail", "something else").unwrap();
+    house.drain(house.worker(&["default"]));
+    let dash = Dash::start(&house, &[]);
+    let groups = dash.get("/api/failed").json()["groups"].clone();
+    assert_eq!((groups.as_array().unwrap().len(), &groups[0]["count"]), (2, &json!(7)));
+    assert_eq!(groups[0]["kind"], "fail failed: no row # for '…' in # s at #");
+    assert!(groups[0]["error"].as_str().unwrap().starts_with("fail failed: no row 0x"), "{groups}");
+    for error in [&groups[0]["kind"], &groups[0]["error"]] {
+        let text: String = error.as_str().unwrap().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/api/queues/default/failed?exact=true&handler=fail&error={text}");
+        assert_eq!(dash.get(&path).json()["jobs"].as_array().unwrap().len(), 7);
+    }
+    let filter = json!({"all": true, "handler": "fail", "error": groups[0]["kind"], "exact": true});
+    assert_eq!(dash.post("/api/queues/default/failed/requeue", &filter).json()["done"], 7);
+    assert_eq!(queue.failed().count(), Ok(1));
+}
+
+#[test]
+fn the_line_that_says_what_happened_is_the_same_everywhere() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let traceback = "import sys; print('out', file=sys.stderr); d = {}; d['missing']";
+    let panic = "echo \"thread 'main' (7) panicked at src/main.rs:2:5:\" >&2; echo 'boom 7' >&2; echo 'note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace' >&2; exit 101";
+    let (folder, path) = crate::support::options_file(&format!(
+        "[handlers.python]\nexec = \"python3 -c {}\"\n[handlers.rust]\nexec = \"sh {}\"\n[handlers.server]\nexec-server = \"sh {}\"\n",
+        "broken.py", "panic.sh", "server.sh"
+    ));
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(place("broken.py"), traceback).unwrap();
+    std::fs::write(place("panic.sh"), panic).unwrap();
+    let answer = r#"{"error": "Traceback (most recent call last):\n  File \"a.py\", line 1, in f\n    g()\nValueError: wrong\nmore"}"#;
+    std::fs::write(place("answer"), answer.to_owned() + "\n").unwrap();
+    std::fs::write(place("server.sh"), format!("while read job; do cat {}; done", place("answer"))).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.replace("python3 -c broken.py", &format!("python3 {}", place("broken.py")));
+    let text = text.replace("sh panic.sh", &format!("sh {}", place("panic.sh")));
+    std::fs::write(&path, text.replace("sh server.sh", &format!("sh {}", place("server.sh")))).unwrap();
+    for name in ["python", "rust", "server"] {
+        queue.enqueue(name, ()).unwrap();
+    }
+    let log = house.rq(&["worker", "--burst", "--config", &path, "-c", "1"]).stderr;
+    let list = house.rq(&["failed"]).ok();
+    let page = Dash::start(&house, &[]).get("/api/queues/default/failed").body;
+    for part in ["KeyError: 'missing'", "boom 7", "ValueError: wrong"] {
+        assert!(log.contains(part), "no {part} in the log: {log}");
+        assert!(list.contains(part), "no {part} in the list: {list}");
+        assert!(page.contains(part), "no {part} on the page: {page}");
+    }
+    assert!(!list.contains("RUST_BACKTRACE") && !list.contains("Traceback"), "{list}");
+    eventually("the attempts say so", || {
+        queue
+            .failed()
+            .ids(0, 9)
+            .unwrap()
+            .iter()
+            .all(|id| !queue.job(id).unwrap().attempts.iter().any(|one| one.error.contains("Traceback")))
+    });
+}
