@@ -9,7 +9,7 @@ use clap::Args;
 use super::call;
 use super::config::Handler;
 #[cfg(feature = "dashboard")]
-use super::dashboard::Access;
+use super::dashboard::{Access, OF_WORKER};
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
@@ -185,7 +185,7 @@ impl Worker {
     #[cfg(feature = "dashboard")]
     fn serve(&self, server: &ServerOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
         let health = Health::of_worker(stopper);
-        let start = |address| self.access.start(&server.later()?, address, health.clone());
+        let start = |address| self.access.start(&server.later()?, address, OF_WORKER, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;
         Ok((health, running))
     }
