@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::counterparts;
 use super::exit::Failure;
 use crate::job::Retry;
 
@@ -82,9 +83,7 @@ fn value(word: &str, form: Form, text: &str) -> Result<Value, Failure> {
         Form::Json => serde_json::from_str(text).map_err(|error| {
             wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
         }),
-        Form::Python => {
-            Err(wrong(format!("{word:?} is a Python literal"), "give JSON instead: :JSON or key:=JSON"))
-        }
+        Form::Python => Err(wrong(format!("{word:?} is a Python literal"), counterparts::of_literal())),
     }
 }
 

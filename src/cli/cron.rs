@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use clap::{Args, Subcommand};
 
+use super::bounds::at_least_one;
 use super::config::Asked;
 use super::exit::{Exit, Failure};
 use super::output::{clock, note, say, say_json, short, table};
@@ -41,7 +42,7 @@ enum What {
         /// The entry
         name: String,
         /// How many
-        #[arg(long, value_name = "N", default_value_t = 20)]
+        #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
         limit: usize,
         /// Print JSON: a list of jobs
         #[arg(long)]
@@ -65,6 +66,11 @@ enum What {
 }
 
 impl Cron {
+    /// Whether it keeps the entries of a file.
+    pub(crate) fn runs_for_long(&self) -> bool {
+        self.file.is_some()
+    }
+
     pub(crate) fn run(self, server: &ServerOptions, asked: &Asked) -> Result<Exit, Failure> {
         match (self.file, self.command) {
             (Some(file), _) => keep(server, &file, asked),

@@ -43,7 +43,7 @@ pub(crate) struct Enqueue {
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     ttl: Option<Ttl>,
     /// How long its result is kept; 0 not at all, -1 for ever [default: the worker's, 500s]
-    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    #[arg(long, alias = "results-ttl", value_name = "DURATION", allow_negative_numbers = true)]
     result_ttl: Option<Ttl>,
     /// How long a failure is kept; -1 for ever [default: 1y]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]

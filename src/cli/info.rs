@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use super::bounds::at_least;
 use super::exit::{Exit, Failure};
 use super::output::{clock, count, note_unknown, say, say_json, table};
 use super::server::ServerOptions;
 use super::words;
-use crate::job::parse_duration;
 use crate::queue::Queue;
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
 use crate::worker::Printable;
@@ -24,8 +24,8 @@ const BAR: u64 = 20;
 pub(crate) struct Info {
     /// Only these queues
     queues: Vec<String>,
-    /// Draw again every so often
-    #[arg(short, long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "json")]
+    /// Draw again every so often, at least 0.1s apart
+    #[arg(short, long, value_name = "DURATION", value_parser = at_least("0.1s"), conflicts_with = "json")]
     interval: Option<Duration>,
     /// Plain lines without bars
     #[arg(short, long)]
@@ -68,7 +68,7 @@ impl Info {
         loop {
             let shot = snapshot::look(&store, &self.queues)?;
             say(format_args!("{clear}{}\n\nUpdated: {}", self.draw(&shot), clock(Some(Utc::now()))))?;
-            std::thread::sleep(interval.max(Duration::from_millis(100)));
+            std::thread::sleep(interval);
         }
     }
 

@@ -30,6 +30,11 @@ pub(crate) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(stderr().lock(), "{text}");
 }
 
+/// Something that is most likely not as it is meant to be, and keeps nothing from going on.
+pub(crate) fn warn(what: impl std::fmt::Display) {
+    note(format_args!("warning: {what}"));
+}
+
 /// An error in two lines: what happened, and what to do.
 pub(crate) fn complain(failure: &Failure) {
     let Some((what, hint)) = failure.words() else { return };

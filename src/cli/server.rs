@@ -36,6 +36,10 @@ impl ServerOptions {
         without_url(&arguments).1.is_some() || std::env::var_os(TYPED).is_some()
     }
 
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or_default()
+    }
+
     /// A server in the dialect and under the prefix that were asked for.
     pub(crate) fn store(&self, url: &str) -> Result<Arc<Store>> {
         self.dressed(Store::connect(url)?)

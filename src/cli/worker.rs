@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::bounds::{at_least, parse_size};
 use super::call;
-use super::config::Handler;
+use super::config::{self, Handler};
 #[cfg(feature = "dashboard")]
 use super::dashboard::{Access, OF_WORKER};
 use super::exit::{Exit, Failure};
@@ -18,6 +19,7 @@ use super::supervised::Supervised;
 use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
 use crate::dashboard::{Health, Running};
+use crate::dialect::Dialect;
 use crate::job::{Ttl, parse_duration};
 use crate::worker::{Handlers, Run, Stopper};
 
@@ -67,7 +69,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_idle_time: Option<Duration>,
     /// How long results are kept of jobs that do not say [default: 500s]
-    #[arg(long, alias = "results_ttl", value_name = "DURATION", allow_negative_numbers = true)]
+    #[arg(long, aliases = ["result-ttl", "results_ttl"], value_name = "DURATION", allow_negative_numbers = true)]
     results_ttl: Option<Ttl>,
     /// How many finished jobs of each queue are kept, and how long those that do not say, as in 1000/500s, 1000 or /1h
     #[arg(long, value_name = "N/DURATION")]
@@ -75,8 +77,11 @@ pub(crate) struct Worker {
     /// The same for failed jobs, as in 10000/1y [default: /1y]
     #[arg(long, value_name = "N/DURATION")]
     keep_failed: Option<Keep>,
-    /// How long the worker's record outlives it
-    #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
+    /// The largest result, as in 512K; a job with a larger one fails [default: 1M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_result: Option<u64>,
+    /// How long the worker's record outlives it, at least 30s
+    #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = at_least("30s"))]
     worker_ttl: Duration,
     /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -84,11 +89,11 @@ pub(crate) struct Worker {
     /// Touch this file about once a second while all is well, for probes
     #[arg(long, value_name = "FILE")]
     health_file: Option<PathBuf>,
-    /// How long a job stays with a worker that gives no sign of life [default: 30s, in the dialect rq: 45s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// How long a job stays with a worker that gives no sign of life, at least 1s [default: 30s, in the dialect rq: 45s]
+    #[arg(long, value_name = "DURATION", value_parser = at_least("1s"))]
     lease: Option<Duration>,
-    /// How often it looks for jobs of lost workers
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
+    /// How often it looks for jobs of lost workers, at least 0.1s
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = at_least("0.1s"))]
     recover_interval: Duration,
     /// How often a job that has no policy of its own is tried again when it fails, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -97,7 +102,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, value_delimiter = ',')]
     retry_interval: Vec<Duration>,
     /// A job lost so often with its worker fails
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_deliveries: u32,
     /// How often in a row a lost Redis is tried again; 0 for ever
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -118,9 +123,6 @@ pub(crate) struct Worker {
     /// Show warnings only
     #[arg(short, long)]
     quiet: bool,
-    /// Accepted for RQ's sake: the scheduler is always on
-    #[arg(short = 's', long, hide = true)]
-    with_scheduler: bool,
 }
 
 impl Worker {
@@ -132,7 +134,8 @@ impl Worker {
     ) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
         let retry = call::retry(self.retry_max, &self.retry_interval)?;
-        let handlers = self.with_programs(handlers, &of_file)?;
+        let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
+        config::strange_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let mut worker =
             self.built(crate::Worker::on(&server.connect()?, self.queues.clone())?.handlers(handlers));
         if let Some(retry) = retry {
@@ -191,7 +194,12 @@ impl Worker {
     }
 
     /// The application's handlers, and those of `--exec`.
-    fn with_programs(&self, mut handlers: Handlers, of_file: &[Handler]) -> Result<Handlers, Failure> {
+    fn with_programs(
+        &self,
+        mut handlers: Handlers,
+        of_file: &[Handler],
+        dialect: Dialect,
+    ) -> Result<Handlers, Failure> {
         let typed: Vec<&str> = self
             .exec
             .iter()
@@ -221,9 +229,15 @@ impl Worker {
             }
         }
         if handlers.is_empty() {
+            let hint = match dialect {
+                Dialect::Rq => {
+                    "give --exec-server '*=python handler.py' for functions in Python (see docs/from-python-rq.md), --exec NAME=COMMAND, or build your own binary with rq_rs::App"
+                }
+                _ => "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
+            };
             return Err(Failure::Usage(
                 "this worker has no handlers: every job would fail".into(),
-                "give --exec NAME=COMMAND, or build your own binary with rq_rs::App".into(),
+                hint.into(),
             ));
         }
         Ok(handlers)
@@ -254,6 +268,9 @@ impl Worker {
         }
         if let Some(bytes) = self.horse_recycle {
             worker = worker.horse_recycle(bytes);
+        }
+        if let Some(bytes) = self.max_result {
+            worker = worker.max_result(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if let Some(lease) = self.lease {
             worker = worker.lease(lease);
@@ -296,25 +313,9 @@ impl FromStr for Keep {
     }
 }
 
-/// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[number.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => Some(1),
-        "K" | "KB" | "KIB" => Some(1 << 10),
-        "M" | "MB" | "MIB" => Some(1 << 20),
-        "G" | "GB" | "GIB" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = unit.zip(number.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
-    bytes
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| format!("{text:?} is not a size: give bytes, or a whole number with K, M or G"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Keep, Ttl, parse_size};
+    use super::{Keep, Ttl};
 
     #[test]
     fn what_is_kept_is_a_number_a_time_or_both() {
@@ -325,16 +326,6 @@ mod tests {
         assert_eq!("5/-1".parse(), Ok(Keep { count: Some(5), ttl: Some(Ttl::FOREVER) }));
         for bad in ["", "/", "-1", "1h", "5/", "5/soon", "1/2/3"] {
             assert!(bad.parse::<Keep>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        for (text, bytes) in [("1000", 1000), ("64K", 65_536), ("512M", 512 << 20), ("2gb", 2 << 30)] {
-            assert_eq!(parse_size(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "M", "-1", "1.5G", "0", "5 M", "1T", "99999999999G"] {
-            assert!(parse_size(bad).is_err(), "{bad}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "worker")]
 pub use steer::{GiveUp, Later};
 
-use super::times::LONGEST_WAIT;
+use super::times::{LONGEST_WAIT, whole_seconds};
 
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -44,21 +44,17 @@ impl Retry {
         self
     }
 
-    /// At most `max` retries (1 to 100), each after the same delay in whole seconds (zero: at once).
+    /// At most `max` retries (1 to 100), each after the same delay in whole seconds (rounded up; zero: at once).
     pub fn every(delay: Duration, max: u32) -> Self {
         Self::list([delay], max)
     }
 
-    /// At most `max` retries (1 to 100) after the given delays in whole seconds. With fewer delays
-    /// than retries the first one repeats, which is RQ's rule.
+    /// At most `max` retries (1 to 100) after the given delays in whole seconds (rounded up). With fewer
+    /// delays than retries the first one repeats, which is RQ's rule.
     pub fn list(delays: impl IntoIterator<Item = Duration>, max: u32) -> Self {
         Retry {
             max: max.clamp(1, MOST),
-            intervals: delays
-                .into_iter()
-                .take(MOST as usize)
-                .map(|delay| delay.min(LONGEST_WAIT).as_secs())
-                .collect(),
+            intervals: delays.into_iter().take(MOST as usize).map(whole_seconds).collect(),
             jitter: 0,
             at_front: false,
         }

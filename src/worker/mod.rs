@@ -214,7 +214,7 @@ impl Worker {
         self
     }
 
-    /// How many jobs run at once. Default: the number of cores.
+    /// How many jobs run at once, at least 1. Default: the number of cores.
     pub fn concurrency(mut self, slots: usize) -> Self {
         self.options.concurrency = slots.max(1);
         self
@@ -275,7 +275,8 @@ impl Worker {
         self
     }
 
-    /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ).
+    /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ); at least
+    /// 30 s.
     pub fn worker_ttl(mut self, ttl: Duration) -> Self {
         self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), LONGEST_WAIT);
         self
@@ -295,14 +296,14 @@ impl Worker {
         self
     }
 
-    /// How often it looks for jobs of lost workers. Default: 15 s.
+    /// How often it looks for jobs of lost workers. Default: 15 s; at least 0.1 s.
     pub fn recover_interval(mut self, interval: Duration) -> Self {
         self.options.recover_interval = interval.clamp(Duration::from_millis(100), LONGEST_WAIT);
         self
     }
 
     /// A job that was lost this often with its worker fails instead of running again: it may be
-    /// what kills them. Default: 3. Not counted as the job's retries.
+    /// what kills them. Default: 3, at least 1. Not counted as the job's retries.
     pub fn max_deliveries(mut self, most: u32) -> Self {
         self.options.max_deliveries = most.max(1);
         self
