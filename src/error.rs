@@ -31,7 +31,8 @@ pub enum Error {
         /// Redis' own words, with its error code in front.
         reason: String,
     },
-    /// The server is too old, is not a Redis, or the URL asks for something not built in.
+    /// The server is too old, is not a Redis, or the URL asks for something not built in; or the machine has no tables
+    /// of time zones.
     Unsupported {
         /// What is not supported.
         what: String,
@@ -149,6 +150,9 @@ impl Error {
             Error::Unsupported { what } if what.contains(NO_REDIS) => {
                 "another program listens there: check host and port".into()
             }
+            Error::Unsupported { what } if what.contains(NO_ZONES) => {
+                "install the system's package tzdata, or go on without such entries with --cron-lenient".into()
+            }
             Error::Unsupported { .. } => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey".into(),
             Error::Invalid { hint, .. } => hint.clone(),
             Error::OfPython { .. } => "stop that program, or suspend the queue of its jobs".into(),
@@ -181,6 +185,8 @@ impl Error {
     }
 }
 
+/// Of a machine without the tables of the world's time zones.
+pub(crate) const NO_ZONES: &str = "there is no tzdata";
 const NO_REDIS: &str = "answers, but not as a Redis server does";
 
 /// The setting behind a refusal of the server.

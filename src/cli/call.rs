@@ -33,7 +33,7 @@ pub(crate) fn retry(max: u32, intervals: &[Duration]) -> Result<Option<Retry>, F
             "--retry-interval without --retry-max".into(),
             "say how often with --retry-max N".into(),
         )),
-        (max, []) => Ok(Some(Retry::growing(max))),
+        (max, []) => Ok(Some(Retry::times(max))),
         (max, intervals) => Ok(Some(Retry::list(intervals.iter().copied(), max))),
     }
 }

@@ -63,7 +63,7 @@ pub(crate) struct Enqueue {
     /// How often it is tried again when it fails, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry_max: u32,
-    /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h]
+    /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h; in the dialect rq none, as in RQ]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     retry_interval: Vec<Duration>,
     /// How often it runs again once it has finished

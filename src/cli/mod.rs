@@ -146,7 +146,7 @@ impl App {
         }
         match typed.command {
             Command::Worker(worker) => {
-                let (handlers, crons, _) = asked.entries()?;
+                let (handlers, crons) = asked.entries_in_order(worker.cron_lenient())?;
                 // A worker runs for long, and has no more use for them.
                 drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())

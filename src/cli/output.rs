@@ -97,6 +97,12 @@ pub(crate) fn clock(time: Option<DateTime<Utc>>) -> String {
     time.format(if today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" }).to_string()
 }
 
+/// The same, with the zone: `21:33:05 +01:00`.
+pub(crate) fn zoned_clock(time: Option<DateTime<Utc>>) -> String {
+    let zone = time.map(|time| time.with_timezone(&Local).format(" %:z").to_string());
+    clock(time) + &zone.unwrap_or_default()
+}
+
 /// A queue that nobody knows is most likely a slip of the fingers.
 pub(crate) fn note_unknown(store: &Store, names: &[String]) -> Done {
     let known = all_names(store)?;

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use sd_notify::{NotifyState, notify};
@@ -13,6 +15,8 @@ use crate::worker::Event;
 #[derive(Clone)]
 pub(crate) struct Supervised {
     health_file: Option<PathBuf>,
+    /// Whether the file could not be touched, which is told when it begins and when it ends.
+    is_old: Arc<AtomicBool>,
 }
 
 impl Supervised {
@@ -24,7 +28,7 @@ impl Supervised {
                 Failure::Other(what, "choose another --health-file".to_owned())
             })?;
         }
-        Ok(Supervised { health_file })
+        Ok(Supervised { health_file, is_old: Arc::default() })
     }
 
     pub(crate) fn tell(&self, event: &Event) {
@@ -46,8 +50,16 @@ impl Supervised {
         if let Some(path) = &self.health_file {
             let touched = File::options().write(true).create(true).truncate(false).open(path);
             let touched = touched.and_then(|file| file.set_modified(SystemTime::now()));
-            if let Err(error) = touched {
-                log::warn!("cannot touch {}: {error}", path.display());
+            let was_old = self.is_old.swap(touched.is_err(), Ordering::Relaxed);
+            match touched {
+                Err(error) if !was_old => {
+                    log::warn!(
+                        "cannot touch {}: {error}; probes may take this worker for dead",
+                        path.display()
+                    );
+                }
+                Ok(()) if was_old => log::warn!("{} is touched again", path.display()),
+                _ => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! `rq-rs worker [QUEUES…]`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -101,6 +101,9 @@ pub(crate) struct Worker {
     /// Delays between those tries, may be given several times [default: 10s, doubling, at most 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, value_delimiter = ',')]
     retry_interval: Vec<Duration>,
+    /// Go on without cron entries that are not in order, or whose time zone this machine does not know
+    #[arg(long)]
+    cron_lenient: bool,
     /// A job lost so often with its worker fails
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_deliveries: u32,
@@ -126,6 +129,10 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
+    pub(crate) fn cron_lenient(&self) -> bool {
+        self.cron_lenient
+    }
+
     pub(crate) fn run(
         self,
         server: &ServerOptions,
@@ -155,13 +162,8 @@ impl Worker {
                 .into_iter()
                 .fold(worker, |worker, most| worker.handler_concurrency(&handler.name, most));
         }
-        worker = crons.into_iter().fold(worker, crate::Worker::cron);
-        if let Some(path) = &self.pid {
-            std::fs::write(path, std::process::id().to_string()).map_err(|error| {
-                let what = format!("cannot write {}: {error}", path.display());
-                Failure::Other(what, "choose another --pid file".into())
-            })?;
-        }
+        worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);
+        self.pid.as_deref().map_or(Ok(()), write_pid)?;
         let supervised = Supervised::new(self.health_file.clone())?;
         if let Err(error) = hear_signals(worker.stopper()) {
             output::note(format_args!("warning: signals end the worker at once: {error}"));
@@ -229,12 +231,7 @@ impl Worker {
             }
         }
         if handlers.is_empty() {
-            let hint = match dialect {
-                Dialect::Rq => {
-                    "give --exec-server '*=python handler.py' for functions in Python (see docs/from-python-rq.md), --exec NAME=COMMAND, or build your own binary with rq_rs::App"
-                }
-                _ => "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
-            };
+            let hint = dialect.facts().handlers;
             return Err(Failure::Usage(
                 "this worker has no handlers: every job would fail".into(),
                 hint.into(),
@@ -292,6 +289,18 @@ impl Worker {
         }
         worker
     }
+}
+
+/// All of it or nothing: who reads an empty file would signal nobody, or everybody.
+fn write_pid(path: &Path) -> Result<(), Failure> {
+    std::fs::write(path, std::process::id().to_string()).map_err(|error| {
+        // What a full disk has left of it, unless it was never a file.
+        if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) {
+            let _ = std::fs::remove_file(path);
+        }
+        let what = format!("cannot write {}: {error}", path.display());
+        Failure::Other(what, "choose another --pid file, or make room".into())
+    })
 }
 
 /// How many, how long, or both.

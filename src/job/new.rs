@@ -309,7 +309,7 @@ impl NewJob {
             |name, value: Option<String>| fields.extend(value.map(|value| (name, value.into_bytes())));
         if let Some(retry) = &self.retry {
             add("retries_left", Some(retry.max().to_string()));
-            add("retry_intervals", Some(list_of(&retry.intervals(dice))));
+            add("retry_intervals", Some(list_of(&retry.intervals_in(wire.has_all_fields, dice))));
             add("enqueue_at_front_on_retry", retry.is_at_front().then(|| "1".to_owned()));
         }
         if let Some(repeat) = &self.repeat {

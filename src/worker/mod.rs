@@ -83,7 +83,7 @@ pub struct Worker {
     stopper: Stopper,
     on_healthy: Box<dyn Fn() + Send>,
     #[cfg(feature = "cron")]
-    crons: Vec<crate::cron::Cron>,
+    crons: cron::Crons,
 }
 
 impl Worker {
@@ -112,7 +112,7 @@ impl Worker {
             stopper: Stopper::default(),
             on_healthy: Box::new(|| {}),
             #[cfg(feature = "cron")]
-            crons: Vec::new(),
+            crons: cron::Crons::default(),
         })
     }
 
@@ -335,14 +335,6 @@ impl Worker {
         self
     }
 
-    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
-    /// same entry: one tick is one job.
-    #[cfg(feature = "cron")]
-    pub fn cron(mut self, entry: crate::cron::Cron) -> Self {
-        self.crons.push(entry);
-        self
-    }
-
     /// Hears everything the worker does, in order; for tests, logs and metrics. Called on the
     /// worker's own threads: be quick, or hand the event to a channel.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
@@ -372,7 +364,8 @@ impl Worker {
     /// Works until it is stopped, or its options say it is done.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
+    /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler or with a bad
+    /// cron entry,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
         let Worker { store, mut options, handlers, mut listener, stopper, on_healthy, .. } = self;
@@ -380,7 +373,7 @@ impl Worker {
         if handlers.is_empty() {
             return Err(Error::invalid(
                 "the worker has no handlers: every job would fail",
-                "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
+                store.facts.handlers,
             ));
         }
         if options.is_isolated && !processes::can_be_horse() {
@@ -390,6 +383,8 @@ impl Worker {
             ));
         }
         check_worker_name(&options.name)?;
+        #[cfg(feature = "cron")]
+        let ticker = self.crons.ticker(&store, &listener)?;
         crate::server::check(&store, &mut |warning| listener.tell(&Event::Warning(warning)))?;
         panics::catch_places();
         let options = Arc::new(options);
@@ -403,7 +398,7 @@ impl Worker {
         let commands = commands::start(&store, &options, &stopper, &inbox);
         let care = care::start(&store, &options, &queues, (&board, &listener));
         #[cfg(feature = "cron")]
-        let cron = cron::start(&store, &options, self.crons, &listener);
+        let cron = cron::start(&store, &options, ticker, &listener);
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
             handlers,

@@ -9,6 +9,7 @@ use crate::cli::bounds::{at_least_one, parse_retry_max, parse_timeout};
 use crate::cli::call;
 use crate::cli::exit::Failure;
 use crate::cron::Cron;
+use crate::error::Error;
 use crate::job::{NewJob, Retry, Ttl, parse_duration};
 
 const CRON: [&str; 20] = [
@@ -122,7 +123,15 @@ fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
     }
     match cron.check() {
         Ok(_) => Ok(cron),
-        Err(error) => Err(section.wrong(section.item.line, &error.to_string(), "see `rq-rs config --help`")),
+        Err(error) => {
+            let failure =
+                section.wrong(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
+            // The file is right; it is the machine that lacks something.
+            Err(match (error, failure) {
+                (Error::Unsupported { .. }, Failure::Usage(what, hint)) => Failure::Other(what, hint),
+                (_, failure) => failure,
+            })
+        }
     }
 }
 

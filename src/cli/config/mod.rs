@@ -132,12 +132,22 @@ impl Asked {
 }
 
 impl Asked {
-    /// The handlers and cron entries of the file. Entries that are not in order are told, counted, and left out.
-    pub(crate) fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>, usize), Failure> {
+    /// The handlers and cron entries of the file, and how many entries are not in order, which are told.
+    fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>, usize), Failure> {
         let Some(file) = &self.file else { return Ok(Default::default()) };
         let (good, bad) = entries::crons(file)?;
         bad.iter().for_each(complain);
         Ok((entries::handlers(file)?, good, bad.len()))
+    }
+
+    /// The same, all of them in order, or told and left out if that is allowed.
+    pub(crate) fn entries_in_order(&self, is_lenient: bool) -> Result<(Vec<Handler>, Vec<Cron>), Failure> {
+        let Some(file) = &self.file else { return Ok(Default::default()) };
+        let (good, mut bad) = entries::crons(file)?;
+        let refusal = (!is_lenient && !bad.is_empty()).then(|| bad.remove(0));
+        bad.iter().for_each(complain);
+        refusal.map_or(Ok(()), Err)?;
+        Ok((entries::handlers(file)?, good))
     }
 }
 
