@@ -33,7 +33,8 @@ pub enum Error {
         /// Redis' own words, with its error code in front.
         reason: String,
     },
-    /// The server is too old, is not a Redis, or the URL asks for something not built in.
+    /// The server is too old, is not a Redis, or the URL asks for something not built in; or the machine has no tables
+    /// of time zones.
     Unsupported {
         /// What is not supported.
         what: String,
@@ -197,6 +198,8 @@ impl Error {
     }
 }
 
+/// Of a machine without the tables of the world's time zones.
+pub(crate) const NO_ZONES: &str = "there is no tzdata";
 const NO_REDIS: &str = "answers, but not as a Redis server does";
 const IS_SENTINEL: &str = "is a Redis Sentinel, which holds no jobs";
 const WANTS_TLS: &str = "wants TLS, and redis:// is plain";
@@ -207,6 +210,9 @@ fn unsupported_hint(what: &str) -> &'static str {
         _ if what.contains(NO_REDIS) => "another program listens there: check host and port",
         _ if what.contains(IS_SENTINEL) => {
             "give the address of the primary: `redis-cli -p PORT sentinel get-master-addr-by-name NAME` tells it"
+        }
+        _ if what.contains(NO_ZONES) => {
+            "install the system's package tzdata, or go on without such entries with --cron-lenient"
         }
         _ if what.contains(WANTS_TLS) => "use the server's plain port, or a local TLS proxy such as stunnel",
         _ => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey",

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
+use super::counterparts;
 use super::exit::Failure;
 use crate::job::{Arguments, LARGEST, PyValue, Retry, is_over_limit, parse_json};
 
@@ -36,7 +37,7 @@ pub(crate) fn retry(max: u32, intervals: &[Duration]) -> Result<Option<Retry>, F
             "--retry-interval without --retry-max".into(),
             "say how often with --retry-max N".into(),
         )),
-        (max, []) => Ok(Some(Retry::growing(max))),
+        (max, []) => Ok(Some(Retry::times(max))),
         (max, intervals) => Ok(Some(Retry::list(intervals.iter().copied(), max))),
     }
 }
@@ -90,9 +91,7 @@ fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
                 false => wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true"),
             }
         }),
-        Form::Python => {
-            Err(wrong(format!("{word:?} is a Python literal"), "give JSON instead: :JSON or key:=JSON"))
-        }
+        Form::Python => Err(wrong(format!("{word:?} is a Python literal"), counterparts::of_literal())),
     }
 }
 

@@ -9,17 +9,18 @@ use clap::{Args, Subcommand};
 use super::config::Asked;
 use super::exit::{Exit, Failure};
 use super::limit;
-use super::output::{clock, note, note_odd, say, say_all, say_json, short, table};
+use super::output::{note, note_odd, say, say_all, say_json, short, table, zoned_clock};
 use super::server::ServerOptions;
 use super::service::start_log;
 use super::signals::hear_stop;
 use crate::cron::book::{self, Listed};
 use crate::cron::run_now;
+use crate::error::Error;
 use crate::odd::Odd;
 use crate::server::clock as clock_of;
 use crate::snapshot::{self, Past};
 use crate::store::Store;
-use crate::worker::cron::Keeper;
+use crate::worker::cron::{Crons, Keeper};
 
 /// How many jobs of an entry a table has when nobody says.
 const ROWS: usize = 20;
@@ -30,6 +31,9 @@ const ROWS: usize = 20;
 pub(crate) struct Cron {
     /// A TOML file with [[cron]] entries, to be kept without running jobs; see `rq-rs config --help`
     file: Option<PathBuf>,
+    /// Go on without entries that are not in order, or whose time zone this machine does not know
+    #[arg(long, requires = "file")]
+    cron_lenient: bool,
     #[command(subcommand)]
     command: Option<What>,
 }
@@ -71,17 +75,22 @@ enum What {
 }
 
 impl Cron {
+    /// Whether it keeps the entries of a file.
+    pub(crate) fn runs_for_long(&self) -> bool {
+        self.file.is_some()
+    }
+
     pub(crate) fn run(self, server: &ServerOptions, asked: &Asked) -> Result<Exit, Failure> {
         match (self.file, self.command) {
-            (Some(file), _) => keep(server, &file, asked),
+            (Some(file), _) => keep(server, &file, self.cron_lenient, asked),
             (None, Some(What::List { json })) => list(&server.connect()?, json),
             (None, Some(What::History { name, limit, json })) => {
                 history(&server.connect()?, &name, limit, json)
             }
             (None, Some(What::Run { name })) => {
                 let store = server.connect()?;
-                let entry = book::find(&store, &name, clock_of(&store)?)?;
-                say(run_now(&store, entry.cron()?)?)?;
+                let entry = book::find(&store, &name, clock_of(&store)?).map_err(missing)?;
+                say(run_now(&store, entry.cron().map_err(missing)?)?)?;
                 Ok(Exit::Done)
             }
             (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),
@@ -92,11 +101,12 @@ impl Cron {
 }
 
 /// As RQ's `cron`: only the entries, no jobs.
-fn keep(server: &ServerOptions, file: &Path, asked: &Asked) -> Result<Exit, Failure> {
+fn keep(server: &ServerOptions, file: &Path, is_lenient: bool, asked: &Asked) -> Result<Exit, Failure> {
     start_log(false, false);
-    let (_, crons, _) = asked.entries()?;
+    let (_, entries) = asked.entries_in_order(is_lenient)?;
     let store = server.connect()?;
-    let Some(keeper) = Keeper::alone(&store, &file.display().to_string(), crons) else {
+    let crons = Crons { entries, is_lenient };
+    let Some(keeper) = Keeper::alone(&store, &file.display().to_string(), crons)? else {
         let what = format!("{} has no cron entry that is in order", file.display());
         return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
     };
@@ -125,16 +135,19 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
         return Ok(note_odd(&odd));
     }
     let row = |listed: &Listed| {
-        let next = if listed.paused { "paused".to_owned() } else { clock(listed.next) };
-        let zone = listed.tz.as_deref().unwrap_or("Python's local");
+        let next = if listed.paused { "paused".to_owned() } else { zoned_clock(listed.next) };
+        let zone = match (listed.tz.as_deref(), listed.zone.as_deref()) {
+            (Some(tz), Some(zone)) => format!("{zone} ({tz})"),
+            (tz, _) => tz.unwrap_or("Python's local").to_owned(),
+        };
         vec![
             short(&listed.name, 40),
             listed.schedule.clone(),
-            zone.to_owned(),
+            zone,
             listed.queue.clone(),
             short(&listed.handler, 40),
             next,
-            clock(listed.last),
+            zoned_clock(listed.last),
             listed.schedulers.to_string(),
         ]
     };
@@ -150,7 +163,7 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
         say_json(&all)?;
     } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
-        book::find(store, name, clock_of(store)?)?;
+        book::find(store, name, clock_of(store)?).map_err(missing)?;
         say("No jobs yet.")?;
     } else {
         let took = |past: &Past| {
@@ -160,7 +173,7 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
         };
         let row = |past: &Past| {
             let status = past.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
-            vec![clock(Some(past.at)), past.id.clone(), status, took(past)]
+            vec![zoned_clock(Some(past.at)), past.id.clone(), status, took(past)]
         };
         say_all(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
@@ -174,6 +187,14 @@ fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failur
         true => book::pause(store, name, now).map(|()| "paused"),
         false => book::resume(store, name, now).map(|()| "goes on with its next tick"),
     };
-    note(format_args!("{name}: {}", done?));
+    note(format_args!("{name}: {}", done.map_err(missing)?));
     Ok(Exit::Done)
+}
+
+/// The command line is right; what it names is not there, as with a job.
+fn missing(error: Error) -> Failure {
+    match error {
+        Error::Invalid { what, hint } => Failure::Other(what, hint),
+        error => error.into(),
+    }
 }

@@ -12,7 +12,7 @@ use super::output::note;
 use super::server::ServerOptions;
 use super::service::start_log;
 use super::signals::hear_stop;
-use crate::dashboard::{self, Health, Options, Running, Secret};
+use crate::dashboard::{self, Health, Obstacle, Options, Running, Secret};
 use crate::store::Store;
 
 /// Serve a page that tells what is happening, its JSON, and what Prometheus reads
@@ -94,13 +94,27 @@ pub(crate) struct Access {
     url_prefix: String,
 }
 
+/// How the options of [`Access`] begin.
+pub(crate) const OWN: &str = "--";
+pub(crate) const OF_WORKER: &str = "--dashboard-";
+
+impl From<Obstacle> for Failure {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Wish(what, hint) => Failure::Usage(what, hint),
+            Obstacle::System(what, hint) => Failure::Other(what, hint),
+        }
+    }
+}
+
 impl Access {
-    fn options(&self) -> Result<Options, Failure> {
+    fn options(&self, dashes: &'static str) -> Result<Options, Failure> {
         let access = dashboard::Access {
             password: secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
             token: secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
             hosts: self.allowed_host.clone(),
             is_read_only: self.read_only,
+            dashes,
         };
         let prefix = self.url_prefix.trim_end_matches('/');
         let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c));
@@ -110,7 +124,8 @@ impl Access {
             || prefix.split('/').any(|part| part == "." || part == "..")
         {
             let what = format!("{:?} cannot stand before paths", self.url_prefix);
-            return Err(Failure::Usage(what, "as in --url-prefix /rq: letters, digits, - _ . ~".into()));
+            let hint = format!("as in {dashes}url-prefix /rq: letters, digits, - _ . ~");
+            return Err(Failure::Usage(what, hint));
         }
         let url_prefix = prefix.to_owned();
         Ok(Options { access, hide_args: self.hide_args, url_prefix, is_for_machines: false })
@@ -121,9 +136,10 @@ impl Access {
         &self,
         store: &Arc<Store>,
         address: &str,
+        dashes: &'static str,
         health: Health,
     ) -> Result<Running, Failure> {
-        let options = self.options()?;
+        let options = self.options(dashes)?;
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
         if let Some(address) = self.metrics_listen.as_deref() {
@@ -161,7 +177,7 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
 impl Dashboard {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
-        let running = self.access.start(&server.later()?, &self.listen, Health::default())?;
+        let running = self.access.start(&server.later()?, &self.listen, OWN, Health::default())?;
         // A second signal is not waited for.
         hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         running.wait();

@@ -43,7 +43,7 @@ pub(crate) struct Enqueue {
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     ttl: Option<Ttl>,
     /// How long its result is kept; 0 not at all, -1 for ever [default: the worker's, 500s]
-    #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
+    #[arg(long, alias = "results-ttl", value_name = "DURATION", allow_negative_numbers = true)]
     result_ttl: Option<Ttl>,
     /// How long a failure is kept; -1 for ever [default: 1y]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
@@ -63,7 +63,7 @@ pub(crate) struct Enqueue {
     /// How often it is tried again when it fails, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry_max: u32,
-    /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h]
+    /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h; in the dialect rq none, as in RQ]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     retry_interval: Vec<Duration>,
     /// How often it runs again once it has finished

@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use super::bounds::at_least;
 use super::exit::{Exit, Failure};
 use super::output::{clear, clock, count, note_odd, note_unknown, say, say_all, say_json, table};
 use super::server::ServerOptions;
 use super::signals::hear_stop;
 use super::words;
-use crate::job::parse_duration;
 use crate::printable::Printable;
 use crate::program;
 use crate::queue::{Queue, check_known};
@@ -26,8 +26,8 @@ const BAR: u64 = 20;
 pub(crate) struct Info {
     /// Only these queues
     queues: Vec<String>,
-    /// Draw again every so often
-    #[arg(short, long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "json")]
+    /// Draw again every so often, at least 0.1s apart
+    #[arg(short, long, value_name = "DURATION", value_parser = at_least("0.1s"), conflicts_with = "json")]
     interval: Option<Duration>,
     /// Plain lines without bars
     #[arg(short, long)]
@@ -74,7 +74,7 @@ impl Info {
             say_all(self.draw(&shot))?;
             say("")?;
             say(format_args!("Updated: {}", clock(Some(Utc::now()))))?;
-            std::thread::sleep(interval.max(Duration::from_millis(100)));
+            std::thread::sleep(interval);
         }
     }
 

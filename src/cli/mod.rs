@@ -1,8 +1,10 @@
 //! The command line: what was typed becomes the library's own values, one file for each command.
 
+mod bounds;
 mod call;
 mod config;
 mod control;
+mod counterparts;
 mod cron;
 #[cfg(feature = "dashboard")]
 mod dashboard;
@@ -119,10 +121,16 @@ impl App {
         let (typed, asked) = match asked {
             Ok(both) => both,
             // Help and version are no errors; clap knows which stream and code they get.
-            Err(Refusal::Clap(error)) => {
-                let _ = error.print();
-                return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
-            }
+            Err(Refusal::Clap(error)) => match counterparts::explain(error, &command, &arguments) {
+                Ok(error) => {
+                    let _ = error.print();
+                    return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+                }
+                Err(failure) => {
+                    output::complain(&failure);
+                    return failure.exit().into();
+                }
+            },
             Err(Refusal::File(failure)) => {
                 output::complain(&failure);
                 return failure.exit().into();
@@ -139,9 +147,12 @@ impl App {
 
     fn run(self, typed: Typed, mut command: clap::Command, asked: Asked) -> Result<Exit, Failure> {
         let server = &typed.server;
+        if typed.command.runs_for_long() {
+            config::warn_of_variables(&command);
+        }
         match typed.command {
             Command::Worker(worker) => {
-                let (handlers, crons, _) = asked.entries()?;
+                let (handlers, crons) = asked.entries_in_order(worker.cron_lenient())?;
                 // A worker runs for long, and has no more use for them.
                 drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
@@ -151,7 +162,7 @@ impl App {
             #[cfg(feature = "top")]
             Command::Top(command) => command.run(server),
             Command::Metrics(command) => command.run(server),
-            Command::Config(config) => config.run(&mut command, &asked),
+            Command::Config(config) => config.run(&mut command, &asked, &self.handlers),
             Command::Cron(command) => command.run(server, &asked),
             Command::Enqueue(command) => command.run(server),
             Command::Info(command) => command.run(server),
@@ -223,7 +234,7 @@ impl Typed {
         };
         #[cfg(not(feature = "dashboard"))]
         let rename = std::convert::identity::<clap::Arg>;
-        Typed::command().mut_subcommand("worker", |worker| worker.mut_args(rename))
+        counterparts::with_silent(Typed::command().mut_subcommand("worker", |worker| worker.mut_args(rename)))
     }
 }
 
@@ -263,6 +274,18 @@ enum Command {
         /// For which shell
         shell: Shell,
     },
+}
+
+impl Command {
+    fn runs_for_long(&self) -> bool {
+        match self {
+            Command::Worker(_) => true,
+            Command::Cron(cron) => cron.runs_for_long(),
+            #[cfg(feature = "dashboard")]
+            Command::Dashboard(_) => true,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,11 @@ pub(crate) fn note(line: impl Display) {
     let _ = writeln!(stderr().lock(), "{}", Line(line));
 }
 
+/// Something that is most likely not as it is meant to be, and keeps nothing from going on.
+pub(crate) fn warn(what: impl Display) {
+    note(format_args!("warning: {what}"));
+}
+
 /// An error in two lines: what happened, and what to do. More lines of an error stand apart from what is ours.
 pub(crate) fn complain(failure: &Failure) {
     let Some((what, hint)) = failure.words() else { return };
@@ -163,6 +168,12 @@ pub(crate) fn clock(time: Option<DateTime<Utc>>) -> String {
     };
     let today = Local::now().date_naive() == time.date_naive();
     time.format(if today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" }).to_string()
+}
+
+/// The same, with the zone: `21:33:05 +01:00`.
+pub(crate) fn zoned_clock(time: Option<DateTime<Utc>>) -> String {
+    let zone = time.map(|time| time.with_timezone(&Local).format(" %:z").to_string());
+    clock(time) + &zone.unwrap_or_default()
 }
 
 /// A queue that nobody knows is most likely a slip of the fingers.

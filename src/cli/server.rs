@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::bounds::at_least;
 use super::output::note;
 
 use crate::dialect::Dialect;
 use crate::error::Result;
-use crate::job::parse_duration;
 #[cfg(any(feature = "dashboard", feature = "top"))]
 use crate::store::Patience;
 use crate::store::{Call, Store, USUAL_LIMIT, reply};
@@ -30,16 +30,8 @@ pub(crate) struct ServerOptions {
     #[arg(long, global = true, env = "RQ_KEY_PREFIX", hide_env_values = true)]
     prefix: Option<String>,
     /// How long a call to Redis may take, all tries included, as in 2s; workers, `dashboard` and `top` have limits of their own [default: 10s]
-    #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", value_parser = parse_limit)]
+    #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", value_parser = at_least("0.01s"))]
     redis_timeout: Option<Duration>,
-}
-
-fn parse_limit(text: &str) -> std::result::Result<Duration, String> {
-    let limit = parse_duration(text)?;
-    match limit.is_zero() {
-        true => Err("0 would give Redis no time: as in 0.5s".to_owned()),
-        false => Ok(limit),
-    }
 }
 
 impl ServerOptions {
@@ -47,6 +39,10 @@ impl ServerOptions {
     pub(crate) fn is_typed() -> bool {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         without_url(&arguments).1.is_some() || std::env::var_os(TYPED).is_some()
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or_default()
     }
 
     /// A server in the dialect and under the prefix that were asked for.

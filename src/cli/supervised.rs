@@ -72,11 +72,12 @@ impl Supervised {
         let Some(path) = &self.health_file else { return };
         let touched = File::options().write(true).create(true).truncate(false).open(path);
         match touched.and_then(|file| file.set_modified(SystemTime::now())) {
-            Ok(()) => *is_told = false,
+            Ok(()) if std::mem::take(is_told) => log::warn!("{} is touched again", path.display()),
+            Ok(()) => {}
             Err(_) if *is_told => {}
             Err(error) => {
                 *is_told = true;
-                log::warn!("the health file {} cannot be touched: {error}", path.display());
+                log::warn!("cannot touch {}: {error}; probes may take this worker for dead", path.display());
             }
         }
     }

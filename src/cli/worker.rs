@@ -1,15 +1,16 @@
 //! `rq-rs worker [QUEUES…]`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::bounds::{at_least, parse_size};
 use super::call;
-use super::config::Handler;
+use super::config::{self, Handler};
 #[cfg(feature = "dashboard")]
-use super::dashboard::Access;
+use super::dashboard::{Access, OF_WORKER};
 use super::exit::{Exit, Failure};
 use super::output;
 use super::server::ServerOptions;
@@ -19,6 +20,7 @@ use super::supervised::Supervised;
 use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
 use crate::dashboard::{Health, Running};
+use crate::dialect::Dialect;
 use crate::job::{Ttl, parse_duration};
 use crate::queue::check_known;
 use crate::worker::{Handlers, Run, Stopper};
@@ -69,7 +71,7 @@ pub(crate) struct Worker {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_idle_time: Option<Duration>,
     /// How long results are kept of jobs that do not say [default: 500s]
-    #[arg(long, alias = "results_ttl", value_name = "DURATION", allow_negative_numbers = true)]
+    #[arg(long, aliases = ["result-ttl", "results_ttl"], value_name = "DURATION", allow_negative_numbers = true)]
     results_ttl: Option<Ttl>,
     /// How many finished jobs of each queue are kept, and how long those that do not say, as in 1000/500s, 1000 or /1h
     #[arg(long, value_name = "N/DURATION")]
@@ -77,8 +79,11 @@ pub(crate) struct Worker {
     /// The same for failed jobs, as in 10000/1y [default: /1y]
     #[arg(long, value_name = "N/DURATION")]
     keep_failed: Option<Keep>,
-    /// How long the worker's record outlives it
-    #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = parse_duration)]
+    /// The largest result, as in 512K; a job with a larger one fails [default: 1M]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_result: Option<u64>,
+    /// How long the worker's record outlives it, at least 30s
+    #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = at_least("30s"))]
     worker_ttl: Duration,
     /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -86,11 +91,11 @@ pub(crate) struct Worker {
     /// Touch this file about once a second while the worker's loop turns, for probes; what systemd's watchdog is told too
     #[arg(long, value_name = "FILE")]
     health_file: Option<PathBuf>,
-    /// How long a job stays with a worker that gives no sign of life [default: 30s, in the dialect rq: 45s]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    /// How long a job stays with a worker that gives no sign of life, at least 1s [default: 30s, in the dialect rq: 45s]
+    #[arg(long, value_name = "DURATION", value_parser = at_least("1s"))]
     lease: Option<Duration>,
-    /// How often it looks for jobs of lost workers
-    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = parse_duration)]
+    /// How often it looks for jobs of lost workers, at least 0.1s
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = at_least("0.1s"))]
     recover_interval: Duration,
     /// How often a job that has no policy of its own is tried again when it fails, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
@@ -98,8 +103,11 @@ pub(crate) struct Worker {
     /// Delays between those tries, may be given several times [default: 10s, doubling, at most 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, value_delimiter = ',')]
     retry_interval: Vec<Duration>,
+    /// Go on without cron entries that are not in order, or whose time zone this machine does not know
+    #[arg(long)]
+    cron_lenient: bool,
     /// A job lost so often with its worker fails
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_deliveries: u32,
     /// How often in a row a lost Redis is tried again; 0 for ever
     #[arg(long, value_name = "N", default_value_t = 100)]
@@ -120,12 +128,13 @@ pub(crate) struct Worker {
     /// Show warnings only
     #[arg(short, long)]
     quiet: bool,
-    /// Accepted for RQ's sake: the scheduler is always on
-    #[arg(short = 's', long, hide = true)]
-    with_scheduler: bool,
 }
 
 impl Worker {
+    pub(crate) fn cron_lenient(&self) -> bool {
+        self.cron_lenient
+    }
+
     pub(crate) fn run(
         self,
         server: &ServerOptions,
@@ -134,7 +143,8 @@ impl Worker {
     ) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
         let retry = call::retry(self.retry_max, &self.retry_interval)?;
-        let handlers = self.with_programs(handlers, &of_file)?;
+        let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
+        config::strange_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let store = server.connect()?;
         self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         let mut worker = self.built(crate::Worker::on(&store, self.queues.clone())?.handlers(handlers));
@@ -155,13 +165,8 @@ impl Worker {
                 .into_iter()
                 .fold(worker, |worker, most| worker.handler_concurrency(&handler.name, most));
         }
-        worker = crons.into_iter().fold(worker, crate::Worker::cron);
-        if let Some(path) = &self.pid {
-            std::fs::write(path, std::process::id().to_string()).map_err(|error| {
-                let what = format!("cannot write {}: {error}", path.display());
-                Failure::Other(what, "choose another --pid file".into())
-            })?;
-        }
+        worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);
+        self.pid.as_deref().map_or(Ok(()), write_pid)?;
         let supervised = Supervised::new(self.health_file.clone())?;
         let hangup = hear_signals(&worker.stopper()).unwrap_or_else(|error| {
             output::note(format_args!("warning: signals end the worker at once: {error}"));
@@ -188,13 +193,18 @@ impl Worker {
     #[cfg(feature = "dashboard")]
     fn serve(&self, server: &ServerOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
         let health = Health::of_worker(stopper);
-        let start = |address| self.access.start(&server.later()?, address, health.clone());
+        let start = |address| self.access.start(&server.later()?, address, OF_WORKER, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;
         Ok((health, running))
     }
 
     /// The application's handlers, and those of `--exec`.
-    fn with_programs(&self, mut handlers: Handlers, of_file: &[Handler]) -> Result<Handlers, Failure> {
+    fn with_programs(
+        &self,
+        mut handlers: Handlers,
+        of_file: &[Handler],
+        dialect: Dialect,
+    ) -> Result<Handlers, Failure> {
         let typed: Vec<&str> = self
             .exec
             .iter()
@@ -224,9 +234,10 @@ impl Worker {
             }
         }
         if handlers.is_empty() {
+            let hint = dialect.facts().handlers;
             return Err(Failure::Usage(
                 "this worker has no handlers: every job would fail".into(),
-                "give --exec NAME=COMMAND, or build your own binary with rq_rs::App".into(),
+                hint.into(),
             ));
         }
         Ok(handlers)
@@ -258,6 +269,9 @@ impl Worker {
         if let Some(bytes) = self.horse_recycle {
             worker = worker.horse_recycle(bytes);
         }
+        if let Some(bytes) = self.max_result {
+            worker = worker.max_result(usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
         if let Some(lease) = self.lease {
             worker = worker.lease(lease);
         }
@@ -280,6 +294,18 @@ impl Worker {
     }
 }
 
+/// All of it or nothing: who reads an empty file would signal nobody, or everybody.
+fn write_pid(path: &Path) -> Result<(), Failure> {
+    std::fs::write(path, std::process::id().to_string()).map_err(|error| {
+        // What a full disk has left of it, unless it was never a file.
+        if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) {
+            let _ = std::fs::remove_file(path);
+        }
+        let what = format!("cannot write {}: {error}", path.display());
+        Failure::Other(what, "choose another --pid file, or make room".into())
+    })
+}
+
 /// How many, how long, or both.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Keep {
@@ -299,25 +325,9 @@ impl FromStr for Keep {
     }
 }
 
-/// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[number.len()..].to_ascii_uppercase().as_str() {
-        "" | "B" => Some(1),
-        "K" | "KB" | "KIB" => Some(1 << 10),
-        "M" | "MB" | "MIB" => Some(1 << 20),
-        "G" | "GB" | "GIB" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = unit.zip(number.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
-    bytes
-        .filter(|bytes| *bytes > 0)
-        .ok_or_else(|| format!("{text:?} is not a size: give bytes, or a whole number with K, M or G"))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Keep, Ttl, parse_size};
+    use super::{Keep, Ttl};
 
     #[test]
     fn what_is_kept_is_a_number_a_time_or_both() {
@@ -328,16 +338,6 @@ mod tests {
         assert_eq!("5/-1".parse(), Ok(Keep { count: Some(5), ttl: Some(Ttl::FOREVER) }));
         for bad in ["", "/", "-1", "1h", "5/", "5/soon", "1/2/3"] {
             assert!(bad.parse::<Keep>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        for (text, bytes) in [("1000", 1000), ("64K", 65_536), ("512M", 512 << 20), ("2gb", 2 << 30)] {
-            assert_eq!(parse_size(text), Ok(bytes), "{text}");
-        }
-        for bad in ["", "M", "-1", "1.5G", "0", "5 M", "1T", "99999999999G"] {
-            assert!(parse_size(bad).is_err(), "{bad}");
         }
     }
 }

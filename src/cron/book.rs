@@ -71,6 +71,9 @@ struct Noted {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Ours {
     tz: String,
+    /// The name of the zone that `local` is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
     catchup: String,
     overlap: String,
     jitter: f64,
@@ -123,7 +126,7 @@ impl Noted {
         let time = |moment: Option<i64>| moment.and_then(|at| DateTime::from_timestamp(at, 0)).map(iso);
         let retry = view.retry.map(|retry| Policy {
             max: retry.max(),
-            intervals: retry.intervals(|| 0.5),
+            intervals: retry.intervals_in(entry.is_rq(), || 0.5),
             at_front: retry.is_at_front(),
         });
         Noted {
@@ -143,6 +146,11 @@ impl Noted {
             meta: view.meta,
             rq_rs: Some(Ours {
                 tz: entry.schedule.zone().to_owned(),
+                zone: entry
+                    .schedule
+                    .known_zone()
+                    .filter(|_| entry.schedule.zone() == LOCAL)
+                    .map(str::to_owned),
                 catchup: cron.catchup.to_string(),
                 overlap: cron.overlap.to_string(),
                 jitter: cron.jitter.as_secs_f64(),
@@ -198,12 +206,17 @@ impl Noted {
     }
 }
 
+/// The zone of whichever machine keeps the entry.
+const LOCAL: &str = "local";
+
 /// An entry, as people see it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Listed {
     pub(crate) name: String,
     pub(crate) schedule: String,
     pub(crate) tz: Option<String>,
+    /// Where that is `local`: the zone of the machine that keeps it, as far as it has a name.
+    pub(crate) zone: Option<String>,
     pub(crate) handler: String,
     pub(crate) args: Vec<Value>,
     pub(crate) kwargs: Map<String, Value>,
@@ -249,6 +262,7 @@ impl Listed {
             name: noted.name().to_owned(),
             schedule: noted.schedule(),
             tz: ours.map(|ours| ours.tz.clone()),
+            zone: ours.and_then(|ours| ours.zone.clone()),
             handler: noted.func_name.clone(),
             args: noted.args(),
             kwargs: noted.kwargs(),
@@ -355,7 +369,10 @@ fn read_entries(store: &Arc<Store>, all: &mut [Listed], odd: &mut Odd) -> Result
         let last = text()?.and_then(|last| last.parse().ok());
         (listed.last_job, listed.paused) = (text()?, text()?.is_some());
         let Some(last) = last.filter(|_| !listed.python) else { continue };
-        let schedule = Schedule::parse(&listed.schedule, listed.tz.as_deref()).ok();
+        // Whoever reads this may be in another zone than whoever keeps the entry.
+        let named = listed.zone.as_deref().or(listed.tz.as_deref().filter(|tz| *tz != LOCAL));
+        let zone = if listed.noted.interval.is_some() { Some("UTC") } else { named };
+        let schedule = zone.and_then(|zone| Schedule::parse(&listed.schedule, Some(zone)).ok());
         let next = schedule.and_then(|schedule| schedule.after(last));
         listed.next = next.and_then(|next| DateTime::from_timestamp(next, 0)).max(listed.next);
     }

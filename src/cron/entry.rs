@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::schedule::Schedule;
-use crate::error::{Error, Result};
+use super::schedule::{Schedule, Wrong};
+use crate::error::{Error, NO_ZONES, Result};
 use crate::job::{NewJob, check_queue_name};
 use crate::program;
 
@@ -85,10 +85,10 @@ pub struct Cron {
 impl Cron {
     /// The name says which entry it is: workers with an entry of the same name share its ticks.
     ///
-    /// The schedule is five fields (minute, hour, day of month, month, day of week, as in cron: `*/5`, `1-5`, `mon,wed`, `L`), one of
+    /// The schedule is five fields (minute, hour, day of month, month, day of week, as in cron: `*/5`, `1-5`, `mon,wed`, `fri-mon`, `L`), one of
     /// `@hourly @daily @midnight @weekly @monthly @yearly @annually`, or an interval like `every 90s`, which is due at once the first time.
     ///
-    /// A bad entry is told when the worker starts, and left out.
+    /// A worker with a bad entry does not start, unless it is [lenient](crate::Worker::cron_lenient).
     pub fn new(name: impl Into<String>, schedule: impl Into<String>, job: NewJob) -> Self {
         Cron {
             name: name.into(),
@@ -153,7 +153,10 @@ impl Cron {
     /// What is wrong with it, or when it is due.
     pub(crate) fn check(&self) -> Result<Schedule> {
         let wrong = |what: String| {
-            let hint = program::see_help_of("config");
+            let hint = format!(
+                "{}; with --cron-lenient a worker goes on without it",
+                program::see_help_of("config")
+            );
             Error::invalid(format!("cron entry {:?}: {what}", self.name), hint)
         };
         if self.name.is_empty() || self.name.len() > 200 || self.name.chars().any(char::is_control) {
@@ -164,6 +167,11 @@ impl Cron {
         if self.job.chosen_id().is_some() || self.job.due().is_some() {
             return Err(wrong("its jobs get an id and a time of their own".to_owned()));
         }
-        Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(wrong)
+        Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(|what| match what {
+            Wrong::Text(what) => wrong(what),
+            Wrong::NoZones(what) => {
+                Error::Unsupported { what: format!("cron entry {:?}: {what} ({NO_ZONES})", self.name) }
+            }
+        })
     }
 }

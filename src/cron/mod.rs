@@ -3,6 +3,7 @@
 
 pub(crate) mod book;
 mod entry;
+mod fields;
 mod schedule;
 mod ticker;
 

@@ -7,6 +7,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::fields::translated;
 use crate::job::parse_duration;
 
 /// The shortest and the longest interval of a schedule, in seconds.
@@ -24,6 +25,21 @@ pub(crate) struct Schedule {
     kind: Kind,
 }
 
+/// Why it is none.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Wrong {
+    /// What was written.
+    Text(String),
+    /// This machine does not know the zone, and no other one.
+    NoZones(String),
+}
+
+impl From<String> for Wrong {
+    fn from(what: String) -> Self {
+        Wrong::Text(what)
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Kind {
     /// The same time between any two.
@@ -32,7 +48,7 @@ enum Kind {
 }
 
 impl Schedule {
-    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, Wrong> {
         let zone_name = zone.unwrap_or("UTC").to_owned();
         let zone = zone_of(&zone_name)?;
         let text = text.trim();
@@ -43,7 +59,7 @@ impl Schedule {
         let schedule = Schedule { text: text.to_owned(), zone, zone_name, kind };
         match schedule.after(0) {
             Some(_) => Ok(schedule),
-            None => Err(format!("{text:?} is never due")),
+            None => Err(Wrong::Text(format!("{text:?} is never due"))),
         }
     }
 
@@ -58,6 +74,11 @@ impl Schedule {
     /// The name of its time zone; `local` for the machine's own.
     pub(crate) fn zone(&self) -> &str {
         &self.zone_name
+    }
+
+    /// The name under which others know that zone, as far as it has one.
+    pub(crate) fn known_zone(&self) -> Option<&str> {
+        self.zone.iana_name()
     }
 
     /// The first tick after this moment. An interval is counted from the moment itself.
@@ -104,14 +125,25 @@ impl fmt::Display for Schedule {
 }
 
 /// The zones are those of the system, as for any other program.
-fn zone_of(name: &str) -> Result<TimeZone, String> {
+fn zone_of(name: &str) -> Result<TimeZone, Wrong> {
     if name == "local" {
-        return Ok(TimeZone::system());
+        return local();
     }
     TimeZone::get(name).map_err(|_| match TimeZone::get("Europe/Berlin") {
-        Ok(_) => format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC"),
-        Err(_) => format!("{name:?}: this machine knows no time zones but UTC; install its package tzdata"),
+        Ok(_) => Wrong::Text(format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC")),
+        Err(_) => Wrong::NoZones(format!("{name:?} is unknown here, as is every time zone but UTC")),
     })
+}
+
+/// A machine that says nothing has UTC. One that says something which cannot be read has not.
+fn local() -> Result<TimeZone, Wrong> {
+    let Err(error) = TimeZone::try_system() else { return Ok(TimeZone::system()) };
+    let has_said = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty())
+        || std::fs::read_link("/etc/localtime").is_ok_and(|file| !file.ends_with("UTC"));
+    match has_said {
+        true => Err(Wrong::NoZones(format!("the machine's own time zone cannot be read: {error}"))),
+        false => Ok(TimeZone::UTC),
+    }
 }
 
 fn interval_of(text: &str) -> Result<i64, String> {
@@ -121,18 +153,20 @@ fn interval_of(text: &str) -> Result<i64, String> {
 }
 
 fn fields_of(text: &str) -> Result<croner::Cron, String> {
-    let text = if text.eq_ignore_ascii_case("@midnight") { "@daily" } else { text };
+    let wrong = |what: String| {
+        format!(
+            "{text:?} is not a schedule: {what}; five fields as in \"0 3 * * mon-fri\", @daily, or \"every 90s\""
+        )
+    };
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    parser.parse(text).map_err(|error| {
-        format!("{text:?} is not a schedule: {error}; five fields as in \"0 3 * * mon-fri\", @daily, or \"every 90s\"")
-    })
+    parser.parse(&translated(text).map_err(wrong)?).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::Schedule;
+    use super::{Schedule, Wrong};
 
     fn moment(text: &str) -> i64 {
         text.parse::<DateTime<Utc>>().map(|time| time.timestamp()).unwrap_or_default()
@@ -214,8 +248,8 @@ mod tests {
             ("0 0 30 2 *", "never due"),
             ("", "is not a schedule"),
         ] {
-            let told = Schedule::parse(bad, None).err().unwrap_or_default();
-            assert!(told.contains(part), "{bad}: {told:?}");
+            let told = Schedule::parse(bad, None).err();
+            assert!(matches!(&told, Some(Wrong::Text(told)) if told.contains(part)), "{bad}: {told:?}");
         }
         assert!(Schedule::parse("@midnight", None).is_ok());
         assert!(Schedule::parse("* * * * *", Some("Mars/Olympus")).is_err());

@@ -67,6 +67,11 @@ impl Entry {
         })
     }
 
+    /// Whether Python's workers may run its jobs.
+    pub(crate) fn is_rq(&self) -> bool {
+        self.queue.store().facts.wire.has_all_fields
+    }
+
     /// Its last tick, seconds since 1970.
     pub(crate) fn last(&self) -> Option<i64> {
         self.last

@@ -17,8 +17,29 @@ use crate::snapshot::{Filter, Place};
 /// More ids are not taken at once.
 const MOST: usize = 1000;
 
-fn done(done: usize) -> Part {
-    Part { done, failed: 0, next: None }
+/// What came of it.
+enum Done {
+    /// The one thing that was asked for is done.
+    It,
+    /// It was done for so many jobs.
+    Jobs(Part),
+}
+
+impl Done {
+    fn part(self) -> Part {
+        match self {
+            Done::It => Part { done: 1, failed: 0, next: None },
+            Done::Jobs(part) => part,
+        }
+    }
+
+    /// For the log.
+    fn words(&self) -> String {
+        match self {
+            Done::It => "done".to_owned(),
+            Done::Jobs(Part { done, failed, .. }) => format!("{done} done, {failed} not"),
+        }
+    }
 }
 
 pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> Answer {
@@ -29,26 +50,27 @@ pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> 
         ["jobs", id, action] => job(site, id, action),
         ["queues", queue, action] => self::queue(site, queue, action),
         ["queues", queue, place, action] => many(site, queue, place, action, body),
-        ["suspend"] => all(site).and_then(|queue| queue.suspend_all(None)).map(|()| Some(done(0))),
-        ["resume"] => all(site).and_then(|queue| queue.resume_all()).map(|()| Some(done(0))),
+        ["suspend"] => all(site).and_then(|queue| queue.suspend_all(None)).map(|()| Some(Done::It)),
+        ["resume"] => all(site).and_then(|queue| queue.resume_all()).map(|()| Some(Done::It)),
         ["cron", name, action] => cron(site, name, action),
         ["workers", name, action] => worker(site, name, action),
         _ => Ok(None),
     };
+    let told = |words: &str| {
+        let what = path.join(" ");
+        let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
+        log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {words}");
+    };
     match result {
-        Ok(Some(Part { done, failed, next })) => {
-            let what = path.join(" ");
-            let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
-            log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {done} done, {failed} not");
-            answer::json(
-                &json!({ "done": done, "failed": failed, "next": next.map(|next| format!("{}+{}", next.offset, next.left)) }),
-            )
+        Ok(Some(what)) => {
+            told(&what.words());
+            let Part { done, failed, next } = what.part();
+            let next = next.map(|next| format!("{}+{}", next.offset, next.left));
+            answer::json(&json!({ "done": done, "failed": failed, "next": next }))
         }
         Ok(None) => answer::not_found("there is no such thing to do"),
         Err(error) => {
-            let what = path.join(" ");
-            let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
-            log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {error}");
+            told(&error.to_string());
             answer::failure(&error)
         }
     }
@@ -59,8 +81,8 @@ fn all(site: &Site) -> Result<Queue> {
     Queue::on(&site.store, "default")
 }
 
-fn job(site: &Site, id: &str, action: &str) -> Result<Option<Part>> {
-    Ok(on_job(site, id, action)?.map(|()| done(1)))
+fn job(site: &Site, id: &str, action: &str) -> Result<Option<Done>> {
+    Ok(on_job(site, id, action)?.map(|()| Done::It))
 }
 
 fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
@@ -76,16 +98,19 @@ fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
     Ok(Some(()))
 }
 
-fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
+fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
     check_known(&site.store, name)?;
     let queue = Queue::of(&site.store, name);
-    let removed = match action {
-        "suspend" => queue.suspend().map(|()| 0)?,
-        "resume" => queue.resume().map(|()| 0)?,
-        "empty" => queue.empty()?,
+    match action {
+        "suspend" => queue.suspend()?,
+        "resume" => queue.resume()?,
+        "empty" => {
+            let done = queue.empty()?;
+            return Ok(Some(Done::Jobs(Part { done, failed: 0, next: None })));
+        }
         _ => return Ok(None),
-    };
-    Ok(Some(done(removed)))
+    }
+    Ok(Some(Done::It))
 }
 
 /// For those that are named, or for a part of all that a filter fits.
@@ -95,7 +120,7 @@ fn many(
     place: &str,
     action: &str,
     body: &Map<String, Value>,
-) -> Result<Option<Part>> {
+) -> Result<Option<Done>> {
     let deed = Deed { queue, place: Place::from_str(place)?, action };
     check_known(&site.store, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
@@ -104,7 +129,7 @@ fn many(
     if let Some(ids) = body.get("ids") {
         let ids = named(ids)?;
         let done = bulk::on_many(&site.store, &deed, &ids)?;
-        return Ok(Some(Part { done, failed: ids.len() - done, next: None }));
+        return Ok(Some(Done::Jobs(Part { done, failed: ids.len() - done, next: None })));
     }
     if body.get("all") != Some(&Value::Bool(true)) {
         return Err(Error::invalid("no jobs are named", "give \"ids\", or \"all\": true with a filter"));
@@ -120,7 +145,7 @@ fn many(
         is_blind: site.options.hide_args,
     };
     let from = body.get("next").filter(|next| !next.is_null()).map(bookmark).transpose()?;
-    bulk::part(&site.store, &deed, filter, MOST, from).map(Some)
+    bulk::part(&site.store, &deed, filter, MOST, from).map(|part| Some(Done::Jobs(part)))
 }
 
 /// What an answer gave as `next`.
@@ -137,7 +162,7 @@ fn named(ids: &Value) -> Result<Vec<String>> {
     ids.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
 }
 
-fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
+fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
     let now = crate::server::clock(&site.store)?;
     match action {
         "run" => drop(run_now(&site.store, book::find(&site.store, name, now)?.cron()?)?),
@@ -145,10 +170,10 @@ fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
         "resume" => book::resume(&site.store, name, now)?,
         _ => return Ok(None),
     }
-    Ok(Some(done(1)))
+    Ok(Some(Done::It))
 }
 
-fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
+fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
     let any = all(site)?;
     match action {
         "shutdown" => any.shutdown_worker(name)?,
@@ -157,5 +182,5 @@ fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Part>> {
         "continue" => any.continue_worker(name)?,
         _ => return Ok(None),
     }
-    Ok(Some(done(0)))
+    Ok(Some(Done::It))
 }

@@ -57,6 +57,8 @@ pub(crate) struct Access {
     /// Names by which it may be called, beside `localhost` and addresses.
     pub(crate) hosts: Vec<String>,
     pub(crate) is_read_only: bool,
+    /// How its options begin: `--`, in a worker `--dashboard-`.
+    pub(crate) dashes: &'static str,
 }
 
 impl Access {
@@ -75,16 +77,25 @@ impl Access {
         }
         let mut hosts = headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next(), version) {
-            (Some(host), None, _) if self.is_host(host.to_str().unwrap_or_default()) => None,
+            (Some(host), None, _) if !host.is_empty() => None,
             // No browser does without.
             (None, None, Version::HTTP_10) => None,
-            (Some(_), None, _) => Some(answer::refuse_and_close(
-                StatusCode::FORBIDDEN,
-                "the dashboard is not known by this name",
-                "start it with --allowed-host NAME",
-            )),
             _ => close("one Host is wanted"),
         }
+    }
+
+    /// A page elsewhere that has led its own name here is refused. It knows no password and no token, so where one is
+    /// wanted every name will do.
+    pub(super) fn check_name(&self, headers: &HeaderMap) -> Option<Answer> {
+        let host = headers.get(HOST)?.to_str().unwrap_or_default();
+        if !self.is_open() || self.is_host(host) {
+            return None;
+        }
+        Some(answer::refuse_and_close(
+            StatusCode::FORBIDDEN,
+            "the dashboard is not known by this name",
+            &format!("start it with {}allowed-host NAME, or with a password or token", self.dashes),
+        ))
     }
 
     /// A page elsewhere can lead any name of its own to this machine, but not an address.
@@ -127,7 +138,7 @@ impl Access {
             return Some(answer::only(
                 "GET, HEAD",
                 "the dashboard is read-only",
-                "start it without --read-only",
+                &format!("start it without {}read-only", self.dashes),
             ));
         }
         if method != Method::POST {

@@ -1,10 +1,13 @@
-//! Seats for connections: never more than a few dozen. Who waits for longest without having asked for anything makes
-//! room for the next one, so that many slow clients do not keep a quick one out.
+//! Seats for connections: never more than a few dozen. Who waits for longest without having asked for anything, or does
+//! not read its answer, makes room for the next one, so that many slow clients do not keep a quick one out.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// More connections than this are not open at once, but for some that ask whether the program lives.
 const MOST: usize = 64;
@@ -28,37 +31,82 @@ struct Seats {
 struct Seat {
     stream: TcpStream,
     peer: IpAddr,
-    /// Since when it is waited for; nothing while it is answered.
-    waits_since: Option<Instant>,
+    at: At,
+}
+
+/// What is waited for, and since when.
+#[derive(Clone, Copy)]
+enum At {
+    /// A request, the rest of one, or the end of the connection.
+    Asking(Instant),
+    /// Nothing: it is our turn.
+    Served,
+    /// That it reads the answer.
+    Reading(Instant),
+    /// Nothing: it is refused, and held up.
+    Refused(Instant),
+}
+
+impl Seat {
+    /// Since when it keeps others waiting. What it has sent, or could be sent, is for us to do.
+    fn waits_since(&self) -> Option<Instant> {
+        let (our_turn, since) = match self.at {
+            At::Served => return None,
+            At::Refused(since) => return Some(since),
+            At::Asking(since) => (PollFlags::POLLIN, since),
+            At::Reading(since) => (PollFlags::POLLOUT, since),
+        };
+        let mut fds = [PollFd::new(self.stream.as_fd(), our_turn)];
+        (poll(&mut fds, PollTimeout::ZERO) == Ok(0)).then_some(since)
+    }
+}
+
+/// What a seat is wanted for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Claim {
+    Page,
+    /// The same, by one for whom a refusal is better by now than more waiting.
+    Refusal,
+    Probe,
 }
 
 /// One that is here.
 pub(super) struct Guest {
     pub(super) number: u64,
     /// Whether it may ask for `/livez` only.
-    pub(super) is_probe: bool,
+    pub(super) is_short: bool,
     all: Guests,
 }
 
 impl Guest {
-    /// It has not asked for anything that is not answered.
-    pub(super) fn waits(&self) {
-        self.set(Some(Instant::now()));
+    /// It is to send something, since then.
+    pub(super) fn asks(&self, since: Instant) {
+        self.set(At::Asking(since));
     }
 
-    /// It gets its answer.
+    /// What it has sent, or gets, is for us to do.
     pub(super) fn is_served(&self) {
-        self.set(None);
+        self.set(At::Served);
     }
 
-    fn set(&self, since: Option<Instant>) {
+    /// It is to read its answer, since then.
+    pub(super) fn reads(&self, since: Instant) {
+        self.set(At::Reading(since));
+    }
+
+    /// It is held up before it is refused.
+    pub(super) fn is_refused(&self) {
+        self.set(At::Refused(Instant::now()));
+    }
+
+    fn set(&self, at: At) {
         if let Some(seat) = self.all.lock().taken.get_mut(&self.number) {
-            seat.waits_since = since;
+            seat.at = at;
         }
     }
 
     pub(super) fn twin(&self) -> Guest {
-        Guest { number: self.number, is_probe: self.is_probe, all: self.all.clone() }
+        Guest { number: self.number, is_short: self.is_short, all: self.all.clone() }
     }
 }
 
@@ -67,27 +115,37 @@ impl Guests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn admit(&self, stream: &TcpStream, peer: IpAddr) -> Option<Guest> {
+    /// A seat for one who has asked for something; nothing while there is no room.
+    pub(super) fn admit(&self, stream: &TcpStream, peer: IpAddr, claim: Claim) -> Option<Guest> {
         let mut seats = self.lock();
-        if seats.threads >= THREADS {
+        if seats.threads >= if claim == Claim::Page { THREADS } else { THREADS + PROBES } {
             return None;
         }
-        let is_full = seats.taken.len() >= MOST;
-        if is_full && let Some(number) = longest_waiting(&seats.taken) {
-            // Its thread sees the end of the connection, and ends too.
-            let _ = seats.taken.remove(&number)?.stream.shutdown(Shutdown::Both);
+        if seats.taken.len() >= MOST {
+            let waiting =
+                seats.taken.iter().filter_map(|(n, seat)| Some((*n, seat.peer, seat.waits_since()?)));
+            if let Some(number) = longest_waiting(waiting) {
+                // Its thread sees the end of the connection, and ends too.
+                let _ = seats.taken.remove(&number)?.stream.shutdown(Shutdown::Both);
+            }
         }
-        // All are being answered, most likely by a Redis that hangs: some more may ask whether the program lives.
-        let is_probe = seats.taken.len() >= MOST;
-        if seats.taken.len() >= MOST + PROBES {
+        // All are being answered, most likely by a Redis that hangs: some more may ask whether the program lives, or
+        // be told to come again.
+        let is_short = seats.taken.len() >= MOST || seats.threads >= THREADS;
+        let most = match claim {
+            Claim::Page => MOST,
+            Claim::Refusal => MOST + PROBES / 2,
+            Claim::Probe => MOST + PROBES,
+        };
+        if seats.taken.len() >= most {
             return None;
         }
-        let seat = Seat { stream: stream.try_clone().ok()?, peer, waits_since: Some(Instant::now()) };
+        let stream = stream.try_clone().ok()?;
         let number = seats.numbers;
         seats.numbers += 1;
         seats.threads += 1;
-        seats.taken.insert(number, seat);
-        Some(Guest { number, is_probe, all: self.clone() })
+        seats.taken.insert(number, Seat { stream, peer, at: At::Served });
+        Some(Guest { number, is_short, all: self.clone() })
     }
 
     /// Its thread has ended.
@@ -98,19 +156,19 @@ impl Guests {
     }
 
     pub(super) fn dismiss(&self) {
-        for seat in self.lock().taken.values().filter(|seat| seat.waits_since.is_some()) {
+        for seat in self.lock().taken.values().filter(|seat| !matches!(seat.at, At::Served)) {
             let _ = seat.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
 /// Of those who have the most connections.
-fn longest_waiting(seats: &HashMap<u64, Seat>) -> Option<u64> {
+pub(super) fn longest_waiting<K>(waiting: impl Iterator<Item = (K, IpAddr, Instant)>) -> Option<K> {
+    let waiting: Vec<_> = waiting.collect();
     let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-    for seat in seats.values() {
-        *counts.entry(seat.peer).or_default() += 1;
+    for (_, peer, _) in &waiting {
+        *counts.entry(*peer).or_default() += 1;
     }
-    let waiting =
-        seats.iter().filter_map(|(number, seat)| Some((seat.waits_since?, number, counts[&seat.peer])));
-    waiting.max_by(|a, b| a.2.cmp(&b.2).then_with(|| b.0.cmp(&a.0))).map(|(_, number, _)| *number)
+    let longest = waiting.into_iter().min_by_key(|(_, peer, since)| (usize::MAX - counts[peer], *since));
+    longest.map(|(key, ..)| key)
 }

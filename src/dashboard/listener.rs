@@ -1,7 +1,7 @@
-//! Connections: each gets a thread, if there is a seat.
+//! Connections: each that asks gets a thread, if there is a seat.
 
-use std::io::{self, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +9,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::guests::Guests;
+use super::lobby::{Lobby, Visitor};
 use super::site::Site;
 
 const STACK: usize = 512 * 1024;
+/// Until a seat is looked for again, and until the system is asked again that has no more file handles.
+const NO_SEAT: Duration = Duration::from_millis(5);
+const NO_HANDLE: Duration = Duration::from_millis(100);
 
 /// A server that runs until it is stopped.
 pub(crate) struct Running {
@@ -42,14 +46,16 @@ impl Running {
 
 pub(super) fn start(listener: TcpListener, site: Site) -> io::Result<Running> {
     let (address, stop) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
+    // Whoever was there may have gone before it is let in.
+    listener.set_nonblocking(true)?;
     let (guests, site, told) = (Guests::default(), Arc::new(site), Arc::clone(&stop));
     let thread = std::thread::Builder::new().name("rq-rs dashboard".to_owned()).spawn(move || {
         super::signals_go_elsewhere();
+        let mut lobby = Lobby::new(&site.options.url_prefix);
         while !told.load(Ordering::Relaxed) {
-            match listener.accept() {
-                Ok((stream, peer)) => welcome(&guests, &site, stream, peer.ip()),
-                // Out of file handles, most likely: not to be asked again at once.
-                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            let are_in = !lobby.wait(&listener) || open(&listener, &mut lobby);
+            if !lobby.seat(|visitor| welcome(&guests, &site, visitor)) || !are_in {
+                std::thread::sleep(NO_SEAT);
             }
         }
         guests.dismiss();
@@ -57,14 +63,32 @@ pub(super) fn start(listener: TcpListener, site: Site) -> io::Result<Running> {
     Ok(Running { address, stop, thread })
 }
 
-fn welcome(guests: &Guests, site: &Arc<Site>, stream: TcpStream, peer: IpAddr) {
-    let Some(guest) = guests.admit(&stream, peer) else {
-        let mut stream = stream;
-        let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
-        let _ = stream
-            .write_all(b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-        return;
+/// Lets in those who are at the door. Says whether there was room for all.
+fn open(listener: &TcpListener, lobby: &mut Lobby) -> bool {
+    while lobby.has_room() {
+        match listener.accept() {
+            // Where it is not so by itself: a thread waits for what is read.
+            Ok((stream, peer)) if stream.set_nonblocking(false).is_ok() => lobby.enter(stream, peer.ip()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+            // Out of file handles, most likely: one is given back, or it is not to be asked again at once.
+            Err(_) => {
+                if !lobby.show_one_out() {
+                    std::thread::sleep(NO_HANDLE);
+                }
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// Gives a thread to one who has asked, or gives it back.
+fn welcome(guests: &Guests, site: &Arc<Site>, visitor: Visitor) -> Result<(), Visitor> {
+    let Some(guest) = guests.admit(&visitor.stream, visitor.peer, visitor.claim()) else {
+        return Err(visitor);
     };
+    let Visitor { stream, peer, .. } = visitor;
     let site = Arc::clone(site);
     let _ = stream.set_nodelay(true);
     let (number, seats) = (guest.number, guests.clone());
@@ -79,4 +103,5 @@ fn welcome(guests: &Guests, site: &Arc<Site>, stream: TcpStream, peer: IpAddr) {
     if std::thread::Builder::new().name(name).stack_size(STACK).spawn(serve).is_err() {
         guests.forget(number);
     }
+    Ok(())
 }

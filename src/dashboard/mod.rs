@@ -9,16 +9,18 @@ mod guard;
 mod guests;
 mod health;
 mod listener;
+mod lobby;
+mod logins;
 mod serve;
 mod site;
 mod wire;
 
+use std::io::ErrorKind;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
 
-use crate::error::{Error, Result};
 use crate::store::Store;
 pub(crate) use guard::{Access, Secret};
 pub(crate) use health::Health;
@@ -36,34 +38,60 @@ pub(crate) struct Options {
     pub(crate) is_for_machines: bool,
 }
 
+/// Why it does not listen: what, and a hint.
+pub(crate) enum Obstacle {
+    /// What was asked for is wrong.
+    Wish(String, String),
+    /// The system does not do it, now at least.
+    System(String, String),
+}
+
 /// Listens, and answers from now on.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the address is none or taken, or others could reach it and nobody needs a password.
-pub(crate) fn start(store: &Arc<Store>, address: &str, options: Options, health: Health) -> Result<Running> {
-    let wrong = |what: String, hint: &str| Error::invalid(what, hint);
-    let addresses = address.to_socket_addrs().map_err(|error| {
-        wrong(
-            format!("the dashboard cannot listen on {address:?}: {error}"),
-            "give HOST:PORT, as in 127.0.0.1:9181",
-        )
-    })?;
-    let addresses: Vec<_> = addresses.collect();
+/// When the address is none or taken, or others could reach it and nobody needs a password.
+pub(crate) fn start(
+    store: &Arc<Store>,
+    address: &str,
+    options: Options,
+    health: Health,
+) -> Result<Running, Obstacle> {
+    let addresses: Vec<_> = address.to_socket_addrs().map_err(|error| no_address(address, &error))?.collect();
     if options.access.is_open() && addresses.iter().any(|address| !address.ip().is_loopback()) {
-        return Err(wrong(
-            format!("whoever reaches {address} could see and change all jobs"),
-            "set a password in RQ_RS_DASHBOARD_PASSWORD or --password-file, or a token, or listen on 127.0.0.1",
-        ));
+        return Err(open_door(address, &options));
     }
     let listener = TcpListener::bind(addresses.as_slice()).map_err(|error| {
-        wrong(
-            format!("the dashboard cannot listen on {address}: {error}"),
-            "choose another port, or 0 for any that is free",
-        )
+        let what = format!("the dashboard cannot listen on {address}: {error}");
+        Obstacle::System(what, "choose another port, or 0 for any that is free".to_owned())
     })?;
-    let site = site::Site { store: Arc::clone(store), options, health };
-    listener::start(listener, site)
-        .map_err(|error| wrong(format!("the dashboard has no thread: {error}"), ""))
+    let site = site::Site { store: Arc::clone(store), options, health, logins: logins::Logins::default() };
+    listener::start(listener, site).map_err(|error| {
+        Obstacle::System(
+            format!("the dashboard cannot start: {error}"),
+            "look at the system's limits".to_owned(),
+        )
+    })
+}
+
+fn no_address(address: &str, error: &std::io::Error) -> Obstacle {
+    let what = format!("the dashboard cannot listen on {address:?}: {error}");
+    match error.kind() {
+        ErrorKind::InvalidInput => Obstacle::Wish(what, "give HOST:PORT, as in 127.0.0.1:9181".to_owned()),
+        // A name that nobody knows now.
+        _ => Obstacle::System(what, "check the name, or give an address, as in 127.0.0.1:9181".to_owned()),
+    }
+}
+
+fn open_door(address: &str, options: &Options) -> Obstacle {
+    let what = match options.is_for_machines {
+        true => "could see the names of all queues, handlers and workers",
+        false => "could see and change all jobs",
+    };
+    let hint = format!(
+        "set a password in RQ_RS_DASHBOARD_PASSWORD or {0}password-file, or a token in RQ_RS_DASHBOARD_TOKEN or {0}token-file, or listen on 127.0.0.1",
+        options.access.dashes
+    );
+    Obstacle::Wish(format!("whoever reaches {address} {what}"), hint)
 }
 
 /// Signals are for the thread that waits for them.

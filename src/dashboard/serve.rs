@@ -9,11 +9,11 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::HeaderMap;
+use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
@@ -78,7 +78,7 @@ impl Site {
         let Some(parts) = parts(path) else { return answer::not_found("there is no such page") };
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let is_reading = head.method == Method::GET || head.method == Method::HEAD;
-        if guest.borrow().is_probe && parts != ["livez"] {
+        if guest.borrow().is_short && parts != ["livez"] {
             return answer::refuse_and_close(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many are here",
@@ -86,16 +86,20 @@ impl Site {
             );
         }
         if let (true, ["livez" | "readyz"]) = (is_reading, parts.as_slice()) {
-            guest.borrow().is_served();
             return guarded(|| self.health.answer(&self.store, parts[0]));
         }
+        // Prometheus calls a machine by the name it has there, and no page has a use for what it reads.
+        let is_scrape = self.options.is_for_machines || (is_reading && parts == ["metrics"]);
+        if let (false, Some(refusal)) = (is_scrape, access.check_name(&head.headers)) {
+            return refusal;
+        }
         let Some(who) = access.who(&head.headers) else {
-            std::thread::sleep(WRONG_PASSWORD);
+            guest.borrow().is_refused();
+            self.has_failed(&head.headers, peer);
             return answer::unauthorized(access.password.is_some());
         };
         let asked = Asked { parts, query, who, peer };
         if is_reading {
-            guest.borrow().is_served();
             return guarded(|| self.read(&asked, &head.headers));
         }
         if let Some(refusal) = access.check_change(&head.method, &head.headers) {
@@ -113,12 +117,22 @@ impl Site {
         let Ok(body) = Limited::new(body, BODY).collect().await else {
             return answer::refuse_and_close(StatusCode::BAD_REQUEST, "the body did not come", "");
         };
-        guest.borrow().is_served();
         let body: Map<String, Value> = match serde_json::from_slice(&body.to_bytes()) {
             Ok(Value::Object(body)) => body,
             _ => return answer::refuse(StatusCode::BAD_REQUEST, "a JSON object is wanted", "as in {}"),
         };
         guarded(|| actions::act(self, &asked, &body))
+    }
+
+    /// Who gives a wrong password or token is told of, and waits. Browsers give none at first.
+    fn has_failed(&self, headers: &HeaderMap, peer: IpAddr) {
+        if !headers.contains_key(AUTHORIZATION) {
+            return;
+        }
+        if let Some(line) = self.logins.fails(peer, Instant::now()) {
+            log::warn!(target: "rq_rs", "{line}");
+        }
+        std::thread::sleep(WRONG_PASSWORD);
     }
 
     fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
+use super::logins::Logins;
 use super::{Health, Options};
 use crate::store::Store;
 
@@ -16,6 +17,7 @@ pub(super) struct Site {
     pub(super) store: Arc<Store>,
     pub(super) options: Options,
     pub(super) health: Health,
+    pub(super) logins: Logins,
 }
 
 /// What is asked for.

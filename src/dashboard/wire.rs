@@ -5,12 +5,14 @@
 use std::cell::Cell;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::ReadBufCursor;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::guests::Guest;
 
@@ -27,7 +29,21 @@ const DRAINED: (usize, Duration) = (256 * 1024, Duration::from_millis(300));
 
 /// What the connection is at. Shared with whoever answers, on the same thread.
 #[derive(Clone)]
-pub(super) struct Stage(Rc<Cell<(At, Instant)>>);
+pub(super) struct Stage(Rc<Cell<Step>>);
+
+#[derive(Clone, Copy)]
+struct Step {
+    at: At,
+    since: Instant,
+    until: Instant,
+}
+
+impl Step {
+    fn now(at: At, within: Duration) -> Self {
+        let since = Instant::now();
+        Step { at, since, until: since + within }
+    }
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum At {
@@ -42,11 +58,15 @@ enum At {
 
 impl Stage {
     fn set(&self, at: At, within: Duration) {
-        self.0.set((at, Instant::now() + within));
+        self.0.set(Step::now(at, within));
     }
 
     fn at(&self) -> At {
-        self.0.get().0
+        self.0.get().at
+    }
+
+    fn since(&self) -> Instant {
+        self.0.get().since
     }
 
     /// The head has been read, and says how long the body is.
@@ -56,7 +76,7 @@ impl Stage {
 
     /// How long the next wait may take.
     fn left(&self) -> Result<Duration> {
-        let left = self.0.get().1.saturating_duration_since(Instant::now());
+        let left = self.0.get().until.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
     }
 }
@@ -76,7 +96,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, guest: Guest) -> Self {
-        let stage = Stage(Rc::new(Cell::new((At::Head, Instant::now() + HEAD_WITHIN))));
+        let stage = Stage(Rc::new(Cell::new(Step::now(At::Head, HEAD_WITHIN))));
         Wire {
             stream,
             stage,
@@ -101,6 +121,12 @@ impl Wire {
             return Ok(());
         }
         let mut bytes = [0; 8192];
+        if !is_ready(&self.stream, PollFlags::POLLIN, Duration::ZERO) {
+            self.guest.asks(self.stage.since());
+            is_ready(&self.stream, PollFlags::POLLIN, self.stage.left()?);
+            // From here on it is not to be shown out for what it has sent.
+            self.guest.is_served();
+        }
         self.stream.set_read_timeout(Some(self.stage.left()?))?;
         let n = self.stream.read(&mut bytes)?;
         self.came.extend_from_slice(&bytes[..n]);
@@ -128,7 +154,6 @@ impl Wire {
     fn take(&mut self, most: usize) -> Result<Vec<u8>> {
         if self.stage.at() == At::Answer {
             self.stage.set(At::Idle, KEPT_ALIVE);
-            self.guest.waits();
         }
         self.fill()?;
         if self.stage.at() == At::Idle && !self.came.is_empty() {
@@ -137,8 +162,7 @@ impl Wire {
         let mine = match self.stage.at() {
             At::Body(left) => {
                 let mine = self.came.len().min(most).min(usize::try_from(left).unwrap_or(usize::MAX));
-                let (_, until) = self.stage.0.get();
-                self.stage.0.set((At::Body(left - mine as u64), until));
+                self.stage.0.set(Step { at: At::Body(left - mine as u64), ..self.stage.0.get() });
                 mine
             }
             _ => {
@@ -150,6 +174,21 @@ impl Wire {
             }
         };
         Ok(self.came.drain(..mine).collect())
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<usize> {
+        let wait = self.stage.left()?.min(PART_WITHIN);
+        if !is_ready(&self.stream, PollFlags::POLLOUT, Duration::ZERO) {
+            // Whoever does not read what it has asked for makes room for others.
+            self.guest.reads(self.stage.since());
+            is_ready(&self.stream, PollFlags::POLLOUT, wait);
+            self.guest.is_served();
+        }
+        self.stream.set_write_timeout(Some(wait))?;
+        self.stream.write(bytes).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => Error::from(ErrorKind::TimedOut),
+            _ => error,
+        })
     }
 
     /// The end of a connection on which something may still come.
@@ -165,6 +204,12 @@ impl Wire {
             }
         }
     }
+}
+
+/// Whether the socket can be read or written by then, or is at its end.
+fn is_ready(stream: &TcpStream, what: PollFlags, within: Duration) -> bool {
+    let within = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
+    poll(&mut [PollFd::new(stream.as_fd(), what)], within) == Ok(1)
 }
 
 impl hyper::rt::Read for Wire {
@@ -196,16 +241,8 @@ impl hyper::rt::Write for Wire {
         // While a body is still to come it is only told that it may.
         if !matches!(wire.stage.at(), At::Answer | At::Body(1..)) {
             wire.stage.set(At::Answer, ANSWER_WITHIN);
-            // Whoever does not read what it has asked for makes room for others.
-            wire.guest.waits();
         }
-        let wait = wire.stage.left().map(|left| left.min(PART_WITHIN));
-        Poll::Ready(wait.and_then(|wait| wire.stream.set_write_timeout(Some(wait))).and_then(|()| {
-            wire.stream.write(bytes).map_err(|error| match error.kind() {
-                ErrorKind::WouldBlock => Error::from(ErrorKind::TimedOut),
-                _ => error,
-            })
-        }))
+        Poll::Ready(wire.put(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
@@ -213,6 +250,7 @@ impl hyper::rt::Write for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
+        self.guest.asks(Instant::now());
         Wire::drain(&self.stream);
         Poll::Ready(Ok(()))
     }

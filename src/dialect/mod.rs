@@ -103,6 +103,8 @@ pub(crate) struct Facts {
     /// Whether what only Python's tools read is written: runs, results as a stream, full worker
     /// records.
     pub(crate) keeps_books: bool,
+    /// What a worker without handlers is advised to have.
+    pub(crate) handlers: &'static str,
 }
 
 impl Facts {

@@ -24,4 +24,5 @@ pub(super) const FACTS: Facts = Facts {
     retries_field: "number_of_retries",
     forgotten: Duration::from_secs(10),
     keeps_books: false,
+    handlers: "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
 };

@@ -27,4 +27,5 @@ pub(super) const FACTS: Facts = Facts {
     // A Python worker that has just taken an id is not disturbed; its maintenance waits 60 s.
     forgotten: Duration::from_secs(20),
     keeps_books: true,
+    handlers: "give --exec-server '*=python handler.py' for functions in Python (see docs/from-python-rq.md), --exec NAME=COMMAND, or build your own binary with rq_rs::App",
 };

@@ -20,6 +20,12 @@ pub(crate) fn check_id(id: &str) -> Result<()> {
 pub(crate) fn check_queue_name(name: &str) -> Result<()> {
     let bad = |c: char| c == ',' || c == '/' || c.is_whitespace() || c.is_control();
     let takes_another_key = name.ends_with(":intermediate");
+    if name.starts_with('-') {
+        return Err(Error::invalid(
+            format!("{:?} looks like an option, and cannot be a queue name", shortened(name)),
+            "options stand before --; a queue's name begins with another character",
+        ));
+    }
     if !name.is_empty() && name.len() <= LONGEST && !name.chars().any(bad) && !takes_another_key {
         return Ok(());
     }

@@ -153,7 +153,7 @@ impl NewJob {
         self
     }
 
-    /// How long it may run, in whole seconds (rounded up). Default: 180 s.
+    /// How long it may run, in whole seconds (rounded up, at least 1). Default: 180 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Ttl::from(timeout).as_seconds().clamp(1, LONGEST_TIMEOUT);
         self
@@ -165,7 +165,7 @@ impl NewJob {
         self
     }
 
-    /// How long it may wait in the queue before it is dropped. Default: for ever.
+    /// How long it may wait in the queue before it is dropped. Default: for ever. [`Ttl::NONE`] is refused.
     pub fn ttl(mut self, ttl: impl Into<Ttl>) -> Self {
         self.ttl = Some(ttl.into());
         self
@@ -275,6 +275,12 @@ impl NewJob {
                 "1 to 200 printable characters, as the worker registered it",
             ));
         }
+        if self.ttl == Some(Ttl::NONE) {
+            return Err(Error::invalid(
+                format!("{}: a ttl of 0 leaves a job no time to wait", self.handler),
+                "give how long it may wait, or leave it out for a job that waits for ever",
+            ));
+        }
         self.meta.as_ref().map_err(|what| self.wrong(what))?;
         self.arguments.as_ref().map_err(|what| self.wrong(what))?;
         Ok(())
@@ -315,7 +321,7 @@ impl NewJob {
             |name, value: Option<String>| fields.extend(value.map(|value| (name, value.into_bytes())));
         if let Some(retry) = &self.retry {
             add("retries_left", Some(retry.max().to_string()));
-            add("retry_intervals", Some(list_of(&retry.intervals(dice))));
+            add("retry_intervals", Some(list_of(&retry.intervals_in(wire.has_all_fields, dice))));
             add("enqueue_at_front_on_retry", retry.is_at_front().then(|| "1".to_owned()));
         }
         if let Some(repeat) = &self.repeat {
@@ -352,6 +358,6 @@ impl NewJob {
 
     /// Seconds after which it is dropped from the queue, if ever.
     pub(crate) fn expires(&self) -> Option<i64> {
-        self.ttl.map(Ttl::as_seconds).filter(|seconds| *seconds >= 0).map(|seconds| seconds.max(1))
+        self.ttl.map(Ttl::as_seconds).filter(|seconds| *seconds >= 0)
     }
 }

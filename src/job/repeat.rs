@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::times::LONGEST_WAIT;
+use super::times::whole_seconds;
 
 /// How many intervals are kept.
 const MOST: usize = 1000;
@@ -17,15 +17,14 @@ pub struct Repeat {
 }
 
 impl Repeat {
-    /// So many more times (at least once), each after the same interval in whole seconds (zero: at once).
+    /// So many more times (at least once), each after the same interval in whole seconds (rounded up; zero: at once).
     pub fn every(interval: Duration, times: u32) -> Self {
         Self::list([interval], times)
     }
 
     /// So many more times, after these intervals; the last one is for all others, which is RQ's rule.
     pub fn list(intervals: impl IntoIterator<Item = Duration>, times: u32) -> Self {
-        let mut intervals: Vec<u64> =
-            intervals.into_iter().take(MOST).map(|interval| interval.min(LONGEST_WAIT).as_secs()).collect();
+        let mut intervals: Vec<u64> = intervals.into_iter().take(MOST).map(whole_seconds).collect();
         if intervals.is_empty() {
             intervals.push(0);
         }

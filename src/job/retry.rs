@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "worker")]
 pub use steer::{GiveUp, Later};
 
-use super::times::LONGEST_WAIT;
+use super::times::{LONGEST_WAIT, whole_seconds};
 
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -21,9 +21,17 @@ pub struct Retry {
     /// Up to so many per cent more or less.
     jitter: u8,
     at_front: bool,
+    /// Whether nobody has chosen the delays.
+    is_usual: bool,
 }
 
 impl Retry {
+    /// At most `max` retries (1 to 100) after the usual delays: those of [`growing`](Self::growing), and in RQ's dialect
+    /// none, as in RQ, because a Python worker without a scheduler serves no others.
+    pub fn times(max: u32) -> Self {
+        Retry { is_usual: true, ..Self::growing(max) }
+    }
+
     /// At most `max` retries (1 to 100): 10 s after the first failure, then doubling up to an
     /// hour, each ±10 % so that jobs which failed together do not come back together.
     pub fn growing(max: u32) -> Self {
@@ -35,7 +43,13 @@ impl Retry {
         let (first, longest) = (first.as_secs().max(1), longest.as_secs().max(1));
         let doubled = |n: u32| first.saturating_mul(2_u64.saturating_pow(n)).min(longest);
         let max = max.clamp(1, MOST);
-        Retry { max, intervals: (0..max).map(doubled).collect(), jitter: 10, at_front: false }
+        Retry {
+            max,
+            intervals: (0..max).map(doubled).collect(),
+            jitter: 10,
+            at_front: false,
+            is_usual: false,
+        }
     }
 
     /// Each delay is up to so many per cent (at most 100) shorter or longer. Default: 10 of growing delays, else 0.
@@ -44,23 +58,20 @@ impl Retry {
         self
     }
 
-    /// At most `max` retries (1 to 100), each after the same delay in whole seconds (zero: at once).
+    /// At most `max` retries (1 to 100), each after the same delay in whole seconds (rounded up; zero: at once).
     pub fn every(delay: Duration, max: u32) -> Self {
         Self::list([delay], max)
     }
 
-    /// At most `max` retries (1 to 100) after the given delays in whole seconds. With fewer delays
-    /// than retries the first one repeats, which is RQ's rule.
+    /// At most `max` retries (1 to 100) after the given delays in whole seconds (rounded up). With fewer
+    /// delays than retries the first one repeats, which is RQ's rule.
     pub fn list(delays: impl IntoIterator<Item = Duration>, max: u32) -> Self {
         Retry {
             max: max.clamp(1, MOST),
-            intervals: delays
-                .into_iter()
-                .take(MOST as usize)
-                .map(|delay| delay.min(LONGEST_WAIT).as_secs())
-                .collect(),
+            intervals: delays.into_iter().take(MOST as usize).map(whole_seconds).collect(),
             jitter: 0,
             at_front: false,
+            is_usual: false,
         }
     }
 
@@ -76,6 +87,11 @@ impl Retry {
 
     pub(crate) fn max(&self) -> u32 {
         self.max
+    }
+
+    /// The intervals of a job that any worker may run, RQ's too. `dice` gives numbers from 0 to 1.
+    pub(crate) fn intervals_in(&self, is_rq: bool, dice: impl FnMut() -> f64) -> Vec<u64> {
+        if is_rq && self.is_usual { vec![0] } else { self.intervals(dice) }
     }
 
     /// The intervals to store. `dice` gives numbers from 0 to 1.
@@ -186,6 +202,9 @@ mod tests {
         };
         assert_eq!(own(1, 5), [1, 2, 4, 5]);
         assert_eq!(own(0, u64::MAX), [1, 2, 4, 8]);
+        assert_eq!(Retry::times(2).intervals_in(false, || 0.5), [10, 20]);
+        assert_eq!(Retry::times(2).intervals_in(true, || 0.5), [0]);
+        assert_eq!(Retry::growing(2).intervals_in(true, || 0.5), [10, 20]);
         assert_eq!(Retry::growing(1).jitter(50).intervals(|| 0.0), [5]);
         assert_eq!(Retry::growing(100).jitter(200).intervals(|| 1.0)[99], 7200);
     }

@@ -55,6 +55,11 @@ pub(super) const LONGEST: i64 = 100 * 365 * 86_400;
 /// The same, of anything that is waited for.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST.unsigned_abs());
 
+/// Rounded up, so that a short delay is not none.
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
+    Ttl::from(duration).as_seconds().unsigned_abs()
+}
+
 impl From<Duration> for Ttl {
     /// Rounded up to a whole second.
     fn from(duration: Duration) -> Self {

@@ -22,14 +22,51 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const PUBLISH_EVERY: Duration = Duration::from_secs(60);
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
+/// The entries that a worker, or `rq-rs cron`, is given.
+#[derive(Default)]
+pub(crate) struct Crons {
+    pub(crate) entries: Vec<Cron>,
+    /// Whether it goes on without those that are not in order.
+    pub(crate) is_lenient: bool,
+}
+
+impl Crons {
+    /// What keeps them. What is wrong with those that are left out is told.
+    ///
+    /// # Errors
+    /// That of the first entry that is not in order, unless that is allowed.
+    pub(crate) fn ticker(self, store: &Arc<Store>, listener: &Listener) -> Result<Ticker> {
+        let (ticker, mut wrong) = Ticker::new(store, self.entries);
+        let refusal = (!self.is_lenient && !wrong.is_empty()).then(|| wrong.remove(0));
+        wrong.iter().for_each(|error| listener.tell(&Event::Warning(error.to_string())));
+        refusal.map_or(Ok(ticker), Err)
+    }
+}
+
+impl super::Worker {
+    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
+    /// same entry: one tick is one job.
+    pub fn cron(mut self, entry: Cron) -> Self {
+        self.crons.entries.push(entry);
+        self
+    }
+
+    /// Whether it goes on without cron entries that are not in order: a bad schedule, a time zone that this machine
+    /// does not know. Each is an [`Event::Warning`]. Default: [`run`](Self::run) refuses to begin.
+    pub fn cron_lenient(mut self, is_lenient: bool) -> Self {
+        self.crons.is_lenient = is_lenient;
+        self
+    }
+}
+
 /// A thread for a worker that has entries.
 pub(super) fn start(
     store: &Arc<Store>,
     options: &Options,
-    crons: Vec<Cron>,
+    ticker: Ticker,
     listener: &Listener,
 ) -> Option<Helper> {
-    let mut keeper = Keeper::new(store, &options.name, "", crons, listener)?;
+    let mut keeper = Keeper::new(store, &options.name, "", ticker, listener)?;
     // One that ends when nothing is left does first what is due now.
     if options.burst
         && let Err(error) = keeper.turn()
@@ -53,16 +90,14 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// `None` when no entry is in order; what is wrong is told.
-    pub(crate) fn new(
+    /// `None` without an entry.
+    fn new(
         store: &Arc<Store>,
         name: &str,
         config_file: &str,
-        crons: Vec<Cron>,
+        ticker: Ticker,
         listener: &Listener,
     ) -> Option<Self> {
-        let (ticker, wrong) = Ticker::new(store, crons);
-        wrong.iter().for_each(|error| listener.tell(&Event::Warning(error.to_string())));
         let scheduler = Scheduler {
             name: name.to_owned(),
             hostname: super::heartbeat::hostname(),
@@ -83,9 +118,11 @@ impl Keeper {
 
     /// One without a worker, named as RQ names them.
     #[cfg(feature = "cli")]
-    pub(crate) fn alone(store: &Arc<Store>, config_file: &str, crons: Vec<Cron>) -> Option<Self> {
+    pub(crate) fn alone(store: &Arc<Store>, config_file: &str, crons: Crons) -> Result<Option<Self>> {
+        let listener = Listener::default();
+        let ticker = crons.ticker(store, &listener)?;
         let (host, pid, dice) = (super::heartbeat::hostname(), std::process::id(), fastrand::u32(0..1 << 24));
-        Self::new(store, &format!("{host}:{pid}:{dice:06x}"), config_file, crons, &Listener::default())
+        Ok(Self::new(store, &format!("{host}:{pid}:{dice:06x}"), config_file, ticker, &listener))
     }
 
     /// Its name, and how many entries it keeps.

@@ -137,6 +137,12 @@ impl Handlers {
         self.by_name.values().chain(&self.any).any(|handler| !matches!(handler, Handler::Function(_)))
     }
 
+    /// Their names; `*` for all others.
+    #[cfg(feature = "cli")]
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.by_name.keys().map(String::as_str).chain(self.any.as_ref().map(|_| "*")).collect()
+    }
+
     fn get(&self, name: Option<&str>) -> Option<&Handler> {
         name.and_then(|name| self.by_name.get(name)).or(self.any.as_ref())
     }

@@ -82,7 +82,7 @@ pub struct Worker {
     stopper: Stopper,
     on_healthy: Box<dyn Fn() + Send>,
     #[cfg(feature = "cron")]
-    crons: Vec<crate::cron::Cron>,
+    crons: cron::Crons,
 }
 
 impl Worker {
@@ -113,7 +113,7 @@ impl Worker {
             stopper: Stopper::default(),
             on_healthy: Box::new(|| {}),
             #[cfg(feature = "cron")]
-            crons: Vec::new(),
+            crons: cron::Crons::default(),
         })
     }
 
@@ -215,7 +215,7 @@ impl Worker {
         self
     }
 
-    /// How many jobs run at once. Default: the number of cores.
+    /// How many jobs run at once, at least 1. Default: the number of cores.
     pub fn concurrency(mut self, slots: usize) -> Self {
         self.options.concurrency = slots.max(1);
         self
@@ -277,7 +277,8 @@ impl Worker {
         self
     }
 
-    /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ).
+    /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ); at least
+    /// 30 s.
     pub fn worker_ttl(mut self, ttl: Duration) -> Self {
         self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), LONGEST_WAIT);
         self
@@ -297,14 +298,14 @@ impl Worker {
         self
     }
 
-    /// How often it looks for jobs of lost workers. Default: 15 s.
+    /// How often it looks for jobs of lost workers. Default: 15 s; at least 0.1 s.
     pub fn recover_interval(mut self, interval: Duration) -> Self {
         self.options.recover_interval = interval.clamp(Duration::from_millis(100), LONGEST_WAIT);
         self
     }
 
     /// A job that was lost this often with its worker fails instead of running again: it may be
-    /// what kills them. Default: 3. Not counted as the job's retries.
+    /// what kills them. Default: 3, at least 1. Not counted as the job's retries.
     pub fn max_deliveries(mut self, most: u32) -> Self {
         self.options.max_deliveries = most.max(1);
         self
@@ -333,14 +334,6 @@ impl Worker {
     /// above it stays at the head of its queue, and those behind it wait with it; other queues go on.
     pub fn handler_concurrency(mut self, handler: impl Into<String>, most: usize) -> Self {
         self.options.handler_concurrency.insert(handler.into(), most.max(1));
-        self
-    }
-
-    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
-    /// same entry: one tick is one job.
-    #[cfg(feature = "cron")]
-    pub fn cron(mut self, entry: crate::cron::Cron) -> Self {
-        self.crons.push(entry);
         self
     }
 
@@ -373,7 +366,8 @@ impl Worker {
     /// Works until it is stopped, or its options say it is done.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler,
+    /// [`Error::Unsupported`] for a server that is too old, [`Error::Invalid`] without any handler or with a bad
+    /// cron entry,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
         let Worker { store, mut options, handlers, mut listener, stopper, on_healthy, .. } = self;
@@ -381,7 +375,7 @@ impl Worker {
         if handlers.is_empty() {
             return Err(Error::invalid(
                 "the worker has no handlers: every job would fail",
-                "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
+                store.facts.handlers,
             ));
         }
         if options.is_isolated && !processes::can_be_horse() {
@@ -394,6 +388,8 @@ impl Worker {
         let has_processes = options.is_isolated || handlers.has_programs();
         let warning = descriptors::provide(&options, has_processes)?;
         warning.into_iter().for_each(|warning| listener.tell(&Event::Warning(warning)));
+        #[cfg(feature = "cron")]
+        let ticker = self.crons.ticker(&store, &listener)?;
         crate::server::check(&store, &mut |warning| listener.tell(&Event::Warning(warning)))?;
         panics::catch_places();
         let options = Arc::new(options);
@@ -407,7 +403,7 @@ impl Worker {
         let commands = commands::start(&store, &options, &stopper, &inbox);
         let care = care::start(&store, &options, &queues, (&board, &listener));
         #[cfg(feature = "cron")]
-        let cron = cron::start(&store, &options, self.crons, &listener);
+        let cron = cron::start(&store, &options, ticker, &listener);
         let dispatcher = Dispatcher::new(
             dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
             handlers,

@@ -3,7 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use crate::support::{House, Output, Process};
+use rq_rs::{NewJob, Ttl};
+use serde_json::json;
+
+use crate::support::{House, Output, Process, options_file};
 
 fn with_url(url: &str, words: &[&str]) -> Output {
     Process::start(words, &[("RQ_REDIS_URL".into(), url.into())]).finish("")
@@ -154,6 +157,7 @@ fn names_and_durations_that_cannot_be() {
         (vec!["enqueue", "f", "--meta", "7"], 2, "--meta is not a JSON object"),
         (vec!["enqueue", "f", "--retry-interval", "10"], 2, "without --retry-max"),
         (vec!["enqueue", "f", "--timeout", "0"], 2, "no time"),
+        (vec!["enqueue", "f", "--ttl", "0"], 2, "no time to wait"),
         (vec!["job", "show", "a b"], 1, "no job with id a b"),
         (vec!["job", "show", "missing"], 1, "no job with id missing"),
         (vec!["info", "a b"], 2, "cannot be a queue name"),
@@ -174,4 +178,116 @@ fn names_and_durations_that_cannot_be() {
     }
     let payload = format!("x={}", "y".repeat(100_000));
     refused(house.rq(&["enqueue", "f", &payload, "--max-payload", "50000"]), 1, &["over the limit of 50000"]);
+}
+
+#[test]
+fn nothing_that_is_too_small_becomes_something_else_in_silence() {
+    let house = House::new();
+    let worker = ["worker", "--burst", "--exec", "*=cat"];
+    for (option, value, part) in [
+        ("--lease", "0", "at least 1s"),
+        ("--lease", "0.9s", "at least 1s"),
+        ("--worker-ttl", "1", "at least 30s"),
+        ("--recover-interval", "0", "at least 0.1s"),
+        ("--max-deliveries", "0", "1.."),
+        ("--max-jobs", "0", "1.."),
+        ("--max-result", "0", "not a size"),
+        ("--horse-memory", "0", "not a size"),
+        ("--concurrency", "0", "1.."),
+        ("--retry-max", "101", "0..=100"),
+    ] {
+        let told = house.rq(&[&worker[..], &[option, value]].concat()).fails(2);
+        assert!(told.contains(option) && told.contains(part), "{option} {value}: {told}");
+    }
+    for (words, part) in [
+        (vec!["info", "--interval", "0"], "at least 0.1s"),
+        (vec!["top", "--interval", "0.1s"], "at least 0.25s"),
+        (vec!["cron", "history", "x", "--limit", "0"], "a number from 1"),
+        (vec!["suspend", "--duration", "0"], "less than a second"),
+        (vec!["enqueue", "f", "--repeat", "0"], "1.."),
+    ] {
+        let told = house.rq(&words).fails(2);
+        assert!(told.contains(part), "{words:?}: {told}");
+    }
+    let cron =
+        |more: &str| format!("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\nhandler = \"f\"\n{more}\n");
+    for (text, part) in [
+        (cron("timeout = 0"), "a job cannot run in it"),
+        (cron("ttl = 0"), "no time to wait"),
+        (cron("retry-max = 101"), "0 to 100"),
+        ("[handlers.f]\nexec = \"cat\"\ntimeout = \"0s\"\n".into(), "a job cannot run in it"),
+        ("[handlers.f]\nexec = \"cat\"\nconcurrency = 0\n".into(), "a number from 1"),
+    ] {
+        let (_folder, path) = options_file(&text);
+        let told = house.rq(&["--config", &path, "config", "show"]);
+        assert!([Some(1), Some(2)].contains(&told.code) && told.stderr.contains(part), "{text}: {told:?}");
+    }
+    // What is shorter than the second in which it is kept is rounded up: a short delay is not none.
+    let words = ["enqueue", "f", "--retry-max", "1", "--retry-interval", "0.2", "--repeat", "1", "--json"];
+    let job = house
+        .rq(&[&words[..], &["--repeat-interval", "0.2", "--timeout", "0.2", "--ttl", "0.2"]].concat())
+        .json();
+    assert_eq!((&job["retry_intervals"], &job["repeat_intervals"]), (&json!([1]), &json!([1])), "{job}");
+    assert_eq!((&job["timeout"], &job["ttl"]), (&json!(1), &json!(1)), "{job}");
+    assert!(house.queue("default").enqueue_job(NewJob::new("f", ()).ttl(Ttl::NONE)).is_err());
+}
+
+#[test]
+fn an_option_that_is_unknown_is_not_advised_as_a_name() {
+    let house = House::new();
+    for words in [
+        vec!["worker", "--logging_level", "DEBUG"],
+        vec!["worker", "--frobnicate"],
+        vec!["enqueue", "f", "--frobnicate"],
+        vec!["info", "-z"],
+        vec!["--frobnicate"],
+        vec!["job", "--frobnicate"],
+    ] {
+        let told = house.rq(&words).fails(2);
+        assert!(!told.contains("as a value") && !told.contains("-- --"), "{words:?}: {told}");
+    }
+    assert!(house.rq(&["infos"]).fails(2).contains("'info'"), "other tips are kept");
+    for words in [
+        vec!["worker", "--burst", "--exec", "*=cat", "--", "--logging_level", "DEBUG"],
+        vec!["enqueue", "f", "--queue=-x"],
+        vec!["info", "--", "-x"],
+        vec!["suspend", "--", "-x"],
+        vec!["empty", "--", "-x"],
+        vec!["requeue", "--all", "--queue=-x"],
+    ] {
+        let told = house.rq(&words).fails(2);
+        assert!(told.contains("looks like an option, and cannot be a queue name"), "{words:?}: {told}");
+    }
+    let (_folder, path) =
+        options_file("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\nhandler = \"f\"\nqueue = \"-x\"\n");
+    assert!(house.rq(&["--config", &path, "config", "show"]).stderr.contains("looks like an option"));
+}
+
+#[test]
+fn the_words_of_python_rq_are_taken_or_have_a_hint() {
+    let house = House::new();
+    for (words, hint) in [
+        ("worker-pool -n 4", "`worker -c N --isolate`"),
+        ("worker -c settings", "--config FILE"),
+        ("info -c settings", "--config FILE"),
+        ("worker --logging_level DEBUG", "-v shows more"),
+        ("worker --logging-level=DEBUG", "-v shows more"),
+        ("worker -lDEBUG", "-v shows more"),
+        ("worker -ds random", "in the order in which they are named"),
+        ("worker -d", "failed jobs are kept"),
+        ("worker --path src", "PYTHONPATH"),
+        ("enqueue f --depends-on j1", "depends_on="),
+        ("enqueue f --id j1", "--job-id ID"),
+        ("enqueue f %(1,2)", ":JSON or key:=JSON"),
+    ] {
+        let words: Vec<&str> = words.split(' ').collect();
+        refused(house.rq(&words), 2, &[hint]);
+    }
+    house.rq(&["enqueue", "f", ":1", "-j", "app.Job", "-P", "src"]).ok();
+    house.rq(&["info", "-S", "json", "--worker-class", "rq.SimpleWorker"]).ok();
+    house
+        .rq(&["worker", "--burst", "-S", "json", "-s", "--job-monitoring-interval", "5", "--exec", "*=cat"])
+        .ok();
+    let words = ["worker", "--dialect", "rq"];
+    refused(house.rq(&words), 2, &["no handlers", "--exec-server '*=python handler.py'"]);
 }

@@ -272,3 +272,20 @@ fn json_of_a_job_has_the_names_of_rq() {
     }
     assert_eq!(shown["result"], Value::Null);
 }
+
+#[test]
+fn retries_without_intervals_are_those_that_every_worker_of_the_dialect_serves() {
+    let house = House::new();
+    let words = ["enqueue", "f", "--retry-max", "2", "--json"];
+    let job = |more: &[&str]| house.rq(&[&words[..], more].concat()).json();
+    let is_rq = house.dialect == rq_rs::Dialect::Rq;
+    let usual = job(&[])["retry_intervals"].clone();
+    match is_rq {
+        true => assert_eq!(usual, json!([0])),
+        false => assert!((9..=11).contains(&usual[0].as_u64().unwrap()), "{usual}"),
+    }
+    let rq = job(&["--dialect", "rq"]);
+    assert_eq!((&rq["retry_intervals"], &rq["retries_left"]), (&json!([0]), &json!(2)));
+    let chosen = job(&["--dialect", "rq", "--retry-interval", "5"]);
+    assert_eq!(chosen["retry_intervals"], json!([5]));
+}

@@ -166,3 +166,79 @@ fn a_large_file_is_read_quickly_enough_to_be_used() {
     let output = house.rq(&["--config", &path, "config", "show", "--json"]);
     assert_eq!(output.code, Some(0));
 }
+
+#[test]
+fn names_that_nobody_knows_are_told_with_what_was_perhaps_meant() {
+    let house = House::new();
+    let with = |variables: &[(&str, &str)], words: &[&str]| {
+        let mut environment = house.environment();
+        environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Process::start(words, &environment).finish("")
+    };
+    let (_folder, path) =
+        options_file("[handlers.resize]\nexec = \"cat\"\n[handlers.risize]\ntimeout = \"5m\"\n");
+    let variables =
+        [("RQ_RS_GRACEE", "5s"), ("RQ_RS_DIALEKT", "rq"), ("RQ_RS_GRACE", "5s"), ("RQ_RS_QUEUE", "mail")];
+    let worker = with(&variables, &["--config", &path, "worker", "--burst"]);
+    assert_eq!(worker.code, Some(0), "{worker:?}");
+    let shown = with(&variables, &["--config", &path, "config", "show"]);
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    for told in [&worker.stderr, &shown.stderr] {
+        for part in [
+            "warning: RQ_RS_GRACEE is no option of rq-rs; did you mean RQ_RS_GRACE?",
+            "warning: RQ_RS_DIALEKT is no option of rq-rs; did you mean RQ_RS_DIALECT?",
+            "warning: RQ_RS_QUEUE is no option of rq-rs; did you mean RQ_RS_QUEUES?",
+            "warning: [handlers.risize]: there is no handler of this name; did you mean resize?",
+        ] {
+            assert!(told.contains(part), "no {part:?} in: {told}");
+        }
+        assert_eq!(told.matches("warning: ").count(), 4, "{told}");
+    }
+    // Who has programs for all names has one for that too; and what a job's program is given is no slip.
+    let all = ["--config", &path, "worker", "--burst", "--exec", "*=cat"];
+    let of_job = [("RQ_RS_JOB_ID", "x"), ("RQ_RS_QUEUE", "mail"), ("RQ_RS_ATTEMPT", "1")];
+    assert!(!with(&of_job, &all).stderr.contains("warning: "));
+    let known = [("RQ_RS_EXEC", "*=cat"), ("RQ_RS_DASHBOARD_TOKEN", "x"), ("RQ_RS_RESULT_TTL", "1h")];
+    let shown = with(&known, &["--config", &path, "config", "show"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""), "{shown:?}");
+    let dashboard = with(&variables[..1], &["dashboard", "--listen", "nowhere"]);
+    assert!(dashboard.stderr.contains("did you mean RQ_RS_GRACE?"), "{dashboard:?}");
+}
+
+#[test]
+fn both_words_for_the_time_to_live_of_results_work_everywhere() {
+    let house = House::new();
+    for word in ["result-ttl", "results-ttl"] {
+        let option = format!("--{word}");
+        let variable = format!("RQ_RS_{}", word.to_uppercase().replace('-', "_"));
+        let ttl = |output: Output| shown(output).remove("results-ttl").unwrap().0;
+        let (_folder, path) = options_file(&format!("[worker]\n{word} = \"7m\"\n"));
+        assert_eq!(
+            ttl(house.rq(&["--config", &path, "config", "show", "--json"])).as_deref(),
+            Some("7m"),
+            "{word}"
+        );
+        let mut environment = house.environment();
+        environment.push((variable.clone(), "8m".to_owned()));
+        let shown = Process::start(&["config", "show", "--json"], &environment).finish("");
+        assert_eq!(ttl(shown).as_deref(), Some("8m"), "{variable}");
+        house.rq(&["worker", "--burst", "--exec", "*=cat", &option, "9m"]).ok();
+        let job = house.rq(&["enqueue", "f", &option, "10m", "--json"]).json();
+        assert_eq!(job["result_ttl"], 600, "{option}");
+        let entry =
+            format!("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\nhandler = \"f\"\n{word} = \"7m\"\n");
+        let (_folder, path) = options_file(&entry);
+        house.rq(&["--config", &path, "config", "show"]).ok();
+    }
+    let (_folder, path) = options_file("[worker]\nresult-ttl = 1\nresults-ttl = 2\n");
+    assert!(house.rq(&["--config", &path, "config", "show"]).fails(2).contains("say the same"));
+}
+
+#[test]
+fn the_largest_result_is_an_option_too() {
+    let house = House::new();
+    let id = house.rq(&["enqueue", "f"]).ok();
+    house.rq(&["worker", "--burst", "--max-result", "1K", "--exec", "*=head -c 5000 /dev/zero"]).ok();
+    let told = house.rq(&["job", "show", &id]).ok();
+    assert!(told.contains("over the limit of 1024"), "{told}");
+}

@@ -194,7 +194,7 @@ fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
         (output.code, list.as_array().unwrap().len(), &list[0]["name"]),
         (Some(1), 1, &"app.x".into())
     );
-    assert!(house.rq(&["cron", "run", "app.x"]).fails(2).contains("known to its Python program only"));
+    assert!(house.rq(&["cron", "run", "app.x"]).fails(1).contains("known to its Python program only"));
 }
 
 #[test]
@@ -282,7 +282,8 @@ fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
         .worker(&["default"])
         .handler("tick", |context: &Context, (n,): (u32,)| Ok(n + u32::from(context.queue() == "default")))
         .cron(Cron::new("fine", "every 1h", NewJob::new("tick", (41,))))
-        .cron(Cron::new("bad", "every now and then", NewJob::new("tick", (1,))));
+        .cron(Cron::new("bad", "every now and then", NewJob::new("tick", (1,))))
+        .cron_lenient(true);
     let working = Live::start(worker);
     let told =
         working.sees("the bad entry", |event| matches!(event, Event::Warning(text) if text.contains("bad")));
@@ -298,6 +299,134 @@ fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
         ("fine", Some(42.into()))
     );
     working.stops();
+}
+
+#[test]
+fn a_worker_with_an_entry_that_is_not_in_order_does_not_begin() {
+    let house = House::new();
+    let noop = || NewJob::new("noop", ());
+    for bad in [
+        Cron::new("bad", "every now and then", noop()),
+        Cron::new("bad", "@daily", noop()).tz("Mars/Olympus"),
+        Cron::new("bad", "@daily", noop()).queue("a b"),
+        Cron::new("fine", "@daily", noop()),
+    ] {
+        let worker = |is_lenient| {
+            house
+                .worker(&["default"])
+                .handler("noop", |_: &Context, ()| Ok(()))
+                .burst(true)
+                .cron(entry("@daily"))
+                .cron(Cron::new("fine", "@hourly", noop()))
+                .cron(bad.clone())
+                .cron_lenient(is_lenient)
+        };
+        let error = worker(false).run().unwrap_err();
+        assert!(matches!(&error, rq_rs::Error::Invalid { .. }), "{error:?}");
+        assert!(error.to_string().contains("cron entry"), "{error}");
+        worker(true).run().unwrap();
+    }
+}
+
+#[test]
+fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
+    let house = House::new();
+    let zones = tempfile::tempdir().unwrap();
+    std::fs::copy("/usr/share/zoneinfo/UTC", zones.path().join("UTC")).unwrap();
+    let with = |words: &[&str], more: &[(&str, &str)]| {
+        let mut environment = house.environment();
+        environment.push(("TZDIR".to_owned(), zones.path().to_str().unwrap().to_owned()));
+        environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Process::start(words, &environment)
+    };
+    let file = |tz: &str| {
+        let entry = |name: &str, tz: &str| {
+            format!("[[cron]]\nname = {name:?}\nschedule = \"@daily\"\nhandler = \"f\"\n{tz}\n")
+        };
+        options_file(&(entry("fine", "") + &entry("berlin", &format!("tz = {tz:?}"))))
+    };
+    let worker = |path: &str| ["--config", path, "worker", "--exec", "*=cat"].map(str::to_owned);
+    for (tz, local) in [("Europe/Berlin", "UTC"), ("local", "Europe/Berlin")] {
+        let (_folder, path) = file(tz);
+        let words = worker(&path);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let told = with(&words, &[("TZ", local)]).finish("").fails(1);
+        for part in [
+            ":6: ",
+            "cron entry \"berlin\"",
+            "there is no tzdata",
+            "install the system's package tzdata",
+            "--cron-lenient",
+        ] {
+            assert!(told.contains(part), "{tz}: no {part:?} in {told}");
+        }
+        with(&["cron", &path], &[("TZ", local)]).finish("").fails(1);
+        let mut lenient = with(&[&words[..], &["--cron-lenient"]].concat(), &[("TZ", local)]);
+        lenient.says("there is no tzdata");
+        lenient.says("listens");
+        eventually("the other entry is kept", || {
+            house.rq(&["cron", "list", "--json"]).json()[0]["name"] == "fine"
+        });
+        lenient.signal("TERM");
+        lenient.finish("").ok();
+    }
+    let (_folder, path) = file("local");
+    let words = worker(&path);
+    let words: Vec<&str> = words.iter().map(String::as_str).chain(["--burst"]).collect();
+    with(&words, &[("TZ", "UTC")]).finish("").ok();
+}
+
+#[test]
+fn an_entry_in_local_time_is_shown_as_it_is_kept_and_times_have_a_zone() {
+    let house = House::new();
+    let (_folder, path) = options_file(
+        "[[cron]]\nname = \"tokyo\"\nschedule = \"0 3 * * *\"\nhandler = \"f\"\ntz = \"local\"\n",
+    );
+    let with = |zone: &str, words: &[&str]| {
+        let mut environment = house.environment();
+        environment.push(("TZ".to_owned(), zone.to_owned()));
+        Process::start(words, &environment)
+    };
+    let mut worker = with("Asia/Tokyo", &["--config", &path, "worker", "--exec", "*=cat"]);
+    worker.says("listens");
+    let list = || with("America/New_York", &["cron", "list", "--json"]).finish("").json();
+    eventually("its next tick is known", || list()[0]["next"].is_string());
+    let next = list()[0]["next"].as_str().unwrap().to_owned();
+    assert!(next.ends_with("T18:00:00Z"), "three o'clock in Tokyo: {next}");
+    assert_eq!((&list()[0]["tz"], &list()[0]["zone"]), (&"local".into(), &"Asia/Tokyo".into()));
+    let told = with("America/New_York", &["cron", "list"]).finish("").ok();
+    assert!(told.contains("Asia/Tokyo (local)"), "{told}");
+    assert!(told.contains(":00 -05:00") || told.contains(":00 -04:00"), "{told}");
+    with("America/New_York", &["cron", "run", "tokyo"]).finish("").ok();
+    let told = with("Asia/Kolkata", &["cron", "history", "tokyo"]).finish("").ok();
+    assert!(told.contains(" +05:30"), "{told}");
+}
+
+/// Each form that docs/time.md shows, those that are refused with the words that it shows.
+#[test]
+fn the_forms_of_schedules_are_what_the_documentation_says() {
+    let docs = include_str!("../../docs/time.md");
+    let rows = docs.lines().filter_map(|line| {
+        let (schedule, what) = line.strip_prefix("| `")?.split_once("` | ")?;
+        let is_schedule =
+            schedule.split(' ').count() >= 5 || schedule.starts_with('@') || schedule.starts_with("every ");
+        let is_code = schedule.contains('`') || schedule.starts_with("rq-rs");
+        (is_schedule && !is_code).then_some((schedule, what))
+    });
+    let mut counts = [0, 0];
+    for (schedule, what) in rows {
+        let known = Cron::new("e", schedule, NewJob::new("noop", ())).next_after(Utc::now());
+        match what.strip_prefix("refused: ") {
+            None => assert!(known.is_ok_and(|next| next.is_some()), "{schedule}"),
+            Some(words) => {
+                let words = words.trim_end_matches(" |").trim_matches('`');
+                let told = known.unwrap_err().to_string();
+                assert!(told.contains(words), "{schedule}: {told}");
+            }
+        }
+        counts[usize::from(what.starts_with("refused"))] += 1;
+    }
+    assert_eq!(counts, [18, 7], "rows of docs/time.md");
 }
 
 /// The program in `tests/ticking`.
@@ -384,7 +513,10 @@ handler = "report"
 fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
     let house = House::new();
     let (_folder, path) = options_file(ENTRIES);
-    let mut worker = house.start(&["--config", &path, "worker", "low"]);
+    let told = house.rq(&["--config", &path, "worker", "low"]).fails(2);
+    assert!(told.contains("rq-rs.toml:22: cron entry \"bad\"") && told.contains("--cron-lenient"), "{told}");
+    assert!(house.rq(&["cron", &path]).fails(2).contains("rq-rs.toml:22"));
+    let mut worker = house.start(&["--config", &path, "worker", "low", "--cron-lenient"]);
     worker.says("rq-rs.toml:22: cron entry \"bad\"");
     worker.says("cron often: enqueued");
     eventually("its job has finished", || {
@@ -417,7 +549,7 @@ fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
     assert_eq!(house.rq(&["cron", "history", "nightly", "--json"]).json()[0]["id"], id.trim());
 
     for command in ["run", "pause", "resume", "history"] {
-        assert!(house.rq(&["cron", command, "nobody"]).fails(2).contains("there are: nightly, often"));
+        assert!(house.rq(&["cron", command, "nobody"]).fails(1).contains("there are: nightly, often"));
     }
     worker.signal("TERM");
     worker.finish("").ok();
@@ -439,7 +571,7 @@ fn a_paused_entry_lets_its_ticks_pass() {
 fn entries_are_paused_for_all_workers_by_name() {
     let house = House::new();
     let (_folder, path) = options_file(ENTRIES);
-    let mut keeper = house.start(&["cron", &path]);
+    let mut keeper = house.start(&["cron", &path, "--cron-lenient"]);
     keeper.says("keeps 2 cron entries");
     keeper.says("cron often: enqueued");
     house.rq(&["cron", "pause", "often"]).ok();
@@ -462,7 +594,7 @@ fn a_file_without_an_entry_that_is_in_order_is_refused() {
     let (_folder, path) = options_file(&format!("url = \"redis://127.0.0.1:1\"\n{ENTRIES}"));
     let environment: Vec<_> =
         house.environment().into_iter().filter(|(name, _)| name != "RQ_REDIS_URL").collect();
-    let told = Process::start(&["cron", &path], &environment).finish("").fails(1);
+    let told = Process::start(&["cron", &path, "--cron-lenient"], &environment).finish("").fails(1);
     assert!(told.contains("127.0.0.1:1"), "the file says where Redis is: {told}");
     for text in ["", "[[cron]]\nname = \"x\"\n", "[[cron]]\nnmae = \"x\"\n"] {
         let (_folder, path) = options_file(text);

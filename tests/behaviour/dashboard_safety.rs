@@ -1,12 +1,14 @@
 //! What the dashboard does not let happen.
 
 use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rq_rs::{NewJob, Status};
 use serde_json::json;
 
-use crate::support::{Dash, House, PATIENCE, Process};
+use crate::support::{Dash, House, PATIENCE, Process, answer_at, eventually};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -174,6 +176,71 @@ fn a_name_that_somebody_has_led_here_is_refused() {
     {
         assert!([400, 403].contains(&with(host)), "{host:?}");
     }
+    let refused = dash.ask("GET", "/", &[("host", "evil.example")], "");
+    assert!(refused.body.contains("start it with --allowed-host NAME"), "{}", refused.body);
+    let words = ["worker", "--exec", "*=cat", "--dashboard", "127.0.0.1:0", "--dashboard-read-only"];
+    let of_worker = Dash::of(house.start(&words));
+    let refused = of_worker.ask("GET", "/", &[("host", "evil.example")], "");
+    assert!(refused.body.contains("start it with --dashboard-allowed-host NAME"), "{}", refused.body);
+    let refused = of_worker.post("/api/suspend", &json!({}));
+    assert!(refused.body.contains("start it without --dashboard-read-only"), "{}", refused.body);
+}
+
+#[test]
+fn probes_and_scrapes_are_answered_by_any_name_and_so_is_whoever_knows_the_password() {
+    let house = House::new();
+    let open = ["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
+    let mut process = house.start(&open);
+    let metrics = process.says("metrics: http://");
+    let metrics = metrics.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
+    let mut dash = Dash::of(process);
+    let named = |dash: &Dash, path: &str, said: &str| {
+        dash.ask("GET", path, &[("host", "jobs.example:9181"), ("authorization", said)], "").status
+    };
+    let machines = ["/livez", "/readyz", "/metrics"];
+    for path in machines {
+        assert_eq!(named(&dash, path, ""), 200, "{path}");
+    }
+    for path in ["/", "/api/overview", "/assets/app.js", "/metrics/x"] {
+        assert_eq!(named(&dash, path, ""), 403, "{path}");
+    }
+    let change = [("host", "jobs.example"), ("content-type", "application/json")];
+    assert_eq!(dash.ask("POST", "/api/suspend", &change, "{}").status, 403);
+    assert_eq!(dash.ask("POST", "/metrics", &change, "{}").status, 403);
+    dash.address = metrics;
+    for path in machines {
+        assert_eq!(named(&dash, path, ""), 200, "at --metrics-listen: {path}");
+    }
+
+    let closed = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
+    for path in ["/livez", "/readyz", "/metrics", "/", "/api/overview"] {
+        assert_eq!(named(&closed, path, "Bearer t0ken"), 200, "{path}");
+    }
+    assert_eq!((named(&closed, "/metrics", ""), named(&closed, "/", "Bearer no")), (401, 401));
+    let headers = [change[0], change[1], ("authorization", "Bearer t0ken")];
+    assert_eq!(closed.ask("POST", "/api/resume", &headers, "{}").status, 200);
+    let foreign = [headers[0], headers[1], headers[2], ("origin", "http://evil.example")];
+    assert_eq!(closed.ask("POST", "/api/resume", &foreign, "{}").status, 403);
+}
+
+#[test]
+fn failed_logins_are_in_the_log_without_what_was_given() {
+    let house = House::new();
+    let mut dash = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    assert_eq!(dash.get("/").status, 401);
+    for said in ["Basic YWRhOmd1ZXNz", "Bearer guess", "Basic YWRhOmd1ZXNz"] {
+        assert_eq!(dash.ask("GET", "/", &[("authorization", said)], "").status, 401);
+    }
+    dash.process.says("dashboard: a wrong password or token from 127.0.0.1");
+    let headers = [("content-type", "application/json"), ("authorization", "Basic YWRhOnNlc2FtZQ==")];
+    assert_eq!(dash.ask("POST", "/api/suspend", &headers, "{}").status, 200);
+    // One line for all of them, and none for who has given nothing.
+    let rest = dash.process.says("dashboard: ada");
+    assert!(rest.contains(": suspend: done"), "{rest}");
+    dash.process.signal("TERM");
+    let all = dash.process.finish("").stderr;
+    assert_eq!(all.matches("a wrong password").count(), 1, "{all}");
+    assert!(!all.contains("guess") && !all.contains("YWRh"), "{all}");
 }
 
 #[test]
@@ -363,6 +430,35 @@ fn many_slow_clients_keep_nobody_out() {
 }
 
 #[test]
+fn probes_are_answered_while_300_clients_are_busy() {
+    let house = House::new();
+    house.queue("mail").enqueue_many((0..20).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    let dash = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
+    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let unanswered: Vec<_> = std::thread::scope(|scope| {
+        for n in 0..300 {
+            let (address, is_over, answered) = (dash.address.clone(), &is_over, &answered);
+            // Whoever knows the token, and whoever guesses it.
+            let said = if n % 3 == 0 { "Bearer guess" } else { "Bearer t0ken" };
+            scope.spawn(move || {
+                let head = format!("GET /api/overview HTTP/1.1\r\nhost: localhost\r\nauthorization: {said}\r\nconnection: close\r\n\r\n");
+                while !is_over.load(Ordering::Relaxed) {
+                    answered.fetch_add(usize::from(answer_at(&address, head.as_bytes()).is_some()), Ordering::Relaxed);
+                }
+            });
+        }
+        eventually("clients are busy", || answered.load(Ordering::Relaxed) > 300);
+        let probe = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let told =
+            (0..200).map(|_| answer_at(&dash.address, probe).map_or(0, |answer| answer.status)).collect();
+        is_over.store(true, Ordering::Relaxed);
+        told
+    });
+    let unanswered = unanswered.iter().filter(|status| **status != 200).count();
+    assert_eq!(unanswered, 0, "of 200 probes");
+}
+
+#[test]
 fn a_redis_that_hangs_does_not_make_it_look_dead() {
     let house = House::with_own_redis(&[]);
     let dash = Dash::start(&house, &[]);
@@ -469,7 +565,25 @@ fn metrics_can_have_an_address_of_their_own_that_shows_nothing_else() {
         assert_eq!(dash.get(path).status, 404, "{path}");
     }
     assert_eq!(dash.post("/api/queues/mail/empty", &json!({})).status, 405);
-    assert!(house.rq(&["dashboard", "--metrics-listen", "0.0.0.0:0"]).fails(2).contains("could see"));
+    assert!(
+        house.rq(&["dashboard", "--metrics-listen", "0.0.0.0:0"]).fails(2).contains("could see the names of")
+    );
+}
+
+#[test]
+fn what_fails_at_run_time_is_no_wrong_command_line() {
+    let house = House::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let told = house.rq(&["dashboard", "--listen", &address]).fails(1);
+    assert!(told.contains(&format!("cannot listen on {address}")) && told.contains("another port"), "{told}");
+    house.rq(&["worker", "--exec", "*=cat", "--dashboard", &address]).fails(1);
+    house.rq(&["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", &address]).fails(1);
+    // A name may be known later.
+    house.rq(&["dashboard", "--listen", "nobody.invalid:0"]).fails(1);
+    for wrong in ["nowhere", "127.0.0.1:99999", "127.0.0.1"] {
+        house.rq(&["dashboard", "--listen", wrong]).fails(2);
+    }
 }
 
 #[test]

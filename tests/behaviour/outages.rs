@@ -457,3 +457,36 @@ fn cron_entries_go_on_after_redis_was_away_and_nothing_is_enqueued_twice() {
         live.stops();
     }
 }
+
+#[test]
+fn a_file_for_supervisors_that_cannot_be_written_is_told_once() {
+    let house = House::new();
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("run");
+    std::fs::create_dir(&inner).unwrap();
+    let worker = ["worker", "--exec", "*=sleep 2.5"];
+    let missing = folder.path().join("no/such/folder");
+    for (option, path) in [
+        ("--pid", "/dev/full"),
+        ("--pid", missing.to_str().unwrap()),
+        ("--health-file", missing.to_str().unwrap()),
+    ] {
+        let told = house.rq(&[&worker[..], &[option, path]].concat()).fails(1);
+        assert!(told.contains(&format!("cannot write {path}")) && told.contains(option), "{told}");
+    }
+    let health = inner.join("health");
+    let mut worker = house.start(&[&worker[..], &["--health-file", health.to_str().unwrap()]].concat());
+    worker.says("listens");
+    std::fs::remove_dir_all(&inner).unwrap();
+    worker.says("probes may take this worker for dead");
+    // It is touched about once a second, and this takes longer.
+    let job = house.queue("default").enqueue("wait", ()).unwrap();
+    eventually("some touches later", || {
+        house.queue("default").job(job.id()).unwrap().status == Status::Finished
+    });
+    std::fs::create_dir(&inner).unwrap();
+    worker.says("is touched again");
+    worker.signal("TERM");
+    let told = worker.finish("").stderr;
+    assert_eq!(told.matches("cannot touch").count(), 1, "{told}");
+}

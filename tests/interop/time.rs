@@ -219,6 +219,31 @@ fn five_fields_mean_what_they_mean_to_croniter() {
         ["@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@midnight"]
             .map(|name| (name.to_owned(), 1_700_000_000)),
     );
+    let others = [
+        "5/15 * * * *",
+        "0 22-2 * * *",
+        "50-10 * * * *",
+        "0 0 * * fri-mon",
+        "0 0 * * fri-sun",
+        "0 0 * * 5-7",
+        "0 0 * * 7-2",
+        "0 0 * nov-feb *",
+        "0 0 28-3 * *",
+        "0 0 5/10 * *",
+        "0 0 * 3/4 *",
+        "0 0 * * 1/2",
+        "0 0 L * *",
+        "0 0 15W * *",
+        "0 0 ? * 5",
+        "0 0 * * 5#2",
+        "0 0 * * L5",
+        "0 0 * * l5",
+        "1,2,,3 * * * *",
+        "*/0 * * * *",
+        "mon * * * *",
+        "@reboot",
+    ];
+    cases.extend(others.map(|fields| (fields.to_owned(), 1_700_000_000 + dice.i64(0..300_000_000))));
     let theirs = both.python("croniter", json!({ "cases": cases }));
     for ((expression, moment), theirs) in cases.iter().zip(theirs.as_array().unwrap()) {
         let entry = Cron::new("entry", expression, NewJob::new("noop", ())).tz("UTC");

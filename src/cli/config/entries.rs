@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::file::{File, Section};
+use crate::cli::bounds::{at_least_one, parse_retry_max, parse_timeout};
 use crate::cli::call;
 use crate::cli::exit::Failure;
 use crate::cron::Cron;
+use crate::error::Error;
 use crate::job::{NewJob, Retry, Ttl, parse_duration};
-use crate::program::see_help_of;
 
-const CRON: [&str; 19] = [
+const CRON: [&str; 20] = [
     "name",
     "schedule",
     "handler",
@@ -24,6 +25,7 @@ const CRON: [&str; 19] = [
     "jitter",
     "timeout",
     "result-ttl",
+    "results-ttl",
     "failure-ttl",
     "ttl",
     "retry-max",
@@ -44,6 +46,13 @@ pub(crate) struct Handler {
     pub(crate) concurrency: Option<usize>,
 }
 
+impl Handler {
+    /// Whether the file says what runs it.
+    pub(super) fn runs(&self) -> bool {
+        self.exec.is_some() || self.exec_server.is_some()
+    }
+}
+
 /// All `[handlers.NAME]`.
 pub(crate) fn handlers(file: &File) -> Result<Vec<Handler>, Failure> {
     let Some(all) = file.root().table("handlers")? else { return Ok(Vec::new()) };
@@ -57,7 +66,7 @@ fn handler(name: &str, all: &Section<'_>) -> Result<Handler, Failure> {
         name: name.to_owned(),
         exec: section.text("exec")?,
         exec_server: section.text("exec-server")?,
-        timeout: section.parsed("timeout", parse_duration)?,
+        timeout: section.parsed("timeout", parse_timeout)?,
         retry: retry(&section)?,
         concurrency: section.parsed("concurrency", at_least_one)?,
     };
@@ -114,7 +123,15 @@ fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
     }
     match cron.check() {
         Ok(_) => Ok(cron),
-        Err(error) => Err(section.wrong(section.item.line, &error.to_string(), &see_help_of("config"))),
+        Err(error) => {
+            let failure =
+                section.wrong(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
+            // The file is right; it is the machine that lacks something.
+            Err(match (error, failure) {
+                (Error::Unsupported { .. }, Failure::Usage(what, hint)) => Failure::Other(what, hint),
+                (_, failure) => failure,
+            })
+        }
     }
 }
 
@@ -126,10 +143,10 @@ fn job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
     };
     let mut job = NewJob::call(handler, args, section.object("kwargs")?);
     let ttl = |key| section.parsed(key, str::parse::<Ttl>);
-    if let Some(timeout) = section.parsed("timeout", parse_duration)? {
+    if let Some(timeout) = section.parsed("timeout", parse_timeout)? {
         job = job.timeout(timeout);
     }
-    job = ttl("result-ttl")?.into_iter().fold(job, NewJob::result_ttl);
+    job = ttl(section.either("result-ttl", "results-ttl")?)?.into_iter().fold(job, NewJob::result_ttl);
     job = ttl("failure-ttl")?.into_iter().fold(job, NewJob::failure_ttl);
     job = ttl("ttl")?.into_iter().fold(job, NewJob::ttl);
     job = retry(section)?.into_iter().fold(job, NewJob::retry);
@@ -145,17 +162,12 @@ fn job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a number from 1"))
-}
-
 fn parse_flag(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is not true or false"))
 }
 
 fn retry(section: &Section<'_>) -> Result<Option<Retry>, Failure> {
-    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{text:?} is not a number"));
-    let max = section.parsed("retry-max", number)?.unwrap_or(0);
+    let max = section.parsed("retry-max", parse_retry_max)?.unwrap_or(0);
     let intervals = section.all("retry-interval", parse_duration)?;
     call::retry(max, &intervals).map_err(|failure| {
         section.wrong(section.item.line, &failure.words().unwrap_or_default().0, "give retry-max")

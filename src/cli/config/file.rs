@@ -137,6 +137,13 @@ impl Item {
     }
 }
 
+/// The word that was perhaps meant.
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let nearest = known.iter().map(|word| (strsim::jaro_winkler(name, word), *word));
+    let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
+    nearest.map(|(_, word)| word)
+}
+
 /// A table of the file.
 #[derive(Clone)]
 pub(crate) struct Section<'a> {
@@ -195,16 +202,25 @@ impl<'a> Section<'a> {
         Failure::Usage(format!("{}:{line}: {what}", self.file.path.display()), hint.to_owned())
     }
 
+    /// The one of two words for the same that is there.
+    pub(crate) fn either<'w>(&self, word: &'w str, other: &'w str) -> Result<&'w str, Failure> {
+        match (self.get(word), self.get(other)) {
+            (Some(_), Some(item)) => {
+                Err(self.wrong(item.line, &format!("{word} and {other} say the same"), "leave one of them"))
+            }
+            (None, Some(_)) => Ok(other),
+            _ => Ok(word),
+        }
+    }
+
     /// Refuses keys that are none of these, and says which one was perhaps meant.
     pub(crate) fn check_keys(&self, known: &[&str]) -> Result<(), Failure> {
         let unknown = |(name, _): &&(String, Item)| !known.contains(&name.as_str());
         let Some((name, item)) = self.pairs().iter().find(unknown) else { return Ok(()) };
-        let nearest = known.iter().map(|word| (strsim::jaro_winkler(name, word), word));
-        let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
         let place =
             if self.name.is_empty() { "the top of the file".to_owned() } else { format!("[{}]", self.name) };
-        let hint = match nearest {
-            Some((_, word)) => format!("did you mean {word}?"),
+        let hint = match nearest(name, known) {
+            Some(word) => format!("did you mean {word}?"),
             None => format!("there are: {}", known.join(", ")),
         };
         Err(self.wrong(item.line, &format!("{place} has no key {name:?}"), &hint))

@@ -4,6 +4,7 @@
 mod entries;
 mod file;
 mod show;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,12 +17,13 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::exit::Failure;
-use super::output::complain;
+use super::output::{self, complain};
 use crate::cron::Cron;
 use crate::program::see_help_of;
 pub(crate) use entries::Handler;
 use file::{File, Item, Section};
 pub(crate) use show::Config;
+pub(crate) use strangers::handlers as strange_handlers;
 
 /// The command whose options the section of the same name holds.
 const WORKER: &str = "worker";
@@ -57,10 +59,9 @@ impl From<Failure> for Refusal {
 pub(crate) fn with_environment(command: Command) -> Command {
     command.mut_subcommand(WORKER, |worker| {
         worker.mut_args(|arg| {
-            let Some(variable) = name_of(&arg).map(variable_of).filter(|_| arg.get_env().is_none()) else {
-                return arg;
-            };
-            if std::env::var_os(&variable).is_none_or(|value| value.is_empty()) {
+            let mut variables = names_of(&arg).into_iter().map(variable_of);
+            let Some(variable) = variables.find(|name| strangers::is_set(name)) else { return arg };
+            if arg.get_env().is_some() {
                 return arg;
             }
             let arg = match arg.get_action() {
@@ -74,6 +75,13 @@ pub(crate) fn with_environment(command: Command) -> Command {
 
 fn variable_of(name: &str) -> String {
     format!("RQ_RS_{}", name.to_uppercase().replace('-', "_"))
+}
+
+/// Warns of variables that look like options and are none. Says how many there are.
+pub(crate) fn warn_of_variables(command: &Command) -> usize {
+    let strange = strangers::variables(command);
+    strange.iter().for_each(output::warn);
+    strange.len()
 }
 
 /// Reads the arguments, and the file that they name.
@@ -125,12 +133,22 @@ impl Asked {
 }
 
 impl Asked {
-    /// The handlers and cron entries of the file. Entries that are not in order are told, counted, and left out.
-    pub(crate) fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>, usize), Failure> {
+    /// The handlers and cron entries of the file, and how many entries are not in order, which are told.
+    fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>, usize), Failure> {
         let Some(file) = &self.file else { return Ok(Default::default()) };
         let (good, bad) = entries::crons(file)?;
         bad.iter().for_each(complain);
         Ok((entries::handlers(file)?, good, bad.len()))
+    }
+
+    /// The same, all of them in order, or told and left out if that is allowed.
+    pub(crate) fn entries_in_order(&self, is_lenient: bool) -> Result<(Vec<Handler>, Vec<Cron>), Failure> {
+        let Some(file) = &self.file else { return Ok(Default::default()) };
+        let (good, mut bad) = entries::crons(file)?;
+        let refusal = (!is_lenient && !bad.is_empty()).then(|| bad.remove(0));
+        bad.iter().for_each(complain);
+        refusal.map_or(Ok(()), Err)?;
+        Ok((entries::handlers(file)?, good))
     }
 }
 
@@ -155,11 +173,14 @@ fn given(
     others: &[&str],
     matches: Option<&ArgMatches>,
 ) -> Result<Vec<Given>, Failure> {
-    let named: Vec<(&str, &Arg)> = options.iter().filter_map(|arg| Some((name_of(arg)?, *arg))).collect();
-    let known: Vec<&str> = named.iter().map(|(name, _)| *name).chain(others.iter().copied()).collect();
+    let known: Vec<&str> =
+        options.iter().flat_map(|arg| names_of(arg)).chain(others.iter().copied()).collect();
     section.check_keys(&known)?;
     let mut found = Vec::new();
-    for (name, arg) in named {
+    for arg in options {
+        let names = names_of(arg);
+        let Some(name) = names.first().copied() else { continue };
+        let name = names[1..].iter().try_fold(name, |name, other| section.either(name, other))?;
         let id = arg.get_id().as_str();
         let is_said = matches.is_some_and(|matches| is_said(matches, id) || rival_is_said(matches, id));
         if let (Some(item), Some(_), false) = (section.get(name), matches, is_said) {
@@ -211,6 +232,13 @@ fn name_of(arg: &Arg) -> Option<&str> {
     let is_ours = !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
     let name = arg.get_long().or_else(|| arg.is_positional().then(|| arg.get_id().as_str()));
     name.filter(|_| is_ours)
+}
+
+/// The same, and other words for it.
+fn names_of(arg: &Arg) -> Vec<&str> {
+    let Some(name) = name_of(arg) else { return Vec::new() };
+    let others = arg.get_all_aliases().unwrap_or_default().into_iter().filter(|other| !other.contains('_'));
+    std::iter::once(name).chain(others).collect()
 }
 
 /// An error about an option of the file names the line.

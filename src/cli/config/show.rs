@@ -8,10 +8,11 @@ use serde::Serialize;
 
 use super::{Asked, Refusal, WORKER, name_of};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{say_all, say_json, table};
+use crate::cli::output::{say_all, say_json, table, warn};
 use crate::cli::server::{DEFAULT_URL, ServerOptions};
 use crate::program::see_help_of;
 use crate::redis::Address;
+use crate::worker::Handlers;
 
 /// What `--config FILE` holds, and what is in force
 #[derive(Args)]
@@ -70,10 +71,19 @@ struct Row {
 }
 
 impl Config {
-    pub(crate) fn run(self, command: &mut Command, asked: &Asked) -> Result<Exit, Failure> {
+    pub(crate) fn run(
+        self,
+        command: &mut Command,
+        asked: &Asked,
+        handlers: &Handlers,
+    ) -> Result<Exit, Failure> {
         let What::Show { json } = self.command;
-        let rows = rows(command, asked)?;
-        let (_, _, bad) = asked.entries()?;
+        let (rows, programs) = rows(command, asked)?;
+        let (of_file, _, bad) = asked.entries()?;
+        let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
+        let strange = super::strange_handlers(&of_file, handlers, &programs);
+        strange.iter().for_each(warn);
+        let bad = bad + strange.len() + super::warn_of_variables(command);
         let exit = if bad > 0 { Exit::Failed } else { Exit::Done };
         if json {
             say_json(&rows)?;
@@ -86,8 +96,9 @@ impl Config {
     }
 }
 
-/// As if `worker` had been asked for with the same options for all commands.
-fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
+/// As if `worker` had been asked for with the same options for all commands; and the names of handlers that its
+/// programs have.
+fn rows(command: &mut Command, asked: &Asked) -> Result<(Vec<Row>, Vec<String>), Failure> {
     let mut words = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
@@ -124,7 +135,12 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<Vec<Row>, Failure> {
         rows.push(if name == "url" { url_row(row) } else { row });
     }
     rows.extend(sections(&worker));
-    Ok(rows)
+    let programs = sub.iter().flat_map(|(_, matches)| {
+        let all = ["exec", "exec_server"].map(|id| matches.get_many::<String>(id).into_iter().flatten());
+        all.into_iter().flatten().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
+    });
+    let programs = programs.collect();
+    Ok((rows, programs))
 }
 
 /// Handlers and cron entries, which only the file has.

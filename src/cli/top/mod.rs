@@ -19,7 +19,7 @@ use ratatui::crossterm::event::KeyEvent;
 use super::exit::{Exit, Failure};
 use super::output::colours;
 use super::server::ServerOptions;
-use crate::job::parse_duration;
+use crate::cli::bounds::at_least;
 use crate::program;
 use act::{Doer, Said};
 use keys::Step;
@@ -27,8 +27,6 @@ use look::{Look, Looker};
 use screen::Screen;
 use state::{Question, State};
 
-/// Looking more often is of no use to eyes.
-const SHORTEST: Duration = Duration::from_millis(250);
 /// Clocks on the screen go on without a look.
 const TICK: Duration = Duration::from_secs(1);
 /// A look that takes long is followed by a pause of so many times that, so that it is no load for Redis.
@@ -40,7 +38,7 @@ pub(crate) struct Top {
     /// Only these queues
     queues: Vec<String>,
     /// Look again every so often, at most four times a second
-    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = at_least("0.25s"))]
     interval: Duration,
     /// Show everything, change nothing
     #[arg(long)]
@@ -80,7 +78,7 @@ impl Top {
         let mut live = Live {
             looker: Looker::start(&store, self.queues, tell.clone()),
             doer: Doer::start(&store, tell.clone()),
-            interval: self.interval.max(SHORTEST),
+            interval: self.interval,
             is_wanted: true,
             next: Instant::now(),
             state,

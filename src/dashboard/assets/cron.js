@@ -18,7 +18,7 @@ export const cron = {
       const cells = [
         h('div', { class: 'names' }, link(path('cron', entry.name), { class: 'title', title: t('cron.history') }, bdi(entry.name, 120)),
           entry.paused ? badge('paused') : null, entry.python ? badge('python') : null),
-        h('div', { class: 'two' }, h('code', null, bdi(entry.schedule, 80)), h('span', { class: 'sub' }, entry.tz ? bdi(entry.tz, 60) : t(entry.python ? 'cron.python_zone' : 'cron.utc'))),
+        h('div', { class: 'two' }, h('code', null, bdi(entry.schedule, 80)), h('span', { class: 'sub' }, entry.tz ? bdi(entry.zone ? `${entry.zone} (${entry.tz})` : entry.tz, 60) : t(entry.python ? 'cron.python_zone' : 'cron.utc'))),
         queueLink(entry.queue), h('span', { class: 'id' }, bdi(entry.handler, 60)),
         entry.paused ? h('span', { class: 'none' }, t('status.paused')) : when(entry.next),
         entry.last_job ? link(path('jobs', entry.last_job), null, when(entry.last)) : when(entry.last),

@@ -140,11 +140,17 @@ export function when(iso, since = false) {
   return h('time', { datetime: new Date(time).toISOString(), title: bothClocks(new Date(time)), 'data-tick': since ? 'since' : 'relative' }, shown);
 }
 
+/** "+01:00", which stands beside each clock. */
+function offset(d) {
+  const minutes = -d.getTimezoneOffset();
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
+}
+
 /** The exact moment. */
 export function exact(iso) {
   const time = Date.parse(iso ?? '');
   if (!Number.isFinite(time)) return h('span', { class: 'none' }, '–');
-  return h('time', { datetime: new Date(time).toISOString(), title: bothClocks(new Date(time)) }, local(new Date(time)));
+  return h('time', { datetime: new Date(time).toISOString(), title: bothClocks(new Date(time)) }, `${local(new Date(time))} ${offset(new Date(time))}`);
 }
 
 /** Each second. */

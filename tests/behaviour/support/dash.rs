@@ -24,16 +24,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn parse(bytes: &[u8]) -> Self {
+    fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+        let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
         let header = |line: &str| {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_ascii_lowercase(), value.trim().to_owned())
         };
-        Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
+        Some(Answer { status, headers: lines.map(header).collect(), body: body.to_owned() })
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -45,6 +45,23 @@ impl Answer {
         assert_eq!(self.status, 200, "{self:?}");
         serde_json::from_str(&self.body).unwrap()
     }
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream
+}
+
+/// What comes back for these bytes until the connection ends; nothing when that is no answer.
+pub(crate) fn answer_at(address: &str, bytes: &[u8]) -> Option<Answer> {
+    let mut stream = connect(address);
+    // Who refuses may do so before all has come.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    Answer::parse(&answer)
 }
 
 impl Dash {
@@ -67,20 +84,13 @@ impl Dash {
     }
 
     /// What comes back for these bytes until the connection ends.
+    #[track_caller]
     pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
-        let mut stream = self.connect();
-        // Who refuses may do so before all has come.
-        let _ = stream.write_all(bytes);
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        Answer::parse(&answer)
+        answer_at(&self.address, bytes).expect("an answer")
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream
+        connect(&self.address)
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {

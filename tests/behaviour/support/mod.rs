@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use redis::FromRedisValue;
 use rq_rs::{Context, Dialect, Event, Queue, Stopper, Summary, Worker};
 
-pub(crate) use dash::Dash;
+pub(crate) use dash::{Dash, answer_at};
 pub(crate) use process::{Output, Process, run_in};
 pub(crate) use proxy::{Cut, Proxy};
 pub(crate) use redis_server::RedisServer;

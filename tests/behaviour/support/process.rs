@@ -61,6 +61,10 @@ impl Process {
         for name in ["RQ_REDIS_URL", "REDIS_URL", "RQ_KEY_PREFIX", "RQ_RS_DIALECT", "NO_COLOR"] {
             command.env_remove(name);
         }
+        // Those of the tests themselves.
+        for name in ["RQ_RS_TEST_DIALECT", "RQ_RS_TEST_REDIS"] {
+            command.env_remove(name);
+        }
         command.envs(environment.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -1,0 +1,79 @@
+//! Values that cannot be what somebody means are refused. None is turned into another one in silence.
+
+use std::time::Duration;
+
+use crate::job::parse_duration;
+
+/// A duration that is not shorter than this one.
+pub(crate) fn at_least(
+    least: &'static str,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
+    move |text| {
+        let duration = parse_duration(text)?;
+        if duration < parse_duration(least)? {
+            return Err(format!("{text:?} is too short: at least {least}"));
+        }
+        Ok(duration)
+    }
+}
+
+/// How long a job may run.
+pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(format!("{text:?} is no time: a job cannot run in it")),
+        timeout => Ok(timeout),
+    }
+}
+
+/// How many.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a number from 1"))
+}
+
+/// How often a job that failed is tried again.
+pub(crate) fn parse_retry_max(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|max| *max <= 100)
+        .ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
+}
+
+/// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[number.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => Some(1),
+        "K" | "KB" | "KIB" => Some(1 << 10),
+        "M" | "MB" | "MIB" => Some(1 << 20),
+        "G" | "GB" | "GIB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = unit.zip(number.parse::<u64>().ok()).and_then(|(unit, number)| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| format!("{text:?} is not a size: give bytes, or a whole number with K, M or G"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{at_least, parse_size, parse_timeout};
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("1000", 1000), ("64K", 65_536), ("512M", 512 << 20), ("2gb", 2 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for bad in ["", "M", "-1", "1.5G", "0", "5 M", "1T", "99999999999G"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_short_is_refused() {
+        assert_eq!(at_least("1s")("1"), Ok(Duration::from_secs(1)));
+        assert!(at_least("1s")("0.9").is_err() && at_least("30s")("1").is_err());
+        assert!(parse_timeout("0s").is_err() && parse_timeout("0.5").is_ok());
+    }
+}

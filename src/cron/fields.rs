@@ -1,0 +1,204 @@
+//! The five fields, as people know them from cron and from RQ's croniter, in the words of the parser. What it would
+//! read in another way than people do is refused here.
+
+struct Field {
+    low: u32,
+    high: u32,
+    names: &'static [&'static str],
+}
+
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const FIELDS: [Field; 5] = [
+    Field { low: 0, high: 59, names: &[] },
+    Field { low: 0, high: 23, names: &[] },
+    Field { low: 1, high: 31, names: &[] },
+    Field { low: 1, high: 12, names: &MONTHS },
+    Field { low: 0, high: 6, names: &DAYS },
+];
+const DAY: usize = 2;
+const WEEKDAY: usize = 4;
+const NICKNAMES: [&str; 7] =
+    ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
+
+/// Five fields, or a name, for the parser.
+pub(super) fn translated(text: &str) -> Result<String, String> {
+    if text.starts_with('@') {
+        return nickname(text);
+    }
+    if let Some((_, rest)) = text.split_once("TZ=") {
+        let zone = rest.split_whitespace().next().unwrap_or_default();
+        return Err(in_tz(zone));
+    }
+    let words: Vec<&str> = text.split_whitespace().collect();
+    if words.len() != FIELDS.len() {
+        return Err(match words.as_slice() {
+            [_, _, _, _, _, zone] if zone.starts_with(|c: char| c.is_ascii_alphabetic()) => in_tz(zone),
+            [_, _, _, _, _, _, ..] => {
+                "it has more than five fields; for seconds there are intervals, as in \"every 30s\""
+                    .to_owned()
+            }
+            fields => format!("it has {} fields", fields.len()),
+        });
+    }
+    let fields: Result<Vec<String>, String> =
+        words.iter().enumerate().map(|(n, word)| field(n, &word.to_ascii_lowercase())).collect();
+    Ok(fields?.join(" "))
+}
+
+fn in_tz(zone: &str) -> String {
+    format!("a zone stands in tz, as in tz = {zone:?}")
+}
+
+fn nickname(text: &str) -> Result<String, String> {
+    let name = text.to_ascii_lowercase();
+    match name.as_str() {
+        "@midnight" => Ok("@daily".to_owned()),
+        "@reboot" => {
+            Err("nothing is due when a machine starts; what starts there can enqueue the job".to_owned())
+        }
+        name if NICKNAMES.contains(&name) => Ok(name.to_owned()),
+        _ => Err(format!("there are {}", NICKNAMES.join(" "))),
+    }
+}
+
+fn field(n: usize, word: &str) -> Result<String, String> {
+    let parts: Result<Vec<String>, String> = word.split(',').map(|part| item(n, part)).collect();
+    Ok(parts?.join(","))
+}
+
+/// What stands between two commas.
+fn item(n: usize, part: &str) -> Result<String, String> {
+    let field = &FIELDS[n];
+    if part.is_empty() {
+        return Err("there is nothing beside a comma".to_owned());
+    }
+    if let Some(special) = special(n, part)? {
+        return Ok(special);
+    }
+    let (base, step) = match part.split_once('/') {
+        Some((base, step)) => (base, Some(step)),
+        None => (part, None),
+    };
+    let is_number = |step: &str| step.parse::<u32>().is_ok_and(|step| step > 0);
+    if step.is_some_and(|step| !is_number(step)) {
+        return Err(format!("{part:?} has no number from 1 behind its slash"));
+    }
+    let behind = step.map(|step| format!("/{step}")).unwrap_or_default();
+    if base == "*" || (base == "?" && [DAY, WEEKDAY].contains(&n)) {
+        return Ok(format!("*{behind}"));
+    }
+    let Some((first, last)) = base.split_once('-') else {
+        let first = value(n, base)? % weekdays(n);
+        // A step begins with the number before it, and goes to the end.
+        return Ok(if step.is_some() {
+            format!("{first}-{}{behind}", field.high)
+        } else {
+            first.to_string()
+        });
+    };
+    let (first, last) = (value(n, first)?, value(n, last)?);
+    match (n, first, last) {
+        // Sunday is 7 at the end of a week and 0 at its beginning.
+        (WEEKDAY, 1..=6, 7) if step.is_none() => Ok(format!("{first}-6,0")),
+        (WEEKDAY, 7, 0..=6) => Ok(format!("0-{last}{behind}")),
+        _ if first <= last => Ok(format!("{first}-{last}{behind}")),
+        _ if step.is_some() => Err(format!("{part:?} goes beyond the end, and has a step; write two ranges")),
+        _ => Ok(format!("{first}-{},{}-{last}", field.high, field.low)),
+    }
+}
+
+/// Of how many days a week is, in the field of weekdays.
+fn weekdays(n: usize) -> u32 {
+    if n == WEEKDAY { 7 } else { u32::MAX }
+}
+
+/// The last day, the working day nearest to one, the second or the last Friday.
+fn special(n: usize, part: &str) -> Result<Option<String>, String> {
+    match n {
+        DAY if part == "l" || part == "lw" => return Ok(Some(part.to_ascii_uppercase())),
+        DAY => {
+            if let Some(day) = part.strip_suffix('w').or_else(|| part.strip_prefix('w')) {
+                return Ok(Some(format!("{}W", value(n, day)?)));
+            }
+        }
+        WEEKDAY => {
+            if let Some((day, which)) = part.split_once('#') {
+                let is_right = which.parse().is_ok_and(|which: u32| (1..=5).contains(&which));
+                let day = value(n, day)? % 7;
+                return is_right
+                    .then(|| Some(format!("{day}#{which}")))
+                    .ok_or_else(|| format!("{part:?} has no number from 1 to 5 behind its #"));
+            }
+            // RQ's croniter has the letter before the day.
+            if let Some(day) = part.strip_prefix('l').or_else(|| part.strip_suffix('l')) {
+                return Ok(Some(format!("{}L", value(n, day)? % 7)));
+            }
+        }
+        _ => {}
+    }
+    Ok(None)
+}
+
+fn value(n: usize, text: &str) -> Result<u32, String> {
+    let Field { low, high, names } = &FIELDS[n];
+    // Sunday is 7 too.
+    let high = if n == WEEKDAY { 7 } else { *high };
+    if let Some(at) = names.iter().position(|name| *name == text) {
+        return Ok(low + u32::try_from(at).unwrap_or_default());
+    }
+    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse().ok().filter(|number| is_plain && (*low..=high).contains(number));
+    let words = if names.is_empty() { "" } else { ", or a name of three letters" };
+    number.ok_or_else(|| format!("{text:?} is not a number from {low} to {high}{words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::translated;
+
+    #[test]
+    fn what_people_write_is_what_the_parser_reads() {
+        for (theirs, ours) in [
+            ("5/15 * * * *", "5-59/15 * * * *"),
+            ("0 22-2 * * *", "0 22-23,0-2 * * *"),
+            ("0 0 * * fri-mon", "0 0 * * 5-6,0-1"),
+            ("0 0 * NOV-feb *", "0 0 * 11-12,1-2 *"),
+            ("0 0 28-3 * *", "0 0 28-31,1-3 * *"),
+            ("0 0 * * 5-7", "0 0 * * 5-6,0"),
+            ("0 0 * * 7-2", "0 0 * * 0-2"),
+            ("0 0 * * 7,L5,fri#2", "0 0 * * 0,5L,5#2"),
+            ("0 0 L,15w ? *", "not a month"),
+            ("0 0 L,15w * ?", "0 0 L,15W * *"),
+            ("*/5 1-5/2 * * mon-fri", "*/5 1-5/2 * * 1-5"),
+            ("@Midnight", "@daily"),
+        ] {
+            assert_eq!(translated(theirs).unwrap_or("not a month".to_owned()), ours, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_says_why() {
+        for (bad, part) in [
+            ("1,2,,3 * * * *", "nothing beside a comma"),
+            ("22-2/3 * * * *", "write two ranges"),
+            ("*/0 * * * *", "behind its slash"),
+            ("0 0 0 * * *", "more than five fields"),
+            ("0 3 * * * Europe/Berlin", "tz = \"Europe/Berlin\""),
+            ("CRON_TZ=Asia/Tokyo 0 3 * * *", "tz = \"Asia/Tokyo\""),
+            ("TZ=UTC 0 3 * * *", "tz = \"UTC\""),
+            ("@reboot", "what starts there"),
+            ("@dayly", "@daily"),
+            ("* * * *", "it has 4 fields"),
+            ("60 * * * *", "from 0 to 59"),
+            ("0 0 * * fry", "a name of three letters"),
+            ("0 0 * * 5#6", "from 1 to 5"),
+            ("mon * * * *", "from 0 to 59"),
+            ("+5 * * * *", "from 0 to 59"),
+        ] {
+            let told = translated(bad).err().unwrap_or_default();
+            assert!(told.contains(part), "{bad}: {told:?}");
+        }
+    }
+}
