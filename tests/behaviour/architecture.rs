@@ -118,6 +118,7 @@ fn each_kind_of_line_lives_in_its_room() {
         &["serde_json::from_"],
         &[
             "job/payload/json.rs",
+            "job/attempt.rs",
             "cron/book.rs",
             "result.rs",
             "worker/commands.rs",
