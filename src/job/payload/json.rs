@@ -53,7 +53,7 @@ pub(super) fn write<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String>
     let text = serde_json::to_vec(value).map_err(|error| error.to_string())?;
     check_json(&text)?;
     // What serde_json writes for a float that is no number.
-    let has_null = text.windows(4).any(|word| word == b"null");
+    let has_null = text.split(|byte| *byte == b'n').skip(1).any(|behind| behind.starts_with(b"ull"));
     match has_null.then(|| to_python(value)) {
         Some(Ok(value)) if !value.is_finite() => {
             Err("JSON has no word for nan and inf: give them as text, or none at all".to_owned())
