@@ -54,19 +54,19 @@ local function is_run(id)
   return type(live) == 'number' and live > 0
 end
 
+-- A run knows whose slot it takes, also when its job is deleted.
+local function name_limit(id, execution, limit)
+  redis.pcall('HSET', book(EXECUTION, id .. ':' .. execution), 'rate_limit_key', limit)
+end
+
 -- The leases of all runs of a job, whoever runs it. The runs too, unless they are what a rate limit counts:
--- its slot is taken until the handler has stopped, and the run then says which limit that was.
+-- its slot is taken until the handler has stopped.
 local function end_runs(id, wip, worker, limit)
   if not books then return end
   local all = redis.pcall('ZRANGE', book(EXECUTIONS, id), 0, -1)
   for _, execution in ipairs(all.err and {} or all) do
     redis.pcall('ZREM', wip, id .. ':' .. execution)
-    local key = book(EXECUTION, id .. ':' .. execution)
-    if limit and redis.pcall('EXISTS', key) == 1 then
-      redis.pcall('HSET', key, 'rate_limit_key', limit)
-    else
-      drop_execution(id, execution, worker)
-    end
+    if not limit then drop_execution(id, execution, worker) end
   end
 end
 

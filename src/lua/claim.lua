@@ -82,7 +82,7 @@ local function set_aside(q, id)
 end
 
 -- Whether the job can start. What is to be written then, in places of one table: its record, how often it
--- was started, whether it was enqueued anew, whether it has a time to live.
+-- was started, whether it was enqueued anew, whether it has a time to live, its rate limit.
 local function look(q, id, ready, n)
   local fields = redis.pcall('HGETALL', prefix .. id)
   if fields.err or not string.find(id, '^[%w_-]+$') then return set_aside(q, id) end
@@ -121,11 +121,11 @@ local function look(q, id, ready, n)
     wait_for_slot(prefix .. id, id, limit, most, ARGV[7])
     return
   end
-  ready[n], ready[n + 1], ready[n + 2], ready[n + 3] = fields, deliveries, is_anew, has_ttl
+  ready[n], ready[n + 1], ready[n + 2], ready[n + 3], ready[n + 4] = fields, deliveries, is_anew, has_ttl, limit or ''
   return true
 end
 
-local function start(q, id, execution, fields, deliveries, is_anew, has_ttl)
+local function start(q, id, execution, fields, deliveries, is_anew, has_ttl, limit)
   local key = prefix .. id
   if is_anew then
     deliveries = 0
@@ -139,6 +139,7 @@ local function start(q, id, execution, fields, deliveries, is_anew, has_ttl)
   if books then
     redis.call('HSET', key, 'last_heartbeat', ARGV[7])
     write_execution(id, execution, ARGV[6], now, math.floor(seconds) + 60, true)
+    if limit ~= '' then name_limit(id, execution, limit) end
   end
   started = started + 1
   jobs[started] = { q, id, execution, fields }
@@ -153,7 +154,7 @@ local function start_all(q, ids)
       rest[#rest + 1] = id
     elseif seen[id] then
       dropped[#dropped + 1] = id -- the one before it starts
-    elseif look(q, id, ready, n * 4 + 1) then
+    elseif look(q, id, ready, n * 5 + 1) then
       n = n + 1
       seen[id] = true
       local execution = ARGV[8] .. string.format('%08x', number)
@@ -168,7 +169,7 @@ local function start_all(q, ids)
     put_back(q, names)
     return pause(q)
   end
-  for i = 1, n do start(q, names[i], executions[i], unpack(ready, i * 4 - 3, i * 4)) end
+  for i = 1, n do start(q, names[i], executions[i], unpack(ready, i * 5 - 4, i * 5)) end
 end
 
 -- Several at once since Redis 6.2.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::note::Note;
 use super::{WorkerView, page};
@@ -17,13 +17,15 @@ const RECOVERED_EVERY: i64 = 15;
 pub(super) const HEARD_WITHIN: i64 = 30;
 /// The same while it runs something, unless its lease is a long one.
 const HEARD_WHILE_BUSY: i64 = 15;
+/// RQ keeps a run for longer than its lease.
+const LONGER: TimeDelta = TimeDelta::seconds(60);
 /// More runs of one job are not looked at.
 const RUNS: usize = 20;
 
 pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> Result<Note> {
     let worker = job.worker_name.clone().unwrap_or_default();
     let note = |code| Note::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
-    let Some(end) = lease_end(store, job)? else { return Ok(note("nowhere_started")) };
+    let Some(end) = lease_end(store, job, now)? else { return Ok(note("nowhere_started")) };
     let workers = super::look_at_workers(store, &mut Odd::default())?;
     // Those that are ready to take over: Python's do it when they come round to it.
     let is_heir = |one: &&WorkerView| {
@@ -71,7 +73,7 @@ pub(super) fn silence(worker: &WorkerView, now: DateTime<Utc>) -> Option<i64> {
 }
 
 /// When the lease of the run ends that has the job; of a Python worker's run, when it counts as abandoned.
-fn lease_end(store: &Store, job: &Record) -> Result<Option<DateTime<Utc>>> {
+fn lease_end(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let wip = store.keys.queue(&job.origin).wip;
     let score = |member: String| -> Result<Option<f64>> {
         let score = store.ask(&Call::command("ZSCORE").arg(&wip).arg(member))?;
@@ -84,10 +86,16 @@ fn lease_end(store: &Store, job: &Record) -> Result<Option<DateTime<Utc>>> {
     if !store.facts.keeps_books {
         return Ok(None);
     }
-    let runs = Call::command("ZREVRANGE").arg(store.keys.runs(&job.id)).arg(0).arg(RUNS);
-    for run in pass_over(store.ask(&runs).and_then(reply::texts))? {
-        if let Some(end) = score(format!("{}:{run}", job.id))? {
+    let runs = Call::command("ZREVRANGE").arg(store.keys.runs(&job.id)).arg(0).arg(RUNS).arg("WITHSCORES");
+    let runs = pass_over(store.ask(&runs).and_then(reply::texts))?;
+    for run in runs.chunks_exact(2) {
+        if let Some(end) = score(format!("{}:{}", job.id, run[0]))? {
             return Ok(page::moment(end));
+        }
+        // A Python worker does not put its lease back, and runs on.
+        let end = run[1].parse().ok().and_then(page::moment).map(|end| end - LONGER);
+        if run[0] != execution && end.is_some_and(|end| end > now) {
+            return Ok(end);
         }
     }
     // As old RQ wrote it.

@@ -171,6 +171,11 @@ fn explain_says_what_is_true_of_a_job_whose_record_says_that_it_runs() {
         "{}",
         told()
     );
+    // Its record is there, and it has not been heard of.
+    let (record, then) = (house.key("worker:w"), "2026-01-01T00:00:00.000000Z");
+    house.redis::<i64>(&["HSET", &record, "last_heartbeat", then, "runs_in", "threads", "queues", "default"]);
+    house.redis::<i64>(&["SADD", &house.key("workers"), &record]);
+    assert!(told().contains("Worker w, which runs it, has given no sign of life for"), "{}", told());
     heir.stops();
 }
 
@@ -207,4 +212,27 @@ fn explain_names_the_limit_of_a_handler_that_holds_a_queue_up() {
     door.open();
     live.sees_finished(&ids[2]);
     live.stops();
+}
+
+#[test]
+fn explain_knows_what_a_python_worker_runs_and_what_nobody_runs() {
+    let house = House::new().in_rq();
+    let job = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    let (key, runs) =
+        (house.key(&format!("job:{}", job.id())), house.key(&format!("executions:{}", job.id())));
+    delete(&house, &["queue:default"]);
+    let started = "2026-11-22T00:00:00.000000Z";
+    house.redis::<i64>(&["HSET", &key, "status", "started", "worker_name", "py", "started_at", started]);
+    house.redis::<i64>(&["HSET", &house.key("worker:py"), "birth", started, "last_heartbeat", started]);
+    house.redis::<i64>(&["SADD", &house.key("workers"), &house.key("worker:py")]);
+    let told = || house.rq(&["job", "explain", job.id()]).ok();
+    assert!(told().contains("Its record says started, but it is in no place"), "{}", told());
+    let now: (f64, u64) = house.redis(&["TIME"]);
+    house.redis::<i64>(&["ZADD", &runs, &(now.0 + 150.0).to_string(), "0123"]);
+    assert!(told().contains("Worker py has been running it for"), "{}", told());
+    let refused = house.rq(&["requeue", job.id()]).fails(1);
+    assert!(refused.contains("it is started"), "{refused}");
+    let end = (now.0 + 90.0).to_string();
+    house.redis::<i64>(&["ZADD", &house.key("wip:default"), &end, &format!("{}:0123", job.id())]);
+    assert!(told().contains("Worker py has been running it for"), "{}", told());
 }

@@ -182,6 +182,10 @@ fn a_job_that_is_taken_back_while_it_runs_keeps_its_slot_until_its_handler_has_s
             (members(&house, "allowed"), status(&house, "next")),
             (vec!["holder".into()], Status::RateLimited)
         );
+        // As long as it runs, however long that is.
+        let runs = house.key("executions:holder");
+        house.redis::<i64>(&["EXPIRE", &runs, "20"]);
+        eventually("the run is renewed", || house.redis::<i64>(&["TTL", &runs]) > 60);
         door.open();
         live.sees_finished("next");
         live.stops();

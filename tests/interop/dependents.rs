@@ -143,7 +143,15 @@ fn jobs_with_a_rate_limit_run_here_one_after_the_other_and_leave_nothing_behind(
 }
 
 #[test]
-fn python_s_look_leaves_the_slot_to_a_job_that_was_canceled_and_still_runs_here() {
+fn python_s_look_leaves_the_slot_to_a_job_that_was_taken_back_and_still_runs_here() {
+    for side in [Side::Rust, Side::Python] {
+        for verb in ["cancel", "delete"] {
+            leaves_the_slot(side, verb);
+        }
+    }
+}
+
+fn leaves_the_slot(side: Side, verb: &str) {
     let both = Both::new();
     let slow = json!({"func": "tasks.stubborn", "args": []});
     enqueue(&both, &[limited("holder", slow), limited("next", json!({}))]);
@@ -154,7 +162,10 @@ fn python_s_look_leaves_the_slot_to_a_job_that_was_canceled_and_still_runs_here(
         Ok(())
     }));
     live.sees_started("holder");
-    both.house.rq(&["job", "cancel", "holder"]).ok();
+    match side {
+        Side::Rust => drop(both.house.rq(&["job", verb, "holder"]).ok()),
+        Side::Python => drop(both.python(verb, json!({"id": "holder"}))),
+    }
     both.python("info", json!({}));
     assert_eq!(both.python("job", json!({"id": "next"}))["status"], "rate_limited");
     door.open();
