@@ -80,7 +80,7 @@ fn fill(house: &House) {
     let doubling = compressed(r"b'\x80\x04(\x8c\x04mark\x94N(]\x94' + b'2\x86\x94' * 18 + b't}t.'");
     put(house, "failed", &ids("doubling", 50), &[("data", &doubling), ("status", b"failed")]);
     let maps = format!("[{}1]", "{\"\":0},".repeat(36_000));
-    let payload = format!("[\"mark\", null, {}, {{}}]", maps);
+    let payload = format!("[\"mark\", null, {maps}, {{}}]");
     let twice = [("data", payload.as_bytes()), ("result", maps.as_bytes()), ("status", b"failed")];
     put(house, "failed", &ids("maps", 20), &twice);
     let large = vec![b'7'; 2 << 20];
