@@ -5,6 +5,8 @@ use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::printable::Line;
+
 const WIDTH: usize = 30;
 /// A terminal need not show more.
 const DRAWN_EVERY: Duration = Duration::from_millis(100);
@@ -51,7 +53,7 @@ impl Progress {
             shown.drawn_at = Some(Instant::now());
             let full = (WIDTH * shown.done.min(self.total)).checked_div(self.total).unwrap_or(WIDTH);
             let (full, empty) = ("█".repeat(full), "░".repeat(WIDTH - full));
-            draw(&format!("{full}{empty} {}/{} {}", shown.done, self.total, shown.message));
+            draw(&format!("{full}{empty} {}/{} {}", shown.done, self.total, Line(&shown.message)));
         }
     }
 }

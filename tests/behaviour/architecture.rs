@@ -134,6 +134,12 @@ fn each_kind_of_line_lives_in_its_room() {
             "dashboard/serve.rs",
         ],
     );
+    // Where each line is made harmless.
+    only_in(
+        "writing for people",
+        &["stdout().lock()", "stderr().lock()"],
+        &["cli/output.rs", "cli/progress.rs"],
+    );
     only_in(
         "a decision about failure",
         &["ASKED_RETRIES", "policy_delay", "Steer::GiveUp, _"],

@@ -1,10 +1,10 @@
 //! Whatever Python or a stranger has written: we do not crash on it, and never run a job as if it
 //! had asked for less.
 
-use rq_rs::{Context, Event, PyValue};
+use rq_rs::{Context, Event, PyValue, Serializer};
 use serde_json::json;
 
-use crate::python::{Both, Side};
+use crate::python::{Both, Rq, Side};
 use crate::support::Live;
 
 /// A job hash past any library.
@@ -315,4 +315,28 @@ fn a_group_and_fields_that_we_do_not_know_are_kept() {
         ["kept"],
         "who is gone is in no group"
     );
+}
+
+#[test]
+fn what_failed_in_python_is_listed_by_its_exception_in_whatever_queue() {
+    for rq in [Rq::Three, Rq::Two] {
+        let both = Both::with(rq, Serializer::Pickle);
+        let why = |n: usize| format!("no user {n} in 'table {n}'\nand more");
+        let jobs: Vec<_> = (0..3).map(|n| json!({"func": "tasks.fail", "args": [why(n)]})).collect();
+        both.python("enqueue", json!({"queue": "a b", "many": true, "jobs": jobs}));
+        both.python("work", json!({"queues": ["a b"]}));
+        let table = both.house.rq(&["failed"]).ok();
+        for part in ["a b", "tasks.fail", "ValueError: no user 2 in 'table 2'", "3 of 3 failed jobs"] {
+            assert!(table.contains(part), "{rq:?}: no {part} in {table}");
+        }
+        let dash = crate::support::Dash::start(&both.house, &[]);
+        let groups = dash.get("/api/failed").json()["groups"].clone();
+        assert_eq!(groups.as_array().unwrap().len(), 1, "{groups}");
+        assert_eq!(groups[0]["kind"], "ValueError: no user # in '…'", "{groups}");
+        let filter = json!({"all": true, "handler": "tasks.fail", "error": groups[0]["kind"], "exact": true});
+        assert_eq!(dash.post("/api/queues/a%20b/failed/requeue", &filter).json()["done"], 3);
+        let log = both.house.rq(&["worker", "a b", "--burst", "--exec", "*=true"]);
+        assert_eq!(log.code, Some(0), "{log:?}");
+        assert_eq!(both.house.rq(&["failed"]).ok(), "No failed jobs.");
+    }
 }

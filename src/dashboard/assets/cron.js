@@ -1,7 +1,7 @@
 // Jobs that are enqueued again and again, and what became of them.
 
 import { h } from './dom.js';
-import { app, path } from './state.js';
+import { app, path, withQuery } from './state.js';
 import { api } from './api.js';
 import { bdi, number, seconds, short, t, took, when } from './text.js';
 import { badge, button, emptyState, jobLink, link, queueLink, table } from './ui.js';
@@ -34,14 +34,18 @@ export const cron = {
   },
 };
 
+/** The longest list that is asked for. */
+const MOST = 200;
+
 export const history = {
-  load: ({ params: [name] }) => ({ main: api('cron', name, 'history') }),
+  load: ({ params: [name] }) => ({ main: withQuery(api('cron', name, 'history'), { limit: MOST }) }),
   title: ({ params: [name] }) => `${short(name, 80)} · ${t('nav.cron')}`,
   heading: ({ params: [name] }) => [h('span', { class: 'over' }, link(path('cron'), null, t('nav.cron'))), ' ', bdi(name, 300)],
   draw({ main: all }) {
     if (all.length === 0) return emptyState(t('cron.no_history'));
     const longest = Math.max(0, ...all.map((past) => (past.ended_at ? seconds(past.started_at, past.ended_at) || 0 : 0)));
-    return table({
+    const rest = all.length < MOST ? null : h('p', { class: 'facts-line', 'data-key': 'rest' }, t('cron.newest', { n: MOST }));
+    return [rest, table({
       label: t('cron.history'), kind: 'history',
       heads: [{ text: t('job.one'), row: true }, { text: t('job.status') }, { text: t('job.enqueued_at'), right: true }, { text: t('cron.waited'), right: true }, { text: t('job.took'), right: true }],
       rows: all.map((past) => {
@@ -52,6 +56,6 @@ export const history = {
             run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), h('span', null, took(run)))],
         };
       }),
-    });
+    })];
   },
 };

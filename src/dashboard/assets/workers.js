@@ -25,7 +25,7 @@ export const workers = {
       { text: t('worker.done'), right: true }, { text: t('server.memory'), right: true }, { text: t('worker.working'), right: true }, { text: t('worker.heartbeat'), right: true }];
     if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
     const busy = all.filter((worker) => worker.state === 'busy').length;
-    return [h('p', { class: 'facts-line', 'data-key': 'sum' }, h('span', null, tn('worker.sum', all.length)), h('span', null, t('total.busy', { busy, idle: all.length - busy }))),
+    return [h('p', { class: 'facts-line', 'data-key': 'sum' }, h('span', null, tn('worker.sum', all.length)), main.worker_count > all.length ? h('span', { class: 'caution' }, tn('bulk.more', main.worker_count - all.length)) : null, h('span', null, t('total.busy', { busy, idle: all.length - busy }))),
       table({ label: t('nav.workers'), heads, kind: 'workers', rows: all.map((worker) => row(worker, jobs.get(worker.name) ?? [])) })];
   },
 };
