@@ -63,7 +63,7 @@ pub(super) fn whole_seconds(duration: Duration) -> u64 {
 impl From<Duration> for Ttl {
     /// Rounded up to a whole second.
     fn from(duration: Duration) -> Self {
-        let whole = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+        let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
         Ttl(i64::try_from(whole).unwrap_or(LONGEST).min(LONGEST))
     }
 }

@@ -171,6 +171,19 @@ fn random_policies_of_retries_have_python_s_delays() {
     assert_eq!(both.queue().failed().count(), Ok(40));
 }
 
+#[test]
+fn retries_that_we_enqueue_without_intervals_are_served_by_a_python_worker_without_a_scheduler() {
+    for rq in [Rq::Three, Rq::Two] {
+        let both = Both::with(rq, rq_rs::Serializer::Pickle);
+        let words =
+            ["enqueue", "tasks.fail", "boom", "--retry-max", "2", "--dialect", "rq", "--job-id", "twice"];
+        Process::start(&words, &both.house.environment()).finish("").ok();
+        both.python("work", json!({"queues": ["default"], "with_scheduler": false}));
+        assert_eq!(both.house.places("default", "twice"), ["failed"], "after all its tries");
+        assert_eq!(both.queue().job("twice").unwrap().retries_left, Some(0));
+    }
+}
+
 /// A field of a cron expression.
 fn field(dice: &mut fastrand::Rng, (low, high): (u32, u32), names: &[&str]) -> String {
     let one = |dice: &mut fastrand::Rng| match dice.usize(0..names.len() * 2 + 4) {

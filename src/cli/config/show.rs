@@ -61,7 +61,10 @@ const FILE: &str = r#"The file, all of it optional:
   jitter = "30s"
   # and timeout, ttl, result-ttl, failure-ttl, retry-max, retry-interval, meta, description, at-front
 
-The command line goes before the environment (RQ_RS_CONCURRENCY, RQ_RS_MAX_JOBS …), and that before the file."#;
+The command line goes before the environment (RQ_RS_CONCURRENCY, RQ_RS_MAX_JOBS …), and that before the file.
+
+What nobody knows (RQ_RS_GRACEE, [handlers.TYPO] without anything that runs it) is told when a worker starts, and
+`rq-rs config show` ends with 1."#;
 
 #[derive(Serialize)]
 struct Row {
