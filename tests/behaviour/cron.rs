@@ -224,7 +224,7 @@ fn an_entry_that_is_run_by_hand_has_the_arguments_of_its_ticks_or_is_refused() {
         Ok(())
     }));
     assert_eq!(seen.lines(), ["123456789012345678901234567890"]);
-    let refused = house.rq(&["cron", "run", "bytes"]).fails(2);
+    let refused = house.rq(&["cron", "run", "bytes"]).fails(1);
     assert!(refused.contains("known to its own program only"), "{refused}");
     live.stops();
 }
