@@ -263,7 +263,7 @@ fn arguments_of_any_size_are_read_alike() {
         let letter = format!(
             "{{\"to\": \"bob\", {others}\"pages\": 1, \"text\": \"{text}\", \"to\": \"ada\", \"pages\": 2}}"
         );
-        for handler in ["typed", "json", "wc"] {
+        for handler in ["typed", "json", "raw", "wc"] {
             let payload = format!("[\"{handler}\", null, [{letter}], {{}}]");
             put(
                 &house,
@@ -278,6 +278,10 @@ fn arguments_of_any_size_are_read_alike() {
         .handler("typed", |_: &Context, letter: Letter| {
             Ok(json!([letter.to, letter.pages, letter.text.len()]))
         })
+        .handler("raw", |_: &Context, (text,): (Box<serde_json::value::RawValue>,)| {
+            let letter: Letter = serde_json::from_str(text.get())?;
+            Ok(json!([letter.to, letter.pages, letter.text.len()]))
+        })
         .handler("json", |_: &Context, letter: Value| {
             let text = letter["text"].as_str().unwrap();
             anyhow::ensure!(letter["k9"] == json!([9, null, 1.5]) && letter.as_object().unwrap().len() == 13);
@@ -287,7 +291,7 @@ fn arguments_of_any_size_are_read_alike() {
         .unwrap();
     let live = Live::start(worker);
     let mut described = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..8 {
         let Event::Started { id, description, .. } =
             live.sees("a start", |event| matches!(event, Event::Started { .. }))
         else {
@@ -295,7 +299,7 @@ fn arguments_of_any_size_are_read_alike() {
         };
         described.push((id, description));
     }
-    eventually("all have ended", || house.queue("default").finished().count() == Ok(6));
+    eventually("all have ended", || house.queue("default").finished().count() == Ok(8));
     live.stops();
     for (id, description) in described {
         let size = if id.ends_with('0') { 10 } else { 500_000 };

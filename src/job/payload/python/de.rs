@@ -10,6 +10,7 @@ use serde::de::{self, Deserialize, Deserializer, Error as _, IntoDeserializer, V
 use serde::forward_to_deserialize_any;
 use serde_json::Error;
 
+use super::super::json;
 use super::{Kind, Pairs, PyValue, exact};
 
 impl<'de> IntoDeserializer<'de, Error> for PyValue {
@@ -89,6 +90,11 @@ impl<'de> Deserializer<'de> for PyValue {
             exact::put_down(self);
             return visitor.visit_unit();
         }
+        if name == RAW {
+            let text = json::write(&self).map_err(Error::custom)?;
+            let text = String::from_utf8(text).map_err(Error::custom)?;
+            return visitor.visit_map(MapDeserializer::new([(RAW, text)].into_iter()));
+        }
         visitor.visit_newtype_struct(self)
     }
 
@@ -130,6 +136,9 @@ impl<'de> Deserialize<'de> for PyValue {
         deserializer.deserialize_newtype_struct(exact::NAME, Whatever)
     }
 }
+
+/// How serde_json's `RawValue` says that it wants the text.
+const RAW: &str = "$serde_json::private::RawValue";
 
 /// Up to so many keys are compared one by one.
 const FEW: usize = 8;
