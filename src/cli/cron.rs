@@ -14,7 +14,7 @@ use super::server::ServerOptions;
 use super::service::start_log;
 use super::signals::hear_stop;
 use crate::cron::book::{self, Listed};
-use crate::cron::run_now;
+use crate::cron::{pause as pauses, run_now};
 use crate::error::Error;
 use crate::odd::Odd;
 use crate::server::clock as clock_of;
@@ -184,8 +184,8 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
 fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
     let now = clock_of(store)?;
     let done = match is_paused {
-        true => book::pause(store, name, now).map(|()| "paused"),
-        false => book::resume(store, name, now).map(|()| "goes on with its next tick"),
+        true => pauses::pause(store, name, now).map(|()| "paused"),
+        false => pauses::resume(store, name, now).map(|()| "goes on with its next tick"),
     };
     note(format_args!("{name}: {}", done.map_err(missing)?));
     Ok(Exit::Done)

@@ -345,6 +345,8 @@ const OF_WORKER: &[Want] = &[
     ("recovered_count", WORD, 0),
     ("stale_count", WORD, 0),
     ("reconnect_count", WORD, 0),
+    ("lease", WORD, 0),
+    ("handler_limits", 4096, 0),
 ];
 
 fn look_at_workers(store: &Store, odd: &mut Odd) -> Result<Vec<WorkerView>> {
@@ -402,7 +404,7 @@ fn read_worker(name: &str, parts: &Parts) -> WorkerView {
         reconnect_count: number("reconnect_count").unwrap_or(0),
         lease: number("lease").and_then(|seconds| i64::try_from(seconds).ok()),
         handler_limits: text("handler_limits")
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(|text| crate::job::read_json(text.as_bytes()).ok())
             .unwrap_or_default(),
     }
 }

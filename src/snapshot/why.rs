@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::lease::{self, HEARD_WITHIN};
 use super::note::Note;
-use super::row::{fetch_shown, short_error};
+use super::row::{self, fetch_shown, short_error};
 use super::running::{Running, SHOWN};
 use super::{QueueView, WorkerView};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::handle::Job;
 use crate::job::{Record, Status};
 use crate::odd::{Odd, pass_over};
@@ -226,12 +226,9 @@ fn workers(
 
 /// The next job of a queue, and what it calls.
 fn head_of(store: &Arc<Store>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
-    let Some(id) = Queue::on(store, &queue.name)?.ids(0, 1)?.pop() else { return Ok(None) };
-    match Job::fetch(store, &id) {
-        Ok(job) => Ok(Some((id, job.handler.clone()))),
-        Err(Error::NotFound { .. } | Error::Invalid { .. } | Error::Refused { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let Some(id) = Queue::of(store, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
+    let head = row::read(store, std::slice::from_ref(&id))?.pop().flatten();
+    Ok(head.map(|head| (id, head.handler)))
 }
 
 /// The jobs that it waited for have ended, and it is not in its queue yet.

@@ -246,8 +246,11 @@ fn any_size_will_do() {
     top.resize((4, 2));
     top.keys(&["4"]);
     top.resize((160, 50));
-    let text = top.shows("boom; first");
-    assert!(text.starts_with("rq-rs top  ") && text.contains("Space pause"), "{text}");
+    top.shows("boom; first");
+    eventually("all of it is drawn anew", || {
+        let text = top.text();
+        text.starts_with("rq-rs top  ") && text.contains("Space pause") && text.contains("boom; first")
+    });
 }
 
 #[test]
