@@ -246,6 +246,7 @@ fn any_size_will_do() {
     top.resize((4, 2));
     top.keys(&["4"]);
     top.resize((160, 50));
+    top.shows("Space pause");
     let text = top.shows("boom; first");
     assert!(text.starts_with("rq-rs top  ") && text.contains("Space pause"), "{text}");
 }
