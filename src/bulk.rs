@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::handle::{self, Job};
+use crate::odd::is_wrong_type;
 use crate::queue::Queue;
 use crate::registry::Requeued;
 use crate::snapshot::{self, Asked, Filter, Order, Place};
@@ -77,10 +78,8 @@ pub(crate) fn on_many(store: &Arc<Store>, deed: &Deed<'_>, ids: &[String]) -> Re
         };
         match one {
             Ok(is_done) => done += usize::from(is_done),
-            Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
-                return Err(error);
-            }
-            // Gone, or ended meanwhile.
+            Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error),
+            // Gone, ended meanwhile, or a key that another program has taken.
             Err(_) => {}
         }
     }

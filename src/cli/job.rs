@@ -13,6 +13,7 @@ use super::words;
 use crate::error::Error;
 use crate::handle::{self, Job as Handle};
 use crate::job::Status;
+use crate::odd::is_wrong_type;
 use crate::snapshot;
 use crate::store::Store;
 
@@ -99,9 +100,8 @@ fn each(
     for id in ids {
         match act(store, id) {
             Ok(done) => say(done)?,
-            Err(error @ (Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })) => {
-                return Err(error.into());
-            }
+            // A key that another program has taken is the matter of one job.
+            Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
                 failed += 1;
                 complain(&error.into());

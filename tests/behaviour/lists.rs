@@ -274,6 +274,16 @@ fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
         assert_eq!(output.code, Some(1), "{words:?}: {output:?}");
         assert!(output.stdout.contains(part) && output.stderr.contains(&odd), "{words:?}: {output:?}");
     }
+    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    for verb in ["cancel", "enqueue", "stop"] {
+        let output = house.rq(&["job", verb, "taken", "none"]);
+        assert!(
+            output.code == Some(1) && output.stderr.contains("no job with id none"),
+            "{verb}: {output:?}"
+        );
+    }
+    let requeued = house.rq(&["requeue", "taken", "none"]);
+    assert!(requeued.code == Some(1) && requeued.stderr.contains("no job with id none"), "{requeued:?}");
     let emptied = house.rq(&["empty", "--all"]);
     assert_eq!(emptied.code, Some(1));
     assert!(emptied.stdout.contains("3 jobs removed from default"), "{emptied:?}");

@@ -21,6 +21,7 @@ use super::output::colours;
 use super::server::ServerOptions;
 use crate::cli::bounds::at_least;
 use crate::program;
+use crate::queue::check_known;
 use act::{Doer, Said};
 use keys::Step;
 use look::{Look, Looker};
@@ -72,6 +73,7 @@ impl Top {
             ));
         }
         let store = server.later()?;
+        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         let (tell, events) = channel();
         screen::hear_signals(tell.clone())?;
         let state = State::new(&store, self.read_only, colours(&stdout()));
