@@ -12,7 +12,7 @@ use crate::dialect::{Dialect, QueueKeys};
 use crate::enqueue::{Bulk, Prepared, accepted, call};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
+use crate::job::{NewJob, Serializer, Ttl, Wire, check_queue_name, iso};
 #[cfg(feature = "cron")]
 use crate::odd::Odd;
 use crate::registry::Registry;
@@ -372,14 +372,14 @@ impl Queue {
     }
 
     /// Stops all workers of this deployment from starting jobs of any queue, for a time (whole
-    /// seconds, at least one) or until [`resume_all`](Self::resume_all). RQ's `suspend`.
+    /// seconds, rounded up, at least one) or until [`resume_all`](Self::resume_all). RQ's `suspend`.
     ///
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn suspend_all(&self, duration: Option<Duration>) -> Result<()> {
         let mut call = Call::command("SET").arg(self.store.keys.suspended()).arg(1);
         if let Some(duration) = duration {
-            call = call.arg("EX").arg(duration.as_secs().max(1));
+            call = call.arg("EX").arg(Ttl::from(duration).as_seconds().max(1));
         }
         self.store.ask(&call).map(drop)
     }
