@@ -75,7 +75,7 @@ fn kill_horse_ends_a_program() {
 #[test]
 fn shutdown_lets_the_job_end_and_then_the_worker() {
     let both = Both::new();
-    both.queue().enqueue_job(NewJob::new("tasks.slow", 0.5).id("short")).unwrap();
+    both.queue().enqueue_job(NewJob::new("tasks.slow", 3).id("short")).unwrap();
     let live = Live::start(both.worker().name("ours"));
     live.sees_started("short");
     both.python("shutdown", json!({"worker": "ours"}));
