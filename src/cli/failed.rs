@@ -80,7 +80,7 @@ impl Failed {
 
     /// The same for what follows.
     fn command_from(&self, offset: usize) -> String {
-        let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {name}"));
+        let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {}", limit::word(name)));
         let limit = self.limit.map_or_else(String::new, |limit| format!(" --limit {limit}"));
         let json = if self.json { " --json" } else { "" };
         format!("failed{queue} --offset {offset}{limit}{json}")

@@ -18,3 +18,12 @@ pub(crate) fn note_more(more: usize, command: &str) {
         note(format_args!("note: {more} more; `{} {command}` shows them", program::name()));
     }
 }
+
+/// A name as a shell takes it for one word.
+pub(crate) fn word(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.:@%+=".contains(c);
+    match !name.is_empty() && name.chars().all(is_plain) {
+        true => name.to_owned(),
+        false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
+}

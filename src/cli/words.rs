@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::output::short;
+use crate::program;
 use crate::snapshot::Note;
 
 const TEXTS: &str = include_str!("../dashboard/assets/en.json");
@@ -13,6 +14,8 @@ const TEXTS: &str = include_str!("../dashboard/assets/en.json");
 pub(crate) fn of(kind: &str, note: &Note) -> String {
     let texts: HashMap<String, String> = serde_json::from_str(TEXTS).unwrap_or_default();
     let Some(text) = texts.get(&format!("{kind}.{}", note.code)) else { return note.code.to_owned() };
+    // What is to be typed begins with the name of the program.
+    let text = text.replace("rq-rs ", &format!("{} ", program::name()));
     let mut parts = text.split('{');
     let mut words = parts.next().unwrap_or_default().to_owned();
     for part in parts {

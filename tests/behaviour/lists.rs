@@ -354,6 +354,10 @@ fn a_queue_with_a_name_that_only_python_makes_is_listed_requeued_and_worked() {
     let failed = house.rq(&["failed"]).ok();
     assert!(failed.contains("a b/c") && failed.contains(&job), "{failed}");
     assert!(house.rq(&["failed", "a b/c"]).ok().contains("1 of 1 failed job"));
+    house.redis::<i64>(&["ZADD", &house.key("failed:a b/c"), "4000000001", "gone"]);
+    let first = house.rq(&["failed", "a b/c", "--limit", "1"]);
+    assert!(first.stderr.contains("1 more; `rq-rs failed 'a b/c' --offset 1 --limit 1`"), "{first:?}");
+    house.redis::<i64>(&["ZREM", &house.key("failed:a b/c"), "gone"]);
     assert_eq!(house.rq(&["failed", "x y"]).code, Some(2));
     let dash = Dash::start(&house, &[]);
     assert_eq!(dash.get("/api/failed").json()["groups"][0]["queue"], "a b/c");

@@ -189,6 +189,7 @@ fn hints_name_the_program_that_was_started() {
     let shop = |words: &str| run_in(folder.path(), &format!("./shop {words} || true"), &house.environment());
     assert!(shop("info").stdout.contains("the first `shop enqueue` makes one"), "{:?}", shop("info"));
     house.queue("default").enqueue("add", (1, 1)).unwrap();
+    assert!(shop("info").stdout.contains("Start one: shop worker default"), "{:?}", shop("info"));
     house.queue("default").suspend().unwrap();
     assert!(shop("resume").stdout.contains("`shop resume default` lets it go on"), "{:?}", shop("resume"));
     assert!(shop("shutdown nobody").stderr.contains("`shop info` shows"), "{:?}", shop("shutdown nobody"));
