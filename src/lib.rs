@@ -16,6 +16,7 @@ mod dialect;
 mod store;
 // floor 3
 mod command;
+mod control;
 #[cfg(feature = "cron")]
 mod cron;
 mod enqueue;

@@ -7,12 +7,11 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::Serialize;
 
-use crate::command::Command;
 use crate::dialect::{Dialect, QueueKeys};
 use crate::enqueue::{Bulk, Prepared, accepted, call};
 use crate::error::{Error, Result};
 use crate::handle::Job;
-use crate::job::{NewJob, Serializer, Ttl, Wire, check_queue_name, iso};
+use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
 #[cfg(feature = "cron")]
 use crate::odd::Odd;
 use crate::registry::Registry;
@@ -339,100 +338,6 @@ impl Queue {
 
     fn registry(&self, key: &str) -> Registry {
         Registry::new(&self.store, &self.keys, key)
-    }
-
-    /// Stops workers from starting jobs of this queue, until [`resume`](Self::resume).
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`], [`Error::Refused`].
-    pub fn suspend(&self) -> Result<()> {
-        self.switch("SADD")
-    }
-
-    /// Takes [`suspend`](Self::suspend) back.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`], [`Error::Refused`].
-    pub fn resume(&self) -> Result<()> {
-        self.switch("SREM")
-    }
-
-    /// Whether this queue is suspended by itself.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`], [`Error::Refused`].
-    pub fn is_suspended(&self) -> Result<bool> {
-        let call = Call::command("SISMEMBER").arg(self.store.keys.suspended_queues()).arg(&self.keys.list);
-        Ok(reply::int(&self.store.ask(&call)?)? == 1)
-    }
-
-    fn switch(&self, command: &str) -> Result<()> {
-        let call = Call::command(command).arg(self.store.keys.suspended_queues()).arg(&self.keys.list);
-        self.store.ask(&call).map(drop)
-    }
-
-    /// Stops all workers of this deployment from starting jobs of any queue, for a time (whole
-    /// seconds, rounded up, at least one) or until [`resume_all`](Self::resume_all). RQ's `suspend`.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`], [`Error::Refused`].
-    pub fn suspend_all(&self, duration: Option<Duration>) -> Result<()> {
-        let mut call = Call::command("SET").arg(self.store.keys.suspended()).arg(1);
-        if let Some(duration) = duration {
-            call = call.arg("EX").arg(Ttl::from(duration).as_seconds().max(1));
-        }
-        self.store.ask(&call).map(drop)
-    }
-
-    /// Takes [`suspend_all`](Self::suspend_all) back.
-    ///
-    /// # Errors
-    /// [`Error::Unreachable`], [`Error::Refused`].
-    pub fn resume_all(&self) -> Result<()> {
-        let call = Call::command("DEL").arg(self.store.keys.suspended());
-        self.store.ask(&call).map(drop)
-    }
-
-    /// Tells a worker of this deployment, rq-rs' or Python's, to end when what it runs has ended. RQ's
-    /// `send_shutdown_command`.
-    ///
-    /// # Errors
-    /// [`Error::NoWorker`] when none of that name listens; [`Error::Unreachable`], [`Error::Refused`].
-    pub fn shutdown_worker(&self, name: &str) -> Result<()> {
-        self.command(&Command::Shutdown, name)
-    }
-
-    /// Tells a worker to kill what it runs; those jobs fail, or are tried again. RQ's
-    /// `send_kill_horse_command`.
-    ///
-    /// # Errors
-    /// As [`shutdown_worker`](Self::shutdown_worker).
-    pub fn kill_horse(&self, name: &str) -> Result<()> {
-        self.command(&Command::KillHorse, name)
-    }
-
-    /// Tells a worker of rq-rs to start no more jobs until [`continue_worker`](Self::continue_worker); those that
-    /// run end, and it stays. What the signal TSTP does.
-    ///
-    /// # Errors
-    /// As [`shutdown_worker`](Self::shutdown_worker).
-    pub fn quiet_worker(&self, name: &str) -> Result<()> {
-        self.command(&Command::Quiet, name)
-    }
-
-    /// Takes [`quiet_worker`](Self::quiet_worker) back.
-    ///
-    /// # Errors
-    /// As [`shutdown_worker`](Self::shutdown_worker).
-    pub fn continue_worker(&self, name: &str) -> Result<()> {
-        self.command(&Command::Continue, name)
-    }
-
-    fn command(&self, command: &Command, name: &str) -> Result<()> {
-        match command.send(&self.store, name)? {
-            true => Ok(()),
-            false => Err(Error::NoWorker { name: name.to_owned() }),
-        }
     }
 
     pub(crate) fn keys(&self) -> &QueueKeys {

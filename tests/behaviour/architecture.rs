@@ -9,8 +9,8 @@ const FLOORS: [&[&str]; 8] = [
     &["job"],
     &["dialect", "store"],
     &[
-        "command", "cron", "enqueue", "fetch", "finish", "handle", "odd", "peek", "queue", "recover",
-        "registry", "result", "server", "stats",
+        "command", "control", "cron", "enqueue", "fetch", "finish", "handle", "odd", "peek", "queue",
+        "recover", "registry", "result", "server", "stats",
     ],
     &["worker"],
     &["bulk", "metrics", "snapshot", "testing"],
