@@ -105,18 +105,10 @@ fn a_connection_that_was_closed_while_idle_is_no_failed_call() {
         assert_eq!(dash.post("/api/resume", &body).status, 200);
         house.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
     }
-    let restart = || {
-        house.server().kill();
-        house.server().launch();
-        eventually("its data are there", || {
-            let connection = redis::Client::open(house.url()).unwrap().get_connection();
-            connection.is_ok_and(|mut c| redis::cmd("PING").query::<String>(&mut c).is_ok())
-        });
-    };
-    restart();
+    house.server().restart();
     assert_eq!(dash.get("/readyz").status, 200);
     queue.enqueue("add", (1, 1)).unwrap();
-    restart();
+    house.server().restart();
     assert_eq!(queue.count(), Ok(6));
     assert_eq!(dash.post("/api/suspend", &serde_json::json!({ "queue": "default" })).status, 200);
 }

@@ -418,8 +418,7 @@ fn a_retry_survives_a_killed_worker_a_killed_redis_and_another_worker_runs_it() 
     let mut first = house.start(&["worker", "--exec", "pay=false"]);
     first.says("next try in 2 s");
     first.signal("KILL");
-    house.server().kill();
-    house.server().launch();
+    house.server().restart();
     let waiting = queue.job(job.id()).unwrap();
     assert_eq!((waiting.status, waiting.retries_left), (Status::Scheduled, Some(2)));
     let mut second = house.start(&["worker", "--exec", "pay=true", "--max-jobs", "1"]);

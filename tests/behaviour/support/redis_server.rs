@@ -73,6 +73,16 @@ impl RedisServer {
         });
     }
 
+    /// Killed and started again, with its data loaded.
+    pub(crate) fn restart(&self) {
+        self.kill();
+        self.launch();
+        super::eventually("its data are there", || {
+            let connection = redis::Client::open(self.url()).unwrap().get_connection();
+            connection.is_ok_and(|mut to| redis::cmd("PING").query::<String>(&mut to).is_ok())
+        });
+    }
+
     /// Forgets everything, as a new machine would.
     pub(crate) fn forget_data(&self) {
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
