@@ -176,11 +176,9 @@ impl Worker {
         let told = supervised.clone();
         #[cfg(feature = "dashboard")]
         let (health, dashboard) = self.serve(server, worker.stopper())?;
-        let mut worker = worker.on_event(move |event| told.tell(event));
+        let worker = worker.on_event(move |event| told.tell(event));
         #[cfg(feature = "dashboard")]
-        {
-            worker = worker.on_healthy(move || health.is_well());
-        }
+        let worker = worker.on_healthy(move || health.is_well());
         let done = worker.run();
         supervised.end();
         #[cfg(feature = "dashboard")]
