@@ -6,7 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::page::{Asked, Filter, Order, Place, Walk};
+use super::page::{Asked, Filter, Walk};
+use super::place::{Order, Place};
 use super::row::{Row, short_error};
 use crate::error::Result;
 use crate::odd::Odd;

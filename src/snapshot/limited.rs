@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::page::Order;
+use super::place::Order;
 use crate::error::Result;
 use crate::odd::pass_over;
 use crate::queue::Queue;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::page::{self, Order, Place};
+use super::page;
+use super::place::{Order, Place};
 use super::row::BATCH;
 use crate::error::Error;
 use crate::odd::Odd;

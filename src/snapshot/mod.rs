@@ -8,6 +8,7 @@ mod limited;
 mod list;
 mod note;
 mod page;
+mod place;
 mod row;
 mod running;
 mod warnings;
@@ -33,7 +34,8 @@ pub(crate) use groups::{Group, Groups};
 pub(crate) use history::history;
 pub(crate) use list::List;
 pub(crate) use note::Note;
-pub(crate) use page::{Asked, Filter, LARGEST, Order, Place, count, kept, matching, page, scheduled};
+pub(crate) use page::{Asked, Filter, LARGEST, count, kept, matching, page, scheduled};
+pub(crate) use place::{Order, Place};
 pub(crate) use row::{Row, read as read_rows, result_text};
 #[cfg(feature = "top")]
 pub(crate) use running::Running;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::page::{self, Order, Place};
+use super::page;
+use super::place::{Order, Place};
 use super::row;
 use crate::error::Result;
 use crate::odd::Odd;

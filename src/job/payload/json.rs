@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
-use super::limits::check_json;
+use super::limits::{DEPTH, PARTS, check_bytes, too_deep, too_many};
 use super::python::{BIG_INT_IN_JSON, to_python};
 use super::{Call, PyValue, Serializer};
 
@@ -124,6 +124,46 @@ fn string_size(text: &[u8]) -> usize {
         }
     }
     text.len()
+}
+
+/// Checks JSON that nobody has parsed yet. What is no JSON is for the parser to refuse.
+pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
+    // A bracket for each level, and a byte for each part.
+    if text.len() <= DEPTH {
+        return Ok(());
+    }
+    check_bytes(text.len())?;
+    // Cheap first: each part but the first one follows one of these, also when some of them are in texts.
+    let (mut opened, mut parts) = (0, 1);
+    for byte in text {
+        let opens = matches!(byte, b'[' | b'{');
+        opened += usize::from(opens);
+        parts += usize::from(opens || matches!(byte, b',' | b':'));
+    }
+    if opened <= DEPTH && parts <= PARTS { Ok(()) } else { count_json(text) }
+}
+
+fn count_json(text: &[u8]) -> Result<(), String> {
+    let (mut depth, mut parts) = (0usize, 0);
+    for token in tokens(text) {
+        match token[0] {
+            b'[' | b'{' => {
+                depth += 1;
+                parts += 1;
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' | b':' => {}
+            byte if byte.is_ascii_whitespace() => {}
+            _ => parts += 1,
+        }
+        if depth > DEPTH {
+            return Err(too_deep());
+        }
+        if parts > PARTS {
+            return Err(too_many());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,10 +1,6 @@
 //! What arguments, results and meta may be, whoever wrote them and in whatever: a few kilobytes can stand for
 //! gigabytes. It is counted before anything is built, and what would not be read is not written either.
 
-use super::PyValue;
-use super::json::tokens;
-use super::python::Kind;
-
 /// Once inflated.
 pub(crate) const BYTES: usize = 16 << 20;
 /// Every value is one, with those inside it, and every key.
@@ -41,92 +37,11 @@ pub(crate) fn check_bytes(size: usize) -> Result<(), String> {
     if size > BYTES { Err(too_large()) } else { Ok(()) }
 }
 
-/// Checks JSON that nobody has parsed yet. What is no JSON is for the parser to refuse.
-pub(crate) fn check_json(text: &[u8]) -> Result<(), String> {
-    // A bracket for each level, and a byte for each part.
-    if text.len() <= DEPTH {
-        return Ok(());
-    }
-    check_bytes(text.len())?;
-    // Cheap first: each part but the first one follows one of these, also when some of them are in texts.
-    let (mut opened, mut parts) = (0, 1);
-    for byte in text {
-        let opens = matches!(byte, b'[' | b'{');
-        opened += usize::from(opens);
-        parts += usize::from(opens || matches!(byte, b',' | b':'));
-    }
-    if opened <= DEPTH && parts <= PARTS { Ok(()) } else { count_json(text) }
-}
-
-fn count_json(text: &[u8]) -> Result<(), String> {
-    let (mut depth, mut parts) = (0usize, 0);
-    for token in tokens(text) {
-        match token[0] {
-            b'[' | b'{' => {
-                depth += 1;
-                parts += 1;
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b',' | b':' => {}
-            byte if byte.is_ascii_whitespace() => {}
-            _ => parts += 1,
-        }
-        if depth > DEPTH {
-            return Err(too_deep());
-        }
-        if parts > PARTS {
-            return Err(too_many());
-        }
-    }
-    Ok(())
-}
-
-/// Checks a value that is to be written. What stands in several places counts in each.
-pub(crate) fn check_value(value: &PyValue) -> Result<(), String> {
-    Counted::default().count(value, 0)
-}
-
-#[derive(Default)]
-struct Counted {
-    parts: usize,
-    text: usize,
-}
-
-impl Counted {
-    /// Of a value in so many others.
-    fn count(&mut self, value: &PyValue, depth: usize) -> Result<(), String> {
-        self.parts += 1;
-        self.text += match &value.0 {
-            Kind::Str(text) | Kind::Decimal(text) => text.len(),
-            Kind::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        };
-        if depth > DEPTH {
-            return Err(too_deep());
-        }
-        if self.parts > PARTS {
-            return Err(too_many());
-        }
-        if self.text > TEXT {
-            return Err(too_much_text());
-        }
-        match &value.0 {
-            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
-                items.iter().try_for_each(|item| self.count(item, depth + 1))
-            }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
-                let mut parts = pairs.iter().flat_map(|(key, value)| [key, value]);
-                parts.try_for_each(|part| self.count(part, depth + 1))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::json::check_json;
     use super::super::{Serializer, read_call, read_data};
-    use super::{BYTES, DEPTH, PARTS, check_json};
+    use super::{BYTES, DEPTH, PARTS};
     use crate::job::{PyValue, deflate};
 
     fn nested(depth: usize) -> PyValue {

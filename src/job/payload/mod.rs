@@ -75,7 +75,7 @@ impl Serializer {
         limits::check_bytes(bytes.len())?;
         match self {
             Serializer::Json => {
-                limits::check_json(bytes)?;
+                json::check_json(bytes)?;
                 let is_json = std::str::from_utf8(bytes).is_ok() && json::is_valid(bytes);
                 if is_json { Ok(()) } else { Err("it is not JSON".to_owned()) }
             }
@@ -85,7 +85,7 @@ impl Serializer {
 }
 
 fn write_pickle(value: &PyValue) -> Result<Vec<u8>, String> {
-    limits::check_value(value)?;
+    python::check_value(value)?;
     let bytes = pickle(value);
     limits::check_bytes(bytes.len())?;
     // A reader makes several things of a time or a number: where there may be too many, it is asked.
@@ -292,7 +292,7 @@ pub(crate) fn parse_json(text: &str) -> Result<PyValue, String> {
 /// JSON if it is, else the text itself. JSON that is over the limits is not taken for text.
 #[cfg(feature = "worker")]
 pub(crate) fn json_or_text(text: &str) -> Result<PyValue, String> {
-    match limits::check_json(text.as_bytes()) {
+    match json::check_json(text.as_bytes()) {
         Ok(()) => Ok(parse_json(text).unwrap_or_else(|_| PyValue::from(text))),
         Err(error) if json::is_valid(text.as_bytes()) => Err(error),
         Err(_) => Ok(PyValue::from(text)),

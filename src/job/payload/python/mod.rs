@@ -1,5 +1,6 @@
 //! Python's data: what a pickle of plain data can hold, and JSON cannot say.
 
+mod count;
 mod de;
 mod exact;
 mod integer;
@@ -19,6 +20,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(crate) use count::check_value;
 pub(super) use exact::is_exact;
 pub(crate) use integer::BigInt;
 pub(crate) use pickle::pickle;
