@@ -156,6 +156,9 @@ impl Error {
             Error::Unreachable { reason, .. } if reason.contains(NO_DESCRIPTORS) => {
                 "raise the limit with `ulimit -n` or LimitNOFILE=; a worker needs about 20 and one for each queue".into()
             }
+            Error::Unreachable { reason, .. } if reason.contains(SILENT) => {
+                "see whether it is stopped or very busy (`redis-cli ping`, its log), or give it more time".into()
+            }
             Error::Unreachable { .. } => {
                 "start one with `redis-server`, or give another with --url or RQ_REDIS_URL".into()
             }
@@ -200,6 +203,7 @@ impl Error {
 
 /// Of a machine without the tables of the world's time zones.
 pub(crate) const NO_ZONES: &str = "there is no tzdata";
+const SILENT: &str = "it accepts connections but does not answer in time";
 const NO_REDIS: &str = "answers, but not as a Redis server does";
 const IS_SENTINEL: &str = "is a Redis Sentinel, which holds no jobs";
 const WANTS_TLS: &str = "wants TLS, and redis:// is plain";
@@ -343,7 +347,7 @@ fn network_words(error: &redis::RedisError) -> String {
     if matches!(code, Some(23 | 24)) {
         NO_DESCRIPTORS.to_owned()
     } else if error.is_timeout() {
-        "it accepts connections but does not answer in time".to_owned()
+        SILENT.to_owned()
     } else {
         error.to_string().to_lowercase()
     }

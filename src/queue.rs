@@ -110,7 +110,8 @@ impl Queue {
 
     /// How long any call of this queue, and of the jobs that it returns, may take, all tries included; it then
     /// ends with [`Error::Unreachable`]. Half of it is the limit for one answer, so that a second try fits in.
-    /// Resolving a host name is up to the system and is not limited. From 10 ms to an hour; default: 10 s, which
+    /// Resolving a host name is up to the system and is not limited; an answer that comes byte by byte may take
+    /// longer, because the limit is for the next byte. From 10 ms to an hour; default: 10 s, which
     /// is also the limit of [`connect`](Self::connect).
     ///
     /// ```no_run

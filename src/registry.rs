@@ -18,6 +18,8 @@ pub struct Registry {
     store: Arc<Store>,
     key: String,
     list: String,
+    /// The statuses of its jobs, with spaces between; none where they may have any.
+    statuses: &'static str,
 }
 
 /// What became of one id that was to be requeued.
@@ -32,9 +34,22 @@ pub enum Requeued {
     Gone,
 }
 
+/// What the record of a job says that a registry holds. RQ leaves entries behind when an id is enqueued anew.
+pub(crate) fn statuses_of(queue: &QueueKeys, key: &str) -> &'static str {
+    let of = [
+        (&queue.failed, "failed stopped"),
+        (&queue.finished, "finished"),
+        (&queue.canceled, "canceled"),
+        (&queue.scheduled, "scheduled created"),
+        (&queue.deferred, "deferred"),
+    ];
+    of.into_iter().find(|(registry, _)| *registry == key).map_or("", |(_, statuses)| statuses)
+}
+
 impl Registry {
     pub(crate) fn new(store: &Arc<Store>, queue: &QueueKeys, key: &str) -> Self {
-        Registry { store: Arc::clone(store), key: key.to_owned(), list: queue.list.clone() }
+        let statuses = statuses_of(queue, key);
+        Registry { store: Arc::clone(store), key: key.to_owned(), list: queue.list.clone(), statuses }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -92,6 +107,7 @@ impl Registry {
             if is_anew {
                 call = call.arg(self.store.facts.retries_field);
             }
+            call = call.arg(self.statuses);
             for id in batch {
                 call = call.arg(id.as_ref());
             }

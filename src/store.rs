@@ -33,7 +33,7 @@ scripts! {
     DELETE = "delete" after "books";
     EMPTY = "empty" after "books";
     ENQUEUE = "enqueue";
-    ENQUEUE_NOW = "enqueue_now" after "books";
+    ENQUEUE_NOW = "enqueue_now" after "books", "elsewhere";
     EXPIRE = "expire" after "books";
     FINISH = "finish" after "books";
     HEARTBEAT = "heartbeat" after "books";
@@ -44,7 +44,7 @@ scripts! {
     PEEK = "peek";
     PUT_BACK = "put_back" after "books";
     RELEASE = "release" after "books";
-    REQUEUE = "requeue" after "books", "anew";
+    REQUEUE = "requeue" after "books", "anew", "elsewhere";
     REVIVE = "revive" after "books", "anew";
     SAVE = "save";
     SHOW = "show";

@@ -86,7 +86,8 @@ impl Supervised {
     pub(crate) fn end(&self) {
         let _ = notify(&[NotifyState::Stopping]);
         *self.has_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        if let Some(path) = &self.health_file {
+        // Root could remove a device.
+        if let Some(path) = self.health_file.as_ref().filter(|path| path.is_file()) {
             let _ = std::fs::remove_file(path);
         }
     }

@@ -2,22 +2,28 @@
 --
 -- KEYS[1] registry  KEYS[2] list  KEYS[3] set of queues
 -- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of the books
--- ARGV[5] field that counts retries, then the ids
+-- ARGV[5] field that counts retries  ARGV[6] statuses of the jobs of this registry, then the ids
 --
--- Returns for each id: 1 back in the queue, 0 not in this registry, 2 its record is gone.
+-- Returns for each id: 1 back in the queue, 0 not in this registry, 2 its record is gone. RQ leaves entries behind:
+-- one of a job that has another place by now is dropped, and that job is left where it is.
 
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
 redis.call('SCARD', KEYS[3])
 open_books(ARGV[4])
 local replies, mine = {}, {}
-for i = 6, #ARGV do
+for i = 7, #ARGV do
   local id = ARGV[i]
   local job = ARGV[2] .. id
-  if redis.call('ZREM', KEYS[1], id) == 0 then
+  local status = redis.pcall('HGET', job, 'status')
+  if type(status) == 'table' then
+    replies[#replies + 1] = 0 -- another program has taken the key of the record; the entry is kept
+  elseif redis.call('ZREM', KEYS[1], id) == 0 then
     -- A repeated call of our own, whose first answer was lost, has done it before.
     replies[#replies + 1] = not mine[id] and redis.pcall('HGET', job, 'enqueued_at') == ARGV[3] and 1 or 0
   elseif redis.pcall('HEXISTS', job, 'data') ~= 1 then
     replies[#replies + 1] = 2
+  elseif is_elsewhere(status, ARGV[6]) then
+    replies[#replies + 1] = 0
   else
     redis.call('PERSIST', job)
     begin_anew(job, ARGV[5])

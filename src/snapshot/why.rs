@@ -204,6 +204,13 @@ fn workers(
             && beats(worker)
             && runs_of(worker, None) < slots_of(worker)
     };
+    let alive: Vec<&WorkerView> = listening.iter().copied().filter(|worker| beats(worker)).collect();
+    if alive.is_empty() {
+        return Ok(Some(note("workers_silent")));
+    }
+    if alive.iter().all(|worker| worker.quiet) {
+        return Ok(Some(note("workers_quiet")));
+    }
     let ready: Vec<&WorkerView> = listening.into_iter().filter(|worker| is_ready(worker)).collect();
     // Of more than are shown nobody has looked at all.
     let Some(position) = position.filter(|_| !ready.is_empty() && running.len() < SHOWN) else {

@@ -1,6 +1,7 @@
 //! Duties that any worker does for all: a table of functions, walked by one thread. Each is short,
 //! works in batches, and is safe to run in many workers at once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::iso;
 use crate::recover::{self, Recovered, Seen};
+use crate::registry::statuses_of;
 use crate::server;
 use crate::store::{Call, EXPIRE, GROUP, LIMIT, RELEASE, Reply, Store, TRIM, UNLOCK, reply};
 
@@ -60,6 +62,7 @@ pub(super) fn start(
         board: Arc::clone(board),
         record: record_of_scheduler(options),
         limits: "0".to_owned(),
+        told: HashMap::new(),
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
     carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
@@ -77,6 +80,8 @@ struct Carer {
     record: Vec<(&'static str, String)>,
     /// Where the look at rate limits goes on.
     limits: String,
+    /// Errors of duties (by their number and the queue's) that people were told of and that have not ended.
+    told: HashMap<(usize, usize), String>,
 }
 
 fn record_of_scheduler(options: &Options) -> Vec<(&'static str, String)> {
@@ -108,7 +113,7 @@ impl Carer {
         for queue in 0..self.queues.len() {
             while {
                 let result = self.trim(queue);
-                !self.note(queue, result)
+                !self.note((DUTIES.len(), queue), result)
             } {}
         }
     }
@@ -119,14 +124,14 @@ impl Carer {
     }
 
     fn walk_once(&mut self, due: &mut [Instant; DUTIES.len()]) {
-        for (duty, due) in DUTIES.iter().zip(due) {
+        for (number, (duty, due)) in DUTIES.iter().zip(due).enumerate() {
             if *due > Instant::now() {
                 continue;
             }
             let mut is_done = true;
             for queue in 0..self.queues.len() {
                 let result = (duty.run)(self, queue);
-                is_done &= self.note(queue, result);
+                is_done &= self.note((number, queue), result);
             }
             // Where there is more, the other duties have their turn first.
             let pause = if is_done { self.spread((duty.every)(&self.options)) } else { Duration::ZERO };
@@ -135,17 +140,32 @@ impl Carer {
     }
 
     /// Whether nothing is left to be done now.
-    fn note(&self, queue: usize, result: Result<bool>) -> bool {
+    fn note(&mut self, (duty, queue): (usize, usize), result: Result<bool>) -> bool {
         match result {
-            Ok(is_done) => is_done,
+            Ok(is_done) => {
+                let told = self.told.remove(&(duty, queue));
+                if let Some(error) = told.filter(|error| !self.is_told(queue, error)) {
+                    let list = &self.queues[queue].list;
+                    self.listener.tell(&Event::Warning(format!("{list}: no more: {error}")));
+                }
+                is_done
+            }
             // The dispatcher tells people about an outage.
             Err(Error::Unreachable { .. }) => true,
             Err(error) => {
-                let list = &self.queues[queue].list;
-                self.listener.tell(&Event::Warning(format!("{list}: {error}")));
+                let (text, list) = (error.to_string(), &self.queues[queue].list);
+                if !self.is_told(queue, &text) {
+                    self.listener.tell(&Event::Warning(format!("{list}: {text}")));
+                }
+                self.told.insert((duty, queue), text);
                 true
             }
         }
+    }
+
+    /// Whether people know of this error of a queue, and have not been told that it has ended.
+    fn is_told(&self, queue: usize, error: &str) -> bool {
+        self.told.iter().any(|((_, one), told)| *one == queue && told == error)
     }
 
     /// Jobs that are due go from scheduled to their queue.
@@ -318,7 +338,7 @@ impl Carer {
         for (registry, kept) in limits.into_iter().filter_map(|(registry, kept)| Some((registry, kept?))) {
             is_done &= in_batches(store, || {
                 let call = Call::script(&TRIM, &[registry]).arg(kept).arg(BATCH);
-                call.arg(store.keys.job_prefix()).arg(&store.books)
+                call.arg(store.keys.job_prefix()).arg(&store.books).arg(statuses_of(queue, registry))
             })?;
         }
         Ok(is_done)

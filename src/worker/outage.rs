@@ -8,6 +8,19 @@ const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Whether a look, a `PING` and one write that no setting of memory refuses, would meet this error too. If not, it
+/// would end each delay for nothing.
+fn is_seen_by_a_look(error: &Error) -> bool {
+    let codes =
+        ["READONLY", "MASTERDOWN", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "ERR max"];
+    match error {
+        Error::Unreachable { .. } => true,
+        Error::Refused { reason } => codes.iter().any(|code| reason.starts_with(code)),
+        Error::Denied { reason } => !reason.starts_with("NOPERM"),
+        _ => false,
+    }
+}
+
 /// Counts failed tries in a row.
 pub(crate) struct Outage {
     max_tries: u32,
@@ -32,7 +45,10 @@ impl Outage {
         let ceiling = (FIRST * 2_u32.pow(self.tries.min(9))).min(LONGEST);
         let delay = ceiling.mul_f64(fastrand::f64()).max(FIRST / 2);
         self.until = Some(Instant::now() + delay);
-        self.look_later();
+        self.look_at = None;
+        if is_seen_by_a_look(error) {
+            self.look_later();
+        }
         Ok(delay)
     }
 

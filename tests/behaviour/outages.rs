@@ -305,6 +305,27 @@ fn tstp_quiets_a_worker_and_cont_lets_it_go_on() {
 }
 
 #[test]
+fn a_right_that_is_taken_away_is_told_of_once_by_an_idle_worker_and_its_end_too() {
+    let house = House::with_own_redis(&[]);
+    let mut worker =
+        house.start(&["worker", "--exec", "*=cat", "--lease", "1s", "--recover-interval", "0.1s", "-v"]);
+    worker.says("idle");
+    house.redis::<String>(&["ACL", "SETUSER", "default", "-@scripting"]);
+    worker.says("default: Redis denied access: NOPERM");
+    let refused = || {
+        let errors = house.redis::<String>(&["INFO", "errorstats"]);
+        errors.split("errorstat_NOPERM:count=").nth(1)?.lines().next()?.trim().parse::<u32>().ok()
+    };
+    eventually("duties are tried again", || refused().is_some_and(|count| count >= 30));
+    house.redis::<String>(&["ACL", "SETUSER", "default", "+@scripting"]);
+    worker.says("default: no more: Redis denied access: NOPERM");
+    worker.signal("TERM");
+    let output = worker.finish("");
+    let warnings = output.stderr.lines().filter(|line| line.contains("default: Redis denied")).count();
+    assert_eq!(warnings, 1, "{output:?}");
+}
+
+#[test]
 fn signs_of_life_go_on_while_redis_is_away_and_stop_with_the_worker() {
     let house = House::with_own_redis(&DURABLE);
     let folder = tempfile::tempdir().unwrap();

@@ -236,3 +236,20 @@ fn explain_knows_what_a_python_worker_runs_and_what_nobody_runs() {
     house.redis::<i64>(&["ZADD", &house.key("wip:default"), &end, &format!("{}:0123", job.id())]);
     assert!(told().contains("Worker py has been running it for"), "{}", told());
 }
+
+#[test]
+fn explain_names_workers_that_are_quiet_or_silent() {
+    let house = House::new();
+    let live = Live::start(house.worker(&["default"]).name("w"));
+    live.sees_idle();
+    live.stopper.quiet();
+    let job = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    let told = || house.rq(&["job", "explain", job.id()]).ok();
+    eventually("it is quiet", || told().contains("All workers of queue default were told to be quiet"));
+    live.stops();
+    // A worker that was killed leaves its record.
+    let (record, then) = (house.key("worker:dead"), "2026-01-01T00:00:00.000000Z");
+    house.redis::<i64>(&["HSET", &record, "last_heartbeat", then, "runs_in", "threads", "queues", "default"]);
+    house.redis::<i64>(&["SADD", &house.key("workers"), &record]);
+    assert!(told().contains("No worker of queue default gives a sign of life any more"), "{}", told());
+}

@@ -199,3 +199,44 @@ fn what_python_puts_back_or_enqueues_anew_has_nothing_of_its_earlier_life_here()
     assert_eq!(ledger.lines(), ["1", "2", "3", "1", "2"]);
     assert_eq!(queue.job("x").unwrap().attempts.len(), 2, "those of the earlier life may be another job's");
 }
+
+/// A job that failed and was enqueued anew under its id, past rq-rs: RQ leaves the entry where it was.
+fn enqueued_anew(house: &House, id: &str) {
+    house.redis::<i64>(&["HSET", &house.key(&format!("job:{id}")), "status", "queued"]);
+    house.push("default", id);
+}
+
+#[test]
+fn an_entry_that_was_left_behind_is_dropped_and_its_job_stays_where_it_is() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let mut job = queue.enqueue("fail", "x").unwrap();
+    house.drain(house.worker(&["default"]));
+    enqueued_anew(&house, job.id());
+    assert_eq!(queue.failed().requeue(&[job.id()]), Ok(vec![Requeued::NotThere]));
+    assert_eq!(house.places("default", job.id()), ["queue"]);
+    // While it runs, too; and where it is canceled or scheduled by an older entry.
+    for registry in ["failed", "canceled", "scheduled"] {
+        house.redis::<i64>(&["ZADD", &house.key(&format!("{registry}:default")), "1", job.id()]);
+    }
+    assert!(matches!(job.requeue(), Err(Error::WrongState { .. })));
+    assert!(matches!(job.enqueue_now(), Err(Error::WrongState { .. })));
+    assert_eq!(house.places("default", job.id()), ["queue"]);
+    assert_eq!(house.rq(&["requeue", "--all"]).ok(), "Nothing to do: no failed jobs.");
+}
+
+#[test]
+fn a_registry_that_is_trimmed_forgets_no_job_of_another_one() {
+    let house = House::new();
+    let queue = house.queue("default");
+    let failed = queue.enqueue("fail", "x").unwrap();
+    house.drain(house.worker(&["default"]));
+    // It had finished before, under the same id.
+    let soon: (f64, u64) = house.redis(&["TIME"]);
+    house.redis::<i64>(&["ZADD", &house.key("finished:default"), &(soon.0 + 100.0).to_string(), failed.id()]);
+    queue.enqueue("echo", "y").unwrap();
+    house.drain(house.worker(&["default"]).keep_finished(1));
+    assert_eq!(queue.finished().count(), Ok(1));
+    assert_eq!(house.places("default", failed.id()), ["failed"]);
+    assert_eq!(queue.job(failed.id()).unwrap().status, Status::Failed);
+}

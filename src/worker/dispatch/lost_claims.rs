@@ -9,6 +9,7 @@ use chrono::Utc;
 use super::Dispatcher;
 use crate::fetch::{self, ClaimId};
 use crate::job::Outcome;
+use crate::worker::event::Event;
 use crate::worker::stop::Mode;
 
 #[derive(Default)]
@@ -32,6 +33,17 @@ impl LostClaims {
 }
 
 impl Dispatcher {
+    /// The worker ends without having heard of Redis what its lost claims have started, if they have started any.
+    pub(super) fn tell_lost_claims(&self) {
+        if !self.lost_claims.claims.is_empty() {
+            let lease = self.house.options.lease().as_secs();
+            self.tell(Event::Warning(format!(
+                "the answer to the last claim was lost: jobs that it has started run again, by any worker, \
+                 when their leases of {lease} s have passed"
+            )));
+        }
+    }
+
     /// Redis has answered again: what the lost claims have started goes back to its queue.
     pub(super) fn seek_lost_claims(&mut self) {
         if !self.lost_claims.were_sought {

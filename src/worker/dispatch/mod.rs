@@ -171,6 +171,7 @@ impl Dispatcher {
         let result = self.work();
         self.see_processes_end();
         self.slots.end_processes();
+        self.tell_lost_claims();
         result?;
         self.tell(Event::Ended(self.summary));
         Ok(self.summary)

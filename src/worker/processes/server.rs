@@ -88,7 +88,12 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
     let outcome = match line {
         Line { again_in: Some(seconds), .. } => Outcome::Failed {
             error: format!("{handler} asked to be called again in {seconds} s"),
-            steer: Duration::try_from_secs_f64(seconds).map_or(Steer::Later(None), Steer::Snooze),
+            steer: match Duration::try_from_secs_f64(seconds) {
+                Ok(delay) => Steer::Snooze(delay),
+                // Below zero nobody can be called again: an error like any other.
+                Err(_) if seconds < 0.0 => Steer::Policy,
+                Err(_) => Steer::Later(None),
+            },
         },
         Line { error: Some(error), retry_in, .. } => {
             let steer = match retry_in {
