@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use crate::command::Command;
 use crate::error::{Error, Result};
 #[cfg(feature = "cron")]
 use crate::job::Want;
-use crate::job::{Fields, Record, Status, Whose, check_id, iso, to_python};
+use crate::job::{Fields, Record, Status, Whose, check_id, from_iso, iso, to_python};
 #[cfg(feature = "cron")]
 use crate::peek;
 use crate::registry::{Registry, Requeued};
@@ -31,6 +32,10 @@ const LOST_BEFORE_ITS_END: [Status; 6] = [
 ];
 /// Statuses of jobs that may be requeued whatever registry has lost them.
 const ENDED: [Status; 3] = [Status::Failed, Status::Stopped, Status::Canceled];
+
+/// How long a requeue waits for the next sign of life of a worker that may run the job: one that runs anything gives
+/// one every two seconds.
+const NEXT_SIGN: Duration = Duration::from_secs(3);
 
 /// A job. Reads are of the moment it was fetched; [`refresh`](Self::refresh) reads again.
 /// All fields of [`Record`] can be read on it: `job.status`, `job.origin` …
@@ -228,6 +233,37 @@ impl Job {
     /// Puts it back into its queue if it is in no place, and has one of these statuses; as new, if there is a field
     /// that counts retries.
     fn revive(&mut self, verb: &'static str, counts: &str, statuses: &[&[Status]]) -> Result<()> {
+        let (until, mut seen) = (Instant::now() + NEXT_SIGN, String::new());
+        let answer = loop {
+            let answer = self.ask_to_revive(counts, statuses, &seen)?;
+            let Reply::Array(sign) = answer else { break reply::int(&answer)? };
+            let sign = Sign::read(sign)?;
+            if sign.silent >= sign.lease {
+                // Nobody takes it for a sign of life any more.
+                seen = format!("not {}", sign.heard);
+                continue;
+            }
+            if Instant::now() >= until {
+                self.refresh()?;
+                return Err(self.wrong_state(verb, &sign.refusal(self.worker_name.as_deref())));
+            }
+            seen = sign.heard;
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        self.refresh()?;
+        match answer {
+            1 => Ok(()),
+            3 => {
+                let status = self.status.as_str();
+                let why =
+                    format!("{status}, and its queue is too long to be searched for it (over {SEARCHED})");
+                Err(self.wrong_state(verb, &why))
+            }
+            _ => Err(self.wrong_state(verb, self.status.as_str())),
+        }
+    }
+
+    fn ask_to_revive(&self, counts: &str, statuses: &[&[Status]], seen: &str) -> Result<Reply> {
         let keys = self.store.keys.queue(&self.origin);
         let (job, queues) = (self.store.keys.job(self.id()), self.store.keys.queues());
         let here = [&job, &keys.list, &keys.intermediate, &keys.wip, &queues];
@@ -241,19 +277,10 @@ impl Job {
             .arg(&self.store.books)
             .arg(SEARCHED)
             .arg(counts)
-            .arg(statuses.join(" "));
-        let answer = reply::int(&self.store.ask(&call)?)?;
-        self.refresh()?;
-        match answer {
-            1 => Ok(()),
-            3 => {
-                let status = self.status.as_str();
-                let why =
-                    format!("{status}, and its queue is too long to be searched for it (over {SEARCHED})");
-                Err(self.wrong_state(verb, &why))
-            }
-            _ => Err(self.wrong_state(verb, self.status.as_str())),
-        }
+            .arg(statuses.join(" "))
+            .arg(self.store.keys.worker(""))
+            .arg(seen);
+        self.store.ask(&call)
     }
 
     /// Tells its worker, rq-rs' or Python's, to end it while it runs. It goes to the failed registry with
@@ -316,6 +343,31 @@ impl Job {
 
     fn wrong_state(&self, verb: &'static str, status: &str) -> Error {
         Error::WrongState { id: self.id().to_owned(), verb, status: status.to_owned() }
+    }
+}
+
+/// The last sign of life of a worker that may run a job whose lease is gone.
+struct Sign {
+    heard: String,
+    lease: i64,
+    silent: i64,
+}
+
+impl Sign {
+    fn read(parts: Vec<Reply>) -> Result<Self> {
+        let mut parts = reply::texts(Reply::Array(parts))?.into_iter();
+        let heard = parts.next().unwrap_or_default();
+        let mut number = || parts.next().and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
+        let (lease, now) = (number(), number());
+        let silent = from_iso(&heard).map_or(i64::MAX, |heard| now - heard.timestamp());
+        Ok(Sign { heard, lease, silent })
+    }
+
+    fn refusal(&self, worker: Option<&str>) -> String {
+        let (worker, silent, lease) = (worker.unwrap_or_default(), self.silent.max(0), self.lease);
+        format!(
+            "started, and its worker {worker} was heard of {silent} s ago; after {lease} s it is taken for lost"
+        )
     }
 }
 

@@ -48,10 +48,16 @@ local function drop_execution(id, execution, worker)
   redis.pcall('SREM', book(OF_WORKER, worker), id .. ':' .. execution)
 end
 
--- Whether somebody runs the job, whatever its record says; a run that nobody renews ends by its score.
-local function is_run(id)
-  local live = books and redis.pcall('ZCOUNT', book(EXECUTIONS, id), redis.call('TIME')[1], '+inf')
-  return type(live) == 'number' and live > 0
+-- Whether somebody runs the job, whatever its record says; a run that nobody renews ends by its score. `but`: a run
+-- that does not count.
+local function is_run(id, but)
+  if not books then return false end
+  local runs, now = book(EXECUTIONS, id), redis.call('TIME')[1]
+  local live = redis.pcall('ZCOUNT', runs, now, '+inf')
+  if type(live) ~= 'number' then return false end
+  local score = but and redis.pcall('ZSCORE', runs, but)
+  if score and tonumber(score) >= tonumber(now) then live = live - 1 end
+  return live > 0
 end
 
 -- A run knows whose slot it takes, also when its job is deleted.
@@ -70,31 +76,6 @@ local function end_runs(id, wip, worker, limit)
   end
 end
 
--- Jobs that wait for a slot of this limit, the eldest first, get one and go to their queues, as long as there are
--- any. What is more than one call may do is left to the duty that looks after limits.
-local function let_in(limit, moment)
-  local slots, waiting = book(SLOTS, limit), book(WAITING, limit)
-  local most = tonumber(redis.pcall('HGET', book(LIMIT, limit), 'concurrency')) or 0
-  for _ = 1, MOST_LET_IN do
-    local taken = redis.pcall('ZCARD', slots)
-    local first = type(taken) == 'number' and taken < most and redis.pcall('ZPOPMIN', waiting) or {}
-    local id, score = first[1], first[2]
-    if not id then return end
-    local job = book(JOB, id)
-    local held = redis.pcall('HMGET', job, 'status', 'origin', 'enqueue_at_front')
-    if held[1] == 'rate_limited' and held[2] then
-      local list = book(LIST, held[2])
-      if type(redis.pcall('LLEN', list)) ~= 'number' then
-        redis.call('ZADD', waiting, score, id)
-        return
-      end
-      redis.call('ZADD', slots, redis.call('TIME')[1], id)
-      redis.call('HSET', job, 'status', 'queued', 'enqueued_at', moment)
-      redis.call(books[held[3] == '1' and FRONT or PUSH], list, id)
-    end
-  end
-end
-
 -- Whether a record asks for a rate limit, as RQ sees it. Keys that another program has taken limit nothing.
 local function is_limited(limit, most)
   if not books or not limit or limit == '' or not most or not string.find(most, '^%d+$') then return false end
@@ -104,13 +85,61 @@ local function is_limited(limit, most)
     and type(redis.pcall('SCARD', book(LIMITS, ''))) == 'number'
 end
 
--- A job that has a rate limit does not go to its queue by itself: it waits, and who is next is let in.
+-- How many slots a limit has. When somebody has deleted its hash, the records of those that wait for it know.
+local function count_slots(limit)
+  local most = redis.pcall('HGET', book(LIMIT, limit), 'concurrency')
+  if most then return type(most) == 'string' and tonumber(most) or 0 end
+  local waiting = redis.pcall('ZRANGE', book(WAITING, limit), 0, MOST_LET_IN - 1)
+  for _, id in ipairs(waiting.err and {} or waiting) do
+    local held = redis.pcall('HMGET', book(JOB, id), 'rate_limit_key', 'rate_limit_concurrency')
+    if held[1] == limit and is_limited(limit, held[2]) then
+      redis.call('SADD', book(LIMITS, ''), limit)
+      redis.call('HSET', book(LIMIT, limit), 'concurrency', held[2])
+      return tonumber(held[2])
+    end
+  end
+  return 0
+end
+
+-- Jobs that wait for a slot of this limit, the eldest first, get one and go to their queues, as long as there are
+-- any. One that was taken back and still runs has its slot for that run, and waits until it has stopped: else two
+-- runs would share a slot. What is more than one call may do is left to the duty that looks after limits.
+local function let_in(limit, moment)
+  local slots, waiting = book(SLOTS, limit), book(WAITING, limit)
+  local most = count_slots(limit)
+  local passed_over = {}
+  for _ = 1, MOST_LET_IN do
+    local taken = redis.pcall('ZCARD', slots)
+    local first = type(taken) == 'number' and taken < most and redis.pcall('ZPOPMIN', waiting) or {}
+    local id, score = first[1], first[2]
+    if not id then break end
+    local job = book(JOB, id)
+    local held = redis.pcall('HMGET', job, 'status', 'origin', 'enqueue_at_front')
+    if held[1] == 'rate_limited' and held[2] then
+      local list = book(LIST, held[2])
+      local can_take = type(redis.pcall('LLEN', list)) == 'number'
+      if can_take and not is_run(id) then
+        redis.call('ZADD', slots, redis.call('TIME')[1], id)
+        redis.call('HSET', job, 'status', 'queued', 'enqueued_at', moment)
+        redis.call(books[held[3] == '1' and FRONT or PUSH], list, id)
+      else
+        passed_over[#passed_over + 1], passed_over[#passed_over + 2] = score, id
+        if not can_take then break end
+      end
+    end
+  end
+  if #passed_over > 0 then redis.call('ZADD', waiting, unpack(passed_over)) end
+end
+
+-- A job that has a rate limit does not go to its queue by itself: it waits, and who is next is let in. The slot that
+-- it still has is of a run that has not stopped, or is free again.
 local function wait_for_slot(job, id, limit, most, moment, is_first)
   redis.call('SADD', book(LIMITS, ''), limit)
   redis.call('HSET', book(LIMIT, limit), 'concurrency', most)
   redis.call('HSET', job, 'status', 'rate_limited', 'enqueued_at', moment)
   if is_first then redis.call('HSET', job, 'enqueue_at_front', '1') end
   redis.call('ZADD', book(WAITING, limit), redis.call('TIME')[1], id)
+  if not is_run(id) then redis.pcall('ZREM', book(SLOTS, limit), id) end
   let_in(limit, moment)
 end
 
@@ -122,9 +151,9 @@ local function into_queue(job, id, list, push, moment)
   redis.call(push, list, id)
 end
 
--- Whether the job may start: it has its slot, or needs none.
+-- Whether the job may start: it needs no slot, or has one that no other run of it takes.
 local function has_slot(id, limit, most)
-  return not is_limited(limit, most) or redis.pcall('ZSCORE', book(SLOTS, limit), id) and true
+  return not is_limited(limit, most) or redis.pcall('ZSCORE', book(SLOTS, limit), id) and not is_run(id)
 end
 
 -- A job that is not in its queue any more does not wait for a slot, and gives its own back when nobody runs it; the

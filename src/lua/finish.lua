@@ -112,19 +112,20 @@ local function finish(begin)
   local key = prefix .. id
   local entry, known
   if books then
-    drop_execution(id, execution, worker)
     local first = begin + 3 + names
     entry = { unpack(ARGV, first, first - 1 + ARGV[first - 1]) }
     known = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id', 'rate_limit_key')
   else
     known = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id')
   end
-  if not known[1] then return 0 end -- deleted behind our back: do not half revive it
+  -- Deleted behind our back: do not half revive it. Or only its lease was left behind; or somebody has enqueued the
+  -- same id anew while it ran.
   if known[1] ~= 'started' or (not passed and known[3] ~= execution) then
-    -- Only its lease was left behind; or somebody has enqueued the same id anew while it ran.
-    if not passed then write_result(id, kept, entry) end
+    if known[1] and not passed then write_result(id, kept, entry) end
+    end_stale_run(id, execution, worker, moment and ARGV[begin + moment])
     return 0
   end
+  drop_execution(id, execution, worker)
   for i = 1, names do fields[i * 2 + 2] = ARGV[begin + 1 + i] end
   redis.call('HSET', key, unpack(fields))
   -- What was taken over is not the same as what its owner may still want to end.

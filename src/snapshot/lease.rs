@@ -25,8 +25,17 @@ const RUNS: usize = 20;
 pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> Result<Note> {
     let worker = job.worker_name.clone().unwrap_or_default();
     let note = |code| Note::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
-    let Some(end) = lease_end(store, job, now)? else { return Ok(note("nowhere_started")) };
     let workers = super::look_at_workers(store, &mut Odd::default())?;
+    let owner = workers.iter().find(|one| one.name == worker);
+    let Some(end) = lease_end(store, job, now)? else {
+        // A worker of ours that lives puts its lease back; until it is taken for lost, nobody else does it.
+        let owner = owner.filter(|one| may_run(one, job));
+        let left = owner.and_then(|one| Some(one.lease? - silence(one, now)?)).filter(|left| *left > 0);
+        return Ok(match left {
+            Some(left) => note("nowhere_started").with("seconds", left),
+            None => note("nowhere").with("status", "started"),
+        });
+    };
     // Those that are ready to take over: Python's do it when they come round to it.
     let is_heir = |one: &&WorkerView| {
         one.runs_in.is_some()
@@ -35,7 +44,6 @@ pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> R
             && silence(one, now).is_some_and(|silent| silent < HEARD_WITHIN)
     };
     let has_heir = workers.iter().any(|one| is_heir(&one));
-    let owner = workers.iter().find(|one| one.name == worker);
     let left = (end - now).num_seconds();
     if left <= 0 {
         let is_alive =
@@ -61,6 +69,14 @@ pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> R
             note("running").with("seconds", since.unwrap_or_default())
         }
     })
+}
+
+/// Whether a worker of this name may run it, as `requeue` sees it: it is not a later one, and has not said since that
+/// it runs nothing.
+fn may_run(worker: &WorkerView, job: &Record) -> bool {
+    let time = |text: &Option<String>| text.as_deref().and_then(from_iso);
+    let is_later = time(&worker.birth) > job.started_at;
+    !is_later && (worker.state != "idle" || time(&worker.last_heartbeat) <= job.started_at)
 }
 
 fn busy_within(worker: &WorkerView) -> i64 {

@@ -250,13 +250,19 @@ fn rate_limited(store: &Store, job: &Record) -> Result<Note> {
     let nowhere = || Note::new("nowhere").with("status", job.status.as_str());
     let Some(limit) = job.other.get("rate_limit_key") else { return Ok(nowhere()) };
     let waits = Call::command("ZSCORE").arg(store.keys.limit_waiting(limit)).arg(&job.id);
+    let runs = Call::command("ZSCORE").arg(store.keys.limit_slots(limit)).arg(&job.id);
     let taken = Call::command("ZCARD").arg(store.keys.limit_slots(limit));
     let slots = Call::command("HGET").arg(store.keys.limit(limit)).arg("concurrency");
     if pass_over(store.ask(&waits).and_then(reply::text))?.is_none() {
         return Ok(nowhere());
     }
+    if pass_over(store.ask(&runs).and_then(reply::text))?.is_some() {
+        return Ok(Note::new("rate_limited_runs").with("limit", limit.as_str()));
+    }
     let taken = pass_over(store.ask(&taken).and_then(|taken| reply::int(&taken)))?;
-    let slots = pass_over(store.ask(&slots).and_then(reply::text))?.unwrap_or_default();
+    // Workers take it from there too when somebody has deleted the hash.
+    let of_record = job.other.get("rate_limit_concurrency").cloned();
+    let slots = pass_over(store.ask(&slots).and_then(reply::text))?.or(of_record).unwrap_or_default();
     let note = Note::new("rate_limited").with("limit", limit.as_str());
     Ok(note.with("taken", taken).with("slots", slots.parse::<i64>().unwrap_or(0)))
 }

@@ -134,6 +134,101 @@ fn a_record_that_is_somewhere_is_not_put_into_a_second_place() {
     live.stops();
 }
 
+/// A job whose record says that this worker runs it, and that is in no place.
+fn started(house: &House, id: &str, worker: &str) -> String {
+    let key = house.key(&format!("job:{id}"));
+    let later = NewJob::new("add", (1, 1)).id(id).after(Duration::from_secs(3600));
+    house.queue("default").enqueue_job(later).unwrap();
+    delete(house, &["scheduled:default"]);
+    let created: String = house.redis(&["HGET", &key, "created_at"]);
+    let fields = ["status", "started", "worker_name", worker, "execution_id", "e1", "started_at", &created];
+    house.redis::<i64>(&[&["HSET", &key][..], &fields].concat());
+    created
+}
+
+#[test]
+fn a_job_whose_lease_was_deleted_is_not_requeued_while_its_worker_runs_it() {
+    let (house, door) = (House::new(), Door::default());
+    let live = Live::start(worker(&house, &door));
+    let job = house.queue("default").enqueue("door", "x").unwrap();
+    live.sees_started(job.id());
+    for command in [&["requeue", job.id()][..], &["job", "enqueue", job.id()]] {
+        delete(&house, &["wip:default", &format!("executions:{}", job.id())]);
+        let refused = house.rq(command).fails(1);
+        assert!(refused.contains("it is started"), "{refused}");
+    }
+    eventually("the lease is back", || house.places("default", job.id()) == ["wip"]);
+    door.open();
+    live.sees_finished(job.id());
+    let summary = live.stops();
+    assert_eq!((summary.finished, summary.stale), (1, 0));
+}
+
+#[test]
+fn a_job_of_a_worker_that_runs_something_else_or_nothing_can_be_requeued() {
+    let (house, door) = (House::new(), Door::default());
+    let queue = house.queue("default");
+    let live = Live::start(worker(&house, &door).name("w").concurrency(1));
+    live.sees_idle();
+    started(&house, "lost", "w");
+    queue.enqueue_job(NewJob::new("door", "x").id("other")).unwrap();
+    live.sees_started("other");
+    // It puts back the lease of what it runs, and of nothing else.
+    assert_eq!(house.rq(&["requeue", "lost"]).ok(), "1 job requeued.");
+    let created = started(&house, "again", "w");
+    door.open();
+    live.sees_finished("lost");
+    let record = house.key("worker:w");
+    eventually("it says that it is idle", || {
+        let (state, heard): (String, String) = house.redis(&["HMGET", &record, "state", "last_heartbeat"]);
+        state == "idle" && heard > created
+    });
+    let told = house.rq(&["job", "explain", "again"]).ok();
+    assert!(told.contains("Requeue it to run it"), "{told}");
+    assert_eq!(house.rq(&["requeue", "again"]).ok(), "1 job requeued.");
+    live.sees_finished("again");
+    live.stops();
+}
+
+#[test]
+fn a_job_of_a_dead_worker_can_be_requeued_when_its_lease_would_have_ended() {
+    let house = House::new();
+    let (record, runs) = (house.key("worker:dead"), house.key("executions:lost"));
+    let is_back = |told: &str| {
+        let explained = house.rq(&["job", "explain", "lost"]).ok();
+        assert!(explained.contains(told), "{explained}");
+        assert_eq!(house.rq(&["requeue", "lost"]).ok(), "1 job requeued.");
+        assert_eq!(house.places("default", "lost"), ["queue"]);
+        assert!(!house.redis::<bool>(&["EXISTS", &runs]));
+        delete(&house, &["job:lost", "queue:default"]);
+    };
+    let dies = |heard: &str, born: &str| {
+        let created = started(&house, "lost", "dead");
+        let heard = if heard.is_empty() { &created } else { heard };
+        let fields = ["last_heartbeat", heard, "lease", "100", "state", "busy", "birth", born];
+        house.redis::<i64>(&[&["HSET", &record][..], &fields].concat());
+        house.redis::<i64>(&["SADD", &house.key("workers"), &record]);
+        if house.lease_margin() > 0.0 {
+            // What RQ's dialect keeps of a run lives on when its worker is dead.
+            let now: (f64, u64) = house.redis(&["TIME"]);
+            house.redis::<i64>(&["ZADD", &runs, &(now.0 + 150.0).to_string(), "e1"]);
+        }
+    };
+    let long_ago = "2026-01-01T00:00:00.000000Z";
+    dies(long_ago, long_ago);
+    is_back("Requeue it to run it");
+    // Another one of its name runs nothing of it.
+    dies("", "2100-01-01T00:00:00.000000Z");
+    is_back("Requeue it to run it");
+    dies("", long_ago);
+    let told = house.rq(&["job", "explain", "lost"]).ok();
+    assert!(told.contains("If that worker is dead, requeueing is refused for"), "{told}");
+    let refused = house.rq(&["requeue", "lost"]).fails(1);
+    assert!(refused.contains("it is started, and its worker dead was heard of"), "{refused}");
+    house.redis::<i64>(&["HSET", &record, "last_heartbeat", long_ago]);
+    is_back("Requeue it to run it");
+}
+
 #[test]
 fn a_queue_that_is_too_long_to_be_searched_is_told_of() {
     let house = House::new();

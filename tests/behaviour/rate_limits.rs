@@ -194,6 +194,90 @@ fn a_job_that_is_taken_back_while_it_runs_keeps_its_slot_until_its_handler_has_s
 }
 
 #[test]
+fn a_run_whose_job_python_has_canceled_gives_its_slot_back_when_it_ends() {
+    let house = limited(1, &[("holder", "door"), ("next", "done")]);
+    let door = Door::default();
+    let live = Live::start(worker(&house, &door).concurrency(1));
+    live.sees_started("holder");
+    // Python's programs leave the lease of our run where it is.
+    house.redis::<i64>(&["HSET", &house.key("job:holder"), "status", "canceled"]);
+    door.open();
+    live.sees("a refusal", |event| matches!(event, Event::Stale { .. }));
+    assert_ne!(status(&house, "next"), Status::RateLimited);
+    live.stops();
+}
+
+/// Jobs of the limit that are in no place get one.
+fn let_wait(house: &House, slots: &str, ids: &[&str]) {
+    for id in ids {
+        let limit = ["status", "queued", "rate_limit_key", "api", "rate_limit_concurrency", slots];
+        record(house, id, "door", &limit);
+        house.rq(&["requeue", id]).ok();
+    }
+}
+
+#[test]
+fn a_job_that_is_requeued_while_its_canceled_run_goes_on_does_not_share_its_slot() {
+    // Whoever lets it in: our commands, or a program of Python, which puts it into the list.
+    for is_let_in_by_python in [false, true] {
+        let house = limited(2, &[("again", "door")]);
+        let door = Door::default();
+        let live = Live::start(worker(&house, &door).concurrency(4));
+        live.sees_started("again");
+        house.rq(&["job", "cancel", "again"]).ok();
+        if is_let_in_by_python {
+            house.redis::<i64>(&["ZREM", &house.key("canceled:default"), "again"]);
+            house.redis::<i64>(&["HSET", &house.key("job:again"), "status", "queued"]);
+            house.push("default", "again");
+        } else {
+            house.rq(&["requeue", "again"]).ok();
+        }
+        eventually("it waits", || members(&house, "rate_limited") == ["again"]);
+        let told = house.rq(&["job", "explain", "again"]).ok();
+        assert!(told.contains("that run still has its slot of rate limit api"), "{told}");
+        let_wait(&house, "2", &["b", "c"]);
+        live.sees_started("b");
+        assert_eq!(
+            (members(&house, "allowed"), members(&house, "rate_limited")),
+            (vec!["again".into(), "b".into()], vec!["again".into(), "c".into()])
+        );
+        assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("wip:default")]), 1);
+        door.open();
+        for id in ["again", "b", "c"] {
+            eventually("it has run", || status(&house, id) == Status::Finished);
+        }
+        live.stops();
+        assert_eq!(members(&house, "allowed"), [""; 0]);
+    }
+}
+
+#[test]
+fn a_limit_whose_hash_was_deleted_gets_it_back_from_those_that_wait() {
+    let house = limited(1, &[("holder", "door"), ("next", "done")]);
+    let door = Door::default();
+    let live = Live::start(worker(&house, &door));
+    live.sees_started("holder");
+    house.redis::<i64>(&["DEL", &house.key("rl:api"), &house.key("rl-keys")]);
+    // What is gone says nothing, and is passed over.
+    house.redis::<i64>(&["ZADD", &house.key("rl:api:rate_limited"), "0", "gone"]);
+    let told = house.rq(&["job", "explain", "next"]).ok();
+    assert!(told.contains("1 of 1 slots are taken"), "{told}");
+    door.open();
+    live.sees_finished("next");
+    live.stops();
+}
+
+#[test]
+fn a_limit_without_its_hash_is_looked_after_too() {
+    let house = limited(0, &[("a", "done"), ("b", "done")]);
+    for id in ["a", "b"] {
+        house.redis::<i64>(&["HSET", &house.key(&format!("job:{id}")), "rate_limit_concurrency", "1"]);
+    }
+    house.redis::<i64>(&["DEL", &house.key("rl:api")]);
+    assert_eq!(house.drain(worker(&house, &Door::default())).finished, 2);
+}
+
+#[test]
 fn slots_of_jobs_that_do_not_need_them_are_free_again() {
     let house = limited(2, &[("gone", "done"), ("ended", "done"), ("next", "done")]);
     house.redis::<i64>(&["DEL", &house.key("job:gone"), &house.key("queue:default")]);
