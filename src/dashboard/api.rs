@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::site::{FURTHEST, Query, Site};
-use crate::cron::book;
+use crate::cron::listed;
 use crate::error::Result;
 use crate::odd::Odd;
 use crate::queue::check_known;
@@ -42,7 +42,7 @@ pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> A
         }
         ["jobs", id] => return job(site, id),
         ["jobs", id, "result"] => return result(site, id),
-        ["cron"] => value(crate::server::clock(store).and_then(|now| Ok(book::list(store, now)?.0))),
+        ["cron"] => value(crate::server::clock(store).and_then(|now| Ok(listed::list(store, now)?.all))),
         ["cron", name, "history"] => {
             let limit = query.number("limit", 50, LARGEST);
             value(snapshot::cron_history(store, name, limit, &mut Odd::default()).map(|(jobs, _)| jobs))
