@@ -27,11 +27,11 @@ const OF_LARGE: &[Want] = &[("cron_jobs", 8 * 1024 * 1024, 0)];
 const TO_FIND_ONE: &[Want] = &[("cron_jobs", 32 * 1024 * 1024, 0)];
 const OF_ALL: usize = 256 * 1024 * 1024;
 /// How many bytes of a list are kept: of all its entries; of their arguments; and of the arguments of one.
-const KEPT: usize = 8 * 1024 * 1024;
-const ARGUMENTS: usize = 1024 * 1024;
+const KEPT: usize = 4 * 1024 * 1024;
+const ARGUMENTS: usize = 768 * 1024;
 const ARGUMENTS_OF_ONE: usize = 64 * 1024;
 /// About so many bytes has an entry beside its texts.
-const PLAIN: usize = 1024;
+const PLAIN: usize = 600;
 /// How many names a hint has.
 const NAMES: usize = 20;
 

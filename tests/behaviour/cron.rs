@@ -215,7 +215,8 @@ fn kept(name: &str, args: &serde_json::Value) -> serde_json::Value {
 #[test]
 fn entries_of_any_number_and_size_are_listed_and_run() {
     let house = House::new();
-    let many: Vec<_> = (0..2000).map(|n| kept(&format!("many-{n}"), &serde_json::json!(["x".repeat(300)]))).collect();
+    let many: Vec<_> =
+        (0..2000).map(|n| kept(&format!("many-{n}"), &serde_json::json!(["x".repeat(300)]))).collect();
     keeps(&house, "worker-of-many", &many.clone().into());
     let large = serde_json::json!(["y".repeat(900_000)]);
     let middle = serde_json::json!(["z".repeat(300_000)]);

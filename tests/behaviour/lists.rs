@@ -111,6 +111,7 @@ fn fill(house: &House) {
     for id in ids("bomb", 50).iter().chain(&ids("text", 20)) {
         house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", id]);
     }
+    fill_cron(house);
     house.redis::<i64>(&["SADD", &house.key("workers"), &house.key("worker:large")]);
     for field in ["queues", "hostname", "version", "current_job"] {
         let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
@@ -121,6 +122,24 @@ fn fill(house: &House) {
             .exec(&mut connection)
             .unwrap();
     }
+}
+
+/// More entries than a list takes, of which each is as much as it can be.
+fn fill_cron(house: &House) {
+    let now: (String, String) = house.redis(&["TIME"]);
+    let entry = |name: String, args: String| {
+        json!({
+            "func_name": "f", "name": name, "queue_name": "q", "args": args, "kwargs": "{}", "interval": 60,
+            "cron": null, "latest_enqueue_time": null, "next_enqueue_time": null,
+        })
+    };
+    let ones = |many: usize| format!("[{}1]", "1,".repeat(many));
+    let large = (0..40).map(|n| entry(format!("large-{n}"), ones(30_000)));
+    let small = (0..60_000).map(|n| entry(format!("small-{n}"), "[]".to_owned()));
+    let jobs = serde_json::Value::from(large.chain(small).collect::<Vec<_>>()).to_string();
+    assert!(jobs.len() > 8 << 20);
+    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, "large"]);
+    house.redis::<()>(&["HSET", &house.key("cron_scheduler:large"), "cron_jobs", &jobs]);
 }
 
 #[test]
@@ -138,6 +157,8 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
         assert_eq!(output.code, Some(0), "{words:?}: {}", output.stderr);
         assert!(peak < MOST, "{words:?}: {peak} KiB");
     }
+    let (output, peak) = measured(&house, &["cron", "list", "--json"]);
+    assert!(output.code == Some(1) && peak < MOST, "{peak} KiB: {}", output.stderr);
     let dash = Dash::start(&house, &[]);
     for path in [
         "/api/queues/default/failed?limit=200",
@@ -147,6 +168,7 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
         "/api/failed",
         "/api/workers",
         "/api/overview",
+        "/api/cron",
         "/api/cron/entry/history",
         "/api/jobs/bomb-1",
         "/api/jobs/honest-1",
