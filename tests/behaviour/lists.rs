@@ -193,6 +193,51 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
     assert!(peak_of(&dash.process) < MOST, "{} KiB", peak_of(&dash.process));
 }
 
+/// A worker with queues of this many names, as it would write it.
+fn listens(house: &House, worker: &str, queues: usize) -> Vec<String> {
+    let names: Vec<String> = (0..queues).map(|n| format!("queue-of-a-long-name-{n:06}")).collect();
+    let key = house.key(&format!("worker:{worker}"));
+    house.redis::<i64>(&["SADD", &house.key("workers"), &key]);
+    house.redis::<i64>(&["HSET", &key, "state", "idle", "queues", &names.join(",")]);
+    names
+}
+
+#[test]
+fn a_worker_of_many_queues_is_known_to_listen_to_each() {
+    let house = House::new();
+    let names = listens(&house, "many", 250);
+    let (last, other) = (names.last().unwrap(), "nobody");
+    let jobs = [last, other].map(|queue| house.queue(queue).enqueue("noop", ()).unwrap());
+    let shot = house.rq(&["info", "--json"]).json();
+    assert_eq!(
+        (&shot["workers"][0]["queues"], &shot["workers"][0]["queues_cut"]),
+        (&json!(names), &json!(false))
+    );
+    let of =
+        |name: &str| shot["queues"].as_array().unwrap().iter().find(|queue| queue["name"] == name).unwrap();
+    assert_eq!((&of(last)["workers"], &of(other)["workers"]), (&json!(1), &json!(0)));
+    let warnings = shot["warnings"].as_array().unwrap();
+    let none: Vec<_> = warnings.iter().filter(|note| note["code"] == "no_worker").collect();
+    assert!(none.len() == 1 && none[0]["queue"] == other, "{warnings:?}");
+    let why = jobs.map(|job| house.rq(&["job", "explain", job.id()]).ok());
+    assert!(!why[0].contains("No worker") && why[1].contains("No worker"), "{why:?}");
+}
+
+#[test]
+fn a_worker_of_more_queues_than_are_read_may_listen_to_any() {
+    let house = House::new();
+    let names = listens(&house, "endless", 30_000);
+    let job = house.queue(names.last().unwrap()).enqueue("noop", ()).unwrap();
+    let shot = house.rq(&["info", "--json"]).json();
+    let shown = shot["workers"][0]["queues"].as_array().unwrap();
+    assert_eq!(shot["workers"][0]["queues_cut"], json!(true));
+    assert!(shown.len() > 10_000 && shown.iter().zip(&names).all(|(name, one)| name == one));
+    assert!(!shot["warnings"].to_string().contains("no_worker"), "{}", shot["warnings"]);
+    assert!(!house.rq(&["job", "explain", job.id()]).ok().contains("No worker"));
+    let info = house.rq(&["info", names.last().unwrap(), "--raw"]).ok();
+    assert!(info.contains("worker endless") && info.trim_end().ends_with('…'), "{info}");
+}
+
 #[test]
 fn a_row_names_handler_description_and_error_of_a_job_of_any_size() {
     let house = House::with_own_redis(&[]);
