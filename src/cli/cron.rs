@@ -187,7 +187,11 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
         };
         say_all(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
-    limit::note_more(total - all.len(), &format!("cron history {} --limit {total}", limit::word(name)));
+    limit::note_more(
+        total - all.len(),
+        &format!("cron history {} --limit {total}", limit::word(name)),
+        "all",
+    );
     Ok(note_odd(&odd))
 }
 

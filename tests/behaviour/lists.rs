@@ -274,7 +274,10 @@ fn a_table_that_is_cut_says_so_and_json_is_all_of_it() {
     put(&house, "failed", &ids("job", 121), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
     let table = house.rq(&["failed"]);
     assert!(table.stdout.trim_end().ends_with("50 of 121 failed jobs"), "{table:?}");
-    assert!(table.stderr.contains("note: 71 more; `rq-rs failed --offset 50` shows them"), "{table:?}");
+    assert!(
+        table.stderr.contains("note: 71 more; `rq-rs failed --offset 50` shows the next ones"),
+        "{table:?}"
+    );
     let rest = house.rq(&["failed", "default", "--offset", "50", "--limit", "70"]);
     assert!(rest.stderr.contains("1 more; `rq-rs failed default --offset 120 --limit 70`"), "{rest:?}");
     let last = house.rq(&["failed", "default", "--offset", "120", "--limit", "70"]);
@@ -355,6 +358,45 @@ fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
     assert_eq!(emptied.code, Some(1));
     assert!(emptied.stdout.contains("3 jobs removed from default"), "{emptied:?}");
     assert!(emptied.stderr.contains(&house.key("queue:zz")), "{emptied:?}");
+}
+
+#[test]
+fn a_failed_job_whose_key_is_of_another_type_is_named() {
+    let house = House::new();
+    put(&house, "failed", &ids("good", 2), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    house.redis::<i64>(&["ZADD", &house.key("failed:default"), "1", "taken"]);
+    house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", "taken"]);
+    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    for words in [vec!["failed"], vec!["failed", "--json"], vec!["cron", "history", "entry"]] {
+        let output = house.rq(&words);
+        assert_eq!(output.code, Some(1), "{words:?}: {output:?}");
+        assert!(output.stderr.contains(&house.key("job:taken")), "{words:?}: {output:?}");
+        assert!(!output.stderr.contains("no job with id"), "{words:?}: {output:?}");
+    }
+    let some = house.rq(&["requeue", "good-0", "taken"]);
+    assert!(some.code == Some(1) && some.stdout.contains("1 job requeued"), "{some:?}");
+    assert!(some.stderr.contains("job taken: ") && some.stderr.contains(&house.key("job:taken")), "{some:?}");
+    let cancel = house.rq(&["job", "cancel", "taken"]).fails(1);
+    assert!(cancel.contains(&house.key("job:taken")), "{cancel}");
+}
+
+#[test]
+fn requeueing_all_keeps_and_names_what_another_program_has_taken_and_nothing_else() {
+    let house = with_odd_keys();
+    house.redis::<i64>(&["ZADD", &house.key("failed:default"), "1", "taken"]);
+    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    // A queue whose failed registry is in order, and whose own key is not.
+    house.redis::<i64>(&["ZADD", &house.key("failed:zz"), "1", "waits"]);
+    let output = house.rq(&["requeue", "--all"]);
+    assert!(output.code == Some(1) && output.stdout.contains("3 jobs requeued."), "{output:?}");
+    for key in ["failed:taken", "job:taken", "queue:zz"] {
+        assert!(output.stderr.contains(&house.key(key)), "{key}: {output:?}");
+    }
+    assert!(!output.stderr.contains(&house.key("queue:taken")), "{output:?}");
+    assert!(!output.stderr.contains("has expired"), "{output:?}");
+    for (key, id) in [("failed:default", "taken"), ("failed:zz", "waits")] {
+        assert_eq!(house.redis::<Vec<String>>(&["ZRANGE", &house.key(key), "0", "-1"]), [id]);
+    }
 }
 
 #[test]
