@@ -12,7 +12,7 @@ use super::output::{clear, clock, count, note_odd, note_unknown, say, say_all, s
 use super::server::ServerOptions;
 use super::signals::hear_stop;
 use super::words;
-use crate::printable::Printable;
+use crate::printable::{Line, Printable};
 use crate::program;
 use crate::queue::{Queue, check_known};
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
@@ -180,8 +180,7 @@ fn raw_workers(shot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
         let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
-        let queues = w.queue_line(", ");
-        format!("worker {name} ({host} {pid}) {state} {}", Printable(&queues))
+        format!("worker {name} ({host} {pid}) {state} {}", Line(w.queue_line(", ")))
     };
     shot.workers.iter().map(line).collect()
 }

@@ -74,9 +74,9 @@ impl Listed {
             let size = text.as_ref().map_or(0, String::len);
             let fits = size <= ARGUMENTS_OF_ONE && size <= *room;
             if fits {
-                *room -= size
+                *room -= size;
             } else {
-                cut.push(name)
+                cut.push(name);
             }
             fits
         };
