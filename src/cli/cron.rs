@@ -13,7 +13,7 @@ use super::output::{note, note_odd, say, say_all, say_json, short, table, zoned_
 use super::server::ServerOptions;
 use super::service::start_log;
 use super::signals::hear_stop;
-use crate::cron::book::{self, Listed};
+use crate::cron::listed::{self, Listed, Listing};
 use crate::cron::{pause as pauses, run_now};
 use crate::error::Error;
 use crate::odd::Odd;
@@ -89,7 +89,7 @@ impl Cron {
             }
             (None, Some(What::Run { name })) => {
                 let store = server.connect()?;
-                let entry = book::find(&store, &name, clock_of(&store)?).map_err(missing)?;
+                let entry = listed::find(&store, &name, clock_of(&store)?).map_err(missing)?;
                 say(run_now(&store, entry.cron().map_err(missing)?)?)?;
                 Ok(Exit::Done)
             }
@@ -125,14 +125,14 @@ fn keep(server: &ServerOptions, file: &Path, is_lenient: bool, asked: &Asked) ->
 }
 
 fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
-    let (all, odd) = book::list(store, clock_of(store)?)?;
+    let Listing { all, odd, is_cut } = listed::list(store, clock_of(store)?)?;
     if is_json {
         say_json(&all)?;
-        return Ok(note_odd(&odd));
+        return Ok(note_left_out(&odd, is_cut));
     }
     if all.is_empty() {
         say("No worker has cron entries now.")?;
-        return Ok(note_odd(&odd));
+        return Ok(note_left_out(&odd, is_cut));
     }
     let row = |listed: &Listed| {
         let next = if listed.paused { "paused".to_owned() } else { zoned_clock(listed.next) };
@@ -153,7 +153,17 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
     say_all(table(&heading, all.iter().map(row).collect()))?;
-    Ok(note_odd(&odd))
+    Ok(note_left_out(&odd, is_cut))
+}
+
+/// Says what is not in the list; one that is not all of it is a failure.
+fn note_left_out(odd: &Odd, is_cut: bool) -> Exit {
+    let exit = note_odd(odd);
+    if !is_cut {
+        return exit;
+    }
+    note("warning: there are more entries than a list takes: of a worker's record 8 MiB are read");
+    Exit::Failed
 }
 
 fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
@@ -163,7 +173,7 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
         say_json(&all)?;
     } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
-        book::find(store, name, clock_of(store)?).map_err(missing)?;
+        listed::find(store, name, clock_of(store)?).map_err(missing)?;
         say("No jobs yet.")?;
     } else {
         let took = |past: &Past| {
@@ -177,7 +187,11 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
         };
         say_all(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
-    limit::note_more(total - all.len(), &format!("cron history {} --limit {total}", limit::word(name)));
+    limit::note_more(
+        total - all.len(),
+        &format!("cron history {} --limit {total}", limit::word(name)),
+        "all",
+    );
     Ok(note_odd(&odd))
 }
 

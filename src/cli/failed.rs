@@ -13,7 +13,7 @@ use super::output::{
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::job::{Record, error_line};
-use crate::odd::Odd;
+use crate::odd::{Odd, is_wrong_type};
 use crate::peek;
 use crate::queue::{all_names, check_known};
 use crate::snapshot::{self, List, Place, Row};
@@ -62,19 +62,22 @@ impl Failed {
         };
         let limit = self.limit.or((!self.json).then_some(ROWS));
         let list = List { store: &store, queues: &queues, place: Place::Failed, offset: self.offset, limit };
+        // Keys of jobs that are of another type.
+        let mut taken = Odd::default();
         let total = match self.json {
             true => {
                 let mut total = 0;
                 say_json_list(|show| {
-                    total = list.each(&mut odd, |_, ids| records(&store, ids, show))?;
+                    total = list.each(&mut odd, |_, ids| records(&store, ids, &mut taken, show))?;
                     Ok(Exit::Done)
                 })?;
                 total
             }
-            false => rows(&list, &mut odd)?,
+            false => rows(&list, &mut odd, &mut taken)?,
         };
         let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
-        limit::note_more(total.saturating_sub(shown), &self.command_from(shown));
+        limit::note_more(total.saturating_sub(shown), &self.command_from(shown), "the next ones");
+        odd.join(taken);
         Ok(note_odd(&odd))
     }
 
@@ -87,7 +90,12 @@ impl Failed {
     }
 }
 
-fn records(store: &Arc<Store>, ids: &[String], show: &mut dyn FnMut(&Listed) -> Done) -> Done {
+fn records(
+    store: &Arc<Store>,
+    ids: &[String],
+    taken: &mut Odd,
+    show: &mut dyn FnMut(&Listed) -> Done,
+) -> Done {
     for ids in ids.chunks(TOGETHER) {
         for (id, found) in ids.iter().zip(peek::shown(store, ids)?) {
             match found {
@@ -95,7 +103,7 @@ fn records(store: &Arc<Store>, ids: &[String], show: &mut dyn FnMut(&Listed) -> 
                     let (record, cut) = found.read(id);
                     show(&Listed { record, cut })?;
                 }
-                Err(error) => note_missing(id, &error),
+                Err(error) => note_missing(store, id, &error, taken),
             }
         }
     }
@@ -103,13 +111,13 @@ fn records(store: &Arc<Store>, ids: &[String], show: &mut dyn FnMut(&Listed) -> 
 }
 
 /// Prints a table; returns how many there are in all.
-fn rows(list: &List<'_>, odd: &mut Odd) -> Result<usize, Failure> {
+fn rows(list: &List<'_>, odd: &mut Odd, taken: &mut Odd) -> Result<usize, Failure> {
     let mut cells = Vec::new();
     let total = list.each(odd, |queue, ids| {
         for (id, row) in ids.iter().zip(snapshot::read_rows(list.store, ids)?) {
             match row {
-                Some(job) => cells.push(row_of(id, queue, &job)),
-                None => note_missing(id, &Error::NotFound { id: id.clone() }),
+                Ok(job) => cells.push(row_of(id, queue, &job)),
+                Err(error) => note_missing(list.store, id, &error, taken),
             }
         }
         Ok::<_, Failure>(())
@@ -138,6 +146,10 @@ fn row_of(id: &str, queue: &str, job: &Row) -> Vec<String> {
     ]
 }
 
-fn note_missing(id: &str, error: &Error) {
-    note(format_args!("{}: {error}", short(id, 60)));
+/// A key of another type is named with all others of that kind, at the end.
+fn note_missing(store: &Store, id: &str, error: &Error, taken: &mut Odd) {
+    match is_wrong_type(error) {
+        true => taken.add(&store.keys.job(id)),
+        false => note(format_args!("{}: {error}", short(id, 60))),
+    }
 }

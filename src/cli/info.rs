@@ -12,7 +12,7 @@ use super::output::{clear, clock, count, note_odd, note_unknown, say, say_all, s
 use super::server::ServerOptions;
 use super::signals::hear_stop;
 use super::words;
-use crate::printable::Printable;
+use crate::printable::{Line, Printable};
 use crate::program;
 use crate::queue::{Queue, check_known};
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
@@ -180,8 +180,7 @@ fn raw_workers(shot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
         let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
-        let queues = w.queues.join(", ");
-        format!("worker {name} ({host} {pid}) {state} {}", Printable(&queues))
+        format!("worker {name} ({host} {pid}) {state} {}", Line(w.queue_line(", ")))
     };
     shot.workers.iter().map(line).collect()
 }
@@ -195,7 +194,7 @@ fn draw_workers(shot: &Snapshot) -> Vec<String> {
         vec![
             worker.name.clone(),
             worker.state.clone(),
-            worker.queues.join(", "),
+            worker.queue_line(", "),
             worker.hostname.clone(),
             worker.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string()),
             worker.successful_job_count.to_string(),
@@ -220,7 +219,7 @@ fn draw_workers(shot: &Snapshot) -> Vec<String> {
 
 fn draw_by_queue(shot: &Snapshot) -> Vec<String> {
     let line = |queue: &QueueView| {
-        let listens = shot.workers.iter().filter(|worker| worker.queues.contains(&queue.name));
+        let listens = shot.workers.iter().filter(|worker| worker.listens_to(&queue.name));
         let names: Vec<String> =
             listens.map(|w| format!("{} ({})", Printable(&w.name), Printable(&w.state))).collect();
         format!(

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
 use super::logs;
-use super::output::{complain, count, moment, say, say_json, short};
+use super::output::{complain, count, failure_of, moment, say, say_json, short};
 use super::server::ServerOptions;
 use super::words;
 use crate::error::Error;
@@ -104,7 +104,7 @@ fn each(
             Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
                 failed += 1;
-                complain(&error.into());
+                complain(&failure_of(store, id, error));
             }
         }
     }

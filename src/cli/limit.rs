@@ -12,10 +12,10 @@ pub(crate) fn parse(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Says that there is more, and what shows it.
-pub(crate) fn note_more(more: usize, command: &str) {
+/// Says that there is more, and which command shows what of it.
+pub(crate) fn note_more(more: usize, command: &str, what: &str) {
     if more > 0 {
-        note(format_args!("note: {more} more; `{} {command}` shows them", program::name()));
+        note(format_args!("note: {more} more; `{} {command}` shows {what}", program::name()));
     }
 }
 

@@ -12,7 +12,8 @@ use serde::ser::{SerializeSeq, Serializer};
 
 use super::exit::{Exit, Failure};
 use super::json::Safe;
-use crate::odd::Odd;
+use crate::error::Error;
+use crate::odd::{Odd, is_wrong_type};
 use crate::printable::{Line, Printable, is_odd};
 use crate::queue::all_names;
 use crate::store::Store;
@@ -107,6 +108,16 @@ pub(crate) fn complain(failure: &Failure) {
     if let Some(hint) = hint {
         note(format_args!(" hint: {hint}"));
     }
+}
+
+/// Why something could not be done to one job of several. Redis' words for a key of another type name neither.
+pub(crate) fn failure_of(store: &Store, id: &str, error: Error) -> Failure {
+    if !is_wrong_type(&error) {
+        return error.into();
+    }
+    let key = store.keys.job(id);
+    let what = format!("job {id}: {key}, or a key of its queue, is of another type than it should be");
+    Failure::Other(what, format!("another program uses it: see `TYPE {key}`, which should be a hash"))
 }
 
 /// Names the keys that were passed over; a command that has met any has not done all.

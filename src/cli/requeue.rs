@@ -6,13 +6,14 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{complain, count, note, note_odd, note_unknown, say};
+use super::output::{complain, count, failure_of, note, note_odd, note_unknown, say};
 use super::progress::Progress;
 use super::server::ServerOptions;
 use crate::error::Error;
 use crate::handle::Job;
 use crate::odd::{Odd, is_wrong_type};
 use crate::queue::{Queue, all_names, check_known};
+use crate::snapshot::{self, List, Place};
 use crate::store::Store;
 
 /// How many failures are told one by one.
@@ -34,6 +35,24 @@ pub(crate) struct Requeue {
     /// Show no progress
     #[arg(long)]
     quiet: bool,
+}
+
+/// Names the keys of jobs that stay in the failed registry because they are of another type; returns how many.
+fn name_taken(store: &Arc<Store>, queue: &Queue, odd: &mut Odd) -> Result<usize, Failure> {
+    let (queues, mut taken) = ([queue.name().to_owned()], Odd::default());
+    let list = List { store, queues: &queues, place: Place::Failed, offset: 0, limit: None };
+    let mut left = 0;
+    list.each(odd, |_, ids| {
+        for (id, row) in ids.iter().zip(snapshot::read_rows(store, ids)?) {
+            if row.is_err_and(|error| is_wrong_type(&error)) {
+                taken.add(&store.keys.job(id));
+                left += 1;
+            }
+        }
+        Ok::<_, Failure>(())
+    })?;
+    odd.join(taken);
+    Ok(left)
 }
 
 impl Requeue {
@@ -62,7 +81,8 @@ impl Requeue {
         for queue in &queues {
             let queue = Queue::of(store, queue);
             let failed = queue.failed();
-            registries.push((odd.pass(failed.key(), failed.count())?, failed, queue));
+            let count = odd.pass(failed.key(), failed.count().map(Some))?;
+            registries.extend(count.map(|count| (count, failed, queue)));
         }
         let total: usize = registries.iter().map(|(count, ..)| count).sum();
         if total == 0 {
@@ -70,17 +90,24 @@ impl Requeue {
             return Ok(note_odd(&odd));
         }
         let bar = Progress::new(total, self.quiet);
-        let (mut done, mut back) = (0, 0);
+        let (mut done, mut back, mut left) = (0, 0, 0);
         for (count, failed, queue) in registries {
             // Of two keys the queue's own is what jobs are put into.
-            back += odd.pass(&queue.keys().list, failed.requeue_all_with(|n| bar.set(done + n)))?;
+            let here = failed.requeue_all_with(|n| bar.set(done + n)).map(Some);
+            match odd.pass(&queue.keys().list, here)? {
+                Some(here) => {
+                    back += here;
+                    left += if here < count { name_taken(store, &queue, &mut odd)? } else { 0 };
+                }
+                None => left += count,
+            }
             done += count;
         }
         drop(bar);
         say(format_args!("{} requeued.", count(back, "job")))?;
         let exit = note_odd(&odd);
-        if back < total && exit == Exit::Done {
-            let gone = total - back;
+        let gone = total.saturating_sub(back + left);
+        if gone > 0 {
             let what = format!(
                 "{} could not be requeued: the record has expired, or another got there first",
                 count(gone, "job")
@@ -101,7 +128,7 @@ impl Requeue {
                 Ok(()) => back += 1,
                 // A key that another program has taken is the matter of one job.
                 Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
-                Err(error) => failures.push(error),
+                Err(error) => failures.push(failure_of(store, id, error)),
             }
             bar.step();
         }
@@ -109,7 +136,7 @@ impl Requeue {
         say(format_args!("{} requeued.", count(back, "job")))?;
         let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
         let more = failures.len().saturating_sub(SHOWN);
-        failures.into_iter().take(SHOWN).for_each(|error| complain(&error.into()));
+        failures.into_iter().take(SHOWN).for_each(|failure| complain(&failure));
         if more > 0 {
             note(format_args!("… and {more} more like that"));
         }

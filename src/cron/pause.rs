@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::book::find;
+use super::listed::find;
 use crate::error::{Error, Result};
 use crate::store::{Call, Store, reply};
 
@@ -14,7 +14,7 @@ fn is_known(store: &Store, name: &str) -> Result<bool> {
 /// Refuses what nobody can pause.
 fn check_pausable(store: &Arc<Store>, name: &str, now: f64) -> Result<()> {
     match find(store, name, now) {
-        Ok(entry) if entry.python => Err(Error::OfPython { name: name.to_owned() }),
+        Ok(entry) if entry.is_python() => Err(Error::OfPython { name: name.to_owned() }),
         // One that nobody has just now may be paused too.
         Err(error) if !is_known(store, name)? => Err(error),
         _ => Ok(()),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{self, Answer};
 use super::site::{Asked, FURTHEST, Site};
 use crate::bulk::{self, Bookmark, Deed, Part};
-use crate::cron::{book, pause, run_now};
+use crate::cron::{listed, pause, run_now};
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::printable::Printable;
@@ -165,7 +165,7 @@ fn named(ids: &Value) -> Result<Vec<String>> {
 fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
     let now = crate::server::clock(&site.store)?;
     match action {
-        "run" => drop(run_now(&site.store, book::find(&site.store, name, now)?.cron()?)?),
+        "run" => drop(run_now(&site.store, listed::find(&site.store, name, now)?.cron()?)?),
         "pause" => pause::pause(&site.store, name, now)?,
         "resume" => pause::resume(&site.store, name, now)?,
         _ => return Ok(None),

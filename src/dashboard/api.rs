@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
 use super::site::{FURTHEST, Query, Site};
-use crate::cron::book;
+use crate::cron::listed;
 use crate::error::Result;
 use crate::odd::Odd;
 use crate::queue::check_known;
@@ -42,7 +42,7 @@ pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> A
         }
         ["jobs", id] => return job(site, id),
         ["jobs", id, "result"] => return result(site, id),
-        ["cron"] => value(crate::server::clock(store).and_then(|now| Ok(book::list(store, now)?.0))),
+        ["cron"] => return cron(site),
         ["cron", name, "history"] => {
             let limit = query.number("limit", 50, LARGEST);
             value(snapshot::cron_history(store, name, limit, &mut Odd::default()).map(|(jobs, _)| jobs))
@@ -106,6 +106,20 @@ fn count(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> 
     let place = Place::from_str(place)?;
     check_known(&site.store, queue)?;
     value(snapshot::count(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
+}
+
+fn cron(site: &Site) -> Answer {
+    let found = crate::server::clock(&site.store).and_then(|now| listed::list(&site.store, now));
+    match found {
+        Ok(listing) if site.options.hide_args => {
+            let mut all = serde_json::to_value(&listing.all).unwrap_or_default();
+            hide(&mut all);
+            answer::json(&all)
+        }
+        // Not as a value first, which would take the same room again.
+        Ok(listing) => answer::json(&listing.all),
+        Err(error) => answer::failure(&error),
+    }
 }
 
 fn workers(site: &Site) -> Result<Value> {

@@ -36,7 +36,7 @@ pub(crate) fn cron_history(
     let total = book::history_count(store, name, odd)?.min(KEPT);
     let (ids, times): (Vec<_>, Vec<_>) =
         book::history(store, name, limit.min(total), odd)?.into_iter().unzip();
-    let jobs = row::read_all(store, &ids)?;
+    let jobs = row::read_all_naming(store, &ids, odd)?;
     let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::Row>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         Past { id, at, status: job.map(|job| job.status), started_at, ended_at }

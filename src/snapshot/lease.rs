@@ -40,7 +40,7 @@ pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> R
     let is_heir = |one: &&WorkerView| {
         one.runs_in.is_some()
             && one.name != worker
-            && one.queues.contains(&job.origin)
+            && one.listens_to(&job.origin)
             && silence(one, now).is_some_and(|silent| silent < HEARD_WITHIN)
     };
     let has_heir = workers.iter().any(|one| is_heir(&one));

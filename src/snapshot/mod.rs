@@ -13,6 +13,7 @@ mod row;
 mod running;
 mod warnings;
 mod why;
+mod workers;
 
 use std::collections::BTreeMap;
 
@@ -20,9 +21,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::job::{Parts, Want, from_iso};
+use crate::job::from_iso;
 use crate::odd::Odd;
-use crate::peek;
 use crate::queue::{all_names, check_known};
 use crate::stats::{self, Counts};
 use crate::store::{Call, Reply, Store, reply};
@@ -36,19 +36,17 @@ pub(crate) use list::List;
 pub(crate) use note::Note;
 pub(crate) use page::{Asked, Filter, LARGEST, count, kept, matching, page, scheduled};
 pub(crate) use place::{Order, Place};
-pub(crate) use row::{Row, read as read_rows, result_text};
+pub(crate) use row::{Row, read_each as read_rows, result_text};
 #[cfg(feature = "top")]
 pub(crate) use running::Running;
 pub(crate) use running::running;
 pub(crate) use why::{look_at_job, look_at_shown};
+use workers::look_at_workers;
 
-/// How much is read of what is short in a worker's record.
-const WORD: usize = 300;
 /// How many queues are looked at in one round trip.
 const TOGETHER: usize = 100;
-/// More workers than this are counted but not shown; and more than that are not looked at.
+/// More workers than this are counted but not shown.
 const WORKERS_SHOWN: usize = 1000;
-const WORKERS_COUNTED: usize = 20_000;
 
 /// What is in a deployment at one moment.
 #[derive(Debug, Serialize)]
@@ -135,6 +133,8 @@ pub(crate) struct WorkerView {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) queues: Vec<String>,
+    /// Whether there are more queues than these: more than is read of a worker, or of all.
+    pub(crate) queues_cut: bool,
     pub(crate) hostname: String,
     pub(crate) pid: Option<u32>,
     pub(crate) concurrency: Option<u32>,
@@ -166,6 +166,20 @@ pub(crate) struct WorkerView {
     pub(crate) handler_limits: BTreeMap<String, usize>,
 }
 
+impl WorkerView {
+    /// Whether it works on this queue. One of which not all queues are known counts as if it did: nobody may say of
+    /// a queue that no worker listens while one might.
+    pub(crate) fn listens_to(&self, queue: &str) -> bool {
+        self.queues_cut || self.queues.iter().any(|one| one == queue)
+    }
+
+    /// Its queues in a line.
+    pub(crate) fn queue_line(&self, between: &str) -> String {
+        let more = self.queues_cut.then_some("…");
+        self.queues.iter().map(String::as_str).chain(more).collect::<Vec<_>>().join(between)
+    }
+}
+
 /// Looks at these queues, or at all when none is named.
 pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
     only.iter().try_for_each(|name| check_known(store, name))?;
@@ -181,9 +195,9 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
     }
     let mut workers = look_at_workers(store, &mut odd)?;
     for queue in &mut queues {
-        queue.workers = workers.iter().filter(|worker| worker.queues.contains(&queue.name)).count() as u64;
+        queue.workers = workers.iter().filter(|worker| worker.listens_to(&queue.name)).count() as u64;
     }
-    workers.retain(|worker| only.is_empty() || worker.queues.iter().any(|queue| only.contains(queue)));
+    workers.retain(|worker| only.is_empty() || only.iter().any(|queue| worker.listens_to(queue)));
     let worker_count = workers.len();
     workers.truncate(WORKERS_SHOWN);
     let mut shot = Snapshot {
@@ -326,87 +340,8 @@ fn look_closer(
     Ok(())
 }
 
-/// What is read of a worker's record.
-const OF_WORKER: &[Want] = &[
-    ("state", WORD, 0),
-    ("queues", 4096, 0),
-    ("hostname", WORD, 0),
-    ("pid", WORD, 0),
-    ("concurrency", WORD, 0),
-    ("version", WORD, 0),
-    ("birth", WORD, 0),
-    ("last_heartbeat", WORD, 0),
-    ("last_fetch", WORD, 0),
-    ("successful_job_count", WORD, 0),
-    ("failed_job_count", WORD, 0),
-    ("total_working_time", WORD, 0),
-    ("runs_in", WORD, 0),
-    ("quiet", WORD, 0),
-    ("memory", WORD, 0),
-    ("stuck_threads", WORD, 0),
-    ("recovered_count", WORD, 0),
-    ("stale_count", WORD, 0),
-    ("reconnect_count", WORD, 0),
-    ("lease", WORD, 0),
-    ("handler_limits", 4096, 0),
-];
-
-fn look_at_workers(store: &Store, odd: &mut Odd) -> Result<Vec<WorkerView>> {
-    let set = store.keys.workers();
-    let mut keys = odd.pass(&set, store.ask(&Call::command("SMEMBERS").arg(&set)).and_then(reply::texts))?;
-    keys.sort_unstable();
-    keys.truncate(WORKERS_COUNTED);
-    let mut workers = Vec::with_capacity(keys.len());
-    for keys in keys.chunks(TOGETHER) {
-        let hashes = keys.iter().map(|key| (key.clone(), None));
-        for (key, answer) in keys.iter().zip(peek::ends(store, hashes, OF_WORKER)?) {
-            // A record whose time has passed belongs to a worker that died without a farewell.
-            if let (Some(name), Some(parts)) = (store.keys.worker_name(key), odd.pass(key, answer)?) {
-                workers.push(read_worker(name, &parts));
-            }
-        }
-    }
-    Ok(workers)
-}
-
 /// Whether a worker runs its functions in `threads` or `processes`, if it says so.
 pub(crate) fn runs_in(store: &Store, worker: Option<&str>) -> Result<Option<String>> {
     let Some(name) = worker else { return Ok(None) };
     reply::text(store.ask(&Call::command("HGET").arg(store.keys.worker(name)).arg("runs_in"))?)
-}
-
-fn read_worker(name: &str, parts: &Parts) -> WorkerView {
-    let text = |field: &str| parts.text(field);
-    let number = |field: &str| text(field).and_then(|value| value.parse::<u64>().ok());
-    WorkerView {
-        name: name.to_owned(),
-        state: text("state").unwrap_or_else(|| "?".to_owned()),
-        queues: text("queues")
-            .unwrap_or_default()
-            .split(',')
-            .filter(|q| !q.is_empty())
-            .map(str::to_owned)
-            .collect(),
-        hostname: text("hostname").unwrap_or_default(),
-        pid: number("pid").and_then(|pid| u32::try_from(pid).ok()),
-        concurrency: number("concurrency").and_then(|slots| u32::try_from(slots).ok()),
-        version: text("version").unwrap_or_default(),
-        birth: text("birth"),
-        last_heartbeat: text("last_heartbeat"),
-        last_fetch: text("last_fetch"),
-        successful_job_count: number("successful_job_count").unwrap_or(0),
-        failed_job_count: number("failed_job_count").unwrap_or(0),
-        total_working_time: text("total_working_time").and_then(|value| value.parse().ok()).unwrap_or(0.0),
-        runs_in: text("runs_in"),
-        quiet: number("quiet") == Some(1),
-        memory: number("memory"),
-        stuck_threads: number("stuck_threads").unwrap_or(0),
-        recovered_count: number("recovered_count").unwrap_or(0),
-        stale_count: number("stale_count").unwrap_or(0),
-        reconnect_count: number("reconnect_count").unwrap_or(0),
-        lease: number("lease").and_then(|seconds| i64::try_from(seconds).ok()),
-        handler_limits: text("handler_limits")
-            .and_then(|text| crate::job::read_json(text.as_bytes()).ok())
-            .unwrap_or_default(),
-    }
 }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::handle::Job;
 pub(crate) use crate::job::Row;
 use crate::job::{self, OF_RESULT, OF_ROW, Status, error_line};
+use crate::odd::{Odd, is_wrong_type};
 use crate::peek;
 use crate::program;
 use crate::store::Store;
@@ -18,25 +19,50 @@ pub(super) const BATCH: usize = 50;
 /// How much is shown of a description or an error.
 const SHOWN: usize = 300;
 
-/// Reads these, one round trip for all of them; none of those that have expired or cannot be read.
-pub(crate) fn read<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Option<Row>>> {
+/// Reads these, one round trip for all of them; an error for one that has expired, and for one whose key is of
+/// another type.
+pub(crate) fn read_each<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Result<Row>>> {
     let keys = ids.iter().map(|id| {
         let id = id.as_ref();
         (store.keys.job(id), store.facts.keeps_books.then(|| store.keys.results(id)))
     });
     let found = peek::ends(store, keys, OF_ROW)?;
-    let row = |parts: Result<Option<_>>| match parts {
+    let row = |(id, parts): (&S, Result<Option<_>>)| match parts {
         Err(error @ (Error::Denied { .. } | Error::Unreachable { .. })) => Err(error),
-        parts => Ok(parts.unwrap_or_default().as_ref().map(Row::read)),
+        Err(error) if is_wrong_type(&error) => Ok(Err(error)),
+        parts => {
+            let row = parts.unwrap_or_default().as_ref().map(Row::read);
+            Ok(row.ok_or_else(|| Error::NotFound { id: id.as_ref().to_owned() }))
+        }
     };
-    found.into_iter().map(row).collect()
+    ids.iter().zip(found).map(row).collect()
+}
+
+/// The same, none of those that have an error.
+pub(crate) fn read<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Option<Row>>> {
+    Ok(read_each(store, ids)?.into_iter().map(Result::ok).collect())
 }
 
 /// The same for more of them, in parts, of which only what is shown is kept.
 pub(crate) fn read_all<S: AsRef<str>>(store: &Arc<Store>, ids: &[S]) -> Result<Vec<Option<Row>>> {
+    read_all_naming(store, ids, &mut Odd::default())
+}
+
+/// The same; keys of another type are named.
+pub(super) fn read_all_naming<S: AsRef<str>>(
+    store: &Arc<Store>,
+    ids: &[S],
+    odd: &mut Odd,
+) -> Result<Vec<Option<Row>>> {
     let mut rows = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
-        rows.extend(read(store, batch)?.into_iter().map(|row| row.map(shortened)));
+        for (id, row) in batch.iter().zip(read_each(store, batch)?) {
+            let row = match row {
+                Err(Error::NotFound { .. }) => None,
+                row => odd.pass(&store.keys.job(id.as_ref()), row.map(Some))?,
+            };
+            rows.push(row.map(shortened));
+        }
     }
     Ok(rows)
 }

@@ -170,8 +170,7 @@ fn workers(
     position: Option<usize>,
 ) -> Result<Option<Note>> {
     let all = super::look_at_workers(store, &mut Odd::default())?;
-    let listening: Vec<&WorkerView> =
-        all.iter().filter(|worker| worker.queues.contains(&queue.name)).collect();
+    let listening: Vec<&WorkerView> = all.iter().filter(|worker| worker.listens_to(&queue.name)).collect();
     if listening.is_empty() {
         return Ok(Some(Note::new("no_worker").with("queue", queue.name.as_str())));
     }

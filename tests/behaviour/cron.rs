@@ -197,6 +197,74 @@ fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
     assert!(house.rq(&["cron", "run", "app.x"]).fails(1).contains("known to its Python program only"));
 }
 
+/// A scheduler's record with these entries, as a worker would write it.
+fn keeps(house: &House, scheduler: &str, jobs: &serde_json::Value) {
+    let now: (String, String) = house.redis(&["TIME"]);
+    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, scheduler]);
+    let key = house.key(&format!("cron_scheduler:{scheduler}"));
+    house.redis::<()>(&["HSET", &key, "cron_jobs", &jobs.to_string()]);
+}
+
+fn kept(name: &str, args: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "func_name": "app.x", "name": name, "queue_name": "default", "args": args.to_string(),
+        "kwargs": "{}", "interval": 3600, "cron": null, "latest_enqueue_time": null, "next_enqueue_time": null,
+    })
+}
+
+#[test]
+fn entries_of_any_number_and_size_are_listed_and_run() {
+    let house = House::new();
+    let many: Vec<_> =
+        (0..2000).map(|n| kept(&format!("many-{n}"), &serde_json::json!(["x".repeat(300)]))).collect();
+    keeps(&house, "worker-of-many", &many.clone().into());
+    let large = serde_json::json!(["y".repeat(900_000)]);
+    let middle = serde_json::json!(["z".repeat(300_000)]);
+    keeps(
+        &house,
+        "worker-of-large",
+        &vec![kept("large", &large), kept("middle-1", &middle), kept("middle-2", &middle)].into(),
+    );
+    // A fleet that keeps the same entries.
+    for n in 0..20 {
+        keeps(&house, &format!("fleet-{n}"), &many[..300].to_vec().into());
+    }
+    let list = house.rq(&["cron", "list", "--json"]).json();
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), 2003);
+    let of = |name: &str| list.iter().find(|entry| entry["name"] == name).unwrap();
+    assert_eq!(
+        (of("many-299")["schedulers"].as_u64(), of("many-300")["schedulers"].as_u64()),
+        (Some(21), Some(1))
+    );
+    for (name, cut) in [("large", vec!["args"]), ("middle-2", vec!["args"]), ("many-1", vec![])] {
+        assert_eq!(of(name)["cut"], serde_json::json!(cut), "{name}");
+    }
+    assert_eq!(of("large")["args"], serde_json::json!([]));
+    let table = house.rq(&["cron", "list"]);
+    assert_eq!((table.code, table.stderr.as_str()), (Some(0), ""));
+    for (name, args) in [("large", &large), ("middle-2", &middle)] {
+        let id = house.rq(&["cron", "run", name]).ok();
+        assert_eq!(serde_json::json!(house.queue("default").job(&id).unwrap().args), *args);
+    }
+    let unknown = house.rq(&["cron", "run", "nothing"]).fails(1);
+    assert!(unknown.contains("large, many-0") && unknown.contains(", and more"), "{unknown}");
+    assert!(unknown.len() < 1000, "{unknown}");
+}
+
+#[test]
+fn a_record_that_is_larger_than_is_read_is_known_as_cut() {
+    let house = House::new();
+    let large = serde_json::json!(["y".repeat(900_000)]);
+    let jobs: Vec<_> = (0..10).map(|n| kept(&format!("large-{n}"), &large)).collect();
+    keeps(&house, "worker", &jobs.into());
+    let output = house.rq(&["cron", "list", "--json"]);
+    assert_eq!((output.code, output.printed().as_array().unwrap().len()), (Some(1), 9));
+    assert!(output.stderr.contains("more entries than a list takes"), "{output:?}");
+    assert!(!output.stderr.contains("another type"), "{output:?}");
+    house.rq(&["cron", "run", "large-9"]).ok();
+}
+
 #[test]
 fn an_entry_that_is_run_by_hand_has_the_arguments_of_its_ticks_or_is_refused() {
     let house = House::new();

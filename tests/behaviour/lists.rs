@@ -111,6 +111,7 @@ fn fill(house: &House) {
     for id in ids("bomb", 50).iter().chain(&ids("text", 20)) {
         house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", id]);
     }
+    fill_cron(house);
     house.redis::<i64>(&["SADD", &house.key("workers"), &house.key("worker:large")]);
     for field in ["queues", "hostname", "version", "current_job"] {
         let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
@@ -123,8 +124,26 @@ fn fill(house: &House) {
     }
 }
 
+/// More entries than a list takes, of which each is as much as it can be.
+fn fill_cron(house: &House) {
+    let now: (String, String) = house.redis(&["TIME"]);
+    let entry = |name: String, args: String| {
+        json!({
+            "func_name": "f", "name": name, "queue_name": "q", "args": args, "kwargs": "{}", "interval": 60,
+            "cron": null, "latest_enqueue_time": null, "next_enqueue_time": null,
+        })
+    };
+    let ones = |many: usize| format!("[{}1]", "1,".repeat(many));
+    let large = (0..40).map(|n| entry(format!("large-{n}"), ones(30_000)));
+    let small = (0..60_000).map(|n| entry(format!("small-{n}"), "[]".to_owned()));
+    let jobs = serde_json::Value::from(large.chain(small).collect::<Vec<_>>()).to_string();
+    assert!(jobs.len() > 8 << 20);
+    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, "large"]);
+    house.redis::<()>(&["HSET", &house.key("cron_scheduler:large"), "cron_jobs", &jobs]);
+}
+
 #[test]
-fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
+fn no_list_needs_more_than_64_mib_whatever_is_in_its_records() {
     let house = House::with_own_redis(&[]);
     fill(&house);
     for words in [
@@ -138,6 +157,8 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
         assert_eq!(output.code, Some(0), "{words:?}: {}", output.stderr);
         assert!(peak < MOST, "{words:?}: {peak} KiB");
     }
+    let (output, peak) = measured(&house, &["cron", "list", "--json"]);
+    assert!(output.code == Some(1) && peak < MOST, "{peak} KiB: {}", output.stderr);
     let dash = Dash::start(&house, &[]);
     for path in [
         "/api/queues/default/failed?limit=200",
@@ -147,6 +168,7 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
         "/api/failed",
         "/api/workers",
         "/api/overview",
+        "/api/cron",
         "/api/cron/entry/history",
         "/api/jobs/bomb-1",
         "/api/jobs/honest-1",
@@ -169,6 +191,51 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_it() {
         assert_eq!(dash.post(path, &body).status, 200, "{path}");
     }
     assert!(peak_of(&dash.process) < MOST, "{} KiB", peak_of(&dash.process));
+}
+
+/// A worker with queues of this many names, as it would write it.
+fn listens(house: &House, worker: &str, queues: usize) -> Vec<String> {
+    let names: Vec<String> = (0..queues).map(|n| format!("queue-of-a-long-name-{n:06}")).collect();
+    let key = house.key(&format!("worker:{worker}"));
+    house.redis::<i64>(&["SADD", &house.key("workers"), &key]);
+    house.redis::<i64>(&["HSET", &key, "state", "idle", "queues", &names.join(",")]);
+    names
+}
+
+#[test]
+fn a_worker_of_many_queues_is_known_to_listen_to_each() {
+    let house = House::new();
+    let names = listens(&house, "many", 250);
+    let (last, other) = (names.last().unwrap(), "nobody");
+    let jobs = [last, other].map(|queue| house.queue(queue).enqueue("noop", ()).unwrap());
+    let shot = house.rq(&["info", "--json"]).json();
+    assert_eq!(
+        (&shot["workers"][0]["queues"], &shot["workers"][0]["queues_cut"]),
+        (&json!(names), &json!(false))
+    );
+    let of =
+        |name: &str| shot["queues"].as_array().unwrap().iter().find(|queue| queue["name"] == name).unwrap();
+    assert_eq!((&of(last)["workers"], &of(other)["workers"]), (&json!(1), &json!(0)));
+    let warnings = shot["warnings"].as_array().unwrap();
+    let none: Vec<_> = warnings.iter().filter(|note| note["code"] == "no_worker").collect();
+    assert!(none.len() == 1 && none[0]["queue"] == other, "{warnings:?}");
+    let why = jobs.map(|job| house.rq(&["job", "explain", job.id()]).ok());
+    assert!(!why[0].contains("No worker") && why[1].contains("No worker"), "{why:?}");
+}
+
+#[test]
+fn a_worker_of_more_queues_than_are_read_may_listen_to_any() {
+    let house = House::new();
+    let names = listens(&house, "endless", 30_000);
+    let job = house.queue(names.last().unwrap()).enqueue("noop", ()).unwrap();
+    let shot = house.rq(&["info", "--json"]).json();
+    let shown = shot["workers"][0]["queues"].as_array().unwrap();
+    assert_eq!(shot["workers"][0]["queues_cut"], json!(true));
+    assert!(shown.len() > 10_000 && shown.iter().zip(&names).all(|(name, one)| name == one));
+    assert!(!shot["warnings"].to_string().contains("no_worker"), "{}", shot["warnings"]);
+    assert!(!house.rq(&["job", "explain", job.id()]).ok().contains("No worker"));
+    let info = house.rq(&["info", names.last().unwrap(), "--raw"]).ok();
+    assert!(info.contains("worker endless") && info.trim_end().ends_with(", …"), "{}", info.len());
 }
 
 #[test]
@@ -207,7 +274,10 @@ fn a_table_that_is_cut_says_so_and_json_is_all_of_it() {
     put(&house, "failed", &ids("job", 121), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
     let table = house.rq(&["failed"]);
     assert!(table.stdout.trim_end().ends_with("50 of 121 failed jobs"), "{table:?}");
-    assert!(table.stderr.contains("note: 71 more; `rq-rs failed --offset 50` shows them"), "{table:?}");
+    assert!(
+        table.stderr.contains("note: 71 more; `rq-rs failed --offset 50` shows the next ones"),
+        "{table:?}"
+    );
     let rest = house.rq(&["failed", "default", "--offset", "50", "--limit", "70"]);
     assert!(rest.stderr.contains("1 more; `rq-rs failed default --offset 120 --limit 70`"), "{rest:?}");
     let last = house.rq(&["failed", "default", "--offset", "120", "--limit", "70"]);
@@ -288,6 +358,45 @@ fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
     assert_eq!(emptied.code, Some(1));
     assert!(emptied.stdout.contains("3 jobs removed from default"), "{emptied:?}");
     assert!(emptied.stderr.contains(&house.key("queue:zz")), "{emptied:?}");
+}
+
+#[test]
+fn a_failed_job_whose_key_is_of_another_type_is_named() {
+    let house = House::new();
+    put(&house, "failed", &ids("good", 2), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    house.redis::<i64>(&["ZADD", &house.key("failed:default"), "1", "taken"]);
+    house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", "taken"]);
+    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    for words in [vec!["failed"], vec!["failed", "--json"], vec!["cron", "history", "entry"]] {
+        let output = house.rq(&words);
+        assert_eq!(output.code, Some(1), "{words:?}: {output:?}");
+        assert!(output.stderr.contains(&house.key("job:taken")), "{words:?}: {output:?}");
+        assert!(!output.stderr.contains("no job with id"), "{words:?}: {output:?}");
+    }
+    let some = house.rq(&["requeue", "good-0", "taken"]);
+    assert!(some.code == Some(1) && some.stdout.contains("1 job requeued"), "{some:?}");
+    assert!(some.stderr.contains("job taken: ") && some.stderr.contains(&house.key("job:taken")), "{some:?}");
+    let cancel = house.rq(&["job", "cancel", "taken"]).fails(1);
+    assert!(cancel.contains(&house.key("job:taken")), "{cancel}");
+}
+
+#[test]
+fn requeueing_all_keeps_and_names_what_another_program_has_taken_and_nothing_else() {
+    let house = with_odd_keys();
+    house.redis::<i64>(&["ZADD", &house.key("failed:default"), "1", "taken"]);
+    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    // A queue whose failed registry is in order, and whose own key is not.
+    house.redis::<i64>(&["ZADD", &house.key("failed:zz"), "1", "waits"]);
+    let output = house.rq(&["requeue", "--all"]);
+    assert!(output.code == Some(1) && output.stdout.contains("3 jobs requeued."), "{output:?}");
+    for key in ["failed:taken", "job:taken", "queue:zz"] {
+        assert!(output.stderr.contains(&house.key(key)), "{key}: {output:?}");
+    }
+    assert!(!output.stderr.contains(&house.key("queue:taken")), "{output:?}");
+    assert!(!output.stderr.contains("has expired"), "{output:?}");
+    for (key, id) in [("failed:default", "taken"), ("failed:zz", "waits")] {
+        assert_eq!(house.redis::<Vec<String>>(&["ZRANGE", &house.key(key), "0", "-1"]), [id]);
+    }
 }
 
 #[test]

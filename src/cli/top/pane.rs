@@ -190,7 +190,7 @@ fn worker(worker: &WorkerView, running: &[Running], now: DateTime<Utc>) -> Row {
     let cells = vec![
         clean(&worker.name),
         clean(&worker.state),
-        clean(&worker.queues.join(",")),
+        clean(&worker.queue_line(",")),
         number(jobs.len() as u64),
         worker.concurrency.map_or_else(|| "?".into(), |slots| slots.to_string()),
         number(worker.successful_job_count),

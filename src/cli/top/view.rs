@@ -308,6 +308,7 @@ mod tests {
             name: ODD.into(),
             state: ODD.into(),
             queues: vec![ODD.into(); 20],
+            queues_cut: false,
             hostname: ODD.into(),
             pid: Some(1),
             concurrency: None,

@@ -40,7 +40,7 @@ function row(worker, jobs) {
       h('span', { class: 'sub' }, bdi([where, program].filter(Boolean).join(' · '), 120), worker.runs_in ? ` · ${t(`worker.in_${worker.runs_in === 'processes' ? 'processes' : 'threads'}`)}` : null),
       troubles(worker)),
     h('div', { class: 'names' }, badge(worker.state), worker.quiet ? badge('quiet') : null),
-    h('div', { class: 'names' }, worker.queues.slice(0, ENOUGH).map((name) => queueLink(name)), worker.queues.length > ENOUGH ? h('span', { class: 'none', title: short(worker.queues.join(', '), 1000) }, `+${worker.queues.length - ENOUGH}`) : null),
+    h('div', { class: 'names' }, worker.queues.slice(0, ENOUGH).map((name) => queueLink(name)), worker.queues.length > ENOUGH || worker.queues_cut ? h('span', { class: 'none', title: short(worker.queues.join(', '), 1000) }, `+${Math.max(0, worker.queues.length - ENOUGH)}${worker.queues_cut ? '…' : ''}`) : null),
     h('div', { class: 'two' },
       worker.concurrency === null ? null : h('span', { class: 'slots' },
         h('span', { class: 'meter', css: { '--part': `${Math.min(100, (jobs.length / Math.max(1, worker.concurrency)) * 100)}%` } }),
