@@ -124,8 +124,11 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The zones are those of the system, as for any other program.
+/// The zones are those of the system, as for any other program. UTC needs none.
 fn zone_of(name: &str) -> Result<TimeZone, Wrong> {
+    if name.eq_ignore_ascii_case("UTC") {
+        return Ok(TimeZone::UTC);
+    }
     if name == "local" {
         return local();
     }

@@ -376,6 +376,26 @@ fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
     with(&words, &[("TZ", "UTC")]).finish("").ok();
 }
 
+/// A folder of zones that has others than UTC is all that the program looks at, so UTC is not to be found.
+#[test]
+fn entries_in_utc_need_no_table_of_time_zones() {
+    let house = House::new();
+    let zones = tempfile::tempdir().unwrap();
+    std::fs::copy("/usr/share/zoneinfo/Asia/Tokyo", zones.path().join("Tokyo")).unwrap();
+    let entry = |name: &str, more: &str| format!("[[cron]]\nname = {name:?}\nhandler = \"f\"\n{more}\n");
+    let entries = entry("fields", "schedule = \"0 3 * * *\"")
+        + &entry("named", "schedule = \"@daily\"\ntz = \"utc\"")
+        + &entry("interval", "schedule = \"every 90s\"");
+    let (_folder, path) = options_file(&entries);
+    let mut environment = house.environment();
+    environment.push(("TZDIR".to_owned(), zones.path().to_str().unwrap().to_owned()));
+    let with = |words: &[&str]| Process::start(words, &environment).finish("");
+    with(&["--config", &path, "worker", "--burst", "--exec", "*=cat"]).ok();
+    let (_folder, path) = options_file(&entry("berlin", "schedule = \"@daily\"\ntz = \"Europe/Berlin\""));
+    let told = with(&["--config", &path, "worker", "--burst", "--exec", "*=cat"]).fails(1);
+    assert!(told.contains("as is every time zone but UTC"), "{told}");
+}
+
 #[test]
 fn an_entry_in_local_time_is_shown_as_it_is_kept_and_times_have_a_zone() {
     let house = House::new();
