@@ -203,6 +203,6 @@ fn hints_name_the_program_that_was_started() {
         ["--help", "worker --help", "resume --help", "config --help", "completions --help", "cron --help"]
     {
         let help = shop(words).stdout;
-        assert!(!help.contains("rq-rs "), "{words}: {help}");
+        assert!(!help.contains("rq-rs ") && !help.contains("/rq-rs"), "{words}: {help}");
     }
 }
