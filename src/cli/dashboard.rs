@@ -67,7 +67,7 @@ pub(crate) struct Access {
         hide_env = true
     )]
     allowed_host: Vec<String>,
-    /// Serve /metrics, /livez and /readyz, and nothing else, at another HOST:PORT as well
+    /// Serve /metrics, /livez and /readyz, and nothing else, at a HOST:PORT of their own
     #[arg(
         id = "metrics-listen",
         long,

@@ -63,8 +63,8 @@ const FILE: &str = r#"The file, all of it optional:
 
 The command line goes before the environment (RQ_RS_CONCURRENCY, RQ_RS_MAX_JOBS …), and that before the file.
 
-What nobody knows (RQ_RS_GRACEE, [handlers.TYPO] without anything that runs it) is told when a worker starts, and
-`rq-rs config show` ends with 1."#;
+A variable that nobody knows (RQ_RS_GRACEE) is told by every command, [handlers.TYPO] without anything that runs it
+when a worker starts; `rq-rs config show` ends with 1 then."#;
 
 #[derive(Serialize)]
 struct Row {
