@@ -202,7 +202,7 @@ mod tests {
             ("-1 * * * *", "\"-1\" is not a number from 0 to 59"),
             ("5- * * * *", "\"5-\" is not a number from 0 to 59"),
             ("/5 * * * *", "\"/5\" is not a number from 0 to 59"),
-            ("0 0 * * L", "\"l\" is not a number from 0 to 6"),
+            ("0 0 * * L", "\"l\" is not a number from 0 to 7"),
             ("0 0 w * *", "\"w\" is not a number from 1 to 31"),
         ] {
             let told = translated(bad).err().unwrap_or_default();

@@ -113,7 +113,7 @@ fn variable_of_error(error: &clap::Error, command: &Command, arguments: &[OsStri
     };
     let (about, value) = (about(ContextKind::InvalidArg)?, about(ContextKind::InvalidValue)?);
     let option = about.split([' ', '=']).next()?;
-    let all = std::iter::once(&*command).chain(command.get_subcommands()).flat_map(Command::get_arguments);
+    let all = std::iter::once(command).chain(command.get_subcommands()).flat_map(Command::get_arguments);
     let mut named =
         all.filter(|arg| option.strip_prefix("--").is_some_and(|name| arg.get_long() == Some(name)));
     let arg = named.find(|arg| arg.get_env().is_some())?;
