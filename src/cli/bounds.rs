@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::job::parse_duration;
+use crate::job::{LARGEST, parse_duration};
 
 /// A duration that is not shorter than this one.
 pub(crate) fn at_least(
@@ -36,6 +36,24 @@ pub(crate) fn parse_retry_max(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|max| *max <= 100)
         .ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
+}
+
+/// What the environment says of an option that has no value.
+pub(crate) fn parse_switch(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "y" | "yes" | "t" | "true" | "on" => Ok(true),
+        "" | "0" | "n" | "no" | "f" | "false" | "off" => Ok(false),
+        _ => Err(format!("{text:?} is neither yes nor no: 1, yes, true, on, or 0, no, false, off")),
+    }
+}
+
+/// The largest result of a job.
+pub(crate) fn parse_max_result(text: &str) -> Result<u64, String> {
+    let most = LARGEST as u64;
+    match parse_size(text)? {
+        size if size > most => Err(format!("{text:?} is more than is ever read: at most {}M", most >> 20)),
+        size => Ok(size),
+    }
 }
 
 /// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.

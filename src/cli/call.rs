@@ -12,6 +12,9 @@ use crate::job::{Arguments, LARGEST, PyValue, Retry, is_over_limit, parse_json};
 /// How much of a word an error quotes.
 const SHOWN: usize = 200;
 
+/// What to do with data that is over a limit.
+pub(super) const ELSEWHERE: &str = "store the data elsewhere and pass where it is";
+
 /// Positional and keyword arguments from what was typed.
 pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
     let mut given = Arguments::default();
@@ -87,7 +90,7 @@ fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
         Form::Json => parse_json(text).map_err(|error| {
             let word: String = word.chars().take(SHOWN).collect();
             match is_over_limit(&error) {
-                true => wrong(format!("{word:?}: {error}"), "store the data elsewhere and pass where it is"),
+                true => wrong(format!("{word:?}: {error}"), ELSEWHERE),
                 false => wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true"),
             }
         }),

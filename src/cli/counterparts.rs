@@ -143,7 +143,12 @@ const TABLE: [Counterpart; 20] = [
         Instead("jobs that wait for others are enqueued with Python: queue.enqueue(…, depends_on=…)"),
     ),
     row(ENQUEUE, &["--id"], true, Instead("--job-id ID")),
-    row(ENQUEUE, &[LITERAL], false, Instead("give JSON instead: :JSON or key:=JSON")),
+    row(
+        ENQUEUE,
+        &[LITERAL],
+        false,
+        Instead(r#"give JSON instead: :JSON or key:=JSON; text that begins with % is :'"%text"'"#),
+    ),
 ];
 
 const LITERAL: &str = "%literal";

@@ -17,6 +17,7 @@ use crate::cron::listed::{self, Listed, Listing};
 use crate::cron::{pause as pauses, run_now};
 use crate::error::Error;
 use crate::odd::Odd;
+use crate::program::see_help_of;
 use crate::server::clock as clock_of;
 use crate::snapshot::{self, Past};
 use crate::store::Store;
@@ -75,11 +76,6 @@ enum What {
 }
 
 impl Cron {
-    /// Whether it keeps the entries of a file.
-    pub(crate) fn runs_for_long(&self) -> bool {
-        self.file.is_some()
-    }
-
     pub(crate) fn run(self, server: &ServerOptions, asked: &Asked) -> Result<Exit, Failure> {
         match (self.file, self.command) {
             (Some(file), _) => keep(server, &file, self.cron_lenient, asked),
@@ -95,7 +91,11 @@ impl Cron {
             }
             (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),
             (None, Some(What::Resume { name })) => pause(&server.connect()?, &name, false),
-            (None, None) => Ok(Exit::Usage),
+            // An option in the environment is enough that clap does not show its help.
+            (None, None) => Err(Failure::Usage(
+                "cron needs a file of entries, or one of list, history, run, pause, resume".into(),
+                see_help_of("cron"),
+            )),
         }
     }
 }
@@ -103,6 +103,7 @@ impl Cron {
 /// As RQ's `cron`: only the entries, no jobs.
 fn keep(server: &ServerOptions, file: &Path, is_lenient: bool, asked: &Asked) -> Result<Exit, Failure> {
     start_log(false, false);
+    let is_lenient = is_lenient || asked.is_lenient_elsewhere()?;
     let (_, entries) = asked.entries_in_order(is_lenient)?;
     let store = server.connect()?;
     let crons = Crons { entries, is_lenient };

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use clap::builder::FalseyValueParser;
 
+use super::bounds::parse_switch;
 use super::exit::{Exit, Failure};
 use super::output::note;
 use super::server::ServerOptions;
@@ -33,7 +33,7 @@ pub(crate) struct Dashboard {
     /// Show more
     #[arg(short, long)]
     verbose: bool,
-    /// Show warnings only
+    /// Log warnings only; the line with its address is printed all the same
     #[arg(short, long)]
     quiet: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) struct Access {
         hide_env = true
     )]
     allowed_host: Vec<String>,
-    /// Serve /metrics, /livez and /readyz, and nothing else, at another HOST:PORT as well
+    /// Serve /metrics, /livez and /readyz, and nothing else, at a HOST:PORT of their own
     #[arg(
         id = "metrics-listen",
         long,
@@ -77,10 +77,10 @@ pub(crate) struct Access {
     )]
     metrics_listen: Option<String>,
     /// Show everything, change nothing
-    #[arg(id = "read-only", long, env = "RQ_RS_DASHBOARD_READ_ONLY", hide_env = true, value_parser = FalseyValueParser::new())]
+    #[arg(id = "read-only", long, env = "RQ_RS_DASHBOARD_READ_ONLY", hide_env = true, value_parser = parse_switch)]
     read_only: bool,
     /// Do not show arguments, meta, results and output of jobs
-    #[arg(id = "hide-args", long, env = "RQ_RS_DASHBOARD_HIDE_ARGS", hide_env = true, value_parser = FalseyValueParser::new())]
+    #[arg(id = "hide-args", long, env = "RQ_RS_DASHBOARD_HIDE_ARGS", hide_env = true, value_parser = parse_switch)]
     hide_args: bool,
     /// What a proxy puts before every path, as in /rq
     #[arg(
@@ -131,7 +131,28 @@ impl Access {
         Ok(Options { access, hide_args: self.hide_args, url_prefix, is_for_machines: false })
     }
 
-    /// Serves from now on.
+    /// Whether there is an address for metrics and probes.
+    pub(crate) fn has_metrics(&self) -> bool {
+        self.metrics_listen.is_some()
+    }
+
+    /// Serves metrics and probes from now on, where they have an address of their own.
+    pub(crate) fn start_metrics(
+        &self,
+        store: &Arc<Store>,
+        dashes: &'static str,
+        health: Health,
+    ) -> Result<(), Failure> {
+        let Some(address) = self.metrics_listen.as_deref() else { return Ok(()) };
+        let mut machines = self.options(dashes)?;
+        (machines.is_for_machines, machines.access.is_read_only) = (true, true);
+        // It ends with the process.
+        let running = dashboard::start(store, address, machines, health)?;
+        note(format_args!("metrics: http://{}/metrics", running.address()));
+        Ok(())
+    }
+
+    /// Serves the page from now on.
     pub(crate) fn start(
         &self,
         store: &Arc<Store>,
@@ -142,13 +163,6 @@ impl Access {
         let options = self.options(dashes)?;
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
-        if let Some(address) = self.metrics_listen.as_deref() {
-            let mut machines = options.clone();
-            (machines.is_for_machines, machines.access.is_read_only) = (true, true);
-            // It ends with the process.
-            let running = dashboard::start(store, address, machines, health.clone())?;
-            note(format_args!("metrics: http://{}/metrics", running.address()));
-        }
         let running = dashboard::start(store, address, options, health)?;
         note(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
         Ok(running)
@@ -177,7 +191,9 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
 impl Dashboard {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
-        let running = self.access.start(&server.later()?, &self.listen, OWN, Health::default())?;
+        let store = server.later()?;
+        self.access.start_metrics(&store, OWN, Health::default())?;
+        let running = self.access.start(&store, &self.listen, OWN, Health::default())?;
         // A second signal is not waited for.
         hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         running.wait();

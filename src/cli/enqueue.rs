@@ -13,7 +13,7 @@ use super::server::ServerOptions;
 use super::{call, output};
 use crate::error::Error;
 use crate::handle::Job;
-use crate::job::{NewJob, PyValue, Repeat, Serializer, Ttl, parse_duration, parse_json};
+use crate::job::{NewJob, PyValue, Repeat, Serializer, Ttl, is_over_limit, parse_duration, parse_json};
 use crate::queue::Queue;
 
 /// Enqueue a job, and print its id
@@ -151,7 +151,10 @@ impl Enqueue {
             let wrong = |what: &str| {
                 Failure::Usage(format!("--meta is not a JSON object{what}"), r#"as in '{"user": 42}'"#.into())
             };
-            let meta = parse_json(text).map_err(|error| wrong(&format!(": {error}")))?;
+            let meta = parse_json(text).map_err(|error| match is_over_limit(&error) {
+                true => Failure::Usage(format!("--meta: {error}"), call::ELSEWHERE.into()),
+                false => wrong(&format!(": {error}")),
+            })?;
             if !meta.is_dict() {
                 return Err(wrong(""));
             }

@@ -147,7 +147,8 @@ impl App {
 
     fn run(self, typed: Typed, mut command: clap::Command, asked: Asked) -> Result<Exit, Failure> {
         let server = &typed.server;
-        if typed.command.runs_for_long() {
+        // `config show` counts them.
+        if !matches!(typed.command, Command::Config(_) | Command::Completions { .. }) {
             config::warn_of_variables(&command);
         }
         match typed.command {
@@ -193,7 +194,9 @@ fn with_name(command: clap::Command, name: &str) -> clap::Command {
         return command;
     }
     // Its own name stands there only where somebody is told what to type.
-    let renamed = |text: &clap::builder::StyledStr| text.to_string().replace("rq-rs ", &format!("{name} "));
+    let renamed = |text: &clap::builder::StyledStr| {
+        text.to_string().replace("rq-rs ", &format!("{name} ")).replace("/rq-rs", &format!("/{name}"))
+    };
     let texts = [command.get_about(), command.get_long_about(), command.get_after_help()];
     let [about, long_about, after] = texts.map(|text| text.map(renamed));
     let mut command = command;
@@ -274,18 +277,6 @@ enum Command {
         /// For which shell
         shell: Shell,
     },
-}
-
-impl Command {
-    fn runs_for_long(&self) -> bool {
-        match self {
-            Command::Worker(_) => true,
-            Command::Cron(cron) => cron.runs_for_long(),
-            #[cfg(feature = "dashboard")]
-            Command::Dashboard(_) => true,
-            _ => false,
-        }
-    }
 }
 
 #[cfg(test)]

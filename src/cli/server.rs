@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::error::Result;
 #[cfg(any(feature = "dashboard", feature = "top"))]
 use crate::store::Patience;
-use crate::store::{Call, Store, USUAL_LIMIT, reply};
+use crate::store::{Call, Store, reply};
 
 /// Where Redis is when nobody says.
 pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
@@ -29,9 +29,9 @@ pub(crate) struct ServerOptions {
     /// What every key in Redis begins with [default: rq-rs, in the dialect rq: rq]
     #[arg(long, global = true, env = "RQ_KEY_PREFIX", hide_env_values = true)]
     prefix: Option<String>,
-    /// How long a call to Redis may take, all tries included, as in 2s; workers, `dashboard` and `top` have limits of their own [default: 10s]
-    #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", value_parser = at_least("0.01s"))]
-    redis_timeout: Option<Duration>,
+    /// How long a call to Redis may take, all tries included, as in 2s; workers once they run, `dashboard` and `top` have limits of their own
+    #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", default_value = "10s", value_parser = at_least("0.01s"))]
+    redis_timeout: Duration,
 }
 
 impl ServerOptions {
@@ -47,7 +47,7 @@ impl ServerOptions {
 
     /// A server in the dialect and under the prefix that were asked for.
     pub(crate) fn store(&self, url: &str) -> Result<Arc<Store>> {
-        self.dressed(Store::connect_within(url, self.redis_timeout.unwrap_or(USUAL_LIMIT))?)
+        self.dressed(Store::connect_within(url, self.redis_timeout)?)
     }
 
     fn dressed(&self, mut store: Arc<Store>) -> Result<Arc<Store>> {

@@ -15,10 +15,11 @@ pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
         _ => LevelFilter::Info,
     };
     let mut log = env_logger::Builder::new();
-    match std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty()) {
-        Some(filter) => drop(log.parse_filters(&filter)),
-        None => drop(log.filter_module("rq_rs", level)),
+    let filter = std::env::var("RUST_LOG").unwrap_or_default();
+    if !names_a_level_for_all(&filter) {
+        log.filter_module("rq_rs", level);
     }
+    log.parse_filters(&filter);
     if is_verbose || is_quiet {
         log.filter_module("rq_rs", level);
     }
@@ -29,4 +30,10 @@ pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
     if started.is_err() {
         log::debug!("the program has a logger of its own");
     }
+}
+
+/// As in `warn` or `info,sqlx=off`. What names other crates, or nothing that exists, does not silence this one.
+fn names_a_level_for_all(filter: &str) -> bool {
+    let names = filter.split('/').next().unwrap_or_default();
+    names.split(',').any(|part| part.trim().parse::<LevelFilter>().is_ok())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::bounds::{at_least, parse_size};
+use super::bounds::{at_least, parse_max_result, parse_size};
 use super::call;
 use super::config::{self, Handler};
 #[cfg(feature = "dashboard")]
@@ -79,9 +79,9 @@ pub(crate) struct Worker {
     /// The same for failed jobs, as in 10000/1y [default: /1y]
     #[arg(long, value_name = "N/DURATION")]
     keep_failed: Option<Keep>,
-    /// The largest result, as in 512K; a job with a larger one fails [default: 1M]
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    max_result: Option<u64>,
+    /// The largest result, as in 512K, at most 16M; a job with a larger one fails
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_max_result)]
+    max_result: u64,
     /// How long the worker's record outlives it, at least 30s
     #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = at_least("30s"))]
     worker_ttl: Duration,
@@ -191,7 +191,12 @@ impl Worker {
     #[cfg(feature = "dashboard")]
     fn serve(&self, server: &ServerOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
         let health = Health::of_worker(stopper);
-        let start = |address| self.access.start(&server.later()?, address, OF_WORKER, health.clone());
+        if self.dashboard.is_none() && !self.access.has_metrics() {
+            return Ok((health, None));
+        }
+        let store = server.later()?;
+        self.access.start_metrics(&store, OF_WORKER, health.clone())?;
+        let start = |address| self.access.start(&store, address, OF_WORKER, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;
         Ok((health, running))
     }
@@ -251,6 +256,7 @@ impl Worker {
             .broker_max_retries(self.broker_max_retries)
             .horse_max_jobs(self.horse_max_jobs)
             .kill_after(self.kill_after)
+            .max_result(usize::try_from(self.max_result).unwrap_or(usize::MAX))
             .isolate(if self.isolate { Run::Processes } else { Run::Threads });
         if let Some(Keep { count, ttl }) = self.keep_finished {
             worker = count.into_iter().fold(worker, crate::Worker::keep_finished);
@@ -266,9 +272,6 @@ impl Worker {
         }
         if let Some(bytes) = self.horse_recycle {
             worker = worker.horse_recycle(bytes);
-        }
-        if let Some(bytes) = self.max_result {
-            worker = worker.max_result(usize::try_from(bytes).unwrap_or(usize::MAX));
         }
         if let Some(lease) = self.lease {
             worker = worker.lease(lease);

@@ -74,6 +74,8 @@ fn item(n: usize, part: &str) -> Result<String, String> {
     if part.is_empty() {
         return Err("there is nothing beside a comma".to_owned());
     }
+    // What lacks its number is quoted as a whole.
+    let value = |n, text: &str| value(n, if text.is_empty() { part } else { text });
     if let Some(special) = special(n, part)? {
         return Ok(special);
     }
@@ -116,6 +118,7 @@ fn weekdays(n: usize) -> u32 {
 
 /// The last day, the working day nearest to one, the second or the last Friday.
 fn special(n: usize, part: &str) -> Result<Option<String>, String> {
+    let value = |n, text: &str| value(n, if text.is_empty() { part } else { text });
     match n {
         DAY if part == "l" || part == "lw" => return Ok(Some(part.to_ascii_uppercase())),
         DAY => {
@@ -196,6 +199,11 @@ mod tests {
             ("0 0 * * 5#6", "from 1 to 5"),
             ("mon * * * *", "from 0 to 59"),
             ("+5 * * * *", "from 0 to 59"),
+            ("-1 * * * *", "\"-1\" is not a number from 0 to 59"),
+            ("5- * * * *", "\"5-\" is not a number from 0 to 59"),
+            ("/5 * * * *", "\"/5\" is not a number from 0 to 59"),
+            ("0 0 * * L", "\"l\" is not a number from 0 to 7"),
+            ("0 0 w * *", "\"w\" is not a number from 1 to 31"),
         ] {
             let told = translated(bad).err().unwrap_or_default();
             assert!(told.contains(part), "{bad}: {told:?}");

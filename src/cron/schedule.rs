@@ -52,8 +52,9 @@ impl Schedule {
         let zone_name = zone.unwrap_or("UTC").to_owned();
         let zone = zone_of(&zone_name)?;
         let text = text.trim();
-        let kind = match text.trim_start_matches('@').strip_prefix("every ") {
-            Some(interval) => Kind::Every(interval_of(interval)?),
+        let words = text.trim_start_matches('@').split_once(char::is_whitespace);
+        let kind = match words.filter(|(word, _)| word.eq_ignore_ascii_case("every")) {
+            Some((_, interval)) => Kind::Every(interval_of(interval.trim())?),
             None => Kind::Fields(Box::new(fields_of(text)?)),
         };
         let schedule = Schedule { text: text.to_owned(), zone, zone_name, kind };
@@ -124,8 +125,11 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The zones are those of the system, as for any other program.
+/// The zones are those of the system, as for any other program. UTC needs none.
 fn zone_of(name: &str) -> Result<TimeZone, Wrong> {
+    if name.eq_ignore_ascii_case("UTC") {
+        return Ok(TimeZone::UTC);
+    }
     if name == "local" {
         return local();
     }
@@ -138,7 +142,7 @@ fn zone_of(name: &str) -> Result<TimeZone, Wrong> {
 /// A machine that says nothing has UTC. One that says something which cannot be read has not.
 fn local() -> Result<TimeZone, Wrong> {
     let Err(error) = TimeZone::try_system() else { return Ok(TimeZone::system()) };
-    let has_said = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty())
+    let has_said = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty() && zone != "UTC")
         || std::fs::read_link("/etc/localtime").is_ok_and(|file| !file.ends_with("UTC"));
     match has_said {
         true => Err(Wrong::NoZones(format!("the machine's own time zone cannot be read: {error}"))),
@@ -234,6 +238,7 @@ mod tests {
         let every = |text| Schedule::parse(text, None).map(|schedule| schedule.interval());
         assert_eq!(every("every 90s"), Ok(Some(90)));
         assert_eq!(every("@every 5m"), Ok(Some(300)));
+        assert_eq!((every("every  90s"), every("Every\t1m ")), (Ok(Some(90)), Ok(Some(60))));
         for bad in ["every 0s", "every 1.5s", "every 900d", "every", "every day"] {
             assert!(every(bad).is_err(), "{bad}");
         }

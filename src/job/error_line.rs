@@ -15,7 +15,7 @@ pub(crate) fn error_line(text: &str) -> &str {
     let first = text.lines().next().unwrap_or_default();
     let said = match first {
         _ if first.contains(TRACEBACK) => of_traceback(text),
-        _ if first.contains(RUST_NOTE) => of_panic(text),
+        _ if first.contains(RUST_NOTE) || is_panic(first) => of_panic(text),
         _ => None,
     };
     said.unwrap_or(first)
@@ -44,13 +44,16 @@ fn of_traceback(text: &str) -> Option<&str> {
     lines().find(|line| !line.starts_with(char::is_whitespace)).or_else(|| lines().last())
 }
 
+fn is_panic(line: &str) -> bool {
+    line.contains("thread '") && line.contains("panicked at ")
+}
+
 /// `thread 'main' panicked at src/main.rs:2:5:` and the message on the next line.
 fn of_panic(text: &str) -> Option<&str> {
     let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
     let mut message = None;
     lines.find_map(|line| {
-        let is_head = line.contains("thread '") && line.contains("panicked at ");
-        let found = is_head.then(|| if line.ends_with(':') { message.unwrap_or(line) } else { line });
+        let found = is_panic(line).then(|| if line.ends_with(':') { message.unwrap_or(line) } else { line });
         message = Some(line);
         found
     })
@@ -169,6 +172,14 @@ mod tests {
             ("f failed: Traceback (most recent call last):\n  File \"a.py\"\n  cut off", "  cut off"),
             ("f failed: Traceback (most recent call last):", "f failed: Traceback (most recent call last):"),
             (panic, "boom 7"),
+            (
+                "t failed: thread 'main' (1) panicked at src/main.rs:2:5:\nindex out of bounds\nnote: run with",
+                "index out of bounds",
+            ),
+            (
+                "t failed: thread 'main' panicked at src/main.rs:2:5:",
+                "t failed: thread 'main' panicked at src/main.rs:2:5:",
+            ),
         ] {
             assert_eq!(error_line(text), line, "{text}");
         }

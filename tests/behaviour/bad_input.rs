@@ -146,7 +146,7 @@ fn a_policy_that_may_evict_is_warned_of() {
 #[test]
 fn names_and_durations_that_cannot_be() {
     let house = House::new();
-    let file = "@/no/such/file";
+    let (file, deep) = ("@/no/such/file", "[".repeat(201) + &"]".repeat(201));
     for (words, code, part) in [
         (vec!["enqueue", "f", "--job-id", "a b"], 2, "\"a b\" cannot be a job id"),
         (vec!["enqueue", "f", "-q", "a,b"], 2, "\"a,b\" cannot be a queue name"),
@@ -155,6 +155,10 @@ fn names_and_durations_that_cannot_be() {
         (vec!["enqueue", "f", ":{"], 2, "is not JSON"),
         (vec!["enqueue", "f", file], 2, "cannot read /no/such/file"),
         (vec!["enqueue", "f", "--meta", "7"], 2, "--meta is not a JSON object"),
+        (vec!["enqueue", "f", "--meta", &deep], 2, "--meta: the data is nested more than 200 deep"),
+        (vec!["enqueue", "f", "--meta", &deep], 2, "hint: store the data elsewhere"),
+        (vec!["enqueue", "f", "%d items"], 2, r#":'"%text"'"#),
+        (vec!["cron"], 2, "cron needs a file of entries, or one of list"),
         (vec!["enqueue", "f", "--retry-interval", "10"], 2, "without --retry-max"),
         (vec!["enqueue", "f", "--timeout", "0"], 2, "no time"),
         (vec!["enqueue", "f", "--ttl", "0"], 2, "no time to wait"),
@@ -167,6 +171,7 @@ fn names_and_durations_that_cannot_be() {
     ] {
         refused(house.rq(&words), code, &[part]);
     }
+    house.rq(&["enqueue", "f", r#":"%d items""#]).ok();
     for words in [
         vec!["enqueue", "f", "--timeout", "soon"],
         vec!["enqueue"],
@@ -192,6 +197,7 @@ fn nothing_that_is_too_small_becomes_something_else_in_silence() {
         ("--max-deliveries", "0", "1.."),
         ("--max-jobs", "0", "1.."),
         ("--max-result", "0", "not a size"),
+        ("--max-result", "20M", "at most 16M"),
         ("--horse-memory", "0", "not a size"),
         ("--concurrency", "0", "1.."),
         ("--retry-max", "101", "0..=100"),

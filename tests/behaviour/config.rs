@@ -175,6 +175,16 @@ fn names_that_nobody_knows_are_told_with_what_was_perhaps_meant() {
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Process::start(words, &environment).finish("")
     };
+    // Whoever talks to Redis may talk to another one than was meant.
+    for words in [vec!["enqueue", "f"], vec!["info"], vec!["cron", "list"]] {
+        let output = with(&[("RQ_RS_DIALEKT", "rq")], &words);
+        assert!(output.stderr.contains("did you mean RQ_RS_DIALECT?"), "{words:?}: {output:?}");
+        assert_eq!(output.code, Some(0), "{output:?}");
+    }
+    let told = with(&[("RQ_RS_WORKER_GRACE", "5s"), ("RQ_RS_WORKER_PROCES", "1")], &["info"]).stderr;
+    assert!(told.contains("RQ_RS_WORKER_GRACE is no option of rq-rs; did you mean RQ_RS_GRACE?"), "{told}");
+    assert!(!told.contains("mean RQ_RS_WORKER_PROCESS"), "{told}");
+    assert!(with(&[("RQ_RS_WORKER_PROCESS", "")], &["info"]).stderr.is_empty());
     let (_folder, path) =
         options_file("[handlers.resize]\nexec = \"cat\"\n[handlers.risize]\ntimeout = \"5m\"\n");
     let variables =
@@ -241,4 +251,55 @@ fn the_largest_result_is_an_option_too() {
     house.rq(&["worker", "--burst", "--max-result", "1K", "--exec", "*=head -c 5000 /dev/zero"]).ok();
     let told = house.rq(&["job", "show", &id]).ok();
     assert!(told.contains("over the limit of 1024"), "{told}");
+}
+
+#[test]
+fn a_wrong_value_of_the_environment_is_told_with_its_variable() {
+    let house = House::new();
+    let with = |variable: &str, value: &str, words: &[&str]| {
+        let mut environment = house.environment();
+        environment.push((variable.to_owned(), value.to_owned()));
+        Process::start(words, &environment).finish("")
+    };
+    let worker = ["worker", "--burst", "--exec", "*=cat"];
+    for (variable, value, words) in [
+        ("RQ_RS_GRACE", "x", &["config", "show"][..]),
+        ("RQ_RS_GRACE", "x", &worker),
+        ("RQ_RS_RETRY_INTERVAL", "1s,x", &worker),
+        ("RQ_RS_REDIS_TIMEOUT", "x", &["info"]),
+        ("RQ_RS_CRON_LENIENT", "maybe", &worker),
+        ("RQ_RS_CRON_LENIENT", "maybe", &["config", "show"]),
+        ("RQ_RS_DASHBOARD_READ_ONLY", "maybe", &["dashboard", "--listen", "nowhere"]),
+    ] {
+        let told = with(variable, value, words).fails(2);
+        assert!(told.contains(variable) && told.contains(" hint: "), "{variable} {words:?}: {told}");
+        assert_eq!(told.matches("error:").count(), 1, "{variable} {words:?}: {told}");
+    }
+    // What is typed goes before it, and is told as it was typed.
+    let told = with("RQ_RS_GRACE", "x", &["worker", "--grace", "x"]).fails(2);
+    assert!(!told.contains("RQ_RS_GRACE:"), "{told}");
+    let entry = |name: &str, more: &str| {
+        format!("[[cron]]\nname = {name:?}\nschedule = \"@daily\"\nhandler = \"f\"\n{more}")
+    };
+    let entries = entry("fine", "") + &entry("bad", "timeout = 0\n");
+    let (_folder, path) = options_file(&entries);
+    with("RQ_RS_CRON_LENIENT", "0", &["cron", &path]).fails(2);
+    assert!(with("RQ_RS_CRON_LENIENT", "maybe", &["cron", &path]).fails(2).contains("RQ_RS_CRON_LENIENT"));
+    let (_folder, of_file) = options_file(&(entries + "[worker]\ncron-lenient = true\n"));
+    for (value, path) in [("1", &path), ("", &of_file)] {
+        let mut environment = house.environment();
+        environment.push(("RQ_RS_CRON_LENIENT".to_owned(), value.to_owned()));
+        let mut process = Process::start(&["cron", path], &environment);
+        process.says("keeps 1 cron entries");
+        process.signal("TERM");
+        process.finish("").ok();
+    }
+}
+
+#[test]
+fn defaults_are_shown_as_they_are() {
+    let all = shown(House::new().rq(&["config", "show", "--json"]));
+    for (option, value) in [("redis-timeout", "10s"), ("max-result", "1M"), ("kill-after", "5s")] {
+        assert_eq!(all[option], (Some(value.to_owned()), "default".to_owned()), "{option}");
+    }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use rq_rs::testing::CronClock;
 use rq_rs::{Catchup, Context, Cron, Event, NewJob, Overlap, PyValue, Status};
 
-use crate::support::{House, Ledger, Live, Process, built_example, eventually, options_file};
+use crate::support::{House, Ledger, Live, Process, built_example, eventually, options_file, run_in};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -442,6 +442,36 @@ fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
     let words = worker(&path);
     let words: Vec<&str> = words.iter().map(String::as_str).chain(["--burst"]).collect();
     with(&words, &[("TZ", "UTC")]).finish("").ok();
+}
+
+/// In a name space of mounts, which not every machine lets a test make.
+#[test]
+fn entries_in_utc_need_no_tzdata() {
+    let without = |script: &str, environment: &[(String, String)]| {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("mkdir empty && unshare -rm sh -c 'mount --bind empty /usr/share && {script}'");
+        run_in(folder.path(), &script, environment)
+    };
+    if without("true", &[]).code != Some(0) {
+        return;
+    }
+    let house = House::new();
+    let entry = |name: &str, more: &str| format!("[[cron]]\nname = {name:?}\nhandler = \"f\"\n{more}\n");
+    let fine = entry("fields", "schedule = \"0 3 * * *\"")
+        + &entry("named", "schedule = \"@daily\"\ntz = \"UTC\"")
+        + &entry("interval", "schedule = \"every 90s\"")
+        + &entry("local", "schedule = \"@daily\"\ntz = \"local\"");
+    let bad = entry("berlin", "schedule = \"@daily\"\ntz = \"Europe/Berlin\"");
+    let run = |entries: &str| {
+        let (_folder, path) = options_file(entries);
+        let mut environment = house.environment();
+        environment.push(("TZ".to_owned(), "UTC".to_owned()));
+        without(&format!("rq-rs --config {path} worker --burst --exec f=cat"), &environment)
+    };
+    run(&fine).ok();
+    assert_eq!(house.queue("default").finished().count().unwrap(), 1, "the interval is due at once");
+    let told = run(&bad).fails(1);
+    assert!(told.contains("as is every time zone but UTC"), "{told}");
 }
 
 #[test]

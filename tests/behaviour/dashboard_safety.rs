@@ -571,6 +571,23 @@ fn metrics_can_have_an_address_of_their_own_that_shows_nothing_else() {
 }
 
 #[test]
+fn a_worker_can_serve_metrics_without_the_page() {
+    let house = House::new();
+    let mut process =
+        house.start(&["worker", "--exec", "*=cat", "--dashboard-metrics-listen", "127.0.0.1:0"]);
+    let said = process.says("metrics: http://");
+    let address = said.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
+    let ask = |path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        crate::support::answer_at(&address, request.as_bytes()).map(|answer| answer.status)
+    };
+    eventually("it is ready", || ask("/readyz") == Some(200));
+    assert_eq!((ask("/metrics"), ask("/")), (Some(200), Some(404)));
+    process.signal("TERM");
+    process.finish("").ok();
+}
+
+#[test]
 fn what_fails_at_run_time_is_no_wrong_command_line() {
     let house = House::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

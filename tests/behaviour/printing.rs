@@ -177,6 +177,12 @@ fn rust_log_says_what_is_logged_where_nothing_is_typed() {
     assert!(!log("warn", &[]).contains("finished in"));
     assert!(log("rq_rs=debug", &[]).contains("idle"));
     assert!(log("off", &["--verbose"]).contains("finished in"));
+    // What names something else, or has a slip, changes nothing here.
+    for filter in ["sqlx=warn", "hyper=off,sqlx", "wran", "rq_rs=wran", "rq_rss=off"] {
+        assert!(log(filter, &[]).contains("finished in"), "{filter}");
+    }
+    assert!(!log("rq_rs=warn,sqlx=info", &[]).contains("finished in"));
+    assert!(!log("sqlx=info,warn", &[]).contains("finished in"));
     assert!(!log("debug", &["--quiet"]).contains("finished in"));
 }
 
@@ -197,6 +203,6 @@ fn hints_name_the_program_that_was_started() {
         ["--help", "worker --help", "resume --help", "config --help", "completions --help", "cron --help"]
     {
         let help = shop(words).stdout;
-        assert!(!help.contains("rq-rs "), "{words}: {help}");
+        assert!(!help.contains("rq-rs ") && !help.contains("/rq-rs"), "{words}: {help}");
     }
 }

@@ -107,6 +107,32 @@ for line in sys.stdin:
 }
 
 #[test]
+fn data_of_a_server_that_nobody_could_read_fails_its_job() {
+    let house = House::new().in_rq();
+    let (_folder, file) = script(
+        "server.py",
+        r#"
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"data": json.loads(line)["args"][0]}), flush=True)
+"#,
+    );
+    // No pickle at all, a list that is cut short, and an object of a class that only Python has.
+    let say = |data: &str| NewJob::new("say", (data,));
+    let user = "gASMDG15YXBwLm1vZGVsc4wEVXNlcpMpgX1iLg==";
+    let jobs = run(&house, &format!("python3 {file}"), vec![say("////"), say("XX1d"), say(user)]);
+    for job in &jobs[..2] {
+        assert_eq!(job.status, Status::Failed);
+        assert!(
+            error(job).contains("say returned what cannot be kept as pickle: the pickle"),
+            "{}",
+            error(job)
+        );
+    }
+    assert_eq!(jobs[2].status, Status::Finished);
+}
+
+#[test]
 fn a_server_that_dies_hangs_or_babbles_costs_one_job() {
     let house = House::new();
     let (_folder, file) = script(

@@ -11,11 +11,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::bounds::parse_switch;
 use super::exit::Failure;
 use super::output::{self, complain};
 use crate::cron::Cron;
@@ -65,7 +65,7 @@ pub(crate) fn with_environment(command: Command) -> Command {
                 return arg;
             }
             let arg = match arg.get_action() {
-                ArgAction::SetTrue => arg.value_parser(FalseyValueParser::new()),
+                ArgAction::SetTrue => arg.value_parser(parse_switch),
                 _ => arg,
             };
             arg.env(variable).hide_env(true)
@@ -86,11 +86,49 @@ pub(crate) fn warn_of_variables(command: &Command) -> usize {
 
 /// Reads the arguments, and the file that they name.
 pub(crate) fn ask(command: &mut Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
-    let matches = command.try_get_matches_from_mut(arguments)?;
+    let matches = matches_of(command, arguments)?;
     match file_of(&matches) {
         Some(path) => merge(command, arguments, &matches, Rc::new(File::read(&path)?)),
         None => Ok(Asked { matches, file: None, from_file: BTreeMap::new() }),
     }
+}
+
+/// An error about a value of the environment names the variable.
+fn matches_of(command: &mut Command, arguments: &[OsString]) -> Result<ArgMatches, Refusal> {
+    command.try_get_matches_from_mut(arguments).map_err(|error| {
+        match variable_of_error(&error, command, arguments) {
+            Some(variable) => {
+                let what = format!("{variable}: {}", first_line(&error));
+                Refusal::File(Failure::Usage(what, see_help_of(WORKER)))
+            }
+            None => Refusal::Clap(error),
+        }
+    })
+}
+
+fn variable_of_error(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Option<String> {
+    let about = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (about, value) = (about(ContextKind::InvalidArg)?, about(ContextKind::InvalidValue)?);
+    let option = about.split([' ', '=']).next()?;
+    let all = std::iter::once(command).chain(command.get_subcommands()).flat_map(Command::get_arguments);
+    let mut named =
+        all.filter(|arg| option.strip_prefix("--").is_some_and(|name| arg.get_long() == Some(name)));
+    let arg = named.find(|arg| arg.get_env().is_some())?;
+    let variable = arg.get_env()?.to_str()?;
+    let short = arg.get_short().map(|letter| format!("-{letter}"));
+    let is_typed = arguments.iter().map(|word| word.to_string_lossy()).any(|word| {
+        word.starts_with(option) || short.as_ref().is_some_and(|short| word.starts_with(short.as_str()))
+    });
+    let holds_it = std::env::var(variable).is_ok_and(|held| held.contains(value));
+    (holds_it && !is_typed).then(|| variable.to_owned())
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 /// Reads the arguments again, behind them what the file says where they say nothing.
@@ -124,7 +162,7 @@ fn merge(
 impl Asked {
     /// What these arguments would ask for with the same file, which may be a pipe that nobody reads twice.
     fn instead(&self, command: &mut Command, arguments: &[OsString]) -> Result<Asked, Refusal> {
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let matches = matches_of(command, arguments)?;
         match &self.file {
             Some(file) => merge(command, arguments, &matches, Rc::clone(file)),
             None => Ok(Asked { matches, file: None, from_file: BTreeMap::new() }),
@@ -139,6 +177,20 @@ impl Asked {
         let (good, bad) = entries::crons(file)?;
         bad.iter().for_each(complain);
         Ok((entries::handlers(file)?, good, bad.len()))
+    }
+
+    /// Whether the environment or the file says for workers that entries may be left out.
+    pub(crate) fn is_lenient_elsewhere(&self) -> Result<bool, Failure> {
+        const OPTION: &str = "cron-lenient";
+        let variable = variable_of(OPTION);
+        if strangers::is_set(&variable) {
+            let value = std::env::var_os(&variable).unwrap_or_default();
+            return parse_switch(&value.to_string_lossy())
+                .map_err(|what| Failure::Usage(format!("{variable}: {what}"), see_help_of(WORKER)));
+        }
+        let section = self.file.as_ref().map(|file| file.root().table(WORKER)).transpose()?.flatten();
+        let said = section.map(|section| section.parsed(OPTION, parse_switch)).transpose()?;
+        Ok(said.flatten().unwrap_or(false))
     }
 
     /// The same, all of them in order, or told and left out if that is allowed.
@@ -250,9 +302,7 @@ fn blame(error: clap::Error, file: &File, given: &[Given]) -> Refusal {
     match given.iter().find(|option| option.name == name) {
         None => Refusal::Clap(error),
         Some(option) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            let what = format!("{}:{}: {first}", file.path.display(), option.line);
+            let what = format!("{}:{}: {}", file.path.display(), option.line, first_line(&error));
             Refusal::File(Failure::Usage(what, see_help_of("worker")))
         }
     }

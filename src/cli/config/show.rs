@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Args, Command, Subcommand};
 use serde::Serialize;
 
-use super::{Asked, Refusal, WORKER, name_of};
+use super::{Asked, Refusal, WORKER, first_line, name_of};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{say_all, say_json, table, warn};
 use crate::cli::server::{DEFAULT_URL, ServerOptions};
@@ -63,8 +63,8 @@ const FILE: &str = r#"The file, all of it optional:
 
 The command line goes before the environment (RQ_RS_CONCURRENCY, RQ_RS_MAX_JOBS …), and that before the file.
 
-What nobody knows (RQ_RS_GRACEE, [handlers.TYPO] without anything that runs it) is told when a worker starts, and
-`rq-rs config show` ends with 1."#;
+A variable that nobody knows (RQ_RS_GRACEE) is told by every command, [handlers.TYPO] without anything that runs it
+when a worker starts; `rq-rs config show` ends with 1 then."#;
 
 #[derive(Serialize)]
 struct Row {
@@ -116,7 +116,7 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<(Vec<Row>, Vec<String>),
     }
     let worker = asked.instead(command, &words).map_err(|refusal| match refusal {
         Refusal::File(failure) => failure,
-        Refusal::Clap(error) => Failure::Usage(error.to_string(), see_help_of("worker")),
+        Refusal::Clap(error) => Failure::Usage(first_line(&error), see_help_of("worker")),
     })?;
     let mut rows = Vec::new();
     let options = command.get_arguments().map(|arg| (arg, &worker.matches));

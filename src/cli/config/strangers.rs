@@ -11,8 +11,9 @@ use super::entries::Handler;
 
 const PREFIX: &str = "RQ_RS_";
 /// Those that are not options.
-const OTHERS: [&str; 5] =
-    ["DASHBOARD_PASSWORD", "DASHBOARD_TOKEN", "URL_WAS_TYPED", "HORSE", "WORKER_PROCESS"];
+const OTHERS: [&str; 2] = ["DASHBOARD_PASSWORD", "DASHBOARD_TOKEN"];
+/// What our own processes tell each other, which nobody else sets.
+const INTERNAL: [&str; 3] = ["URL_WAS_TYPED", "HORSE", "WORKER_PROCESS"];
 /// What a program of `--exec` is given, with the first of them always.
 const OF_JOB: [&str; 3] = ["JOB_ID", "QUEUE", "ATTEMPT"];
 
@@ -39,8 +40,13 @@ pub(super) fn variables(command: &Command) -> Vec<String> {
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     for (variable, _) in std::env::vars_os() {
         let variable = variable.to_string_lossy();
-        if let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !known.contains(name)) {
-            let meant = file::nearest(name, &known).map(|name| format!("; did you mean {PREFIX}{name}?"));
+        let is_known = |name: &str| known.contains(&name) || INTERNAL.contains(&name);
+        if let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_known(name)) {
+            // In the file an option of `worker` stands in its section.
+            let option = name.strip_prefix("WORKER_").filter(|option| known.contains(option));
+            let meant = option
+                .or_else(|| file::nearest(name, &known))
+                .map(|name| format!("; did you mean {PREFIX}{name}?"));
             told.push(format!("{variable} is no option of rq-rs{}", meant.unwrap_or_default()));
         }
     }

@@ -68,8 +68,7 @@ impl Serializer {
         }
     }
 
-    /// Whether this can be kept as it is. Only the length of a pickle is looked at: somebody else's may hold what
-    /// only Python reads.
+    /// Whether this can be kept as it is. Somebody else's pickle may hold what only Python reads.
     #[cfg(feature = "worker")]
     pub(crate) fn check(self, bytes: &[u8]) -> Result<(), String> {
         limits::check_bytes(bytes.len())?;
@@ -79,7 +78,7 @@ impl Serializer {
                 let is_json = std::str::from_utf8(bytes).is_ok() && json::is_valid(bytes);
                 if is_json { Ok(()) } else { Err("it is not JSON".to_owned()) }
             }
-            Serializer::Pickle => Ok(()),
+            Serializer::Pickle => python::check_pickle(bytes),
         }
     }
 }

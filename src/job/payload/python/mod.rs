@@ -25,6 +25,8 @@ pub(super) use exact::is_exact;
 pub(crate) use integer::BigInt;
 pub(crate) use pickle::pickle;
 pub(crate) use ser::to_python;
+#[cfg(feature = "worker")]
+pub(crate) use unpickle::check_pickle;
 pub(crate) use unpickle::unpickle;
 
 /// A value as Python has it, for handlers and arguments that need more than JSON can say: a

@@ -7,6 +7,8 @@ mod keys;
 mod number;
 mod objects;
 mod opcodes;
+#[cfg(feature = "worker")]
+mod scan;
 mod text;
 
 #[cfg(test)]
@@ -17,6 +19,8 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use self::objects::Class;
+#[cfg(feature = "worker")]
+pub(crate) use self::scan::check_pickle;
 pub(crate) use self::text::is_decimal;
 use super::{Kind, PyValue};
 use crate::job::payload::limits::{BYTES, PARTS, check_bytes, too_deep, too_many};
@@ -30,15 +34,7 @@ const MARKS: usize = 1000;
 /// Reads what Python pickled, in any protocol, or says what stands against it.
 pub(crate) fn unpickle(bytes: &[u8]) -> Result<PyValue, String> {
     check_bytes(bytes.len())?;
-    let mut reader = Reader {
-        rest: bytes,
-        nodes: Vec::new(),
-        stack: Vec::new(),
-        marks: Vec::new(),
-        memo: HashMap::new(),
-        pushed: 0,
-        copied: 0,
-    };
+    let mut reader = Reader::of(bytes);
     while let op = reader.byte()?
         && op != b'.'
     {
@@ -87,6 +83,18 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Reader {
+            rest: bytes,
+            nodes: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+            pushed: 0,
+            copied: 0,
+        }
+    }
+
     fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(cut_short)?;
         self.rest = rest;

@@ -305,3 +305,34 @@ fn no_input_makes_it_panic() {
         }
     }
 }
+
+#[cfg(feature = "worker")]
+#[test]
+fn what_is_kept_as_it_is_must_be_a_pickle_of_any_classes() {
+    use super::check_pickle;
+    for (_, _, bytes) in lines() {
+        assert_eq!(check_pickle(&bytes), Ok(()), "{}", bytes.escape_ascii());
+        for end in 0..bytes.len() {
+            assert!(check_pickle(&bytes[..end]).is_err(), "{}", bytes[..end].escape_ascii());
+        }
+    }
+    let user: &[u8] = b"\x80\x04\x8c\x0cmyapp.models\x8c\x04User\x93)\x81}b.";
+    let others: [&[u8]; 6] = [
+        user,
+        b"ccopy_reg\n_reconstructor\n(cmyapp.models\nUser\nc__builtin__\nobject\nNtR.",
+        b"\x80\x05\x96\x01\0\0\0\0\0\0\0a.",
+        b"P1\n.",
+        b"]\x94h\0a.",
+        b"cos\nsystem\n(S'true'\ntR.",
+    ];
+    for bytes in others {
+        assert_eq!(check_pickle(bytes), Ok(()), "{}", bytes.escape_ascii());
+    }
+    let wrong: [&[u8]; 8] =
+        [b"", b".", b"\xff\xff\xff", b"{\"a\": 1}", b"null", b"0.", &user[..20], b"cmyapp\nUser\n\xff."];
+    for bytes in wrong {
+        assert!(check_pickle(bytes).is_err(), "{}", bytes.escape_ascii());
+    }
+    let deep = [b"]".repeat(5000), b"a".repeat(4999), b".".to_vec()].concat();
+    assert!(check_pickle(&deep).unwrap_err().contains("200 deep"));
+}
