@@ -199,7 +199,8 @@ impl Job {
 
     /// Puts a job that failed, or was stopped or canceled, back in its queue as new: it has all retries of its
     /// policy again. So does one that has not finished and is in no place any more, because somebody has deleted
-    /// a key, or Redis has lost it.
+    /// a key, or Redis has lost it. While its worker may still run it, that one's next sign of life is waited for, up
+    /// to three seconds.
     ///
     /// # Errors
     /// [`Error::WrongState`] for any other job: a second requeue changes nothing.
