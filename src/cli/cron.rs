@@ -163,7 +163,7 @@ fn note_left_out(odd: &Odd, is_cut: bool) -> Exit {
     if !is_cut {
         return exit;
     }
-    note("warning: there are more entries than a list takes: of a worker's record 8 MiB are read");
+    note("warning: there are more entries than a list takes, or larger ones: not all are shown");
     Exit::Failed
 }
 
