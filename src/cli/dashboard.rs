@@ -191,11 +191,11 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
 impl Dashboard {
     pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
+        // Before it says where it is: who reads that may end it at once. A second signal is not waited for.
+        hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         let store = server.later()?;
         self.access.start_metrics(&store, OWN, Health::default())?;
         let running = self.access.start(&store, &self.listen, OWN, Health::default())?;
-        // A second signal is not waited for.
-        hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         running.wait();
         Ok(Exit::Done)
     }
