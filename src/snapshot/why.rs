@@ -192,24 +192,16 @@ fn workers(
     if busy >= slots {
         return Ok(Some(note("workers_busy").with("busy", busy).with("slots", slots)));
     }
-    // One that stands still may have a record for minutes.
     let now = super::now(store)?;
-    let beats = |worker: &WorkerView| {
-        worker.runs_in.is_none() || lease::silence(worker, now).is_some_and(|silent| silent < HEARD_WITHIN)
-    };
+    if let Some(why) = nobody_looks(&listening, now) {
+        return Ok(Some(note(why)));
+    }
     let is_ready = |worker: &WorkerView| {
         !worker.quiet
             && worker.state != "suspended"
-            && beats(worker)
+            && is_heard(worker, now)
             && runs_of(worker, None) < slots_of(worker)
     };
-    let alive: Vec<&WorkerView> = listening.iter().copied().filter(|worker| beats(worker)).collect();
-    if alive.is_empty() {
-        return Ok(Some(note("workers_silent")));
-    }
-    if alive.iter().all(|worker| worker.quiet) {
-        return Ok(Some(note("workers_quiet")));
-    }
     let ready: Vec<&WorkerView> = listening.into_iter().filter(|worker| is_ready(worker)).collect();
     // Of more than are shown nobody has looked at all.
     let Some(position) = position.filter(|_| !ready.is_empty() && running.len() < SHOWN) else {
@@ -228,6 +220,20 @@ fn workers(
         (false, 1) => Some(note("next")),
         (false, _) => None,
     })
+}
+
+/// Whether a worker lives. One that stands still may have a record for minutes.
+fn is_heard(worker: &WorkerView, now: DateTime<Utc>) -> bool {
+    worker.runs_in.is_none() || lease::silence(worker, now).is_some_and(|silent| silent < HEARD_WITHIN)
+}
+
+/// Why none of these workers takes jobs, if that is because of the workers.
+fn nobody_looks(listening: &[&WorkerView], now: DateTime<Utc>) -> Option<&'static str> {
+    let mut alive = listening.iter().filter(|worker| is_heard(worker, now)).peekable();
+    match alive.peek() {
+        None => Some("workers_silent"),
+        Some(_) => alive.all(|worker| worker.quiet).then_some("workers_quiet"),
+    }
 }
 
 /// The next job of a queue, and what it calls.
