@@ -2,10 +2,10 @@
 //! HUP by `nohup`, INT by a script's `command &`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGTERM, SIGTSTP};
-use signal_hook::flag::register_usize;
 use signal_hook::iterator::Signals;
 
 use super::exit::{Exit, Failure};
@@ -31,10 +31,9 @@ impl Hangup {
 
 /// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
 pub(super) fn hear_signals(stopper: &Stopper) -> anyhow::Result<Hangup> {
-    let stop = stopper.clone();
-    let hangup = hear_end(move |_| stop.signal())?;
     hear_pauses(stopper.clone())?;
-    Ok(hangup)
+    let stop = stopper.clone();
+    hear_end(move |_| stop.signal())
 }
 
 /// INT, TERM and HUP, for a command that has nothing to wait for.
@@ -63,22 +62,29 @@ fn hear_end(end: impl Fn(&Hangup) + Send + Sync + 'static) -> anyhow::Result<Han
     Ok(hangup)
 }
 
-/// What was heard last counts. Signals that come together are not delivered in order to those who wait for several,
-/// so each leaves its number where the next one overwrites it.
+/// What was sent last counts. So nobody is interrupted by these: they are taken one by one, and the system forgets a
+/// TSTP that waits when CONT is sent, and the other way round. Comes before any thread is made, because threads take
+/// over what is blocked.
 fn hear_pauses(stopper: Stopper) -> anyhow::Result<()> {
-    let last = Arc::new(AtomicUsize::new(0));
-    let heard = [SIGTSTP, SIGCONT].into_iter().filter(|signal| !is_ignored(*signal));
-    let heard: Vec<i32> = heard.collect();
+    let heard: Vec<i32> = [SIGTSTP, SIGCONT].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let mut blocked = SigSet::empty();
     for signal in &heard {
-        register_usize(*signal, Arc::clone(&last), usize::try_from(*signal)?)?;
+        blocked.add(Signal::try_from(*signal)?);
     }
-    let mut signals = Signals::new(heard)?;
+    blocked.thread_block()?;
+    // A thread that was there before, or that is starting a program, can still be interrupted.
+    let mut others = Signals::new(heard)?;
+    let also = stopper.clone();
+    thread("rq-rs pauses", move || others.forever().for_each(|signal| obey(&also, signal)))?;
     thread("rq-rs pauses", move || {
-        for _ in signals.forever() {
-            let is_pause = last.load(Ordering::SeqCst) == SIGTSTP as usize;
-            if is_pause { stopper.quiet() } else { stopper.go_on() }
+        while let Ok(signal) = blocked.wait() {
+            obey(&stopper, signal as i32);
         }
     })
+}
+
+fn obey(stopper: &Stopper, signal: i32) {
+    if signal == SIGTSTP { stopper.quiet() } else { stopper.go_on() }
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {

@@ -73,6 +73,8 @@ pub(crate) struct Slots {
     busy: usize,
     abandoned: usize,
     assigned: Vec<Assignment>,
+    /// The signals that whoever runs the worker does not want to be interrupted by.
+    blocked: SigSet,
 }
 
 impl Slots {
@@ -83,7 +85,8 @@ impl Slots {
         inbox: Sender<Message>,
     ) -> Self {
         let (handlers, processes, counter) = (Arc::new(handlers), Arc::new(processes), Arc::default());
-        Slots { handlers, processes, inbox, counter, count, busy: 0, abandoned: 0, assigned: Vec::new() }
+        let (assigned, blocked) = (Vec::new(), SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()));
+        Slots { handlers, processes, inbox, counter, count, busy: 0, abandoned: 0, assigned, blocked }
     }
 
     /// How many jobs more may come, when so many may wait for a slot.
@@ -189,10 +192,14 @@ impl Slots {
 
     fn add_thread(&self) {
         let (counter, handlers) = (Arc::clone(&self.counter), Arc::clone(&self.handlers));
-        let (processes, inbox) = (Arc::clone(&self.processes), self.inbox.clone());
+        let (processes, inbox, blocked) = (Arc::clone(&self.processes), self.inbox.clone(), self.blocked);
         std::thread::Builder::new()
             .name("rq-rs slot".to_owned())
-            .spawn(move || labour(&counter, &handlers, &processes, &inbox))
+            .spawn(move || {
+                // The thread that makes this one is deaf to all signals, and what handlers start would be too.
+                let _ = blocked.thread_set_mask();
+                labour(&counter, &handlers, &processes, &inbox);
+            })
             .expect("the system has a thread left");
     }
 }
@@ -254,8 +261,6 @@ impl Counter {
 }
 
 fn labour(counter: &Counter, handlers: &Handlers, processes: &Processes, inbox: &Sender<Message>) {
-    // The thread that made this one may be deaf to signals; programs inherit that, and must hear TERM.
-    let _ = SigSet::empty().thread_set_mask();
     // A loop that has ended hears nothing any more.
     let tell = || drop(inbox.send(Message::Ended));
     let (mut ended, mut is_retired) = (None, false);

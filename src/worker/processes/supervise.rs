@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
@@ -54,6 +54,16 @@ pub(super) struct Supervised {
     leave_by: Option<Instant>,
 }
 
+/// A program blocks the signals that the thread blocks which starts it. It is to hear all of them.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    let blocked = SigSet::empty().thread_swap_mask(SigmaskHow::SIG_SETMASK);
+    let child = command.spawn();
+    if let Ok(blocked) = blocked {
+        blocked.thread_set_mask()?;
+    }
+    child
+}
+
 impl Supervised {
     /// Starts it, in a process group of its own: the terminal's Ctrl-C is not for it.
     pub(super) fn start(mut command: Command, wiring: Wiring, keeper: &Arc<Keeper>) -> std::io::Result<Self> {
@@ -62,14 +72,14 @@ impl Supervised {
         let (mut child, ours) = match wiring {
             Wiring::Pipes => {
                 command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-                (command.spawn()?, None)
+                (spawn(&mut command)?, None)
             }
             Wiring::Socket => {
                 let (socket, theirs) = UnixStream::pair()?;
                 let (log, writer) = std::io::pipe()?;
                 command.stdin(OwnedFd::from(theirs)).stdout(writer.try_clone()?).stderr(writer);
                 let ours: [OwnedFd; 3] = [socket.try_clone()?.into(), socket.into(), log.into()];
-                (command.spawn()?, Some(ours))
+                (spawn(&mut command)?, Some(ours))
             }
         };
         // The command has the other ends, which would stay open with it.
