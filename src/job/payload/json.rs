@@ -48,18 +48,28 @@ pub(super) fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
-/// Writes a value, or says what JSON has no word for.
+const NOT_FINITE: &str = "JSON has no word for nan and inf: give them as text, or none at all";
+
+/// Writes a value of any type, or says what JSON has no word for.
 pub(super) fn write<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String> {
-    let text = serde_json::to_vec(value).map_err(|error| error.to_string())?;
-    check_json(&text)?;
+    let text = to_text(value)?;
     // What serde_json writes for a float that is no number.
     let has_null = text.split(|byte| *byte == b'n').skip(1).any(|behind| behind.starts_with(b"ull"));
     match has_null.then(|| to_python(value)) {
-        Some(Ok(value)) if !value.is_finite() => {
-            Err("JSON has no word for nan and inf: give them as text, or none at all".to_owned())
-        }
+        Some(Ok(value)) if !value.is_finite() => Err(NOT_FINITE.to_owned()),
         _ => Ok(text),
     }
+}
+
+/// The same of a value that can be looked at.
+pub(super) fn write_value(value: &PyValue) -> Result<Vec<u8>, String> {
+    if value.is_finite() { to_text(value) } else { Err(NOT_FINITE.to_owned()) }
+}
+
+fn to_text<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let text = serde_json::to_vec(value).map_err(|error| error.to_string())?;
+    check_json(&text)?;
+    Ok(text)
 }
 
 /// Reads JSON with integers that serde_json would round.

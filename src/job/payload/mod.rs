@@ -68,6 +68,14 @@ impl Serializer {
         }
     }
 
+    /// The same of a value that need not be made into one first.
+    fn write_value(self, value: &PyValue) -> Result<Vec<u8>, String> {
+        match self {
+            Serializer::Json => json::write_value(value),
+            Serializer::Pickle => write_pickle(value),
+        }
+    }
+
     /// Whether this can be kept as it is. Somebody else's pickle may hold what only Python reads.
     #[cfg(feature = "worker")]
     pub(crate) fn check(self, bytes: &[u8]) -> Result<(), String> {
@@ -221,7 +229,7 @@ pub(crate) fn write_call(
     serializer: Serializer,
 ) -> Result<Vec<u8>, String> {
     let kwargs = arguments.kwargs.iter().map(|(name, value)| (PyValue::from(&**name), value.clone()));
-    serializer.write(&PyValue::tuple([
+    serializer.write_value(&PyValue::tuple([
         PyValue::from(handler),
         PyValue::NONE,
         PyValue::tuple(arguments.args.iter().cloned()),
