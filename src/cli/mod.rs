@@ -98,7 +98,8 @@ impl App {
     }
 
     /// Reads the arguments of this process, does what they say, and returns the exit code:
-    /// 0 done as asked, 1 failed, 2 usage, 3 Redis stayed away too long, 4 stopped with jobs put back.
+    /// 0 done as asked, 1 failed, 2 usage, 3 Redis stayed away too long, 4 stopped with jobs put back,
+    /// 129 ended by a hangup.
     pub fn main(mut self) -> ExitCode {
         self.handlers = self.handlers.serve_if_horse();
         let arguments: Vec<_> = std::env::args_os().collect();
