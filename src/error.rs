@@ -287,12 +287,12 @@ impl std::error::Error for Error {}
 
 impl Error {
     /// A plain connection to a port that wants TLS.
-    pub(crate) fn speaks_tls(address: &str) -> Self {
+    pub(crate) fn wants_tls(address: &str) -> Self {
         Error::Unsupported { what: format!("{address} {WANTS_TLS}") }
     }
 
     /// A connection to a server that only tells where others are.
-    pub(crate) fn is_sentinel(address: &str) -> Self {
+    pub(crate) fn a_sentinel(address: &str) -> Self {
         Error::Unsupported { what: format!("{address} {IS_SENTINEL}") }
     }
 
@@ -350,5 +350,25 @@ fn network_words(error: &redis::RedisError) -> String {
         SILENT.to_owned()
     } else {
         error.to_string().to_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Error;
+
+    #[test]
+    fn what_a_node_of_a_cluster_answers_is_told_as_that() {
+        let answers = [
+            "MOVED 866 127.0.0.1:7104",
+            "ASK 866 127.0.0.1:7104",
+            "CROSSSLOT Keys in request don't hash to the same slot",
+            "CLUSTERDOWN Hash slot not served",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+        ];
+        for reason in answers {
+            let hint = Error::Refused { reason: reason.to_owned() }.hint();
+            assert!(hint.is_some_and(|hint| hint.contains("Redis Cluster")), "{reason}");
+        }
     }
 }

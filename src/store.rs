@@ -211,7 +211,7 @@ impl Store {
         let replies: Vec<Result<Reply>> = replies.into_iter().map(meaning).collect();
         let is_unknown = |reply: &Result<Reply>| reply.as_ref().is_err_and(Error::is_unknown_command);
         if replies.iter().any(is_unknown) && self.is_sentinel(limits) {
-            return Err(Error::is_sentinel(&self.address()));
+            return Err(Error::a_sentinel(&self.address()));
         }
         Ok(replies)
     }

@@ -82,7 +82,7 @@ impl Redis {
         };
         match finding {
             Some(Finding::Said(reason)) => Error::Refused { reason },
-            Some(Finding::SpeaksTls) => Error::speaks_tls(&self.address.to_string()),
+            Some(Finding::SpeaksTls) => Error::wants_tls(&self.address.to_string()),
             None => self.meaning(error),
         }
     }

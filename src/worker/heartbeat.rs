@@ -208,7 +208,8 @@ pub(super) fn start(
 /// What is in a worker's record, without the times: its state, finished, failed, stuck threads.
 type Told = (&'static str, u64, u64, usize);
 
-/// Beats that fail in a row. People are told of the first one and of the end, and tries become rarer.
+/// Beats that Redis refuses in a row. People are told of the first one and of the end, and while no lease is held
+/// tries become rarer. When Redis is away, beats go on as usual: it may be back at any moment.
 #[derive(Default)]
 struct Failing {
     tries: u32,
@@ -217,23 +218,19 @@ struct Failing {
 }
 
 impl Failing {
-    fn is_failing(&self) -> bool {
-        self.tries > 0
-    }
-
-    /// Twice as long after each try, at most as long as between two beats, so that leases last.
+    /// Twice as long after each try, at most as long as between two beats.
     fn may_try(&self, most: Duration) -> bool {
         let pause = (NEWS_EVERY * 2_u32.pow(self.tries.saturating_sub(1).min(9))).min(most);
         self.last.is_none_or(|last| last.elapsed() >= pause)
     }
 
     fn note(&mut self, error: &Error, holds_leases: bool) {
-        self.tries = self.tries.saturating_add(1);
-        self.last = Some(Instant::now());
         if matches!(error, Error::Unreachable { .. }) {
             // The dispatcher tells people about an outage; here it is only tried again.
             return log::debug!(target: "rq_rs", "heartbeat: {error}");
         }
+        self.tries = self.tries.saturating_add(1);
+        self.last = Some(Instant::now());
         if !std::mem::replace(&mut self.is_reported, true) {
             let what =
                 if holds_leases { "leases are not renewed" } else { "the worker's record is not renewed" };
@@ -288,8 +285,10 @@ impl Heart {
             let told = self.told();
             let holds_leases = !lock(&self.board.running).is_empty();
             let due = if holds_leases { every.min(NOTICE_WITHIN) } else { every };
-            let is_news = told != written && !failing.is_failing();
-            if (last.elapsed() < due && !is_news) || !failing.may_try(every) {
+            let is_due = last.elapsed() >= due || told != written;
+            // Leases must not end because Redis was asked too seldom.
+            let may_try = holds_leases || failing.may_try(every);
+            if !is_due || !may_try {
                 continue;
             }
             let beat = self.beat();
@@ -405,4 +404,22 @@ fn is_another(host: &str, pid: &str) -> bool {
 
 fn no_answer() -> Error {
     Error::Corrupt { what: "an empty reply of Redis".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, Failing};
+    use std::time::Duration;
+
+    #[test]
+    fn only_refusals_make_beats_rarer() {
+        let (every, mut failing) = (Duration::from_secs(10), Failing::default());
+        let away = Error::Unreachable { address: "here".to_owned(), reason: "away".to_owned() };
+        failing.note(&away, false);
+        assert!(failing.may_try(every));
+        failing.note(&Error::Refused { reason: "READONLY".to_owned() }, false);
+        assert!(!failing.may_try(every));
+        failing.end();
+        assert!(failing.may_try(every));
+    }
 }
