@@ -133,7 +133,7 @@ impl Dispatcher {
         let seems_empty = options.burst && self.look != Look::Now && self.is_quiet();
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
         let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
-        let nothing_left = seems_empty && !self.has_lost_claims();
+        let nothing_left = seems_empty && self.settle_lost_claims();
         if is_stopped || all_started || nothing_left || idle_too_long {
             self.leaving_since = Some(Instant::now());
             if is_stopped && !self.is_quiet() {
@@ -160,7 +160,7 @@ impl Dispatcher {
         if self.watchers.any_armed() {
             self.watchers.call_back(&self.house.store);
         }
-        if !self.is_quiet() || self.has_lost_claims() {
+        if !self.is_quiet() || !self.settle_lost_claims() {
             self.quiet_since = None;
             return false;
         }

@@ -52,18 +52,17 @@ impl Dispatcher {
     }
 
     /// A last look before the worker leaves: Redis may have read a command late that was sent before its connection
-    /// broke. Returns whether something was found, or could not be looked for.
-    pub(super) fn has_lost_claims(&mut self) -> bool {
+    /// broke. Returns false when something was found, or could not be looked for: then the worker stays.
+    pub(super) fn settle_lost_claims(&mut self) -> bool {
         let is_away = self.outage.is_going_on() || self.house.stopper.mode() == Mode::Cold;
         if self.lost_claims.claims.is_empty() || is_away {
-            return false;
+            return true;
         }
-        let are_known = self.put_back_lost_claims();
-        if are_known && self.outbox.endings.is_empty() {
+        let is_settled = self.put_back_lost_claims() && self.outbox.endings.is_empty();
+        if is_settled {
             self.lost_claims.claims.clear();
-            return false;
         }
-        true
+        is_settled
     }
 
     /// Returns whether Redis said what there is.
