@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use rq_rs::{NewJob, Ttl};
 use serde_json::json;
 
-use crate::support::{House, Output, Process, options_file};
+use crate::support::{Output, Process, TestEnv, options_file};
 
 fn with_url(url: &str, words: &[&str]) -> Output {
     Process::start(words, &[("RQ_REDIS_URL".into(), url.into())]).finish("")
@@ -14,7 +14,7 @@ fn with_url(url: &str, words: &[&str]) -> Output {
 
 #[track_caller]
 fn refused(output: Output, code: i32, parts: &[&str]) {
-    let stderr = output.fails(code);
+    let stderr = output.expect_failure(code);
     for part in parts.iter().chain(&[" hint: "]) {
         assert!(stderr.contains(part), "no {part:?} in: {stderr}");
     }
@@ -85,10 +85,10 @@ fn a_server_that_is_too_old() {
 
 #[test]
 fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
-    let house = House::with_own_redis(&["--requirepass", "s3cret", "--port", "0"]);
-    let path = house.url().strip_prefix("unix://").unwrap();
+    let env = TestEnv::with_own_redis(&["--requirepass", "s3cret", "--port", "0"]);
+    let path = env.url().strip_prefix("unix://").unwrap();
     for (url, words) in
-        [(house.url().to_owned(), "NOAUTH"), (format!("redis+unix://{path}?pass=wr0ng"), "WRONGPASS")]
+        [(env.url().to_owned(), "NOAUTH"), (format!("redis+unix://{path}?pass=wr0ng"), "WRONGPASS")]
     {
         let output = with_url(&url, &["info"]);
         assert!(!output.stderr.contains("wr0ng"), "{output:?}");
@@ -102,8 +102,8 @@ fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
 
 #[test]
 fn a_password_on_the_command_line_is_not_seen_in_the_process_list() {
-    let house = House::new();
-    let url = format!("redis+unix://{}?user=ada&pass=s3cret", house.url().strip_prefix("unix://").unwrap());
+    let env = TestEnv::new();
+    let url = format!("redis+unix://{}?user=ada&pass=s3cret", env.url().strip_prefix("unix://").unwrap());
     let forms = [vec!["-u".to_owned(), url.clone()], vec![format!("--url={url}")]];
     for form in forms {
         let words: Vec<&str> =
@@ -113,39 +113,39 @@ fn a_password_on_the_command_line_is_not_seen_in_the_process_list() {
     }
     let tcp = "redis://ada:s3cret@127.0.0.1:1/";
     let mut worker = Process::start(&["info", "-u", tcp, "--interval", "1"], &[]);
-    worker.says("cannot reach Redis at 127.0.0.1:1");
+    worker.wait_for_stderr("cannot reach Redis at 127.0.0.1:1");
     let command_line = std::fs::read_to_string(format!("/proc/{}/cmdline", worker.pid())).unwrap_or_default();
     assert!(!command_line.contains("s3cret"), "{command_line}");
 }
 
 #[test]
 fn a_user_without_the_rights() {
-    let house = House::with_own_redis(&[]);
-    house.redis::<String>(&["ACL", "SETUSER", "default", "-evalsha"]);
-    refused(house.rq(&["enqueue", "f"]), 1, &["NOPERM", "ACL SETUSER"]);
+    let env = TestEnv::with_own_redis(&[]);
+    env.redis::<String>(&["ACL", "SETUSER", "default", "-evalsha"]);
+    refused(env.cli(&["enqueue", "f"]), 1, &["NOPERM", "ACL SETUSER"]);
 }
 
 #[test]
 fn a_full_redis_refuses_cleanly_and_still_hands_out_work() {
-    let house = House::with_own_redis(&[]);
-    let job = house.queue("default").enqueue("add", (1, 1)).unwrap();
-    house.redis::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
-    refused(house.rq(&["enqueue", "f", "--job-id", "late"]), 1, &["OOM", "maxmemory"]);
-    assert!(!house.redis::<bool>(&["EXISTS", &house.key("job:late")]));
-    assert_eq!(house.drain(house.worker(&["default"])).finished, 1);
-    assert_eq!(house.places("default", job.id()), ["finished"]);
+    let env = TestEnv::with_own_redis(&[]);
+    let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
+    env.redis::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
+    refused(env.cli(&["enqueue", "f", "--job-id", "late"]), 1, &["OOM", "maxmemory"]);
+    assert!(!env.redis::<bool>(&["EXISTS", &env.key("job:late")]));
+    assert_eq!(env.drain(env.worker(&["default"])).finished, 1);
+    assert_eq!(env.locations("default", job.id()), ["finished"]);
 }
 
 #[test]
 fn a_policy_that_may_evict_is_warned_of() {
-    let house = House::with_own_redis(&["--maxmemory-policy", "allkeys-lru"]);
-    let log = house.rq(&["worker", "--burst", "--exec", "*=cat"]).stderr;
+    let env = TestEnv::with_own_redis(&["--maxmemory-policy", "allkeys-lru"]);
+    let log = env.cli(&["worker", "--burst", "--exec", "*=cat"]).stderr;
     assert!(log.contains("maxmemory-policy is allkeys-lru") && log.contains("noeviction"), "{log}");
 }
 
 #[test]
 fn names_and_durations_that_cannot_be() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (file, deep) = ("@/no/such/file", "[".repeat(201) + &"]".repeat(201));
     for (words, code, part) in [
         (vec!["enqueue", "f", "--job-id", "a b"], 2, "\"a b\" cannot be a job id"),
@@ -169,9 +169,9 @@ fn names_and_durations_that_cannot_be() {
         (vec!["worker"], 2, "no handlers"),
         (vec!["info", "--prefix", "a b"], 2, "cannot be a key prefix"),
     ] {
-        refused(house.rq(&words), code, &[part]);
+        refused(env.cli(&words), code, &[part]);
     }
-    house.rq(&["enqueue", "f", r#":"%d items""#]).ok();
+    env.cli(&["enqueue", "f", r#":"%d items""#]).ok();
     for words in [
         vec!["enqueue", "f", "--timeout", "soon"],
         vec!["enqueue"],
@@ -179,15 +179,15 @@ fn names_and_durations_that_cannot_be() {
         vec!["worker", "-c", "0"],
         vec!["enqueue", "f", "--retry-max", "1000"],
     ] {
-        assert_eq!(house.rq(&words).code, Some(2), "{words:?}");
+        assert_eq!(env.cli(&words).code, Some(2), "{words:?}");
     }
     let payload = format!("x={}", "y".repeat(100_000));
-    refused(house.rq(&["enqueue", "f", &payload, "--max-payload", "50000"]), 1, &["over the limit of 50000"]);
+    refused(env.cli(&["enqueue", "f", &payload, "--max-payload", "50000"]), 1, &["over the limit of 50000"]);
 }
 
 #[test]
 fn nothing_that_is_too_small_becomes_something_else_in_silence() {
-    let house = House::new();
+    let env = TestEnv::new();
     let worker = ["worker", "--burst", "--exec", "*=cat"];
     for (option, value, part) in [
         ("--lease", "0", "at least 1s"),
@@ -202,7 +202,7 @@ fn nothing_that_is_too_small_becomes_something_else_in_silence() {
         ("--concurrency", "0", "1.."),
         ("--retry-max", "101", "0..=100"),
     ] {
-        let told = house.rq(&[&worker[..], &[option, value]].concat()).fails(2);
+        let told = env.cli(&[&worker[..], &[option, value]].concat()).expect_failure(2);
         assert!(told.contains(option) && told.contains(part), "{option} {value}: {told}");
     }
     for (words, part) in [
@@ -212,7 +212,7 @@ fn nothing_that_is_too_small_becomes_something_else_in_silence() {
         (vec!["suspend", "--duration", "0"], "less than a second"),
         (vec!["enqueue", "f", "--repeat", "0"], "1.."),
     ] {
-        let told = house.rq(&words).fails(2);
+        let told = env.cli(&words).expect_failure(2);
         assert!(told.contains(part), "{words:?}: {told}");
     }
     let cron =
@@ -225,22 +225,22 @@ fn nothing_that_is_too_small_becomes_something_else_in_silence() {
         ("[handlers.f]\nexec = \"cat\"\nconcurrency = 0\n".into(), "a number from 1"),
     ] {
         let (_folder, path) = options_file(&text);
-        let told = house.rq(&["--config", &path, "config", "show"]);
+        let told = env.cli(&["--config", &path, "config", "show"]);
         assert!([Some(1), Some(2)].contains(&told.code) && told.stderr.contains(part), "{text}: {told:?}");
     }
     // What is shorter than the second in which it is kept is rounded up: a short delay is not none.
     let words = ["enqueue", "f", "--retry-max", "1", "--retry-interval", "0.2", "--repeat", "1", "--json"];
-    let job = house
-        .rq(&[&words[..], &["--repeat-interval", "0.2", "--timeout", "0.2", "--ttl", "0.2"]].concat())
+    let job = env
+        .cli(&[&words[..], &["--repeat-interval", "0.2", "--timeout", "0.2", "--ttl", "0.2"]].concat())
         .json();
     assert_eq!((&job["retry_intervals"], &job["repeat_intervals"]), (&json!([1]), &json!([1])), "{job}");
     assert_eq!((&job["timeout"], &job["ttl"]), (&json!(1), &json!(1)), "{job}");
-    assert!(house.queue("default").enqueue_job(NewJob::new("f", ()).ttl(Ttl::NONE)).is_err());
+    assert!(env.queue("default").enqueue_job(NewJob::new("f", ()).ttl(Ttl::NONE)).is_err());
 }
 
 #[test]
 fn an_option_that_is_unknown_is_not_advised_as_a_name() {
-    let house = House::new();
+    let env = TestEnv::new();
     for words in [
         vec!["worker", "--logging_level", "DEBUG"],
         vec!["worker", "--frobnicate"],
@@ -249,10 +249,10 @@ fn an_option_that_is_unknown_is_not_advised_as_a_name() {
         vec!["--frobnicate"],
         vec!["job", "--frobnicate"],
     ] {
-        let told = house.rq(&words).fails(2);
+        let told = env.cli(&words).expect_failure(2);
         assert!(!told.contains("as a value") && !told.contains("-- --"), "{words:?}: {told}");
     }
-    assert!(house.rq(&["infos"]).fails(2).contains("'info'"), "other tips are kept");
+    assert!(env.cli(&["infos"]).expect_failure(2).contains("'info'"), "other tips are kept");
     for words in [
         vec!["worker", "--burst", "--exec", "*=cat", "--", "--logging_level", "DEBUG"],
         vec!["enqueue", "f", "--queue=-x"],
@@ -261,17 +261,17 @@ fn an_option_that_is_unknown_is_not_advised_as_a_name() {
         vec!["empty", "--", "-x"],
         vec!["requeue", "--all", "--queue=-x"],
     ] {
-        let told = house.rq(&words).fails(2);
+        let told = env.cli(&words).expect_failure(2);
         assert!(told.contains("looks like an option, and cannot be a queue name"), "{words:?}: {told}");
     }
     let (_folder, path) =
         options_file("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\nhandler = \"f\"\nqueue = \"-x\"\n");
-    assert!(house.rq(&["--config", &path, "config", "show"]).stderr.contains("looks like an option"));
+    assert!(env.cli(&["--config", &path, "config", "show"]).stderr.contains("looks like an option"));
 }
 
 #[test]
 fn the_words_of_python_rq_are_taken_or_have_a_hint() {
-    let house = House::new();
+    let env = TestEnv::new();
     for (words, hint) in [
         ("worker-pool -n 4", "`worker -c N --isolate`"),
         ("worker -c settings", "--config FILE"),
@@ -287,13 +287,12 @@ fn the_words_of_python_rq_are_taken_or_have_a_hint() {
         ("enqueue f %(1,2)", ":JSON or key:=JSON"),
     ] {
         let words: Vec<&str> = words.split(' ').collect();
-        refused(house.rq(&words), 2, &[hint]);
+        refused(env.cli(&words), 2, &[hint]);
     }
-    house.rq(&["enqueue", "f", ":1", "-j", "app.Job", "-P", "src"]).ok();
-    house.rq(&["info", "-S", "json", "--worker-class", "rq.SimpleWorker"]).ok();
-    house
-        .rq(&["worker", "--burst", "-S", "json", "-s", "--job-monitoring-interval", "5", "--exec", "*=cat"])
+    env.cli(&["enqueue", "f", ":1", "-j", "app.Job", "-P", "src"]).ok();
+    env.cli(&["info", "-S", "json", "--worker-class", "rq.SimpleWorker"]).ok();
+    env.cli(&["worker", "--burst", "-S", "json", "-s", "--job-monitoring-interval", "5", "--exec", "*=cat"])
         .ok();
     let words = ["worker", "--dialect", "rq"];
-    refused(house.rq(&words), 2, &["no handlers", "--exec-server '*=python handler.py'"]);
+    refused(env.cli(&words), 2, &["no handlers", "--exec-server '*=python handler.py'"]);
 }

@@ -7,7 +7,7 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 use rq_rs::{Context, Dialect, Error, Event, NewJob, PyValue, Status};
 use serde_json::{Value, json};
 
-use crate::support::{Dash, House, Live, eventually, run_in};
+use crate::support::{DashboardProcess, RunningWorker, TestEnv, eventually, run_in};
 
 const MILLIONS: usize = 7_000_000;
 /// What it takes to read what is within the limits, in a build that is not optimized.
@@ -29,8 +29,8 @@ fn pickle_bomb() -> Vec<u8> {
 }
 
 /// Writes bytes past rq-rs.
-fn write(house: &House, words: &[&[u8]]) {
-    let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
+fn write(env: &TestEnv, words: &[&[u8]]) {
+    let mut connection = redis::Client::open(env.url()).unwrap().get_connection().unwrap();
     let mut command = redis::cmd(std::str::from_utf8(words[0]).unwrap());
     for word in &words[1..] {
         command.arg(*word);
@@ -38,11 +38,11 @@ fn write(house: &House, words: &[&[u8]]) {
     command.query::<redis::Value>(&mut connection).unwrap();
 }
 
-fn put(house: &House, id: &str, data: &[u8], more: [&[u8]; 2]) {
-    let key = house.key(&format!("job:{id}"));
+fn put(env: &TestEnv, id: &str, data: &[u8], more: [&[u8]; 2]) {
+    let key = env.key(&format!("job:{id}"));
     let fields: [&[u8]; 6] = [b"data", data, b"status", b"queued", b"origin", b"default"];
-    write(house, &[&[b"HSET", key.as_bytes()], fields.as_slice(), &more].concat());
-    house.push("default", id);
+    write(env, &[&[b"HSET", key.as_bytes()], fields.as_slice(), &more].concat());
+    env.push("default", id);
 }
 
 /// The most memory a process had, in kilobytes.
@@ -54,16 +54,16 @@ fn peak(pid: &str) -> usize {
 
 #[test]
 fn payloads_that_stand_for_millions_fail_with_the_limit_and_the_job_beside_them_finishes() {
-    let house = House::new();
+    let env = TestEnv::new();
     let bombs = [json_bomb(), pickle_bomb()];
     assert!(bombs.iter().all(|bomb| bomb.len() < 20_000));
     for n in 0..6 {
-        put(&house, &format!("bomb-{n}"), &bombs[n % 2], [b"created_at", b"2026-01-01T00:00:00Z"]);
+        put(&env, &format!("bomb-{n}"), &bombs[n % 2], [b"created_at", b"2026-01-01T00:00:00Z"]);
     }
-    let queue = house.queue("default");
+    let queue = env.queue("default");
     let good = queue.enqueue("echo", "fine").unwrap();
-    let mut worker = house.start(&["worker", "-c", "2", "--exec", "*=cat"]);
-    worker.says(&format!("{} finished", good.id()));
+    let mut worker = env.start(&["worker", "-c", "2", "--exec", "*=cat"]);
+    worker.wait_for_stderr(&format!("{} finished", good.id()));
     eventually("all have ended", || queue.failed().count() == Ok(6));
     for n in 0..6 {
         let job = queue.job(&format!("bomb-{n}")).unwrap();
@@ -75,50 +75,50 @@ fn payloads_that_stand_for_millions_fail_with_the_limit_and_the_job_beside_them_
     // Whoever looks at one needs no more.
     let limited = format!("ulimit -v {}; exec rq-rs job show", 2 * ENOUGH_KB);
     let folder = tempfile::tempdir().unwrap();
-    let shown = run_in(folder.path(), &format!("{limited} bomb-0"), &house.environment()).ok();
+    let shown = run_in(folder.path(), &format!("{limited} bomb-0"), &env.environment()).ok();
     assert!(shown.contains(LIMIT), "{shown}");
-    let shown = run_in(folder.path(), &format!("{limited} --json bomb-1"), &house.environment()).json();
+    let shown = run_in(folder.path(), &format!("{limited} --json bomb-1"), &env.environment()).json();
     assert_eq!(shown["problems"], json!([format!("data: the payload cannot be read: {LIMIT}")]));
-    let dash = Dash::start(&house, &[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     for id in ["bomb-0", "bomb-1"] {
-        let page = dash.get(&format!("/api/jobs/{id}")).json();
+        let page = dashboard.get(&format!("/api/jobs/{id}")).json();
         assert!(page["exc_info"].as_str().is_some_and(|text| text.contains(LIMIT)), "{page}");
         assert_eq!(page["cut"], json!(["args", "kwargs"]));
     }
-    assert!(peak(&dash.process.pid()) < ENOUGH_KB, "{} kB", peak(&dash.process.pid()));
+    assert!(peak(&dashboard.process.pid()) < ENOUGH_KB, "{} kB", peak(&dashboard.process.pid()));
 }
 
 #[test]
 fn a_meta_and_a_result_have_the_same_limits() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let ones = ones();
     let payload = br#"["echo", null, ["x"], {}]"#;
-    put(&house, "meta", payload, [b"meta", format!("{{\"a\": {ones}}}").as_bytes()]);
-    put(&house, "result", payload, [b"result", ones.as_bytes()]);
-    let mut worker = house.start(&["worker", "-c", "1", "--exec", "*=cat"]);
-    worker.says("result finished");
+    put(&env, "meta", payload, [b"meta", format!("{{\"a\": {ones}}}").as_bytes()]);
+    put(&env, "result", payload, [b"result", ones.as_bytes()]);
+    let mut worker = env.start(&["worker", "-c", "1", "--exec", "*=cat"]);
+    worker.wait_for_stderr("result finished");
     assert!(peak(&worker.pid()) < ENOUGH_KB, "{} kB", peak(&worker.pid()));
     let failed = queue.job("meta").unwrap();
     assert_eq!(failed.exc_info, Some(format!("the record cannot be read: meta: {LIMIT}")));
 
     // What somebody else has written as its result.
-    let (job, results) = (house.key("job:result"), house.key("results:result"));
-    match house.dialect {
+    let (job, results) = (env.key("job:result"), env.key("results:result"));
+    match env.dialect {
         Dialect::Rq => {
             let value = STANDARD.encode(&ones);
             let entry: [&[u8]; 7] =
                 [b"XADD", results.as_bytes(), b"*", b"type", b"1", b"return_value", value.as_bytes()];
-            write(&house, &entry);
+            write(&env, &entry);
         }
-        _ => write(&house, &[b"HSET", job.as_bytes(), b"result", ones.as_bytes()]),
+        _ => write(&env, &[b"HSET", job.as_bytes(), b"result", ones.as_bytes()]),
     }
     let read = queue.job("result").unwrap();
     assert!(read.problems.iter().any(|problem| problem.contains(LIMIT)), "{:?}", read.problems);
-    let dash = Dash::start(&house, &[]);
-    let page = dash.get("/api/jobs/result").json();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let page = dashboard.get("/api/jobs/result").json();
     assert_eq!(page["status"], "finished");
-    assert!(peak(&dash.process.pid()) < ENOUGH_KB, "{} kB", peak(&dash.process.pid()));
+    assert!(peak(&dashboard.process.pid()) < ENOUGH_KB, "{} kB", peak(&dashboard.process.pid()));
 }
 
 /// JSON that is no problem but for its number of parts.
@@ -126,8 +126,8 @@ const FLOOD: &str = "import sys, json\nline = sys.stdin.readline()\nprint(json.d
 
 #[test]
 fn what_programs_servers_and_functions_answer_is_counted_as_well() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("flood.py");
     std::fs::write(&script, FLOOD).unwrap();
@@ -135,7 +135,7 @@ fn what_programs_servers_and_functions_answer_is_counted_as_well() {
         .enqueue_many(["program", "server", "function", "echo"].map(|name| NewJob::new(name, "x")))
         .unwrap()
         .ids;
-    let worker = house
+    let worker = env
         .worker(&["default"])
         .max_result(64 << 20)
         .exec("program", &format!("python3 {}", script.display()))
@@ -143,7 +143,7 @@ fn what_programs_servers_and_functions_answer_is_counted_as_well() {
         .exec_server("server", &format!("python3 {} server", script.display()))
         .unwrap()
         .handler("function", |_: &Context, _: String| Ok(vec![1u8; 1_200_000]));
-    assert_eq!(house.drain(worker).finished, 1);
+    assert_eq!(env.drain(worker).finished, 1);
     for (id, what) in ids.iter().zip([
         "program wrote a result that cannot be kept as",
         "server returned what cannot be kept as",
@@ -163,8 +163,8 @@ fn nested(depth: usize) -> PyValue {
 
 #[test]
 fn what_would_not_be_read_is_refused_on_the_way_in() {
-    let house = House::new();
-    let queue = house.queue("default").max_payload(64 << 20);
+    let env = TestEnv::new();
+    let queue = env.queue("default").max_payload(64 << 20);
     let many = PyValue::list((0..1_000_000).map(|n| PyValue::from(n % 10)));
     for (value, limit) in [
         (nested(250), "nested more than 200 deep"),
@@ -183,14 +183,14 @@ fn what_would_not_be_read_is_refused_on_the_way_in() {
     }
     assert_eq!(queue.count(), Ok(0));
     let deep = format!(":{}1{}", "[".repeat(250), "]".repeat(250));
-    let told = house.rq(&["enqueue", "echo", &deep]).fails(2);
+    let told = env.cli(&["enqueue", "echo", &deep]).expect_failure(2);
     assert!(told.contains("nested more than 200 deep") && told.len() < 1000, "{told}");
 }
 
 #[test]
 fn what_is_nested_as_deep_as_it_may_be_passes_everywhere() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let deep = nested(190);
     let id = queue
         .enqueue_job(
@@ -199,51 +199,52 @@ fn what_is_nested_as_deep_as_it_may_be_passes_everywhere() {
         .unwrap()
         .id()
         .to_owned();
-    let worker = house.worker(&["default"]).handler("keep", |context: &Context, value: Value| {
+    let worker = env.worker(&["default"]).handler("keep", |context: &Context, value: Value| {
         context.save_meta(context.meta())?;
         Ok(value)
     });
-    assert_eq!(house.drain(worker).finished, 1);
+    assert_eq!(env.drain(worker).finished, 1);
     let job = queue.job(&id).unwrap();
     assert_eq!(job.returned::<PyValue>().map(|value| value.to_string()), Ok(deep.to_string()));
     assert_eq!(job.problems, [""; 0]);
-    house.rq(&["job", "show", &id]).ok();
-    house.rq(&["job", "show", &id, "--json"]).ok();
-    let dash = Dash::start(&house, &[]);
-    assert_eq!(dash.get(&format!("/api/jobs/{id}")).status, 200);
+    env.cli(&["job", "show", &id]).ok();
+    env.cli(&["job", "show", &id, "--json"]).ok();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    assert_eq!(dashboard.get(&format!("/api/jobs/{id}")).status, 200);
 }
 
 #[test]
 fn numbers_of_the_command_line_keep_all_their_digits() {
-    let house = House::new();
+    let env = TestEnv::new();
     let digits = "123456789012345678901234567890";
-    house.rq(&["enqueue", "number", &format!(":{digits}"), &format!("named:=[{digits}]")]).ok();
-    let live = Live::start(
-        house.worker(&["default"]).handler("number", |_: &Context, all: PyValue| Ok(all.to_string())),
+    env.cli(&["enqueue", "number", &format!(":{digits}"), &format!("named:=[{digits}]")]).ok();
+    let running_worker = RunningWorker::start(
+        env.worker(&["default"]).handler("number", |_: &Context, all: PyValue| Ok(all.to_string())),
     );
-    let Event::Finished { id, .. } = live.sees("a finish", |event| matches!(event, Event::Finished { .. }))
+    let Event::Finished { id, .. } =
+        running_worker.wait_for_event("a finish", |event| matches!(event, Event::Finished { .. }))
     else {
         unreachable!()
     };
-    live.stops();
-    let seen: String = house.queue("default").job(&id).unwrap().returned().unwrap();
+    running_worker.stop();
+    let seen: String = env.queue("default").job(&id).unwrap().returned().unwrap();
     assert_eq!(seen, format!("{{'args': [{digits}], 'kwargs': {{'named': [{digits}]}}}}"));
 }
 
 #[test]
 fn what_is_within_the_limits_takes_no_room_out_of_proportion() {
-    let house = House::new();
+    let env = TestEnv::new();
     let objects = format!("[\"wc\",null,[{}1],{{}}]", "{\"a\":1},".repeat(330_000));
     let payload = compress_to_vec_zlib(objects.as_bytes(), 6);
     assert!(payload.len() < 4_000);
     for id in ["one", "two"] {
-        put(&house, id, &payload, [b"created_at", b"2026-01-01T00:00:00Z"]);
+        put(&env, id, &payload, [b"created_at", b"2026-01-01T00:00:00Z"]);
     }
-    let mut worker = house.start(&["worker", "-c", "2", "--exec", "*=wc -c"]);
-    worker.says("finished");
-    worker.says("finished");
+    let mut worker = env.start(&["worker", "-c", "2", "--exec", "*=wc -c"]);
+    worker.wait_for_stderr("finished");
+    worker.wait_for_stderr("finished");
     assert!(peak(&worker.pid()) < ENOUGH_KB, "{} kB", peak(&worker.pid()));
-    assert!(house.queue("default").job("one").unwrap().returned::<usize>().unwrap() > 330_000 * 8);
+    assert!(env.queue("default").job("one").unwrap().returned::<usize>().unwrap() > 330_000 * 8);
 }
 
 #[derive(serde::Deserialize)]
@@ -255,7 +256,7 @@ struct Letter {
 
 #[test]
 fn arguments_of_any_size_are_read_alike() {
-    let house = House::new();
+    let env = TestEnv::new();
     let texts = [10, 500_000].map(|size| "x".repeat(size));
     // Of equal keys the last one counts, as everywhere; ten others are there too.
     let others: String = (0..10).map(|n| format!("\"k{n}\": [{n}, null, 1.5], ")).collect();
@@ -265,15 +266,10 @@ fn arguments_of_any_size_are_read_alike() {
         );
         for handler in ["typed", "json", "raw", "wc"] {
             let payload = format!("[\"{handler}\", null, [{letter}], {{}}]");
-            put(
-                &house,
-                &format!("{handler}{n}"),
-                payload.as_bytes(),
-                [b"created_at", b"2026-01-01T00:00:00Z"],
-            );
+            put(&env, &format!("{handler}{n}"), payload.as_bytes(), [b"created_at", b"2026-01-01T00:00:00Z"]);
         }
     }
-    let worker = house
+    let worker = env
         .worker(&["default"])
         .handler("typed", |_: &Context, letter: Letter| {
             Ok(json!([letter.to, letter.pages, letter.text.len()]))
@@ -289,21 +285,21 @@ fn arguments_of_any_size_are_read_alike() {
         })
         .exec("wc", "python3 -c 'import json,sys; a=json.load(sys.stdin)[\"args\"][0]; print(json.dumps([a[\"to\"], a[\"pages\"], len(a[\"text\"])]))'")
         .unwrap();
-    let live = Live::start(worker);
+    let running_worker = RunningWorker::start(worker);
     let mut described = Vec::new();
     for _ in 0..8 {
         let Event::Started { id, description, .. } =
-            live.sees("a start", |event| matches!(event, Event::Started { .. }))
+            running_worker.wait_for_event("a start", |event| matches!(event, Event::Started { .. }))
         else {
             unreachable!()
         };
         described.push((id, description));
     }
-    eventually("all have ended", || house.queue("default").finished().count() == Ok(8));
-    live.stops();
+    eventually("all have ended", || env.queue("default").finished().count() == Ok(8));
+    running_worker.stop();
     for (id, description) in described {
         let size = if id.ends_with('0') { 10 } else { 500_000 };
-        let job = house.queue("default").job(&id).unwrap();
+        let job = env.queue("default").job(&id).unwrap();
         assert_eq!(job.result, Some(json!(["ada", 2, size])), "{id}");
         assert!(description.starts_with(&format!("{}({{\"", &id[..id.len() - 1])), "{description}");
         assert!(description.len() < 200);

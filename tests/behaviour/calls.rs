@@ -4,7 +4,7 @@ use rq_rs::{Context, Error, NewJob, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::support::House;
+use crate::support::TestEnv;
 
 #[derive(Serialize, Deserialize)]
 struct Email {
@@ -14,19 +14,19 @@ struct Email {
 
 #[test]
 fn a_tuple_a_struct_a_scalar_and_nothing_reach_their_handlers() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let tuple = queue.enqueue("add", (2, 3)).unwrap();
     let keywords = queue.enqueue("email", Email { to: "ada".into(), tries: 3 }).unwrap();
     let scalar = queue.enqueue("echo", "hello").unwrap();
     let nothing = queue.enqueue("ping", ()).unwrap();
     let by_position = queue.enqueue("email", ("ada", 3)).unwrap();
-    let worker = house
+    let worker = env
         .worker(&["default"])
         .handler("email", |_: &Context, email: Email| Ok(format!("{} {}", email.to, email.tries)))
         .handler("ping", |_: &Context, (): ()| Ok("pong"));
 
-    assert_eq!(house.drain(worker).finished, 5);
+    assert_eq!(env.drain(worker).finished, 5);
 
     let returned = |job: &rq_rs::Job| queue.job(job.id()).unwrap().returned::<Value>().unwrap();
     assert_eq!(returned(&tuple), json!(5));
@@ -39,13 +39,13 @@ fn a_tuple_a_struct_a_scalar_and_nothing_reach_their_handlers() {
 
 #[test]
 fn arguments_that_do_not_fit_name_the_job_the_handler_and_the_field() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job =
         queue.enqueue_job(NewJob::new("email", json!({"to": "ada", "tries": "many"})).id("misfit")).unwrap();
-    let worker = house.worker(&["default"]).handler("email", |_: &Context, email: Email| Ok(email.tries));
+    let worker = env.worker(&["default"]).handler("email", |_: &Context, email: Email| Ok(email.tries));
 
-    assert_eq!(house.drain(worker).failed, 1);
+    assert_eq!(env.drain(worker).failed, 1);
 
     let error = queue.job(job.id()).unwrap().exc_info.clone().unwrap();
     assert_eq!(
@@ -56,22 +56,22 @@ fn arguments_that_do_not_fit_name_the_job_the_handler_and_the_field() {
 
 #[test]
 fn a_job_without_a_handler_fails_and_says_which_handlers_there_are() {
-    let house = House::new();
-    let job = house.queue("default").enqueue("no_such", ()).unwrap();
+    let env = TestEnv::new();
+    let job = env.queue("default").enqueue("no_such", ()).unwrap();
 
-    assert_eq!(house.drain(house.worker(&["default"])).failed, 1);
+    assert_eq!(env.drain(env.worker(&["default"])).failed, 1);
 
-    let error = house.queue("default").job(job.id()).unwrap().exc_info.clone().unwrap();
+    let error = env.queue("default").job(job.id()).unwrap().exc_info.clone().unwrap();
     assert_eq!(error, "this worker has no handler named \"no_such\"; it has add, echo, fail");
 }
 
 #[test]
 fn a_handler_knows_its_job() {
-    let house = House::new();
-    let queue = house.queue("mail");
+    let env = TestEnv::new();
+    let queue = env.queue("mail");
     let job = NewJob::new("who", ()).id("me").description("a test").meta(json!({"user": 42}));
     queue.enqueue_job(job).unwrap();
-    let worker = house.worker(&["mail"]).name("w1").handler("who", |context: &Context, (): ()| {
+    let worker = env.worker(&["mail"]).name("w1").handler("who", |context: &Context, (): ()| {
         context.save_meta(json!({"user": 42, "progress": 100}))?;
         let left = context.time_left().unwrap().as_secs();
         Ok(json!([
@@ -88,7 +88,7 @@ fn a_handler_knows_its_job() {
         ]))
     });
 
-    assert_eq!(house.drain(worker).finished, 1);
+    assert_eq!(env.drain(worker).finished, 1);
 
     let job = queue.job("me").unwrap();
     assert_eq!(
@@ -100,8 +100,8 @@ fn a_handler_knows_its_job() {
 
 #[test]
 fn what_cannot_be_sent_is_refused_before_anything_is_stored() {
-    let house = House::new().native(); // Python's dicts have keys of any kind
-    let queue = house.queue("default");
+    let env = TestEnv::new().in_native_dialect(); // Python's dicts have keys of any kind
+    let queue = env.queue("default");
     let bad = [
         NewJob::new("", ()),
         NewJob::new("new\nline", ()),
@@ -115,14 +115,14 @@ fn what_cannot_be_sent_is_refused_before_anything_is_stored() {
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{job:?}: {refused:?}");
     }
     assert_eq!(queue.count().unwrap(), 0);
-    let keys: Vec<String> = house.redis(&["KEYS", &house.key("*")]);
+    let keys: Vec<String> = env.redis(&["KEYS", &env.key("*")]);
     assert_eq!(keys, [""; 0]);
 }
 
 #[test]
 fn a_payload_of_a_megabyte_passes_and_one_byte_over_the_limit_does_not() {
-    let house = House::new().native(); // which adds no description
-    let queue = house.queue("default");
+    let env = TestEnv::new().in_native_dialect(); // which adds no description
+    let queue = env.queue("default");
     let size = |text: &str| {
         let probe = NewJob::new("echo", text).id("probe");
         queue.clone().max_payload(0).enqueue_job(probe).unwrap_err()
@@ -136,9 +136,9 @@ fn a_payload_of_a_megabyte_passes_and_one_byte_over_the_limit_does_not() {
     let refused = queue.enqueue("echo", format!("{fits}x"));
     assert!(matches!(refused, Err(Error::TooLarge { size, .. }) if size == limit + 1), "{refused:?}");
     let job = queue.enqueue("echo", &fits).unwrap();
-    let worker = house.worker(&["default"]).max_result(2 * limit);
+    let worker = env.worker(&["default"]).max_result(2 * limit);
 
-    assert_eq!(house.drain(worker).finished, 1);
+    assert_eq!(env.drain(worker).finished, 1);
     let job = queue.job(job.id()).unwrap();
     assert_eq!((job.status, job.returned::<String>().unwrap() == fits), (Status::Finished, true));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rq_rs::{NewJob, Status};
 
-use crate::support::{House, Output, Process, options_file};
+use crate::support::{Output, Process, TestEnv, options_file};
 
 /// What `config show` says of each option: value and source.
 fn shown(output: Output) -> BTreeMap<String, (Option<String>, String)> {
@@ -19,11 +19,11 @@ fn shown(output: Output) -> BTreeMap<String, (Option<String>, String)> {
 
 #[test]
 fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[worker]\nconcurrency = 3\nmax-jobs = 5\ngrace = \"9s\"\nqueues = [\"a\", \"b\"]\nburst = true\n",
     );
-    let mut environment = house.environment();
+    let mut environment = env.environment();
     environment.push(("RQ_RS_MAX_JOBS".to_owned(), "7".to_owned()));
     let all =
         shown(Process::start(&["--config", &path, "config", "show", "--json"], &environment).finish(""));
@@ -38,8 +38,8 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
     assert_eq!(of("burst"), ("true".to_owned(), "rq-rs.toml:6".to_owned()));
     assert_eq!(of("kill-after"), ("5s".to_owned(), "default".to_owned()));
     // Typed options win: this worker listens on another queue.
-    let mut worker = house.start(&["--config", &path, "worker", "--exec", "*=cat", "c"]);
-    assert!(worker.says("listens on").ends_with("listens on c"));
+    let mut worker = env.start(&["--config", &path, "worker", "--exec", "*=cat", "c"]);
+    assert!(worker.wait_for_stderr("listens on").ends_with("listens on c"));
     worker.finish("").ok();
 }
 
@@ -52,15 +52,15 @@ fn passwords_of_a_file_are_not_shown() {
 
 #[test]
 fn a_handler_of_the_file_has_its_own_timeout_and_retries() {
-    let house = House::new();
+    let env = TestEnv::new();
     let text = "[worker]\nburst = true\nretry-max = 1\n\n[handlers.fail]\nexec = \"false\"\nretry-max = 4\nretry-interval = [\"1h\"]\n\n\
                 [handlers.sleep]\nexec = \"sleep 30\"\ntimeout = \"1s\"\n";
     let (_folder, path) = options_file(text);
-    let queue = house.queue("default");
+    let queue = env.queue("default");
     let fail = queue.enqueue("fail", ()).unwrap();
     let slow = queue.enqueue("sleep", ()).unwrap();
     let own = queue.enqueue_job(NewJob::new("fail", ()).timeout(Duration::from_secs(9))).unwrap();
-    house.rq(&["--config", &path, "worker", "--kill-after", "0s"]).ok();
+    env.cli(&["--config", &path, "worker", "--kill-after", "0s"]).ok();
     let fail = queue.job(fail.id()).unwrap();
     assert_eq!((fail.status, fail.retries_left), (Status::Scheduled, Some(3)));
     assert_eq!(queue.job(own.id()).unwrap().timeout, Some(9));
@@ -71,7 +71,7 @@ fn a_handler_of_the_file_has_its_own_timeout_and_retries() {
 
 #[test]
 fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
-    let house = House::new();
+    let env = TestEnv::new();
     for (text, part) in [
         (
             "[worker]\nconcurency = 3\n",
@@ -92,19 +92,19 @@ fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
         ("cron = 3\n", ":1: cron is not a list of sections"),
     ] {
         let (_folder, path) = options_file(text);
-        let told = house.rq(&["--config", &path, "worker", "-b", "--exec", "*=cat"]).fails(2);
+        let told = env.cli(&["--config", &path, "worker", "-b", "--exec", "*=cat"]).expect_failure(2);
         assert!(told.contains(part), "{text:?}: {told}");
     }
-    assert!(house.rq(&["--config", "/no/such.toml", "info"]).fails(2).contains("/no/such.toml"));
+    assert!(env.cli(&["--config", "/no/such.toml", "info"]).expect_failure(2).contains("/no/such.toml"));
 }
 
 #[test]
 fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[worker]\nquiet = true\nkeep-finished = \"10/1h\"\nburst = true\n\n[handlers.x]\nexec = \"false\"\n\n[handlers.\"*\"]\nexec = \"sleep 30\"\ntimeout = 1\n",
     );
-    let queue = house.queue("default");
+    let queue = env.queue("default");
     let (ours, other) = (queue.enqueue("x", ()).unwrap(), queue.enqueue("other", ()).unwrap());
     let words = [
         "--config",
@@ -118,9 +118,9 @@ fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
         "--kill-after",
         "0s",
     ];
-    let output = house.rq(&words);
+    let output = env.cli(&words);
     assert!(output.stderr.contains("listens on"), "{output:?}");
-    let ttl: i64 = house.redis(&["TTL", &house.key(&format!("job:{}", ours.id()))]);
+    let ttl: i64 = env.redis(&["TTL", &env.key(&format!("job:{}", ours.id()))]);
     assert!((1..=77).contains(&ttl), "{ttl}");
     assert_eq!(queue.job(ours.id()).unwrap().status, Status::Finished);
     let error = queue.job(other.id()).unwrap().exc_info.clone().unwrap();
@@ -129,9 +129,9 @@ fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
 
 #[test]
 fn the_environment_s_words_for_yes_and_nothing_are_understood() {
-    let house = House::new();
+    let env = TestEnv::new();
     for (burst, jobs) in [("1", ""), ("yes", ""), ("true", "")] {
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push(("RQ_RS_BURST".to_owned(), burst.to_owned()));
         environment.push(("RQ_RS_MAX_JOBS".to_owned(), jobs.to_owned()));
         Process::start(&["worker", "-q", "--exec", "*=cat"], &environment).finish("").ok();
@@ -140,8 +140,8 @@ fn the_environment_s_words_for_yes_and_nothing_are_understood() {
 
 #[test]
 fn a_password_that_is_typed_does_not_cost_a_file_from_a_pipe() {
-    let house = House::with_own_redis(&["--requirepass", "secret"]);
-    let url = format!("{}?pass=secret", house.url());
+    let env = TestEnv::with_own_redis(&["--requirepass", "secret"]);
+    let url = format!("{}?pass=secret", env.url());
     let script = format!(
         "printf '[worker]\\nname = \"piped\"\\nburst = true\\n' | rq-rs -u {url} --config /dev/stdin worker --exec '*=cat' 2>&1"
     );
@@ -157,21 +157,21 @@ fn a_password_that_is_typed_does_not_cost_a_file_from_a_pipe() {
 
 #[test]
 fn a_large_file_is_read_quickly_enough_to_be_used() {
-    let house = House::new();
+    let env = TestEnv::new();
     let args = "0,\n".repeat(200_000);
     let (_folder, path) = options_file(&format!(
         "[[cron]]\nname = \"x\"\nschedule = \"@daily\"\nhandler = \"x\"\nargs = [{args}]\n"
     ));
     // It was quadratic: a minute.
-    let output = house.rq(&["--config", &path, "config", "show", "--json"]);
+    let output = env.cli(&["--config", &path, "config", "show", "--json"]);
     assert_eq!(output.code, Some(0));
 }
 
 #[test]
 fn names_that_nobody_knows_are_told_with_what_was_perhaps_meant() {
-    let house = House::new();
+    let env = TestEnv::new();
     let with = |variables: &[(&str, &str)], words: &[&str]| {
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Process::start(words, &environment).finish("")
     };
@@ -217,47 +217,47 @@ fn names_that_nobody_knows_are_told_with_what_was_perhaps_meant() {
 
 #[test]
 fn both_words_for_the_time_to_live_of_results_work_everywhere() {
-    let house = House::new();
+    let env = TestEnv::new();
     for word in ["result-ttl", "results-ttl"] {
         let option = format!("--{word}");
         let variable = format!("RQ_RS_{}", word.to_uppercase().replace('-', "_"));
         let ttl = |output: Output| shown(output).remove("results-ttl").unwrap().0;
         let (_folder, path) = options_file(&format!("[worker]\n{word} = \"7m\"\n"));
         assert_eq!(
-            ttl(house.rq(&["--config", &path, "config", "show", "--json"])).as_deref(),
+            ttl(env.cli(&["--config", &path, "config", "show", "--json"])).as_deref(),
             Some("7m"),
             "{word}"
         );
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push((variable.clone(), "8m".to_owned()));
         let shown = Process::start(&["config", "show", "--json"], &environment).finish("");
         assert_eq!(ttl(shown).as_deref(), Some("8m"), "{variable}");
-        house.rq(&["worker", "--burst", "--exec", "*=cat", &option, "9m"]).ok();
-        let job = house.rq(&["enqueue", "f", &option, "10m", "--json"]).json();
+        env.cli(&["worker", "--burst", "--exec", "*=cat", &option, "9m"]).ok();
+        let job = env.cli(&["enqueue", "f", &option, "10m", "--json"]).json();
         assert_eq!(job["result_ttl"], 600, "{option}");
         let entry =
             format!("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\nhandler = \"f\"\n{word} = \"7m\"\n");
         let (_folder, path) = options_file(&entry);
-        house.rq(&["--config", &path, "config", "show"]).ok();
+        env.cli(&["--config", &path, "config", "show"]).ok();
     }
     let (_folder, path) = options_file("[worker]\nresult-ttl = 1\nresults-ttl = 2\n");
-    assert!(house.rq(&["--config", &path, "config", "show"]).fails(2).contains("say the same"));
+    assert!(env.cli(&["--config", &path, "config", "show"]).expect_failure(2).contains("say the same"));
 }
 
 #[test]
 fn the_largest_result_is_an_option_too() {
-    let house = House::new();
-    let id = house.rq(&["enqueue", "f"]).ok();
-    house.rq(&["worker", "--burst", "--max-result", "1K", "--exec", "*=head -c 5000 /dev/zero"]).ok();
-    let told = house.rq(&["job", "show", &id]).ok();
+    let env = TestEnv::new();
+    let id = env.cli(&["enqueue", "f"]).ok();
+    env.cli(&["worker", "--burst", "--max-result", "1K", "--exec", "*=head -c 5000 /dev/zero"]).ok();
+    let told = env.cli(&["job", "show", &id]).ok();
     assert!(told.contains("over the limit of 1024"), "{told}");
 }
 
 #[test]
 fn a_wrong_value_of_the_environment_is_told_with_its_variable() {
-    let house = House::new();
+    let env = TestEnv::new();
     let with = |variable: &str, value: &str, words: &[&str]| {
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push((variable.to_owned(), value.to_owned()));
         Process::start(words, &environment).finish("")
     };
@@ -271,26 +271,30 @@ fn a_wrong_value_of_the_environment_is_told_with_its_variable() {
         ("RQ_RS_CRON_LENIENT", "maybe", &["config", "show"]),
         ("RQ_RS_DASHBOARD_READ_ONLY", "maybe", &["dashboard", "--listen", "nowhere"]),
     ] {
-        let told = with(variable, value, words).fails(2);
+        let told = with(variable, value, words).expect_failure(2);
         assert!(told.contains(variable) && told.contains(" hint: "), "{variable} {words:?}: {told}");
         assert_eq!(told.matches("error:").count(), 1, "{variable} {words:?}: {told}");
     }
     // What is typed goes before it, and is told as it was typed.
-    let told = with("RQ_RS_GRACE", "x", &["worker", "--grace", "x"]).fails(2);
+    let told = with("RQ_RS_GRACE", "x", &["worker", "--grace", "x"]).expect_failure(2);
     assert!(!told.contains("RQ_RS_GRACE:"), "{told}");
     let entry = |name: &str, more: &str| {
         format!("[[cron]]\nname = {name:?}\nschedule = \"@daily\"\nhandler = \"f\"\n{more}")
     };
     let entries = entry("fine", "") + &entry("bad", "timeout = 0\n");
     let (_folder, path) = options_file(&entries);
-    with("RQ_RS_CRON_LENIENT", "0", &["cron", &path]).fails(2);
-    assert!(with("RQ_RS_CRON_LENIENT", "maybe", &["cron", &path]).fails(2).contains("RQ_RS_CRON_LENIENT"));
+    with("RQ_RS_CRON_LENIENT", "0", &["cron", &path]).expect_failure(2);
+    assert!(
+        with("RQ_RS_CRON_LENIENT", "maybe", &["cron", &path])
+            .expect_failure(2)
+            .contains("RQ_RS_CRON_LENIENT")
+    );
     let (_folder, of_file) = options_file(&(entries + "[worker]\ncron-lenient = true\n"));
     for (value, path) in [("1", &path), ("", &of_file)] {
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push(("RQ_RS_CRON_LENIENT".to_owned(), value.to_owned()));
         let mut process = Process::start(&["cron", path], &environment);
-        process.says("keeps 1 cron entries");
+        process.wait_for_stderr("keeps 1 cron entries");
         process.signal("TERM");
         process.finish("").ok();
     }
@@ -298,7 +302,7 @@ fn a_wrong_value_of_the_environment_is_told_with_its_variable() {
 
 #[test]
 fn defaults_are_shown_as_they_are() {
-    let all = shown(House::new().rq(&["config", "show", "--json"]));
+    let all = shown(TestEnv::new().cli(&["config", "show", "--json"]));
     for (option, value) in [("redis-timeout", "10s"), ("max-result", "1M"), ("kill-after", "5s")] {
         assert_eq!(all[option], (Some(value.to_owned()), "default".to_owned()), "{option}");
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rq_rs::{Error, Queue};
 
-use crate::support::{Cut, Dash, House, Process, Proxy, RedisServer, eventually};
+use crate::support::{DashboardProcess, Fault, Process, Proxy, RedisServer, TestEnv, eventually};
 
 /// Redis behind a proxy that goes silent, and how many commands it has swallowed since.
 struct Silent {
@@ -19,24 +19,24 @@ struct Silent {
     swallowed: Arc<AtomicUsize>,
 }
 
-fn silent(house: &House) -> Silent {
+fn silent(env: &TestEnv) -> Silent {
     let (is_silent, swallowed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (silent, count) = (Arc::clone(&is_silent), Arc::clone(&swallowed));
-    let proxy = Proxy::start(house.url(), move |_| {
+    let proxy = Proxy::start(env.url(), move |_| {
         if silent.load(Ordering::SeqCst) {
             count.fetch_add(1, Ordering::SeqCst);
-            return Cut::Silence;
+            return Fault::Silence;
         }
-        Cut::No
+        Fault::None
     });
     Silent { proxy, is_silent, swallowed }
 }
 
 #[test]
 fn threads_that_call_a_silent_redis_do_not_wait_for_each_other() {
-    let house = House::new();
-    let Silent { proxy, is_silent, swallowed } = silent(&house);
-    let queue = house.through(proxy.url()).queue("default").call_timeout(Duration::from_secs(60));
+    let env = TestEnv::new();
+    let Silent { proxy, is_silent, swallowed } = silent(&env);
+    let queue = env.via(proxy.url()).queue("default").call_timeout(Duration::from_secs(60));
     is_silent.store(true, Ordering::SeqCst);
     for _ in 0..12 {
         let queue = queue.clone();
@@ -48,9 +48,9 @@ fn threads_that_call_a_silent_redis_do_not_wait_for_each_other() {
 
 #[test]
 fn a_call_to_a_silent_redis_ends_within_its_limit() {
-    let house = House::new();
-    let Silent { proxy, is_silent, .. } = silent(&house);
-    let queue = house.through(proxy.url()).queue("default").call_timeout(Duration::from_millis(500));
+    let env = TestEnv::new();
+    let Silent { proxy, is_silent, .. } = silent(&env);
+    let queue = env.via(proxy.url()).queue("default").call_timeout(Duration::from_millis(500));
     let job = queue.enqueue("add", (1, 1)).unwrap();
     is_silent.store(true, Ordering::SeqCst);
     let began = Instant::now();
@@ -66,17 +66,17 @@ fn a_call_to_a_silent_redis_ends_within_its_limit() {
     }
     // Without a limit each would wait for half a minute.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    let output = house.through(proxy.url()).rq(&["info", "--redis-timeout", "0.5s"]);
-    assert!(output.fails(1).contains("does not answer in time"));
-    assert!(house.rq(&["info", "--redis-timeout", "0"]).fails(2).contains("too short"));
+    let output = env.via(proxy.url()).cli(&["info", "--redis-timeout", "0.5s"]);
+    assert!(output.expect_failure(1).contains("does not answer in time"));
+    assert!(env.cli(&["info", "--redis-timeout", "0"]).expect_failure(2).contains("too short"));
 }
 
 #[test]
 fn as_many_connections_are_kept_as_calls_run_at_once() {
-    let house = House::with_own_redis(&[]);
-    let queue = house.queue("default");
+    let env = TestEnv::with_own_redis(&[]);
+    let queue = env.queue("default");
     let received = || -> u64 {
-        let stats: String = house.redis(&["INFO", "stats"]);
+        let stats: String = env.redis(&["INFO", "stats"]);
         let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
         line.unwrap().trim().parse().unwrap()
     };
@@ -94,23 +94,23 @@ fn as_many_connections_are_kept_as_calls_run_at_once() {
 
 #[test]
 fn a_connection_that_was_closed_while_idle_is_no_failed_call() {
-    let house = House::with_own_redis(&["--appendonly", "yes", "--appendfsync", "always"]);
-    let queue = house.queue("default");
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::with_own_redis(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let queue = env.queue("default");
+    let dashboard = DashboardProcess::start(&env, &[]);
     for _ in 0..5 {
         queue.enqueue("add", (1, 1)).unwrap();
-        assert_eq!((dash.get("/readyz").status, dash.get("/metrics").status), (200, 200));
+        assert_eq!((dashboard.get("/readyz").status, dashboard.get("/metrics").status), (200, 200));
         let body = serde_json::json!({ "queue": "default" });
-        assert_eq!(dash.post("/api/suspend", &body).status, 200);
-        assert_eq!(dash.post("/api/resume", &body).status, 200);
-        house.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
+        assert_eq!(dashboard.post("/api/suspend", &body).status, 200);
+        assert_eq!(dashboard.post("/api/resume", &body).status, 200);
+        env.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
     }
-    house.server().restart();
-    assert_eq!(dash.get("/readyz").status, 200);
+    env.server().restart();
+    assert_eq!(dashboard.get("/readyz").status, 200);
     queue.enqueue("add", (1, 1)).unwrap();
-    house.server().restart();
+    env.server().restart();
     assert_eq!(queue.count(), Ok(6));
-    assert_eq!(dash.post("/api/suspend", &serde_json::json!({ "queue": "default" })).status, 200);
+    assert_eq!(dashboard.post("/api/suspend", &serde_json::json!({ "queue": "default" })).status, 200);
 }
 
 /// A port that nobody uses now.
@@ -120,7 +120,7 @@ fn free_port() -> u16 {
 
 fn info(url: &str) -> String {
     let environment = [("RQ_REDIS_URL".to_owned(), url.to_owned())];
-    Process::start(&["info"], &environment).finish("").fails(1)
+    Process::start(&["info"], &environment).finish("").expect_failure(1)
 }
 
 #[test]
@@ -247,13 +247,13 @@ fn the_protocol_in_a_url_changes_nothing_and_its_database_counts() {
 
 #[test]
 fn a_worker_that_may_open_too_few_files_says_so_and_does_not_start() {
-    let house = House::new();
-    house.rq(&["enqueue", "f"]).ok();
+    let env = TestEnv::new();
+    env.cli(&["enqueue", "f"]).ok();
     let limited = |files: u32| {
         let script = format!("ulimit -n {files}; rq-rs worker --burst -c 2 --exec '*=cat'");
-        crate::support::run_in(Path::new("/"), &script, &house.environment())
+        crate::support::run_in(Path::new("/"), &script, &env.environment())
     };
-    let said = limited(12).fails(1);
+    let said = limited(12).expect_failure(1);
     assert!(said.contains("this process may open 12 files") && said.contains("ulimit -n"), "{said}");
     let output = limited(26);
     assert!(output.stderr.contains("some jobs may wait"), "{output:?}");

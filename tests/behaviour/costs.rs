@@ -3,51 +3,51 @@
 
 use rq_rs::{NewJob, Queue, Worker};
 
-use crate::support::House;
+use crate::support::TestEnv;
 
 /// How often a command was called since the last look.
-fn calls(house: &House, command: &str) -> u64 {
-    let stats: String = house.redis(&["INFO", "commandstats"]);
+fn calls(env: &TestEnv, command: &str) -> u64 {
+    let stats: String = env.redis(&["INFO", "commandstats"]);
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
     line.map_or(0, |rest| rest.split(',').next().unwrap().parse().unwrap())
 }
 
-fn forget(house: &House) {
-    house.redis::<String>(&["CONFIG", "RESETSTAT"]);
+fn forget(env: &TestEnv) {
+    env.redis::<String>(&["CONFIG", "RESETSTAT"]);
 }
 
 #[test]
 fn enqueueing_costs_one_script_call_each_and_in_bulk_one_for_250() {
-    let house = House::with_own_redis(&[]).native();
-    let queue = house.queue("default");
+    let env = TestEnv::with_own_redis(&[]).in_native_dialect();
+    let queue = env.queue("default");
     queue.enqueue("add", (1, 1)).unwrap();
-    forget(&house);
+    forget(&env);
     for n in 0..10 {
         queue.enqueue("add", (n, 1)).unwrap();
     }
-    assert_eq!(calls(&house, "evalsha"), 10);
+    assert_eq!(calls(&env, "evalsha"), 10);
     queue.enqueue_many((0..1000).map(|n| NewJob::new("add", (n, 1)))).unwrap();
-    assert_eq!(calls(&house, "evalsha"), 14);
+    assert_eq!(calls(&env, "evalsha"), 14);
 }
 
 #[test]
 fn a_busy_worker_needs_one_script_call_a_job_or_less_and_six_commands() {
     // One call a job is the most; from a few slots on, batches form.
     for (slots, most_calls) in [(1, 1000), (8, 500), (64, 200)] {
-        let house = House::with_own_redis(&[]).native();
-        house.queue("default").enqueue_many((0..1000).map(|n| NewJob::new("add", (n, 1)))).unwrap();
-        let worker = |queue: &Queue| -> Worker { house.worker(&[queue.name()]) };
-        house.drain(worker(&house.queue("empty"))); // the scripts are loaded
-        forget(&house);
-        house.drain(worker(&house.queue("default")).concurrency(slots));
-        let scripts = calls(&house, "evalsha");
+        let env = TestEnv::with_own_redis(&[]).in_native_dialect();
+        env.queue("default").enqueue_many((0..1000).map(|n| NewJob::new("add", (n, 1)))).unwrap();
+        let worker = |queue: &Queue| -> Worker { env.worker(&[queue.name()]) };
+        env.drain(worker(&env.queue("empty"))); // the scripts are loaded
+        forget(&env);
+        env.drain(worker(&env.queue("default")).concurrency(slots));
+        let scripts = calls(&env, "evalsha");
         // Heartbeats, duties, the first claim and the last.
         assert!(scripts <= most_calls + 40, "{slots} slots: {scripts} script calls");
         let each_job = ["hgetall", "hmget", "hset", "expire"];
-        let of_jobs: u64 = each_job.iter().map(|command| calls(&house, command)).sum();
+        let of_jobs: u64 = each_job.iter().map(|command| calls(&env, command)).sum();
         assert!((5000..=5000 + 60).contains(&of_jobs), "{slots} slots: {of_jobs} commands for jobs");
         let each_call = ["rpop", "zadd", "zmscore", "zrem"];
-        let of_calls: u64 = each_call.iter().map(|command| calls(&house, command)).sum();
+        let of_calls: u64 = each_call.iter().map(|command| calls(&env, command)).sum();
         assert!(of_calls <= 5 * most_calls + 60, "{slots} slots: {of_calls} commands for batches");
     }
 }

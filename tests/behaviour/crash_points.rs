@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use rq_rs::{Context, NewJob, Retry};
 
-use crate::support::{Cut, House, Live, Process, Proxy, eventually};
+use crate::support::{Fault, Process, Proxy, RunningWorker, TestEnv, eventually};
 
 struct Scenario {
     name: &'static str,
@@ -58,28 +58,28 @@ const SCENARIOS: [Scenario; 5] = [
 ];
 
 /// A worker behind a proxy that kills it at one point. Returns how many commands it sent before.
-fn run_to(scenario: &Scenario, point: usize, cut: Cut) -> usize {
-    let house = House::new();
+fn run_to(scenario: &Scenario, point: usize, cut: Fault) -> usize {
+    let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let book = folder.path().join("book");
     let script = scenario.program.replace("$BOOK", book.to_str().unwrap());
     let exec = format!("job=sh -c '{script}'");
-    house.queue("default").enqueue_job((scenario.job)().id("job")).unwrap();
+    env.queue("default").enqueue_job((scenario.job)().id("job")).unwrap();
 
     let (sent, victim) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<String>)));
     let (counter, condemned) = (Arc::clone(&sent), Arc::clone(&victim));
-    let pop = house.pop();
-    let proxy = Proxy::start(house.url(), move |words| {
+    let pop = env.pop();
+    let proxy = Proxy::start(env.url(), move |words| {
         // Only what concerns the job: renewals and duties come by the clock.
         let concerns_job = ["BRPOPLPUSH", "BLMOVE"].contains(&words[0].as_str())
             || words
                 .iter()
                 .any(|word| word == pop || word == "finished" || word == "failed" || word == "queue");
         if !concerns_job || counter.fetch_add(1, Ordering::Relaxed) != point {
-            return Cut::No;
+            return Fault::None;
         }
         let pid = condemned.lock().unwrap().clone();
-        if cut == Cut::Before {
+        if cut == Fault::CutBefore {
             kill(pid.as_deref());
         }
         cut
@@ -89,31 +89,30 @@ fn run_to(scenario: &Scenario, point: usize, cut: Cut) -> usize {
         scenario.queues,
     ]
     .concat();
-    let worker = Process::start(&words, &house.through(proxy.url()).environment());
+    let worker = Process::start(&words, &env.via(proxy.url()).environment());
     *victim.lock().unwrap() = Some(worker.pid());
-    if cut == Cut::After {
+    if cut == Fault::CutAfter {
         // The answer is not passed on; the worker is killed while it waits for it.
         eventually("the point is reached or passed", || {
-            sent.load(Ordering::Relaxed) > point || house.places("default", "job") == scenario.ends_in
+            sent.load(Ordering::Relaxed) > point || env.locations("default", "job") == scenario.ends_in
         });
         worker.signal("KILL");
     }
     worker.finish("");
     let before = sent.load(Ordering::Relaxed);
     // Wherever the worker died, a cancel is final; it is refused only when the job has ended before.
-    let is_canceled =
-        scenario.name == "cancel" && house.queue("default").job("job").unwrap().cancel().is_ok();
+    let is_canceled = scenario.name == "cancel" && env.queue("default").job("job").unwrap().cancel().is_ok();
     let ends_in = if is_canceled { &["canceled"] } else { scenario.ends_in };
 
-    let heir = house.worker(scenario.queues).exec("job", &format!("sh -c '{script}'")).unwrap();
+    let heir = env.worker(scenario.queues).exec("job", &format!("sh -c '{script}'")).unwrap();
     let quick =
         heir.lease(std::time::Duration::from_secs(1)).recover_interval(std::time::Duration::from_millis(100));
-    let live = Live::start(quick);
-    eventually(scenario.name, || house.places("default", "job") == ends_in);
-    let next = house.queue("default").enqueue("add", (1, 1)).unwrap();
-    live.sees_finished(next.id());
-    live.stops();
-    assert_eq!(house.places("default", "job"), ends_in, "{} at {point} {cut:?}", scenario.name);
+    let running_worker = RunningWorker::start(quick);
+    eventually(scenario.name, || env.locations("default", "job") == ends_in);
+    let next = env.queue("default").enqueue("add", (1, 1)).unwrap();
+    running_worker.wait_for_finish(next.id());
+    running_worker.stop();
+    assert_eq!(env.locations("default", "job"), ends_in, "{} at {point} {cut:?}", scenario.name);
     let runs = runs(&book);
     let attempts = if scenario.name == "retry" { 2 } else { 1 };
     let fewest = if is_canceled { 0 } else { attempts };
@@ -135,7 +134,7 @@ fn runs(book: &Path) -> usize {
 fn a_worker_killed_at_any_command_loses_nothing_and_runs_a_job_twice_at_most() {
     std::thread::scope(|scope| {
         for scenario in &SCENARIOS {
-            for cut in [Cut::Before, Cut::After] {
+            for cut in [Fault::CutBefore, Fault::CutAfter] {
                 scope.spawn(move || {
                     let mut point = 0;
                     // The last point is beyond the last command: nobody is killed there.
@@ -153,21 +152,20 @@ fn a_worker_killed_at_any_command_loses_nothing_and_runs_a_job_twice_at_most() {
 
 #[test]
 fn a_job_canceled_while_its_worker_dies_stays_canceled() {
-    let house = House::new();
-    let mut worker = house.start(&["worker", "--lease", "1s", "--exec", "job=sleep 60"]);
-    let id = house.rq(&["enqueue", "job"]).ok();
-    worker.says(&id);
+    let env = TestEnv::new();
+    let mut worker = env.start(&["worker", "--lease", "1s", "--exec", "job=sleep 60"]);
+    let id = env.cli(&["enqueue", "job"]).ok();
+    worker.wait_for_stderr(&id);
     worker.signal("KILL");
-    house.rq(&["job", "cancel", &id]).ok();
-    let live = Live::start(
-        house
-            .worker(&["default"])
+    env.cli(&["job", "cancel", &id]).ok();
+    let running_worker = RunningWorker::start(
+        env.worker(&["default"])
             .handler("job", |_: &Context, (): ()| Ok("must not run"))
             .lease(std::time::Duration::from_secs(1))
             .recover_interval(std::time::Duration::from_millis(100)),
     );
-    let next = house.queue("default").enqueue("add", (1, 1)).unwrap();
-    live.sees_finished(next.id());
-    live.stops();
-    assert_eq!(house.places("default", &id), ["canceled"]);
+    let next = env.queue("default").enqueue("add", (1, 1)).unwrap();
+    running_worker.wait_for_finish(next.id());
+    running_worker.stop();
+    assert_eq!(env.locations("default", &id), ["canceled"]);
 }

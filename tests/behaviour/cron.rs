@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use rq_rs::testing::CronClock;
 use rq_rs::{Catchup, Context, Cron, Event, NewJob, Overlap, PyValue, Status};
 
-use crate::support::{House, Ledger, Live, Process, built_example, eventually, options_file, run_in};
+use crate::support::{
+    CallLog, Process, RunningWorker, TestEnv, build_example, eventually, options_file, run_in,
+};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -20,8 +22,8 @@ fn entry(schedule: &str) -> Cron {
     Cron::new("entry", schedule, NewJob::new("noop", ())).tz("UTC")
 }
 
-fn clock(house: &House, entry: Cron) -> CronClock {
-    CronClock::new(&house.queue("default"), [entry]).unwrap()
+fn clock(env: &TestEnv, entry: Cron) -> CronClock {
+    CronClock::new(&env.queue("default"), [entry]).unwrap()
 }
 
 /// How many jobs each of these moments brings.
@@ -31,18 +33,18 @@ fn brings(clock: &mut CronClock, moments: &[&str]) -> Vec<usize> {
 
 #[test]
 fn a_time_of_day_is_waited_for_and_brings_one_job() {
-    let house = House::new();
-    let mut clock = clock(&house, entry("30 3 * * *"));
+    let env = TestEnv::new();
+    let mut clock = clock(&env, entry("30 3 * * *"));
     let moments =
         ["2026-03-01T03:31:00Z", "2026-03-02T03:29:59Z", "2026-03-02T03:30:00Z", "2026-03-02T03:30:30Z"];
     assert_eq!(brings(&mut clock, &moments), [0, 0, 1, 0]);
-    assert_eq!(house.queue("default").count().unwrap(), 1);
+    assert_eq!(env.queue("default").count().unwrap(), 1);
 }
 
 #[test]
 fn an_interval_begins_at_once() {
-    let house = House::new();
-    let mut clock = clock(&house, entry("every 10m"));
+    let env = TestEnv::new();
+    let mut clock = clock(&env, entry("every 10m"));
     let moments =
         ["2026-03-01T03:31:07Z", "2026-03-01T03:41:06Z", "2026-03-01T03:41:07Z", "2026-03-01T03:51:20Z"];
     assert_eq!(brings(&mut clock, &moments), [1, 0, 1, 1]);
@@ -53,11 +55,11 @@ fn an_interval_begins_at_once() {
 #[test]
 fn ticks_that_nobody_was_there_for_are_forgotten_or_made_up_for() {
     for (catchup, made_up) in [(Catchup::None, 0), (Catchup::One, 1), (Catchup::All, 5)] {
-        let house = House::new();
+        let env = TestEnv::new();
         let hourly = || entry("0 * * * *").catchup(catchup);
-        assert_eq!(brings(&mut clock(&house, hourly()), &["2026-03-01T03:31:00Z"]), [0]);
+        assert_eq!(brings(&mut clock(&env, hourly()), &["2026-03-01T03:31:00Z"]), [0]);
         // Another worker, later.
-        let mut other = clock(&house, hourly());
+        let mut other = clock(&env, hourly());
         assert_eq!(
             brings(&mut other, &["2026-03-01T08:30:00Z", "2026-03-01T08:31:00Z"]),
             [made_up, 0],
@@ -69,58 +71,51 @@ fn ticks_that_nobody_was_there_for_are_forgotten_or_made_up_for() {
 
 #[test]
 fn a_tick_that_is_a_little_late_was_not_missed() {
-    let house = House::new();
-    let mut clock = clock(&house, entry("* * * * *"));
+    let env = TestEnv::new();
+    let mut clock = clock(&env, entry("* * * * *"));
     let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:32:50Z", "2026-03-01T03:40:10Z"];
     assert_eq!(brings(&mut clock, &moments), [0, 1, 1]);
 }
 
 #[test]
 fn no_more_than_the_newest_thousand_ticks_are_made_up_for() {
-    let house = House::new();
-    let mut clock = clock(&house, entry("* * * * *").catchup(Catchup::All));
+    let env = TestEnv::new();
+    let mut clock = clock(&env, entry("* * * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut clock, &["2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z"]), [0, 1000]);
-    assert_eq!(house.redis::<usize>(&["ZCARD", &house.key("cron_job:entry:jobs")]), 1000);
+    assert_eq!(env.redis::<usize>(&["ZCARD", &env.key("cron_job:entry:jobs")]), 1000);
 }
 
 #[test]
 fn a_tick_is_skipped_while_the_job_before_is_not_done_if_so_asked() {
     for (overlap, jobs) in [(Overlap::Queue, [1, 1, 1]), (Overlap::Skip, [1, 0, 1])] {
-        let house = House::new();
-        let mut clock = clock(&house, entry("* * * * *").overlap(overlap));
+        let env = TestEnv::new();
+        let mut clock = clock(&env, entry("* * * * *").overlap(overlap));
         clock.turn_to(at("2026-03-01T03:30:00Z")).unwrap();
         assert_eq!(
             brings(&mut clock, &["2026-03-01T03:31:00Z", "2026-03-01T03:32:00Z"]),
             jobs[..2],
             "{overlap}"
         );
-        house.drain(house.worker(&["default"]));
+        env.drain(env.worker(&["default"]));
         assert_eq!(brings(&mut clock, &["2026-03-01T03:33:00Z"]), jobs[2..], "{overlap}");
     }
 }
 
 #[test]
 fn a_new_schedule_does_not_make_up_for_ticks_of_the_time_before_it() {
-    let house = House::new();
-    let mut daily = clock(&house, entry("0 3 * * *").catchup(Catchup::All));
+    let env = TestEnv::new();
+    let mut daily = clock(&env, entry("0 3 * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut daily, &["2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z"]), [0, 1]);
-    let mut hourly = clock(&house, entry("0 * * * *").catchup(Catchup::All));
+    let mut hourly = clock(&env, entry("0 * * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut hourly, &["2026-03-01T23:30:00Z", "2026-03-02T00:00:00Z"]), [0, 1]);
 }
 
 #[test]
 fn an_entry_whose_last_tick_is_garbage_goes_on() {
     for odd in ["soon", "-9223372036854775808", "99999999999999999999", ""] {
-        let house = House::new();
-        house.redis::<i64>(&[
-            "HSET",
-            &house.key("cron_entry:entry"),
-            "last",
-            odd,
-            "schedule",
-            "* * * * * UTC",
-        ]);
-        let mut clock = clock(&house, entry("* * * * *"));
+        let env = TestEnv::new();
+        env.redis::<i64>(&["HSET", &env.key("cron_entry:entry"), "last", odd, "schedule", "* * * * * UTC"]);
+        let mut clock = clock(&env, entry("* * * * *"));
         let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:32:00Z", "2026-03-01T03:33:00Z"];
         let jobs = brings(&mut clock, &moments);
         assert_eq!(jobs[2], 1, "{odd}: {jobs:?}");
@@ -129,27 +124,28 @@ fn an_entry_whose_last_tick_is_garbage_goes_on() {
 
 #[test]
 fn an_entry_whose_keys_are_taken_is_named_and_the_others_go_on() {
-    let house = House::new();
-    house.redis::<()>(&["SET", &house.key("queue:taken"), "something"]);
-    house.redis::<()>(&["SET", &house.key("cron_entry:second"), "something"]);
+    let env = TestEnv::new();
+    env.redis::<()>(&["SET", &env.key("queue:taken"), "something"]);
+    env.redis::<()>(&["SET", &env.key("cron_entry:second"), "something"]);
     let entry = |name: &str, queue: &str| Cron::new(name, "every 1h", NewJob::new("noop", ())).queue(queue);
-    let worker = house.worker(&["default"]);
+    let worker = env.worker(&["default"]);
     let worker =
         worker.cron(entry("first", "taken")).cron(entry("second", "ticks")).cron(entry("third", "ticks"));
-    let live = Live::start(worker);
-    let ticked = live.sees("the third one", |event| matches!(event, Event::Ticked { .. }));
+    let running_worker = RunningWorker::start(worker);
+    let ticked =
+        running_worker.wait_for_event("the third one", |event| matches!(event, Event::Ticked { .. }));
     assert!(matches!(ticked, Event::Ticked { entry, .. } if entry == "third"));
-    let list = house.rq(&["cron", "list", "--json"]);
-    assert!(list.stderr.contains(&house.key("cron_entry:second")), "{list:?}");
-    assert_eq!((list.code, list.printed().as_array().unwrap().len()), (Some(1), 3));
-    live.stops();
+    let list = env.cli(&["cron", "list", "--json"]);
+    assert!(list.stderr.contains(&env.key("cron_entry:second")), "{list:?}");
+    assert_eq!((list.code, list.stdout_json().as_array().unwrap().len()), (Some(1), 3));
+    running_worker.stop();
 }
 
 #[test]
 fn short_intervals_that_were_missed_are_not_made_up_for_one_by_one() {
     for (catchup, jobs) in [(Catchup::None, 1), (Catchup::One, 1), (Catchup::All, 50)] {
-        let house = House::new();
-        let mut clock = clock(&house, entry("every 1s").catchup(catchup));
+        let env = TestEnv::new();
+        let mut clock = clock(&env, entry("every 1s").catchup(catchup));
         let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:31:01Z", "2026-03-01T03:31:51Z"];
         assert_eq!(brings(&mut clock, &moments), [1, 1, jobs], "{catchup}");
     }
@@ -157,19 +153,19 @@ fn short_intervals_that_were_missed_are_not_made_up_for_one_by_one() {
 
 #[test]
 fn a_job_that_somebody_wanted_beside_a_running_one_does_not_hide_it() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\noverlap = \"skip\"\ndescription = \"said so\"\n",
     );
-    let mut keeper = house.start(&["cron", &path]);
-    keeper.says("enqueued");
-    let id = house.rq(&["cron", "run", "entry"]).ok();
-    assert_eq!(house.queue("default").job(&id).unwrap().description, "said so");
-    let queue = house.queue("default");
+    let mut keeper = env.start(&["cron", &path]);
+    keeper.wait_for_stderr("enqueued");
+    let id = env.cli(&["cron", "run", "entry"]).ok();
+    assert_eq!(env.queue("default").job(&id).unwrap().description, "said so");
+    let queue = env.queue("default");
     // The one that was wanted is done; the first one still waits.
     queue.job(&id).unwrap().cancel().unwrap();
-    keeper.says("skipped");
-    keeper.says("skipped");
+    keeper.wait_for_stderr("skipped");
+    keeper.wait_for_stderr("skipped");
     assert_eq!(queue.count(), Ok(1));
     keeper.signal("TERM");
     keeper.finish("").ok();
@@ -177,32 +173,34 @@ fn a_job_that_somebody_wanted_beside_a_running_one_does_not_hide_it() {
 
 #[test]
 fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
-    let house = House::new();
-    let now: (String, String) = house.redis(&["TIME"]);
+    let env = TestEnv::new();
+    let now: (String, String) = env.redis(&["TIME"]);
     let jobs = r#"[{"func_name": "app.x", "queue_name": "q", "args": "<not JSON serializable>", "kwargs": null, "interval": 5, "cron": null,
         "latest_enqueue_time": null, "next_enqueue_time": null, "job_timeout": "10m"}, {"what": "ever"}, 7]"#;
     for (name, jobs) in [("good", jobs), ("odd", "no json")] {
-        house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, name]);
-        house.redis::<()>(&["HSET", &house.key(&format!("cron_scheduler:{name}")), "cron_jobs", jobs]);
+        env.redis::<()>(&["ZADD", &env.key("cron_schedulers"), &now.0, name]);
+        env.redis::<()>(&["HSET", &env.key(&format!("cron_scheduler:{name}")), "cron_jobs", jobs]);
     }
-    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, "taken"]);
-    house.redis::<()>(&["SET", &house.key("cron_scheduler:taken"), "something"]);
-    let output = house.rq(&["cron", "list", "--json"]);
-    assert!(output.stderr.contains(&house.key("cron_scheduler:taken")), "{output:?}");
-    let list = output.printed();
+    env.redis::<()>(&["ZADD", &env.key("cron_schedulers"), &now.0, "taken"]);
+    env.redis::<()>(&["SET", &env.key("cron_scheduler:taken"), "something"]);
+    let output = env.cli(&["cron", "list", "--json"]);
+    assert!(output.stderr.contains(&env.key("cron_scheduler:taken")), "{output:?}");
+    let list = output.stdout_json();
     assert_eq!(
         (output.code, list.as_array().unwrap().len(), &list[0]["name"]),
         (Some(1), 1, &"app.x".into())
     );
-    assert!(house.rq(&["cron", "run", "app.x"]).fails(1).contains("known to its Python program only"));
+    assert!(
+        env.cli(&["cron", "run", "app.x"]).expect_failure(1).contains("known to its Python program only")
+    );
 }
 
 /// A scheduler's record with these entries, as a worker would write it.
-fn keeps(house: &House, scheduler: &str, jobs: &serde_json::Value) {
-    let now: (String, String) = house.redis(&["TIME"]);
-    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, scheduler]);
-    let key = house.key(&format!("cron_scheduler:{scheduler}"));
-    house.redis::<()>(&["HSET", &key, "cron_jobs", &jobs.to_string()]);
+fn keeps(env: &TestEnv, scheduler: &str, jobs: &serde_json::Value) {
+    let now: (String, String) = env.redis(&["TIME"]);
+    env.redis::<()>(&["ZADD", &env.key("cron_schedulers"), &now.0, scheduler]);
+    let key = env.key(&format!("cron_scheduler:{scheduler}"));
+    env.redis::<()>(&["HSET", &key, "cron_jobs", &jobs.to_string()]);
 }
 
 fn kept(name: &str, args: &serde_json::Value) -> serde_json::Value {
@@ -214,22 +212,22 @@ fn kept(name: &str, args: &serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn entries_of_any_number_and_size_are_listed_and_run() {
-    let house = House::new();
+    let env = TestEnv::new();
     let many: Vec<_> =
         (0..2000).map(|n| kept(&format!("many-{n}"), &serde_json::json!(["x".repeat(300)]))).collect();
-    keeps(&house, "worker-of-many", &many.clone().into());
+    keeps(&env, "worker-of-many", &many.clone().into());
     let large = serde_json::json!(["y".repeat(900_000)]);
     let middle = serde_json::json!(["z".repeat(300_000)]);
     keeps(
-        &house,
+        &env,
         "worker-of-large",
         &vec![kept("large", &large), kept("middle-1", &middle), kept("middle-2", &middle)].into(),
     );
     // A fleet that keeps the same entries.
     for n in 0..20 {
-        keeps(&house, &format!("fleet-{n}"), &many[..300].to_vec().into());
+        keeps(&env, &format!("fleet-{n}"), &many[..300].to_vec().into());
     }
-    let list = house.rq(&["cron", "list", "--json"]).json();
+    let list = env.cli(&["cron", "list", "--json"]).json();
     let list = list.as_array().unwrap();
     assert_eq!(list.len(), 2003);
     let of = |name: &str| list.iter().find(|entry| entry["name"] == name).unwrap();
@@ -241,93 +239,94 @@ fn entries_of_any_number_and_size_are_listed_and_run() {
         assert_eq!(of(name)["cut"], serde_json::json!(cut), "{name}");
     }
     assert_eq!(of("large")["args"], serde_json::json!([]));
-    let table = house.rq(&["cron", "list"]);
+    let table = env.cli(&["cron", "list"]);
     assert_eq!((table.code, table.stderr.as_str()), (Some(0), ""));
     for (name, args) in [("large", &large), ("middle-2", &middle)] {
-        let id = house.rq(&["cron", "run", name]).ok();
-        assert_eq!(serde_json::json!(house.queue("default").job(&id).unwrap().args), *args);
+        let id = env.cli(&["cron", "run", name]).ok();
+        assert_eq!(serde_json::json!(env.queue("default").job(&id).unwrap().args), *args);
     }
-    let unknown = house.rq(&["cron", "run", "nothing"]).fails(1);
+    let unknown = env.cli(&["cron", "run", "nothing"]).expect_failure(1);
     assert!(unknown.contains("large, many-0") && unknown.contains(", and more"), "{unknown}");
     assert!(unknown.len() < 1000, "{unknown}");
 }
 
 #[test]
 fn a_record_that_is_larger_than_is_read_is_known_as_cut() {
-    let house = House::new();
+    let env = TestEnv::new();
     let large = serde_json::json!(["y".repeat(900_000)]);
     let jobs: Vec<_> = (0..10).map(|n| kept(&format!("large-{n}"), &large)).collect();
-    keeps(&house, "worker", &jobs.into());
-    let output = house.rq(&["cron", "list", "--json"]);
-    assert_eq!((output.code, output.printed().as_array().unwrap().len()), (Some(1), 9));
+    keeps(&env, "worker", &jobs.into());
+    let output = env.cli(&["cron", "list", "--json"]);
+    assert_eq!((output.code, output.stdout_json().as_array().unwrap().len()), (Some(1), 9));
     assert!(output.stderr.contains("more entries than a list takes"), "{output:?}");
     assert!(!output.stderr.contains("another type"), "{output:?}");
-    house.rq(&["cron", "run", "large-9"]).ok();
+    env.cli(&["cron", "run", "large-9"]).ok();
 }
 
 #[test]
 fn an_entry_that_is_run_by_hand_has_the_arguments_of_its_ticks_or_is_refused() {
-    let house = House::new();
+    let env = TestEnv::new();
     let digits = PyValue::integer("123456789012345678901234567890").unwrap();
     let exact = NewJob::new("exact", (digits.clone(),)).meta(PyValue::dict([(PyValue::from("n"), digits)]));
     // What JSON shows of these is something else.
     let bytes = NewJob::new("bytes", (PyValue::bytes(b"a"), PyValue::decimal("1.5").unwrap()));
-    let live =
-        Live::start(house.worker(&["other"]).cron(Cron::new("exact", "0 0 1 1 *", exact)).cron(Cron::new(
+    let running_worker = RunningWorker::start(
+        env.worker(&["other"]).cron(Cron::new("exact", "0 0 1 1 *", exact)).cron(Cron::new(
             "bytes",
             "0 0 1 1 *",
             bytes,
-        )));
-    live.sees_idle();
+        )),
+    );
+    running_worker.wait_until_idle();
     eventually("they are noted", || {
-        house.rq(&["cron", "list", "--json"]).json().as_array().unwrap().len() == 2
+        env.cli(&["cron", "list", "--json"]).json().as_array().unwrap().len() == 2
     });
-    let id = house.rq(&["cron", "run", "exact"]).ok();
-    let job = house.queue("default").job(&id).unwrap();
+    let id = env.cli(&["cron", "run", "exact"]).ok();
+    let job = env.queue("default").job(&id).unwrap();
     assert_eq!(job.call().unwrap().describe(), job.description);
-    let seen = Ledger::default();
-    let ledger = seen.clone();
-    house.drain(house.worker(&["default"]).handler("exact", move |_: &Context, value: PyValue| {
-        ledger.write(value.to_string());
+    let seen = CallLog::default();
+    let calls = seen.clone();
+    env.drain(env.worker(&["default"]).handler("exact", move |_: &Context, value: PyValue| {
+        calls.record(value.to_string());
         Ok(())
     }));
     assert_eq!(seen.lines(), ["123456789012345678901234567890"]);
-    let refused = house.rq(&["cron", "run", "bytes"]).fails(1);
+    let refused = env.cli(&["cron", "run", "bytes"]).expect_failure(1);
     assert!(refused.contains("known to its own program only"), "{refused}");
-    live.stops();
+    running_worker.stop();
 }
 
 #[test]
 fn numbers_of_a_file_that_json_does_not_have_are_refused() {
-    let house = House::new();
+    let env = TestEnv::new();
     for number in ["nan", "-inf", "12345678901234567890123"] {
         let (_folder, path) = options_file(&format!(
             "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\nargs = [[1, {number}]]\n"
         ));
-        let told = house.rq(&["cron", &path]).fails(2);
+        let told = env.cli(&["cron", &path]).expect_failure(2);
         assert!(told.contains(&format!(":5: args: {number} is no number of JSON")), "{told}");
     }
 }
 
 #[test]
 fn a_burst_worker_enqueues_and_runs_what_is_due_before_it_ends() {
-    let house = House::new();
-    let worker = house.worker(&["default"]).cron(Cron::new("now", "every 1h", NewJob::new("add", (1, 2))));
-    assert_eq!(house.drain(worker).finished, 1);
+    let env = TestEnv::new();
+    let worker = env.worker(&["default"]).cron(Cron::new("now", "every 1h", NewJob::new("add", (1, 2))));
+    assert_eq!(env.drain(worker).finished, 1);
 }
 
 #[test]
 fn jitter_sends_the_job_later() {
-    let house = House::new();
-    let mut clock = clock(&house, entry("every 1h").jitter(Duration::from_secs(3600)));
+    let env = TestEnv::new();
+    let mut clock = clock(&env, entry("every 1h").jitter(Duration::from_secs(3600)));
     let ids = clock.turn_to(Utc::now()).unwrap();
-    assert_eq!(house.queue("default").job(&ids[0]).unwrap().status, Status::Scheduled);
+    assert_eq!(env.queue("default").job(&ids[0]).unwrap().status, Status::Scheduled);
 }
 
 #[test]
 fn what_is_wrong_with_an_entry_is_said() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = || NewJob::new("noop", ());
     for (bad, part) in [
         (Cron::new("", "* * * * *", job()), "a name is"),
@@ -345,33 +344,36 @@ fn what_is_wrong_with_an_entry_is_said() {
 
 #[test]
 fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
-    let house = House::new();
-    let worker = house
+    let env = TestEnv::new();
+    let worker = env
         .worker(&["default"])
         .handler("tick", |context: &Context, (n,): (u32,)| Ok(n + u32::from(context.queue() == "default")))
         .cron(Cron::new("fine", "every 1h", NewJob::new("tick", (41,))))
         .cron(Cron::new("bad", "every now and then", NewJob::new("tick", (1,))))
         .cron_lenient(true);
-    let working = Live::start(worker);
-    let told =
-        working.sees("the bad entry", |event| matches!(event, Event::Warning(text) if text.contains("bad")));
+    let working = RunningWorker::start(worker);
+    let told = working.wait_for_event(
+        "the bad entry",
+        |event| matches!(event, Event::Warning(text) if text.contains("bad")),
+    );
     assert!(told.to_string().contains("every now and then"), "{told}");
-    let Event::Ticked { entry, id } = working.sees("a tick", |event| matches!(event, Event::Ticked { .. }))
+    let Event::Ticked { entry, id } =
+        working.wait_for_event("a tick", |event| matches!(event, Event::Ticked { .. }))
     else {
         unreachable!()
     };
     // It may have finished before that was told.
-    eventually("it has finished", || house.queue("default").job(&id).unwrap().status == Status::Finished);
+    eventually("it has finished", || env.queue("default").job(&id).unwrap().status == Status::Finished);
     assert_eq!(
-        (entry.as_str(), house.queue("default").job(&id).unwrap().result.clone()),
+        (entry.as_str(), env.queue("default").job(&id).unwrap().result.clone()),
         ("fine", Some(42.into()))
     );
-    working.stops();
+    working.stop();
 }
 
 #[test]
 fn a_worker_with_an_entry_that_is_not_in_order_does_not_begin() {
-    let house = House::new();
+    let env = TestEnv::new();
     let noop = || NewJob::new("noop", ());
     for bad in [
         Cron::new("bad", "every now and then", noop()),
@@ -380,8 +382,7 @@ fn a_worker_with_an_entry_that_is_not_in_order_does_not_begin() {
         Cron::new("fine", "@daily", noop()),
     ] {
         let worker = |is_lenient| {
-            house
-                .worker(&["default"])
+            env.worker(&["default"])
                 .handler("noop", |_: &Context, ()| Ok(()))
                 .burst(true)
                 .cron(entry("@daily"))
@@ -398,11 +399,11 @@ fn a_worker_with_an_entry_that_is_not_in_order_does_not_begin() {
 
 #[test]
 fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
-    let house = House::new();
+    let env = TestEnv::new();
     let zones = tempfile::tempdir().unwrap();
     std::fs::copy("/usr/share/zoneinfo/UTC", zones.path().join("UTC")).unwrap();
     let with = |words: &[&str], more: &[(&str, &str)]| {
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push(("TZDIR".to_owned(), zones.path().to_str().unwrap().to_owned()));
         environment.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Process::start(words, &environment)
@@ -418,7 +419,7 @@ fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
         let (_folder, path) = file(tz);
         let words = worker(&path);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let told = with(&words, &[("TZ", local)]).finish("").fails(1);
+        let told = with(&words, &[("TZ", local)]).finish("").expect_failure(1);
         for part in [
             ":6: ",
             "cron entry \"berlin\"",
@@ -428,12 +429,12 @@ fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
         ] {
             assert!(told.contains(part), "{tz}: no {part:?} in {told}");
         }
-        with(&["cron", &path], &[("TZ", local)]).finish("").fails(1);
+        with(&["cron", &path], &[("TZ", local)]).finish("").expect_failure(1);
         let mut lenient = with(&[&words[..], &["--cron-lenient"]].concat(), &[("TZ", local)]);
-        lenient.says("there is no tzdata");
-        lenient.says("listens");
+        lenient.wait_for_stderr("there is no tzdata");
+        lenient.wait_for_stderr("listens");
         eventually("the other entry is kept", || {
-            house.rq(&["cron", "list", "--json"]).json()[0]["name"] == "fine"
+            env.cli(&["cron", "list", "--json"]).json()[0]["name"] == "fine"
         });
         lenient.signal("TERM");
         lenient.finish("").ok();
@@ -456,7 +457,7 @@ fn entries_in_utc_need_no_tzdata() {
         eprintln!("skipped: no folder can be hidden on this machine (unshare -rm)");
         return;
     }
-    let house = House::new();
+    let env = TestEnv::new();
     let entry = |name: &str, more: &str| format!("[[cron]]\nname = {name:?}\nhandler = \"f\"\n{more}\n");
     let fine = entry("fields", "schedule = \"0 3 * * *\"")
         + &entry("named", "schedule = \"@daily\"\ntz = \"UTC\"")
@@ -465,29 +466,29 @@ fn entries_in_utc_need_no_tzdata() {
     let bad = entry("berlin", "schedule = \"@daily\"\ntz = \"Europe/Berlin\"");
     let run = |entries: &str| {
         let (_folder, path) = options_file(entries);
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push(("TZ".to_owned(), "UTC".to_owned()));
         without(&format!("rq-rs --config {path} worker --burst --exec f=cat"), &environment)
     };
     run(&fine).ok();
-    assert_eq!(house.queue("default").finished().count().unwrap(), 1, "the interval is due at once");
-    let told = run(&bad).fails(1);
+    assert_eq!(env.queue("default").finished().count().unwrap(), 1, "the interval is due at once");
+    let told = run(&bad).expect_failure(1);
     assert!(told.contains("as is every time zone but UTC"), "{told}");
 }
 
 #[test]
 fn an_entry_in_local_time_is_shown_as_it_is_kept_and_times_have_a_zone() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[[cron]]\nname = \"tokyo\"\nschedule = \"0 3 * * *\"\nhandler = \"f\"\ntz = \"local\"\n",
     );
     let with = |zone: &str, words: &[&str]| {
-        let mut environment = house.environment();
+        let mut environment = env.environment();
         environment.push(("TZ".to_owned(), zone.to_owned()));
         Process::start(words, &environment)
     };
     let mut worker = with("Asia/Tokyo", &["--config", &path, "worker", "--exec", "*=cat"]);
-    worker.says("listens");
+    worker.wait_for_stderr("listens");
     let list = || with("America/New_York", &["cron", "list", "--json"]).finish("").json();
     eventually("its next tick is known", || list()[0]["next"].is_string());
     let next = list()[0]["next"].as_str().unwrap().to_owned();
@@ -528,10 +529,10 @@ fn the_forms_of_schedules_are_what_the_documentation_says() {
     assert_eq!(counts, [18, 7], "rows of docs/time.md");
 }
 
-/// The program in `tests/ticking`.
+/// The program in `tests/fixtures/ticking`.
 fn ticking() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| built_example("ticking"))
+    BUILT.get_or_init(|| build_example("ticking"))
 }
 
 /// Five programs with the same entries, killed at random, over the two days of the year that lack an hour
@@ -539,22 +540,21 @@ fn ticking() -> &'static Path {
 #[test]
 fn five_workers_that_are_killed_at_random_enqueue_one_job_a_minute() {
     for (first, nights) in [("2026-03-28T23:00:00Z", 1), ("2026-10-24T22:00:00Z", 1)] {
-        let house = House::new();
-        let now = house.key("test-clock");
-        let set = |moment: i64| house.redis::<()>(&["SET", &now, &moment.to_string()]);
+        let env = TestEnv::new();
+        let now = env.key("test-clock");
+        let set = |moment: i64| env.redis::<()>(&["SET", &now, &moment.to_string()]);
         let start = || {
             let mut command = Command::new(ticking());
-            command.args([house.url(), &now]);
-            Process::spawn(command, &house.environment())
+            command.args([env.url(), &now]);
+            Process::spawn(command, &env.environment())
         };
-        let count = |queue: &str| house.queue(queue).count().unwrap();
+        let count = |queue: &str| env.queue(queue).count().unwrap();
         let dice = &mut fastrand::Rng::new();
         let begin = at(first).timestamp();
         set(begin);
         let mut workers: Vec<Process> = (0..5).map(|_| start()).collect();
         eventually("all entries have begun", || {
-            house.redis::<bool>(&["HEXISTS", &house.key("cron_entry:minutes"), "last"])
-                && count("intervals") == 1
+            env.redis::<bool>(&["HEXISTS", &env.key("cron_entry:minutes"), "last"]) && count("intervals") == 1
         });
         let mut minute = 0;
         while minute < 25 * 60 {
@@ -571,7 +571,7 @@ fn five_workers_that_are_killed_at_random_enqueue_one_job_a_minute() {
             eventually("each minute has its job", || count("minutes") >= minute);
         }
         eventually("the intervals have their jobs", || count("intervals") > minute / 7);
-        house.redis::<()>(&["DEL", &now]);
+        env.redis::<()>(&["DEL", &now]);
         workers.into_iter().for_each(|worker| drop(worker.finish("")));
         let counts: BTreeMap<&str, usize> =
             ["minutes", "nights", "intervals"].map(|queue| (queue, count(queue))).into();
@@ -610,19 +610,19 @@ handler = "report"
 
 #[test]
 fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(ENTRIES);
-    let told = house.rq(&["--config", &path, "worker", "low"]).fails(2);
+    let told = env.cli(&["--config", &path, "worker", "low"]).expect_failure(2);
     assert!(told.contains("rq-rs.toml:22: cron entry \"bad\"") && told.contains("--cron-lenient"), "{told}");
-    assert!(house.rq(&["cron", &path]).fails(2).contains("rq-rs.toml:22"));
-    let mut worker = house.start(&["--config", &path, "worker", "low", "--cron-lenient"]);
-    worker.says("rq-rs.toml:22: cron entry \"bad\"");
-    worker.says("cron often: enqueued");
+    assert!(env.cli(&["cron", &path]).expect_failure(2).contains("rq-rs.toml:22"));
+    let mut worker = env.start(&["--config", &path, "worker", "low", "--cron-lenient"]);
+    worker.wait_for_stderr("rq-rs.toml:22: cron entry \"bad\"");
+    worker.wait_for_stderr("cron often: enqueued");
     eventually("its job has finished", || {
-        house.rq(&["cron", "history", "often", "--json"]).json()[0]["status"] == "finished"
+        env.cli(&["cron", "history", "often", "--json"]).json()[0]["status"] == "finished"
     });
 
-    let list = house.rq(&["cron", "list", "--json"]).json();
+    let list = env.cli(&["cron", "list", "--json"]).json();
     assert_eq!((list[0]["name"].as_str(), list[1]["name"].as_str()), (Some("nightly"), Some("often")));
     assert_eq!(list[0]["kwargs"], serde_json::json!({"dry_run": false}));
     assert_eq!(
@@ -631,73 +631,75 @@ fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
     );
     let next = list[0]["next"].as_str().unwrap();
     assert!(next.ends_with("T01:30:00Z") || next.ends_with("T02:30:00Z"), "{next}");
-    assert!(house.rq(&["cron", "list"]).ok().contains("Europe/Berlin"));
+    assert!(env.cli(&["cron", "list"]).ok().contains("Europe/Berlin"));
 
-    let history = house.rq(&["cron", "history", "often", "--json"]).json();
+    let history = env.cli(&["cron", "history", "often", "--json"]).json();
     assert_eq!(history[0]["status"], "finished");
-    let job = house.queue("low").job(history[0]["id"].as_str().unwrap()).unwrap();
+    let job = env.queue("low").job(history[0]["id"].as_str().unwrap()).unwrap();
     assert_eq!((job.args[1].clone(), job.meta["who"].clone()), (1.into(), "cron".into()));
-    assert!(house.rq(&["cron", "history", "nightly"]).ok().contains("No jobs yet"));
+    assert!(env.cli(&["cron", "history", "nightly"]).ok().contains("No jobs yet"));
 
-    let id = house.rq(&["cron", "run", "nightly"]).ok();
-    let job = house.queue("default").job(id.trim()).unwrap();
+    let id = env.cli(&["cron", "run", "nightly"]).ok();
+    let job = env.queue("default").job(id.trim()).unwrap();
     assert_eq!(
         (job.timeout, job.retries_left, job.kwargs["dry_run"].clone()),
         (Some(600), Some(3), false.into())
     );
-    assert_eq!(house.rq(&["cron", "history", "nightly", "--json"]).json()[0]["id"], id.trim());
+    assert_eq!(env.cli(&["cron", "history", "nightly", "--json"]).json()[0]["id"], id.trim());
 
     for command in ["run", "pause", "resume", "history"] {
-        assert!(house.rq(&["cron", command, "nobody"]).fails(1).contains("there are: nightly, often"));
+        assert!(
+            env.cli(&["cron", command, "nobody"]).expect_failure(1).contains("there are: nightly, often")
+        );
     }
     worker.signal("TERM");
     worker.finish("").ok();
-    assert!(house.rq(&["cron", "list"]).ok().contains("No worker has cron entries now"));
+    assert!(env.cli(&["cron", "list"]).ok().contains("No worker has cron entries now"));
 }
 
 #[test]
 fn a_paused_entry_lets_its_ticks_pass() {
-    let house = House::new();
-    let mut clock = clock(&house, entry("* * * * *").catchup(Catchup::All));
+    let env = TestEnv::new();
+    let mut clock = clock(&env, entry("* * * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut clock, &["2026-03-01T03:30:00Z", "2026-03-01T03:31:00Z"]), [0, 1]);
-    house.redis::<()>(&["HSET", &house.key("cron_entry:entry"), "paused", "1"]);
+    env.redis::<()>(&["HSET", &env.key("cron_entry:entry"), "paused", "1"]);
     assert_eq!(brings(&mut clock, &["2026-03-01T03:33:00Z"]), [0]);
-    house.redis::<()>(&["HDEL", &house.key("cron_entry:entry"), "paused"]);
+    env.redis::<()>(&["HDEL", &env.key("cron_entry:entry"), "paused"]);
     assert_eq!(brings(&mut clock, &["2026-03-01T03:33:30Z", "2026-03-01T03:34:00Z"]), [0, 1]);
 }
 
 #[test]
 fn entries_are_paused_for_all_workers_by_name() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(ENTRIES);
-    let mut keeper = house.start(&["cron", &path, "--cron-lenient"]);
-    keeper.says("keeps 2 cron entries");
-    keeper.says("cron often: enqueued");
-    house.rq(&["cron", "pause", "often"]).ok();
-    assert!(house.rq(&["cron", "list"]).ok().contains("paused"));
-    house.rq(&["cron", "resume", "often"]).ok();
-    assert!(!house.rq(&["cron", "list"]).ok().contains("paused"));
+    let mut keeper = env.start(&["cron", &path, "--cron-lenient"]);
+    keeper.wait_for_stderr("keeps 2 cron entries");
+    keeper.wait_for_stderr("cron often: enqueued");
+    env.cli(&["cron", "pause", "often"]).ok();
+    assert!(env.cli(&["cron", "list"]).ok().contains("paused"));
+    env.cli(&["cron", "resume", "often"]).ok();
+    assert!(!env.cli(&["cron", "list"]).ok().contains("paused"));
     // One that a wrong clock has sent into the future comes back.
-    house.redis::<i64>(&["HSET", &house.key("cron_entry:often"), "last", "9000000000"]);
-    house.rq(&["cron", "resume", "often"]).ok();
-    assert!(!house.redis::<bool>(&["HEXISTS", &house.key("cron_entry:often"), "last"]));
+    env.redis::<i64>(&["HSET", &env.key("cron_entry:often"), "last", "9000000000"]);
+    env.cli(&["cron", "resume", "often"]).ok();
+    assert!(!env.redis::<bool>(&["HEXISTS", &env.key("cron_entry:often"), "last"]));
     // It runs nothing itself.
-    assert_eq!(house.queue("low").count().unwrap(), 1);
+    assert_eq!(env.queue("low").count().unwrap(), 1);
     keeper.signal("TERM");
     keeper.finish("").ok();
 }
 
 #[test]
 fn a_file_without_an_entry_that_is_in_order_is_refused() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, path) = options_file(&format!("url = \"redis://127.0.0.1:1\"\n{ENTRIES}"));
     let environment: Vec<_> =
-        house.environment().into_iter().filter(|(name, _)| name != "RQ_REDIS_URL").collect();
-    let told = Process::start(&["cron", &path, "--cron-lenient"], &environment).finish("").fails(1);
+        env.environment().into_iter().filter(|(name, _)| name != "RQ_REDIS_URL").collect();
+    let told = Process::start(&["cron", &path, "--cron-lenient"], &environment).finish("").expect_failure(1);
     assert!(told.contains("127.0.0.1:1"), "the file says where Redis is: {told}");
     for text in ["", "[[cron]]\nname = \"x\"\n", "[[cron]]\nnmae = \"x\"\n"] {
         let (_folder, path) = options_file(text);
-        house.rq(&["cron", &path]).fails(2);
+        env.cli(&["cron", &path]).expect_failure(2);
     }
-    assert!(house.rq(&["cron", "/no/such/file"]).fails(2).contains("/no/such/file"));
+    assert!(env.cli(&["cron", "/no/such/file"]).expect_failure(2).contains("/no/such/file"));
 }

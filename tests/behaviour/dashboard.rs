@@ -5,7 +5,7 @@ use std::time::Duration;
 use rq_rs::{NewJob, Retry, Status};
 use serde_json::{Value, json};
 
-use crate::support::{Dash, Door, House, Live, eventually};
+use crate::support::{DashboardProcess, Gate, RunningWorker, TestEnv, eventually};
 
 fn codes(notes: &Value) -> Vec<&str> {
     notes.as_array().unwrap().iter().map(|note| note["code"].as_str().unwrap()).collect()
@@ -15,20 +15,20 @@ fn ids(page: &Value) -> Vec<&str> {
     page["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect()
 }
 
-/// A house in which jobs have failed with two errors.
-fn failures(house: &House) {
-    let queue = house.queue("mail");
+/// A env in which jobs have failed with two errors.
+fn failures(env: &TestEnv) {
+    let queue = env.queue("mail");
     queue.enqueue_many((0..5).map(|n| NewJob::new("fail", ["boom", "bang"][n % 2]))).unwrap();
-    house.drain(house.worker(&["mail"]).concurrency(1));
+    env.drain(env.worker(&["mail"]).concurrency(1));
 }
 
 #[test]
 fn the_overview_is_what_info_prints() {
-    let house = House::new();
-    failures(&house);
-    let dash = Dash::start(&house, &[]);
-    let mut page = dash.get("/api/overview").json();
-    let mut info = house.rq(&["info", "--json"]).json();
+    let env = TestEnv::new();
+    failures(&env);
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let mut page = dashboard.get("/api/overview").json();
+    let mut info = env.cli(&["info", "--json"]).json();
     for shot in [&mut page, &mut info] {
         shot["now"] = Value::Null;
         shot["server"] = Value::Null;
@@ -36,61 +36,61 @@ fn the_overview_is_what_info_prints() {
     }
     assert_eq!(page, info);
     assert_eq!(page["queues"][0]["failed"], 5);
-    assert_eq!(dash.get("/api/overview").json()["minutes"].as_array().unwrap().len(), 60);
-    let site = dash.get("/api/site").json();
-    assert_eq!((&site["read_only"], &site["prefix"]), (&json!(false), &json!(house.prefix)));
+    assert_eq!(dashboard.get("/api/overview").json()["minutes"].as_array().unwrap().len(), 60);
+    let site = dashboard.get("/api/site").json();
+    assert_eq!((&site["read_only"], &site["prefix"]), (&json!(false), &json!(env.prefix)));
 }
 
 #[test]
 fn warnings_tell_what_somebody_should_look_at() {
-    let house = House::new();
-    house.queue("nobody").enqueue("add", (1, 2)).unwrap();
-    house.queue("other").suspend_all(None).unwrap();
-    let queue = house.queue("quiet");
+    let env = TestEnv::new();
+    env.queue("nobody").enqueue("add", (1, 2)).unwrap();
+    env.queue("other").suspend_all(None).unwrap();
+    let queue = env.queue("quiet");
     queue.enqueue("add", (1, 2)).unwrap();
     queue.suspend().unwrap();
-    let shot = Dash::start(&house, &[]).get("/api/overview").json();
+    let shot = DashboardProcess::start(&env, &[]).get("/api/overview").json();
     assert_eq!(codes(&shot["warnings"]), ["suspended", "no_worker", "no_worker", "queue_suspended"]);
-    let info = house.rq(&["info"]).ok();
+    let info = env.cli(&["info"]).ok();
     assert!(info.contains("Queue nobody has 1 waiting and no worker"), "{info}");
 }
 
 #[test]
 fn a_list_is_paged_and_narrowed_by_the_server() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let bulk = queue
         .enqueue_many((0..250).map(|n| NewJob::new(if n % 50 == 0 { "rare" } else { "add" }, (n, "Text"))))
         .unwrap();
-    let dash = Dash::start(&house, &[]);
-    let page = dash.get("/api/queues/default/queued").json();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let page = dashboard.get("/api/queues/default/queued").json();
     assert_eq!((&page["total"], &page["next"]), (&json!(250), &json!(50)));
     assert_eq!(ids(&page), bulk.ids[..50]);
-    let page = dash.get("/api/queues/default/queued?offset=240&limit=20").json();
+    let page = dashboard.get("/api/queues/default/queued?offset=240&limit=20").json();
     assert_eq!(
         (ids(&page).as_slice(), &page["next"]),
         (&*bulk.ids[240..].iter().map(|id| &**id).collect::<Vec<_>>(), &Value::Null)
     );
-    let newest = dash.get("/api/queues/default/queued?order=newest&limit=3").json();
+    let newest = dashboard.get("/api/queues/default/queued?order=newest&limit=3").json();
     assert_eq!(ids(&newest), [&*bulk.ids[249], &*bulk.ids[248], &*bulk.ids[247]]);
-    let rare = dash.get("/api/queues/default/queued?handler=rare").json();
+    let rare = dashboard.get("/api/queues/default/queued?handler=rare").json();
     assert_eq!((ids(&rare).len(), &rare["scanned"], &rare["next"]), (5, &json!(250), &Value::Null));
-    let found = dash.get("/api/queues/default/queued?text=ADD(249%2C").json();
+    let found = dashboard.get("/api/queues/default/queued?text=ADD(249%2C").json();
     assert_eq!(ids(&found), [&*bulk.ids[249]]);
-    let count = dash.get("/api/queues/default/queued/count?handler=rare").json();
+    let count = dashboard.get("/api/queues/default/queued/count?handler=rare").json();
     assert_eq!(count, json!({"matched": 5, "scanned": 250, "total": 250}));
     // Whatever is asked for, an answer has an end.
-    let page = dash.get("/api/queues/default/queued?limit=99999999&offset=-3").json();
+    let page = dashboard.get("/api/queues/default/queued?limit=99999999&offset=-3").json();
     assert_eq!(ids(&page).len(), 200);
-    assert_eq!(dash.get("/api/queues/default/nothing").status, 400);
+    assert_eq!(dashboard.get("/api/queues/default/nothing").status, 400);
 }
 
 #[test]
 fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
-    let house = House::new();
-    failures(&house);
-    let dash = Dash::start(&house, &[]);
-    let all = dash.get("/api/failed").json();
+    let env = TestEnv::new();
+    failures(&env);
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let all = dashboard.get("/api/failed").json();
     assert_eq!((&all["total"], &all["scanned"]), (&json!(5), &json!(5)));
     let group = |n: usize| {
         let group = &all["groups"][n];
@@ -99,29 +99,29 @@ fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
     assert_eq!(group(0), (json!("fail"), json!("fail failed: boom"), json!(3)));
     assert_eq!(group(1), (json!("fail"), json!("fail failed: bang"), json!(2)));
     let filter = json!({"all": true, "handler": "fail", "error": "BANG"});
-    let done = dash.post("/api/queues/mail/failed/requeue", &filter).json();
+    let done = dashboard.post("/api/queues/mail/failed/requeue", &filter).json();
     assert_eq!(done, json!({"done": 2, "failed": 0, "next": null}));
-    assert_eq!((house.queue("mail").count().unwrap(), house.queue("mail").failed().count().unwrap()), (2, 3));
+    assert_eq!((env.queue("mail").count().unwrap(), env.queue("mail").failed().count().unwrap()), (2, 3));
     let part = json!({"all": true, "handler": "fail", "error": "fail failed: bo", "exact": true});
-    assert_eq!(dash.post("/api/queues/mail/failed/delete", &part).json()["done"], 0);
+    assert_eq!(dashboard.post("/api/queues/mail/failed/delete", &part).json()["done"], 0);
     // Nothing without being told what.
-    assert_eq!(dash.post("/api/queues/mail/failed/requeue", &json!({})).status, 400);
-    let ids = house.queue("mail").failed().ids(0, 2).unwrap();
-    let done = dash.post("/api/queues/mail/failed/delete", &json!({"ids": ids})).json();
-    assert_eq!((&done["done"], house.queue("mail").failed().count().unwrap()), (&json!(2), 1));
+    assert_eq!(dashboard.post("/api/queues/mail/failed/requeue", &json!({})).status, 400);
+    let ids = env.queue("mail").failed().ids(0, 2).unwrap();
+    let done = dashboard.post("/api/queues/mail/failed/delete", &json!({"ids": ids})).json();
+    assert_eq!((&done["done"], env.queue("mail").failed().count().unwrap()), (&json!(2), 1));
 }
 
 #[test]
 fn a_large_registry_is_dealt_with_in_parts() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
-    house.drain(house.worker(&["default"]));
-    let dash = Dash::start(&house, &[]);
+    env.drain(env.worker(&["default"]));
+    let dashboard = DashboardProcess::start(&env, &[]);
     let (mut next, mut done, mut parts) = (Value::Null, 0, 0);
     loop {
         let answer =
-            dash.post("/api/queues/default/failed/requeue", &json!({"all": true, "next": next})).json();
+            dashboard.post("/api/queues/default/failed/requeue", &json!({"all": true, "next": next})).json();
         done += answer["done"].as_u64().unwrap();
         next = answer["next"].clone();
         parts += 1;
@@ -133,10 +133,10 @@ fn a_large_registry_is_dealt_with_in_parts() {
 }
 
 /// Goes on until there is no next part; returns how many it was done for.
-fn all(dash: &Dash, path: &str) -> u64 {
+fn all(dashboard: &DashboardProcess, path: &str) -> u64 {
     let (mut next, mut done) = (Value::Null, 0);
     for _ in 0..100 {
-        let answer = dash.post(path, &json!({"all": true, "next": next})).json();
+        let answer = dashboard.post(path, &json!({"all": true, "next": next})).json();
         done += answer["done"].as_u64().unwrap();
         next = answer["next"].clone();
         if next.is_null() {
@@ -149,210 +149,205 @@ fn all(dash: &Dash, path: &str) -> u64 {
 #[test]
 fn records_that_are_gone_do_not_hide_jobs_from_a_bulk() {
     for action in ["requeue", "delete"] {
-        let house = House::new();
-        let queue = house.queue("default");
+        let env = TestEnv::new();
+        let queue = env.queue("default");
         let bulk = queue.enqueue_many((0..3000).map(|_| NewJob::new("unknown", ()))).unwrap();
-        house.drain(house.worker(&["default"]).concurrency(1));
+        env.drain(env.worker(&["default"]).concurrency(1));
         for id in &bulk.ids[..1000] {
-            house.redis::<()>(&["DEL", &house.key(&format!("job:{id}"))]);
+            env.redis::<()>(&["DEL", &env.key(&format!("job:{id}"))]);
         }
-        let dash = Dash::start(&house, &[]);
-        assert_eq!(all(&dash, &format!("/api/queues/default/failed/{action}")), 2000, "{action}");
+        let dashboard = DashboardProcess::start(&env, &[]);
+        assert_eq!(all(&dashboard, &format!("/api/queues/default/failed/{action}")), 2000, "{action}");
         assert_eq!(queue.failed().count().unwrap(), 0);
     }
 }
 
 #[test]
 fn a_bulk_requeue_of_what_fails_again_at_once_has_an_end() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
-    house.drain(house.worker(&["default"]));
-    let live = Live::start(house.worker(&["default"]));
+    env.drain(env.worker(&["default"]));
+    let running_worker = RunningWorker::start(env.worker(&["default"]));
     // Python's scores are whole seconds, so a few that fail again may come before those that wait for it.
-    let done = all(&Dash::start(&house, &[]), "/api/queues/default/failed/requeue");
+    let done = all(&DashboardProcess::start(&env, &[]), "/api/queues/default/failed/requeue");
     assert!((2000..=2500).contains(&done), "{done}");
-    live.stops();
+    running_worker.stop();
 }
 
 #[test]
 fn a_queue_that_is_called_two_dots_is_a_queue() {
-    let house = House::new();
-    let queue = house.queue("..");
+    let env = TestEnv::new();
+    let queue = env.queue("..");
     queue.enqueue("add", (1, 2)).unwrap();
-    let dash = Dash::start(&house, &[]);
-    assert_eq!(dash.post("/api/queues/~../suspend", &json!({})).status, 200);
+    let dashboard = DashboardProcess::start(&env, &[]);
+    assert_eq!(dashboard.post("/api/queues/~../suspend", &json!({})).status, 200);
     assert!(queue.is_suspended().unwrap());
-    assert_eq!(dash.get("/api/overview").json()["suspended"], false);
-    assert_eq!(dash.get("/api/queues/~../queued").json()["total"], 1);
+    assert_eq!(dashboard.get("/api/overview").json()["suspended"], false);
+    assert_eq!(dashboard.get("/api/queues/~../queued").json()["total"], 1);
 }
 
 #[test]
 fn what_others_have_put_into_redis_breaks_no_page() {
-    let house = House::new();
-    failures(&house);
-    house.redis::<()>(&[
-        "SADD",
-        &house.key("queues"),
-        &house.key("queue:high priority"),
-        &house.key("queue:"),
-    ]);
-    house.redis::<()>(&["SADD", &house.key("queues"), &house.key("queue:odd")]);
+    let env = TestEnv::new();
+    failures(&env);
+    env.redis::<()>(&["SADD", &env.key("queues"), &env.key("queue:high priority"), &env.key("queue:")]);
+    env.redis::<()>(&["SADD", &env.key("queues"), &env.key("queue:odd")]);
     for registry in ["failed:odd", "scheduled:odd", "wip:odd", "queue:odd"] {
-        house.redis::<()>(&["SET", &house.key(registry), "text"]);
+        env.redis::<()>(&["SET", &env.key(registry), "text"]);
     }
-    let dash = Dash::start(&house, &[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     let pages =
         ["/api/overview", "/api/failed", "/api/scheduled", "/api/workers", "/api/metrics", "/metrics"];
     let lists = ["/api/queues/odd/failed", "/api/queues/odd/queued?order=newest"];
     for path in pages.into_iter().chain(lists) {
-        assert_eq!(dash.get(path).status, 200, "{path}");
+        assert_eq!(dashboard.get(path).status, 200, "{path}");
     }
-    assert_eq!(dash.get("/api/failed").json()["total"], 5);
-    house.redis::<()>(&["DEL", &house.key("workers")]);
-    house.redis::<()>(&["SET", &house.key("workers"), "text"]);
-    assert_eq!(dash.get("/api/overview").status, 200);
+    assert_eq!(dashboard.get("/api/failed").json()["total"], 5);
+    env.redis::<()>(&["DEL", &env.key("workers")]);
+    env.redis::<()>(&["SET", &env.key("workers"), "text"]);
+    assert_eq!(dashboard.get("/api/overview").status, 200);
 }
 
 #[test]
 fn a_job_is_shown_with_why_it_does_not_run() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
     let second = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
-    let dash = Dash::start(&house, &[]);
-    let look = |id: &str| dash.get(&format!("/api/jobs/{id}")).json();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let look = |id: &str| dashboard.get(&format!("/api/jobs/{id}")).json();
     let job = look(&second);
     assert_eq!((&job["position"], codes(&job["why"])), (&json!(2), vec!["queued", "no_worker"]));
     assert_eq!(job["actions"], json!(["cancel", "delete"]));
-    let mut typed = house.rq(&["job", "show", "--json", &second]).json();
+    let mut typed = env.cli(&["job", "show", "--json", &second]).json();
     typed["now"] = job["now"].clone();
     typed["cut"] = json!([]);
     assert_eq!(job, typed);
-    let told = house.rq(&["job", "explain", &second]).ok();
+    let told = env.cli(&["job", "explain", &second]).ok();
     assert!(told.contains("2") && told.contains("No worker listens to queue default"), "{told}");
     queue.suspend().unwrap();
     assert!(codes(&look(&id)["why"]).contains(&"queue_suspended"));
     queue.resume().unwrap();
-    house.drain(house.worker(&["default"]));
+    env.drain(env.worker(&["default"]));
     assert_eq!((&look(&id)["result"], codes(&look(&id)["why"])), (&json!(3), vec!["finished"]));
-    let file = dash.get(&format!("/api/jobs/{id}/result"));
+    let file = dashboard.get(&format!("/api/jobs/{id}/result"));
     assert_eq!((file.body.as_str(), file.header("content-type")), ("3", Some("text/plain; charset=utf-8")));
     assert!(file.header("content-disposition").unwrap().starts_with("attachment"));
     let large = queue.enqueue("echo", "x".repeat(300_000)).unwrap().id().to_owned();
     let shown = look(&large);
     assert_eq!((&shown["cut"], &shown["args"]), (&json!(["args", "kwargs"]), &json!([])));
-    assert_eq!(dash.get("/api/jobs/none").status, 404);
+    assert_eq!(dashboard.get("/api/jobs/none").status, 404);
     // Python's ids may hold anything, but this one is not there.
-    assert_eq!(dash.get("/api/jobs/no%20id%21").status, 404);
+    assert_eq!(dashboard.get("/api/jobs/no%20id%21").status, 404);
 }
 
 #[test]
 fn a_retry_says_which_one_it_is_and_can_be_sent_now() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = NewJob::new("fail", "boom").retry(Retry::every(Duration::from_secs(600), 3));
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
-    house.drain(house.worker(&["default"]));
-    let dash = Dash::start(&house, &[]);
-    let shown = dash.get(&format!("/api/jobs/{id}")).json();
+    env.drain(env.worker(&["default"]));
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let shown = dashboard.get(&format!("/api/jobs/{id}")).json();
     let why = &shown["why"][0];
     assert_eq!(
         (&why["code"], &why["attempt"], &why["of"], &why["error"]),
         (&json!("retry"), &json!(2), &json!(4), &json!("fail failed: boom"))
     );
-    assert_eq!(ids(&dash.get("/api/scheduled").json()), [&*id]);
-    assert!(dash.get("/api/scheduled").json()["jobs"][0]["due"].is_string());
-    assert_eq!(dash.post(&format!("/api/jobs/{id}/enqueue"), &json!({})).json()["done"], 1);
+    assert_eq!(ids(&dashboard.get("/api/scheduled").json()), [&*id]);
+    assert!(dashboard.get("/api/scheduled").json()["jobs"][0]["due"].is_string());
+    assert_eq!(dashboard.post(&format!("/api/jobs/{id}/enqueue"), &json!({})).json()["done"], 1);
     let job = queue.job(&id).unwrap();
     assert_eq!(
         (job.status, job.retries_left, queue.ids(0, 5).unwrap()),
         (Status::Queued, Some(2), vec![id.clone()])
     );
-    assert_eq!(dash.post(&format!("/api/jobs/{id}/enqueue"), &json!({})).status, 409);
-    assert!(house.rq(&["job", "enqueue", &id]).fails(1).contains("cannot enqueue"));
+    assert_eq!(dashboard.post(&format!("/api/jobs/{id}/enqueue"), &json!({})).status, 409);
+    assert!(env.cli(&["job", "enqueue", &id]).expect_failure(1).contains("cannot enqueue"));
 }
 
 #[test]
 fn what_runs_is_shown_with_its_worker_and_can_be_stopped() {
-    let (house, door) = (House::new(), Door::default());
-    let waiting = door.clone();
-    let queue = house.queue("default");
+    let (env, gate) = (TestEnv::new(), Gate::default());
+    let waiting = gate.clone();
+    let queue = env.queue("default");
     let id = queue.enqueue("wait", ()).unwrap().id().to_owned();
-    let worker = house.worker(&["default"]).name("ada").handler("wait", move |_: &rq_rs::Context, ()| {
+    let worker = env.worker(&["default"]).name("ada").handler("wait", move |_: &rq_rs::Context, ()| {
         waiting.wait();
         Ok(())
     });
-    let live = Live::start(worker.concurrency(1));
-    live.sees_started(&id);
-    let dash = Dash::start(&house, &[]);
-    let page = dash.get("/api/workers").json();
+    let running_worker = RunningWorker::start(worker.concurrency(1));
+    running_worker.wait_for_start(&id);
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let page = dashboard.get("/api/workers").json();
     assert_eq!((&page["running"][0]["id"], &page["running"][0]["worker_name"]), (&json!(id), &json!("ada")));
     assert_eq!(page["workers"][0]["name"], "ada");
-    let shown = dash.get(&format!("/api/jobs/{id}")).json();
+    let shown = dashboard.get(&format!("/api/jobs/{id}")).json();
     assert_eq!(
         (codes(&shown["why"]), &shown["actions"]),
         (vec!["running"], &json!(["stop", "cancel", "delete"]))
     );
     let next = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
-    assert!(codes(&dash.get(&format!("/api/jobs/{next}")).json()["why"]).contains(&"workers_busy"));
-    assert_eq!(dash.post(&format!("/api/jobs/{id}/stop"), &json!({})).json()["done"], 1);
+    assert!(codes(&dashboard.get(&format!("/api/jobs/{next}")).json()["why"]).contains(&"workers_busy"));
+    assert_eq!(dashboard.post(&format!("/api/jobs/{id}/stop"), &json!({})).json()["done"], 1);
     eventually("it is stopped", || queue.job(&id).unwrap().status == Status::Stopped);
-    door.open();
-    assert_eq!(dash.post("/api/workers/ada/quiet", &json!({})).status, 200);
-    let worker = || dash.get("/api/workers").json()["workers"][0].clone();
+    gate.open();
+    assert_eq!(dashboard.post("/api/workers/ada/quiet", &json!({})).status, 200);
+    let worker = || dashboard.get("/api/workers").json()["workers"][0].clone();
     eventually("it is quiet", || worker()["state"] == "suspended" && worker()["quiet"] == true);
     assert!(worker()["memory"].as_u64().unwrap() > 1_000_000);
-    assert_eq!(dash.post("/api/workers/ada/continue", &json!({})).status, 200);
+    assert_eq!(dashboard.post("/api/workers/ada/continue", &json!({})).status, 200);
     eventually("it goes on", || worker()["quiet"] == false);
-    assert_eq!(dash.post("/api/workers/nobody/quiet", &json!({})).status, 404);
-    assert_eq!(dash.post("/api/workers/ada/shutdown", &json!({})).status, 200);
-    live.ends();
+    assert_eq!(dashboard.post("/api/workers/nobody/quiet", &json!({})).status, 404);
+    assert_eq!(dashboard.post("/api/workers/ada/shutdown", &json!({})).status, 200);
+    running_worker.join();
 }
 
 #[test]
 fn queues_and_workers_are_suspended_and_go_on() {
-    let house = House::new();
-    let queue = house.queue("a:bé%");
+    let env = TestEnv::new();
+    let queue = env.queue("a:bé%");
     queue.enqueue("add", (1, 2)).unwrap();
-    let dash = Dash::start(&house, &[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     let path = "/api/queues/a%3Ab%C3%A9%25";
-    assert_eq!(dash.post(&format!("{path}/suspend"), &json!({})).status, 200);
+    assert_eq!(dashboard.post(&format!("{path}/suspend"), &json!({})).status, 200);
     assert!(queue.is_suspended().unwrap());
-    assert_eq!(dash.post(&format!("{path}/resume"), &json!({})).status, 200);
+    assert_eq!(dashboard.post(&format!("{path}/resume"), &json!({})).status, 200);
     assert!(!queue.is_suspended().unwrap());
-    assert_eq!(dash.post("/api/suspend", &json!({})).status, 200);
-    assert_eq!(dash.get("/api/overview").json()["suspended"], true);
-    assert_eq!(dash.post("/api/resume", &json!({})).status, 200);
-    assert_eq!(dash.get("/api/overview").json()["suspended"], false);
-    assert_eq!(dash.post(&format!("{path}/empty"), &json!({})).json()["done"], 1);
-    assert_eq!(dash.post("/api/queues/x/explode", &json!({})).status, 404);
+    assert_eq!(dashboard.post("/api/suspend", &json!({})).status, 200);
+    assert_eq!(dashboard.get("/api/overview").json()["suspended"], true);
+    assert_eq!(dashboard.post("/api/resume", &json!({})).status, 200);
+    assert_eq!(dashboard.get("/api/overview").json()["suspended"], false);
+    assert_eq!(dashboard.post(&format!("{path}/empty"), &json!({})).json()["done"], 1);
+    assert_eq!(dashboard.post("/api/queues/x/explode", &json!({})).status, 404);
 }
 
 #[test]
 fn cron_entries_are_shown_paused_and_run() {
-    let house = House::new();
+    let env = TestEnv::new();
     let entry = rq_rs::Cron::new("nightly", "0 3 * * *", NewJob::new("add", (1, 2))).queue("default");
-    let live = Live::start(house.worker(&["other"]).cron(entry));
-    live.sees_idle();
-    let dash = Dash::start(&house, &[]);
-    eventually("it is listed", || dash.get("/api/cron").json().as_array().unwrap().len() == 1);
-    assert_eq!(dash.get("/api/cron").json()[0]["name"], "nightly");
-    assert_eq!(dash.post("/api/cron/nightly/pause", &json!({})).status, 200);
-    assert_eq!(dash.get("/api/cron").json()[0]["paused"], true);
-    assert_eq!(dash.post("/api/cron/nightly/resume", &json!({})).status, 200);
-    assert_eq!(dash.post("/api/cron/nightly/run", &json!({})).status, 200);
-    let history = dash.get("/api/cron/nightly/history").json();
+    let running_worker = RunningWorker::start(env.worker(&["other"]).cron(entry));
+    running_worker.wait_until_idle();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    eventually("it is listed", || dashboard.get("/api/cron").json().as_array().unwrap().len() == 1);
+    assert_eq!(dashboard.get("/api/cron").json()[0]["name"], "nightly");
+    assert_eq!(dashboard.post("/api/cron/nightly/pause", &json!({})).status, 200);
+    assert_eq!(dashboard.get("/api/cron").json()[0]["paused"], true);
+    assert_eq!(dashboard.post("/api/cron/nightly/resume", &json!({})).status, 200);
+    assert_eq!(dashboard.post("/api/cron/nightly/run", &json!({})).status, 200);
+    let history = dashboard.get("/api/cron/nightly/history").json();
     assert_eq!((history.as_array().unwrap().len(), &history[0]["status"]), (1, &json!("queued")));
-    assert_eq!(dash.post("/api/cron/weekly/pause", &json!({})).status, 400);
-    live.stops();
+    assert_eq!(dashboard.post("/api/cron/weekly/pause", &json!({})).status, 400);
+    running_worker.stop();
 }
 
 #[test]
 fn minutes_days_and_run_times_are_shown() {
-    let house = House::new();
-    failures(&house);
-    let history = Dash::start(&house, &[]).get("/api/metrics?queue=mail").json();
+    let env = TestEnv::new();
+    failures(&env);
+    let history = DashboardProcess::start(&env, &[]).get("/api/metrics?queue=mail").json();
     let failed = |list: &Value| {
         list.as_array().unwrap().iter().map(|one| one["failed"].as_u64().unwrap()).sum::<u64>()
     };
@@ -369,46 +364,48 @@ fn minutes_days_and_run_times_are_shown() {
 
 #[test]
 fn prometheus_and_probes_have_their_pages() {
-    let house = House::new();
-    failures(&house);
-    let dash = Dash::start(&house, &[]);
-    let page = dash.get("/metrics");
+    let env = TestEnv::new();
+    failures(&env);
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let page = dashboard.get("/metrics");
     assert_eq!(page.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(page.body.contains("rq_jobs{queue=\"mail\",status=\"failed\"} 5"));
-    assert_eq!((dash.get("/livez").status, dash.get("/readyz").status), (200, 200));
+    assert_eq!((dashboard.get("/livez").status, dashboard.get("/readyz").status), (200, 200));
 }
 
 #[test]
 fn it_starts_without_redis_says_so_and_heals() {
-    let house = House::with_own_redis(&[]);
-    house.server().kill();
-    let dash = Dash::start(&house, &[]);
-    let away = dash.get("/api/overview");
+    let env = TestEnv::with_own_redis(&[]);
+    env.server().kill();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let away = dashboard.get("/api/overview");
     assert_eq!((away.status, away.body.contains("Redis cannot be reached")), (503, true));
-    assert!(!away.body.contains(house.url()), "{}", away.body);
+    assert!(!away.body.contains(env.url()), "{}", away.body);
     assert_eq!(
-        (dash.get("/livez").status, dash.get("/readyz").status, dash.get("/").status),
+        (dashboard.get("/livez").status, dashboard.get("/readyz").status, dashboard.get("/").status),
         (200, 503, 200)
     );
-    house.server().launch();
-    eventually("it is back", || dash.get("/api/overview").status == 200 && dash.get("/readyz").status == 200);
+    env.server().launch();
+    eventually("it is back", || {
+        dashboard.get("/api/overview").status == 200 && dashboard.get("/readyz").status == 200
+    });
 }
 
 #[test]
 fn a_worker_has_it_too_and_its_probes_speak_of_the_worker() {
-    let house = House::with_own_redis(&[]);
+    let env = TestEnv::with_own_redis(&[]);
     let words =
         ["worker", "--dashboard", "127.0.0.1:0", "--exec", "*=cat", "--name", "ada", "--dashboard-read-only"];
-    let dash = Dash::of(house.start(&words));
-    eventually("it is ready", || dash.get("/readyz").status == 200);
-    assert_eq!(dash.get("/livez").status, 200);
-    assert_eq!(dash.get("/api/site").json()["read_only"], true);
-    eventually("it shows itself", || dash.get("/api/workers").json()["workers"][0]["name"] == "ada");
-    house.server().kill();
-    assert_eq!((dash.get("/livez").status, dash.get("/readyz").status), (200, 503));
-    house.server().launch();
-    eventually("it is back", || dash.get("/readyz").status == 200);
-    dash.process.signal("TERM");
-    let output = dash.process.finish("");
+    let dashboard = DashboardProcess::of(env.start(&words));
+    eventually("it is ready", || dashboard.get("/readyz").status == 200);
+    assert_eq!(dashboard.get("/livez").status, 200);
+    assert_eq!(dashboard.get("/api/site").json()["read_only"], true);
+    eventually("it shows itself", || dashboard.get("/api/workers").json()["workers"][0]["name"] == "ada");
+    env.server().kill();
+    assert_eq!((dashboard.get("/livez").status, dashboard.get("/readyz").status), (200, 503));
+    env.server().launch();
+    eventually("it is back", || dashboard.get("/readyz").status == 200);
+    dashboard.process.signal("TERM");
+    let output = dashboard.process.finish("");
     assert_eq!(output.code, Some(0), "{output:?}");
 }

@@ -8,42 +8,43 @@ use std::time::Duration;
 use rq_rs::{NewJob, Status};
 use serde_json::json;
 
-use crate::support::{Dash, House, PATIENCE, Process, answer_at, eventually};
+use crate::support::{DashboardProcess, Process, TestEnv, WAIT_LIMIT, eventually, response_at};
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[test]
 fn others_than_this_machine_need_a_password() {
-    let house = House::new();
+    let env = TestEnv::new();
     for address in ["0.0.0.0:0", "[::]:0"] {
-        let told = house.rq(&["dashboard", "--listen", address]).fails(2);
+        let told = env.cli(&["dashboard", "--listen", address]).expect_failure(2);
         assert!(
             told.contains("could see and change all jobs") && told.contains("RQ_RS_DASHBOARD_PASSWORD"),
             "{told}"
         );
     }
-    let told = house.rq(&["worker", "--dashboard", "0.0.0.0:0", "--exec", "*=cat"]).fails(2);
+    let told = env.cli(&["worker", "--dashboard", "0.0.0.0:0", "--exec", "*=cat"]).expect_failure(2);
     assert!(told.contains("could see and change all jobs"), "{told}");
     let variables = [("RQ_RS_DASHBOARD_PASSWORD", "open sesame")];
-    let mut environment = house.environment();
+    let mut environment = env.environment();
     environment.extend(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
-    let dash = Dash::of(Process::start(&["dashboard", "--listen", "0.0.0.0:0"], &environment));
-    assert_eq!(dash.get("/api/overview").status, 401);
-    assert!(house.rq(&["dashboard", "--listen", "nowhere"]).fails(2).contains("HOST:PORT"));
+    let dashboard =
+        DashboardProcess::of(Process::start(&["dashboard", "--listen", "0.0.0.0:0"], &environment));
+    assert_eq!(dashboard.get("/api/overview").status, 401);
+    assert!(env.cli(&["dashboard", "--listen", "nowhere"]).expect_failure(2).contains("HOST:PORT"));
 }
 
 #[test]
 fn a_password_or_token_opens_it_and_nothing_else_does() {
-    let house = House::new();
+    let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     // printf %s sesame | sha256sum
     std::fs::write(&file, "sha256:d0c04f4b1951e4aeaaec8223ed2039e542f3aae805a6fa7f6d794e5afff5d272\n")
         .unwrap();
     let words = ["--password-file", file.to_str().unwrap()];
-    let dash = Dash::with(&house, &words, &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
-    let with = |said: &str| dash.ask("GET", "/api/site", &[("authorization", said)], "");
+    let dashboard = DashboardProcess::with(&env, &words, &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
+    let with = |said: &str| dashboard.ask("GET", "/api/site", &[("authorization", said)], "");
     assert_eq!(with("Basic YWRhOnNlc2FtZQ==").json()["user"], "ada");
     assert_eq!(with("Bearer t0ken").json()["user"], "token");
     for wrong in ["Basic YWRhOndyb25n", "Bearer sesame", "Basic t0ken", "Basic", "Bearer ", "Digest x"] {
@@ -52,18 +53,22 @@ fn a_password_or_token_opens_it_and_nothing_else_does() {
         assert!(answer.header("www-authenticate").unwrap().starts_with("Basic"));
     }
     for path in ["/", "/api/overview", "/metrics", "/assets/app.js"] {
-        assert_eq!(dash.get(path).status, 401, "{path}");
+        assert_eq!(dashboard.get(path).status, 401, "{path}");
     }
     // Probes know no password, and are told nothing.
-    assert_eq!((dash.get("/livez").status, dash.get("/livez").body.as_str()), (200, "ok\n"));
+    assert_eq!((dashboard.get("/livez").status, dashboard.get("/livez").body.as_str()), (200, "ok\n"));
     std::fs::write(&file, "sha256:zz").unwrap();
-    assert!(house.rq(&["dashboard", "--password-file", file.to_str().unwrap()]).fails(2).contains("SHA-256"));
+    assert!(
+        env.cli(&["dashboard", "--password-file", file.to_str().unwrap()])
+            .expect_failure(2)
+            .contains("SHA-256")
+    );
 }
 
 #[test]
 fn every_answer_of_ours_has_the_headers_that_keep_browsers_safe() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
     let all = [
         "/",
         "/jobs/x",
@@ -76,7 +81,7 @@ fn every_answer_of_ours_has_the_headers_that_keep_browsers_safe() {
         "/x",
     ];
     for path in all {
-        let answer = dash.get(path);
+        let answer = dashboard.get(path);
         let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
         assert_eq!(header("content-security-policy"), POLICY, "{path}");
         assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
@@ -88,29 +93,29 @@ fn every_answer_of_ours_has_the_headers_that_keep_browsers_safe() {
 
 #[test]
 fn nothing_is_changed_by_reading() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
-    let dash = Dash::start(&house, &[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     for path in [format!("/api/jobs/{id}/delete"), "/api/queues/default/empty".into(), "/api/suspend".into()]
     {
         for method in ["GET", "HEAD"] {
-            assert!(dash.ask(method, &path, &[], "").status >= 400, "{method} {path}");
+            assert!(dashboard.ask(method, &path, &[], "").status >= 400, "{method} {path}");
         }
         for method in ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
-            assert_eq!(dash.ask(method, &path, &[], "").status, 405, "{method} {path}");
+            assert_eq!(dashboard.ask(method, &path, &[], "").status, 405, "{method} {path}");
         }
     }
     assert_eq!(queue.count().unwrap(), 1);
-    assert!(!dash.get("/api/overview").json()["suspended"].as_bool().unwrap());
+    assert!(!dashboard.get("/api/overview").json()["suspended"].as_bool().unwrap());
 }
 
 #[test]
 fn read_only_is_kept_by_the_server() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
-    let dash = Dash::start(&house, &["--read-only"]);
+    let dashboard = DashboardProcess::start(&env, &["--read-only"]);
     for path in [
         format!("/api/jobs/{id}/cancel"),
         format!("/api/jobs/{id}/delete"),
@@ -122,7 +127,7 @@ fn read_only_is_kept_by_the_server() {
         "/api/workers/x/shutdown".into(),
         "/nothing".into(),
     ] {
-        let answer = dash.post(&path, &json!({"all": true}));
+        let answer = dashboard.post(&path, &json!({"all": true}));
         assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")), "{path}");
     }
     assert_eq!((queue.count().unwrap(), queue.job(&id).unwrap().status), (1, Status::Queued));
@@ -130,12 +135,12 @@ fn read_only_is_kept_by_the_server() {
 
 #[test]
 fn a_change_that_another_site_sends_is_refused() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue("add", (1, 2)).unwrap();
-    let dash = Dash::start(&house, &[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     let json = ("content-type", "application/json");
-    let own = format!("http://{}", dash.address);
+    let own = format!("http://{}", dashboard.address);
     for headers in [
         vec![json, ("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")],
         vec![json, ("sec-fetch-site", "same-site")],
@@ -143,23 +148,27 @@ fn a_change_that_another_site_sends_is_refused() {
         vec![json, ("origin", "null")],
         vec![json, ("origin", "http://127.0.0.1:1")],
     ] {
-        assert_eq!(dash.ask("POST", "/api/queues/default/empty", &headers, "{}").status, 403, "{headers:?}");
+        assert_eq!(
+            dashboard.ask("POST", "/api/queues/default/empty", &headers, "{}").status,
+            403,
+            "{headers:?}"
+        );
     }
     // What a form of another site can send.
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let headers = [("content-type", kind), ("origin", &*own)];
-        assert_eq!(dash.ask("POST", "/api/queues/default/empty", &headers, "{}").status, 415, "{kind}");
+        assert_eq!(dashboard.ask("POST", "/api/queues/default/empty", &headers, "{}").status, 415, "{kind}");
     }
     assert_eq!(queue.count().unwrap(), 1);
     // A script has neither of them.
-    assert_eq!(dash.ask("POST", "/api/queues/default/empty", &[json], "{}").json()["done"], 1);
+    assert_eq!(dashboard.ask("POST", "/api/queues/default/empty", &[json], "{}").json()["done"], 1);
 }
 
 #[test]
 fn a_name_that_somebody_has_led_here_is_refused() {
-    let house = House::new();
-    let dash = Dash::start(&house, &["--allowed-host", "jobs.example"]);
-    let with = |host: &str| dash.ask("GET", "/api/site", &[("host", host)], "").status;
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &["--allowed-host", "jobs.example"]);
+    let with = |host: &str| dashboard.ask("GET", "/api/site", &[("host", host)], "").status;
     for host in [
         "localhost",
         "LOCALHOST:1",
@@ -176,10 +185,10 @@ fn a_name_that_somebody_has_led_here_is_refused() {
     {
         assert!([400, 403].contains(&with(host)), "{host:?}");
     }
-    let refused = dash.ask("GET", "/", &[("host", "evil.example")], "");
+    let refused = dashboard.ask("GET", "/", &[("host", "evil.example")], "");
     assert!(refused.body.contains("start it with --allowed-host NAME"), "{}", refused.body);
     let words = ["worker", "--exec", "*=cat", "--dashboard", "127.0.0.1:0", "--dashboard-read-only"];
-    let of_worker = Dash::of(house.start(&words));
+    let of_worker = DashboardProcess::of(env.start(&words));
     let refused = of_worker.ask("GET", "/", &[("host", "evil.example")], "");
     assert!(refused.body.contains("start it with --dashboard-allowed-host NAME"), "{}", refused.body);
     let refused = of_worker.post("/api/suspend", &json!({}));
@@ -188,31 +197,31 @@ fn a_name_that_somebody_has_led_here_is_refused() {
 
 #[test]
 fn probes_and_scrapes_are_answered_by_any_name_and_so_is_whoever_knows_the_password() {
-    let house = House::new();
+    let env = TestEnv::new();
     let open = ["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
-    let mut process = house.start(&open);
-    let metrics = process.says("metrics: http://");
+    let mut process = env.start(&open);
+    let metrics = process.wait_for_stderr("metrics: http://");
     let metrics = metrics.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
-    let mut dash = Dash::of(process);
-    let named = |dash: &Dash, path: &str, said: &str| {
-        dash.ask("GET", path, &[("host", "jobs.example:9181"), ("authorization", said)], "").status
+    let mut dashboard = DashboardProcess::of(process);
+    let named = |dashboard: &DashboardProcess, path: &str, said: &str| {
+        dashboard.ask("GET", path, &[("host", "jobs.example:9181"), ("authorization", said)], "").status
     };
     let machines = ["/livez", "/readyz", "/metrics"];
     for path in machines {
-        assert_eq!(named(&dash, path, ""), 200, "{path}");
+        assert_eq!(named(&dashboard, path, ""), 200, "{path}");
     }
     for path in ["/", "/api/overview", "/assets/app.js", "/metrics/x"] {
-        assert_eq!(named(&dash, path, ""), 403, "{path}");
+        assert_eq!(named(&dashboard, path, ""), 403, "{path}");
     }
     let change = [("host", "jobs.example"), ("content-type", "application/json")];
-    assert_eq!(dash.ask("POST", "/api/suspend", &change, "{}").status, 403);
-    assert_eq!(dash.ask("POST", "/metrics", &change, "{}").status, 403);
-    dash.address = metrics;
+    assert_eq!(dashboard.ask("POST", "/api/suspend", &change, "{}").status, 403);
+    assert_eq!(dashboard.ask("POST", "/metrics", &change, "{}").status, 403);
+    dashboard.address = metrics;
     for path in machines {
-        assert_eq!(named(&dash, path, ""), 200, "at --metrics-listen: {path}");
+        assert_eq!(named(&dashboard, path, ""), 200, "at --metrics-listen: {path}");
     }
 
-    let closed = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
+    let closed = DashboardProcess::with(&env, &[], &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
     for path in ["/livez", "/readyz", "/metrics", "/", "/api/overview"] {
         assert_eq!(named(&closed, path, "Bearer t0ken"), 200, "{path}");
     }
@@ -225,28 +234,28 @@ fn probes_and_scrapes_are_answered_by_any_name_and_so_is_whoever_knows_the_passw
 
 #[test]
 fn failed_logins_are_in_the_log_without_what_was_given() {
-    let house = House::new();
-    let mut dash = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
-    assert_eq!(dash.get("/").status, 401);
+    let env = TestEnv::new();
+    let mut dashboard = DashboardProcess::with(&env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    assert_eq!(dashboard.get("/").status, 401);
     for said in ["Basic YWRhOmd1ZXNz", "Bearer guess", "Basic YWRhOmd1ZXNz"] {
-        assert_eq!(dash.ask("GET", "/", &[("authorization", said)], "").status, 401);
+        assert_eq!(dashboard.ask("GET", "/", &[("authorization", said)], "").status, 401);
     }
-    dash.process.says("dashboard: a wrong password or token from 127.0.0.1");
+    dashboard.process.wait_for_stderr("dashboard: a wrong password or token from 127.0.0.1");
     let headers = [("content-type", "application/json"), ("authorization", "Basic YWRhOnNlc2FtZQ==")];
-    assert_eq!(dash.ask("POST", "/api/suspend", &headers, "{}").status, 200);
+    assert_eq!(dashboard.ask("POST", "/api/suspend", &headers, "{}").status, 200);
     // One line for all of them, and none for who has given nothing.
-    let rest = dash.process.says("dashboard: ada");
+    let rest = dashboard.process.wait_for_stderr("dashboard: ada");
     assert!(rest.contains(": suspend: done"), "{rest}");
-    dash.process.signal("TERM");
-    let all = dash.process.finish("").stderr;
+    dashboard.process.signal("TERM");
+    let all = dashboard.process.finish("").stderr;
     assert_eq!(all.matches("a wrong password").count(), 1, "{all}");
     assert!(!all.contains("guess") && !all.contains("YWRh"), "{all}");
 }
 
 #[test]
 fn no_path_leads_out_of_the_files_of_the_page() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
     for path in [
         "/assets/../Cargo.toml",
         "/assets/..%2fCargo.toml",
@@ -260,7 +269,7 @@ fn no_path_leads_out_of_the_files_of_the_page() {
         "/api/jobs/../../site",
         "/%ff",
     ] {
-        let answer = dash.get(path);
+        let answer = dashboard.get(path);
         assert!([400, 404].contains(&answer.status), "{path}: {answer:?}");
         assert!(!answer.body.contains("root:") && !answer.body.contains("[package]"), "{path}");
     }
@@ -268,25 +277,30 @@ fn no_path_leads_out_of_the_files_of_the_page() {
 
 #[test]
 fn behind_a_prefix_only_what_begins_with_it_is_there() {
-    let house = House::new();
-    let dash = Dash::start(&house, &["--url-prefix", "/rq/"]);
-    assert!(dash.get("/rq/").body.contains("data-base=\"/rq\""));
-    assert_eq!((dash.get("/rq/api/site").status, dash.get("/rq/assets/app.css").status), (200, 200));
-    assert!(dash.get("/rq").body.contains("data-base=\"/rq\""));
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &["--url-prefix", "/rq/"]);
+    assert!(dashboard.get("/rq/").body.contains("data-base=\"/rq\""));
+    assert_eq!(
+        (dashboard.get("/rq/api/site").status, dashboard.get("/rq/assets/app.css").status),
+        (200, 200)
+    );
+    assert!(dashboard.get("/rq").body.contains("data-base=\"/rq\""));
     for path in ["/", "/api/site", "/rqx/api/site"] {
-        assert_eq!(dash.get(path).status, 404, "{path}");
+        assert_eq!(dashboard.get(path).status, 404, "{path}");
     }
     // Probes and scrapes do not come through the proxy.
-    assert_eq!((dash.get("/livez").status, dash.get("/metrics").status), (200, 200));
+    assert_eq!((dashboard.get("/livez").status, dashboard.get("/metrics").status), (200, 200));
     assert!(
-        house.rq(&["dashboard", "--url-prefix", "/\"><script>"]).fails(2).contains("cannot stand before")
+        env.cli(&["dashboard", "--url-prefix", "/\"><script>"])
+            .expect_failure(2)
+            .contains("cannot stand before")
     );
 }
 
 #[test]
 fn requests_that_two_servers_might_read_differently_are_refused_and_the_connection_ends() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
     let host = "host: localhost\r\n";
     let json = "content-type: application/json\r\n";
     for (what, request) in [
@@ -340,7 +354,7 @@ fn requests_that_two_servers_might_read_differently_are_refused_and_the_connecti
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
         ("TLS", "\u{16}\u{3}\u{1}\u{2}\r\n\r\n".to_owned()),
     ] {
-        let mut stream = dash.connect();
+        let mut stream = dashboard.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answers = String::new();
         // It ends, though nobody has asked for that.
@@ -348,28 +362,29 @@ fn requests_that_two_servers_might_read_differently_are_refused_and_the_connecti
         let last = answers.rfind("HTTP/1.").map(|at| &answers[at..]).unwrap_or_default();
         assert!(last.starts_with("HTTP/1.1 400") || last.starts_with("HTTP/1.0 400"), "{what}: {answers:?}");
     }
-    assert!(!dash.get("/api/overview").json()["suspended"].as_bool().unwrap());
+    assert!(!dashboard.get("/api/overview").json()["suspended"].as_bool().unwrap());
 }
 
 #[test]
 fn what_is_right_is_answered_in_every_form() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
     let host = "host: localhost\r\n";
     let two =
         format!("GET /livez HTTP/1.1\r\n{host}\r\nGET /readyz HTTP/1.1\r\n{host}connection: close\r\n\r\n");
     assert_eq!(
-        dash.raw(two.as_bytes()).body.matches("HTTP/1.1 200").count(),
+        dashboard.raw(two.as_bytes()).body.matches("HTTP/1.1 200").count(),
         1,
         "and the one that was parsed"
     );
-    assert_eq!(dash.raw(b"GET /livez HTTP/1.0\r\n\r\n").status, 200);
-    let head = dash.raw(format!("HEAD /livez HTTP/1.1\r\n{host}connection: TE, close\r\n\r\n").as_bytes());
+    assert_eq!(dashboard.raw(b"GET /livez HTTP/1.0\r\n\r\n").status, 200);
+    let head =
+        dashboard.raw(format!("HEAD /livez HTTP/1.1\r\n{host}connection: TE, close\r\n\r\n").as_bytes());
     assert_eq!((head.status, head.body.as_str(), head.header("content-length")), (200, "", Some("3")));
     let later = format!(
         "POST /api/resume HTTP/1.1\r\n{host}content-type: application/json\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 2\r\n\r\n"
     );
-    let mut stream = dash.connect();
+    let mut stream = dashboard.connect();
     stream.write_all(later.as_bytes()).unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
@@ -382,43 +397,43 @@ fn what_is_right_is_answered_in_every_form() {
 
 #[test]
 fn heads_and_bodies_have_a_limit() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
     let head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(2_000_000));
-    assert_eq!(dash.raw(head.as_bytes()).status, 431);
+    assert_eq!(dashboard.raw(head.as_bytes()).status, 431);
     let many: String = (0..500).map(|n| format!("x{n}: a\r\n")).collect();
     assert_eq!(
-        dash.raw(format!("GET /livez HTTP/1.1\r\nhost: localhost\r\n{many}\r\n").as_bytes()).status,
+        dashboard.raw(format!("GET /livez HTTP/1.1\r\nhost: localhost\r\n{many}\r\n").as_bytes()).status,
         431
     );
     let body = json!({"ids": ["x".repeat(70_000)]});
-    assert_eq!(dash.post("/api/queues/default/failed/delete", &body).status, 413);
+    assert_eq!(dashboard.post("/api/queues/default/failed/delete", &body).status, 413);
     let body = json!({"ids": vec!["x"; 1001]});
-    assert_eq!(dash.post("/api/queues/default/failed/delete", &body).status, 400);
+    assert_eq!(dashboard.post("/api/queues/default/failed/delete", &body).status, 400);
     for body in ["[]", "{", "\"x\"", &"[".repeat(60_000)] {
         let headers = [("content-type", "application/json")];
-        assert_eq!(dash.ask("POST", "/api/suspend", &headers, body).status, 400);
+        assert_eq!(dashboard.ask("POST", "/api/suspend", &headers, body).status, 400);
     }
 }
 
 #[test]
 fn many_slow_clients_keep_nobody_out() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
-    let mut slow: Vec<_> = (0..200).map(|_| dash.connect()).collect();
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let mut slow: Vec<_> = (0..200).map(|_| dashboard.connect()).collect();
     for (n, stream) in slow.iter_mut().enumerate() {
         // Those that had to make room are gone.
         let _ = stream.write_all(if n % 2 == 0 { b"GET /livez HTT" } else { b"" });
     }
     for _ in 0..20 {
-        assert_eq!(dash.get("/livez").status, 200);
+        assert_eq!(dashboard.get("/livez").status, 200);
     }
     // A head has its time, however many bytes come.
     let mut last = slow.pop().unwrap();
-    last.set_read_timeout(Some(PATIENCE)).unwrap();
+    last.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     let mut rest = Vec::new();
     let _ = last.read_to_end(&mut rest);
-    let mut dripping = dash.connect();
+    let mut dripping = dashboard.connect();
     dripping.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let still_waits = |_: &i32| {
         // Nothing is read for a while, or that the connection has ended.
@@ -431,26 +446,27 @@ fn many_slow_clients_keep_nobody_out() {
 
 #[test]
 fn probes_are_answered_while_300_clients_are_busy() {
-    let house = House::new();
-    house.queue("mail").enqueue_many((0..20).map(|n| NewJob::new("add", (n, n)))).unwrap();
-    let dash = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
+    let env = TestEnv::new();
+    env.queue("mail").enqueue_many((0..20).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    let dashboard = DashboardProcess::with(&env, &[], &[("RQ_RS_DASHBOARD_TOKEN", "t0ken")]);
     let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let unanswered: Vec<_> = std::thread::scope(|scope| {
         for n in 0..300 {
-            let (address, is_over, answered) = (dash.address.clone(), &is_over, &answered);
+            let (address, is_over, answered) = (dashboard.address.clone(), &is_over, &answered);
             // Whoever knows the token, and whoever guesses it.
             let said = if n % 3 == 0 { "Bearer guess" } else { "Bearer t0ken" };
             scope.spawn(move || {
                 let head = format!("GET /api/overview HTTP/1.1\r\nhost: localhost\r\nauthorization: {said}\r\nconnection: close\r\n\r\n");
                 while !is_over.load(Ordering::Relaxed) {
-                    answered.fetch_add(usize::from(answer_at(&address, head.as_bytes()).is_some()), Ordering::Relaxed);
+                    answered.fetch_add(usize::from(response_at(&address, head.as_bytes()).is_some()), Ordering::Relaxed);
                 }
             });
         }
         eventually("clients are busy", || answered.load(Ordering::Relaxed) > 300);
         let probe = b"GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-        let told =
-            (0..200).map(|_| answer_at(&dash.address, probe).map_or(0, |answer| answer.status)).collect();
+        let told = (0..200)
+            .map(|_| response_at(&dashboard.address, probe).map_or(0, |answer| answer.status))
+            .collect();
         is_over.store(true, Ordering::Relaxed);
         told
     });
@@ -460,40 +476,40 @@ fn probes_are_answered_while_300_clients_are_busy() {
 
 #[test]
 fn a_redis_that_hangs_does_not_make_it_look_dead() {
-    let house = House::with_own_redis(&[]);
-    let dash = Dash::start(&house, &[]);
-    assert_eq!(dash.get("/readyz").status, 200);
-    house.server().signal("STOP");
+    let env = TestEnv::with_own_redis(&[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
+    assert_eq!(dashboard.get("/readyz").status, 200);
+    env.server().signal("STOP");
     let waiting: Vec<_> = (0..80)
         .map(|_| {
-            let mut stream = dash.connect();
+            let mut stream = dashboard.connect();
             stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
             stream
         })
         .collect();
     for _ in 0..5 {
-        assert_eq!(dash.get("/livez").status, 200);
+        assert_eq!(dashboard.get("/livez").status, 200);
     }
     drop(waiting);
-    house.server().signal("CONT");
+    env.server().signal("CONT");
 }
 
 #[test]
 fn a_password_that_cannot_be_read_is_no_open_door() {
     use std::os::unix::ffi::OsStrExt;
-    let house = House::new();
+    let env = TestEnv::new();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rq-rs"));
     command.args(["dashboard", "--listen", "127.0.0.1:0"]);
     command.env("RQ_RS_DASHBOARD_PASSWORD", std::ffi::OsStr::from_bytes(b"s\xffcret"));
-    let told = Process::spawn(command, &house.environment()).finish("").fails(2);
+    let told = Process::spawn(command, &env.environment()).finish("").expect_failure(2);
     assert!(told.contains("RQ_RS_DASHBOARD_PASSWORD is not UTF-8"), "{told}");
 }
 
 #[test]
 fn one_connection_is_good_for_many_requests() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
-    let mut stream = dash.connect();
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let mut stream = dashboard.connect();
     let post = "POST /api/resume HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
     for n in 0..1500 {
         stream.write_all(post.as_bytes()).unwrap();
@@ -510,13 +526,13 @@ fn one_connection_is_good_for_many_requests() {
 
 #[test]
 fn hidden_arguments_are_nowhere() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let call = || NewJob::new("echo", "s3cret").meta(json!({"card": "s3cret"}));
     let id = queue.enqueue_job(call()).unwrap().id().to_owned();
-    house.drain(house.worker(&["default"]).handler("echo", |_: &rq_rs::Context, text: String| Ok(text)));
+    env.drain(env.worker(&["default"]).handler("echo", |_: &rq_rs::Context, text: String| Ok(text)));
     queue.enqueue_job(call()).unwrap();
-    let dash = Dash::start(&house, &["--hide-args"]);
+    let dashboard = DashboardProcess::start(&env, &["--hide-args"]);
     for path in [
         format!("/api/jobs/{id}"),
         format!("/api/jobs/{id}/result"),
@@ -524,62 +540,63 @@ fn hidden_arguments_are_nowhere() {
         "/api/queues/default/finished".into(),
         "/metrics".into(),
     ] {
-        assert!(!dash.get(&path).body.contains("s3cret"), "{path}");
+        assert!(!dashboard.get(&path).body.contains("s3cret"), "{path}");
     }
     // Nor can they be guessed letter by letter.
     let count = |part: &str| {
-        dash.get(&format!("/api/queues/default/queued/count?text={part}")).json()["matched"].clone()
+        dashboard.get(&format!("/api/queues/default/queued/count?text={part}")).json()["matched"].clone()
     };
     assert_eq!((count("s3c"), count("zzz")), (json!(0), json!(0)));
-    let job = dash.get(&format!("/api/jobs/{id}")).json();
+    let job = dashboard.get(&format!("/api/jobs/{id}")).json();
     assert_eq!((&job["handler"], &job["args"], &job["result"]), (&json!("echo"), &json!(null), &json!(null)));
-    assert!(Dash::start(&house, &[]).get(&format!("/api/jobs/{id}")).body.contains("s3cret"));
+    assert!(DashboardProcess::start(&env, &[]).get(&format!("/api/jobs/{id}")).body.contains("s3cret"));
 }
 
 #[test]
 fn the_log_says_who_did_what_and_errors_say_no_more_than_browsers_need() {
-    let house = House::new();
-    house.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("add", (n, n)))).unwrap();
-    let mut dash = Dash::with(&house, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    let env = TestEnv::new();
+    env.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("add", (n, n)))).unwrap();
+    let mut dashboard = DashboardProcess::with(&env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
     let headers = [("content-type", "application/json"), ("authorization", "Basic YWRhOnNlc2FtZQ==")];
-    assert_eq!(dash.ask("POST", "/api/queues/mail/empty", &headers, "{}").status, 200);
-    let line = dash.process.says("dashboard: ada");
+    assert_eq!(dashboard.ask("POST", "/api/queues/mail/empty", &headers, "{}").status, 200);
+    let line = dashboard.process.wait_for_stderr("dashboard: ada");
     assert!(line.contains("127.0.0.1") && line.contains("queues mail empty: 3 done"), "{line}");
-    assert_eq!(dash.ask("POST", "/api/queues/x%0Aforged/empty", &headers, "{}").status, 400);
+    assert_eq!(dashboard.ask("POST", "/api/queues/x%0Aforged/empty", &headers, "{}").status, 400);
 }
 
 #[test]
 fn metrics_can_have_an_address_of_their_own_that_shows_nothing_else() {
-    let house = House::new();
-    house.queue("mail").enqueue("add", (1, 2)).unwrap();
+    let env = TestEnv::new();
+    env.queue("mail").enqueue("add", (1, 2)).unwrap();
     let words = ["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
-    let mut process = house.start(&words);
-    let said = process.says("metrics: http://");
+    let mut process = env.start(&words);
+    let said = process.wait_for_stderr("metrics: http://");
     let address = said.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
-    let mut dash = Dash::of(process);
-    assert_eq!(dash.get("/api/site").status, 200);
-    dash.address = address;
-    assert!(dash.get("/metrics").body.contains("rq_jobs{queue=\"mail\""));
-    assert_eq!((dash.get("/livez").status, dash.get("/readyz").status), (200, 200));
+    let mut dashboard = DashboardProcess::of(process);
+    assert_eq!(dashboard.get("/api/site").status, 200);
+    dashboard.address = address;
+    assert!(dashboard.get("/metrics").body.contains("rq_jobs{queue=\"mail\""));
+    assert_eq!((dashboard.get("/livez").status, dashboard.get("/readyz").status), (200, 200));
     for path in ["/", "/api/overview", "/api/queues/mail/queued", "/assets/app.js"] {
-        assert_eq!(dash.get(path).status, 404, "{path}");
+        assert_eq!(dashboard.get(path).status, 404, "{path}");
     }
-    assert_eq!(dash.post("/api/queues/mail/empty", &json!({})).status, 405);
+    assert_eq!(dashboard.post("/api/queues/mail/empty", &json!({})).status, 405);
     assert!(
-        house.rq(&["dashboard", "--metrics-listen", "0.0.0.0:0"]).fails(2).contains("could see the names of")
+        env.cli(&["dashboard", "--metrics-listen", "0.0.0.0:0"])
+            .expect_failure(2)
+            .contains("could see the names of")
     );
 }
 
 #[test]
 fn a_worker_can_serve_metrics_without_the_page() {
-    let house = House::new();
-    let mut process =
-        house.start(&["worker", "--exec", "*=cat", "--dashboard-metrics-listen", "127.0.0.1:0"]);
-    let said = process.says("metrics: http://");
+    let env = TestEnv::new();
+    let mut process = env.start(&["worker", "--exec", "*=cat", "--dashboard-metrics-listen", "127.0.0.1:0"]);
+    let said = process.wait_for_stderr("metrics: http://");
     let address = said.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
     let ask = |path: &str| {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        crate::support::answer_at(&address, request.as_bytes()).map(|answer| answer.status)
+        crate::support::response_at(&address, request.as_bytes()).map(|answer| answer.status)
     };
     eventually("it is ready", || ask("/readyz") == Some(200));
     assert_eq!((ask("/metrics"), ask("/")), (Some(200), Some(404)));
@@ -589,26 +606,26 @@ fn a_worker_can_serve_metrics_without_the_page() {
 
 #[test]
 fn what_fails_at_run_time_is_no_wrong_command_line() {
-    let house = House::new();
+    let env = TestEnv::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let told = house.rq(&["dashboard", "--listen", &address]).fails(1);
+    let told = env.cli(&["dashboard", "--listen", &address]).expect_failure(1);
     assert!(told.contains(&format!("cannot listen on {address}")) && told.contains("another port"), "{told}");
-    house.rq(&["worker", "--exec", "*=cat", "--dashboard", &address]).fails(1);
-    house.rq(&["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", &address]).fails(1);
+    env.cli(&["worker", "--exec", "*=cat", "--dashboard", &address]).expect_failure(1);
+    env.cli(&["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", &address]).expect_failure(1);
     // A name may be known later.
-    house.rq(&["dashboard", "--listen", "nobody.invalid:0"]).fails(1);
+    env.cli(&["dashboard", "--listen", "nobody.invalid:0"]).expect_failure(1);
     for wrong in ["nowhere", "127.0.0.1:99999", "127.0.0.1"] {
-        house.rq(&["dashboard", "--listen", wrong]).fails(2);
+        env.cli(&["dashboard", "--listen", wrong]).expect_failure(2);
     }
 }
 
 #[test]
 fn a_body_that_does_not_come_is_given_up() {
-    let house = House::new();
-    let dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    let dashboard = DashboardProcess::start(&env, &[]);
     let head = "POST /api/resume HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
-    let mut stream = dash.connect();
+    let mut stream = dashboard.connect();
     stream.write_all(head.as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
@@ -617,14 +634,14 @@ fn a_body_that_does_not_come_is_given_up() {
 
 #[test]
 fn metrics_have_no_more_lines_than_a_scrape_can_take() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_many((0..300).map(|n| NewJob::new(format!("handler{n}"), ()))).unwrap();
     for n in 0..250 {
         queue.sibling(&format!("queue{n}")).unwrap().enqueue("add", (1, 2)).unwrap();
     }
-    house.drain(house.worker(&["default"]));
-    let page = Dash::start(&house, &[]).get("/metrics").body;
+    env.drain(env.worker(&["default"]));
+    let page = DashboardProcess::start(&env, &[]).get("/metrics").body;
     let queues = page.lines().filter(|line| line.starts_with("rq_oldest_waiting_seconds{")).count();
     assert_eq!(queues, 201, "200, and one for all others");
     assert!(page.contains("queue=\"other\",status=\"queued\"} 51"), "{page}");

@@ -4,42 +4,42 @@ use std::time::{Duration, SystemTime};
 
 use rq_rs::{Context, NewJob, Retry, Status};
 
-use crate::support::{House, Ledger, Live};
+use crate::support::{CallLog, RunningWorker, TestEnv};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn a_job_for_later_waits_in_scheduled_until_it_is_due() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let before = SystemTime::now();
     let job = queue.enqueue_job(NewJob::new("add", (1, 2)).after(HOUR)).unwrap();
-    assert_eq!((job.status, house.places("default", job.id())), (Status::Scheduled, vec!["scheduled"]));
+    assert_eq!((job.status, env.locations("default", job.id())), (Status::Scheduled, vec!["scheduled"]));
     let due = SystemTime::from(job.due().unwrap().unwrap()).duration_since(before).unwrap();
     assert!((HOUR - Duration::from_secs(1)..HOUR + Duration::from_secs(60)).contains(&due), "{due:?}");
     assert_eq!((job.enqueued_at, queue.count(), queue.scheduled().count()), (None, Ok(0), Ok(1)));
-    assert_eq!(house.drain(house.worker(&["default"])).finished, 0);
-    let shown = house.rq(&["job", "show", job.id()]).ok();
+    assert_eq!(env.drain(env.worker(&["default"])).finished, 0);
+    let shown = env.cli(&["job", "show", job.id()]).ok();
     assert!(shown.contains("due          ") && shown.contains("(in 3"), "{shown}");
     assert_eq!(queue.job(job.id()).unwrap().cancel(), Ok(Status::Scheduled));
-    assert_eq!(house.places("default", job.id()), ["canceled"]);
+    assert_eq!(env.locations("default", job.id()), ["canceled"]);
 }
 
 #[test]
 fn a_job_that_is_due_goes_to_its_queue_and_runs() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let past = SystemTime::now() - HOUR;
     let jobs = [
         queue.enqueue_job(NewJob::new("add", (1, 2)).at(past)).unwrap(),
         queue.enqueue_job(NewJob::new("add", (3, 4)).after(Duration::ZERO)).unwrap(),
     ];
     // The worker is there before; what is due in a moment does not wait for a restart.
-    let worker = Live::start(house.worker(&["default"]));
-    worker.sees_finished(jobs[0].id());
+    let worker = RunningWorker::start(env.worker(&["default"]));
+    worker.wait_for_finish(jobs[0].id());
     let soon = queue.enqueue_job(NewJob::new("add", (5, 6)).after(Duration::from_millis(1500))).unwrap();
-    worker.sees_finished(soon.id());
-    worker.stops();
+    worker.wait_for_finish(soon.id());
+    worker.stop();
     let job = queue.job(soon.id()).unwrap();
     assert_eq!((job.returned::<i64>(), job.due()), (Ok(11), Ok(None)));
     let waited = (job.started_at.unwrap() - job.created_at.unwrap()).as_seconds_f64();
@@ -49,30 +49,29 @@ fn a_job_that_is_due_goes_to_its_queue_and_runs() {
 
 #[test]
 fn what_is_due_goes_to_the_front_where_it_should_and_its_time_to_live_begins_then() {
-    let (house, ledger) = (House::new(), Ledger::default());
-    let queue = house.queue("default");
+    let (env, calls) = (TestEnv::new(), CallLog::default());
+    let queue = env.queue("default");
     let past = SystemTime::now() - HOUR;
     queue.enqueue("note", "waits").unwrap();
     queue.enqueue_job(NewJob::new("note", "front").at(past).at_front()).unwrap();
     queue.enqueue_job(NewJob::new("note", "behind").at(past)).unwrap();
     let ttl =
         queue.enqueue_job(NewJob::new("note", "never").after(HOUR).ttl(Duration::from_secs(10))).unwrap();
-    let left: u64 = house.redis(&["TTL", &house.key(&format!("job:{}", ttl.id()))]);
+    let left: u64 = env.redis(&["TTL", &env.key(&format!("job:{}", ttl.id()))]);
     assert!((3605..=3611).contains(&left), "{left}");
-    let notes = ledger.clone();
-    let worker =
-        house.worker(&["default"]).concurrency(1).handler("note", move |_: &Context, text: String| {
-            notes.write(text);
-            Ok(())
-        });
-    house.drain(worker);
-    assert_eq!(ledger.lines(), ["front", "waits", "behind"]);
+    let notes = calls.clone();
+    let worker = env.worker(&["default"]).concurrency(1).handler("note", move |_: &Context, text: String| {
+        notes.record(text);
+        Ok(())
+    });
+    env.drain(worker);
+    assert_eq!(calls.lines(), ["front", "waits", "behind"]);
 }
 
 #[test]
 fn many_jobs_may_have_times_of_their_own() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let past = SystemTime::now() - HOUR;
     let jobs = (0..1000).map(|n| match n % 3 {
         0 => NewJob::new("add", (n, n)),
@@ -81,26 +80,26 @@ fn many_jobs_may_have_times_of_their_own() {
     });
     assert_eq!(queue.enqueue_many(jobs).unwrap().ids.len(), 1000);
     assert_eq!((queue.count(), queue.scheduled().count()), (Ok(334), Ok(666)));
-    assert_eq!(house.drain(house.worker(&["default"]).concurrency(8)).finished, 667);
+    assert_eq!(env.drain(env.worker(&["default"]).concurrency(8)).finished, 667);
     assert_eq!(queue.scheduled().count(), Ok(333));
 }
 
 #[test]
 fn a_retry_that_waits_is_visible() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = NewJob::new("fail", "no").retry(Retry::every(Duration::from_secs(41), 4));
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
-    house.drain(house.worker(&["default"]));
-    let shown = house.rq(&["job", "show", &id]).ok();
+    env.drain(env.worker(&["default"]));
+    let shown = env.cli(&["job", "show", &id]).ok();
     assert!(shown.contains(" s, attempt 2 of 5)") && shown.contains("(in 4"), "{shown}");
 }
 
 #[test]
 fn the_command_line_takes_delays_and_times() {
-    let house = House::new();
-    let queue = house.queue("default");
-    let enqueue = |words: &[&str]| house.rq(&[&["enqueue", "add", ":1", ":2"], words].concat());
+    let env = TestEnv::new();
+    let queue = env.queue("default");
+    let enqueue = |words: &[&str]| env.cli(&[&["enqueue", "add", ":1", ":2"], words].concat());
     let due = |id: &str| queue.job(id).unwrap().due().unwrap().unwrap();
     for (text, seconds) in [("90", 90), ("10s", 10), ("5m", 300), ("2d", 172_800)] {
         let id = enqueue(&["--schedule-in", text]).ok();
@@ -119,16 +118,16 @@ fn the_command_line_takes_delays_and_times() {
         ["--schedule-in", "soon"],
         ["--schedule-in", "-5"],
     ] {
-        enqueue(&bad).fails(2);
+        enqueue(&bad).expect_failure(2);
     }
-    enqueue(&["--schedule-in", "5", "--schedule-at", "2100-01-02T03:04:05Z"]).fails(2);
+    enqueue(&["--schedule-in", "5", "--schedule-at", "2100-01-02T03:04:05Z"]).expect_failure(2);
 }
 
 #[test]
 fn a_taken_key_refuses_jobs_for_later_and_stores_nothing() {
-    let house = House::new();
-    let queue = house.queue("default");
-    house.redis::<()>(&["SET", &house.key("scheduled:default"), "mine"]);
+    let env = TestEnv::new();
+    let queue = env.queue("default");
+    env.redis::<()>(&["SET", &env.key("scheduled:default"), "mine"]);
     let jobs = [NewJob::new("add", (1, 2)).id("one"), NewJob::new("add", (1, 2)).id("two").after(HOUR)];
     assert!(queue.enqueue_many(jobs).is_err());
     assert!(queue.job("one").is_err() && queue.job("two").is_err());

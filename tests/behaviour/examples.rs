@@ -3,45 +3,44 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{House, Output, Process, run_in};
+use crate::support::{Output, Process, TestEnv, run_in};
 
 /// `cargo run --example NAME -- WORDS…`
-fn example(house: &House, name: &str, words: &[&str]) -> Output {
+fn example(env: &TestEnv, name: &str, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO"));
     command
         .args(["run", "--quiet", "--example", name, "--"])
         .args(words)
         .current_dir(env!("CARGO_MANIFEST_DIR"));
-    Process::spawn(command, &house.environment()).finish("")
+    Process::spawn(command, &env.environment()).finish("")
 }
 
 #[test]
 fn send_email_is_a_whole_command_line() {
-    let house = House::new();
+    let env = TestEnv::new();
     let id =
-        example(&house, "send_email", &["enqueue", "send_email", "to=ada@example.com", "subject=Welcome"])
-            .ok();
+        example(&env, "send_email", &["enqueue", "send_email", "to=ada@example.com", "subject=Welcome"]).ok();
     let busy =
-        example(&house, "send_email", &["enqueue", "send_email", "to=x@busy.example.com", "subject=Hi"]).ok();
-    example(&house, "send_email", &["worker", "--burst"]).ok();
-    let job = house.queue("default").job(&id).unwrap();
+        example(&env, "send_email", &["enqueue", "send_email", "to=x@busy.example.com", "subject=Hi"]).ok();
+    example(&env, "send_email", &["worker", "--burst"]).ok();
+    let job = env.queue("default").job(&id).unwrap();
     assert_eq!(job.returned::<String>().unwrap(), "sent \"Welcome\" to ada@example.com (try 1)");
-    assert_eq!(house.places("default", &busy), ["scheduled"]);
+    assert_eq!(env.locations("default", &busy), ["scheduled"]);
 }
 
 #[test]
 fn isolated_loses_only_the_jobs_that_hang_or_crash() {
-    let house = House::new();
+    let env = TestEnv::new();
     let enqueue =
-        |words: &[&str]| example(&house, "isolated", &[&["enqueue", "count_words"], words].concat()).ok();
+        |words: &[&str]| example(&env, "isolated", &[&["enqueue", "count_words"], words].concat()).ok();
     let ids = [
         enqueue(&["one two three"]),
         enqueue(&["endless", "--timeout", "1"]),
         enqueue(&["poison"]),
         enqueue(&["one"]),
     ];
-    example(&house, "isolated", &["worker", "--isolate", "--burst", "-q"]).ok();
-    let jobs = ids.map(|id| house.queue("default").job(&id).unwrap());
+    example(&env, "isolated", &["worker", "--isolate", "--burst", "-q"]).ok();
+    let jobs = ids.map(|id| env.queue("default").job(&id).unwrap());
     assert_eq!((jobs[0].returned::<usize>(), jobs[3].returned::<usize>()), (Ok(3), Ok(1)));
     let error = |job: &rq_rs::Job| job.exc_info.clone().unwrap_or_default();
     assert_eq!(error(&jobs[1]), "count_words timed out after 1 s: reading 7 bytes");
@@ -50,33 +49,29 @@ fn isolated_loses_only_the_jobs_that_hang_or_crash() {
 
 #[test]
 fn nightly_keeps_its_entries() {
-    let house = House::new();
+    let env = TestEnv::new();
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--example", "nightly", "--", "worker"]);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    let mut worker = Process::spawn(command, &house.environment());
-    worker.says("cron rates: enqueued");
-    let list = house.rq(&["cron", "list", "--json"]).json();
+    let mut worker = Process::spawn(command, &env.environment());
+    worker.wait_for_stderr("cron rates: enqueued");
+    let list = env.cli(&["cron", "list", "--json"]).json();
     assert_eq!((&list[0]["name"], &list[1]["catchup"]), (&"rates".into(), &"one".into()));
-    let id = house.rq(&["cron", "run", "report"]).ok();
-    worker.says(&format!("{id} finished"));
-    house
-        .rq(&[
-            "shutdown",
-            &house.redis::<Vec<String>>(&["ZRANGE", &house.key("cron_schedulers"), "0", "-1"])[0],
-        ])
+    let id = env.cli(&["cron", "run", "report"]).ok();
+    worker.wait_for_stderr(&format!("{id} finished"));
+    env.cli(&["shutdown", &env.redis::<Vec<String>>(&["ZRANGE", &env.key("cron_schedulers"), "0", "-1"])[0]])
         .ok();
     worker.finish("").ok();
 }
 
 #[test]
 fn the_board_asks_for_metrics_that_are_there() {
-    let house = House::new();
-    house.queue("default").enqueue("x", ()).unwrap();
-    house.rq(&["worker", "-b", "-q", "--exec", "*=cat"]).ok();
-    let worker = house.start(&["worker", "--exec", "*=cat"]);
-    crate::support::eventually("a worker is seen", || house.rq(&["metrics"]).ok().contains("rq_workers{"));
-    let page = house.rq(&["metrics"]).ok();
+    let env = TestEnv::new();
+    env.queue("default").enqueue("x", ()).unwrap();
+    env.cli(&["worker", "-b", "-q", "--exec", "*=cat"]).ok();
+    let worker = env.start(&["worker", "--exec", "*=cat"]);
+    crate::support::eventually("a worker is seen", || env.cli(&["metrics"]).ok().contains("rq_workers{"));
+    let page = env.cli(&["metrics"]).ok();
     let board: serde_json::Value = serde_json::from_str(include_str!("../../examples/grafana.json")).unwrap();
     let text = board.to_string();
     let mut names: Vec<&str> = text
@@ -97,37 +92,37 @@ fn the_board_asks_for_metrics_that_are_there() {
 
 #[test]
 fn enqueue_and_send_email_understand_each_other() {
-    let house = House::new();
-    let text = example(&house, "enqueue", &[]).ok();
+    let env = TestEnv::new();
+    let text = example(&env, "enqueue", &[]).ok();
     let (id, rest) = text.split_once('\n').unwrap();
     assert_eq!(rest, "1000 enqueued");
-    example(&house, "send_email", &["worker", "mail", "--burst", "-q"]).ok();
-    let shown = house.rq(&["job", "show", id, "--json"]).json();
+    example(&env, "send_email", &["worker", "mail", "--burst", "-q"]).ok();
+    let shown = env.cli(&["job", "show", id, "--json"]).json();
     assert_eq!(shown["result"], "sent \"Welcome\" to ada@example.com (try 1)");
 }
 
 #[test]
 fn post_likes_recounts_and_fails_where_it_must() {
-    let house = House::with_own_redis(&[]);
-    let text = example(&house, "post_likes", &[]).ok();
+    let env = TestEnv::with_own_redis(&[]);
+    let text = example(&env, "post_likes", &[]).ok();
     let expected = "post 42 has 3 likes\n1 finished, 2 tried again, 1 failed\nfailed: Some(\"recount_likes failed: no post 404\")";
     assert_eq!(text, expected);
 }
 
 #[test]
 fn scripting_requeues_by_a_filter() {
-    let house = House::new();
+    let env = TestEnv::new();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let text = run_in(&examples, "./scripting.sh", &house.environment()).ok();
+    let text = run_in(&examples, "./scripting.sh", &env.environment()).ok();
     assert_eq!(text, "failed: charge resize\n1 job requeued.\nwaiting: 1, failed: 1");
 }
 
 #[test]
 fn from_python_takes_positions_and_keywords() {
-    let house = House::new();
-    let id = house.rq(&["enqueue", "tasks.resize", "cat.jpg", ":320", "height:=240"]).ok();
-    example(&house, "from_python", &["worker", "--burst"]).ok();
-    let result = house.queue("default").job(&id).unwrap().returned::<String>();
+    let env = TestEnv::new();
+    let id = env.cli(&["enqueue", "tasks.resize", "cat.jpg", ":320", "height:=240"]).ok();
+    example(&env, "from_python", &["worker", "--burst"]).ok();
+    let result = env.queue("default").job(&id).unwrap().returned::<String>();
     assert_eq!(result.unwrap(), "cat.jpg resized to 320x240 by Rust");
 }
 

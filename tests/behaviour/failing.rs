@@ -1,14 +1,14 @@
-//! Errors, panics, retries, time-outs: one door out.
+//! Errors, panics, retries, time-outs: one gate out.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use rq_rs::{Context, Event, GiveUp, NewJob, Retry, Status, Worker};
 
-use crate::support::{House, Ledger, Live, PATIENCE};
+use crate::support::{CallLog, RunningWorker, TestEnv, WAIT_LIMIT};
 
-fn error_of(house: &House, id: &str) -> String {
-    let error = house.queue("default").job(id).unwrap().exc_info.clone().unwrap();
+fn error_of(env: &TestEnv, id: &str) -> String {
+    let error = env.queue("default").job(id).unwrap().exc_info.clone().unwrap();
     without_backtrace(&error).to_owned()
 }
 
@@ -19,15 +19,15 @@ pub(crate) fn without_backtrace(error: &str) -> &str {
 
 #[test]
 fn a_failed_job_keeps_the_chain_of_its_error_its_handler_when_and_by_whom() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = queue.enqueue("send", "ada").unwrap();
-    let worker = house.worker(&["default"]).name("w1").handler("send", |_: &Context, to: String| {
+    let worker = env.worker(&["default"]).name("w1").handler("send", |_: &Context, to: String| {
         std::fs::read("/no/such/file").context("no attachment").with_context(|| format!("mail to {to}"))?;
         Ok(())
     });
 
-    assert_eq!(house.drain(worker).failed, 1);
+    assert_eq!(env.drain(worker).failed, 1);
 
     let job = queue.job(job.id()).unwrap();
     let error = job.exc_info.as_deref().unwrap();
@@ -37,24 +37,24 @@ fn a_failed_job_keeps_the_chain_of_its_error_its_handler_when_and_by_whom() {
     assert_eq!((job.status, job.worker_name.as_deref()), (Status::Failed, Some("w1")));
     assert!(job.ended_at.is_some());
     assert_eq!(queue.failed().ids(0, 10).unwrap(), [job.id()]);
-    assert_eq!(house.places("default", job.id()), ["failed"]);
+    assert_eq!(env.locations("default", job.id()), ["failed"]);
 }
 
 #[test]
 fn a_panic_becomes_a_failed_job_with_message_and_place_and_the_worker_goes_on() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let bad = queue.enqueue("panic", ()).unwrap();
     let good = queue.enqueue("add", (1, 1)).unwrap();
-    let worker = house
+    let worker = env
         .worker(&["default"])
         .concurrency(1)
         .handler("panic", |_: &Context, (): ()| -> anyhow::Result<()> { panic!("at the disco {}", 7) });
 
-    let summary = house.drain(worker);
+    let summary = env.drain(worker);
 
     assert_eq!((summary.finished, summary.failed), (1, 1));
-    let error = error_of(&house, bad.id());
+    let error = error_of(&env, bad.id());
     assert!(error.starts_with("panic panicked at tests/behaviour/failing.rs:"), "{error}");
     assert!(error.ends_with(": at the disco 7"), "{error}");
     assert_eq!(queue.job(good.id()).unwrap().returned::<i64>().unwrap(), 2);
@@ -70,88 +70,89 @@ fn an_error_that_panics_when_it_is_printed_is_only_one_failed_job() {
         }
     }
     impl std::error::Error for Hostile {}
-    let house = House::new();
-    let job = house.queue("default").enqueue("hostile", ()).unwrap();
-    let worker = house
+    let env = TestEnv::new();
+    let job = env.queue("default").enqueue("hostile", ()).unwrap();
+    let worker = env
         .worker(&["default"])
         .handler("hostile", |_: &Context, (): ()| -> anyhow::Result<()> { Err(Hostile.into()) });
-    assert_eq!(house.drain(worker).failed, 1);
-    assert!(error_of(&house, job.id()).contains("no words"));
+    assert_eq!(env.drain(worker).failed, 1);
+    assert!(error_of(&env, job.id()).contains("no words"));
 }
 
 #[test]
 fn ten_megabytes_of_error_are_cut_and_say_so() {
-    let house = House::new();
-    let queue = house.queue("default").max_payload(20 << 20);
+    let env = TestEnv::new();
+    let queue = env.queue("default").max_payload(20 << 20);
     let job = queue.enqueue("fail", "e".repeat(10 << 20)).unwrap();
-    assert_eq!(house.drain(house.worker(&["default"])).failed, 1);
-    let error = error_of(&house, job.id());
+    assert_eq!(env.drain(env.worker(&["default"])).failed, 1);
+    let error = error_of(&env, job.id());
     assert!(error.len() < 66 << 10 && error.contains("bytes left out"), "{} bytes", error.len());
 }
 
 #[test]
 fn a_result_over_the_limit_fails_the_job_and_says_how_large_it_was() {
-    let house = House::new().native();
-    let job = house.queue("default").enqueue("echo", "x".repeat(100)).unwrap();
-    house.drain(house.worker(&["default"]).max_result(50));
-    assert_eq!(error_of(&house, job.id()), "the result of echo is 102 bytes, over the limit of 50");
+    let env = TestEnv::new().in_native_dialect();
+    let job = env.queue("default").enqueue("echo", "x".repeat(100)).unwrap();
+    env.drain(env.worker(&["default"]).max_result(50));
+    assert_eq!(error_of(&env, job.id()), "the result of echo is 102 bytes, over the limit of 50");
 }
 
 #[test]
 fn a_job_with_a_policy_is_tried_again_and_may_succeed() {
-    let (house, ledger) = (House::new(), Ledger::default());
-    let queue = house.queue("default");
+    let (env, calls) = (TestEnv::new(), CallLog::default());
+    let queue = env.queue("default");
     let job = queue.enqueue_job(NewJob::new("flaky", ()).retry(Retry::every(Duration::ZERO, 3))).unwrap();
-    let book = ledger.clone();
-    let worker = house.worker(&["default"]).handler("flaky", move |context: &Context, (): ()| {
-        book.write(context.attempt().to_string());
+    let book = calls.clone();
+    let worker = env.worker(&["default"]).handler("flaky", move |context: &Context, (): ()| {
+        book.record(context.attempt().to_string());
         anyhow::ensure!(context.attempt() == 3, "not yet");
         Ok("done")
     });
 
-    let summary = house.drain(worker);
+    let summary = env.drain(worker);
 
     assert_eq!((summary.finished, summary.retried, summary.failed), (1, 2, 0));
-    assert_eq!(ledger.lines(), ["1", "2", "3"]);
+    assert_eq!(calls.lines(), ["1", "2", "3"]);
     assert_eq!(queue.job(job.id()).unwrap().retries_left, Some(1));
 }
 
 #[test]
 fn retries_end_and_the_last_error_is_kept() {
-    let house = House::new();
+    let env = TestEnv::new();
     let job = NewJob::new("fail", "always").retry(Retry::every(Duration::ZERO, 2)).id("hopeless");
-    house.queue("default").enqueue_job(job).unwrap();
-    let summary = house.drain(house.worker(&["default"]));
+    env.queue("default").enqueue_job(job).unwrap();
+    let summary = env.drain(env.worker(&["default"]));
     assert_eq!((summary.retried, summary.failed), (2, 1));
-    assert_eq!(error_of(&house, "hopeless"), "fail failed: always");
+    assert_eq!(error_of(&env, "hopeless"), "fail failed: always");
 }
 
 #[test]
 fn a_delayed_retry_waits_in_scheduled_and_comes_back_by_itself() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job =
         queue.enqueue_job(NewJob::new("once", ()).retry(Retry::every(Duration::from_secs(1), 1))).unwrap();
-    let live = Live::start(house.worker(&["default"]).handler("once", |context: &Context, (): ()| {
-        anyhow::ensure!(context.attempt() > 1, "the first try fails");
-        Ok(())
-    }));
-    live.sees(
+    let running_worker =
+        RunningWorker::start(env.worker(&["default"]).handler("once", |context: &Context, (): ()| {
+            anyhow::ensure!(context.attempt() > 1, "the first try fails");
+            Ok(())
+        }));
+    running_worker.wait_for_event(
         "a retry",
         |event| matches!(event, Event::Retried { delay, .. } if *delay == Duration::from_secs(1)),
     );
-    job.wait::<()>(PATIENCE).unwrap();
-    assert_eq!(live.stops().finished, 1);
-    assert_eq!(house.places("default", job.id()), ["finished"]);
+    job.wait::<()>(WAIT_LIMIT).unwrap();
+    assert_eq!(running_worker.stop().finished, 1);
+    assert_eq!(env.locations("default", job.id()), ["finished"]);
 }
 
 #[test]
 fn a_handler_may_ask_to_be_tried_later_or_to_give_up() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let later = queue.enqueue("later", ()).unwrap();
     let give_up = queue.enqueue_job(NewJob::new("give_up", ()).retry(Retry::growing(5))).unwrap();
-    let worker = house
+    let worker = env
         .worker(&["default"])
         .handler("later", |_: &Context, (): ()| -> anyhow::Result<()> {
             Err(anyhow::anyhow!("busy").context(Retry::later(Duration::from_secs(77))))
@@ -160,31 +161,31 @@ fn a_handler_may_ask_to_be_tried_later_or_to_give_up() {
             Err(GiveUp("stolen card".into()).into())
         });
 
-    let summary = house.drain(worker);
+    let summary = env.drain(worker);
 
     assert_eq!((summary.retried, summary.failed), (1, 1));
-    assert_eq!(house.places("default", later.id()), ["scheduled"]);
-    assert_eq!(house.places("default", give_up.id()), ["failed"]);
-    assert!(error_of(&house, later.id()).contains("busy"));
-    assert!(error_of(&house, give_up.id()).contains("stolen card"));
+    assert_eq!(env.locations("default", later.id()), ["scheduled"]);
+    assert_eq!(env.locations("default", give_up.id()), ["failed"]);
+    assert!(error_of(&env, later.id()).contains("busy"));
+    assert!(error_of(&env, give_up.id()).contains("stolen card"));
 }
 
 #[test]
 fn a_handler_that_runs_out_of_time_fails_and_its_slot_goes_on() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let slow = queue.enqueue_job(NewJob::new("slow", ()).timeout(Duration::from_secs(1))).unwrap();
     let next = queue.enqueue("add", (1, 2)).unwrap();
-    let worker = house.worker(&["default"]).concurrency(1).handler("slow", |context: &Context, (): ()| {
+    let worker = env.worker(&["default"]).concurrency(1).handler("slow", |context: &Context, (): ()| {
         crate::support::eventually("told to stop", || context.is_canceled());
         Ok("too late")
     });
 
-    let summary = house.drain(worker);
+    let summary = env.drain(worker);
 
     assert_eq!((summary.finished, summary.failed), (1, 1));
     assert_eq!(
-        error_of(&house, slow.id()),
+        error_of(&env, slow.id()),
         "slow timed out after 1 s; its thread was told to stop but may still run"
     );
     assert_eq!(queue.job(next.id()).unwrap().returned::<i64>().unwrap(), 3);
@@ -192,14 +193,14 @@ fn a_handler_that_runs_out_of_time_fails_and_its_slot_goes_on() {
 
 #[test]
 fn a_worker_has_a_policy_for_jobs_that_have_none() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let plain = queue.enqueue("fail", "no").unwrap();
     let own =
         queue.enqueue_job(NewJob::new("fail", "no").retry(Retry::every(Duration::from_secs(7), 1))).unwrap();
     let fine = queue.enqueue("add", (1, 2)).unwrap();
     let policy = Retry::list([Duration::from_secs(300), Duration::from_secs(400)], 2).at_front();
-    house.drain(house.worker(&["default"]).retry(policy.clone()));
+    env.drain(env.worker(&["default"]).retry(policy.clone()));
     let job = queue.job(plain.id()).unwrap();
     assert_eq!((job.status, job.retries_left, job.number_of_retries), (Status::Scheduled, Some(1), 1));
     assert_eq!(
@@ -211,83 +212,83 @@ fn a_worker_has_a_policy_for_jobs_that_have_none() {
     assert_eq!(queue.job(fine.id()).unwrap().retries_left, None);
     // From now on it is the job's own, whichever worker has it.
     for left in [0, 0] {
-        house.redis::<i64>(&["ZADD", &house.key("scheduled:default"), "1", plain.id()]);
-        house.drain(house.worker(&["default"]));
+        env.redis::<i64>(&["ZADD", &env.key("scheduled:default"), "1", plain.id()]);
+        env.drain(env.worker(&["default"]));
         assert_eq!(queue.job(plain.id()).unwrap().retries_left, Some(left));
     }
-    assert_eq!(house.places("default", plain.id()), ["failed"]);
+    assert_eq!(env.locations("default", plain.id()), ["failed"]);
 }
 
 #[test]
 fn the_command_line_gives_a_worker_a_policy() {
-    let house = House::new();
-    let id = house.rq(&["enqueue", "broken"]).ok();
-    house.rq(&["worker", "--burst", "--exec", "broken=false", "--retry-max", "3"]).ok();
-    let shown = house.rq(&["job", "show", &id]).ok();
+    let env = TestEnv::new();
+    let id = env.cli(&["enqueue", "broken"]).ok();
+    env.cli(&["worker", "--burst", "--exec", "broken=false", "--retry-max", "3"]).ok();
+    let shown = env.cli(&["job", "show", &id]).ok();
     assert!(shown.contains("attempt 2 of 4"), "{shown}");
-    let lacks = house.rq(&["worker", "--exec", "broken=false", "--retry-interval", "5"]).fails(2);
+    let lacks = env.cli(&["worker", "--exec", "broken=false", "--retry-interval", "5"]).expect_failure(2);
     assert!(lacks.contains("--retry-max"), "{lacks}");
 }
 
 #[test]
 fn every_try_is_kept_with_its_job_and_drawn_as_a_time_line() {
-    let (house, ledger) = (House::new(), Ledger::default());
-    let queue = house.queue("default");
+    let (env, calls) = (TestEnv::new(), CallLog::default());
+    let queue = env.queue("default");
     let job = NewJob::new("third", ()).retry(Retry::every(Duration::ZERO, 5));
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
-    let tries = ledger.clone();
-    let worker = house.worker(&["default"]).name("one").handler("third", move |job: &Context, (): ()| {
-        tries.write("tried");
+    let tries = calls.clone();
+    let worker = env.worker(&["default"]).name("one").handler("third", move |job: &Context, (): ()| {
+        tries.record("tried");
         anyhow::ensure!(job.attempt() == 3, "try {}\nnot yet", job.attempt());
         Ok(())
     });
-    house.drain(worker);
+    env.drain(worker);
     let job = queue.job(&id).unwrap();
-    assert_eq!((job.status, ledger.lines().len(), job.attempts.len()), (Status::Finished, 3, 2));
+    assert_eq!((job.status, calls.lines().len(), job.attempts.len()), (Status::Finished, 3, 2));
     for (n, attempt) in job.attempts.iter().enumerate() {
         assert_eq!(attempt.error, format!("third failed: try {}", n + 1));
         assert_eq!((attempt.worker_name.as_str(), attempt.retry_in), ("one", Some(0.0)));
         assert!(attempt.ended_at >= attempt.started_at && attempt.ended_at <= job.started_at.unwrap());
     }
-    let shown = house.rq(&["job", "show", &id]).ok();
+    let shown = env.cli(&["job", "show", &id]).ok();
     let (_, line) = shown.split_once("attempts:\n").unwrap();
     let lines: Vec<&str> = line.lines().collect();
     assert!(lines[0].contains("failed after 0.0 s, again after 0 s: third failed: try 1"), "{shown}");
     assert!(lines[2].contains("finished after 0.0 s"), "{shown}");
-    let json = house.rq(&["job", "show", &id, "--json"]).json();
+    let json = env.cli(&["job", "show", &id, "--json"]).json();
     assert_eq!(json["attempts"][1]["error"], "third failed: try 2");
 
     let lost = queue.enqueue("fail", "no").unwrap();
-    house.drain(house.worker(&["default"]));
-    house.rq(&["requeue", lost.id()]).ok();
-    house.drain(house.worker(&["default"]));
+    env.drain(env.worker(&["default"]));
+    env.cli(&["requeue", lost.id()]).ok();
+    env.drain(env.worker(&["default"]));
     let attempts = &queue.job(lost.id()).unwrap().attempts;
     assert_eq!((attempts.len(), attempts[1].retry_in), (2, None), "a requeued job has its past");
 }
 
 #[test]
 fn a_handler_that_was_called_too_early_is_called_again_and_nothing_is_counted() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = queue.enqueue_job(NewJob::new("early", ()).retry(Retry::every(Duration::ZERO, 2))).unwrap();
-    let calls = Ledger::default();
+    let calls = CallLog::default();
     let notes = calls.clone();
-    let worker = house.worker(&["default"]).handler("early", move |_: &Context, (): ()| {
-        notes.write("called");
+    let worker = env.worker(&["default"]).handler("early", move |_: &Context, (): ()| {
+        notes.record("called");
         match notes.lines().len() {
             1..=2 => Err(Retry::later(Duration::ZERO).uncounted().into()),
             n => Ok(n),
         }
     });
-    let live = Live::start(worker);
+    let running_worker = RunningWorker::start(worker);
     // Not at once, whatever it asks for.
-    let snoozed = live.sees("a snooze", |event| matches!(event, Event::Snoozed { .. }));
+    let snoozed = running_worker.wait_for_event("a snooze", |event| matches!(event, Event::Snoozed { .. }));
     assert!(
         matches!(snoozed, Event::Snoozed { delay, .. } if delay == Duration::from_secs(1)),
         "{snoozed:?}"
     );
-    live.sees_finished(job.id());
-    live.stops();
+    running_worker.wait_for_finish(job.id());
+    running_worker.stop();
     let job = queue.job(job.id()).unwrap();
     assert_eq!((job.result.clone(), job.retries_left, job.number_of_retries), (Some(3.into()), Some(2), 0));
     assert_eq!(job.attempts.len(), 0);
@@ -295,15 +296,15 @@ fn a_handler_that_was_called_too_early_is_called_again_and_nothing_is_counted() 
 
 #[test]
 fn delays_longer_than_any_clock_mean_never_and_not_at_once() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let forever = rq_rs::Repeat::every(Duration::MAX, 3);
     let jobs = [
         queue.enqueue("later", ()).unwrap(),
         queue.enqueue("uncounted", ()).unwrap(),
         queue.enqueue_job(NewJob::new("add", (1, 2)).repeat(forever)).unwrap(),
     ];
-    let worker = house
+    let worker = env
         .worker(&["default"])
         .handler("later", |_: &Context, (): ()| -> anyhow::Result<()> {
             Err(Retry::later(Duration::MAX).into())
@@ -311,47 +312,47 @@ fn delays_longer_than_any_clock_mean_never_and_not_at_once() {
         .handler("uncounted", |_: &Context, (): ()| -> anyhow::Result<()> {
             Err(Retry::later(Duration::MAX).uncounted().into())
         });
-    house.drain(worker);
+    env.drain(worker);
     for job in jobs {
         let job = queue.job(job.id()).unwrap();
-        assert_eq!((job.status, house.places("default", job.id())), (Status::Scheduled, vec!["scheduled"]));
-        let due: f64 = house.redis(&["ZSCORE", &house.key("scheduled:default"), job.id()]);
+        assert_eq!((job.status, env.locations("default", job.id())), (Status::Scheduled, vec!["scheduled"]));
+        let due: f64 = env.redis(&["ZSCORE", &env.key("scheduled:default"), job.id()]);
         assert!(due > 4e9, "{due}");
     }
 }
 
 #[test]
 fn a_worker_without_the_handler_tries_again_as_the_job_says() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let later = || Retry::every(Duration::from_secs(3600), 2);
     queue.enqueue_job(NewJob::new("tomorrow", "x").id("unknown").retry(later())).unwrap();
     queue.enqueue_job(NewJob::new("add", "text").id("unfit").retry(later())).unwrap();
     queue.enqueue_job(NewJob::new("tomorrow", "x").id("plain")).unwrap();
-    let summary = house.drain(house.worker(&["default"]));
+    let summary = env.drain(env.worker(&["default"]));
     assert_eq!((summary.retried, summary.failed), (2, 1));
     for id in ["unknown", "unfit"] {
         let job = queue.job(id).unwrap();
         assert_eq!((job.status, job.retries_left), (Status::Scheduled, Some(1)), "{id}");
     }
-    assert_eq!(house.places("default", "plain"), ["failed"]);
+    assert_eq!(env.locations("default", "plain"), ["failed"]);
     // The new release is there.
     for id in ["unknown", "unfit"] {
-        house.rq(&["job", "enqueue", id]).ok();
+        env.cli(&["job", "enqueue", id]).ok();
     }
-    let new = Worker::connect(house.url(), ["default"]).unwrap().dialect(house.dialect);
-    let new = new.prefix(&house.prefix).unwrap();
+    let new = Worker::connect(env.url(), ["default"]).unwrap().dialect(env.dialect);
+    let new = new.prefix(&env.prefix).unwrap();
     let new = new
         .handler("tomorrow", |_: &Context, _: String| Ok(()))
         .handler("add", |_: &Context, _: String| Ok(()));
-    assert_eq!(house.drain(new).finished, 2);
+    assert_eq!(env.drain(new).finished, 2);
 }
 
 #[test]
 fn the_policy_of_a_worker_counts_for_handlers_that_it_does_not_have() {
-    let house = House::new();
-    let job = house.queue("default").enqueue("tomorrow", ()).unwrap();
-    let worker = house.worker(&["default"]).retry(Retry::every(Duration::from_secs(3600), 1));
-    assert_eq!(house.drain(worker).retried, 1);
-    assert_eq!(house.places("default", job.id()), ["scheduled"]);
+    let env = TestEnv::new();
+    let job = env.queue("default").enqueue("tomorrow", ()).unwrap();
+    let worker = env.worker(&["default"]).retry(Retry::every(Duration::from_secs(3600), 1));
+    assert_eq!(env.drain(worker).retried, 1);
+    assert_eq!(env.locations("default", job.id()), ["scheduled"]);
 }

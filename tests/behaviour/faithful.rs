@@ -3,7 +3,7 @@
 use rq_rs::{Context, Error, NewJob, PyValue, Serializer, Status};
 use serde_json::{Value, json};
 
-use crate::support::House;
+use crate::support::TestEnv;
 
 fn number(n: i32) -> PyValue {
     PyValue::from(n)
@@ -50,8 +50,8 @@ fn alike() -> Vec<(PyValue, Value)> {
 
 #[test]
 fn programs_and_servers_get_every_entry_of_a_dict() {
-    let house = House::new().in_rq();
-    let queue = house.queue("default");
+    let env = TestEnv::new().in_rq_dialect();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let server = folder.path().join("server.py");
     std::fs::write(
@@ -66,8 +66,8 @@ fn programs_and_servers_get_every_entry_of_a_dict() {
     };
     let program = queue.enqueue_many(jobs("program")).unwrap().ids;
     let served = queue.enqueue_many(jobs("server")).unwrap().ids;
-    let worker = house.worker(&["default"]).exec("program", "cat").unwrap();
-    house.drain(worker.exec_server("server", &format!("python3 {}", server.display())).unwrap());
+    let worker = env.worker(&["default"]).exec("program", "cat").unwrap();
+    env.drain(worker.exec_server("server", &format!("python3 {}", server.display())).unwrap());
     for ids in [program, served] {
         for (id, (dict, expected)) in ids.iter().zip(alike()) {
             let job = queue.job(id).unwrap();
@@ -81,8 +81,8 @@ fn programs_and_servers_get_every_entry_of_a_dict() {
 
 #[test]
 fn json_is_not_written_where_it_would_say_something_else() {
-    let house = House::new();
-    let queue = house.queue("default").serializer(Serializer::Json).unwrap();
+    let env = TestEnv::new();
+    let queue = env.queue("default").serializer(Serializer::Json).unwrap();
     let refused = |value: PyValue| match queue.enqueue("echo", (value.clone(),)) {
         Err(Error::Invalid { what, .. }) => what,
         other => panic!("{value} was enqueued: {other:?}"),
@@ -105,19 +105,18 @@ fn json_is_not_written_where_it_would_say_something_else() {
 
 #[test]
 fn a_float_that_is_no_number_is_never_null() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let worker = || {
-        house
-            .worker(&["default"])
+        env.worker(&["default"])
             .handler("nan", |_: &Context, (): ()| Ok((f64::NAN, 1.0)))
             .handler("float", |_: &Context, number: f64| Ok(number.is_nan()))
             .handler("json", |_: &Context, value: Value| Ok(value.is_null()))
     };
     let made = queue.enqueue("nan", ()).unwrap();
-    house.drain(worker());
+    env.drain(worker());
     let made = queue.job(made.id()).unwrap();
-    if house.dialect == rq_rs::Dialect::Native {
+    if env.dialect == rq_rs::Dialect::Native {
         let error = made.exc_info.as_deref().unwrap();
         assert_eq!(
             error,
@@ -128,7 +127,7 @@ fn a_float_that_is_no_number_is_never_null() {
     assert!(made.returned::<(f64, f64)>().unwrap().0.is_nan());
     assert_eq!(made.result, Some(json!(["nan", 1.0])));
     let ids = queue.enqueue_many(["float", "json"].map(|name| NewJob::new(name, (f64::NAN,)))).unwrap().ids;
-    house.drain(worker());
+    env.drain(worker());
     assert_eq!(queue.job(&ids[0]).unwrap().returned(), Ok(true));
     let refused = queue.job(&ids[1]).unwrap();
     assert!(refused.exc_info.as_deref().unwrap().contains("JSON has no word for nan"), "{refused:?}");
@@ -136,31 +135,33 @@ fn a_float_that_is_no_number_is_never_null() {
 
 #[test]
 fn enqueue_wait_prints_what_json_can_show_of_any_result() {
-    let house = House::new().in_rq();
-    let worker =
-        crate::support::Live::start(house.worker(&["default"]).handler("odd", |_: &Context, (): ()| {
+    let env = TestEnv::new().in_rq_dialect();
+    let worker = crate::support::RunningWorker::start(env.worker(&["default"]).handler(
+        "odd",
+        |_: &Context, (): ()| {
             Ok(PyValue::dict([
                 (number(1), PyValue::from(f64::INFINITY)),
                 (PyValue::NONE, PyValue::bytes(b"a")),
             ]))
-        }));
-    let printed = house.rq(&["enqueue", "odd", "--wait"]).ok();
+        },
+    ));
+    let printed = env.cli(&["enqueue", "odd", "--wait"]).ok();
     assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), json!({"1": "inf", "None": "YQ=="}));
-    worker.stops();
+    worker.stop();
 }
 
 #[test]
 fn a_server_s_own_data_must_be_what_it_says() {
-    let house = House::new().native();
-    let queue = house.queue("default");
+    let env = TestEnv::new().in_native_dialect();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let server = folder.path().join("server.py");
     let text = "import base64, json, sys\nfor line in sys.stdin:\n    data = json.loads(line)['args'][0].encode('latin-1')\n    print(json.dumps({'data': base64.b64encode(data).decode()}), flush=True)\n";
     std::fs::write(&server, text).unwrap();
     let words = ["{\"fine\": [1, 2.0]}", "oops", "\"caf\u{e9}\"", "[1] [2]"];
     let ids = queue.enqueue_many(words.map(|word| NewJob::new("data", word))).unwrap().ids;
-    house.drain(
-        house.worker(&["default"]).exec_server("data", &format!("python3 {}", server.display())).unwrap(),
+    env.drain(
+        env.worker(&["default"]).exec_server("data", &format!("python3 {}", server.display())).unwrap(),
     );
     assert_eq!(queue.job(&ids[0]).unwrap().result, Some(json!({"fine": [1, 2.0]})));
     for id in &ids[1..] {

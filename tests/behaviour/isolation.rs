@@ -8,33 +8,33 @@ use std::time::Duration;
 use rq_rs::{Context, Error, Handlers, NewJob, Retry, Run, Status};
 use serde_json::{Value, json};
 
-use crate::support::{House, PATIENCE, Process, built_example, eventually};
+use crate::support::{Process, TestEnv, WAIT_LIMIT, build_example, eventually};
 
-/// The application in `tests/misbehaving`.
+/// The application in `tests/fixtures/misbehaving`.
 fn misbehaving() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| built_example("misbehaving"))
+    BUILT.get_or_init(|| build_example("misbehaving"))
 }
 
-fn start(house: &House, words: &[&str]) -> Process {
+fn start(env: &TestEnv, words: &[&str]) -> Process {
     let mut command = Command::new(misbehaving());
     command.args(["worker", "--isolate"]).args(words);
     if !words.contains(&"-c") {
         command.args(["-c", "1"]);
     }
-    Process::spawn(command, &house.environment())
+    Process::spawn(command, &env.environment())
 }
 
 /// Runs all that waits.
-fn drain(house: &House, words: &[&str]) {
-    start(house, &[&["--burst"], words].concat()).finish("").ok();
+fn drain(env: &TestEnv, words: &[&str]) {
+    start(env, &[&["--burst"], words].concat()).finish("").ok();
 }
 
 /// Runs one job, and returns what is known of it afterwards.
-fn run(house: &House, words: &[&str], job: NewJob) -> rq_rs::Job {
-    let queue = house.queue("default");
+fn run(env: &TestEnv, words: &[&str], job: NewJob) -> rq_rs::Job {
+    let queue = env.queue("default");
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
-    drain(house, words);
+    drain(env, words);
     queue.job(&id).unwrap()
 }
 
@@ -51,8 +51,8 @@ fn written(file: &Path) -> String {
 
 #[test]
 fn a_crash_ends_one_job_with_its_true_reason_and_the_next_one_runs() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let cases = [
         ("abort", json!([]), "abort was killed by signal 6 SIGABRT"),
         ("signal", json!([11]), "signal was killed by signal 11 SIGSEGV"),
@@ -70,7 +70,7 @@ fn a_crash_ends_one_job_with_its_true_reason_and_the_next_one_runs() {
             json!([]),
             "close everything closed its connection to the worker, and was killed",
         ),
-        ("panic", json!([]), "panic panicked at tests/misbehaving/main.rs"),
+        ("panic", json!([]), "panic panicked at tests/fixtures/misbehaving/main.rs"),
         ("large", json!([2_000_000]), "the result of large is 20000"),
         ("give up", json!([]), "give up failed: no"),
         ("nobody", json!([]), "this worker has no handler named \"nobody\""),
@@ -85,7 +85,7 @@ fn a_crash_ends_one_job_with_its_true_reason_and_the_next_one_runs() {
         ids.push(queue.enqueue_job(job).unwrap().id().to_owned());
         ids.push(queue.enqueue("add", (1, 2)).unwrap().id().to_owned());
     }
-    drain(&house, &["--horse-memory", "300M"]);
+    drain(&env, &["--horse-memory", "300M"]);
     for (pair, (handler, _, reason)) in ids.chunks(2).zip(&cases) {
         let job = queue.job(&pair[0]).unwrap();
         let error = job.exc_info.as_deref().unwrap_or_default();
@@ -96,18 +96,18 @@ fn a_crash_ends_one_job_with_its_true_reason_and_the_next_one_runs() {
 
 #[test]
 fn a_crash_is_tried_again_where_the_job_says_so() {
-    let house = House::new();
+    let env = TestEnv::new();
     let job = NewJob::new("abort", ()).retry(Retry::every(Duration::ZERO, 2));
-    let job = run(&house, &[], job);
+    let job = run(&env, &[], job);
     assert_eq!((job.status, job.number_of_retries), (Status::Failed, 2));
-    let job = run(&house, &[], NewJob::new("later", ()));
+    let job = run(&env, &[], NewJob::new("later", ()));
     assert_eq!(job.status, Status::Scheduled);
 }
 
 #[test]
 fn a_deadline_ends_the_whole_process_group_and_the_slot_goes_on() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let pids = folder.path().join("pids");
     let hang = NewJob::new("fork and hang", pids.to_str().unwrap()).timeout(Duration::from_secs(1));
@@ -115,7 +115,7 @@ fn a_deadline_ends_the_whole_process_group_and_the_slot_goes_on() {
     let stubborn = NewJob::new("stubborn", ()).timeout(Duration::from_secs(1));
     let ids = [hang, spin, stubborn].map(|job| queue.enqueue_job(job).unwrap().id().to_owned());
     let next = queue.enqueue("add", (1, 2)).unwrap();
-    drain(&house, &["--kill-after", "1s"]);
+    drain(&env, &["--kill-after", "1s"]);
     let jobs = ids.map(|id| queue.job(&id).unwrap());
     let reasons = jobs.each_ref().map(|job| job.exc_info.as_deref().unwrap());
     assert_eq!(
@@ -138,11 +138,11 @@ fn a_deadline_ends_the_whole_process_group_and_the_slot_goes_on() {
 
 #[test]
 fn one_horse_runs_many_jobs_until_it_has_had_its_time() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let pids = |words: &[&str], jobs: usize| {
         let ids = queue.enqueue_many((0..jobs).map(|_| NewJob::new("pid", ()))).unwrap().ids;
-        drain(&house, words);
+        drain(&env, words);
         let mut pids: Vec<u32> = ids.iter().map(|id| queue.job(id).unwrap().returned().unwrap()).collect();
         pids.dedup();
         pids.len()
@@ -155,8 +155,8 @@ fn one_horse_runs_many_jobs_until_it_has_had_its_time() {
 
 #[test]
 fn a_horse_learns_nothing_of_redis() {
-    let house = House::new();
-    let job = run(&house, &[], NewJob::new("environment", ()));
+    let env = TestEnv::new();
+    let job = run(&env, &[], NewJob::new("environment", ()));
     let text = job.returned::<Value>().unwrap().to_string();
     assert!(text.contains("rq-rs horse of ") && text.contains("PATH="), "{text}");
     for word in ["REDIS", "unix://", "redis", ".sock"] {
@@ -167,26 +167,26 @@ fn a_horse_learns_nothing_of_redis() {
 
 #[test]
 fn what_a_job_prints_is_kept_the_last_64_kib_of_it() {
-    let house = House::new();
-    let job = run(&house, &[], NewJob::new("shout", 100_000_000));
+    let env = TestEnv::new();
+    let job = run(&env, &[], NewJob::new("shout", 100_000_000));
     assert_eq!(job.returned(), Ok(100_000_000));
     let log = job.log.as_deref().unwrap();
     assert!(log.ends_with("xxx\nthe end") && log.len() <= 64 * 1024 && log.len() > 60_000, "{}", log.len());
-    let job = run(&house, &[], NewJob::new("add", (1, 2)));
+    let job = run(&env, &[], NewJob::new("add", (1, 2)));
     assert_eq!(job.log, None, "the next job has a log of its own");
-    let job = run(&house, &[], NewJob::new("say", (3, "no more")));
-    assert_eq!(house.rq(&["job", "logs", job.id()]).ok(), "line 0\nline 1\nline 2");
-    assert!(house.rq(&["job", "logs", "nobody"]).fails(1).contains("no job with id nobody"));
+    let job = run(&env, &[], NewJob::new("say", (3, "no more")));
+    assert_eq!(env.cli(&["job", "logs", job.id()]).ok(), "line 0\nline 1\nline 2");
+    assert!(env.cli(&["job", "logs", "nobody"]).expect_failure(1).contains("no job with id nobody"));
 }
 
 #[test]
 fn the_log_of_a_running_job_can_be_followed() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = queue.enqueue("say", (600, "go")).unwrap();
-    let worker = start(&house, &["--burst"]);
+    let worker = start(&env, &["--burst"]);
     eventually("it has begun", || queue.job(job.id()).unwrap().log.is_some());
-    let followed = house.rq(&["job", "logs", "-f", job.id()]).ok();
+    let followed = env.cli(&["job", "logs", "-f", job.id()]).ok();
     let expected: Vec<String> = (0..600).map(|n| format!("line {n}")).collect();
     assert_eq!(followed.lines().collect::<Vec<_>>(), expected);
     worker.finish("").ok();
@@ -194,10 +194,10 @@ fn the_log_of_a_running_job_can_be_followed() {
 
 #[test]
 fn a_running_job_is_stopped_canceled_or_killed_with_its_process() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
-    let mut worker = start(&house, &["--name", "stable"]);
+    let mut worker = start(&env, &["--name", "stable"]);
     let begin = |name: &str| {
         let file = folder.path().join(name);
         let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
@@ -206,60 +206,60 @@ fn a_running_job_is_stopped_canceled_or_killed_with_its_process() {
     let gone = |pids: &str| pids.split(' ').for_each(|pid| eventually("it is gone", || !is_alive(pid)));
 
     let (stopped, pids) = begin("stopped");
-    house.rq(&["job", "stop", &stopped]).ok();
-    worker.says("stopped by user");
+    env.cli(&["job", "stop", &stopped]).ok();
+    worker.wait_for_stderr("stopped by user");
     gone(&pids);
     let job = queue.job(&stopped).unwrap();
-    assert_eq!((job.status, house.places("default", &stopped)), (Status::Stopped, vec!["failed"]));
+    assert_eq!((job.status, env.locations("default", &stopped)), (Status::Stopped, vec!["failed"]));
 
     let (canceled, pids) = begin("canceled");
-    let said = house.rq(&["job", "cancel", &canceled]).ok();
+    let said = env.cli(&["job", "cancel", &canceled]).ok();
     assert!(said.contains("its process is ended"), "{said}");
     gone(&pids);
-    assert_eq!(house.places("default", &canceled), ["canceled"]);
+    assert_eq!(env.locations("default", &canceled), ["canceled"]);
 
     let (killed, pids) = begin("killed");
-    house.rq(&["kill-horse", "stable"]).ok();
-    worker.says("kill-horse");
+    env.cli(&["kill-horse", "stable"]).ok();
+    worker.wait_for_stderr("kill-horse");
     gone(&pids);
     assert_eq!(queue.job(&killed).unwrap().status, Status::Failed);
     let next = queue.enqueue("add", (1, 2)).unwrap();
-    assert_eq!(next.wait::<i64>(PATIENCE), Ok(3));
+    assert_eq!(next.wait::<i64>(WAIT_LIMIT), Ok(3));
 }
 
 #[test]
 fn a_worker_that_has_to_leave_ends_its_horse_and_puts_the_job_back() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pids");
     let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
-    let worker = start(&house, &["--grace", "0.2s"]);
+    let worker = start(&env, &["--grace", "0.2s"]);
     let pids = written(&file);
     worker.signal("TERM");
     assert_eq!(worker.finish("").code, Some(4));
     pids.split(' ').for_each(|pid| assert!(!is_alive(pid)));
     let job = queue.job(job.id()).unwrap();
-    assert_eq!((job.status, house.places("default", job.id())), (Status::Queued, vec!["queue"]));
+    assert_eq!((job.status, env.locations("default", job.id())), (Status::Queued, vec!["queue"]));
     assert_eq!(job.deliveries, 0);
 }
 
 #[test]
 fn a_worker_that_is_killed_leaves_no_process_behind() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let in_folder = |name: &str| folder.path().join(name).display().to_string();
     let program = format!("sh -c 'sleep 1000 & echo $$ $! > {}; wait'", in_folder("program"));
     let server = format!("sh -c 'setsid sleep 1000 & echo $$ $! > {}; read job; wait'", in_folder("server"));
     let exec = format!("program={program}");
     let exec_server = format!("server={server}");
-    let worker = start(&house, &["-c", "4", "--exec", &exec, "--exec-server", &exec_server]);
+    let worker = start(&env, &["-c", "4", "--exec", &exec, "--exec-server", &exec_server]);
     queue.enqueue("fork and hang", in_folder("horse")).unwrap();
     queue.enqueue("program", ()).unwrap();
     queue.enqueue("server", ()).unwrap();
     // One that is idle.
-    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
+    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(WAIT_LIMIT), Ok(3));
     let pids: Vec<String> = ["horse", "program", "server"]
         .iter()
         .flat_map(|name| {
@@ -279,10 +279,10 @@ fn a_worker_that_is_killed_leaves_no_process_behind() {
 
 #[test]
 fn the_terminal_does_not_reach_the_horses() {
-    let house = House::new();
-    let queue = house.queue("default");
-    let worker = start(&house, &[]);
-    let horse: u32 = queue.enqueue("pid", ()).unwrap().wait(PATIENCE).unwrap();
+    let env = TestEnv::new();
+    let queue = env.queue("default");
+    let worker = start(&env, &[]);
+    let horse: u32 = queue.enqueue("pid", ()).unwrap().wait(WAIT_LIMIT).unwrap();
     let group = |pid: &str| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap().to_owned()
@@ -293,9 +293,9 @@ fn the_terminal_does_not_reach_the_horses() {
 
 #[test]
 fn a_thousand_crashes_leak_nothing() {
-    let house = House::new();
-    let queue = house.queue("default");
-    let worker = start(&house, &["-q", "-c", "2"]);
+    let env = TestEnv::new();
+    let queue = env.queue("default");
+    let worker = start(&env, &["-q", "-c", "2"]);
     let count = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", worker.pid())).unwrap().count();
     let crash = |jobs: usize| {
         queue
@@ -306,10 +306,10 @@ fn a_thousand_crashes_leak_nothing() {
             }))
             .unwrap();
         let last = queue.enqueue("add", (1, 2)).unwrap();
-        assert_eq!(last.wait::<i64>(PATIENCE * 4), Ok(3));
+        assert_eq!(last.wait::<i64>(WAIT_LIMIT * 4), Ok(3));
     };
     crash(50);
-    eventually("it is idle", || house.redis::<usize>(&["ZCARD", &house.key("wip:default")]) == 0);
+    eventually("it is idle", || env.redis::<usize>(&["ZCARD", &env.key("wip:default")]) == 0);
     let before = (count("fd"), count("task"));
     crash(1000);
     eventually("nothing has leaked", || count("fd") <= before.0 + 2 && count("task") <= before.1 + 2);
@@ -317,31 +317,31 @@ fn a_thousand_crashes_leak_nothing() {
 
 #[test]
 fn a_worker_whose_program_was_replaced_starts_horses_of_the_old_one() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("program");
     std::fs::copy(misbehaving(), &program).unwrap();
     let mut command = Command::new(&program);
     command.args(["worker", "--isolate", "--horse-max-jobs", "1", "-c", "1"]);
-    let _worker = Process::spawn(command, &house.environment());
-    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
+    let _worker = Process::spawn(command, &env.environment());
+    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(WAIT_LIMIT), Ok(3));
     std::fs::remove_file(&program).unwrap();
     std::fs::write(&program, "not a program").unwrap();
-    assert_eq!(queue.enqueue("add", (3, 4)).unwrap().wait::<i64>(PATIENCE), Ok(7));
+    assert_eq!(queue.enqueue("add", (3, 4)).unwrap().wait::<i64>(WAIT_LIMIT), Ok(7));
 }
 
 #[test]
 fn what_a_handler_saves_in_a_horse_is_saved() {
-    let house = House::new();
-    let job = run(&house, &[], NewJob::new("save", 7));
+    let env = TestEnv::new();
+    let job = run(&env, &[], NewJob::new("save", 7));
     assert_eq!((job.meta.get("n"), job.returned()), (Some(&json!(7)), Ok(7)));
 }
 
 #[test]
 fn a_program_that_does_not_ask_whether_it_is_a_horse_cannot_have_any() {
-    let house = House::new();
-    let worker = house.worker(&["default"]).isolate(Run::Processes);
+    let env = TestEnv::new();
+    let worker = env.worker(&["default"]).isolate(Run::Processes);
     match worker.run() {
         Err(error @ Error::Invalid { .. }) => {
             assert!(error.hint().unwrap().contains("serve_if_horse"), "{error}");
@@ -349,91 +349,91 @@ fn a_program_that_does_not_ask_whether_it_is_a_horse_cannot_have_any() {
         other => panic!("{other:?}"),
     }
     let none = Handlers::new().handler("add", |_: &Context, (a, b): (i64, i64)| Ok(a + b));
-    assert_eq!(house.worker(&["default"]).handlers(none).burst(true).run().unwrap().finished, 0);
+    assert_eq!(env.worker(&["default"]).handlers(none).burst(true).run().unwrap().finished, 0);
     for (option, value) in [("--horse-memory", "lots"), ("--horse-memory", "0"), ("--kill-after", "soon")] {
-        house.rq(&["worker", "--exec", "x=true", option, value]).fails(2);
+        env.cli(&["worker", "--exec", "x=true", option, value]).expect_failure(2);
     }
-    let alone = house.rq(&["worker", "--exec", "x=true", "--horse-memory", "512M"]).fails(2);
+    let alone = env.cli(&["worker", "--exec", "x=true", "--horse-memory", "512M"]).expect_failure(2);
     assert!(alone.contains("--isolate"), "{alone}");
 }
 
 #[test]
 fn threads_that_run_on_are_counted_and_told_of() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let mut command = Command::new(misbehaving());
     command.args(["worker", "-c", "1", "--name", "patient"]);
-    let mut worker = Process::spawn(command, &house.environment());
+    let mut worker = Process::spawn(command, &env.environment());
     for _ in 0..2 {
         queue.enqueue_job(NewJob::new("hang", ()).timeout(Duration::from_secs(1))).unwrap();
     }
-    worker.says("as 0 others do");
-    let warned = worker.says("as 1 others do");
+    worker.wait_for_stderr("as 0 others do");
+    let warned = worker.wait_for_stderr("as 1 others do");
     assert!(
         warned.contains("with 4 the worker runs out of slots") && warned.contains("--isolate"),
         "{warned}"
     );
-    eventually("info counts them", || house.rq(&["info"]).ok().contains("patient: 2 threads past the time"));
-    let shot = house.rq(&["info", "--json"]).json();
+    eventually("info counts them", || env.cli(&["info"]).ok().contains("patient: 2 threads past the time"));
+    let shot = env.cli(&["info", "--json"]).json();
     assert_eq!(shot["workers"][0]["stuck_threads"], 2, "{shot}");
-    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(PATIENCE), Ok(3));
+    assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(WAIT_LIMIT), Ok(3));
 }
 
 #[test]
 fn who_stops_the_whole_service_with_its_processes_loses_no_job() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pids");
     let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
-    let worker = start(&house, &[]);
+    let worker = start(&env, &[]);
     let horse = written(&file).split(' ').next().unwrap().to_owned();
     // As systemd does it, unless told otherwise.
     Command::new("kill").args(["-s", "TERM", &worker.pid(), &horse]).status().unwrap();
     assert_eq!(worker.finish("").code, Some(4));
-    assert_eq!(house.places("default", job.id()), ["queue"]);
+    assert_eq!(env.locations("default", job.id()), ["queue"]);
 }
 
 #[test]
 fn somebody_who_ends_one_horse_fails_its_job() {
-    let house = House::new();
-    let job = run(&house, &[], NewJob::new("signal", 15));
+    let env = TestEnv::new();
+    let job = run(&env, &[], NewJob::new("signal", 15));
     assert_eq!(job.exc_info.as_deref(), Some("signal was ended by signal 15 SIGTERM"));
 }
 
 #[test]
 fn the_log_of_an_earlier_try_is_not_taken_for_that_of_the_last_one() {
-    let house = House::new();
+    let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tried");
     let once = format!(
         "*=sh -c 'test -e {0} && exit 0; touch {0}; echo from the first try >&2; exit 1'",
         file.display()
     );
-    let id = house.rq(&["enqueue", "once", "--retry-max", "1", "--retry-interval", "0"]).ok();
-    house.rq(&["worker", "--burst", "--exec", &once]).ok();
-    let job = house.queue("default").job(&id).unwrap();
+    let id = env.cli(&["enqueue", "once", "--retry-max", "1", "--retry-interval", "0"]).ok();
+    env.cli(&["worker", "--burst", "--exec", &once]).ok();
+    let job = env.queue("default").job(&id).unwrap();
     assert_eq!((job.status, job.log.as_deref().unwrap_or_default()), (Status::Finished, ""));
 }
 
 #[test]
 fn a_large_error_and_a_large_meta_come_through_a_horse() {
-    let house = House::new();
-    let job = run(&house, &[], NewJob::new("large error", 5_000_000));
+    let env = TestEnv::new();
+    let job = run(&env, &[], NewJob::new("large error", 5_000_000));
     assert!(job.exc_info.as_deref().unwrap().contains("bytes left out"));
-    let job = run(&house, &[], NewJob::new("large meta", 5_000_000));
+    let job = run(&env, &[], NewJob::new("large meta", 5_000_000));
     assert_eq!((job.status, job.meta["text"].as_str().map(str::len)), (Status::Finished, Some(5_000_000)));
 }
 
 #[test]
 fn as_many_jobs_run_as_max_jobs_says_whatever_was_claimed_ahead() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let short = (0..300).map(|_| NewJob::new("add", (1, 2)));
     let long = (0..40).map(|_| NewJob::new("say", (20, "no more")));
     queue.enqueue_many(short.chain(long).chain((0..100).map(|_| NewJob::new("add", (1, 2))))).unwrap();
     let mut command = Command::new(misbehaving());
     command.args(["worker", "-q", "-c", "16", "--max-jobs", "400"]);
-    Process::spawn(command, &house.environment()).finish("").ok();
+    Process::spawn(command, &env.environment()).finish("").ok();
     assert_eq!((queue.finished().count(), queue.count()), (Ok(400), Ok(40)));
 }

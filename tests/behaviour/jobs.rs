@@ -1,16 +1,16 @@
-//! One job: ids, times to live, waiting, cancel, delete, meta.
+//! One job: ids, times to running_worker, waiting, cancel, delete, meta.
 
 use std::time::Duration;
 
 use rq_rs::{Context, Error, Event, NewJob, Status, Ttl};
 use serde_json::{Value, json};
 
-use crate::support::{Door, House, Ledger, Live, PATIENCE, eventually};
+use crate::support::{CallLog, Gate, RunningWorker, TestEnv, WAIT_LIMIT, eventually};
 
 #[test]
 fn an_id_that_exists_is_refused_and_the_first_job_stays_as_it_is() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_job(NewJob::new("echo", "first").id("one")).unwrap();
     let second = queue.enqueue_job(NewJob::new("echo", "second").id("one"));
     assert_eq!(second.unwrap_err(), Error::Duplicate { id: "one".into() });
@@ -22,113 +22,116 @@ fn an_id_that_exists_is_refused_and_the_first_job_stays_as_it_is() {
 
 #[test]
 fn a_producer_waits_for_the_result() {
-    let house = House::new();
-    let live = Live::start(house.worker(&["default"]));
-    let job = house.queue("default").enqueue("add", (20, 22)).unwrap();
-    assert_eq!(job.wait::<i64>(PATIENCE), Ok(42));
-    assert!(matches!(job.wait::<String>(PATIENCE), Err(Error::Invalid { .. })));
-    let failed = house.queue("default").enqueue("fail", "boom").unwrap().wait::<Value>(PATIENCE).unwrap_err();
+    let env = TestEnv::new();
+    let running_worker = RunningWorker::start(env.worker(&["default"]));
+    let job = env.queue("default").enqueue("add", (20, 22)).unwrap();
+    assert_eq!(job.wait::<i64>(WAIT_LIMIT), Ok(42));
+    assert!(matches!(job.wait::<String>(WAIT_LIMIT), Err(Error::Invalid { .. })));
+    let failed = env.queue("default").enqueue("fail", "boom").unwrap().wait::<Value>(WAIT_LIMIT).unwrap_err();
     let Error::JobFailed { error, .. } = failed else { panic!("{failed}") };
     assert_eq!(crate::failing::without_backtrace(&error), "fail failed: boom");
-    live.stops();
+    running_worker.stop();
 }
 
 /// The job ends while somebody waits for it; `listens` says, of the job's id, whether he does yet.
-fn waits_until_the_end(house: &House, listens: impl Fn(&str) -> bool) {
-    let door = Door::default();
-    let inside = door.clone();
-    let live = Live::start(house.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
-        inside.wait();
-        Ok("open")
-    }));
-    let job = house.queue("default").enqueue("door", ()).unwrap();
-    live.sees_started(job.id());
+fn waits_until_the_end(env: &TestEnv, listens: impl Fn(&str) -> bool) {
+    let gate = Gate::default();
+    let inside = gate.clone();
+    let running_worker =
+        RunningWorker::start(env.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
+            inside.wait();
+            Ok("open")
+        }));
+    let job = env.queue("default").enqueue("door", ()).unwrap();
+    running_worker.wait_for_start(job.id());
     let waiter = {
         let job = job.clone();
-        std::thread::spawn(move || job.wait::<String>(PATIENCE))
+        std::thread::spawn(move || job.wait::<String>(WAIT_LIMIT))
     };
     eventually("the waiter listens", || listens(job.id()));
-    door.open();
+    gate.open();
     assert_eq!(waiter.join().unwrap(), Ok("open".to_owned()));
-    live.stops();
+    running_worker.stop();
 }
 
 #[test]
 fn waiting_is_told_at_once_when_the_job_ends() {
-    let house = House::new().native();
-    waits_until_the_end(&house, |id| {
-        let channel = house.key(&format!("ended:{id}"));
-        house.redis::<Vec<(String, u64)>>(&["PUBSUB", "NUMSUB", &channel])[0].1 == 1
+    let env = TestEnv::new().in_native_dialect();
+    waits_until_the_end(&env, |id| {
+        let channel = env.key(&format!("ended:{id}"));
+        env.redis::<Vec<(String, u64)>>(&["PUBSUB", "NUMSUB", &channel])[0].1 == 1
     });
-    let house = House::with_own_redis(&[]).in_rq();
-    waits_until_the_end(&house, |_| house.redis::<String>(&["CLIENT", "LIST"]).contains("cmd=xread"));
+    let env = TestEnv::with_own_redis(&[]).in_rq_dialect();
+    waits_until_the_end(&env, |_| env.redis::<String>(&["CLIENT", "LIST"]).contains("cmd=xread"));
 }
 
 #[test]
 fn waiting_too_short_says_so_and_the_job_goes_on() {
-    let house = House::new();
-    let job = house.queue("default").enqueue("add", (1, 1)).unwrap();
+    let env = TestEnv::new();
+    let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     let waited = Duration::from_millis(50);
     assert_eq!(job.wait::<i64>(waited), Err(Error::NotYet { id: job.id().to_owned(), waited }));
-    assert_eq!(house.places("default", job.id()), ["queue"]);
+    assert_eq!(env.locations("default", job.id()), ["queue"]);
 }
 
 #[test]
 fn a_queued_job_can_be_canceled_and_never_runs() {
-    let (house, ledger) = (House::new(), Ledger::default());
-    let queue = house.queue("default");
+    let (env, calls) = (TestEnv::new(), CallLog::default());
+    let queue = env.queue("default");
     let mut job = queue.enqueue("note", ()).unwrap();
     assert_eq!(job.cancel(), Ok(Status::Queued));
-    let book = ledger.clone();
-    house.drain(house.worker(&["default"]).handler("note", move |_: &Context, (): ()| {
-        book.write("ran");
+    let book = calls.clone();
+    env.drain(env.worker(&["default"]).handler("note", move |_: &Context, (): ()| {
+        book.record("ran");
         Ok(())
     }));
-    assert_eq!(ledger.lines(), [""; 0]);
-    assert_eq!((job.status, house.places("default", job.id())), (Status::Canceled, vec!["canceled"]));
+    assert_eq!(calls.lines(), [""; 0]);
+    assert_eq!((job.status, env.locations("default", job.id())), (Status::Canceled, vec!["canceled"]));
     let again = job.cancel().unwrap_err();
     assert!(matches!(&again, Error::WrongState { verb: "cancel", .. }), "{again}");
     job.requeue().unwrap();
-    assert_eq!(house.places("default", job.id()), ["queue"]);
+    assert_eq!(env.locations("default", job.id()), ["queue"]);
 }
 
 #[test]
 fn a_running_job_that_is_canceled_is_told_and_its_end_changes_nothing() {
-    let house = House::new();
-    let live = Live::start(house.worker(&["default"]).handler("long", |context: &Context, (): ()| {
-        eventually("told to stop", || context.is_canceled());
-        Ok("ignored")
-    }));
-    let mut job = house.queue("default").enqueue("long", ()).unwrap();
-    live.sees_started(job.id());
+    let env = TestEnv::new();
+    let running_worker =
+        RunningWorker::start(env.worker(&["default"]).handler("long", |context: &Context, (): ()| {
+            eventually("told to stop", || context.is_canceled());
+            Ok("ignored")
+        }));
+    let mut job = env.queue("default").enqueue("long", ()).unwrap();
+    running_worker.wait_for_start(job.id());
     assert_eq!(job.cancel(), Ok(Status::Started));
-    live.sees("a stale end", |event| matches!(event, Event::Stale { id } if id == job.id()));
+    running_worker
+        .wait_for_event("a stale end", |event| matches!(event, Event::Stale { id } if id == job.id()));
     job.refresh().unwrap();
     assert_eq!((job.status, job.result.clone()), (Status::Canceled, None));
-    assert_eq!(house.places("default", job.id()), ["canceled"]);
-    assert_eq!(live.stops().stale, 1);
+    assert_eq!(env.locations("default", job.id()), ["canceled"]);
+    assert_eq!(running_worker.stop().stale, 1);
 }
 
 #[test]
 fn a_deleted_job_is_gone_from_everywhere() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let waiting = queue.enqueue("add", (1, 1)).unwrap();
     let id = waiting.id().to_owned();
     assert_eq!(waiting.delete(), Ok(true));
     assert_eq!((queue.job(&id).unwrap_err(), queue.count()), (Error::NotFound { id: id.clone() }, Ok(0)));
     let done = queue.enqueue("fail", "x").unwrap();
-    house.drain(house.worker(&["default"]));
+    env.drain(env.worker(&["default"]));
     let id = done.id().to_owned();
     assert_eq!(done.delete(), Ok(true));
-    assert_eq!(house.places("default", &id), [""; 0]);
-    assert!(!house.redis::<bool>(&["EXISTS", &house.key(&format!("job:{id}"))]));
+    assert_eq!(env.locations("default", &id), [""; 0]);
+    assert!(!env.redis::<bool>(&["EXISTS", &env.key(&format!("job:{id}"))]));
 }
 
 #[test]
 fn results_and_failures_are_kept_as_long_as_asked() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let with = |handler: &str, ttl: Option<Ttl>| {
         let job = NewJob::new(handler, "x");
         let job = match ttl {
@@ -146,48 +149,48 @@ fn results_and_failures_are_kept_as_long_as_asked() {
         (with("fail", Some(Ttl::FOREVER)), "failed", -1),
     ];
     let not_kept = with("echo", Some(Ttl::NONE));
-    house.drain(house.worker(&["default"]));
+    env.drain(env.worker(&["default"]));
     for (id, place, seconds) in cases {
-        let ttl: i64 = house.redis(&["TTL", &house.key(&format!("job:{id}"))]);
-        assert_eq!(house.places("default", &id), [place], "{id}");
+        let ttl: i64 = env.redis(&["TTL", &env.key(&format!("job:{id}"))]);
+        assert_eq!(env.locations("default", &id), [place], "{id}");
         assert!(ttl == seconds || ttl == seconds - 1, "{id}: {ttl}"); // seconds go by
     }
     assert!(matches!(queue.job(&not_kept), Err(Error::NotFound { .. })));
-    assert_eq!(house.places("default", &not_kept), [""; 0]);
+    assert_eq!(env.locations("default", &not_kept), [""; 0]);
 }
 
 #[test]
 fn a_job_that_waited_longer_than_its_ttl_is_dropped_and_the_next_one_runs() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let old = queue.enqueue_job(NewJob::new("add", (1, 1)).ttl(Ttl::seconds(1))).unwrap();
     let next = queue.enqueue("add", (1, 2)).unwrap();
-    let key = house.key(&format!("job:{}", old.id()));
-    assert_eq!(house.redis::<i64>(&["TTL", &key]), 1);
-    house.redis::<i64>(&["PEXPIRE", &key, "1"]);
-    eventually("it expires", || !house.redis::<bool>(&["EXISTS", &key]));
-    let live = Live::start(house.worker(&["default"]));
-    live.sees("a drop", |event| matches!(event, Event::Dropped { id } if id == old.id()));
-    live.sees_finished(next.id());
-    assert_eq!(live.stops().finished, 1);
+    let key = env.key(&format!("job:{}", old.id()));
+    assert_eq!(env.redis::<i64>(&["TTL", &key]), 1);
+    env.redis::<i64>(&["PEXPIRE", &key, "1"]);
+    eventually("it expires", || !env.redis::<bool>(&["EXISTS", &key]));
+    let running_worker = RunningWorker::start(env.worker(&["default"]));
+    running_worker.wait_for_event("a drop", |event| matches!(event, Event::Dropped { id } if id == old.id()));
+    running_worker.wait_for_finish(next.id());
+    assert_eq!(running_worker.stop().finished, 1);
 }
 
 #[test]
 fn a_ttl_does_not_end_a_job_that_has_started() {
-    let house = House::new();
-    let job = house.queue("default").enqueue_job(NewJob::new("ttl", ()).ttl(Ttl::seconds(60))).unwrap();
-    let (url, key) = (house.url().to_owned(), house.key(&format!("job:{}", job.id())));
-    house.drain(house.worker(&["default"]).handler("ttl", move |_: &Context, (): ()| {
+    let env = TestEnv::new();
+    let job = env.queue("default").enqueue_job(NewJob::new("ttl", ()).ttl(Ttl::seconds(60))).unwrap();
+    let (url, key) = (env.url().to_owned(), env.key(&format!("job:{}", job.id())));
+    env.drain(env.worker(&["default"]).handler("ttl", move |_: &Context, (): ()| {
         let mut connection = redis::Client::open(url.as_str())?.get_connection()?;
         Ok(redis::cmd("TTL").arg(&key).query::<i64>(&mut connection)?)
     }));
-    assert_eq!(house.queue("default").job(job.id()).unwrap().returned::<i64>(), Ok(-1));
+    assert_eq!(env.queue("default").job(job.id()).unwrap().returned::<i64>(), Ok(-1));
 }
 
 #[test]
 fn meta_is_kept_and_can_be_replaced() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let mut job = queue.enqueue_job(NewJob::new("echo", "x").meta(json!({"user": 1}))).unwrap();
     job.save_meta(json!({"user": 2})).unwrap();
     assert_eq!(Value::Object(queue.job(job.id()).unwrap().meta.clone()), json!({"user": 2}));
@@ -198,15 +201,15 @@ fn meta_is_kept_and_can_be_replaced() {
 
 #[test]
 fn a_queue_is_emptied_and_deleted_in_batches() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_many((0..1_234).map(|n| NewJob::new("echo", n.to_string()))).unwrap();
     let mut canceled = queue.enqueue("echo", "canceled").unwrap();
     canceled.cancel().unwrap();
     assert_eq!((queue.empty(), queue.count()), (Ok(1_234), Ok(0)));
-    let jobs: Vec<String> = house.redis(&["KEYS", &house.key("job:*")]);
-    assert_eq!(jobs, [house.key(&format!("job:{}", canceled.id()))]);
+    let jobs: Vec<String> = env.redis(&["KEYS", &env.key("job:*")]);
+    assert_eq!(jobs, [env.key(&format!("job:{}", canceled.id()))]);
     queue.enqueue("echo", "x").unwrap();
     assert_eq!(queue.delete(), Ok(1));
-    assert_eq!(house.redis::<i64>(&["SCARD", &house.key("queues")]), 0);
+    assert_eq!(env.redis::<i64>(&["SCARD", &env.key("queues")]), 0);
 }

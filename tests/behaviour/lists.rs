@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Dash, House, Output, Process, eventually};
+use crate::support::{DashboardProcess, Output, Process, TestEnv, eventually};
 
 /// More no list needs, in KiB.
 const MOST: u64 = 64 * 1024;
@@ -18,16 +18,12 @@ fn compressed(expression: &str) -> Vec<u8> {
 }
 
 /// Puts jobs with these fields into a registry, past rq-rs.
-fn put(house: &House, registry: &str, ids: &[String], fields: &[(&str, &[u8])]) {
-    let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
-    redis::cmd("SADD")
-        .arg(house.key("queues"))
-        .arg(house.key("queue:default"))
-        .exec(&mut connection)
-        .unwrap();
+fn put(env: &TestEnv, registry: &str, ids: &[String], fields: &[(&str, &[u8])]) {
+    let mut connection = redis::Client::open(env.url()).unwrap().get_connection().unwrap();
+    redis::cmd("SADD").arg(env.key("queues")).arg(env.key("queue:default")).exec(&mut connection).unwrap();
     for (n, id) in ids.iter().enumerate() {
         let mut call = redis::cmd("HSET");
-        call.arg(house.key(&format!("job:{id}")));
+        call.arg(env.key(&format!("job:{id}")));
         call.arg("origin").arg("default");
         for (name, value) in fields {
             call.arg(name).arg(*value);
@@ -36,7 +32,7 @@ fn put(house: &House, registry: &str, ids: &[String], fields: &[(&str, &[u8])]) 
         let member = if registry == "wip" { format!("{id}:x") } else { id.clone() };
         let score = 4_000_000_000_u64 + n as u64;
         redis::cmd("ZADD")
-            .arg(house.key(&format!("{registry}:default")))
+            .arg(env.key(&format!("{registry}:default")))
             .arg(score)
             .arg(member)
             .exec(&mut connection)
@@ -49,14 +45,14 @@ fn ids(kind: &str, many: usize) -> Vec<String> {
 }
 
 /// `rq-rs WORDS…`, and how much memory it had at most, in KiB.
-fn measured(house: &House, words: &[&str]) -> (Output, u64) {
+fn measured(env: &TestEnv, words: &[&str]) -> (Output, u64) {
     let script = "import resource, subprocess, sys\n\
         code = subprocess.run(sys.argv[1:]).returncode\n\
         print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
         sys.exit(code)";
     let mut command = Command::new("python3");
     command.args(["-c", script, env!("CARGO_BIN_EXE_rq-rs")]).args(words);
-    let output = Process::spawn(command, &house.environment()).finish("");
+    let output = Process::spawn(command, &env.environment()).finish("");
     let peak = output.stderr.lines().last().unwrap().parse().unwrap();
     (output, peak)
 }
@@ -69,34 +65,34 @@ fn peak_of(process: &Process) -> u64 {
 }
 
 /// Two pages of the worst there is, and fifty honest jobs of a megabyte.
-fn fill(house: &House) {
+fn fill(env: &TestEnv) {
     let bomb = compressed(r#"b'["mark", null, [' + b'1,' * 6_999_999 + b'1], {}]'"#);
     assert!(bomb.len() < 20_000, "{}", bomb.len());
-    put(house, "failed", &ids("bomb", 50), &[("data", &bomb), ("status", b"failed"), ("exc_info", b"boom")]);
+    put(env, "failed", &ids("bomb", 50), &[("data", &bomb), ("status", b"failed"), ("exc_info", b"boom")]);
     let honest = format!("[\"mark\", null, [\"{}\"], {{}}]", "x".repeat(1 << 20));
-    put(house, "failed", &ids("honest", 50), &[("data", honest.as_bytes()), ("status", b"failed")]);
+    put(env, "failed", &ids("honest", 50), &[("data", honest.as_bytes()), ("status", b"failed")]);
     let numbers = format!("[\"mark\", null, [[{}1]], {{}}]", "1,".repeat(1 << 19));
-    put(house, "failed", &ids("numbers", 50), &[("data", numbers.as_bytes()), ("status", b"failed")]);
+    put(env, "failed", &ids("numbers", 50), &[("data", numbers.as_bytes()), ("status", b"failed")]);
     let doubling = compressed(r"b'\x80\x04(\x8c\x04mark\x94N(]\x94' + b'2\x86\x94' * 18 + b't}t.'");
-    put(house, "failed", &ids("doubling", 50), &[("data", &doubling), ("status", b"failed")]);
+    put(env, "failed", &ids("doubling", 50), &[("data", &doubling), ("status", b"failed")]);
     let maps = format!("[{}1]", "{\"\":0},".repeat(36_000));
     let payload = format!("[\"mark\", null, {maps}, {{}}]");
     let twice = [("data", payload.as_bytes()), ("result", maps.as_bytes()), ("status", b"failed")];
-    put(house, "failed", &ids("maps", 20), &twice);
+    put(env, "failed", &ids("maps", 20), &twice);
     let large = vec![b'7'; 2 << 20];
     let of_text = ["description", "exc_info", "worker_name", "meta", "result", "timeout", "other", "log"];
     let mut fields: Vec<(&str, &[u8])> = of_text.iter().map(|name| (*name, large.as_slice())).collect();
     fields.extend([("data", br#"["mark", null, [1], {}]"#.as_slice()), ("status", b"failed")]);
-    put(house, "failed", &ids("text", 20), &fields);
+    put(env, "failed", &ids("text", 20), &fields);
     *fields.last_mut().unwrap() = ("status", b"started");
-    put(house, "wip", &ids("run", 20), &fields);
-    put(house, "cron_job", &[], &[]);
+    put(env, "wip", &ids("run", 20), &fields);
+    put(env, "cron_job", &[], &[]);
     // What RQ keeps of the last run; our own dialect has none.
     let result = "QUFB".repeat(1 << 19);
     for id in ids("text", 20) {
-        let key = house.key(&format!("results:{id}"));
-        house.redis::<String>(&["XADD", &key, "*", "type", "2", "exc_string", &result]);
-        house.redis::<String>(&[
+        let key = env.key(&format!("results:{id}"));
+        env.redis::<String>(&["XADD", &key, "*", "type", "2", "exc_string", &result]);
+        env.redis::<String>(&[
             "XADD",
             &key,
             "*",
@@ -109,24 +105,19 @@ fn fill(house: &House) {
         ]);
     }
     for id in ids("bomb", 50).iter().chain(&ids("text", 20)) {
-        house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", id]);
+        env.redis::<i64>(&["ZADD", &env.key("cron_job:entry:jobs"), "1", id]);
     }
-    fill_cron(house);
-    house.redis::<i64>(&["SADD", &house.key("workers"), &house.key("worker:large")]);
+    fill_cron(env);
+    env.redis::<i64>(&["SADD", &env.key("workers"), &env.key("worker:large")]);
     for field in ["queues", "hostname", "version", "current_job"] {
-        let mut connection = redis::Client::open(house.url()).unwrap().get_connection().unwrap();
-        redis::cmd("HSET")
-            .arg(house.key("worker:large"))
-            .arg(field)
-            .arg(&large)
-            .exec(&mut connection)
-            .unwrap();
+        let mut connection = redis::Client::open(env.url()).unwrap().get_connection().unwrap();
+        redis::cmd("HSET").arg(env.key("worker:large")).arg(field).arg(&large).exec(&mut connection).unwrap();
     }
 }
 
 /// More entries than a list takes, of which each is as much as it can be.
-fn fill_cron(house: &House) {
-    let now: (String, String) = house.redis(&["TIME"]);
+fn fill_cron(env: &TestEnv) {
+    let now: (String, String) = env.redis(&["TIME"]);
     let entry = |name: String, args: String| {
         json!({
             "func_name": "f", "name": name, "queue_name": "q", "args": args, "kwargs": "{}", "interval": 60,
@@ -138,14 +129,14 @@ fn fill_cron(house: &House) {
     let small = (0..60_000).map(|n| entry(format!("small-{n}"), "[]".to_owned()));
     let jobs = serde_json::Value::from(large.chain(small).collect::<Vec<_>>()).to_string();
     assert!(jobs.len() > 8 << 20);
-    house.redis::<()>(&["ZADD", &house.key("cron_schedulers"), &now.0, "large"]);
-    house.redis::<()>(&["HSET", &house.key("cron_scheduler:large"), "cron_jobs", &jobs]);
+    env.redis::<()>(&["ZADD", &env.key("cron_schedulers"), &now.0, "large"]);
+    env.redis::<()>(&["HSET", &env.key("cron_scheduler:large"), "cron_jobs", &jobs]);
 }
 
 #[test]
 fn no_list_needs_more_than_64_mib_whatever_is_in_its_records() {
-    let house = House::with_own_redis(&[]);
-    fill(&house);
+    let env = TestEnv::with_own_redis(&[]);
+    fill(&env);
     for words in [
         vec!["failed", "--limit", "1000"],
         vec!["failed", "--json"],
@@ -153,13 +144,13 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_its_records() {
         vec!["info", "--json"],
         vec!["requeue", "bomb-49", "honest-49", "text-19"],
     ] {
-        let (output, peak) = measured(&house, &words);
+        let (output, peak) = measured(&env, &words);
         assert_eq!(output.code, Some(0), "{words:?}: {}", output.stderr);
         assert!(peak < MOST, "{words:?}: {peak} KiB");
     }
-    let (output, peak) = measured(&house, &["cron", "list", "--json"]);
+    let (output, peak) = measured(&env, &["cron", "list", "--json"]);
     assert!(output.code == Some(1) && peak < MOST, "{peak} KiB: {}", output.stderr);
-    let dash = Dash::start(&house, &[]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     for path in [
         "/api/queues/default/failed?limit=200",
         "/api/queues/default/failed?text=nothing",
@@ -177,10 +168,10 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_its_records() {
         "/api/jobs/maps-1",
         "/api/jobs/text-1",
     ] {
-        let answer = dash.get(path);
+        let answer = dashboard.get(path);
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.body.len() < 4 << 20, "{path}: {} bytes", answer.body.len());
-        assert!(peak_of(&dash.process) < MOST, "{path}: {} KiB", peak_of(&dash.process));
+        assert!(peak_of(&dashboard.process) < MOST, "{path}: {} KiB", peak_of(&dashboard.process));
     }
     for (path, body) in [
         ("/api/queues/default/failed/requeue", json!({"all": true, "error": "boom"})),
@@ -188,27 +179,27 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_its_records() {
         ("/api/jobs/bomb-48/cancel", json!({})),
         ("/api/queues/default/queued/cancel", json!({"all": true})),
     ] {
-        assert_eq!(dash.post(path, &body).status, 200, "{path}");
+        assert_eq!(dashboard.post(path, &body).status, 200, "{path}");
     }
-    assert!(peak_of(&dash.process) < MOST, "{} KiB", peak_of(&dash.process));
+    assert!(peak_of(&dashboard.process) < MOST, "{} KiB", peak_of(&dashboard.process));
 }
 
 /// A worker with queues of this many names, as it would write it.
-fn listens(house: &House, worker: &str, queues: usize) -> Vec<String> {
+fn listens(env: &TestEnv, worker: &str, queues: usize) -> Vec<String> {
     let names: Vec<String> = (0..queues).map(|n| format!("queue-of-a-long-name-{n:06}")).collect();
-    let key = house.key(&format!("worker:{worker}"));
-    house.redis::<i64>(&["SADD", &house.key("workers"), &key]);
-    house.redis::<i64>(&["HSET", &key, "state", "idle", "queues", &names.join(",")]);
+    let key = env.key(&format!("worker:{worker}"));
+    env.redis::<i64>(&["SADD", &env.key("workers"), &key]);
+    env.redis::<i64>(&["HSET", &key, "state", "idle", "queues", &names.join(",")]);
     names
 }
 
 #[test]
 fn a_worker_of_many_queues_is_known_to_listen_to_each() {
-    let house = House::new();
-    let names = listens(&house, "many", 250);
+    let env = TestEnv::new();
+    let names = listens(&env, "many", 250);
     let (last, other) = (names.last().unwrap(), "nobody");
-    let jobs = [last, other].map(|queue| house.queue(queue).enqueue("noop", ()).unwrap());
-    let shot = house.rq(&["info", "--json"]).json();
+    let jobs = [last, other].map(|queue| env.queue(queue).enqueue("noop", ()).unwrap());
+    let shot = env.cli(&["info", "--json"]).json();
     assert_eq!(
         (&shot["workers"][0]["queues"], &shot["workers"][0]["queues_cut"]),
         (&json!(names), &json!(false))
@@ -219,30 +210,31 @@ fn a_worker_of_many_queues_is_known_to_listen_to_each() {
     let warnings = shot["warnings"].as_array().unwrap();
     let none: Vec<_> = warnings.iter().filter(|note| note["code"] == "no_worker").collect();
     assert!(none.len() == 1 && none[0]["queue"] == other, "{warnings:?}");
-    let why = jobs.map(|job| house.rq(&["job", "explain", job.id()]).ok());
+    let why = jobs.map(|job| env.cli(&["job", "explain", job.id()]).ok());
     assert!(!why[0].contains("No worker") && why[1].contains("No worker"), "{why:?}");
 }
 
 #[test]
 fn a_worker_of_more_queues_than_are_read_may_listen_to_any() {
-    let house = House::new();
-    let names = listens(&house, "endless", 30_000);
-    let job = house.queue(names.last().unwrap()).enqueue("noop", ()).unwrap();
-    let shot = house.rq(&["info", "--json"]).json();
+    let env = TestEnv::new();
+    let names = listens(&env, "endless", 30_000);
+    let job = env.queue(names.last().unwrap()).enqueue("noop", ()).unwrap();
+    let shot = env.cli(&["info", "--json"]).json();
     let shown = shot["workers"][0]["queues"].as_array().unwrap();
     assert_eq!(shot["workers"][0]["queues_cut"], json!(true));
     assert!(shown.len() > 10_000 && shown.iter().zip(&names).all(|(name, one)| name == one));
     assert!(!shot["warnings"].to_string().contains("no_worker"), "{}", shot["warnings"]);
-    assert!(!house.rq(&["job", "explain", job.id()]).ok().contains("No worker"));
-    let info = house.rq(&["info", names.last().unwrap(), "--raw"]).ok();
+    assert!(!env.cli(&["job", "explain", job.id()]).ok().contains("No worker"));
+    let info = env.cli(&["info", names.last().unwrap(), "--raw"]).ok();
     assert!(info.contains("worker endless") && info.trim_end().ends_with(", …"), "{}", info.len());
 }
 
 #[test]
 fn a_row_names_handler_description_and_error_of_a_job_of_any_size() {
-    let house = House::with_own_redis(&[]);
-    fill(&house);
-    let rows = Dash::start(&house, &[]).get("/api/queues/default/failed?limit=200&order=oldest").json();
+    let env = TestEnv::with_own_redis(&[]);
+    fill(&env);
+    let rows =
+        DashboardProcess::start(&env, &[]).get("/api/queues/default/failed?limit=200&order=oldest").json();
     let row = |id: &str| rows["jobs"].as_array().unwrap().iter().find(|row| row["id"] == id).unwrap().clone();
     for id in ["bomb-3", "honest-3", "numbers-3", "doubling-3"] {
         assert_eq!((&row(id)["handler"], &row(id)["status"]), (&json!("mark"), &json!("failed")), "{id}");
@@ -254,7 +246,7 @@ fn a_row_names_handler_description_and_error_of_a_job_of_any_size() {
         "{}",
         row("honest-3")
     );
-    let all = house.rq(&["failed", "--json"]).json();
+    let all = env.cli(&["failed", "--json"]).json();
     let job = |id: &str| all.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap().clone();
     assert_eq!(all.as_array().unwrap().len(), 240);
     for id in ["bomb-3", "honest-3", "numbers-3", "doubling-3"] {
@@ -270,68 +262,68 @@ fn a_row_names_handler_description_and_error_of_a_job_of_any_size() {
 
 #[test]
 fn a_table_that_is_cut_says_so_and_json_is_all_of_it() {
-    let house = House::new();
-    put(&house, "failed", &ids("job", 121), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
-    let table = house.rq(&["failed"]);
+    let env = TestEnv::new();
+    put(&env, "failed", &ids("job", 121), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    let table = env.cli(&["failed"]);
     assert!(table.stdout.trim_end().ends_with("50 of 121 failed jobs"), "{table:?}");
     assert!(
         table.stderr.contains("note: 71 more; `rq-rs failed --offset 50` shows the next ones"),
         "{table:?}"
     );
-    let rest = house.rq(&["failed", "default", "--offset", "50", "--limit", "70"]);
+    let rest = env.cli(&["failed", "default", "--offset", "50", "--limit", "70"]);
     assert!(rest.stderr.contains("1 more; `rq-rs failed default --offset 120 --limit 70`"), "{rest:?}");
-    let last = house.rq(&["failed", "default", "--offset", "120", "--limit", "70"]);
+    let last = env.cli(&["failed", "default", "--offset", "120", "--limit", "70"]);
     assert_eq!((last.stderr.as_str(), last.stdout.contains("job-120")), ("", true));
-    let all = house.rq(&["failed", "--json"]);
-    assert_eq!((all.stderr.as_str(), all.printed().as_array().unwrap().len()), ("", 121));
-    let some = house.rq(&["failed", "--json", "--limit", "3", "--offset", "2"]);
+    let all = env.cli(&["failed", "--json"]);
+    assert_eq!((all.stderr.as_str(), all.stdout_json().as_array().unwrap().len()), ("", 121));
+    let some = env.cli(&["failed", "--json", "--limit", "3", "--offset", "2"]);
     assert!(some.stderr.contains("116 more; `rq-rs failed --offset 5 --limit 3 --json`"), "{some:?}");
-    assert_eq!(some.printed()[0]["id"], "job-2");
+    assert_eq!(some.stdout_json()[0]["id"], "job-2");
     for words in [vec!["failed", "--limit", "0"], vec!["cron", "history", "x", "--limit", "0"]] {
-        let refused = house.rq(&words);
+        let refused = env.cli(&words);
         assert!(refused.code == Some(2) && refused.stderr.contains("from 1 on"), "{refused:?}");
     }
     let text: String = all
-        .printed()
+        .stdout_json()
         .as_array()
         .unwrap()
         .iter()
         .map(|job| format!("{}\n", job["id"].as_str().unwrap()))
         .collect();
-    assert_eq!(house.rq_with_input(&["requeue", "-"], &text).ok(), "121 jobs requeued.");
-    assert_eq!(house.queue("default").failed().count(), Ok(0));
-    assert_eq!(house.rq(&["failed", "--json"]).ok(), "[]");
+    assert_eq!(env.cli_with_input(&["requeue", "-"], &text).ok(), "121 jobs requeued.");
+    assert_eq!(env.queue("default").failed().count(), Ok(0));
+    assert_eq!(env.cli(&["failed", "--json"]).ok(), "[]");
 }
 
 #[test]
 fn the_history_of_a_cron_entry_says_when_there_is_more() {
-    let house = House::new();
+    let env = TestEnv::new();
     for n in 0..30 {
-        house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), &n.to_string(), &format!("job-{n}")]);
+        env.redis::<i64>(&["ZADD", &env.key("cron_job:entry:jobs"), &n.to_string(), &format!("job-{n}")]);
     }
-    let table = house.rq(&["cron", "history", "entry"]);
+    let table = env.cli(&["cron", "history", "entry"]);
     assert!(table.stderr.contains("10 more; `rq-rs cron history entry --limit 30`"), "{table:?}");
-    let all = house.rq(&["cron", "history", "entry", "--json"]);
-    assert_eq!((all.stderr.as_str(), all.printed().as_array().unwrap().len()), ("", 30));
+    let all = env.cli(&["cron", "history", "entry", "--json"]);
+    assert_eq!((all.stderr.as_str(), all.stdout_json().as_array().unwrap().len()), ("", 30));
 }
 
-/// A house with some keys that another program has taken.
-fn with_odd_keys() -> House {
-    let house = House::new();
-    put(&house, "failed", &ids("good", 3), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+/// A env with some keys that another program has taken.
+fn with_odd_keys() -> TestEnv {
+    let env = TestEnv::new();
+    put(&env, "failed", &ids("good", 3), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
     for name in ["taken", "zz"] {
-        house.redis::<i64>(&["SADD", &house.key("queues"), &house.key(&format!("queue:{name}"))]);
+        env.redis::<i64>(&["SADD", &env.key("queues"), &env.key(&format!("queue:{name}"))]);
     }
-    house.redis::<()>(&["SET", &house.key("failed:taken"), "x"]);
-    house.redis::<()>(&["SET", &house.key("scheduled:taken"), "x"]);
-    house.redis::<()>(&["SET", &house.key("queue:zz"), "x"]);
-    house
+    env.redis::<()>(&["SET", &env.key("failed:taken"), "x"]);
+    env.redis::<()>(&["SET", &env.key("scheduled:taken"), "x"]);
+    env.redis::<()>(&["SET", &env.key("queue:zz"), "x"]);
+    env
 }
 
 #[test]
 fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
-    let house = with_odd_keys();
-    let odd = house.key("failed:taken");
+    let env = with_odd_keys();
+    let odd = env.key("failed:taken");
     for (words, part) in [
         (vec!["failed"], "3 of 3 failed jobs"),
         (vec!["failed", "--json"], "good-2"),
@@ -340,87 +332,87 @@ fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
         (vec!["metrics"], "rq_jobs{queue=\"default\",status=\"failed\"} 3"),
         (vec!["requeue", "--all"], "3 jobs requeued."),
     ] {
-        let output = house.rq(&words);
+        let output = env.cli(&words);
         assert_eq!(output.code, Some(1), "{words:?}: {output:?}");
         assert!(output.stdout.contains(part) && output.stderr.contains(&odd), "{words:?}: {output:?}");
     }
-    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    env.redis::<()>(&["SET", &env.key("job:taken"), "x"]);
     for verb in ["cancel", "enqueue", "stop"] {
-        let output = house.rq(&["job", verb, "taken", "none"]);
+        let output = env.cli(&["job", verb, "taken", "none"]);
         assert!(
             output.code == Some(1) && output.stderr.contains("no job with id none"),
             "{verb}: {output:?}"
         );
     }
-    let requeued = house.rq(&["requeue", "taken", "none"]);
+    let requeued = env.cli(&["requeue", "taken", "none"]);
     assert!(requeued.code == Some(1) && requeued.stderr.contains("no job with id none"), "{requeued:?}");
-    let emptied = house.rq(&["empty", "--all"]);
+    let emptied = env.cli(&["empty", "--all"]);
     assert_eq!(emptied.code, Some(1));
     assert!(emptied.stdout.contains("3 jobs removed from default"), "{emptied:?}");
-    assert!(emptied.stderr.contains(&house.key("queue:zz")), "{emptied:?}");
+    assert!(emptied.stderr.contains(&env.key("queue:zz")), "{emptied:?}");
 }
 
 #[test]
 fn a_failed_job_whose_key_is_of_another_type_is_named() {
-    let house = House::new();
-    put(&house, "failed", &ids("good", 2), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
-    house.redis::<i64>(&["ZADD", &house.key("failed:default"), "1", "taken"]);
-    house.redis::<i64>(&["ZADD", &house.key("cron_job:entry:jobs"), "1", "taken"]);
-    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    let env = TestEnv::new();
+    put(&env, "failed", &ids("good", 2), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    env.redis::<i64>(&["ZADD", &env.key("failed:default"), "1", "taken"]);
+    env.redis::<i64>(&["ZADD", &env.key("cron_job:entry:jobs"), "1", "taken"]);
+    env.redis::<()>(&["SET", &env.key("job:taken"), "x"]);
     for words in [vec!["failed"], vec!["failed", "--json"], vec!["cron", "history", "entry"]] {
-        let output = house.rq(&words);
+        let output = env.cli(&words);
         assert_eq!(output.code, Some(1), "{words:?}: {output:?}");
-        assert!(output.stderr.contains(&house.key("job:taken")), "{words:?}: {output:?}");
+        assert!(output.stderr.contains(&env.key("job:taken")), "{words:?}: {output:?}");
         assert!(!output.stderr.contains("no job with id"), "{words:?}: {output:?}");
     }
-    let some = house.rq(&["requeue", "good-0", "taken"]);
+    let some = env.cli(&["requeue", "good-0", "taken"]);
     assert!(some.code == Some(1) && some.stdout.contains("1 job requeued"), "{some:?}");
-    assert!(some.stderr.contains("job taken: ") && some.stderr.contains(&house.key("job:taken")), "{some:?}");
-    let cancel = house.rq(&["job", "cancel", "taken"]).fails(1);
-    assert!(cancel.contains(&house.key("job:taken")), "{cancel}");
+    assert!(some.stderr.contains("job taken: ") && some.stderr.contains(&env.key("job:taken")), "{some:?}");
+    let cancel = env.cli(&["job", "cancel", "taken"]).expect_failure(1);
+    assert!(cancel.contains(&env.key("job:taken")), "{cancel}");
 }
 
 #[test]
 fn requeueing_all_keeps_and_names_what_another_program_has_taken_and_nothing_else() {
-    let house = with_odd_keys();
-    house.redis::<i64>(&["ZADD", &house.key("failed:default"), "1", "taken"]);
-    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
+    let env = with_odd_keys();
+    env.redis::<i64>(&["ZADD", &env.key("failed:default"), "1", "taken"]);
+    env.redis::<()>(&["SET", &env.key("job:taken"), "x"]);
     // A queue whose failed registry is in order, and whose own key is not.
-    house.redis::<i64>(&["ZADD", &house.key("failed:zz"), "1", "waits"]);
-    let output = house.rq(&["requeue", "--all"]);
+    env.redis::<i64>(&["ZADD", &env.key("failed:zz"), "1", "waits"]);
+    let output = env.cli(&["requeue", "--all"]);
     assert!(output.code == Some(1) && output.stdout.contains("3 jobs requeued."), "{output:?}");
     for key in ["failed:taken", "job:taken", "queue:zz"] {
-        assert!(output.stderr.contains(&house.key(key)), "{key}: {output:?}");
+        assert!(output.stderr.contains(&env.key(key)), "{key}: {output:?}");
     }
-    assert!(!output.stderr.contains(&house.key("queue:taken")), "{output:?}");
+    assert!(!output.stderr.contains(&env.key("queue:taken")), "{output:?}");
     assert!(!output.stderr.contains("has expired"), "{output:?}");
     for (key, id) in [("failed:default", "taken"), ("failed:zz", "waits")] {
-        assert_eq!(house.redis::<Vec<String>>(&["ZRANGE", &house.key(key), "0", "-1"]), [id]);
+        assert_eq!(env.redis::<Vec<String>>(&["ZRANGE", &env.key(key), "0", "-1"]), [id]);
     }
 }
 
 #[test]
 fn the_page_names_keys_of_another_type_and_503_means_that_redis_is_away() {
-    let house = with_odd_keys();
-    let dash = Dash::start(&house, &[]);
-    let odd = json!([house.key("failed:taken")]);
-    let groups = dash.get("/api/failed").json();
+    let env = with_odd_keys();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let odd = json!([env.key("failed:taken")]);
+    let groups = dashboard.get("/api/failed").json();
     assert_eq!((&groups["total"], &groups["odd_keys"]), (&json!(3), &odd));
-    let page = dash.get("/api/queues/taken/failed").json();
+    let page = dashboard.get("/api/queues/taken/failed").json();
     assert_eq!((&page["total"], &page["odd_keys"]), (&json!(0), &odd));
-    assert_eq!(dash.get("/api/scheduled").json()["odd_keys"], json!([house.key("scheduled:taken")]));
-    let overview = dash.get("/api/overview").json();
+    assert_eq!(dashboard.get("/api/scheduled").json()["odd_keys"], json!([env.key("scheduled:taken")]));
+    let overview = dashboard.get("/api/overview").json();
     assert_eq!(overview["odd_keys"].as_array().unwrap().len(), 3);
     let warned = overview["warnings"].as_array().unwrap().iter().filter(|note| note["code"] == "odd_key");
     assert_eq!(warned.count(), 3);
-    assert_eq!(dash.post("/api/queues/taken/failed/requeue", &json!({"all": true})).json()["done"], 0);
-    house.redis::<()>(&["SET", &house.key("job:taken"), "x"]);
-    assert_eq!(dash.get("/api/jobs/taken").status, 409);
+    assert_eq!(dashboard.post("/api/queues/taken/failed/requeue", &json!({"all": true})).json()["done"], 0);
+    env.redis::<()>(&["SET", &env.key("job:taken"), "x"]);
+    assert_eq!(dashboard.get("/api/jobs/taken").status, 409);
     for key in
         ["queues", "workers", "suspended_queues", "cron_schedulers", "cron_job:x:jobs", "stats:queue:default"]
     {
-        house.redis::<()>(&["DEL", &house.key(key)]);
-        house.redis::<()>(&["SET", &house.key(key), "x"]);
+        env.redis::<()>(&["DEL", &env.key(key)]);
+        env.redis::<()>(&["SET", &env.key(key), "x"]);
     }
     for path in [
         "/api/overview",
@@ -433,7 +425,7 @@ fn the_page_names_keys_of_another_type_and_503_means_that_redis_is_away() {
         "/metrics",
         "/api/queues/default/failed",
     ] {
-        assert_eq!(dash.get(path).status, 200, "{path}");
+        assert_eq!(dashboard.get(path).status, 200, "{path}");
     }
     for words in [
         vec!["info"],
@@ -443,7 +435,7 @@ fn the_page_names_keys_of_another_type_and_503_means_that_redis_is_away() {
         vec!["cron", "history", "x"],
         vec!["metrics"],
     ] {
-        let output = house.rq(&words);
+        let output = env.cli(&words);
         assert_eq!(
             (output.code, output.stderr.contains("is of another type")),
             (Some(1), true),
@@ -454,86 +446,86 @@ fn the_page_names_keys_of_another_type_and_503_means_that_redis_is_away() {
 
 #[test]
 fn a_queue_with_a_name_that_only_python_makes_is_listed_requeued_and_worked() {
-    let house = House::new();
-    let job = house.queue("plain").enqueue("echo", "hello").unwrap().id().to_owned();
-    house.redis::<i64>(&["SADD", &house.key("queues"), &house.key("queue:a b/c")]);
-    house.redis::<i64>(&["HSET", &house.key(&format!("job:{job}")), "origin", "a b/c", "status", "failed"]);
-    house.redis::<i64>(&["DEL", &house.key("queue:plain")]);
-    house.redis::<i64>(&["ZADD", &house.key("failed:a b/c"), "4000000000", &job]);
-    let failed = house.rq(&["failed"]).ok();
+    let env = TestEnv::new();
+    let job = env.queue("plain").enqueue("echo", "hello").unwrap().id().to_owned();
+    env.redis::<i64>(&["SADD", &env.key("queues"), &env.key("queue:a b/c")]);
+    env.redis::<i64>(&["HSET", &env.key(&format!("job:{job}")), "origin", "a b/c", "status", "failed"]);
+    env.redis::<i64>(&["DEL", &env.key("queue:plain")]);
+    env.redis::<i64>(&["ZADD", &env.key("failed:a b/c"), "4000000000", &job]);
+    let failed = env.cli(&["failed"]).ok();
     assert!(failed.contains("a b/c") && failed.contains(&job), "{failed}");
-    assert!(house.rq(&["failed", "a b/c"]).ok().contains("1 of 1 failed job"));
-    house.redis::<i64>(&["ZADD", &house.key("failed:a b/c"), "4000000001", "gone"]);
-    let first = house.rq(&["failed", "a b/c", "--limit", "1"]);
+    assert!(env.cli(&["failed", "a b/c"]).ok().contains("1 of 1 failed job"));
+    env.redis::<i64>(&["ZADD", &env.key("failed:a b/c"), "4000000001", "gone"]);
+    let first = env.cli(&["failed", "a b/c", "--limit", "1"]);
     assert!(first.stderr.contains("1 more; `rq-rs failed 'a b/c' --offset 1 --limit 1`"), "{first:?}");
-    house.redis::<i64>(&["ZREM", &house.key("failed:a b/c"), "gone"]);
-    assert_eq!(house.rq(&["failed", "x y"]).code, Some(2));
-    let dash = Dash::start(&house, &[]);
-    assert_eq!(dash.get("/api/failed").json()["groups"][0]["queue"], "a b/c");
-    let page = dash.get("/api/queues/a%20b%2Fc/failed").json();
+    env.redis::<i64>(&["ZREM", &env.key("failed:a b/c"), "gone"]);
+    assert_eq!(env.cli(&["failed", "x y"]).code, Some(2));
+    let dashboard = DashboardProcess::start(&env, &[]);
+    assert_eq!(dashboard.get("/api/failed").json()["groups"][0]["queue"], "a b/c");
+    let page = dashboard.get("/api/queues/a%20b%2Fc/failed").json();
     assert_eq!((&page["total"], &page["jobs"][0]["id"]), (&json!(1), &json!(job)));
-    assert_eq!(dash.get("/api/overview?queue=a%20b%2Fc").json()["queues"][0]["failed"], 1);
-    assert_eq!(dash.get("/api/queues/x%20y/failed").status, 400);
-    assert_eq!(house.rq(&["requeue", "--all"]).ok(), "1 job requeued.");
-    assert_eq!(house.rq(&["info", "a b/c", "--json"]).json()["queues"][0]["queued"], 1);
-    let log = house.rq(&["worker", "a b/c", "--burst", "--exec", "*=cat"]);
+    assert_eq!(dashboard.get("/api/overview?queue=a%20b%2Fc").json()["queues"][0]["failed"], 1);
+    assert_eq!(dashboard.get("/api/queues/x%20y/failed").status, 400);
+    assert_eq!(env.cli(&["requeue", "--all"]).ok(), "1 job requeued.");
+    assert_eq!(env.cli(&["info", "a b/c", "--json"]).json()["queues"][0]["queued"], 1);
+    let log = env.cli(&["worker", "a b/c", "--burst", "--exec", "*=cat"]);
     assert_eq!(log.code, Some(0), "{log:?}");
-    assert_eq!(house.queue("plain").job(&job).unwrap().status, rq_rs::Status::Finished);
+    assert_eq!(env.queue("plain").job(&job).unwrap().status, rq_rs::Status::Finished);
     // Nobody makes such a name.
-    assert_eq!(house.rq(&["enqueue", "f", "-q", "a b/c"]).code, Some(2));
-    assert_eq!(house.rq(&["worker", "x y", "--burst", "--exec", "*=cat"]).code, Some(2));
+    assert_eq!(env.cli(&["enqueue", "f", "-q", "a b/c"]).code, Some(2));
+    assert_eq!(env.cli(&["worker", "x y", "--burst", "--exec", "*=cat"]).code, Some(2));
 }
 
 #[test]
 fn ids_that_only_python_makes_can_be_opened_and_dealt_with() {
-    let house = House::new();
+    let env = TestEnv::new();
     let names = ["a b", "x/y", "ünï?#%", "re:port"].map(str::to_owned);
-    put(&house, "failed", &names, &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
-    let dash = Dash::start(&house, &[]);
+    put(&env, "failed", &names, &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
+    let dashboard = DashboardProcess::start(&env, &[]);
     for (id, path) in names.iter().zip(["a%20b", "x%2Fy", "%C3%BCn%C3%AF%3F%23%25", "re%3Aport"]) {
-        assert_eq!(dash.get(&format!("/api/jobs/{path}")).json()["id"], json!(id));
-        assert!(house.rq(&["job", "show", id]).ok().contains("failed"), "{id}");
-        assert_eq!(dash.post(&format!("/api/jobs/{path}/requeue"), &json!({})).status, 200, "{id}");
-        assert_eq!(house.rq(&["job", "delete", id]).ok(), format!("{id} deleted"));
-        assert_eq!(dash.get(&format!("/api/jobs/{path}")).status, 404);
+        assert_eq!(dashboard.get(&format!("/api/jobs/{path}")).json()["id"], json!(id));
+        assert!(env.cli(&["job", "show", id]).ok().contains("failed"), "{id}");
+        assert_eq!(dashboard.post(&format!("/api/jobs/{path}/requeue"), &json!({})).status, 200, "{id}");
+        assert_eq!(env.cli(&["job", "delete", id]).ok(), format!("{id} deleted"));
+        assert_eq!(dashboard.get(&format!("/api/jobs/{path}")).status, 404);
     }
-    house.redis::<i64>(&["SADD", &house.key("job:good:dependents"), "x"]);
+    env.redis::<i64>(&["SADD", &env.key("job:good:dependents"), "x"]);
     for words in [vec!["job", "delete", "good:dependents"], vec!["job", "show", "good:dependents"]] {
-        assert!(house.rq(&words).code != Some(0), "{words:?}");
+        assert!(env.cli(&words).code != Some(0), "{words:?}");
     }
-    assert!(house.redis::<bool>(&["EXISTS", &house.key("job:good:dependents")]));
-    assert_eq!(house.rq(&["enqueue", "f", "--job-id", "a b"]).code, Some(2));
+    assert!(env.redis::<bool>(&["EXISTS", &env.key("job:good:dependents")]));
+    assert_eq!(env.cli(&["enqueue", "f", "--job-id", "a b"]).code, Some(2));
 }
 
 #[test]
 fn failures_that_differ_in_ids_and_numbers_are_one_group_and_are_requeued_together() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     for n in 0..7 {
         let why = format!("no row 0x{n:04x} for 'user{n}' in {}.5 s at 10.0.0.{n}:80", n * n * n);
         queue.enqueue("fail", why).unwrap();
     }
     queue.enqueue("fail", "something else").unwrap();
-    house.drain(house.worker(&["default"]));
-    let dash = Dash::start(&house, &[]);
-    let groups = dash.get("/api/failed").json()["groups"].clone();
+    env.drain(env.worker(&["default"]));
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let groups = dashboard.get("/api/failed").json()["groups"].clone();
     assert_eq!((groups.as_array().unwrap().len(), &groups[0]["count"]), (2, &json!(7)));
     assert_eq!(groups[0]["kind"], "fail failed: no row # for '…' in # s at #");
     assert!(groups[0]["error"].as_str().unwrap().starts_with("fail failed: no row 0x"), "{groups}");
     for error in [&groups[0]["kind"], &groups[0]["error"]] {
         let text: String = error.as_str().unwrap().bytes().map(|byte| format!("%{byte:02X}")).collect();
         let path = format!("/api/queues/default/failed?exact=true&handler=fail&error={text}");
-        assert_eq!(dash.get(&path).json()["jobs"].as_array().unwrap().len(), 7);
+        assert_eq!(dashboard.get(&path).json()["jobs"].as_array().unwrap().len(), 7);
     }
     let filter = json!({"all": true, "handler": "fail", "error": groups[0]["kind"], "exact": true});
-    assert_eq!(dash.post("/api/queues/default/failed/requeue", &filter).json()["done"], 7);
+    assert_eq!(dashboard.post("/api/queues/default/failed/requeue", &filter).json()["done"], 7);
     assert_eq!(queue.failed().count(), Ok(1));
 }
 
 #[test]
 fn the_line_that_says_what_happened_is_the_same_everywhere() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let traceback = "import sys; print('out', file=sys.stderr); d = {}; d['missing']";
     let panic = "echo \"thread 'main' (7) panicked at src/main.rs:2:5:\" >&2; echo 'boom 7' >&2; echo 'note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace' >&2; exit 101";
     let (folder, path) = crate::support::options_file(&format!(
@@ -553,9 +545,9 @@ fn the_line_that_says_what_happened_is_the_same_everywhere() {
     for name in ["python", "rust", "server"] {
         queue.enqueue(name, ()).unwrap();
     }
-    let log = house.rq(&["worker", "--burst", "--config", &path, "-c", "1"]).stderr;
-    let list = house.rq(&["failed"]).ok();
-    let page = Dash::start(&house, &[]).get("/api/queues/default/failed").body;
+    let log = env.cli(&["worker", "--burst", "--config", &path, "-c", "1"]).stderr;
+    let list = env.cli(&["failed"]).ok();
+    let page = DashboardProcess::start(&env, &[]).get("/api/queues/default/failed").body;
     for part in ["KeyError: 'missing'", "boom 7", "ValueError: wrong"] {
         assert!(log.contains(part), "no {part} in the log: {log}");
         assert!(list.contains(part), "no {part} in the list: {list}");

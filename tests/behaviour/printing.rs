@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Dash, House, built_example, run_in};
+use crate::support::{DashboardProcess, TestEnv, build_example, run_in};
 
 /// An escape, a carriage return, a newline, a C1 control, marks of direction, and separators of lines.
 const ODD: &str = "x\u{1b}[2J\r\nforged: line\u{9b}31m\u{202e}\u{2066}\u{200f}\u{2028}\u{7f}\tö";
@@ -19,17 +19,17 @@ fn is_clean(what: &str, text: &str) {
 }
 
 /// Odd text in each field of each kind of record.
-fn fill(house: &House) {
+fn fill(env: &TestEnv) {
     let hash = |key: String, fields: &[(&str, &str)]| {
         for (name, value) in fields {
-            house.redis::<i64>(&["HSET", &key, name, value]);
+            env.redis::<i64>(&["HSET", &key, name, value]);
         }
     };
     let queue = format!("q{ODD}");
     for name in [queue.as_str(), "default"] {
-        house.redis::<i64>(&["SADD", &house.key("queues"), &house.key(&format!("queue:{name}"))]);
+        env.redis::<i64>(&["SADD", &env.key("queues"), &env.key(&format!("queue:{name}"))]);
     }
-    house.redis::<i64>(&["SADD", &house.key("suspended_queues"), &house.key(&format!("queue:{queue}"))]);
+    env.redis::<i64>(&["SADD", &env.key("suspended_queues"), &env.key(&format!("queue:{queue}"))]);
     let data = json!([format!("handler{ODD}"), Value::Null, [ODD], {ODD: ODD}]).to_string();
     for (id, status, place) in [
         ("failed", "failed", "failed"),
@@ -59,35 +59,35 @@ fn fill(house: &House) {
             (ODD, ODD),
             ("started_at", "2026-01-01T00:00:00Z"),
         ];
-        hash(house.key(&format!("job:{id}")), &record);
+        hash(env.key(&format!("job:{id}")), &record);
         let member = if place == "wip" { format!("{id}:{ODD}") } else { id.to_owned() };
-        house.redis::<i64>(&["ZADD", &house.key(&format!("{place}:{queue}")), "4000000000", &member]);
-        house.redis::<i64>(&["ZADD", &house.key(&format!("cron_job:entry{ODD}:jobs")), "1", id]);
+        env.redis::<i64>(&["ZADD", &env.key(&format!("{place}:{queue}")), "4000000000", &member]);
+        env.redis::<i64>(&["ZADD", &env.key(&format!("cron_job:entry{ODD}:jobs")), "1", id]);
     }
     for id in ["queued", ODD] {
-        house.push(&queue, id);
+        env.push(&queue, id);
     }
     let worker = format!("worker{ODD}");
-    house.redis::<i64>(&["SADD", &house.key("workers"), &house.key(&format!("worker:{worker}"))]);
+    env.redis::<i64>(&["SADD", &env.key("workers"), &env.key(&format!("worker:{worker}"))]);
     let fields = ["state", "queues", "hostname", "version", "birth", "last_heartbeat", "runs_in", "pid"];
     let record = fields.map(|name| (name, ODD));
-    hash(house.key(&format!("worker:{worker}")), &record);
-    hash(house.key(&format!("worker:{worker}")), &[("stuck_threads", "3"), ("queues", &queue)]);
-    let now: (String, String) = house.redis(&["TIME"]);
-    house.redis::<i64>(&["ZADD", &house.key("cron_schedulers"), &now.0, "keeper"]);
+    hash(env.key(&format!("worker:{worker}")), &record);
+    hash(env.key(&format!("worker:{worker}")), &[("stuck_threads", "3"), ("queues", &queue)]);
+    let now: (String, String) = env.redis(&["TIME"]);
+    env.redis::<i64>(&["ZADD", &env.key("cron_schedulers"), &now.0, "keeper"]);
     let entry = json!([{"func_name": format!("f{ODD}"), "name": format!("entry{ODD}"), "queue_name": queue,
         "args": json!([ODD]).to_string(), "kwargs": null, "interval": null, "cron": ODD,
         "latest_enqueue_time": null, "next_enqueue_time": null}]);
-    hash(house.key("cron_scheduler:keeper"), &[("cron_jobs", &entry.to_string())]);
-    house.redis::<i64>(&["SADD", &house.key(&format!("stats:handlers:{queue}")), ODD]);
-    hash(house.key(&format!("stats:handler:{} {ODD}", queue.replace(' ', "%20"))), &[("finished", "3")]);
-    house.redis::<()>(&["SET", &house.key(&format!("canceled:{queue}")), "of another type"]);
+    hash(env.key("cron_scheduler:keeper"), &[("cron_jobs", &entry.to_string())]);
+    env.redis::<i64>(&["SADD", &env.key(&format!("stats:handlers:{queue}")), ODD]);
+    hash(env.key(&format!("stats:handler:{} {ODD}", queue.replace(' ', "%20"))), &[("finished", "3")]);
+    env.redis::<()>(&["SET", &env.key(&format!("canceled:{queue}")), "of another type"]);
 }
 
 #[test]
 fn no_command_prints_a_control_character_or_a_forged_line() {
-    let house = House::new();
-    fill(&house);
+    let env = TestEnv::new();
+    fill(&env);
     let (queue, entry, worker) = (format!("q{ODD}"), format!("entry{ODD}"), format!("worker{ODD}"));
     for words in [
         vec!["info"],
@@ -131,44 +131,44 @@ fn no_command_prints_a_control_character_or_a_forged_line() {
         vec!["worker", &queue, "--burst", "--exec", "*=cat", "--lease", "1s"],
         vec!["empty", "--all"],
     ] {
-        let output = house.rq(&words);
+        let output = env.cli(&words);
         is_clean(&format!("{words:?} on standard output"), &output.stdout);
         is_clean(&format!("{words:?} on standard error"), &output.stderr);
         if words.contains(&"--json") {
-            output.printed();
+            output.stdout_json();
         }
     }
 }
 
 #[test]
 fn the_log_of_the_dashboard_has_one_line_for_each_thing_that_is_done() {
-    let house = House::new();
-    fill(&house);
-    let mut dash = Dash::start(&house, &[]);
+    let env = TestEnv::new();
+    fill(&env);
+    let mut dashboard = DashboardProcess::start(&env, &[]);
     let queue: String = format!("q{ODD}").bytes().map(|byte| format!("%{byte:02X}")).collect();
-    assert_eq!(dash.post(&format!("/api/queues/{queue}/suspend"), &json!({})).status, 200);
-    is_clean("the log", &dash.process.says("suspend: done"));
-    is_clean("metrics", &dash.get("/metrics").body);
+    assert_eq!(dashboard.post(&format!("/api/queues/{queue}/suspend"), &json!({})).status, 200);
+    is_clean("the log", &dashboard.process.wait_for_stderr("suspend: done"));
+    is_clean("metrics", &dashboard.get("/metrics").body);
 }
 
 #[test]
 fn dashboard_quiet_logs_warnings_only() {
-    let house = House::new();
-    house.queue("default").enqueue("add", (1, 1)).unwrap();
-    let dash = Dash::start(&house, &["--quiet"]);
-    assert_eq!(dash.post("/api/queues/default/empty", &json!({})).status, 200);
-    dash.process.signal("TERM");
-    let output = dash.process.finish("");
+    let env = TestEnv::new();
+    env.queue("default").enqueue("add", (1, 1)).unwrap();
+    let dashboard = DashboardProcess::start(&env, &["--quiet"]);
+    assert_eq!(dashboard.post("/api/queues/default/empty", &json!({})).status, 200);
+    dashboard.process.signal("TERM");
+    let output = dashboard.process.finish("");
     assert!(!output.stderr.contains("empty"), "{output:?}");
     assert!(output.stderr.contains("dashboard: http://"), "{output:?}");
 }
 
 #[test]
 fn rust_log_says_what_is_logged_where_nothing_is_typed() {
-    let house = House::new();
+    let env = TestEnv::new();
     let log = |filter: &str, more: &[&str]| {
-        house.queue("default").enqueue("add", (1, 1)).unwrap();
-        let mut environment = house.environment();
+        env.queue("default").enqueue("add", (1, 1)).unwrap();
+        let mut environment = env.environment();
         environment.push(("RUST_LOG".to_owned(), filter.to_owned()));
         let words = [&["worker", "--burst", "--exec", "*=cat"], more].concat();
         crate::support::Process::start(&words, &environment).finish("").stderr
@@ -188,15 +188,15 @@ fn rust_log_says_what_is_logged_where_nothing_is_typed() {
 
 #[test]
 fn hints_name_the_program_that_was_started() {
-    let house = House::new();
-    let program = built_example("nightly");
+    let env = TestEnv::new();
+    let program = build_example("nightly");
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(&program, folder.path().join("shop")).unwrap();
-    let shop = |words: &str| run_in(folder.path(), &format!("./shop {words} || true"), &house.environment());
+    let shop = |words: &str| run_in(folder.path(), &format!("./shop {words} || true"), &env.environment());
     assert!(shop("info").stdout.contains("the first `shop enqueue` makes one"), "{:?}", shop("info"));
-    house.queue("default").enqueue("add", (1, 1)).unwrap();
+    env.queue("default").enqueue("add", (1, 1)).unwrap();
     assert!(shop("info").stdout.contains("Start one: shop worker default"), "{:?}", shop("info"));
-    house.queue("default").suspend().unwrap();
+    env.queue("default").suspend().unwrap();
     assert!(shop("resume").stdout.contains("`shop resume default` lets it go on"), "{:?}", shop("resume"));
     assert!(shop("shutdown nobody").stderr.contains("`shop info` shows"), "{:?}", shop("shutdown nobody"));
     for words in

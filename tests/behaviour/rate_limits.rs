@@ -7,48 +7,47 @@ use std::time::Duration;
 
 use rq_rs::{Context, Event, NewJob, Retry, Status, Worker};
 
-use crate::support::{Dash, Door, House, Live, eventually};
+use crate::support::{DashboardProcess, Gate, RunningWorker, TestEnv, eventually};
 
-/// A house in which the limit `api` has so many slots; of the jobs as many are let in as there is room for.
-fn limited(slots: usize, jobs: &[(&str, &str)]) -> House {
-    let house = House::new().in_rq();
-    house.redis::<i64>(&["SADD", &house.key("rl-keys"), "api"]);
-    house.redis::<i64>(&["HSET", &house.key("rl:api"), "concurrency", &slots.to_string()]);
+/// A env in which the limit `api` has so many slots; of the jobs as many are let in as there is room for.
+fn limited(slots: usize, jobs: &[(&str, &str)]) -> TestEnv {
+    let env = TestEnv::new().in_rq_dialect();
+    env.redis::<i64>(&["SADD", &env.key("rl-keys"), "api"]);
+    env.redis::<i64>(&["HSET", &env.key("rl:api"), "concurrency", &slots.to_string()]);
     for (n, (id, handler)) in jobs.iter().enumerate() {
-        record(&house, id, handler, &["rate_limit_key", "api", "rate_limit_concurrency", &slots.to_string()]);
+        record(&env, id, handler, &["rate_limit_key", "api", "rate_limit_concurrency", &slots.to_string()]);
         let (place, status) =
             if n < slots { ("allowed", "queued") } else { ("rate_limited", "rate_limited") };
-        house.redis::<i64>(&["ZADD", &house.key(&format!("rl:api:{place}")), &n.to_string(), id]);
-        house.redis::<i64>(&["HSET", &house.key(&format!("job:{id}")), "status", status]);
+        env.redis::<i64>(&["ZADD", &env.key(&format!("rl:api:{place}")), &n.to_string(), id]);
+        env.redis::<i64>(&["HSET", &env.key(&format!("job:{id}")), "status", status]);
         if n < slots {
-            house.push("default", id);
+            env.push("default", id);
         }
     }
-    house
+    env
 }
 
 /// The record of a job that is nowhere yet.
-fn record(house: &House, id: &str, handler: &str, more: &[&str]) {
-    let (key, data) = (house.key(&format!("job:{id}")), format!(r#"["{handler}", null, [], {{}}]"#));
+fn record(env: &TestEnv, id: &str, handler: &str, more: &[&str]) {
+    let (key, data) = (env.key(&format!("job:{id}")), format!(r#"["{handler}", null, [], {{}}]"#));
     let created = "2026-11-22T00:00:00.000000Z";
     let plain = ["HSET", &key, "data", &data, "origin", "default", "created_at", created, "timeout", "180"];
-    house.redis::<i64>(&[&plain[..], more].concat());
-    house.redis::<i64>(&["SADD", &house.key("queues"), &house.key("queue:default")]);
+    env.redis::<i64>(&[&plain[..], more].concat());
+    env.redis::<i64>(&["SADD", &env.key("queues"), &env.key("queue:default")]);
 }
 
-fn members(house: &House, place: &str) -> Vec<String> {
-    house.redis(&["ZRANGE", &house.key(&format!("rl:api:{place}")), "0", "-1"])
+fn members(env: &TestEnv, place: &str) -> Vec<String> {
+    env.redis(&["ZRANGE", &env.key(&format!("rl:api:{place}")), "0", "-1"])
 }
 
-fn status(house: &House, id: &str) -> Status {
-    house.queue("default").job(id).unwrap().status
+fn status(env: &TestEnv, id: &str) -> Status {
+    env.queue("default").job(id).unwrap().status
 }
 
-/// Handlers that end, fail, and wait at a door.
-fn worker(house: &House, door: &Door) -> Worker {
-    let inside = door.clone();
-    house
-        .worker(&["default"])
+/// Handlers that end, fail, and wait at a gate.
+fn worker(env: &TestEnv, gate: &Gate) -> Worker {
+    let inside = gate.clone();
+    env.worker(&["default"])
         .handler("done", |_: &Context, (): ()| Ok(()))
         .handler("broken", |_: &Context, (): ()| -> anyhow::Result<()> { anyhow::bail!("broken") })
         .handler("door", move |_: &Context, (): ()| {
@@ -59,160 +58,160 @@ fn worker(house: &House, door: &Door) -> Worker {
 
 #[test]
 fn jobs_of_a_limit_run_as_many_at_once_as_it_has_slots() {
-    let house = limited(1, &[("a", "count"), ("b", "count"), ("c", "count")]);
+    let env = limited(1, &[("a", "count"), ("b", "count"), ("c", "count")]);
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (running, peak) = (Arc::clone(&now), Arc::clone(&most));
-    let worker = house.worker(&["default"]).concurrency(3).handler("count", move |_: &Context, (): ()| {
+    let worker = env.worker(&["default"]).concurrency(3).handler("count", move |_: &Context, (): ()| {
         peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         (0..10_000).for_each(|_| std::thread::yield_now());
         running.fetch_sub(1, Ordering::SeqCst);
         Ok(())
     });
-    assert_eq!(house.drain(worker).finished, 3);
-    assert_eq!((most.load(Ordering::SeqCst), members(&house, "allowed").len()), (1, 0));
+    assert_eq!(env.drain(worker).finished, 3);
+    assert_eq!((most.load(Ordering::SeqCst), members(&env, "allowed").len()), (1, 0));
     // A limit that nobody needs any more is forgotten.
-    house.drain(house.worker(&["default"]));
-    assert!(!house.redis::<bool>(&["EXISTS", &house.key("rl:api")]));
-    assert_eq!(house.redis::<i64>(&["SCARD", &house.key("rl-keys")]), 0);
+    env.drain(env.worker(&["default"]));
+    assert!(!env.redis::<bool>(&["EXISTS", &env.key("rl:api")]));
+    assert_eq!(env.redis::<i64>(&["SCARD", &env.key("rl-keys")]), 0);
 }
 
 #[test]
 fn a_failure_and_a_retry_that_waits_let_the_next_one_in() {
-    let house = limited(1, &[("a", "broken"), ("b", "broken"), ("c", "done")]);
-    let key = house.key("job:b");
-    house.redis::<i64>(&["HSET", &key, "retries_left", "1", "retry_intervals", "[3600]"]);
-    let summary = house.drain(worker(&house, &Door::default()));
+    let env = limited(1, &[("a", "broken"), ("b", "broken"), ("c", "done")]);
+    let key = env.key("job:b");
+    env.redis::<i64>(&["HSET", &key, "retries_left", "1", "retry_intervals", "[3600]"]);
+    let summary = env.drain(worker(&env, &Gate::default()));
     assert_eq!((summary.failed, summary.retried, summary.finished), (1, 1, 1));
-    assert_eq!((status(&house, "b"), members(&house, "allowed")), (Status::Scheduled, vec![]));
+    assert_eq!((status(&env, "b"), members(&env, "allowed")), (Status::Scheduled, vec![]));
     // When it is due, or somebody wants it now, it has to have a slot again.
-    house.redis::<i64>(&["ZADD", &house.key("rl:api:allowed"), "1", "another"]);
-    house.rq(&["job", "enqueue", "b"]).ok();
-    assert_eq!(
-        (status(&house, "b"), members(&house, "rate_limited")),
-        (Status::RateLimited, vec!["b".into()])
-    );
-    assert_eq!(house.places("default", "b"), [""; 0]);
+    env.redis::<i64>(&["ZADD", &env.key("rl:api:allowed"), "1", "another"]);
+    env.cli(&["job", "enqueue", "b"]).ok();
+    assert_eq!((status(&env, "b"), members(&env, "rate_limited")), (Status::RateLimited, vec!["b".into()]));
+    assert_eq!(env.locations("default", "b"), [""; 0]);
 }
 
 #[test]
 fn a_scheduled_job_that_is_due_waits_for_its_slot() {
-    let house = limited(1, &[("holder", "door")]);
+    let env = limited(1, &[("holder", "door")]);
     record(
-        &house,
+        &env,
         "due",
         "done",
         &["rate_limit_key", "api", "rate_limit_concurrency", "1", "status", "scheduled"],
     );
-    house.redis::<i64>(&["ZADD", &house.key("scheduled:default"), "1", "due"]);
-    let door = Door::default();
-    let live = Live::start(worker(&house, &door));
-    live.sees_started("holder");
-    eventually("it waits", || members(&house, "rate_limited") == ["due"]);
-    door.open();
-    live.sees_finished("due");
-    live.stops();
+    env.redis::<i64>(&["ZADD", &env.key("scheduled:default"), "1", "due"]);
+    let gate = Gate::default();
+    let running_worker = RunningWorker::start(worker(&env, &gate));
+    running_worker.wait_for_start("holder");
+    eventually("it waits", || members(&env, "rate_limited") == ["due"]);
+    gate.open();
+    running_worker.wait_for_finish("due");
+    running_worker.stop();
 }
 
 #[test]
 fn a_requeued_job_waits_for_its_slot_and_no_two_run_at_once() {
-    let house = limited(1, &[("bad", "broken"), ("holder", "door")]);
-    let door = Door::default();
-    let live = Live::start(worker(&house, &door));
-    live.sees_started("holder");
-    assert_eq!(house.rq(&["requeue", "bad"]).ok(), "1 job requeued.");
+    let env = limited(1, &[("bad", "broken"), ("holder", "door")]);
+    let gate = Gate::default();
+    let running_worker = RunningWorker::start(worker(&env, &gate));
+    running_worker.wait_for_start("holder");
+    assert_eq!(env.cli(&["requeue", "bad"]).ok(), "1 job requeued.");
     assert_eq!(
-        (status(&house, "bad"), members(&house, "rate_limited")),
+        (status(&env, "bad"), members(&env, "rate_limited")),
         (Status::RateLimited, vec!["bad".into()])
     );
-    assert_eq!(house.redis::<i64>(&["LLEN", &house.key("queue:default")]), 0);
-    door.open();
-    live.sees("its second failure", |event| matches!(event, Event::Failed { id, .. } if id == "bad"));
-    live.stops();
-    assert_eq!(members(&house, "allowed"), [""; 0]);
+    assert_eq!(env.redis::<i64>(&["LLEN", &env.key("queue:default")]), 0);
+    gate.open();
+    running_worker.wait_for_event(
+        "its second failure",
+        |event| matches!(event, Event::Failed { id, .. } if id == "bad"),
+    );
+    running_worker.stop();
+    assert_eq!(members(&env, "allowed"), [""; 0]);
 }
 
 #[test]
 fn an_id_in_the_list_that_has_no_slot_waits_for_one() {
-    let house = limited(1, &[("holder", "door")]);
+    let env = limited(1, &[("holder", "door")]);
     for id in ["x", "y"] {
         record(
-            &house,
+            &env,
             id,
             "done",
             &["rate_limit_key", "api", "rate_limit_concurrency", "1", "status", "queued"],
         );
-        house.push("default", id);
+        env.push("default", id);
     }
-    let door = Door::default();
-    let live = Live::start(worker(&house, &door).concurrency(3));
-    live.sees_started("holder");
-    eventually("both wait", || members(&house, "rate_limited") == ["x", "y"]);
-    door.open();
-    live.sees_finished("x");
-    live.sees_finished("y");
-    live.stops();
+    let gate = Gate::default();
+    let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(3));
+    running_worker.wait_for_start("holder");
+    eventually("both wait", || members(&env, "rate_limited") == ["x", "y"]);
+    gate.open();
+    running_worker.wait_for_finish("x");
+    running_worker.wait_for_finish("y");
+    running_worker.stop();
 }
 
 #[test]
 fn canceling_deleting_and_emptying_let_the_next_one_in() {
-    let house = limited(1, &[("a", "done"), ("b", "done"), ("c", "done"), ("d", "done"), ("e", "done")]);
-    house.rq(&["job", "cancel", "a"]).ok();
-    assert_eq!((members(&house, "allowed"), status(&house, "b")), (vec!["b".into()], Status::Queued));
-    house.rq(&["job", "delete", "b"]).ok();
-    assert_eq!((members(&house, "allowed"), status(&house, "c")), (vec!["c".into()], Status::Queued));
+    let env = limited(1, &[("a", "done"), ("b", "done"), ("c", "done"), ("d", "done"), ("e", "done")]);
+    env.cli(&["job", "cancel", "a"]).ok();
+    assert_eq!((members(&env, "allowed"), status(&env, "b")), (vec!["b".into()], Status::Queued));
+    env.cli(&["job", "delete", "b"]).ok();
+    assert_eq!((members(&env, "allowed"), status(&env, "c")), (vec!["c".into()], Status::Queued));
     // One that waits leaves its place.
-    house.rq(&["job", "cancel", "d"]).ok();
-    assert_eq!(members(&house, "rate_limited"), ["e"]);
-    assert_eq!(house.queue("default").empty(), Ok(1));
-    assert_eq!((members(&house, "allowed"), status(&house, "e")), (vec!["e".into()], Status::Queued));
-    assert_eq!(house.drain(worker(&house, &Door::default())).finished, 1);
+    env.cli(&["job", "cancel", "d"]).ok();
+    assert_eq!(members(&env, "rate_limited"), ["e"]);
+    assert_eq!(env.queue("default").empty(), Ok(1));
+    assert_eq!((members(&env, "allowed"), status(&env, "e")), (vec!["e".into()], Status::Queued));
+    assert_eq!(env.drain(worker(&env, &Gate::default())).finished, 1);
 }
 
 #[test]
 fn a_job_that_is_taken_back_while_it_runs_keeps_its_slot_until_its_handler_has_stopped() {
     for command in ["cancel", "delete"] {
-        let house = limited(1, &[("holder", "door"), ("next", "done")]);
-        let door = Door::default();
-        let live = Live::start(worker(&house, &door).lease(Duration::from_secs(1)));
-        live.sees_started("holder");
-        house.rq(&["job", command, "holder"]).ok();
+        let env = limited(1, &[("holder", "door"), ("next", "done")]);
+        let gate = Gate::default();
+        let running_worker = RunningWorker::start(worker(&env, &gate).lease(Duration::from_secs(1)));
+        running_worker.wait_for_start("holder");
+        env.cli(&["job", command, "holder"]).ok();
         // A look at limits, as every worker and `rq info` have it, sees that it still runs.
-        house.drain(house.worker(&["other"]));
+        env.drain(env.worker(&["other"]));
         assert_eq!(
-            (members(&house, "allowed"), status(&house, "next")),
+            (members(&env, "allowed"), status(&env, "next")),
             (vec!["holder".into()], Status::RateLimited)
         );
         // As long as it runs, however long that is.
-        let runs = house.key("executions:holder");
-        house.redis::<i64>(&["EXPIRE", &runs, "20"]);
-        eventually("the run is renewed", || house.redis::<i64>(&["TTL", &runs]) > 60);
-        door.open();
-        live.sees_finished("next");
-        live.stops();
-        assert_eq!(members(&house, "allowed"), [""; 0], "{command}");
+        let runs = env.key("executions:holder");
+        env.redis::<i64>(&["EXPIRE", &runs, "20"]);
+        eventually("the run is renewed", || env.redis::<i64>(&["TTL", &runs]) > 60);
+        gate.open();
+        running_worker.wait_for_finish("next");
+        running_worker.stop();
+        assert_eq!(members(&env, "allowed"), [""; 0], "{command}");
     }
 }
 
 #[test]
 fn a_run_whose_job_python_has_canceled_gives_its_slot_back_when_it_ends() {
-    let house = limited(1, &[("holder", "door"), ("next", "done")]);
-    let door = Door::default();
-    let live = Live::start(worker(&house, &door).concurrency(1));
-    live.sees_started("holder");
+    let env = limited(1, &[("holder", "door"), ("next", "done")]);
+    let gate = Gate::default();
+    let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(1));
+    running_worker.wait_for_start("holder");
     // Python's programs leave the lease of our run where it is.
-    house.redis::<i64>(&["HSET", &house.key("job:holder"), "status", "canceled"]);
-    door.open();
-    live.sees("a refusal", |event| matches!(event, Event::Stale { .. }));
-    assert_ne!(status(&house, "next"), Status::RateLimited);
-    live.stops();
+    env.redis::<i64>(&["HSET", &env.key("job:holder"), "status", "canceled"]);
+    gate.open();
+    running_worker.wait_for_event("a refusal", |event| matches!(event, Event::Stale { .. }));
+    assert_ne!(status(&env, "next"), Status::RateLimited);
+    running_worker.stop();
 }
 
 /// Jobs of the limit that are in no place get one.
-fn let_wait(house: &House, slots: &str, ids: &[&str]) {
+fn let_wait(env: &TestEnv, slots: &str, ids: &[&str]) {
     for id in ids {
         let limit = ["status", "queued", "rate_limit_key", "api", "rate_limit_concurrency", slots];
-        record(house, id, "door", &limit);
-        house.rq(&["requeue", id]).ok();
+        record(env, id, "door", &limit);
+        env.cli(&["requeue", id]).ok();
     }
 }
 
@@ -220,146 +219,146 @@ fn let_wait(house: &House, slots: &str, ids: &[&str]) {
 fn a_job_that_is_requeued_while_its_canceled_run_goes_on_does_not_share_its_slot() {
     // Whoever lets it in: our commands, or a program of Python, which puts it into the list.
     for is_let_in_by_python in [false, true] {
-        let house = limited(2, &[("again", "door")]);
-        let door = Door::default();
-        let live = Live::start(worker(&house, &door).concurrency(4));
-        live.sees_started("again");
-        house.rq(&["job", "cancel", "again"]).ok();
+        let env = limited(2, &[("again", "door")]);
+        let gate = Gate::default();
+        let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(4));
+        running_worker.wait_for_start("again");
+        env.cli(&["job", "cancel", "again"]).ok();
         if is_let_in_by_python {
-            house.redis::<i64>(&["ZREM", &house.key("canceled:default"), "again"]);
-            house.redis::<i64>(&["HSET", &house.key("job:again"), "status", "queued"]);
-            house.push("default", "again");
+            env.redis::<i64>(&["ZREM", &env.key("canceled:default"), "again"]);
+            env.redis::<i64>(&["HSET", &env.key("job:again"), "status", "queued"]);
+            env.push("default", "again");
         } else {
-            house.rq(&["requeue", "again"]).ok();
+            env.cli(&["requeue", "again"]).ok();
         }
-        eventually("it waits", || members(&house, "rate_limited") == ["again"]);
-        let told = house.rq(&["job", "explain", "again"]).ok();
+        eventually("it waits", || members(&env, "rate_limited") == ["again"]);
+        let told = env.cli(&["job", "explain", "again"]).ok();
         assert!(told.contains("that run still has its slot of rate limit api"), "{told}");
-        let_wait(&house, "2", &["b", "c"]);
-        live.sees_started("b");
+        let_wait(&env, "2", &["b", "c"]);
+        running_worker.wait_for_start("b");
         assert_eq!(
-            (members(&house, "allowed"), members(&house, "rate_limited")),
+            (members(&env, "allowed"), members(&env, "rate_limited")),
             (vec!["again".into(), "b".into()], vec!["again".into(), "c".into()])
         );
-        assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("wip:default")]), 1);
-        door.open();
+        assert_eq!(env.redis::<i64>(&["ZCARD", &env.key("wip:default")]), 1);
+        gate.open();
         for id in ["again", "b", "c"] {
-            eventually("it has run", || status(&house, id) == Status::Finished);
+            eventually("it has run", || status(&env, id) == Status::Finished);
         }
-        live.stops();
-        assert_eq!(members(&house, "allowed"), [""; 0]);
+        running_worker.stop();
+        assert_eq!(members(&env, "allowed"), [""; 0]);
     }
 }
 
 #[test]
 fn a_limit_whose_hash_was_deleted_gets_it_back_from_those_that_wait() {
-    let house = limited(1, &[("holder", "door"), ("next", "done")]);
-    let door = Door::default();
-    let live = Live::start(worker(&house, &door));
-    live.sees_started("holder");
-    house.redis::<i64>(&["DEL", &house.key("rl:api"), &house.key("rl-keys")]);
+    let env = limited(1, &[("holder", "door"), ("next", "done")]);
+    let gate = Gate::default();
+    let running_worker = RunningWorker::start(worker(&env, &gate));
+    running_worker.wait_for_start("holder");
+    env.redis::<i64>(&["DEL", &env.key("rl:api"), &env.key("rl-keys")]);
     // What is gone says nothing, and is passed over.
-    house.redis::<i64>(&["ZADD", &house.key("rl:api:rate_limited"), "0", "gone"]);
-    let told = house.rq(&["job", "explain", "next"]).ok();
+    env.redis::<i64>(&["ZADD", &env.key("rl:api:rate_limited"), "0", "gone"]);
+    let told = env.cli(&["job", "explain", "next"]).ok();
     assert!(told.contains("1 of 1 slots are taken"), "{told}");
-    door.open();
-    live.sees_finished("next");
-    live.stops();
+    gate.open();
+    running_worker.wait_for_finish("next");
+    running_worker.stop();
 }
 
 #[test]
 fn a_limit_without_its_hash_is_looked_after_too() {
-    let house = limited(0, &[("a", "done"), ("b", "done")]);
+    let env = limited(0, &[("a", "done"), ("b", "done")]);
     for id in ["a", "b"] {
-        house.redis::<i64>(&["HSET", &house.key(&format!("job:{id}")), "rate_limit_concurrency", "1"]);
+        env.redis::<i64>(&["HSET", &env.key(&format!("job:{id}")), "rate_limit_concurrency", "1"]);
     }
-    house.redis::<i64>(&["DEL", &house.key("rl:api")]);
-    assert_eq!(house.drain(worker(&house, &Door::default())).finished, 2);
+    env.redis::<i64>(&["DEL", &env.key("rl:api")]);
+    assert_eq!(env.drain(worker(&env, &Gate::default())).finished, 2);
 }
 
 #[test]
 fn slots_of_jobs_that_do_not_need_them_are_free_again() {
-    let house = limited(2, &[("gone", "done"), ("ended", "done"), ("next", "done")]);
-    house.redis::<i64>(&["DEL", &house.key("job:gone"), &house.key("queue:default")]);
-    house.redis::<i64>(&["HSET", &house.key("job:ended"), "status", "finished"]);
-    assert_eq!(house.drain(worker(&house, &Door::default())).finished, 1);
-    assert_eq!(status(&house, "next"), Status::Finished);
+    let env = limited(2, &[("gone", "done"), ("ended", "done"), ("next", "done")]);
+    env.redis::<i64>(&["DEL", &env.key("job:gone"), &env.key("queue:default")]);
+    env.redis::<i64>(&["HSET", &env.key("job:ended"), "status", "finished"]);
+    assert_eq!(env.drain(worker(&env, &Gate::default())).finished, 1);
+    assert_eq!(status(&env, "next"), Status::Finished);
 }
 
 #[test]
 fn jobs_that_wait_for_a_limit_are_counted_and_listed_everywhere() {
-    let house = limited(1, &[("a", "done"), ("b", "done"), ("c", "done")]);
-    let info = house.rq(&["info"]).ok();
+    let env = limited(1, &[("a", "done"), ("b", "done"), ("c", "done")]);
+    let info = env.cli(&["info"]).ok();
     assert!(info.contains("rate limited"), "{info}");
-    assert_eq!(house.rq(&["info", "--json"]).json()["queues"][0]["rate_limited"], 2);
-    let metrics = house.rq(&["metrics"]).ok();
+    assert_eq!(env.cli(&["info", "--json"]).json()["queues"][0]["rate_limited"], 2);
+    let metrics = env.cli(&["metrics"]).ok();
     assert!(metrics.contains("rq_jobs{queue=\"default\",status=\"rate_limited\"} 2"), "{metrics}");
-    let dash = Dash::start(&house, &[]);
-    let page = dash.get("/api/queues/default/rate_limited?order=oldest").json();
+    let dashboard = DashboardProcess::start(&env, &[]);
+    let page = dashboard.get("/api/queues/default/rate_limited?order=oldest").json();
     let ids: Vec<_> = page["jobs"].as_array().unwrap().iter().map(|job| job["id"].clone()).collect();
     assert_eq!((&page["total"], ids), (&serde_json::json!(2), vec!["b".into(), "c".into()]));
-    let told = house.rq(&["job", "explain", "b"]).ok();
+    let told = env.cli(&["job", "explain", "b"]).ok();
     assert!(told.contains("It waits for rate limit api: 1 of 1 slots are taken"), "{told}");
-    house.redis::<i64>(&["ZREM", &house.key("rl:api:rate_limited"), "c"]);
-    let told = house.rq(&["job", "explain", "c"]).ok();
+    env.redis::<i64>(&["ZREM", &env.key("rl:api:rate_limited"), "c"]);
+    let told = env.cli(&["job", "explain", "c"]).ok();
     assert!(told.contains("Its record says rate_limited, but it is in no place"), "{told}");
-    house.rq(&["requeue", "c"]).ok();
-    assert_eq!(members(&house, "rate_limited"), ["b", "c"]);
+    env.cli(&["requeue", "c"]).ok();
+    assert_eq!(members(&env, "rate_limited"), ["b", "c"]);
 }
 
 #[test]
 fn a_group_without_jobs_is_forgotten() {
-    let house = House::new().in_rq();
+    let env = TestEnv::new().in_rq_dialect();
     for id in ["one", "expired"] {
-        record(&house, id, "add", &["group_id", id, "status", "queued"]);
-        house.redis::<i64>(&["SADD", &house.key(&format!("group:{id}")), id]);
-        house.redis::<i64>(&["SADD", &house.key("groups"), id]);
+        record(&env, id, "add", &["group_id", id, "status", "queued"]);
+        env.redis::<i64>(&["SADD", &env.key(&format!("group:{id}")), id]);
+        env.redis::<i64>(&["SADD", &env.key("groups"), id]);
     }
-    house.rq(&["job", "delete", "one"]).ok();
-    assert_eq!(house.redis::<Vec<String>>(&["SMEMBERS", &house.key("groups")]), ["expired"]);
-    house.redis::<i64>(&["DEL", &house.key("job:expired")]);
-    house.drain(house.worker(&["default"]));
-    assert_eq!(house.redis::<Vec<String>>(&["SMEMBERS", &house.key("groups")]), [""; 0]);
+    env.cli(&["job", "delete", "one"]).ok();
+    assert_eq!(env.redis::<Vec<String>>(&["SMEMBERS", &env.key("groups")]), ["expired"]);
+    env.redis::<i64>(&["DEL", &env.key("job:expired")]);
+    env.drain(env.worker(&["default"]));
+    assert_eq!(env.redis::<Vec<String>>(&["SMEMBERS", &env.key("groups")]), [""; 0]);
 }
 
 #[test]
 fn a_job_that_rq_let_go_half_way_reaches_its_queue() {
-    let house = House::new().in_rq();
+    let env = TestEnv::new().in_rq_dialect();
     for (id, more) in [("behind", ["enqueue_at_front", "0"]), ("front", ["enqueue_at_front", "1"])] {
-        record(&house, id, "done", &[&["status", "ready_to_enqueue"], &more[..]].concat());
-        house.redis::<i64>(&["ZADD", &house.key("ready:default"), "1", id]);
+        record(&env, id, "done", &[&["status", "ready_to_enqueue"], &more[..]].concat());
+        env.redis::<i64>(&["ZADD", &env.key("ready:default"), "1", id]);
     }
-    house.redis::<i64>(&["ZADD", &house.key("ready:default"), "1", "gone"]);
-    let told = house.rq(&["job", "explain", "front"]).ok();
+    env.redis::<i64>(&["ZADD", &env.key("ready:default"), "1", "gone"]);
+    let told = env.cli(&["job", "explain", "front"]).ok();
     assert!(told.contains("Any worker of queue default puts it into the queue"), "{told}");
-    let live = Live::start(worker(&house, &Door::default()).concurrency(1));
-    live.sees_finished("front");
-    live.sees_finished("behind");
-    live.stops();
-    assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("ready:default")]), 0);
+    let running_worker = RunningWorker::start(worker(&env, &Gate::default()).concurrency(1));
+    running_worker.wait_for_finish("front");
+    running_worker.wait_for_finish("behind");
+    running_worker.stop();
+    assert_eq!(env.redis::<i64>(&["ZCARD", &env.key("ready:default")]), 0);
 }
 
 #[test]
 fn a_job_that_rq_let_go_half_way_can_be_canceled_and_deleted() {
-    let house = House::new().in_rq();
+    let env = TestEnv::new().in_rq_dialect();
     for id in ["canceled", "deleted"] {
-        record(&house, id, "done", &["status", "ready_to_enqueue"]);
-        house.redis::<i64>(&["ZADD", &house.key("ready:default"), "1", id]);
+        record(&env, id, "done", &["status", "ready_to_enqueue"]);
+        env.redis::<i64>(&["ZADD", &env.key("ready:default"), "1", id]);
     }
-    house.rq(&["job", "cancel", "canceled"]).ok();
-    house.rq(&["job", "delete", "deleted"]).ok();
-    assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("ready:default")]), 0);
-    assert_eq!(house.drain(worker(&house, &Door::default())).finished, 0);
-    assert_eq!(house.places("default", "canceled"), ["canceled"]);
+    env.cli(&["job", "cancel", "canceled"]).ok();
+    env.cli(&["job", "delete", "deleted"]).ok();
+    assert_eq!(env.redis::<i64>(&["ZCARD", &env.key("ready:default")]), 0);
+    assert_eq!(env.drain(worker(&env, &Gate::default())).finished, 0);
+    assert_eq!(env.locations("default", "canceled"), ["canceled"]);
 }
 
 #[test]
 fn a_plain_job_of_this_dialect_knows_nothing_of_limits() {
-    let house = House::new().in_rq();
-    let queue = house.queue("default");
+    let env = TestEnv::new().in_rq_dialect();
+    let queue = env.queue("default");
     let job = queue.enqueue_job(NewJob::new("fail", "x").retry(Retry::every(Duration::ZERO, 1))).unwrap();
-    house.drain(house.worker(&["default"]));
-    house.rq(&["requeue", job.id()]).ok();
-    assert_eq!(house.places("default", job.id()), ["queue"]);
-    assert!(!house.redis::<bool>(&["EXISTS", &house.key("rl-keys")]));
+    env.drain(env.worker(&["default"]));
+    env.cli(&["requeue", job.id()]).ok();
+    assert_eq!(env.locations("default", job.id()), ["queue"]);
+    assert!(!env.redis::<bool>(&["EXISTS", &env.key("rl-keys")]));
 }

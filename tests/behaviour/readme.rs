@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{House, run_in};
+use crate::support::{TestEnv, run_in};
 
 const README: &str = include_str!("../../README.md");
 const JUSTFILE: &str = include_str!("../../justfile");
@@ -36,7 +36,7 @@ fn every_command_runs() {
     let folder = tempfile::tempdir().unwrap();
     let mut ran = 0;
     for block in blocks("sh") {
-        let house = House::new();
+        let env = TestEnv::new();
         let lines: Vec<String> = block
             .lines()
             .filter(|line| !is_of_this_checkout(line))
@@ -47,7 +47,7 @@ fn every_command_runs() {
             .collect();
         let script = lines.join("\n");
         if !script.trim().is_empty() {
-            run_in(folder.path(), &script, &house.environment()).ok();
+            run_in(folder.path(), &script, &env.environment()).ok();
             ran += 1;
         }
     }
@@ -115,10 +115,10 @@ fn its_file_of_options_is_an_example_that_is_in_order() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rq-rs.toml");
     let text = std::fs::read_to_string(&example).unwrap();
     assert!(blocks("toml").iter().any(|block| text.ends_with(block)), "no example has the README's file");
-    let house = House::new();
-    house.queue("mail").enqueue("hello", std::collections::BTreeMap::from([("name", "Ada")])).unwrap();
+    let env = TestEnv::new();
+    env.queue("mail").enqueue("hello", std::collections::BTreeMap::from([("name", "Ada")])).unwrap();
     let words = ["--config", example.to_str().unwrap(), "worker", "--burst"];
-    let output = house.rq(&words);
+    let output = env.cli(&words);
     assert!(output.stderr.contains("1 finished") && !output.stderr.contains("error:"), "{output:?}");
 }
 

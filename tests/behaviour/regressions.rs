@@ -6,11 +6,11 @@ use rq_rs::{Context, Error, Event, NewJob, Retry};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::{House, Live, eventually};
+use crate::support::{RunningWorker, TestEnv, eventually};
 
 /// How often Redis was asked for something, by `INFO commandstats`.
-fn calls(house: &House, command: &str) -> u64 {
-    let stats: String = house.redis(&["INFO", "commandstats"]);
+fn calls(env: &TestEnv, command: &str) -> u64 {
+    let stats: String = env.redis(&["INFO", "commandstats"]);
     let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));
     let count = line.and_then(|line| line.split("calls=").nth(1)?.split(',').next()?.parse().ok());
     count.unwrap_or(0)
@@ -18,21 +18,22 @@ fn calls(house: &House, command: &str) -> u64 {
 
 #[test]
 fn one_push_wakes_one_of_many_idle_workers_and_is_not_passed_around() {
-    let house = House::with_own_redis(&[]);
-    let workers: Vec<Live> = (0..12).map(|_| Live::start(house.worker(&["a", "b"]).concurrency(1))).collect();
-    workers.iter().for_each(Live::sees_idle);
+    let env = TestEnv::with_own_redis(&[]);
+    let workers: Vec<RunningWorker> =
+        (0..12).map(|_| RunningWorker::start(env.worker(&["a", "b"]).concurrency(1))).collect();
+    workers.iter().for_each(RunningWorker::wait_until_idle);
     eventually("all watchers wait", || {
-        house.redis::<String>(&["INFO", "clients"]).contains("blocked_clients:24")
+        env.redis::<String>(&["INFO", "clients"]).contains("blocked_clients:24")
     });
-    let before = calls(&house, "brpoplpush");
+    let before = calls(&env, "brpoplpush");
     for n in 0..10 {
-        let job = house.queue("a").enqueue("add", (n, n)).unwrap();
-        assert_eq!(job.wait::<i64>(crate::support::PATIENCE), Ok(2 * n));
+        let job = env.queue("a").enqueue("add", (n, n)).unwrap();
+        assert_eq!(job.wait::<i64>(crate::support::WAIT_LIMIT), Ok(2 * n));
     }
-    let woken = calls(&house, "brpoplpush") - before;
+    let woken = calls(&env, "brpoplpush") - before;
     assert!(woken <= 60, "{woken} waits for 10 jobs");
     for worker in workers {
-        worker.stops();
+        worker.stop();
     }
 }
 
@@ -47,54 +48,52 @@ fn arguments_whose_own_code_panics_are_one_failed_job() {
             panic!("cannot read {text}")
         }
     }
-    let house = House::new();
-    let job = house.queue("default").enqueue("fragile", "x").unwrap();
-    house.queue("default").enqueue("add", (1, 1)).unwrap();
-    let worker =
-        house.worker(&["default"]).concurrency(1).handler("fragile", |_: &Context, _: Fragile| Ok(()));
-    let summary = house.drain(worker);
+    let env = TestEnv::new();
+    let job = env.queue("default").enqueue("fragile", "x").unwrap();
+    env.queue("default").enqueue("add", (1, 1)).unwrap();
+    let worker = env.worker(&["default"]).concurrency(1).handler("fragile", |_: &Context, _: Fragile| Ok(()));
+    let summary = env.drain(worker);
     assert_eq!((summary.failed, summary.finished), (1, 1));
-    let error = house.queue("default").job(job.id()).unwrap().exc_info.clone().unwrap();
+    let error = env.queue("default").job(job.id()).unwrap().exc_info.clone().unwrap();
     assert!(error.contains("cannot read x"), "{error}");
 }
 
 #[test]
 fn a_listener_that_panics_does_not_end_the_worker() {
-    let house = House::new();
-    house.queue("default").enqueue("add", (1, 1)).unwrap();
-    let worker =
-        house.worker(&["default"]).on_event(|event| assert!(matches!(event, Event::Idle), "{event}"));
-    assert_eq!(house.drain(worker).finished, 1);
+    let env = TestEnv::new();
+    env.queue("default").enqueue("add", (1, 1)).unwrap();
+    let worker = env.worker(&["default"]).on_event(|event| assert!(matches!(event, Event::Idle), "{event}"));
+    assert_eq!(env.drain(worker).finished, 1);
 }
 
 #[test]
 fn a_user_who_may_not_publish_can_do_everything_else() {
-    let house = House::with_own_redis(&[]);
-    house.redis::<String>(&["ACL", "SETUSER", "default", "resetchannels"]);
-    let queue = house.queue("default");
+    let env = TestEnv::with_own_redis(&[]);
+    env.redis::<String>(&["ACL", "SETUSER", "default", "resetchannels"]);
+    let queue = env.queue("default");
     for id in ["deleted", "canceled", "waited"] {
         queue.enqueue_job(NewJob::new("add", (1, 1)).id(id)).unwrap();
     }
     assert_eq!(queue.job("deleted").unwrap().delete(), Ok(true));
     assert!(queue.job("canceled").unwrap().cancel().is_ok());
-    house.redis::<i64>(&["HSET", &house.key("job:waited"), "waited", "1"]);
-    assert_eq!(house.drain(house.worker(&["default"])).finished, 1);
-    assert_eq!(house.places("default", "deleted"), [""; 0]);
+    env.redis::<i64>(&["HSET", &env.key("job:waited"), "waited", "1"]);
+    assert_eq!(env.drain(env.worker(&["default"])).finished, 1);
+    assert_eq!(env.locations("default", "deleted"), [""; 0]);
     assert_eq!(
-        (house.places("default", "canceled"), house.places("default", "waited")),
+        (env.locations("default", "canceled"), env.locations("default", "waited")),
         (vec!["canceled"], vec!["finished"])
     );
 }
 
 #[test]
 fn a_worker_whose_every_slot_is_taken_by_runaways_says_so_and_ends() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     for _ in 0..5 {
         queue.enqueue_job(NewJob::new("runaway", ()).timeout(Duration::from_secs(1))).unwrap();
     }
-    let worker = house.worker(&["default"]).concurrency(1).handler("runaway", |_: &Context, (): ()| {
-        std::thread::park_timeout(crate::support::PATIENCE * 2);
+    let worker = env.worker(&["default"]).concurrency(1).handler("runaway", |_: &Context, (): ()| {
+        std::thread::park_timeout(crate::support::WAIT_LIMIT * 2);
         Ok(())
     });
     assert_eq!(worker.run(), Err(Error::Stuck { threads: 5 }));
@@ -103,147 +102,149 @@ fn a_worker_whose_every_slot_is_taken_by_runaways_says_so_and_ends() {
 
 #[test]
 fn while_the_ends_of_a_queue_would_be_refused_none_of_its_jobs_is_started() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_many((0..100).map(|n| NewJob::new("add", (n, n)))).unwrap();
-    house.redis::<String>(&["SET", &house.key("finished:default"), "a string"]);
-    let live = Live::start(house.worker(&["default"]).concurrency(4));
-    live.sees(
+    env.redis::<String>(&["SET", &env.key("finished:default"), "a string"]);
+    let running_worker = RunningWorker::start(env.worker(&["default"]).concurrency(4));
+    running_worker.wait_for_event(
         "what is wrong",
         |event| matches!(event, Event::Warning(text) if text.contains("a wrong type")),
     );
     assert_eq!(queue.count(), Ok(100));
-    house.redis::<i64>(&["DEL", &house.key("finished:default")]);
+    env.redis::<i64>(&["DEL", &env.key("finished:default")]);
     eventually("all have finished", || queue.finished().count() == Ok(100));
-    live.stops();
+    running_worker.stop();
 }
 
 #[test]
 fn a_refused_renewal_holds_recovery_off_as_an_outage_does() {
-    let house = House::with_own_redis(&[]);
-    let door = crate::support::Door::default();
+    let env = TestEnv::with_own_redis(&[]);
+    let gate = crate::support::Gate::default();
     let quick = |worker: rq_rs::Worker| {
-        let inside = door.clone();
+        let inside = gate.clone();
         let worker = worker.lease(Duration::from_secs(3)).recover_interval(Duration::from_millis(200));
         worker.handler("door", move |_: &Context, (): ()| {
             inside.wait();
             Ok(())
         })
     };
-    let owner = Live::start(quick(house.worker(&["default"])));
-    let job = house.queue("default").enqueue("door", ()).unwrap();
-    owner.sees_started(job.id());
-    let other = Live::start(quick(house.worker(&["default"])));
-    other.sees_idle();
-    house.redis::<String>(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    let owner = RunningWorker::start(quick(env.worker(&["default"])));
+    let job = env.queue("default").enqueue("door", ()).unwrap();
+    owner.wait_for_start(job.id());
+    let other = RunningWorker::start(quick(env.worker(&["default"])));
+    other.wait_until_idle();
+    env.redis::<String>(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
     let lease_has_passed = || {
-        let now: (f64, u64) = house.redis(&["TIME"]);
+        let now: (f64, u64) = env.redis(&["TIME"]);
         let until: Vec<(String, f64)> =
-            house.redis(&["ZRANGE", &house.key("wip:default"), "0", "-1", "WITHSCORES"]);
-        until[0].1 - house.lease_margin() + 0.5 < now.0
+            env.redis(&["ZRANGE", &env.key("wip:default"), "0", "-1", "WITHSCORES"]);
+        until[0].1 - env.lease_grace() + 0.5 < now.0
     };
     eventually("the lease has passed", lease_has_passed);
-    house.redis::<String>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    env.redis::<String>(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
     eventually("the owner renews it", || !lease_has_passed());
-    door.open();
-    owner.sees_finished(job.id());
-    assert_eq!(house.queue("default").job(job.id()).unwrap().deliveries, 1);
-    assert_eq!((owner.stops().finished, other.stops().finished), (1, 0));
+    gate.open();
+    owner.wait_for_finish(job.id());
+    assert_eq!(env.queue("default").job(job.id()).unwrap().deliveries, 1);
+    assert_eq!((owner.stop().finished, other.stop().finished), (1, 0));
 }
 
 #[test]
 fn more_leases_than_one_batch_are_taken_over_in_one_round() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     queue.enqueue_many((0..250).map(|n| NewJob::new("add", (n, n)).id(format!("j{n}")))).unwrap();
-    house.redis::<String>(&["RENAME", &house.key("queue:default"), &house.key("gone")]);
+    env.redis::<String>(&["RENAME", &env.key("queue:default"), &env.key("gone")]);
     for n in 0..250 {
-        house.redis::<i64>(&["ZADD", &house.key("wip:default"), "1", &format!("j{n}:x")]);
-        let job = house.key(&format!("job:j{n}"));
-        house.redis::<i64>(&["HSET", &job, "status", "started", "execution_id", "x"]);
+        env.redis::<i64>(&["ZADD", &env.key("wip:default"), "1", &format!("j{n}:x")]);
+        let job = env.key(&format!("job:j{n}"));
+        env.redis::<i64>(&["HSET", &job, "status", "started", "execution_id", "x"]);
     }
     let worker =
-        house.worker(&["default"]).lease(Duration::from_secs(1)).recover_interval(Duration::from_secs(3600));
+        env.worker(&["default"]).lease(Duration::from_secs(1)).recover_interval(Duration::from_secs(3600));
     eventually("Redis is older than a lease", || {
-        let info: String = house.redis(&["INFO", "server"]);
+        let info: String = env.redis(&["INFO", "server"]);
         let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")).unwrap();
         uptime.trim() != "0"
     });
-    assert_eq!(house.drain(worker).finished, 250);
+    assert_eq!(env.drain(worker).finished, 250);
 }
 
 #[test]
 fn a_burst_worker_with_many_slots_also_runs_what_its_jobs_enqueue() {
-    let house = House::new();
+    let env = TestEnv::new();
     for round in 0..20 {
-        let queue = house.queue("default");
+        let queue = env.queue("default");
         let inner = queue.clone();
         let worker =
-            house.worker(&["default"]).concurrency(64).handler("chain", move |_: &Context, left: u32| {
+            env.worker(&["default"]).concurrency(64).handler("chain", move |_: &Context, left: u32| {
                 if left > 0 {
                     inner.enqueue("chain", left - 1)?;
                 }
                 Ok(())
             });
         queue.enqueue_many((0..20).map(|_| NewJob::new("chain", 5))).unwrap();
-        assert_eq!(house.drain(worker).finished, 120, "round {round}");
+        assert_eq!(env.drain(worker).finished, 120, "round {round}");
     }
 }
 
 #[test]
 fn grace_also_ends_a_worker_whose_ends_cannot_be_saved() {
-    let house = House::with_own_redis(&[]);
-    let mut worker = house.start(&["worker", "--grace", "0.5s", "--exec", "job=sleep 0.2"]);
-    let id = house.rq(&["enqueue", "job"]).ok();
-    worker.says(&id);
-    house.server().kill();
-    worker.says("next try in");
+    let env = TestEnv::with_own_redis(&[]);
+    let mut worker = env.start(&["worker", "--grace", "0.5s", "--exec", "job=sleep 0.2"]);
+    let id = env.cli(&["enqueue", "job"]).ok();
+    worker.wait_for_stderr(&id);
+    env.server().kill();
+    worker.wait_for_stderr("next try in");
     worker.signal("TERM");
     assert_eq!(worker.finish("").code, Some(3));
 }
 
 #[test]
 fn a_server_without_info_is_taken_as_it_is() {
-    let house = House::with_own_redis(&["--rename-command", "INFO", ""]);
-    let id = house.rq(&["enqueue", "f", ":1"]).ok();
-    house.rq(&["worker", "--burst", "--exec", "f=true"]).ok();
-    assert_eq!(house.places("default", &id), ["finished"]);
+    let env = TestEnv::with_own_redis(&["--rename-command", "INFO", ""]);
+    let id = env.cli(&["enqueue", "f", ":1"]).ok();
+    env.cli(&["worker", "--burst", "--exec", "f=true"]).ok();
+    assert_eq!(env.locations("default", &id), ["finished"]);
 }
 
 #[test]
 fn what_a_run_that_is_over_still_saves_changes_nothing() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = NewJob::new("late", ()).timeout(Duration::from_secs(1)).meta(json!({"kept": true}));
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
-    let live = Live::start(house.worker(&["default"]).handler("late", |context: &Context, (): ()| {
-        eventually("its time is over", || context.is_canceled());
-        std::thread::park_timeout(Duration::from_millis(50));
-        context.save_meta(json!({"kept": false}))?;
-        Ok(())
-    }));
-    live.sees("a failure", |event| matches!(event, Event::Failed { id: one, .. } if *one == id));
+    let running_worker =
+        RunningWorker::start(env.worker(&["default"]).handler("late", |context: &Context, (): ()| {
+            eventually("its time is over", || context.is_canceled());
+            std::thread::park_timeout(Duration::from_millis(50));
+            context.save_meta(json!({"kept": false}))?;
+            Ok(())
+        }));
+    running_worker
+        .wait_for_event("a failure", |event| matches!(event, Event::Failed { id: one, .. } if *one == id));
     let next = queue.enqueue("add", (1, 1)).unwrap();
-    live.sees_finished(next.id());
-    live.stops();
+    running_worker.wait_for_finish(next.id());
+    running_worker.stop();
     assert_eq!(queue.job(&id).unwrap().meta.get("kept"), Some(&json!(true)));
 }
 
 #[test]
 fn a_left_over_id_does_not_start_a_job_that_waits_for_its_retry() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = NewJob::new("fail", "x").retry(Retry::every(Duration::from_secs(3600), 3)).id("one");
     queue.enqueue_job(job).unwrap();
-    house.push("default", "one");
-    let summary = house.drain(house.worker(&["default"]).concurrency(1));
-    assert_eq!((summary.retried, house.places("default", "one")), (1, vec!["scheduled"]));
+    env.push("default", "one");
+    let summary = env.drain(env.worker(&["default"]).concurrency(1));
+    assert_eq!((summary.retried, env.locations("default", "one")), (1, vec!["scheduled"]));
 }
 
 #[test]
 fn a_due_job_whose_queue_is_taken_by_another_program_stays_scheduled() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let job = NewJob::new("once", ()).retry(Retry::every(Duration::from_secs(1), 1)).id("one");
     queue.enqueue_job(job).unwrap();
     let once = |worker: rq_rs::Worker| {
@@ -252,49 +253,52 @@ fn a_due_job_whose_queue_is_taken_by_another_program_stays_scheduled() {
             Ok(())
         })
     };
-    assert_eq!(house.drain(once(house.worker(&["default"]))).retried, 1);
-    house.redis::<String>(&["SET", &house.key("queue:default"), "a string"]);
-    let live = Live::start(once(house.worker(&["default"])));
-    live.sees("a warning", |event| matches!(event, Event::Warning(text) if text.contains("WRONGTYPE")));
-    assert_eq!(house.places("other", "one"), [""; 0]);
-    assert_eq!(house.redis::<i64>(&["ZCARD", &house.key("scheduled:default")]), 1);
-    house.redis::<i64>(&["DEL", &house.key("queue:default")]);
-    live.sees_finished("one");
-    live.stops();
+    assert_eq!(env.drain(once(env.worker(&["default"]))).retried, 1);
+    env.redis::<String>(&["SET", &env.key("queue:default"), "a string"]);
+    let running_worker = RunningWorker::start(once(env.worker(&["default"])));
+    running_worker.wait_for_event(
+        "a warning",
+        |event| matches!(event, Event::Warning(text) if text.contains("WRONGTYPE")),
+    );
+    assert_eq!(env.locations("other", "one"), [""; 0]);
+    assert_eq!(env.redis::<i64>(&["ZCARD", &env.key("scheduled:default")]), 1);
+    env.redis::<i64>(&["DEL", &env.key("queue:default")]);
+    running_worker.wait_for_finish("one");
+    running_worker.stop();
 }
 
 #[test]
 fn a_requeue_whose_answer_is_lost_is_told_as_done() {
-    use crate::support::{Cut, Proxy};
-    let house = House::new();
+    use crate::support::{Fault, Proxy};
+    let env = TestEnv::new();
     for id in ["warm", "one"] {
-        house.queue("default").enqueue_job(NewJob::new("fail", "x").id(id)).unwrap();
+        env.queue("default").enqueue_job(NewJob::new("fail", "x").id(id)).unwrap();
     }
-    house.drain(house.worker(&["default"]));
-    house.queue("default").job("warm").unwrap().requeue().unwrap();
+    env.drain(env.worker(&["default"]));
+    env.queue("default").job("warm").unwrap().requeue().unwrap();
     let mut cuts = 1;
-    let proxy = Proxy::start(house.url(), move |words| {
+    let proxy = Proxy::start(env.url(), move |words| {
         let hit = cuts > 0 && words.iter().any(|word| word == "one") && words[0] == "EVALSHA";
         cuts -= i32::from(hit);
-        if hit { Cut::After } else { Cut::No }
+        if hit { Fault::CutAfter } else { Fault::None }
     });
-    house.through(proxy.url()).queue("default").job("one").unwrap().requeue().unwrap();
-    assert_eq!(house.places("default", "one"), ["queue"]);
+    env.via(proxy.url()).queue("default").job("one").unwrap().requeue().unwrap();
+    assert_eq!(env.locations("default", "one"), ["queue"]);
 }
 
 #[test]
 fn programs_end_with_their_worker_however_late_the_second_signal_comes() {
-    let house = House::with_own_redis(&[]);
+    let env = TestEnv::with_own_redis(&[]);
     let folder = tempfile::tempdir().unwrap();
     let pid_file = folder.path().join("pid");
     let exec = format!("job=sh -c 'echo $$ >{}; sleep 60'", pid_file.display());
-    let mut worker = house.start(&["worker", "-c", "2", "--broker-max-retries", "1", "--exec", &exec]);
-    let id = house.rq(&["enqueue", "job"]).ok();
-    worker.says(&id);
+    let mut worker = env.start(&["worker", "-c", "2", "--broker-max-retries", "1", "--exec", &exec]);
+    let id = env.cli(&["enqueue", "job"]).ok();
+    worker.wait_for_stderr(&id);
     eventually("the program runs", || {
         std::fs::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n'))
     });
-    house.server().kill();
+    env.server().kill();
     assert_eq!(worker.finish("").code, Some(3));
     let pid = std::fs::read_to_string(&pid_file).unwrap();
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
@@ -303,14 +307,14 @@ fn programs_end_with_their_worker_however_late_the_second_signal_comes() {
 
 #[test]
 fn a_stopping_worker_whose_redis_is_lost_does_not_spin() {
-    let house = House::with_own_redis(&[]);
-    let mut worker = house.start(&["worker", "-c", "2", "--exec", "job=sleep 3"]);
-    let id = house.rq(&["enqueue", "job"]).ok();
-    worker.says(&id);
-    house.server().kill();
-    worker.says("next try in");
+    let env = TestEnv::with_own_redis(&[]);
+    let mut worker = env.start(&["worker", "-c", "2", "--exec", "job=sleep 3"]);
+    let id = env.cli(&["enqueue", "job"]).ok();
+    worker.wait_for_stderr(&id);
+    env.server().kill();
+    worker.wait_for_stderr("next try in");
     worker.signal("TERM");
-    worker.says("stopping");
+    worker.wait_for_stderr("stopping");
     let ticks = |pid: &str| -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
@@ -318,8 +322,8 @@ fn a_stopping_worker_whose_redis_is_lost_does_not_spin() {
     };
     let pid = worker.pid();
     let before = ticks(&pid);
-    worker.says("next try in");
-    worker.says("next try in");
+    worker.wait_for_stderr("next try in");
+    worker.wait_for_stderr("next try in");
     let used = ticks(&pid) - before;
     assert!(used < 20, "{used} ticks of processor time");
     drop(worker);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rq_rs::{NewJob, Retry, Status};
 use serde_json::{Value, json};
 
-use crate::support::{House, PATIENCE, eventually};
+use crate::support::{TestEnv, WAIT_LIMIT, eventually};
 
 /// What the servers of these tests are written in.
 fn script(name: &str, text: &str) -> (tempfile::TempDir, String) {
@@ -22,12 +22,12 @@ fn example(name: &str) -> PathBuf {
 }
 
 /// Runs jobs in order, and returns what is known of them afterwards.
-fn run(house: &House, command: &str, jobs: Vec<NewJob>) -> Vec<rq_rs::Job> {
-    let queue = house.queue("default");
+fn run(env: &TestEnv, command: &str, jobs: Vec<NewJob>) -> Vec<rq_rs::Job> {
+    let queue = env.queue("default");
     let ids: Vec<String> =
         jobs.into_iter().map(|job| queue.enqueue_job(job).unwrap().id().to_owned()).collect();
     let server = format!("*={command}");
-    house.rq(&["worker", "--burst", "-c", "1", "--kill-after", "1s", "--exec-server", &server]).ok();
+    env.cli(&["worker", "--burst", "-c", "1", "--kill-after", "1s", "--exec-server", &server]).ok();
     ids.iter().map(|id| queue.job(id).unwrap()).collect()
 }
 
@@ -38,7 +38,7 @@ fn error(job: &rq_rs::Job) -> &str {
 
 #[test]
 fn a_server_gets_a_line_and_answers_a_line_for_many_jobs() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
         r#"
@@ -53,7 +53,7 @@ for line in sys.stdin:
         NewJob::new("first", (1, "two")).id("one").meta(json!({"user": 7})),
         NewJob::new("second", json!({"to": "ada"})).id("two"),
     ];
-    let jobs = run(&house, &format!("python3 {file}"), jobs);
+    let jobs = run(&env, &format!("python3 {file}"), jobs);
     let answers: Vec<(u32, Value)> = jobs.iter().map(|job| job.returned().unwrap()).collect();
     assert_eq!(answers[0].0, answers[1].0, "one process");
     let first = &answers[0].1;
@@ -66,7 +66,7 @@ for line in sys.stdin:
 
 #[test]
 fn a_server_fails_jobs_asks_for_another_try_or_gives_up() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
         r#"
@@ -77,7 +77,7 @@ for line in sys.stdin:
     );
     let say = |answer: Value| NewJob::new("say", (answer,)).retry(Retry::every(Duration::from_secs(60), 1));
     let jobs = run(
-        &house,
+        &env,
         &format!("python3 {file}"),
         vec![
             say(json!({"error": "out of paper", "retry_in": -1})),
@@ -98,8 +98,8 @@ for line in sys.stdin:
     assert_eq!((jobs[6].status, jobs[6].attempts.len()), (Status::Scheduled, 0));
     for (job, least, most) in [(&jobs[1], 900.0, 1001.0), (&jobs[2], 30.0, 61.0)] {
         assert_eq!(job.status, Status::Scheduled, "{job:?}");
-        let due: f64 = house.redis(&["ZSCORE", &house.key("scheduled:default"), job.id()]);
-        let now: (f64, u64) = house.redis(&["TIME"]);
+        let due: f64 = env.redis(&["ZSCORE", &env.key("scheduled:default"), job.id()]);
+        let now: (f64, u64) = env.redis(&["TIME"]);
         assert!((least..=most).contains(&(due - now.0)), "{}", due - now.0);
     }
     assert_eq!(jobs[3].returned::<Value>(), Ok(Value::Null));
@@ -108,7 +108,7 @@ for line in sys.stdin:
 
 #[test]
 fn data_of_a_server_that_nobody_could_read_fails_its_job() {
-    let house = House::new().in_rq();
+    let env = TestEnv::new().in_rq_dialect();
     let (_folder, file) = script(
         "server.py",
         r#"
@@ -120,7 +120,7 @@ for line in sys.stdin:
     // No pickle at all, a list that is cut short, and an object of a class that only Python has.
     let say = |data: &str| NewJob::new("say", (data,));
     let user = "gASMDG15YXBwLm1vZGVsc4wEVXNlcpMpgX1iLg==";
-    let jobs = run(&house, &format!("python3 {file}"), vec![say("////"), say("XX1d"), say(user)]);
+    let jobs = run(&env, &format!("python3 {file}"), vec![say("////"), say("XX1d"), say(user)]);
     for job in &jobs[..2] {
         assert_eq!(job.status, Status::Failed);
         assert!(
@@ -134,7 +134,7 @@ for line in sys.stdin:
 
 #[test]
 fn a_server_that_dies_hangs_or_babbles_costs_one_job() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
         r#"
@@ -180,7 +180,7 @@ for line in sys.stdin:
     let jobs = cases.iter().flat_map(|(name, _)| {
         [NewJob::new(*name, ()).timeout(Duration::from_secs(1)), NewJob::new("fine", ())]
     });
-    let jobs = run(&house, &format!("python3 {file}"), jobs.collect());
+    let jobs = run(&env, &format!("python3 {file}"), jobs.collect());
     for (pair, (_, reason)) in jobs.chunks(2).zip(cases) {
         assert!(error(&pair[0]).starts_with(reason), "{reason}: {}", error(&pair[0]));
         assert!(pair[1].returned::<u32>().is_ok(), "after {reason}: {:?}", pair[1]);
@@ -189,32 +189,31 @@ for line in sys.stdin:
 
 #[test]
 fn a_server_is_replaced_after_so_many_jobs_and_bad_commands_are_refused() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let (_folder, file) = script(
         "server.py",
         "import json, os, sys\nfor line in sys.stdin:\n    print(json.dumps({'ok': os.getpid()}), flush=True)\n",
     );
     let ids = queue.enqueue_many((0..6).map(|_| NewJob::new("pid", ()))).unwrap().ids;
     let server = format!("pid=python3 {file}");
-    house.rq(&["worker", "--burst", "-c", "1", "--horse-max-jobs", "2", "--exec-server", &server]).ok();
+    env.cli(&["worker", "--burst", "-c", "1", "--horse-max-jobs", "2", "--exec-server", &server]).ok();
     let mut pids: Vec<u32> = ids.iter().map(|id| queue.job(id).unwrap().returned().unwrap()).collect();
     pids.dedup();
     assert_eq!(pids.len(), 3);
     assert!(
-        house
-            .rq(&["worker", "--exec-server", "cat"])
-            .fails(2)
+        env.cli(&["worker", "--exec-server", "cat"])
+            .expect_failure(2)
             .contains("--exec-server \"cat\" has no command")
     );
-    house.rq(&["worker", "--exec-server", "x=no-such-program"]).fails(2);
-    let twice = house.rq(&["worker", "--exec", "x=cat", "--exec-server", "x=cat"]).fails(2);
+    env.cli(&["worker", "--exec-server", "x=no-such-program"]).expect_failure(2);
+    let twice = env.cli(&["worker", "--exec", "x=cat", "--exec-server", "x=cat"]).expect_failure(2);
     assert!(twice.contains("two handlers named \"x\""), "{twice}");
 }
 
 #[test]
 fn handler_py_runs_python_functions_by_their_dotted_path() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (folder, _) = script(
         "tasks.py",
         "import os\ndef add(a, b=0):\n    print('adding', flush=True)\n    return a + b\ndef broken():\n    raise ValueError('no paper')\nclass Mail:\n    @staticmethod\n    def send(to):\n        return 'sent to ' + to\n",
@@ -222,7 +221,7 @@ fn handler_py_runs_python_functions_by_their_dotted_path() {
     let command =
         format!("env PYTHONPATH={} python3 {}", folder.path().display(), example("handler.py").display());
     let jobs = run(
-        &house,
+        &env,
         &command,
         vec![
             NewJob::new("tasks.add", (1, 2)),
@@ -250,14 +249,14 @@ fn handler_mjs_runs_javascript_functions_by_their_name() {
         eprintln!("skipped: no node here");
         return;
     }
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, file) = script(
         "tasks.mjs",
         "export const add = (a, b) => { console.log('adding'); return a + b; };\nexport const mail = { send: async ({ to }) => 'sent to ' + to };\nexport function broken() { throw new Error('no paper'); }\nexport function later() { throw Object.assign(new Error('busy'), { retryIn: 60 }); }\n",
     );
     let command = format!("node {} {file}", example("handler.mjs").display());
     let jobs = run(
-        &house,
+        &env,
         &command,
         vec![
             NewJob::new("add", (1, 2)),
@@ -276,7 +275,7 @@ fn handler_mjs_runs_javascript_functions_by_their_name() {
 
 #[test]
 fn an_answer_after_the_time_is_over_comes_too_late_and_costs_nobody_else() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
         r#"
@@ -293,14 +292,14 @@ for line in sys.stdin:
 "#,
     );
     let hang = NewJob::new("hang", ()).timeout(Duration::from_secs(1));
-    let jobs = run(&house, &format!("python3 {file}"), vec![hang, NewJob::new("fine", ())]);
+    let jobs = run(&env, &format!("python3 {file}"), vec![hang, NewJob::new("fine", ())]);
     assert!(error(&jobs[0]).starts_with("hang timed out after 1 s"), "{:?}", jobs[0].exc_info);
     assert_eq!(jobs[1].returned::<u8>(), Ok(1));
 }
 
 #[test]
 fn an_answer_belongs_to_the_job_that_it_names() {
-    let house = House::new();
+    let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
         r#"
@@ -314,7 +313,7 @@ for line in sys.stdin:
     print("\n" + answer, flush=True)
 "#,
     );
-    let jobs = run(&house, &format!("python3 {file}"), (0..60).map(|n| NewJob::new("number", n)).collect());
+    let jobs = run(&env, &format!("python3 {file}"), (0..60).map(|n| NewJob::new("number", n)).collect());
     for (n, job) in jobs.iter().enumerate() {
         if job.status == Status::Finished {
             assert_eq!(job.returned::<usize>(), Ok(n), "another one's answer");
@@ -325,8 +324,8 @@ for line in sys.stdin:
 
 #[test]
 fn a_server_that_died_while_it_was_idle_gets_no_job() {
-    let house = House::new();
-    let queue = house.queue("default");
+    let env = TestEnv::new();
+    let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     // A child of its keeps its pipes open.
@@ -334,24 +333,24 @@ fn a_server_that_died_while_it_was_idle_gets_no_job() {
         "*=sh -c 'sleep 1000 & echo $$ > {}; while read job; do echo \"{{\\\"ok\\\": 1}}\"; done'",
         pid.display()
     );
-    let _worker = house.start(&["worker", "-c", "1", "--exec-server", &server]);
-    assert_eq!(queue.enqueue("a", ()).unwrap().wait::<u8>(PATIENCE), Ok(1));
+    let _worker = env.start(&["worker", "-c", "1", "--exec-server", &server]);
+    assert_eq!(queue.enqueue("a", ()).unwrap().wait::<u8>(WAIT_LIMIT), Ok(1));
     let idle = std::fs::read_to_string(&pid).unwrap();
     std::process::Command::new("kill").args(["-9", idle.trim()]).status().unwrap();
     eventually("it is dead", || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", idle.trim())).unwrap_or_default();
         stat.is_empty() || stat.contains(") Z ")
     });
-    assert_eq!(queue.enqueue("b", ()).unwrap().wait::<u8>(PATIENCE), Ok(1));
+    assert_eq!(queue.enqueue("b", ()).unwrap().wait::<u8>(WAIT_LIMIT), Ok(1));
 }
 
 #[test]
 fn handler_py_fails_a_job_whose_result_is_no_json_and_goes_on() {
-    let house = House::new();
+    let env = TestEnv::new();
     let command = format!("python3 {}", example("handler.py").display());
     let not_json = NewJob::new("builtins.float", "nan");
-    let jobs = run(&house, &command, vec![not_json, NewJob::new("math.sqrt", 4)]);
-    if house.dialect == rq_rs::Dialect::Native {
+    let jobs = run(&env, &command, vec![not_json, NewJob::new("math.sqrt", 4)]);
+    if env.dialect == rq_rs::Dialect::Native {
         assert!(error(&jobs[0]).contains("not JSON compliant"), "{:?}", jobs[0].exc_info);
     }
     assert_eq!(jobs[1].returned::<f64>(), Ok(2.0));

@@ -1,6 +1,6 @@
 //! INT and TERM, as a supervisor or a Ctrl-C sends them.
 
-use crate::support::{Cut, House, Proxy, eventually};
+use crate::support::{Fault, Proxy, TestEnv, eventually};
 
 const SLEEPER: &str = "sleep=sh -c 'echo $$ >$FOLDER/pid; sleep 60'";
 
@@ -12,23 +12,23 @@ fn is_alive(pid: &str) -> bool {
 #[test]
 fn an_idle_worker_ends_at_once_with_code_0() {
     for signal in ["INT", "TERM"] {
-        let house = House::new();
-        let mut worker = house.start(&["worker", "--exec", "*=cat"]);
-        worker.says("listens on default");
+        let env = TestEnv::new();
+        let mut worker = env.start(&["worker", "--exec", "*=cat"]);
+        worker.wait_for_stderr("listens on default");
         worker.signal(signal);
-        worker.says("ended");
+        worker.wait_for_stderr("ended");
         assert_eq!(worker.finish("").code, Some(0));
     }
 }
 
 #[test]
 fn a_signal_that_interrupts_the_start_ends_the_worker_in_order() {
-    let house = House::new();
-    let record = house.key("worker:early");
+    let env = TestEnv::new();
+    let record = env.key("worker:early");
     let pid = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
     let known = std::sync::Arc::clone(&pid);
     let mut signals = 1;
-    let proxy = Proxy::start(house.url(), move |words| {
+    let proxy = Proxy::start(env.url(), move |words| {
         // The worker waits for this answer, and is interrupted in it.
         if signals > 0 && words[0].starts_with("EVAL") && words.contains(&record) {
             signals -= 1;
@@ -36,9 +36,9 @@ fn a_signal_that_interrupts_the_start_ends_the_worker_in_order() {
                 std::process::Command::new("kill").args(["-s", "TERM", known.wait()]).status().unwrap();
             assert!(sent.success());
         }
-        Cut::No
+        Fault::None
     });
-    let behind = house.through(proxy.url());
+    let behind = env.via(proxy.url());
     let worker = behind.start(&["worker", "--exec", "*=cat", "--name", "early"]);
     pid.set(worker.pid()).unwrap();
     assert_eq!(worker.finish("").code, Some(0));
@@ -46,16 +46,16 @@ fn a_signal_that_interrupts_the_start_ends_the_worker_in_order() {
 
 #[test]
 fn a_hangup_ends_a_worker_in_order_with_a_code_that_supervisors_restart() {
-    let house = House::new();
+    let env = TestEnv::new();
     for words in [
         &["worker", "--exec", "*=cat"][..],
         &["dashboard", "--listen", "127.0.0.1:0"],
         &["info", "--interval", "1"],
     ] {
-        let mut process = house.start(words);
+        let mut process = env.start(words);
         match words[0] {
-            "worker" => drop(process.says("listens on default")),
-            "dashboard" => drop(process.says("dashboard: http://")),
+            "worker" => drop(process.wait_for_stderr("listens on default")),
+            "dashboard" => drop(process.wait_for_stderr("dashboard: http://")),
             _ => eventually("its handlers are there", || catches(&process.pid(), 1)),
         }
         process.signal("HUP");
@@ -73,19 +73,19 @@ fn catches(pid: &str, signal: u32) -> bool {
 #[test]
 fn a_signal_that_is_ignored_when_the_worker_starts_stays_ignored() {
     for (signal, ignoring) in [("HUP", "nohup"), ("HUP", "trap '' HUP;"), ("INT", "trap '' INT;")] {
-        let house = House::new();
+        let env = TestEnv::new();
         let script =
             format!("{ignoring} exec rq-rs worker -v --exec '*=cat'").replace("nohup exec", "exec nohup");
         let bin = std::path::Path::new(env!("CARGO_BIN_EXE_rq-rs")).parent().unwrap();
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
         let mut command = std::process::Command::new("sh");
         command.args(["-c", &script]).env("PATH", path);
-        let mut worker = crate::support::Process::spawn(command, &house.environment());
-        worker.says("idle");
+        let mut worker = crate::support::Process::spawn(command, &env.environment());
+        worker.wait_for_stderr("idle");
         worker.signal(signal);
         // It would have ended before this job.
-        let id = house.rq(&["enqueue", "job"]).ok();
-        worker.says(&format!("{id} finished"));
+        let id = env.cli(&["enqueue", "job"]).ok();
+        worker.wait_for_stderr(&format!("{id} finished"));
         worker.signal("TERM");
         assert_eq!(worker.finish("").code, Some(0), "{ignoring}");
     }
@@ -93,9 +93,9 @@ fn a_signal_that_is_ignored_when_the_worker_starts_stays_ignored() {
 
 #[test]
 fn of_a_pause_and_its_end_that_come_together_the_last_one_counts() {
-    let house = House::new();
-    let mut worker = house.start(&["worker", "-v", "--exec", "job=echo done"]);
-    worker.says("idle");
+    let env = TestEnv::new();
+    let mut worker = env.start(&["worker", "-v", "--exec", "job=echo done"]);
+    worker.wait_for_stderr("idle");
     let pid = worker.pid();
     let signals = |script: &str| {
         let sent = std::process::Command::new("sh").args(["-c", script, "sh", &pid]).status().unwrap();
@@ -103,52 +103,52 @@ fn of_a_pause_and_its_end_that_come_together_the_last_one_counts() {
     };
     for _ in 0..40 {
         signals("kill -TSTP $1; kill -CONT $1");
-        let id = house.rq(&["enqueue", "job"]).ok();
-        worker.says(&format!("{id} finished"));
+        let id = env.cli(&["enqueue", "job"]).ok();
+        worker.wait_for_stderr(&format!("{id} finished"));
     }
     for _ in 0..20 {
         signals("kill -CONT $1; kill -TSTP $1");
-        eventually("it is quiet", || house.rq(&["info", "--json"]).json()["workers"][0]["quiet"] == true);
+        eventually("it is quiet", || env.cli(&["info", "--json"]).json()["workers"][0]["quiet"] == true);
         signals("kill -CONT $1");
-        eventually("it goes on", || house.rq(&["info", "--json"]).json()["workers"][0]["quiet"] == false);
+        eventually("it goes on", || env.cli(&["info", "--json"]).json()["workers"][0]["quiet"] == false);
     }
 }
 
 #[test]
 fn the_first_signal_lets_the_job_end() {
-    let house = House::new();
+    let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
     let command = format!("wait=sh -c 'until test -e {}; do sleep 0.02; done; echo done'", gate.display());
-    let mut worker = house.start(&["worker", "--exec", &command]);
-    let id = house.rq(&["enqueue", "wait"]).ok();
-    worker.says(&id);
+    let mut worker = env.start(&["worker", "--exec", &command]);
+    let id = env.cli(&["enqueue", "wait"]).ok();
+    worker.wait_for_stderr(&id);
     worker.signal("TERM");
-    worker.says("stopping");
+    worker.wait_for_stderr("stopping");
     std::fs::write(&gate, "").unwrap();
     assert_eq!(worker.finish("").code, Some(0));
-    assert_eq!(house.queue("default").job(&id).unwrap().returned::<String>(), Ok("done".into()));
+    assert_eq!(env.queue("default").job(&id).unwrap().returned::<String>(), Ok("done".into()));
 }
 
 #[test]
 fn a_second_signal_puts_the_job_back_ends_its_program_and_gives_code_4() {
-    let house = House::new();
+    let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let command = SLEEPER.replace("$FOLDER", &folder.path().display().to_string());
-    let mut worker = house.start(&["worker", "--exec", &command]);
-    let id = house.rq(&["enqueue", "sleep"]).ok();
-    worker.says(&id);
+    let mut worker = env.start(&["worker", "--exec", &command]);
+    let id = env.cli(&["enqueue", "sleep"]).ok();
+    worker.wait_for_stderr(&id);
     let pid_file = folder.path().join("pid");
     eventually("the program runs", || {
         std::fs::read_to_string(&pid_file).is_ok_and(|pid| pid.ends_with('\n'))
     });
     let pid = std::fs::read_to_string(&pid_file).unwrap().trim().to_owned();
     worker.signal("TERM");
-    worker.says("stopping");
+    worker.wait_for_stderr("stopping");
     // An echo within a second of the first signal is ignored, so the second one is sent until it counts.
     eventually("the job is put back", || {
         worker.signal("TERM");
-        house.places("default", &id) == ["queue"]
+        env.locations("default", &id) == ["queue"]
     });
     assert_eq!(worker.finish("").code, Some(4));
     eventually("the program is gone", || !is_alive(&pid));

@@ -1,5 +1,5 @@
 //! The dashboard in a real browser: Debian's Chromium, driven by playwright-core. `sh tests/browser/setup.sh`
-//! installs both. What people do is in `scenarios.mjs`; this is the house they find.
+//! installs both. What people do is in `scenarios.mjs`; this is the env they find.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -16,24 +16,24 @@ use std::time::Duration;
 use rq_rs::{Context, Cron, NewJob, Retry};
 use serde_json::{Value, json};
 
-use support::{Dash, House, Live, Process};
+use support::{DashboardProcess, Process, RunningWorker, TestEnv};
 
 /// Jobs of every kind, a worker that is busy, and a cron entry.
 struct Scene {
-    house: House,
-    live: Option<Live>,
+    env: TestEnv,
+    running_worker: Option<RunningWorker>,
     /// What the job that runs waits for the end of.
-    door: Option<Sender<()>>,
+    gate: Option<Sender<()>>,
     facts: Value,
 }
 
 impl Scene {
     fn new() -> Self {
-        Self::at(House::new())
+        Self::at(TestEnv::new())
     }
 
-    fn at(house: House) -> Self {
-        let ((door, waiting), mail) = (channel::<()>(), house.queue("mail"));
+    fn at(env: TestEnv) -> Self {
+        let ((gate, waiting), mail) = (channel::<()>(), env.queue("mail"));
         let failing = |n: usize, handler: &str, error: &str| {
             (0..n).map(|n| NewJob::new(handler, (format!("user{n}@example.com"), error))).collect::<Vec<_>>()
         };
@@ -43,55 +43,54 @@ impl Scene {
         mail.enqueue_job(NewJob::new("send_email", ("late@example.com", "greylisted")).retry(again)).unwrap();
         mail.enqueue_many((0..9).map(|n| NewJob::new("add", (n, 1)))).unwrap();
         let fail = |_: &Context, (_, error): (String, String)| -> anyhow::Result<()> { anyhow::bail!(error) };
-        house.drain(house.worker(&["mail"]).handler("send_email", fail).handler("render", fail));
+        env.drain(env.worker(&["mail"]).handler("send_email", fail).handler("render", fail));
         let failed = mail.failed().ids(0, 1).unwrap().remove(0);
         mail.enqueue_many((0..6).map(|n| NewJob::new("send_email", (format!("next{n}@example.com"), "-"))))
             .unwrap();
-        house
-            .queue("reports")
+        env.queue("reports")
             .enqueue_job(NewJob::new("report", "yearly").after(Duration::from_secs(7200)))
             .unwrap();
-        let running = house
+        let running = env
             .queue("images")
             .enqueue_job(NewJob::new("resize", "photo.jpg").meta(json!({"progress": 0.4})));
         let running = running.unwrap().id().to_owned();
         let waiting = Mutex::new(waiting);
         let nightly = Cron::new("nightly", "0 3 * * *", NewJob::new("report", "daily")).queue("reports");
-        let worker = house.worker(&["images"]).name("ada").concurrency(2).cron(nightly);
+        let worker = env.worker(&["images"]).name("ada").concurrency(2).cron(nightly);
         let worker = worker.handler("resize", move |_: &Context, _: String| {
             let _ = waiting.lock().unwrap().recv();
             Ok(())
         });
-        let live = Live::start(worker);
-        live.sees_started(&running);
+        let running_worker = RunningWorker::start(worker);
+        running_worker.wait_for_start(&running);
         support::eventually("the entry is listed", || {
-            !house.rq(&["cron", "list", "--json"]).json().as_array().unwrap().is_empty()
+            !env.cli(&["cron", "list", "--json"]).json().as_array().unwrap().is_empty()
         });
         let facts = json!({"failed": failed, "running": running, "smtp": 7, "other": 5, "program": env!("CARGO_BIN_EXE_rq-rs")});
-        Scene { house, live: Some(live), door: Some(door), facts }
+        Scene { env, running_worker: Some(running_worker), gate: Some(gate), facts }
     }
 
     fn plays(&self, scenario: &str, words: &[&str]) {
-        let dash = Dash::start(&self.house, words);
-        let output = self.begins(scenario, &dash, &self.facts).finish("");
+        let dashboard = DashboardProcess::start(&self.env, words);
+        let output = self.begins(scenario, &dashboard, &self.facts).finish("");
         assert_eq!(output.code, Some(0), "{}", output.stderr);
     }
 
-    fn begins(&self, scenario: &str, dash: &Dash, facts: &Value) -> Process {
+    fn begins(&self, scenario: &str, dashboard: &DashboardProcess, facts: &Value) -> Process {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/scenarios.mjs");
         let mut command = Command::new("node");
-        command.arg(script).arg(scenario).arg(format!("http://{}", dash.address)).arg(facts.to_string());
-        Process::spawn(command, &self.house.environment())
+        command.arg(script).arg(scenario).arg(format!("http://{}", dashboard.address)).arg(facts.to_string());
+        Process::spawn(command, &self.env.environment())
     }
 }
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        self.door = None;
+        self.gate = None;
         if !std::thread::panicking()
-            && let Some(live) = self.live.take()
+            && let Some(running_worker) = self.running_worker.take()
         {
-            live.stops();
+            running_worker.stop();
         }
     }
 }
@@ -144,27 +143,27 @@ fn a_queue_is_suspended_and_goes_on() {
 #[test]
 fn a_queue_with_an_odd_name_is_that_queue() {
     let scene = Scene::new();
-    scene.house.queue("..").enqueue("add", (1, 2)).unwrap();
+    scene.env.queue("..").enqueue("add", (1, 2)).unwrap();
     scene.plays("a_queue_with_an_odd_name_is_that_queue", &[]);
 }
 
 #[test]
 fn a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened() {
     let scene = Scene::new();
-    let (house, queue) = (&scene.house, scene.house.queue("groups"));
+    let (env, queue) = (&scene.env, scene.env.queue("groups"));
     queue
         .enqueue_many((0..4).map(|n| NewJob::new("fail", format!("no user {n}{n} in 'table {n}'"))))
         .unwrap();
-    house.drain(house.worker(&["groups"]));
+    env.drain(env.worker(&["groups"]));
     for id in ["a b", "x/y z"] {
-        let key = house.key(&format!("job:{id}"));
+        let key = env.key(&format!("job:{id}"));
         let data = r#"["fail", null, [], {}]"#;
-        house.redis::<i64>(&[
+        env.redis::<i64>(&[
             "HSET", &key, "data", data, "status", "failed", "origin", "groups", "exc_info", "odd",
         ]);
-        house.redis::<i64>(&["ZADD", &house.key("failed:groups"), "4000000000", id]);
+        env.redis::<i64>(&["ZADD", &env.key("failed:groups"), "4000000000", id]);
     }
-    house.redis::<()>(&["SET", &house.key("scheduled:groups"), "of another type"]);
+    env.redis::<()>(&["SET", &env.key("scheduled:groups"), "of another type"]);
     scene.plays("a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened", &[]);
 }
 
@@ -196,20 +195,21 @@ fn where_only_reading_is_allowed_there_is_nothing_to_press() {
 #[test]
 fn a_password_is_asked_for() {
     let scene = Scene::new();
-    let dash = Dash::with(&scene.house, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
-    let output = scene.begins("a_password_is_asked_for", &dash, &scene.facts).finish("");
+    let dashboard = DashboardProcess::with(&scene.env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    let output = scene.begins("a_password_is_asked_for", &dashboard, &scene.facts).finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
 #[test]
 fn while_redis_is_away_the_page_says_so_and_heals() {
-    let scene = Scene::at(House::with_own_redis(&["--appendonly", "yes"]));
-    let dash = Dash::start(&scene.house, &[]);
-    let mut browser = scene.begins("while_redis_is_away_the_page_says_so_and_heals", &dash, &scene.facts);
-    browser.says("shown");
-    scene.house.server().kill();
-    browser.says("told");
-    scene.house.server().launch();
+    let scene = Scene::at(TestEnv::with_own_redis(&["--appendonly", "yes"]));
+    let dashboard = DashboardProcess::start(&scene.env, &[]);
+    let mut browser =
+        scene.begins("while_redis_is_away_the_page_says_so_and_heals", &dashboard, &scene.facts);
+    browser.wait_for_stderr("shown");
+    scene.env.server().kill();
+    browser.wait_for_stderr("told");
+    scene.env.server().launch();
     let output = browser.finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
@@ -229,10 +229,10 @@ const CORPUS: [&str; 8] = [
 #[test]
 fn hostile_text_is_text() {
     let scene = Scene::new();
-    let house = &scene.house;
+    let env = &scene.env;
     // As much as a name may hold.
     let (queue_name, worker_name) = ("<img>\"'&{x}`$", "<img>\"onx='&`");
-    let queue = house.queue(queue_name);
+    let queue = env.queue(queue_name);
     let mut jobs = Vec::new();
     for text in CORPUS {
         let call = |handler: &str| {
@@ -245,12 +245,12 @@ fn hostile_text_is_text() {
             jobs.push(queue.enqueue_job(call(handler)).unwrap().id().to_owned());
         }
     }
-    let worker = house.worker(&[queue_name]).name(worker_name);
+    let worker = env.worker(&[queue_name]).name(worker_name);
     let worker = worker.handler("echo", |_: &Context, all: (String, Value)| Ok(all));
     let worker = worker.handler("fail", |_: &Context, (text, _): (String, Value)| -> anyhow::Result<()> {
         anyhow::bail!(text)
     });
-    house.drain(worker);
+    env.drain(worker);
     for text in CORPUS {
         jobs.push(queue.enqueue("echo", (text, text)).unwrap().id().to_owned());
     }
@@ -258,17 +258,17 @@ fn hostile_text_is_text() {
     facts["corpus"] = json!(CORPUS);
     facts["queues"] = json!([queue_name, "mail"]);
     facts["jobs"] = json!(jobs.iter().step_by(2).collect::<Vec<_>>());
-    let dash = Dash::start(house, &[]);
-    let output = scene.begins("hostile_text_is_text", &dash, &facts).finish("");
+    let dashboard = DashboardProcess::start(env, &[]);
+    let output = scene.begins("hostile_text_is_text", &dashboard, &facts).finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
 #[test]
 #[ignore = "writes docs/dashboard: just screenshots"]
 fn screenshots() {
-    let mut house = House::with_own_redis(&[]).native();
-    house.prefix = "rq-rs".to_owned();
-    let scene = Scene::at(house);
+    let mut env = TestEnv::with_own_redis(&[]).in_native_dialect();
+    env.prefix = "rq-rs".to_owned();
+    let scene = Scene::at(env);
     let mut facts = scene.facts.clone();
     // An hour like any other, and a job that was tried three times.
     let minute = chrono::Utc::now().timestamp() / 60;
@@ -278,20 +278,20 @@ fn screenshots() {
             format!("m{}", (minute - ago) % 180),
             format!("{} {finished} {failed} {}", minute - ago, failed / 2),
         );
-        scene.house.redis::<()>(&["HSET", &scene.house.key("stats:queue:mail"), &field, &value]);
+        scene.env.redis::<()>(&["HSET", &scene.env.key("stats:queue:mail"), &field, &value]);
     }
     let tried =
         NewJob::new("charge", ("order-1042", "EUR 19.90")).retry(Retry::every(Duration::from_millis(1), 2));
-    let tried = scene.house.queue("payments").enqueue_job(tried).unwrap();
+    let tried = scene.env.queue("payments").enqueue_job(tried).unwrap();
     let charge = |_: &Context, _: (String, String)| -> anyhow::Result<()> {
         anyhow::bail!("payment gateway: 503 Service Unavailable")
     };
-    while scene.house.queue("payments").failed().count().unwrap() == 0 {
-        scene.house.drain(scene.house.worker(&["payments"]).handler("charge", charge));
+    while scene.env.queue("payments").failed().count().unwrap() == 0 {
+        scene.env.drain(scene.env.worker(&["payments"]).handler("charge", charge));
     }
     facts["failed"] = json!(tried.id());
     facts["folder"] = json!(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard"));
-    let dash = Dash::start(&scene.house, &[]);
-    let output = scene.begins("screenshots", &dash, &facts).finish("");
+    let dashboard = DashboardProcess::start(&scene.env, &[]);
+    let output = scene.begins("screenshots", &dashboard, &facts).finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }

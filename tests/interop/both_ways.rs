@@ -73,7 +73,7 @@ fn see(both: &Both, worker: Side) {
     for (id, status, place, result) in cases {
         let (ours, theirs) = (queue.job(id).unwrap(), both.python("job", json!({"id": id})));
         assert_eq!((ours.status, &theirs["status"]), (status, &json!(status.as_str())), "{id}: {theirs}");
-        assert_eq!(both.house.places("default", id), [place], "{id}");
+        assert_eq!(both.env.locations("default", id), [place], "{id}");
         assert_eq!(theirs["return_value"], result, "{id}: {theirs}");
         assert_eq!(ours.result.clone().unwrap_or_default(), result, "{id}: {ours:?}");
         assert_eq!(theirs["exc_info"].as_str(), ours.exc_info.as_deref(), "{id}");
@@ -103,11 +103,11 @@ fn all_that(both: &Both, producer: Side, worker: Side) {
         Side::Python => both.queue().job("bad").unwrap().requeue().unwrap(),
         Side::Rust => drop(both.python("requeue", json!({"id": "bad"}))),
     }
-    assert_eq!(both.house.places("default", "bad"), ["queue"]);
+    assert_eq!(both.env.locations("default", "bad"), ["queue"]);
     assert_eq!(both.queue().job("bad").unwrap().exc_info, None);
     both.drain(worker);
-    assert_eq!(both.house.places("default", "bad"), ["failed"]);
-    let left: Vec<String> = both.house.redis(&["KEYS", "rq:execution*"]);
+    assert_eq!(both.env.locations("default", "bad"), ["failed"]);
+    let left: Vec<String> = both.env.redis(&["KEYS", "rq:execution*"]);
     assert_eq!(left, [""; 0], "runs that nobody cleared away");
 }
 
@@ -140,24 +140,24 @@ fn jobs_that_wait_for_their_time_are_released_by_either_side() {
         "enqueue",
         json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "soon", "in": 1}]}),
     );
-    assert_eq!(both.house.places("default", "soon"), ["scheduled"]);
-    let live = crate::support::Live::start(both.worker());
-    live.sees_finished("soon");
-    live.stops();
+    assert_eq!(both.env.locations("default", "soon"), ["scheduled"]);
+    let running_worker = crate::support::RunningWorker::start(both.worker());
+    running_worker.wait_for_finish("soon");
+    running_worker.stop();
 
     both.queue().enqueue_job(NewJob::new("tasks.add", (2, 3)).id("ours").after(Duration::ZERO)).unwrap();
     crate::support::eventually("Python's scheduler releases it, and its worker runs it", || {
         both.python("work", json!({"queues": ["default"], "with_scheduler": true}));
-        both.house.places("default", "ours") == ["finished"]
+        both.env.locations("default", "ours") == ["finished"]
     });
 
     let later = NewJob::new("tasks.fail", "x").id("later").retry(Retry::every(Duration::from_secs(1), 1));
     both.queue().enqueue_job(later).unwrap();
     both.drain(Side::Rust);
-    assert_eq!(both.house.places("default", "later"), ["scheduled"]);
+    assert_eq!(both.env.locations("default", "later"), ["scheduled"]);
     crate::support::eventually("it is due", || {
         both.python("work", json!({"queues": ["default"], "with_scheduler": true}));
-        both.house.places("default", "later") == ["failed"]
+        both.env.locations("default", "later") == ["failed"]
     });
 }
 
@@ -168,12 +168,12 @@ fn a_python_scheduler_that_holds_the_lock_moves_the_jobs_alone() {
         "enqueue",
         json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "due", "in": 0}]}),
     );
-    both.house.redis::<String>(&["SET", "rq:scheduler-lock:default", "somebody"]);
-    both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", "due"]);
-    assert_eq!(both.house.drain(both.worker()).finished, 0);
-    assert_eq!(both.house.places("default", "due"), ["scheduled"]);
-    both.house.redis::<i64>(&["DEL", "rq:scheduler-lock:default"]);
-    assert_eq!(both.house.drain(both.worker()).finished, 1);
+    both.env.redis::<String>(&["SET", "rq:scheduler-lock:default", "somebody"]);
+    both.env.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", "due"]);
+    assert_eq!(both.env.drain(both.worker()).finished, 0);
+    assert_eq!(both.env.locations("default", "due"), ["scheduled"]);
+    both.env.redis::<i64>(&["DEL", "rq:scheduler-lock:default"]);
+    assert_eq!(both.env.drain(both.worker()).finished, 1);
 }
 
 #[test]
@@ -181,9 +181,9 @@ fn waiting_for_a_python_worker_ends_when_the_job_does() {
     let both = Both::new();
     let job = both.queue().enqueue("tasks.add", (20, 22)).unwrap();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
-    assert_eq!(job.wait::<i64>(crate::support::PATIENCE), Ok(42));
+    assert_eq!(job.wait::<i64>(crate::support::WAIT_LIMIT), Ok(42));
     let bad = both.queue().enqueue("tasks.fail", "boom").unwrap();
-    let failed = bad.wait::<i64>(crate::support::PATIENCE);
+    let failed = bad.wait::<i64>(crate::support::WAIT_LIMIT);
     assert!(
         matches!(&failed, Err(Error::JobFailed { error, .. }) if error.contains("ValueError: boom")),
         "{failed:?}"

@@ -6,30 +6,31 @@ use rq_rs::{Error, Event, NewJob, Retry, Status};
 use serde_json::json;
 
 use crate::python::{Both, Rq, SERIALIZERS, Side};
-use crate::support::{Live, PATIENCE, eventually};
+use crate::support::{RunningWorker, WAIT_LIMIT, eventually};
 
 /// A Rust worker named `ours` with one long job.
-fn busy(both: &Both) -> Live {
+fn busy(both: &Both) -> RunningWorker {
     both.queue()
         .enqueue_job(NewJob::new("tasks.slow", 60).id("long").retry(Retry::every(Duration::ZERO, 1)))
         .unwrap();
-    let live = Live::start(both.worker().name("ours"));
-    live.sees_started("long");
-    live
+    let running_worker = RunningWorker::start(both.worker().name("ours"));
+    running_worker.wait_for_start("long");
+    running_worker
 }
 
 #[test]
 fn python_stops_a_job_of_ours_and_it_is_not_tried_again() {
     for serializer in SERIALIZERS {
         let both = Both::with(Rq::Three, serializer);
-        let live = busy(&both);
+        let running_worker = busy(&both);
         assert_eq!(both.python("stop", json!({"id": "long"}))["worker"], "ours");
-        live.sees("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
+        running_worker
+            .wait_for_event("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
         let job = both.python("job", json!({"id": "long"}));
         assert_eq!((&job["status"], &job["retries_left"]), (&json!("stopped"), &json!(1)));
         assert!(job["exc_info"].as_str().unwrap().starts_with("Job stopped by user"), "{job}");
-        assert_eq!(both.house.places("default", "long"), ["failed"]);
-        live.stops();
+        assert_eq!(both.env.locations("default", "long"), ["failed"]);
+        running_worker.stop();
     }
 }
 
@@ -43,7 +44,7 @@ fn rust_stops_a_job_of_a_python_worker() {
         eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
         // Python listens a moment before or after it starts its first job.
         eventually("the worker listens", || job.clone().stop().is_ok());
-        let ended = job.wait::<f64>(PATIENCE);
+        let ended = job.wait::<f64>(WAIT_LIMIT);
         assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "stopped"), "{ended:?}");
         drop(worker);
     }
@@ -52,49 +53,54 @@ fn rust_stops_a_job_of_a_python_worker() {
 #[test]
 fn kill_horse_crashes_what_runs_and_the_policy_of_retries_holds() {
     let both = Both::new();
-    let live = busy(&both);
+    let running_worker = busy(&both);
     both.python("kill_horse", json!({"worker": "ours"}));
-    let retried =
-        live.sees("another try", |event| matches!(event, Event::Retried { id, .. } if id == "long"));
+    let retried = running_worker
+        .wait_for_event("another try", |event| matches!(event, Event::Retried { id, .. } if id == "long"));
     assert!(retried.to_string().contains("kill-horse"), "{retried}");
-    live.sees_started("long");
-    live.stopper.stop_now();
-    assert_eq!(live.ends().put_back, 1);
+    running_worker.wait_for_start("long");
+    running_worker.stopper.stop_now();
+    assert_eq!(running_worker.join().put_back, 1);
 }
 
 #[test]
 fn kill_horse_ends_a_program() {
     let both = Both::new();
-    let mut worker = both.house.start(&["worker", "-n", "ours", "--exec", "job=sleep 60"]);
-    let id = both.house.rq(&["enqueue", "job"]).ok();
-    worker.says(&id);
+    let mut worker = both.env.start(&["worker", "-n", "ours", "--exec", "job=sleep 60"]);
+    let id = both.env.cli(&["enqueue", "job"]).ok();
+    worker.wait_for_stderr(&id);
     both.python("kill_horse", json!({"worker": "ours"}));
-    worker.says(&format!("{id} failed: killed by the command kill-horse"));
+    worker.wait_for_stderr(&format!("{id} failed: killed by the command kill-horse"));
 }
 
 #[test]
 fn shutdown_lets_the_job_end_and_then_the_worker() {
     let both = Both::new();
     both.queue().enqueue_job(NewJob::new("tasks.slow", 3).id("short")).unwrap();
-    let live = Live::start(both.worker().name("ours"));
-    live.sees_started("short");
+    let running_worker = RunningWorker::start(both.worker().name("ours"));
+    running_worker.wait_for_start("short");
     both.python("shutdown", json!({"worker": "ours"}));
-    live.sees("stopping", |event| matches!(event, Event::Stopping { .. }));
-    assert_eq!(live.ends().finished, 1);
+    running_worker.wait_for_event("stopping", |event| matches!(event, Event::Stopping { .. }));
+    assert_eq!(running_worker.join().finished, 1);
     assert_eq!(both.python("workers", json!({})), json!([]));
 }
 
 #[test]
 fn rust_kills_what_a_python_worker_runs_and_shuts_it_down() {
     let both = Both::new();
-    assert!(both.house.rq(&["shutdown", "theirs"]).fails(1).contains("no worker named \"theirs\" listens"));
+    assert!(
+        both.env
+            .cli(&["shutdown", "theirs"])
+            .expect_failure(1)
+            .contains("no worker named \"theirs\" listens")
+    );
     let job = both.queue().enqueue("tasks.slow", 60).unwrap();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false, "name": "theirs"}));
     eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
     eventually("it listens", || both.queue().kill_horse("theirs").is_ok());
-    let ended = job.wait::<f64>(PATIENCE);
+    let ended = job.wait::<f64>(WAIT_LIMIT);
     assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "failed"), "{ended:?}");
-    both.house.rq(&["shutdown", "theirs"]).ok();
+    both.env.cli(&["shutdown", "theirs"]).ok();
     eventually("it is gone", || both.python("workers", json!({})) == json!([]));
     drop(worker);
 }
@@ -102,7 +108,7 @@ fn rust_kills_what_a_python_worker_runs_and_shuts_it_down() {
 #[test]
 fn a_message_that_is_no_command_changes_nothing() {
     let both = Both::new();
-    let live = busy(&both);
+    let running_worker = busy(&both);
     for raw in [
         "",
         "no json",
@@ -119,21 +125,23 @@ fn a_message_that_is_no_command_changes_nothing() {
     }
     assert_eq!(both.queue().job("long").unwrap().status, Status::Started);
     both.python("stop", json!({"id": "long"}));
-    live.sees("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
-    live.stops();
+    running_worker
+        .wait_for_event("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
+    running_worker.stop();
 }
 
 #[test]
 fn python_cancels_and_deletes_what_ours_runs() {
     for verb in ["cancel", "delete"] {
         let both = Both::new();
-        let live = busy(&both);
+        let running_worker = busy(&both);
         both.python(verb, json!({"id": "long"}));
-        live.sees("a stale end", |event| matches!(event, Event::Stale { id } if id == "long"));
-        let places = both.house.places("default", "long");
+        running_worker
+            .wait_for_event("a stale end", |event| matches!(event, Event::Stale { id } if id == "long"));
+        let places = both.env.locations("default", "long");
         assert_eq!(places, if verb == "cancel" { vec!["canceled"] } else { vec![] });
-        assert_eq!(both.house.redis::<Vec<String>>(&["KEYS", "rq:execution*"]), [""; 0]);
-        live.stops();
+        assert_eq!(both.env.redis::<Vec<String>>(&["KEYS", "rq:execution*"]), [""; 0]);
+        running_worker.stop();
     }
 }
 
@@ -144,7 +152,7 @@ fn rust_cancels_what_python_runs_and_its_runs_are_cleared() {
     let worker = both.python_worker(json!({"queues": ["default"], "burst": true}));
     eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
     assert_eq!(job.cancel(), Ok(Status::Started));
-    assert_eq!(both.house.redis::<i64>(&["ZCARD", "rq:wip:default"]), 0);
+    assert_eq!(both.env.redis::<i64>(&["ZCARD", "rq:wip:default"]), 0);
     drop(worker);
 }
 
@@ -153,22 +161,22 @@ fn suspend_and_resume_work_from_either_side() {
     let both = Both::new();
     both.python("suspend", json!({}));
     both.queue().enqueue_job(NewJob::new("tasks.add", (1, 1)).id("held")).unwrap();
-    let live = Live::start(both.worker());
-    live.sees("suspension", |event| *event == Event::Suspended);
+    let running_worker = RunningWorker::start(both.worker());
+    running_worker.wait_for_event("suspension", |event| *event == Event::Suspended);
     both.python("resume", json!({}));
-    live.sees_finished("held");
-    live.stops();
-    both.house.rq(&["suspend"]).ok();
+    running_worker.wait_for_finish("held");
+    running_worker.stop();
+    both.env.cli(&["suspend"]).ok();
     assert_eq!(both.python("samples", json!({})).as_array().map(Vec::is_empty), Some(false));
-    assert!(both.house.redis::<bool>(&["EXISTS", "rq:suspended"]));
-    both.house.rq(&["resume"]).ok();
-    assert!(!both.house.redis::<bool>(&["EXISTS", "rq:suspended"]));
+    assert!(both.env.redis::<bool>(&["EXISTS", "rq:suspended"]));
+    both.env.cli(&["resume"]).ok();
+    assert!(!both.env.redis::<bool>(&["EXISTS", "rq:suspended"]));
 }
 
 #[test]
 fn python_reads_a_worker_of_ours_as_one_of_its_own() {
     let both = Both::new();
-    let live = busy(&both);
+    let running_worker = busy(&both);
     let ours = || both.python("workers", json!({}))[0].clone();
     eventually("it is busy", || ours()["state"] == "busy");
     let worker = ours();
@@ -187,7 +195,7 @@ fn python_reads_a_worker_of_ours_as_one_of_its_own() {
     eventually("it is idle", || ours()["state"] == "idle");
     assert_eq!(ours()["current_job"], json!(null));
     assert!(ours()["total_working_time"].as_f64().unwrap() > 0.0);
-    live.stops();
+    running_worker.stop();
     assert_eq!(both.python("workers", json!({})), json!([]));
 }
 
@@ -204,14 +212,14 @@ fn a_name_that_a_python_worker_has_is_refused() {
 #[test]
 fn the_same_prefix_is_understood_by_both() {
     let mut both = Both::new();
-    both.house.prefix = "{shop}:rq".to_owned();
+    both.env.prefix = "{shop}:rq".to_owned();
     both.python(
         "enqueue",
         json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "one"}]}),
     );
     both.drain(Side::Rust);
     assert_eq!(both.python("job", json!({"id": "one"}))["return_value"], 3);
-    let strange: Vec<String> = both.house.redis(&["KEYS", "rq*"]);
+    let strange: Vec<String> = both.env.redis(&["KEYS", "rq*"]);
     assert_eq!(strange, [""; 0]);
 }
 
@@ -221,11 +229,11 @@ fn a_job_that_was_canceled_while_python_runs_it_can_still_be_stopped_as_the_comm
     let job = both.queue().enqueue("tasks.slow", 60).unwrap();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
     eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
-    let told = both.house.rq(&["job", "cancel", job.id()]).ok();
+    let told = both.env.cli(&["job", "cancel", job.id()]).ok();
     assert!(told.contains("`job stop` ends it"), "{told}");
     // Python listens a moment before or after it starts its first job.
     eventually("it is stopped", || {
-        both.house.rq(&["job", "stop", job.id()]);
+        both.env.cli(&["job", "stop", job.id()]);
         both.queue().job(job.id()).unwrap().status == Status::Stopped
     });
     drop(worker);

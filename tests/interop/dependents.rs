@@ -4,7 +4,7 @@ use rq_rs::Retry;
 use serde_json::{Value, json};
 
 use crate::python::{Both, Side};
-use crate::support::Live;
+use crate::support::RunningWorker;
 
 fn add(id: &str, more: Value) -> Value {
     let mut job = json!({"func": "tasks.add", "args": [1, 2], "id": id});
@@ -28,9 +28,9 @@ fn a_chain_goes_on_when_ours_ends_each_job() {
             add("front", json!({"depends_on": "one", "at_front": true})),
         ],
     );
-    assert_eq!(both.house.drain(both.worker()).finished, 4);
+    assert_eq!(both.env.drain(both.worker()).finished, 4);
     for id in ["one", "three", "front"] {
-        assert_eq!(both.house.places("default", id), ["finished"], "{id}");
+        assert_eq!(both.env.locations("default", id), ["finished"], "{id}");
     }
 }
 
@@ -46,10 +46,10 @@ fn a_failure_lets_go_only_those_that_allow_it() {
             add("tolerant", json!({"depends_on": "bad", "allow_failure": true})),
         ],
     );
-    let summary = both.house.drain(both.worker());
+    let summary = both.env.drain(both.worker());
     assert_eq!((summary.finished, summary.failed), (1, 1));
-    assert_eq!(both.house.places("default", "patient"), ["deferred"]);
-    assert_eq!(both.house.places("default", "tolerant"), ["finished"]);
+    assert_eq!(both.env.locations("default", "patient"), ["deferred"]);
+    assert_eq!(both.env.locations("default", "tolerant"), ["finished"]);
 }
 
 #[test]
@@ -64,24 +64,24 @@ fn a_job_waits_for_all_its_parents_whoever_ends_them() {
         ],
     );
     both.drain(Side::Rust);
-    assert_eq!(both.house.places("default", "child"), ["deferred"]);
-    both.house.redis::<i64>(&["ZREM", "rq:scheduled:default", "theirs"]);
-    both.house.push("default", "theirs");
-    both.house.redis::<i64>(&["HSET", "rq:job:theirs", "status", "queued"]);
+    assert_eq!(both.env.locations("default", "child"), ["deferred"]);
+    both.env.redis::<i64>(&["ZREM", "rq:scheduled:default", "theirs"]);
+    both.env.push("default", "theirs");
+    both.env.redis::<i64>(&["HSET", "rq:job:theirs", "status", "queued"]);
     both.drain(Side::Python);
-    assert_eq!(both.house.places("default", "child"), ["finished"]);
+    assert_eq!(both.env.locations("default", "child"), ["finished"]);
 }
 
 #[test]
 fn a_job_that_begins_to_wait_while_ours_runs_is_released() {
     let both = Both::new();
     both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 0.7).id("parent")).unwrap();
-    let live = Live::start(both.worker());
-    live.sees_started("parent");
+    let running_worker = RunningWorker::start(both.worker());
+    running_worker.wait_for_start("parent");
     enqueue(&both, &[add("child", json!({"depends_on": "parent"}))]);
-    live.sees_finished("parent");
-    live.sees_finished("child");
-    live.stops();
+    running_worker.wait_for_finish("parent");
+    running_worker.wait_for_finish("child");
+    running_worker.stop();
 }
 
 #[test]
@@ -97,13 +97,16 @@ fn a_retry_is_no_end_and_a_stop_lets_nobody_go() {
             add("after-stopped", json!({"depends_on": "stopped", "allow_failure": true})),
         ],
     );
-    let live = Live::start(both.worker());
-    live.sees_started("stopped");
+    let running_worker = RunningWorker::start(both.worker());
+    running_worker.wait_for_start("stopped");
     both.python("stop", json!({"id": "stopped"}));
-    live.sees("the end", |event| matches!(event, rq_rs::Event::Failed { id, .. } if id == "stopped"));
-    live.stops();
+    running_worker.wait_for_event(
+        "the end",
+        |event| matches!(event, rq_rs::Event::Failed { id, .. } if id == "stopped"),
+    );
+    running_worker.stop();
     for id in ["after-again", "after-stopped"] {
-        assert_eq!(both.house.places("default", id), ["deferred"], "{id}");
+        assert_eq!(both.env.locations("default", id), ["deferred"], "{id}");
     }
 }
 
@@ -113,9 +116,9 @@ fn what_python_left_between_its_two_steps_runs_beside_our_worker() {
     both.python("enqueue", json!({"queue": "a", "jobs": [add("p", json!({}))]}));
     both.python("enqueue", json!({"queue": "default", "jobs": [add("c", json!({"depends_on": "p"}))]}));
     both.python("half_release", json!({"id": "p"}));
-    assert_eq!(both.house.redis::<i64>(&["ZCARD", "rq:ready:default"]), 1);
-    assert_eq!(both.house.drain(both.worker()).finished, 1);
-    assert_eq!(both.house.places("default", "c"), ["finished"]);
+    assert_eq!(both.env.redis::<i64>(&["ZCARD", "rq:ready:default"]), 1);
+    assert_eq!(both.env.drain(both.worker()).finished, 1);
+    assert_eq!(both.env.locations("default", "c"), ["finished"]);
 }
 
 /// `add` with a limit of one at a time.
@@ -132,13 +135,13 @@ fn jobs_with_a_rate_limit_run_here_one_after_the_other_and_leave_nothing_behind(
         let first = limited("one", json!({}));
         enqueue(&both, &[first, limited("two", json!({})), limited("three", json!({"depends_on": "one"}))]);
         assert_eq!(both.python("job", json!({"id": "two"}))["status"], "rate_limited");
-        both.house.drain(both.worker().max_jobs(1));
+        both.env.drain(both.worker().max_jobs(1));
         both.drain(worker);
         for id in ["one", "two", "three"] {
-            assert_eq!(both.house.places("default", id), ["finished"], "{id}");
+            assert_eq!(both.env.locations("default", id), ["finished"], "{id}");
         }
         both.python("info", json!({}));
-        assert_eq!(both.house.redis::<i64>(&["SCARD", "rq:rl-keys"]), 0);
+        assert_eq!(both.env.redis::<i64>(&["SCARD", "rq:rl-keys"]), 0);
     }
 }
 
@@ -155,20 +158,21 @@ fn leaves_the_slot(side: Side, verb: &str) {
     let both = Both::new();
     let slow = json!({"func": "tasks.stubborn", "args": []});
     enqueue(&both, &[limited("holder", slow), limited("next", json!({}))]);
-    let door = crate::support::Door::default();
-    let inside = door.clone();
-    let live = Live::start(both.worker().handler("tasks.stubborn", move |_: &rq_rs::Context, (): ()| {
-        inside.wait();
-        Ok(())
-    }));
-    live.sees_started("holder");
+    let gate = crate::support::Gate::default();
+    let inside = gate.clone();
+    let running_worker =
+        RunningWorker::start(both.worker().handler("tasks.stubborn", move |_: &rq_rs::Context, (): ()| {
+            inside.wait();
+            Ok(())
+        }));
+    running_worker.wait_for_start("holder");
     match side {
-        Side::Rust => drop(both.house.rq(&["job", verb, "holder"]).ok()),
+        Side::Rust => drop(both.env.cli(&["job", verb, "holder"]).ok()),
         Side::Python => drop(both.python(verb, json!({"id": "holder"}))),
     }
     both.python("info", json!({}));
     assert_eq!(both.python("job", json!({"id": "next"}))["status"], "rate_limited");
-    door.open();
-    live.sees_finished("next");
-    live.stops();
+    gate.open();
+    running_worker.wait_for_finish("next");
+    running_worker.stop();
 }

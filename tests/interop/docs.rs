@@ -31,7 +31,7 @@ fn the_ten_minutes_work_as_they_are_written() {
     let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop/rq3/bin");
     let script =
         format!("PATH={}:$PATH PYTHONPATH=.\nexport PYTHONPATH\n{}", bin.display(), blocks("sh").join("\n"));
-    let environment = [("RQ_REDIS_URL".to_owned(), both.house.url().to_owned())];
+    let environment = [("RQ_REDIS_URL".to_owned(), both.env.url().to_owned())];
     let said = run_in(folder.path(), &script, &environment).ok();
     for line in [
         "cat.jpg resized to 320x240 by Python",

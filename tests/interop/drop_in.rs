@@ -21,7 +21,7 @@ fn an_application_of_rq_runs_unmodified_with_objects_that_only_python_can_read()
             both.interpreter().display(),
             root.join("examples/handlers/handler.py").display()
         );
-        both.house.rq(&["worker", "--burst", "-c", "1", "--exec-server", &server]).ok();
+        both.env.cli(&["worker", "--burst", "-c", "1", "--exec-server", &server]).ok();
         let checked = both.script("drop_in.py", &[&["check"], ids.as_slice()].concat());
         assert_eq!(checked["wrong"], json!([]), "{checked}");
         let finished = "finished";
@@ -30,6 +30,6 @@ fn an_application_of_rq_runs_unmodified_with_objects_that_only_python_can_read()
             json!([finished, finished, finished, finished, "failed", finished, "failed", finished]),
         );
         assert!(checked["error"].as_str().unwrap().ends_with("ValueError: no paper"), "{checked}");
-        assert_eq!(both.house.rq(&["job", "logs", ids[0]]).ok(), "moving Point(1, 2)");
+        assert_eq!(both.env.cli(&["job", "logs", ids[0]]).ok(), "moving Point(1, 2)");
     }
 }

@@ -187,7 +187,7 @@ fn ended_jobs_are_left_as_python_leaves_them() {
             python_enqueues(both);
         }
         theirs.drain(Side::Python);
-        ours.house.drain(ours.worker().handler("tasks.echo", |_: &rq_rs::Context, value: Value| {
+        ours.env.drain(ours.worker().handler("tasks.echo", |_: &rq_rs::Context, value: Value| {
             Ok(match value {
                 Value::Object(keywords) => json!([[], keywords]),
                 other => other,

@@ -15,7 +15,7 @@ fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
         (0..300).map(|n| json!({"func": "tasks.add", "args": [n, 1], "id": format!("j{n}")})).collect();
     both.python("enqueue", json!({"queue": "default", "many": true, "jobs": jobs}));
     let start = || {
-        let mut worker = both.house.start(&[
+        let mut worker = both.env.start(&[
             "worker",
             "-c",
             "4",
@@ -29,11 +29,11 @@ fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
             "--exec",
             r#"tasks.add=sh -c 'sleep 0.02; jq ".args|add"'"#,
         ]);
-        worker.says("listens on");
+        worker.wait_for_stderr("listens on");
         worker
     };
     let kill = |mut worker: Process| {
-        worker.says("j");
+        worker.wait_for_stderr("j");
         worker.signal("KILL");
         worker.finish("");
     };
@@ -67,7 +67,7 @@ fn a_script_that_enqueues_a_thousand_is_drained_and_each_result_is_right() {
     let jobs: Vec<_> =
         (0..1000).map(|n| json!({"func": "tasks.add", "args": [n, 1], "id": format!("j{n}")})).collect();
     both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
-    assert_eq!(both.house.drain(both.worker()).finished, 1000);
+    assert_eq!(both.env.drain(both.worker()).finished, 1000);
     let ids: Vec<_> = (0..1000).map(|n| format!("j{n}")).collect();
     for (n, job) in both.python("values", json!({"ids": ids})).as_array().unwrap().iter().enumerate() {
         assert_eq!(job["value"], json!((n + 1).to_string()));
@@ -95,10 +95,10 @@ fn a_run_that_a_python_worker_lost_ends_as_python_would_end_it() {
             {"func": "tasks.add", "args": [1, 1], "id": "again", "retry": {"max": 1}},
         ]}),
     );
-    both.house.redis::<i64>(&["DEL", "rq:queue:default"]);
+    both.env.redis::<i64>(&["DEL", "rq:queue:default"]);
     for id in ["lost", "again"] {
         let key = format!("rq:job:{id}");
-        both.house.redis::<i64>(&[
+        both.env.redis::<i64>(&[
             "HSET",
             &key,
             "status",
@@ -108,15 +108,15 @@ fn a_run_that_a_python_worker_lost_ends_as_python_would_end_it() {
             "started_at",
             "2026-11-22T00:00:00.000000Z",
         ]);
-        both.house.redis::<i64>(&["ZADD", "rq:wip:default", "1", &format!("{id}:0123")]);
+        both.env.redis::<i64>(&["ZADD", "rq:wip:default", "1", &format!("{id}:0123")]);
     }
     eventually("Redis is older than a lease", || {
-        let info: String = both.house.redis(&["INFO", "server"]);
+        let info: String = both.env.redis(&["INFO", "server"]);
         let uptime = info.lines().find_map(|line| line.strip_prefix("uptime_in_seconds:")).unwrap();
         uptime.trim().parse::<u64>().unwrap() > 1
     });
-    both.house.drain(both.worker().lease(Duration::from_secs(1)));
-    assert_eq!(both.house.places("default", "lost"), ["failed"]);
-    assert_eq!(both.house.places("default", "again"), ["finished"]);
+    both.env.drain(both.worker().lease(Duration::from_secs(1)));
+    assert_eq!(both.env.locations("default", "lost"), ["failed"]);
+    assert_eq!(both.env.locations("default", "again"), ["finished"]);
     assert!(both.queue().job("lost").unwrap().exc_info.clone().unwrap().contains("AbandonedJobError"));
 }

@@ -4,7 +4,7 @@ use rq_rs::{NewJob, Serializer};
 use serde_json::{Value, json};
 
 use crate::python::{Both, Rq, SERIALIZERS};
-use crate::support::Live;
+use crate::support::RunningWorker;
 
 fn pages_of(serializer: Serializer) {
     let both = Both::with(Rq::Three, serializer);
@@ -15,10 +15,10 @@ fn pages_of(serializer: Serializer) {
     queue
         .enqueue_job(NewJob::new("tasks.fail", "x").id("zz-scheduled").retry(rq_rs::Retry::growing(1)))
         .unwrap();
-    both.house.drain(both.worker());
+    both.env.drain(both.worker());
     queue.enqueue_job(NewJob::new("tasks.slow", 60).id("zz-started").meta(json!({"user": "ada"}))).unwrap();
-    let live = Live::start(both.worker().concurrency(1).name("zz-worker"));
-    live.sees_started("zz-started");
+    let running_worker = RunningWorker::start(both.worker().concurrency(1).name("zz-worker"));
+    running_worker.wait_for_start("zz-started");
     queue.enqueue_job(add("zz-queued")).unwrap();
     queue.enqueue_job(add("zz-canceled")).unwrap();
     queue.job("zz-canceled").unwrap().cancel().unwrap();
@@ -51,10 +51,10 @@ fn pages_of(serializer: Serializer) {
     );
     assert!(text("exporter").contains("zz-worker"), "{}", text("exporter"));
     // Looking has changed nothing of ours.
-    assert_eq!(both.house.places("default", "zz-started"), ["wip"]);
+    assert_eq!(both.env.locations("default", "zz-started"), ["wip"]);
     queue.job("zz-started").unwrap().cancel().unwrap();
-    live.sees_finished("zz-queued");
-    live.stops();
+    running_worker.wait_for_finish("zz-queued");
+    running_worker.stop();
 }
 
 #[test]
@@ -67,10 +67,10 @@ fn prometheus_own_parser_reads_our_metrics_and_finds_rq_exporter_s_names() {
     let both = Both::new();
     both.queue().enqueue("tasks.add", (1, 2)).unwrap();
     both.queue().enqueue("tasks.fail", "boom").unwrap();
-    both.house.drain(both.worker());
-    let worker = Live::start(both.worker().name("zz-worker"));
-    worker.sees_idle();
-    let ours = crate::support::Process::start(&["metrics"], &both.house.environment()).finish("").ok();
+    both.env.drain(both.worker());
+    let worker = RunningWorker::start(both.worker().name("zz-worker"));
+    worker.wait_until_idle();
+    let ours = crate::support::Process::start(&["metrics"], &both.env.environment()).finish("").ok();
     let families = both.python("parse_metrics", json!({ "text": ours + "\n" }));
     let families = families.as_object().unwrap();
     for (family, labels) in [
@@ -86,5 +86,5 @@ fn prometheus_own_parser_reads_our_metrics_and_finds_rq_exporter_s_names() {
         assert_eq!(found, labels, "{family}");
     }
     assert_eq!(families["rq_run_seconds"][0], "histogram");
-    worker.stops();
+    worker.stop();
 }

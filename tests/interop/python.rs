@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use rq_rs::{Context, PyValue, Queue, Serializer, Worker};
 use serde_json::{Value, json};
 
-use crate::support::House;
+use crate::support::TestEnv;
 
 /// Which release of RQ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,7 +21,7 @@ fn folder() -> PathBuf {
 
 /// A Redis of its own that both sides use, under RQ's own key prefix.
 pub(crate) struct Both {
-    pub(crate) house: House,
+    pub(crate) env: TestEnv,
     pub(crate) rq: Rq,
     pub(crate) serializer: Serializer,
 }
@@ -32,9 +32,9 @@ impl Both {
     }
 
     pub(crate) fn with(rq: Rq, serializer: Serializer) -> Self {
-        let mut house = House::with_own_redis(&[]).in_rq();
-        house.prefix = "rq".to_owned();
-        Both { house, rq, serializer }
+        let mut env = TestEnv::with_own_redis(&[]).in_rq_dialect();
+        env.prefix = "rq".to_owned();
+        Both { env, rq, serializer }
     }
 
     /// The Python that has this release of RQ.
@@ -48,9 +48,9 @@ impl Both {
 
     fn command(&self, script: &str) -> Command {
         let mut command = Command::new(self.interpreter());
-        command.arg(folder().join(script)).arg(self.house.url());
+        command.arg(folder().join(script)).arg(self.env.url());
         command
-            .env("RQ_KEY_PREFIX", &self.house.prefix)
+            .env("RQ_KEY_PREFIX", &self.env.prefix)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .current_dir(folder());
         command
@@ -99,18 +99,18 @@ impl Both {
     pub(crate) fn drain(&self, worker: Side) {
         match worker {
             Side::Python => drop(self.python("work", json!({ "queues": ["default"] }))),
-            Side::Rust => drop(self.house.drain(self.worker())),
+            Side::Rust => drop(self.env.drain(self.worker())),
         }
     }
 
     pub(crate) fn queue(&self) -> Queue {
-        self.house.queue("default").serializer(self.serializer).unwrap()
+        self.env.queue("default").serializer(self.serializer).unwrap()
     }
 
     /// The functions of tasks.py, in Rust.
     pub(crate) fn worker(&self) -> Worker {
         use std::io::Write as _;
-        self.house
+        self.env
             .worker(&["default"])
             .handler("tasks.add", |_: &Context, (a, b): (i64, i64)| Ok(a + b))
             .handler("tasks.echo", |_: &Context, value: PyValue| Ok(value))

@@ -5,12 +5,12 @@ use rq_rs::{Context, Event, PyValue, Serializer};
 use serde_json::json;
 
 use crate::python::{Both, Rq, Side};
-use crate::support::Live;
+use crate::support::RunningWorker;
 
 /// A job hash past any library.
 fn hash(both: &Both, id: &str, fields: &[&str]) {
-    both.house.redis::<i64>(&[&["HSET", &format!("rq:job:{id}")], fields].concat());
-    both.house.push("default", id);
+    both.env.redis::<i64>(&[&["HSET", &format!("rq:job:{id}")], fields].concat());
+    both.env.push("default", id);
 }
 
 const PLAIN: [&str; 10] = [
@@ -38,16 +38,16 @@ fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run()
     for (field, value, _) in needs {
         hash(&both, field, &[PLAIN.as_slice(), &[field, value]].concat());
     }
-    assert_eq!(both.house.drain(both.worker()).failed, 4);
+    assert_eq!(both.env.drain(both.worker()).failed, 4);
     for (id, _, what) in needs {
         let error = both.queue().job(id).unwrap().exc_info.clone().unwrap();
         assert!(error.starts_with("not run: this job asks for") && error.contains(what), "{id}: {error}");
     }
     // Requeued, a Python worker does it all.
-    both.house.redis::<i64>(&["HDEL", "rq:job:webhooks", "webhooks"]);
+    both.env.redis::<i64>(&["HDEL", "rq:job:webhooks", "webhooks"]);
     both.python("requeue", json!({"id": "webhooks", "serializer": "json"}));
     both.python("work", json!({"queues": ["default"], "serializer": "json"}));
-    assert_eq!(both.house.places("default", "webhooks"), ["finished"]);
+    assert_eq!(both.env.locations("default", "webhooks"), ["finished"]);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn what_only_python_can_read_is_refused_by_name_and_left_untouched() {
     let fraction = b"\x80\x02(X\x09\x00\x00\x00tasks.addNcfractions\nFraction\nU\x031/2\x85R\x85}t.";
     let system = b"cposix\nsystem\n(S'touch /tmp/rq-rs-was-here'\ntR.";
     for (id, data) in [("fraction", fraction.as_slice()), ("system", system)] {
-        let mut connection = redis::Client::open(both.house.url()).unwrap().get_connection().unwrap();
+        let mut connection = redis::Client::open(both.env.url()).unwrap().get_connection().unwrap();
         redis::cmd("HSET")
             .arg(format!("rq:job:{id}"))
             .arg("data")
@@ -66,14 +66,14 @@ fn what_only_python_can_read_is_refused_by_name_and_left_untouched() {
             .arg("queued")
             .exec(&mut connection)
             .unwrap();
-        both.house.push("default", id);
+        both.env.push("default", id);
     }
-    assert_eq!(both.house.drain(both.worker()).failed, 2);
+    assert_eq!(both.env.drain(both.worker()).failed, 2);
     let error = |id: &str| both.queue().job(id).unwrap().exc_info.clone().unwrap();
     assert!(error("fraction").contains("fractions.Fraction"), "{}", error("fraction"));
     assert!(error("system").contains("posix.system"), "{}", error("system"));
     assert!(!std::path::Path::new("/tmp/rq-rs-was-here").exists());
-    let mut connection = redis::Client::open(both.house.url()).unwrap().get_connection().unwrap();
+    let mut connection = redis::Client::open(both.env.url()).unwrap().get_connection().unwrap();
     let left: Vec<u8> = redis::cmd("HGET").arg("rq:job:fraction").arg("data").query(&mut connection).unwrap();
     assert_eq!(left, fraction);
 }
@@ -93,16 +93,16 @@ fn records_that_end_a_python_worker_do_not_end_ours() {
     ];
     for (id, field, value) in odd {
         hash(&both, id, &PLAIN);
-        both.house.redis::<i64>(&["HSET", &format!("rq:job:{id}"), field, value]);
+        both.env.redis::<i64>(&["HSET", &format!("rq:job:{id}"), field, value]);
     }
-    both.house.push("default", "no.id");
-    both.house.push("default", "colon:id");
-    both.house.push("default", "no-record");
-    both.house.redis::<String>(&["SET", "rq:job:no-hash", "text"]);
-    both.house.push("default", "no-hash");
+    both.env.push("default", "no.id");
+    both.env.push("default", "colon:id");
+    both.env.push("default", "no-record");
+    both.env.redis::<String>(&["SET", "rq:job:no-hash", "text"]);
+    both.env.push("default", "no-hash");
     // What Python left behind when it died of one of them.
     hash(&both, "poison", &PLAIN);
-    both.house.redis::<String>(&[
+    both.env.redis::<String>(&[
         "LMOVE",
         "rq:queue:default",
         "rq:queue:default:intermediate",
@@ -110,20 +110,21 @@ fn records_that_end_a_python_worker_do_not_end_ours() {
         "RIGHT",
     ]);
     hash(&both, "good", &PLAIN);
-    let live = Live::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
-    live.sees_finished("good");
-    live.sees(
+    let running_worker =
+        RunningWorker::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
+    running_worker.wait_for_finish("good");
+    running_worker.wait_for_event(
         "the one from the intermediate list",
         |event| matches!(event, Event::Finished { id, .. } if id == "poison"),
     );
-    live.stops();
+    running_worker.stop();
     for (id, _, _) in odd {
         let place = match id {
             "odd-status" => "unreadable",
             "no-origin" | "no-timeout" => "finished",
             _ => "failed",
         };
-        assert_eq!(both.house.places("default", id), [place], "{id}");
+        assert_eq!(both.env.locations("default", id), [place], "{id}");
     }
 }
 
@@ -149,7 +150,7 @@ fn old_jobs_and_hand_made_ones_are_read() {
             "gone",
         ],
     );
-    assert_eq!(both.house.drain(both.worker()).finished, 1);
+    assert_eq!(both.env.drain(both.worker()).finished, 1);
     assert_eq!(both.python("job", json!({"id": "old"}))["return_value"], 3);
 }
 
@@ -169,16 +170,17 @@ fn nothing_we_write_ends_a_python_worker() {
     jobs.into_iter().for_each(|job| drop(queue.enqueue_job(job).unwrap()));
     // Put back by a worker of ours that had to stop, and run on by Python.
     queue.enqueue_job(rq_rs::NewJob::new("wait", ()).id("stopped").at_front()).unwrap();
-    let live = Live::start(both.worker().concurrency(1).handler("wait", |job: &Context, (): ()| {
-        while !job.is_canceled() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        Ok(())
-    }));
-    live.sees_started("stopped");
-    live.stopper.stop_now();
-    assert_eq!(live.ends().put_back, 1);
-    assert_eq!(both.house.places("default", "stopped"), ["queue"]);
+    let running_worker =
+        RunningWorker::start(both.worker().concurrency(1).handler("wait", |job: &Context, (): ()| {
+            while !job.is_canceled() {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            Ok(())
+        }));
+    running_worker.wait_for_start("stopped");
+    running_worker.stopper.stop_now();
+    assert_eq!(running_worker.join().put_back, 1);
+    assert_eq!(both.env.locations("default", "stopped"), ["queue"]);
     both.drain(Side::Python);
     for id in ["no-arguments", "no-words", "for-ever", "long", "odd-text"] {
         assert_eq!(both.python("job", json!({"id": id}))["status"], "finished", "{id}");
@@ -193,13 +195,13 @@ fn an_id_that_is_enqueued_again_while_it_runs_runs_again() {
     let both = Both::new();
     let slow = json!({"queue": "default", "jobs": [{"func": "tasks.slow", "args": [0.7], "id": "x"}]});
     both.python("enqueue", slow.clone());
-    let live = Live::start(both.worker().concurrency(1));
-    live.sees_started("x");
+    let running_worker = RunningWorker::start(both.worker().concurrency(1));
+    running_worker.wait_for_start("x");
     both.python("enqueue", slow);
-    live.sees_started("x");
-    live.sees_finished("x");
-    live.stops();
-    assert_eq!(both.house.places("default", "x"), ["finished"]);
+    running_worker.wait_for_start("x");
+    running_worker.wait_for_finish("x");
+    running_worker.stop();
+    assert_eq!(both.env.locations("default", "x"), ["finished"]);
 }
 
 #[test]
@@ -207,20 +209,20 @@ fn a_job_scheduled_by_hand_runs_and_one_at_the_front_goes_there() {
     let both = Both::new();
     for (id, fields) in [("by-hand", ["status", "created"]), ("front", ["enqueue_at_front", "1"])] {
         hash(&both, id, &[PLAIN.as_slice(), &["status", "scheduled"], &fields].concat());
-        both.house.redis::<i64>(&["LREM", "rq:queue:default", "0", id]);
-        both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", id]);
+        both.env.redis::<i64>(&["LREM", "rq:queue:default", "0", id]);
+        both.env.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", id]);
     }
     hash(&both, "waiting", &PLAIN);
-    let live = Live::start(both.worker().concurrency(1));
+    let running_worker = RunningWorker::start(both.worker().concurrency(1));
     let mut order = Vec::new();
     while order.len() < 3 {
         if let Event::Finished { id, .. } =
-            live.sees("a finish", |event| matches!(event, Event::Finished { .. }))
+            running_worker.wait_for_event("a finish", |event| matches!(event, Event::Finished { .. }))
         {
             order.push(id);
         }
     }
-    live.stops();
+    running_worker.stop();
     assert_eq!(order, ["front", "waiting", "by-hand"]);
 }
 
@@ -232,7 +234,7 @@ fn what_an_earlier_run_left_is_no_reason_not_to_run() {
     let odd = ["retry_intervals", "[1.5]", "failure_ttl", "99999999999"];
     hash(&both, "retried", &[PLAIN.as_slice(), &retry, &odd].concat());
     hash(&both, "no-status", &[PLAIN.as_slice(), &["status", ""]].concat());
-    assert_eq!(both.house.drain(both.worker()).finished, 2);
+    assert_eq!(both.env.drain(both.worker()).finished, 2);
 }
 
 #[test]
@@ -240,29 +242,30 @@ fn a_canceled_job_whose_id_a_dead_worker_left_behind_does_not_run() {
     let both = Both::new();
     hash(&both, "canceled", &[PLAIN.as_slice(), &["status", "canceled"]].concat());
     let list = "rq:queue:default:intermediate";
-    both.house.redis::<String>(&["LMOVE", "rq:queue:default", list, "LEFT", "RIGHT"]);
-    let live = Live::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
-    crate::support::eventually("the list is empty", || both.house.redis::<i64>(&["LLEN", list]) == 0);
-    assert_eq!(both.house.redis::<i64>(&["LLEN", "rq:queue:default"]), 0);
-    assert_eq!(live.stops().finished, 0);
+    both.env.redis::<String>(&["LMOVE", "rq:queue:default", list, "LEFT", "RIGHT"]);
+    let running_worker =
+        RunningWorker::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
+    crate::support::eventually("the list is empty", || both.env.redis::<i64>(&["LLEN", list]) == 0);
+    assert_eq!(both.env.redis::<i64>(&["LLEN", "rq:queue:default"]), 0);
+    assert_eq!(running_worker.stop().finished, 0);
 }
 
 #[test]
 fn a_deleted_job_that_runs_does_not_come_back_as_a_stump() {
     let both = Both::new();
     both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 60).id("gone")).unwrap();
-    let live = Live::start(both.worker().lease(std::time::Duration::from_secs(1)));
-    live.sees_started("gone");
+    let running_worker = RunningWorker::start(both.worker().lease(std::time::Duration::from_secs(1)));
+    running_worker.wait_for_start("gone");
     let score = || {
         let range = ["ZRANGE", "rq:wip:default", "0", "-1", "WITHSCORES"];
-        both.house.redis::<Vec<(String, f64)>>(&range)[0].1
+        both.env.redis::<Vec<(String, f64)>>(&range)[0].1
     };
-    both.house.redis::<i64>(&["DEL", "rq:job:gone"]);
+    both.env.redis::<i64>(&["DEL", "rq:job:gone"]);
     let before = score();
     crate::support::eventually("its lease is renewed", || score() > before + 1.0);
-    assert!(!both.house.redis::<bool>(&["EXISTS", "rq:job:gone"]));
-    live.stopper.stop_now();
-    live.ends();
+    assert!(!both.env.redis::<bool>(&["EXISTS", "rq:job:gone"]));
+    running_worker.stopper.stop_now();
+    running_worker.join();
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn our_retries_do_not_use_up_those_that_a_python_function_returns() {
     both.drain(Side::Rust);
     let job = both.queue().job("x").unwrap();
     assert_eq!((job.number_of_retries, job.retries_left), (2, Some(0)));
-    assert!(!both.house.redis::<bool>(&["HEXISTS", "rq:job:x", "number_of_retries"]));
+    assert!(!both.env.redis::<bool>(&["HEXISTS", "rq:job:x", "number_of_retries"]));
 }
 
 #[test]
@@ -287,14 +290,14 @@ fn a_small_payload_that_stands_for_a_large_one_is_one_failed_job() {
         data.push(b'e');
     }
     data.extend(b"\x85}t.");
-    let mut connection = redis::Client::open(both.house.url()).unwrap().get_connection().unwrap();
+    let mut connection = redis::Client::open(both.env.url()).unwrap().get_connection().unwrap();
     redis::cmd("HSET")
         .arg("rq:job:bomb")
         .arg(&[("data", data.as_slice()), ("status", b"queued".as_slice())])
         .exec(&mut connection)
         .unwrap();
-    both.house.push("default", "bomb");
-    assert_eq!(both.house.drain(both.worker()).failed, 1);
+    both.env.push("default", "bomb");
+    assert_eq!(both.env.drain(both.worker()).failed, 1);
     let error = both.queue().job("bomb").unwrap().exc_info.clone().unwrap();
     assert!(error.contains("the data has more than 1000000 parts"), "{error}");
 }
@@ -305,13 +308,13 @@ fn a_group_and_fields_that_we_do_not_know_are_kept() {
     let strange = ["group_id", "g", "of_another", "tool"];
     hash(&both, "kept", &[PLAIN.as_slice(), &strange].concat());
     hash(&both, "unkept", &[PLAIN.as_slice(), &strange, &["result_ttl", "0"]].concat());
-    both.house.redis::<i64>(&["SADD", "rq:group:g", "kept", "unkept"]);
-    assert_eq!(both.house.drain(both.worker()).finished, 2);
-    let left: Vec<String> = both.house.redis(&["HMGET", "rq:job:kept", "group_id", "of_another"]);
+    both.env.redis::<i64>(&["SADD", "rq:group:g", "kept", "unkept"]);
+    assert_eq!(both.env.drain(both.worker()).finished, 2);
+    let left: Vec<String> = both.env.redis(&["HMGET", "rq:job:kept", "group_id", "of_another"]);
     assert_eq!(left, ["g", "tool"]);
     assert_eq!(both.queue().job("kept").unwrap().other["of_another"], "tool");
     assert_eq!(
-        both.house.redis::<Vec<String>>(&["SMEMBERS", "rq:group:g"]),
+        both.env.redis::<Vec<String>>(&["SMEMBERS", "rq:group:g"]),
         ["kept"],
         "who is gone is in no group"
     );
@@ -325,18 +328,18 @@ fn what_failed_in_python_is_listed_by_its_exception_in_whatever_queue() {
         let jobs: Vec<_> = (0..3).map(|n| json!({"func": "tasks.fail", "args": [why(n)]})).collect();
         both.python("enqueue", json!({"queue": "a b", "many": true, "jobs": jobs}));
         both.python("work", json!({"queues": ["a b"]}));
-        let table = both.house.rq(&["failed"]).ok();
+        let table = both.env.cli(&["failed"]).ok();
         for part in ["a b", "tasks.fail", "ValueError: no user 2 in 'table 2'", "3 of 3 failed jobs"] {
             assert!(table.contains(part), "{rq:?}: no {part} in {table}");
         }
-        let dash = crate::support::Dash::start(&both.house, &[]);
-        let groups = dash.get("/api/failed").json()["groups"].clone();
+        let dashboard = crate::support::DashboardProcess::start(&both.env, &[]);
+        let groups = dashboard.get("/api/failed").json()["groups"].clone();
         assert_eq!(groups.as_array().unwrap().len(), 1, "{groups}");
         assert_eq!(groups[0]["kind"], "ValueError: no user # in '…'", "{groups}");
         let filter = json!({"all": true, "handler": "tasks.fail", "error": groups[0]["kind"], "exact": true});
-        assert_eq!(dash.post("/api/queues/a%20b/failed/requeue", &filter).json()["done"], 3);
-        let log = both.house.rq(&["worker", "a b", "--burst", "--exec", "*=true"]);
+        assert_eq!(dashboard.post("/api/queues/a%20b/failed/requeue", &filter).json()["done"], 3);
+        let log = both.env.cli(&["worker", "a b", "--burst", "--exec", "*=true"]);
         assert_eq!(log.code, Some(0), "{log:?}");
-        assert_eq!(both.house.rq(&["failed"]).ok(), "No failed jobs.");
+        assert_eq!(both.env.cli(&["failed"]).ok(), "No failed jobs.");
     }
 }

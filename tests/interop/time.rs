@@ -7,7 +7,7 @@ use rq_rs::{Cron, NewJob, Repeat, Retry};
 use serde_json::{Value, json};
 
 use crate::python::{Both, Rq, SERIALIZERS, SIDES, Side};
-use crate::support::{Live, Process, eventually};
+use crate::support::{Process, RunningWorker, eventually};
 
 fn enqueue(both: &Both, side: Side) {
     match side {
@@ -42,9 +42,9 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
                                         json!({"queues": ["default"], "with_scheduler": true}),
                                     ));
                                 }
-                                Side::Rust => drop(both.house.drain(both.worker())),
+                                Side::Rust => drop(both.env.drain(both.worker())),
                             }
-                            both.house.redis::<u64>(&["XLEN", "rq:results:again"]) == 4
+                            both.env.redis::<u64>(&["XLEN", "rq:results:again"]) == 4
                         });
                         let (ours, theirs) =
                             (both.queue().job("again").unwrap(), both.python("job", json!({"id": "again"})));
@@ -53,7 +53,7 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
                             (&theirs["status"], &theirs["return_value"]),
                             (&json!("finished"), &json!(5))
                         );
-                        assert_eq!(both.house.places("default", "again"), ["finished"]);
+                        assert_eq!(both.env.locations("default", "again"), ["finished"]);
                     }
                 });
             }
@@ -65,11 +65,11 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
 fn while_a_worker_of_ours_is_there_no_python_scheduler_moves_its_queues() {
     for rq in [Rq::Three, Rq::Two] {
         let both = Both::with(rq, rq_rs::Serializer::Pickle);
-        let live = Live::start(both.worker());
-        live.sees_idle();
+        let running_worker = RunningWorker::start(both.worker());
+        running_worker.wait_until_idle();
         let locks = both.python("acquire_locks", json!({}));
         assert_eq!(locks, json!({"got": [], "pid": std::process::id()}));
-        live.stops();
+        running_worker.stop();
         assert_eq!(both.python("acquire_locks", json!({})), json!({"got": ["default"], "pid": null}));
     }
 }
@@ -82,10 +82,10 @@ fn python_reads_our_cron_entries() {
         .name("ours")
         .cron(Cron::new("sum", "every 1h", NewJob::new("tasks.add", (1, 2)).meta(json!({"who": "cron"}))))
         .cron(Cron::new("night", "0 3 * * *", NewJob::new("tasks.add", ())).queue("low").tz("Europe/Berlin"));
-    let live = Live::start(worker);
-    let told = live.sees("a tick", |event| matches!(event, rq_rs::Event::Ticked { .. }));
+    let running_worker = RunningWorker::start(worker);
+    let told = running_worker.wait_for_event("a tick", |event| matches!(event, rq_rs::Event::Ticked { .. }));
     let rq_rs::Event::Ticked { id, .. } = told else { unreachable!() };
-    eventually("it has finished", || both.house.places("default", &id) == ["finished"]);
+    eventually("it has finished", || both.env.locations("default", &id) == ["finished"]);
     eventually("its record is there", || {
         both.python("cron_schedulers", json!({}))[0]["jobs"][0]["latest_enqueue_time"].is_string()
     });
@@ -99,7 +99,7 @@ fn python_reads_our_cron_entries() {
     assert_eq!((&sum["args"], &sum["ids"], &sum["cron"]), (&json!([1, 2]), &json!([id]), &Value::Null));
     assert_eq!((&night["cron"], &night["queue_name"]), (&json!("0 3 * * *"), &json!("low")));
     assert!(night["next_enqueue_time"].is_string() && night["latest_enqueue_time"].is_null(), "{night}");
-    live.stops();
+    running_worker.stop();
     assert_eq!(both.python("cron_schedulers", json!({})), json!([]));
 }
 
@@ -107,7 +107,7 @@ fn python_reads_our_cron_entries() {
 fn we_read_python_s_cron_entries_and_run_them_at_once_if_asked() {
     let both = Both::new();
     assert_eq!(both.python("cron_keep", json!({})), json!(["sum"]));
-    let rq = |words: &[&str]| Process::start(words, &both.house.environment()).finish("");
+    let rq = |words: &[&str]| Process::start(words, &both.env.environment()).finish("");
     let list = rq(&["cron", "list", "--json"]).json();
     let names: Vec<&Value> = list.as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
     assert_eq!(names, [&json!("sum"), &json!("tasks.add")]);
@@ -117,13 +117,13 @@ fn we_read_python_s_cron_entries_and_run_them_at_once_if_asked() {
     );
     assert!(list[0]["last"].is_string() && list[1]["next"].is_string(), "{list}");
     assert_eq!(rq(&["cron", "history", "sum", "--json"]).json().as_array().unwrap().len(), 1);
-    assert!(rq(&["cron", "pause", "sum"]).fails(1).contains("knows no pause"));
+    assert!(rq(&["cron", "pause", "sum"]).expect_failure(1).contains("knows no pause"));
     let id = rq(&["cron", "run", "tasks.add"]).ok();
     let theirs = both.python("job", json!({"id": id.trim()}));
     assert_eq!((&theirs["origin"], &theirs["status"]), (&json!("low"), &json!("queued")));
     let worker =
-        both.house.worker(&["low"]).handler("tasks.add", |_: &rq_rs::Context, sum: Sum| Ok(sum.a + sum.b));
-    both.house.drain(worker);
+        both.env.worker(&["low"]).handler("tasks.add", |_: &rq_rs::Context, sum: Sum| Ok(sum.a + sum.b));
+    both.env.drain(worker);
     assert_eq!(both.python("job", json!({"id": id.trim()}))["return_value"], json!(3));
 }
 
@@ -153,10 +153,10 @@ fn random_policies_of_retries_have_python_s_delays() {
     }
     for run in 0..5 {
         both.drain(Side::Rust);
-        let now: (i64, i64) = both.house.redis(&["TIME"]);
+        let now: (i64, i64) = both.env.redis(&["TIME"]);
         for (n, delays) in theirs.iter().enumerate().filter(|(_, delays)| run < delays.len()) {
             let id = format!("job-{n}");
-            let due: i64 = both.house.redis(&["ZSCORE", "rq:scheduled:default", &id]);
+            let due: i64 = both.env.redis(&["ZSCORE", "rq:scheduled:default", &id]);
             let expected = i64::try_from(delays[run]).unwrap();
             assert!(
                 (expected - 60..=expected + 1).contains(&(due - now.0)),
@@ -164,7 +164,7 @@ fn random_policies_of_retries_have_python_s_delays() {
                 cases[n],
                 due - now.0
             );
-            both.house.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", &id]);
+            both.env.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", &id]);
         }
     }
     both.drain(Side::Rust);
@@ -177,9 +177,9 @@ fn retries_that_we_enqueue_without_intervals_are_served_by_a_python_worker_witho
         let both = Both::with(rq, rq_rs::Serializer::Pickle);
         let words =
             ["enqueue", "tasks.fail", "boom", "--retry-max", "2", "--dialect", "rq", "--job-id", "twice"];
-        Process::start(&words, &both.house.environment()).finish("").ok();
+        Process::start(&words, &both.env.environment()).finish("").ok();
         both.python("work", json!({"queues": ["default"], "with_scheduler": false}));
-        assert_eq!(both.house.places("default", "twice"), ["failed"], "after all its tries");
+        assert_eq!(both.env.locations("default", "twice"), ["failed"], "after all its tries");
         assert_eq!(both.queue().job("twice").unwrap().retries_left, Some(0));
     }
 }

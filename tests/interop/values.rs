@@ -10,7 +10,7 @@ fn whatever_python_sends_a_rust_handler_gives_back_unchanged() {
     for serializer in SERIALIZERS {
         let both = Both::with(Rq::Three, serializer);
         let ids = both.python("enqueue_samples", json!({"queue": "default", "func": "tasks.echo"}));
-        let summary = both.house.drain(both.worker());
+        let summary = both.env.drain(both.worker());
         assert_eq!(summary.finished as usize, ids.as_object().unwrap().len(), "{serializer}");
         let checked = both.python("check_samples", json!({"results": ids}));
         assert_eq!(checked["wrong"], json!([]), "{serializer}");

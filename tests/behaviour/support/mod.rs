@@ -1,7 +1,7 @@
-//! The test language: a house (a deployment of its own), workers that can be listened to, and the
+//! The test language: a env (a deployment of its own), workers that can be listened to, and the
 //! command line as a user types it.
 
-mod dash;
+mod dashboard;
 mod process;
 mod proxy;
 mod redis_server;
@@ -17,26 +17,26 @@ use std::time::{Duration, Instant};
 use redis::FromRedisValue;
 use rq_rs::{Context, Dialect, Event, Queue, Stopper, Summary, Worker};
 
-pub(crate) use dash::{Dash, answer_at};
+pub(crate) use dashboard::{DashboardProcess, response_at};
 pub(crate) use process::{Output, Process, run_in};
-pub(crate) use proxy::{Cut, Proxy};
+pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use redis_server::RedisServer;
 #[cfg(feature = "top")]
 pub(crate) use terminal::Terminal;
 
 /// Nothing in these tests takes this long unless it is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A deployment of its own: a key prefix that no other test has, on the Redis of this process.
-pub(crate) struct House {
+pub(crate) struct TestEnv {
     url: String,
     pub(crate) prefix: String,
     pub(crate) dialect: Dialect,
-    /// Of a house that has one of its own, and ends with it.
+    /// Of a env that has one of its own, and ends with it.
     server: Option<RedisServer>,
 }
 
-impl House {
+impl TestEnv {
     pub(crate) fn new() -> Self {
         Self::at(RedisServer::shared().url(), None)
     }
@@ -53,23 +53,23 @@ impl House {
         // The same sentences hold in both dialects: `RQ_RS_TEST_DIALECT=rq cargo test`.
         let dialect =
             std::env::var("RQ_RS_TEST_DIALECT").map_or(Dialect::Native, |word| word.parse().unwrap());
-        House { url, prefix: format!("house{number}"), dialect, server }
+        TestEnv { url, prefix: format!("test{number}"), dialect, server }
     }
 
     /// Whatever dialect is tested: for sentences that are about rq-rs' own.
-    pub(crate) fn native(mut self) -> Self {
+    pub(crate) fn in_native_dialect(mut self) -> Self {
         self.dialect = Dialect::Native;
         self
     }
 
     /// For sentences that are about Python's.
-    pub(crate) fn in_rq(mut self) -> Self {
+    pub(crate) fn in_rq_dialect(mut self) -> Self {
         self.dialect = Dialect::Rq;
         self
     }
 
     /// How much later than the lease its score ends.
-    pub(crate) fn lease_margin(&self) -> f64 {
+    pub(crate) fn lease_grace(&self) -> f64 {
         if self.dialect == Dialect::Rq { 45.0 } else { 0.0 }
     }
 
@@ -88,14 +88,14 @@ impl House {
         &self.url
     }
 
-    /// The Redis of a house that has one of its own.
+    /// The Redis of a env that has one of its own.
     pub(crate) fn server(&self) -> &RedisServer {
-        self.server.as_ref().expect("House::with_own_redis")
+        self.server.as_ref().expect("TestEnv::with_own_redis")
     }
 
     /// The same deployment seen through another address, a proxy.
-    pub(crate) fn through(&self, url: &str) -> House {
-        House { url: url.to_owned(), prefix: self.prefix.clone(), dialect: self.dialect, server: None }
+    pub(crate) fn via(&self, url: &str) -> TestEnv {
+        TestEnv { url: url.to_owned(), prefix: self.prefix.clone(), dialect: self.dialect, server: None }
     }
 
     pub(crate) fn key(&self, rest: &str) -> String {
@@ -135,11 +135,11 @@ impl House {
     }
 
     /// `rq-rs WORDS…` to its end.
-    pub(crate) fn rq(&self, words: &[&str]) -> Output {
-        self.rq_with_input(words, "")
+    pub(crate) fn cli(&self, words: &[&str]) -> Output {
+        self.cli_with_input(words, "")
     }
 
-    pub(crate) fn rq_with_input(&self, words: &[&str], input: &str) -> Output {
+    pub(crate) fn cli_with_input(&self, words: &[&str], input: &str) -> Output {
         Process::start(words, &self.environment()).finish(input)
     }
 
@@ -156,7 +156,7 @@ impl House {
     }
 
     /// In which places an id is: the invariant says in exactly one.
-    pub(crate) fn places(&self, queue: &str, id: &str) -> Vec<&'static str> {
+    pub(crate) fn locations(&self, queue: &str, id: &str) -> Vec<&'static str> {
         let mut places = Vec::new();
         for (place, key) in
             [("queue", format!("queue:{queue}")), ("intermediate", format!("queue:{queue}:intermediate"))]
@@ -173,23 +173,23 @@ impl House {
 }
 
 /// A worker in a thread of this process, and what it tells.
-pub(crate) struct Live {
+pub(crate) struct RunningWorker {
     events: Receiver<Event>,
     pub(crate) stopper: Stopper,
     thread: JoinHandle<rq_rs::Result<Summary>>,
 }
 
-impl Live {
+impl RunningWorker {
     pub(crate) fn start(worker: Worker) -> Self {
         let (tell, events) = channel();
         let stopper = worker.stopper();
         let worker = worker.on_event(move |event| drop(tell.send(event.clone())));
-        Live { events, stopper, thread: std::thread::spawn(move || worker.run()) }
+        RunningWorker { events, stopper, thread: std::thread::spawn(move || worker.run()) }
     }
 
     /// Waits for an event that fits.
-    pub(crate) fn sees(&self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
-        let until = Instant::now() + PATIENCE;
+    pub(crate) fn wait_for_event(&self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
+        let until = Instant::now() + WAIT_LIMIT;
         loop {
             match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(event) if fits(&event) => return event,
@@ -199,34 +199,37 @@ impl Live {
         }
     }
 
-    pub(crate) fn sees_idle(&self) {
-        self.sees("idle", |event| *event == Event::Idle);
+    pub(crate) fn wait_until_idle(&self) {
+        self.wait_for_event("idle", |event| *event == Event::Idle);
     }
 
-    pub(crate) fn sees_started(&self, id: &str) {
-        self.sees("a start", |event| matches!(event, Event::Started { id: one, .. } if one == id));
+    pub(crate) fn wait_for_start(&self, id: &str) {
+        self.wait_for_event("a start", |event| matches!(event, Event::Started { id: one, .. } if one == id));
     }
 
-    pub(crate) fn sees_finished(&self, id: &str) {
-        self.sees("a finish", |event| matches!(event, Event::Finished { id: one, .. } if one == id));
+    pub(crate) fn wait_for_finish(&self, id: &str) {
+        self.wait_for_event(
+            "a finish",
+            |event| matches!(event, Event::Finished { id: one, .. } if one == id),
+        );
     }
 
-    pub(crate) fn ends(self) -> Summary {
+    pub(crate) fn join(self) -> Summary {
         self.thread.join().unwrap().unwrap()
     }
 
-    pub(crate) fn stops(self) -> Summary {
+    pub(crate) fn stop(self) -> Summary {
         self.stopper.stop();
-        self.ends()
+        self.join()
     }
 }
 
 /// What handlers did, in order.
 #[derive(Clone, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Vec<String>>>);
+pub(crate) struct CallLog(Arc<Mutex<Vec<String>>>);
 
-impl Ledger {
-    pub(crate) fn write(&self, line: impl Into<String>) {
+impl CallLog {
+    pub(crate) fn record(&self, line: impl Into<String>) {
         self.0.lock().unwrap().push(line.into());
     }
 
@@ -235,25 +238,26 @@ impl Ledger {
     }
 }
 
-/// A door that handlers wait at until the test opens it.
+/// A gate that handlers wait at until the test opens it.
 #[derive(Clone, Default)]
-pub(crate) struct Door(Arc<(Mutex<bool>, std::sync::Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
 
-impl Door {
+impl Gate {
     pub(crate) fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
 
     pub(crate) fn wait(&self) {
-        let opened = self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, |open| !*open).unwrap();
+        let opened =
+            self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), WAIT_LIMIT, |open| !*open).unwrap();
         assert!(!opened.1.timed_out(), "nobody opened the door");
     }
 }
 
 /// Waits until something is so, for facts that nobody tells.
 pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + WAIT_LIMIT;
     while !is_so() {
         assert!(Instant::now() < until, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
@@ -269,7 +273,7 @@ pub(crate) fn options_file(text: &str) -> (tempfile::TempDir, String) {
 }
 
 /// A program that is built as an example, of the code that is tested.
-pub(crate) fn built_example(name: &str) -> std::path::PathBuf {
+pub(crate) fn build_example(name: &str) -> std::path::PathBuf {
     let built = std::process::Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--example", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

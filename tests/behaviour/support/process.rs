@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use super::PATIENCE;
+use super::WAIT_LIMIT;
 
 /// A process that runs.
 pub(crate) struct Process {
@@ -33,7 +33,7 @@ impl Output {
 
     /// Standard error of a command that ended with this code; two lines, the second one a hint.
     #[track_caller]
-    pub(crate) fn fails(self, code: i32) -> String {
+    pub(crate) fn expect_failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.stderr.contains("error:"), "{self:?}");
         self.stderr
@@ -41,7 +41,7 @@ impl Output {
 
     /// The JSON that it has printed, however it ended.
     #[track_caller]
-    pub(crate) fn printed(&self) -> serde_json::Value {
+    pub(crate) fn stdout_json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
@@ -80,8 +80,8 @@ impl Process {
 
     /// Waits for a line on standard error that has this in it.
     #[track_caller]
-    pub(crate) fn says(&mut self, part: &str) -> String {
-        let until = Instant::now() + PATIENCE;
+    pub(crate) fn wait_for_stderr(&mut self, part: &str) -> String {
+        let until = Instant::now() + WAIT_LIMIT;
         loop {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {

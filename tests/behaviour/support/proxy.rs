@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex};
 
 /// What happens to a command.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Cut {
+pub(crate) enum Fault {
     /// It goes through.
-    No,
+    None,
     /// The connection breaks before Redis has seen it.
-    Before,
+    CutBefore,
     /// Redis has done it, and the connection breaks before the answer comes back.
-    After,
+    CutAfter,
     /// It is never answered, and the connection stays open.
     Silence,
 }
 
-type Decide = Arc<Mutex<dyn FnMut(&[String]) -> Cut + Send>>;
+type Decide = Arc<Mutex<dyn FnMut(&[String]) -> Fault + Send>>;
 
 /// Listens on a port of its own until the process ends.
 pub(crate) struct Proxy {
@@ -27,7 +27,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// `decide` is asked for each command: its words.
-    pub(crate) fn start(redis: &str, decide: impl FnMut(&[String]) -> Cut + Send + 'static) -> Self {
+    pub(crate) fn start(redis: &str, decide: impl FnMut(&[String]) -> Fault + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let socket = redis.strip_prefix("unix://").unwrap().to_owned();
@@ -54,20 +54,20 @@ fn serve(client: TcpStream, socket: &str, decide: &Decide) {
     let (mut to_client, mut to_server) = (client, server);
     while let Some((raw, words)) = read_command(&mut commands) {
         let cut = (decide.lock().unwrap())(&words);
-        if cut == Cut::Silence {
+        if cut == Fault::Silence {
             loop {
                 std::thread::park();
             }
         }
         let mut answer = Vec::new();
-        if cut != Cut::Before {
+        if cut != Fault::CutBefore {
             let passed =
                 to_server.write_all(&raw).is_ok() && read_answer(&mut answers, &mut answer).is_some();
             if !passed {
                 break;
             }
         }
-        if cut != Cut::No || to_client.write_all(&answer).is_err() {
+        if cut != Fault::None || to_client.write_all(&answer).is_err() {
             break;
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use super::WAIT_LIMIT;
 
 pub(crate) struct RedisServer {
     /// The first one removes the folder.
@@ -102,7 +102,7 @@ impl RedisServer {
     }
 
     fn wait_until_ready(&self) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + WAIT_LIMIT;
         let answers = || {
             let mut connection = redis::Client::open(self.url()).ok()?.get_connection().ok()?;
             let answer = redis::cmd("PING").query::<redis::Value>(&mut connection);

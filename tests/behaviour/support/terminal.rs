@@ -4,15 +4,15 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{House, eventually};
+use super::{TestEnv, eventually};
 
 pub(crate) struct Terminal {
     folder: TempDir,
 }
 
 impl Terminal {
-    /// The shell's environment leads to this house.
-    pub(crate) fn open(house: &House, (width, height): (u16, u16)) -> Self {
+    /// The shell's environment leads to this env.
+    pub(crate) fn open(env: &TestEnv, (width, height): (u16, u16)) -> Self {
         let folder = tempfile::Builder::new().prefix("rq-rs-").tempdir_in("/tmp").unwrap();
         let terminal = Terminal { folder };
         let (width, height) = (width.to_string(), height.to_string());
@@ -21,22 +21,22 @@ impl Terminal {
         for name in ["REDIS_URL", "NO_COLOR", "ENV", "TMUX"] {
             start.env_remove(name);
         }
-        let started = start.env("LC_ALL", "C.UTF-8").envs(house.environment()).status();
+        let started = start.env("LC_ALL", "C.UTF-8").envs(env.environment()).status();
         assert!(started.expect("tmux (sh scripts/setup.sh)").success());
-        terminal.has_a_shell("opened");
+        terminal.expect_shell("opened");
         terminal
     }
 
     /// With `rq-rs top` in it.
-    pub(crate) fn with_top(house: &House, size: (u16, u16), options: &str) -> Self {
-        let terminal = Self::open(house, size);
-        terminal.starts_top(options);
+    pub(crate) fn with_top(env: &TestEnv, size: (u16, u16), options: &str) -> Self {
+        let terminal = Self::open(env, size);
+        terminal.start_top(options);
         terminal
     }
 
-    pub(crate) fn starts_top(&self, options: &str) {
+    pub(crate) fn start_top(&self, options: &str) {
         self.line(&format!("{} top --interval 0.25 {options}", env!("CARGO_BIN_EXE_rq-rs")));
-        self.shows("rq-rs top  ");
+        self.wait_for_text("rq-rs top  ");
         eventually("it has the screen", || self.is_on_other_screen());
     }
 
@@ -79,13 +79,13 @@ impl Terminal {
     }
 
     #[track_caller]
-    pub(crate) fn shows(&self, part: &str) -> String {
+    pub(crate) fn wait_for_text(&self, part: &str) -> String {
         let text = std::cell::RefCell::new(String::new());
         let is_seen = || {
             *text.borrow_mut() = self.text();
             text.borrow().contains(part)
         };
-        let until = std::time::Instant::now() + super::PATIENCE;
+        let until = std::time::Instant::now() + super::WAIT_LIMIT;
         while !is_seen() {
             assert!(std::time::Instant::now() < until, "never shows {part:?} but:\n{}", text.borrow());
         }
@@ -93,7 +93,7 @@ impl Terminal {
     }
 
     #[track_caller]
-    pub(crate) fn hides(&self, part: &str) {
+    pub(crate) fn wait_until_hidden(&self, part: &str) {
         eventually(&format!("{part:?} is hidden"), || !self.text().contains(part));
     }
 
@@ -103,7 +103,7 @@ impl Terminal {
 
     /// The shell answers on its own screen, with a cursor, and lines are edited and echoed as usual.
     #[track_caller]
-    pub(crate) fn has_a_shell(&self, word: &str) {
+    pub(crate) fn expect_shell(&self, word: &str) {
         eventually("it is the shell's screen", || !self.is_on_other_screen());
         // What is typed while the program still reads is its own, and gone with it.
         eventually("the shell reads", || {
@@ -111,8 +111,8 @@ impl Terminal {
         });
         // What is typed is not what is answered.
         self.line(&format!("echo '{word}'-$((40 + 2)); stty -a | tr ' ' '\\n' | grep -xE '(-?)(icanon|echo|isig)' | paste -sd+"));
-        self.shows(&format!("{word}-42"));
-        self.shows("isig+icanon+echo");
+        self.wait_for_text(&format!("{word}-42"));
+        self.wait_for_text("isig+icanon+echo");
         assert_eq!(self.ask(&["display-message", "-p", "#{cursor_flag}"]).trim(), "1");
         self.line("clear");
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{House, PATIENCE, Process};
+use super::{Process, TestEnv, WAIT_LIMIT};
 
 /// A dashboard that runs.
-pub(crate) struct Dash {
+pub(crate) struct DashboardProcess {
     pub(crate) process: Process,
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
@@ -49,13 +49,13 @@ impl Answer {
 
 fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
     stream
 }
 
 /// What comes back for these bytes until the connection ends; nothing when that is no answer.
-pub(crate) fn answer_at(address: &str, bytes: &[u8]) -> Option<Answer> {
+pub(crate) fn response_at(address: &str, bytes: &[u8]) -> Option<Answer> {
     let mut stream = connect(address);
     // Who refuses may do so before all has come.
     let _ = stream.write_all(bytes);
@@ -64,13 +64,13 @@ pub(crate) fn answer_at(address: &str, bytes: &[u8]) -> Option<Answer> {
     Answer::parse(&answer)
 }
 
-impl Dash {
-    pub(crate) fn start(house: &House, words: &[&str]) -> Self {
-        Self::with(house, words, &[])
+impl DashboardProcess {
+    pub(crate) fn start(env: &TestEnv, words: &[&str]) -> Self {
+        Self::with(env, words, &[])
     }
 
-    pub(crate) fn with(house: &House, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut environment = house.environment();
+    pub(crate) fn with(env: &TestEnv, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut environment = env.environment();
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let words = [&["dashboard", "--listen", "127.0.0.1:0"], words].concat();
         Self::of(Process::start(&words, &environment))
@@ -78,15 +78,15 @@ impl Dash {
 
     /// That of another command.
     pub(crate) fn of(mut process: Process) -> Self {
-        let said = process.says("dashboard: http://");
+        let said = process.wait_for_stderr("dashboard: http://");
         let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Dash { process, address }
+        DashboardProcess { process, address }
     }
 
     /// What comes back for these bytes until the connection ends.
     #[track_caller]
     pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
-        answer_at(&self.address, bytes).expect("an answer")
+        response_at(&self.address, bytes).expect("an answer")
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
