@@ -12,7 +12,7 @@ use super::output::note;
 use super::server::ServerOptions;
 use super::service::start_log;
 use super::signals::hear_stop;
-use crate::dashboard::{self, Health, Obstacle, Options, Running, Secret};
+use crate::dashboard::{self, Health, Options, Secret, ServerHandle, StartError};
 use crate::store::Store;
 
 /// Serve a page that tells what is happening, its JSON, and what Prometheus reads
@@ -98,11 +98,11 @@ pub(crate) struct Access {
 pub(crate) const OWN: &str = "--";
 pub(crate) const OF_WORKER: &str = "--dashboard-";
 
-impl From<Obstacle> for Failure {
-    fn from(obstacle: Obstacle) -> Self {
-        match obstacle {
-            Obstacle::Wish(what, hint) => Failure::Usage(what, hint),
-            Obstacle::System(what, hint) => Failure::Other(what, hint),
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Configuration(what, hint) => Failure::Usage(what, hint),
+            StartError::System(what, hint) => Failure::Other(what, hint),
         }
     }
 }
@@ -128,7 +128,7 @@ impl Access {
             return Err(Failure::Usage(what, hint));
         }
         let url_prefix = prefix.to_owned();
-        Ok(Options { access, hide_args: self.hide_args, url_prefix, is_for_machines: false })
+        Ok(Options { access, hide_args: self.hide_args, url_prefix, metrics_only: false })
     }
 
     /// Whether there is an address for metrics and probes.
@@ -145,7 +145,7 @@ impl Access {
     ) -> Result<(), Failure> {
         let Some(address) = self.metrics_listen.as_deref() else { return Ok(()) };
         let mut machines = self.options(dashes)?;
-        (machines.is_for_machines, machines.access.is_read_only) = (true, true);
+        (machines.metrics_only, machines.access.is_read_only) = (true, true);
         // It ends with the process.
         let running = dashboard::start(store, address, machines, health)?;
         note(format_args!("metrics: http://{}/metrics", running.address()));
@@ -159,7 +159,7 @@ impl Access {
         address: &str,
         dashes: &'static str,
         health: Health,
-    ) -> Result<Running, Failure> {
+    ) -> Result<ServerHandle, Failure> {
         let options = self.options(dashes)?;
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };

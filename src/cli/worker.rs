@@ -19,7 +19,7 @@ use super::signals::{Hangup, hear_signals};
 use super::supervised::Supervised;
 use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
-use crate::dashboard::{Health, Running};
+use crate::dashboard::{Health, ServerHandle};
 use crate::dialect::Dialect;
 use crate::job::{Ttl, parse_duration};
 use crate::queue::check_known;
@@ -178,18 +178,22 @@ impl Worker {
         let (health, dashboard) = self.serve(server, worker.stopper())?;
         let worker = worker.on_event(move |event| told.tell(event));
         #[cfg(feature = "dashboard")]
-        let worker = worker.on_healthy(move || health.is_well());
+        let worker = worker.on_healthy(move || health.mark_ready());
         let done = worker.run();
         supervised.end();
         #[cfg(feature = "dashboard")]
-        dashboard.into_iter().for_each(Running::stop);
+        dashboard.into_iter().for_each(ServerHandle::stop);
         let exit = if done?.put_back == 0 { Exit::Done } else { Exit::PutBack };
         Ok(hangup.or(exit))
     }
 
     /// The dashboard of this process, if there is to be one.
     #[cfg(feature = "dashboard")]
-    fn serve(&self, server: &ServerOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
+    fn serve(
+        &self,
+        server: &ServerOptions,
+        stopper: Stopper,
+    ) -> Result<(Health, Option<ServerHandle>), Failure> {
         let health = Health::of_worker(stopper);
         if self.dashboard.is_none() && !self.access.has_metrics() {
             return Ok((health, None));

@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::{self, Answer};
-use super::site::{Asked, FURTHEST, Site};
+use super::response::{self, Response};
+use super::state::{AppState, FURTHEST, RequestInfo};
 use crate::bulk::{self, Bookmark, Deed, Part};
 use crate::cron::{listed, pause, run_now};
 use crate::error::{Error, Result};
@@ -42,9 +42,9 @@ impl Done {
     }
 }
 
-pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> Answer {
+pub(super) fn act(site: &AppState, asked: &RequestInfo<'_>, body: &Map<String, Value>) -> Response {
     let ["api", path @ ..] = asked.parts.as_slice() else {
-        return answer::not_found("there is no such thing to do");
+        return response::not_found("there is no such thing to do");
     };
     let result = match path {
         ["jobs", id, action] => job(site, id, action),
@@ -66,26 +66,26 @@ pub(super) fn act(site: &Site, asked: &Asked<'_>, body: &Map<String, Value>) -> 
             told(&what.words());
             let Part { done, failed, next } = what.part();
             let next = next.map(|next| format!("{}+{}", next.offset, next.left));
-            answer::json(&json!({ "done": done, "failed": failed, "next": next }))
+            response::json(&json!({ "done": done, "failed": failed, "next": next }))
         }
-        Ok(None) => answer::not_found("there is no such thing to do"),
+        Ok(None) => response::not_found("there is no such thing to do"),
         Err(error) => {
             told(&error.to_string());
-            answer::failure(&error)
+            response::failure(&error)
         }
     }
 }
 
 /// Any queue, for what is for all of them.
-fn all(site: &Site) -> Result<Queue> {
+fn all(site: &AppState) -> Result<Queue> {
     Queue::on(&site.store, "default")
 }
 
-fn job(site: &Site, id: &str, action: &str) -> Result<Option<Done>> {
+fn job(site: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
     Ok(on_job(site, id, action)?.map(|()| Done::It))
 }
 
-fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
+fn on_job(site: &AppState, id: &str, action: &str) -> Result<Option<()>> {
     let fetch = || Job::find(&site.store, id);
     match action {
         "requeue" => fetch()?.requeue()?,
@@ -98,7 +98,7 @@ fn on_job(site: &Site, id: &str, action: &str) -> Result<Option<()>> {
     Ok(Some(()))
 }
 
-fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
+fn queue(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
     check_known(&site.store, name)?;
     let queue = Queue::of(&site.store, name);
     match action {
@@ -115,7 +115,7 @@ fn queue(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
 
 /// For those that are named, or for a part of all that a filter fits.
 fn many(
-    site: &Site,
+    site: &AppState,
     queue: &str,
     place: &str,
     action: &str,
@@ -162,7 +162,7 @@ fn named(ids: &Value) -> Result<Vec<String>> {
     ids.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
 }
 
-fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
+fn cron(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
     let now = crate::server::clock(&site.store)?;
     match action {
         "run" => drop(run_now(&site.store, listed::find(&site.store, name, now)?.cron()?)?),
@@ -173,7 +173,7 @@ fn cron(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
     Ok(Some(Done::It))
 }
 
-fn worker(site: &Site, name: &str, action: &str) -> Result<Option<Done>> {
+fn worker(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
     let any = all(site)?;
     match action {
         "shutdown" => any.shutdown_worker(name)?,

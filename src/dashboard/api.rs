@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::{self, Answer};
-use super::site::{FURTHEST, Query, Site};
+use super::response::{self, Response};
+use super::state::{AppState, FURTHEST, Query};
 use crate::cron::listed;
 use crate::error::Result;
 use crate::odd::Odd;
@@ -15,7 +15,7 @@ use crate::queue::check_known;
 use crate::snapshot::{self, Filter, LARGEST, Order, Place};
 use crate::store::Store;
 
-pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> Answer {
+pub(super) fn answer(site: &AppState, parts: &[&str], query: &Query, who: &str) -> Response {
     let store = &site.store;
     let found = match parts {
         ["site"] => Ok(json!({
@@ -51,16 +51,16 @@ pub(super) fn answer(site: &Site, parts: &[&str], query: &Query, who: &str) -> A
         ["metrics"] => {
             value(checked(store, query.get("queue")).and_then(|queue| snapshot::history(store, queue)))
         }
-        _ => return answer::not_found("there is no such thing to read"),
+        _ => return response::not_found("there is no such thing to read"),
     };
     match found {
         Ok(mut found) => {
             if site.options.hide_args {
                 hide(&mut found);
             }
-            answer::json(&found)
+            response::json(&found)
         }
-        Err(error) => answer::failure(&error),
+        Err(error) => response::failure(&error),
     }
 }
 
@@ -96,33 +96,33 @@ fn asked(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
     }
 }
 
-fn page(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
+fn page(site: &AppState, queue: &str, place: &str, query: &Query) -> Result<Value> {
     let place = Place::from_str(place)?;
     check_known(&site.store, queue)?;
     value(snapshot::page(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
 }
 
-fn count(site: &Site, queue: &str, place: &str, query: &Query) -> Result<Value> {
+fn count(site: &AppState, queue: &str, place: &str, query: &Query) -> Result<Value> {
     let place = Place::from_str(place)?;
     check_known(&site.store, queue)?;
     value(snapshot::count(&site.store, queue, place, &asked(query, place, site.options.hide_args)))
 }
 
-fn cron(site: &Site) -> Answer {
+fn cron(site: &AppState) -> Response {
     let found = crate::server::clock(&site.store).and_then(|now| listed::list(&site.store, now));
     match found {
         Ok(listing) if site.options.hide_args => {
             let mut all = serde_json::to_value(&listing.all).unwrap_or_default();
             hide(&mut all);
-            answer::json(&all)
+            response::json(&all)
         }
         // Not as a value first, which would take the same room again.
-        Ok(listing) => answer::json(&listing.all),
-        Err(error) => answer::failure(&error),
+        Ok(listing) => response::json(&listing.all),
+        Err(error) => response::failure(&error),
     }
 }
 
-fn workers(site: &Site) -> Result<Value> {
+fn workers(site: &AppState) -> Result<Value> {
     let shot = snapshot::look(&site.store, &[])?;
     let queues: Vec<String> = shot.queues.into_iter().map(|queue| queue.name).collect();
     let running = snapshot::running(&site.store, &queues)?;
@@ -133,27 +133,27 @@ fn workers(site: &Site) -> Result<Value> {
 }
 
 /// All there is to show of a job.
-fn job(site: &Site, id: &str) -> Answer {
+fn job(site: &AppState, id: &str) -> Response {
     match snapshot::look_at_shown(&site.store, id) {
         Ok(job) if site.options.hide_args => {
             let mut job = serde_json::to_value(&job).unwrap_or_default();
             hide(&mut job);
-            answer::json(&job)
+            response::json(&job)
         }
         // Not as a value first, which would take the same room again.
-        Ok(job) => answer::json(&job),
-        Err(error) => answer::failure(&error),
+        Ok(job) => response::json(&job),
+        Err(error) => response::failure(&error),
     }
 }
 
-fn result(site: &Site, id: &str) -> Answer {
+fn result(site: &AppState, id: &str) -> Response {
     if site.options.hide_args {
-        return answer::refuse(StatusCode::FORBIDDEN, "results are hidden here", "");
+        return response::refuse(StatusCode::FORBIDDEN, "results are hidden here", "");
     }
     match snapshot::result_text(&site.store, id) {
-        Ok(Some(text)) => answer::file("attachment; filename=\"result.json.txt\"", text),
-        Ok(None) => answer::not_found("the job has no result"),
-        Err(error) => answer::failure(&error),
+        Ok(Some(text)) => response::file("attachment; filename=\"result.json.txt\"", text),
+        Ok(None) => response::not_found("the job has no result"),
+        Err(error) => response::failure(&error),
     }
 }
 

@@ -4,7 +4,7 @@ use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
 use miniz_oxide::inflate::decompress_to_vec_zlib;
 
-use super::answer::{self, Answer, HTML, JSON};
+use super::response::{self, HTML, JSON, Response};
 
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
@@ -17,20 +17,20 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 /// A file that the page asks for by itself.
-pub(super) fn find(name: &str, headers: &HeaderMap) -> Answer {
+pub(super) fn find(name: &str, headers: &HeaderMap) -> Response {
     let file = FILES.iter().find(|(known, _)| *known == name);
     let kind = KINDS.iter().find(|(end, _)| name.ends_with(end));
     let (Some((_, packed)), Some((_, kind))) = (file, kind) else {
-        return answer::not_found("there is no such file");
+        return response::not_found("there is no such file");
     };
     let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut answer = match accepted.split(',').any(|one| one.trim() == "deflate") {
         true => {
-            let mut answer = answer::ok(kind, Bytes::from_static(packed));
+            let mut answer = response::ok(kind, Bytes::from_static(packed));
             answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("deflate"));
             answer
         }
-        false => answer::ok(kind, unpacked(packed)),
+        false => response::ok(kind, unpacked(packed)),
     };
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     answer
@@ -41,9 +41,9 @@ fn unpacked(packed: &[u8]) -> Vec<u8> {
 }
 
 /// One page for all paths: what it shows is in its address.
-pub(super) fn index(url_prefix: &str) -> Answer {
+pub(super) fn index(url_prefix: &str) -> Response {
     let packed = FILES.iter().find(|(name, _)| *name == INDEX).map_or(&[][..], |(_, packed)| packed);
-    answer::ok(HTML, String::from_utf8_lossy(&unpacked(packed)).replace("%BASE%", url_prefix))
+    response::ok(HTML, String::from_utf8_lossy(&unpacked(packed)).replace("%BASE%", url_prefix))
 }
 
 pub(super) fn is_page(parts: &[&str]) -> bool {

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::guests::Guests;
-use super::lobby::{Lobby, Visitor};
-use super::site::Site;
+use super::connections::ConnectionLimiter;
+use super::pending::{PendingConnection, PendingConnections};
+use super::state::AppState;
 
 const STACK: usize = 512 * 1024;
 /// Until a seat is looked for again, and until the system is asked again that has no more file handles.
@@ -18,13 +18,13 @@ const NO_SEAT: Duration = Duration::from_millis(5);
 const NO_HANDLE: Duration = Duration::from_millis(100);
 
 /// A server that runs until it is stopped.
-pub(crate) struct Running {
+pub(crate) struct ServerHandle {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
-impl Running {
+impl ServerHandle {
     /// Where it listens, with the port that a wish for port 0 got.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
@@ -44,14 +44,14 @@ impl Running {
     }
 }
 
-pub(super) fn start(listener: TcpListener, site: Site) -> io::Result<Running> {
+pub(super) fn start(listener: TcpListener, site: AppState) -> io::Result<ServerHandle> {
     let (address, stop) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
     // Whoever was there may have gone before it is let in.
     listener.set_nonblocking(true)?;
-    let (guests, site, told) = (Guests::default(), Arc::new(site), Arc::clone(&stop));
+    let (guests, site, told) = (ConnectionLimiter::default(), Arc::new(site), Arc::clone(&stop));
     let thread = std::thread::Builder::new().name("rq-rs dashboard".to_owned()).spawn(move || {
-        super::signals_go_elsewhere();
-        let mut lobby = Lobby::new(&site.options.url_prefix);
+        super::block_signals();
+        let mut lobby = PendingConnections::new(&site.options.url_prefix);
         while !told.load(Ordering::Relaxed) {
             let are_in = !lobby.wait(&listener) || open(&listener, &mut lobby);
             if !lobby.seat(|visitor| welcome(&guests, &site, visitor)) || !are_in {
@@ -60,11 +60,11 @@ pub(super) fn start(listener: TcpListener, site: Site) -> io::Result<Running> {
         }
         guests.dismiss();
     })?;
-    Ok(Running { address, stop, thread })
+    Ok(ServerHandle { address, stop, thread })
 }
 
 /// Lets in those who are at the door. Says whether there was room for all.
-fn open(listener: &TcpListener, lobby: &mut Lobby) -> bool {
+fn open(listener: &TcpListener, lobby: &mut PendingConnections) -> bool {
     while lobby.has_room() {
         match listener.accept() {
             // Where it is not so by itself: a thread waits for what is read.
@@ -84,16 +84,20 @@ fn open(listener: &TcpListener, lobby: &mut Lobby) -> bool {
 }
 
 /// Gives a thread to one who has asked, or gives it back.
-fn welcome(guests: &Guests, site: &Arc<Site>, visitor: Visitor) -> Result<(), Visitor> {
-    let Some(guest) = guests.admit(&visitor.stream, visitor.peer, visitor.claim()) else {
+fn welcome(
+    guests: &ConnectionLimiter,
+    site: &Arc<AppState>,
+    visitor: PendingConnection,
+) -> Result<(), PendingConnection> {
+    let Some(guest) = guests.try_acquire(&visitor.stream, visitor.peer, visitor.claim()) else {
         return Err(visitor);
     };
-    let Visitor { stream, peer, .. } = visitor;
+    let PendingConnection { stream, peer, .. } = visitor;
     let site = Arc::clone(site);
     let _ = stream.set_nodelay(true);
     let (number, seats) = (guest.number, guests.clone());
     let serve = move || {
-        super::signals_go_elsewhere();
+        super::block_signals();
         // Whatever happens to one guest, its place is free afterwards.
         let _ = catch_unwind(AssertUnwindSafe(|| site.serve(stream, guest, peer)));
         seats.forget(number);

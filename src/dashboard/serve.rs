@@ -19,25 +19,25 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use serde_json::{Map, Value};
 
-use super::answer::{self, Answer};
-use super::guests::Guest;
-use super::site::{Asked, Query, Site, parts};
-use super::wire::{Stage, Wire};
+use super::connections::ConnectionPermit;
+use super::response::{self, Response};
+use super::socket::{BlockingSocket, ConnectionPhase};
+use super::state::{AppState, Query, RequestInfo, parts};
 use super::{actions, api, assets};
 
 /// The longest head, and the longest body.
 const HEAD: usize = 16 * 1024;
 const BODY: usize = 64 * 1024;
 /// Who does not know the password waits for so long.
-const WRONG_PASSWORD: Duration = Duration::from_millis(500);
+const AUTH_FAILURE_DELAY: Duration = Duration::from_millis(500);
 /// A connection that gives hyper nothing to do so often in a row is given up.
 const IDLE_TURNS: u32 = 1000;
 
-impl Site {
+impl AppState {
     /// Answers one connection until it ends.
-    pub(super) fn serve(self: Arc<Self>, stream: TcpStream, guest: Guest, peer: IpAddr) {
+    pub(super) fn serve(self: Arc<Self>, stream: TcpStream, guest: ConnectionPermit, peer: IpAddr) {
         let served = guest.twin();
-        let wire = Wire::new(stream, guest);
+        let wire = BlockingSocket::new(stream, guest);
         let (stage, progress) = (wire.stage(), wire.progress());
         let guest = Rc::new(RefCell::new(served));
         let service = service_fn(|request: Request<Incoming>| {
@@ -63,10 +63,10 @@ impl Site {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        stage: &Stage,
-        guest: &RefCell<Guest>,
+        stage: &ConnectionPhase,
+        guest: &RefCell<ConnectionPermit>,
         peer: IpAddr,
-    ) -> Answer {
+    ) -> Response {
         let (head, body) = request.into_parts();
         let path = head.uri.path().to_owned();
         let query = Query::parse(head.uri.query().unwrap_or_default());
@@ -74,12 +74,12 @@ impl Site {
         if let Some(refusal) = access.check_form((head.version, &head.uri, &head.headers)) {
             return refusal;
         }
-        let Some(path) = self.path(&path) else { return answer::not_found("there is no such page") };
-        let Some(parts) = parts(path) else { return answer::not_found("there is no such page") };
+        let Some(path) = self.path(&path) else { return response::not_found("there is no such page") };
+        let Some(parts) = parts(path) else { return response::not_found("there is no such page") };
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let is_reading = head.method == Method::GET || head.method == Method::HEAD;
         if guest.borrow().is_short && parts != ["livez"] {
-            return answer::refuse_and_close(
+            return response::refuse_and_close(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many are here",
                 "come again",
@@ -89,16 +89,16 @@ impl Site {
             return guarded(|| self.health.answer(&self.store, parts[0]));
         }
         // Prometheus calls a machine by the name it has there, and no page has a use for what it reads.
-        let is_scrape = self.options.is_for_machines || (is_reading && parts == ["metrics"]);
+        let is_scrape = self.options.metrics_only || (is_reading && parts == ["metrics"]);
         if let (false, Some(refusal)) = (is_scrape, access.check_name(&head.headers)) {
             return refusal;
         }
         let Some(who) = access.who(&head.headers) else {
             guest.borrow().is_refused();
             self.has_failed(&head.headers, peer);
-            return answer::unauthorized(access.password.is_some());
+            return response::unauthorized(access.password.is_some());
         };
-        let asked = Asked { parts, query, who, peer };
+        let asked = RequestInfo { parts, query, who, peer };
         if is_reading {
             return guarded(|| self.read(&asked, &head.headers));
         }
@@ -107,7 +107,7 @@ impl Site {
         }
         let size = body.size_hint().upper().unwrap_or(u64::MAX);
         if size > BODY as u64 {
-            return answer::refuse_and_close(
+            return response::refuse_and_close(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "the body is too large",
                 "at most 64 KiB",
@@ -115,11 +115,11 @@ impl Site {
         }
         stage.expects(size);
         let Ok(body) = Limited::new(body, BODY).collect().await else {
-            return answer::refuse_and_close(StatusCode::BAD_REQUEST, "the body did not come", "");
+            return response::refuse_and_close(StatusCode::BAD_REQUEST, "the body did not come", "");
         };
         let body: Map<String, Value> = match serde_json::from_slice(&body.to_bytes()) {
             Ok(Value::Object(body)) => body,
-            _ => return answer::refuse(StatusCode::BAD_REQUEST, "a JSON object is wanted", "as in {}"),
+            _ => return response::refuse(StatusCode::BAD_REQUEST, "a JSON object is wanted", "as in {}"),
         };
         guarded(|| actions::act(self, &asked, &body))
     }
@@ -132,17 +132,17 @@ impl Site {
         if let Some(line) = self.logins.fails(peer, Instant::now()) {
             log::warn!(target: "rq_rs", "{line}");
         }
-        std::thread::sleep(WRONG_PASSWORD);
+        std::thread::sleep(AUTH_FAILURE_DELAY);
     }
 
-    fn read(&self, asked: &Asked<'_>, headers: &HeaderMap) -> Answer {
+    fn read(&self, asked: &RequestInfo<'_>, headers: &HeaderMap) -> Response {
         match asked.parts.as_slice() {
             ["metrics"] => match crate::metrics::page(&self.store) {
-                Ok((page, _)) => answer::ok("text/plain; version=0.0.4; charset=utf-8", page),
-                Err(error) => answer::failure(&error),
+                Ok((page, _)) => response::ok("text/plain; version=0.0.4; charset=utf-8", page),
+                Err(error) => response::failure(&error),
             },
-            _ if self.options.is_for_machines => {
-                answer::not_found("there are /metrics, /livez and /readyz here")
+            _ if self.options.metrics_only => {
+                response::not_found("there are /metrics, /livez and /readyz here")
             }
             ["assets", name] => assets::find(name, headers),
             ["api", rest @ ..] => api::answer(self, rest, &asked.query, &asked.who),
@@ -158,20 +158,20 @@ impl Site {
 }
 
 /// A panic in one page is an error of that page.
-fn guarded(answer: impl FnOnce() -> Answer) -> Answer {
+fn guarded(answer: impl FnOnce() -> Response) -> Response {
     catch_unwind(AssertUnwindSafe(answer)).unwrap_or_else(|_| {
         log::error!(target: "rq_rs", "dashboard: a page panicked; this is a bug of rq-rs");
-        answer::refuse_and_close(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here", "")
+        response::refuse_and_close(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here", "")
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{answer, guarded};
+    use super::{guarded, response};
 
     #[test]
     fn a_panic_is_an_error_of_one_page() {
         assert_eq!(guarded(|| panic!("a bug")).status(), 500);
-        assert_eq!(guarded(|| answer::ok(answer::TEXT, "fine")).status(), 200);
+        assert_eq!(guarded(|| response::ok(response::TEXT, "fine")).status(), 200);
     }
 }

@@ -1,12 +1,12 @@
 //! Answers: what every one of them says, and those that are errors.
 
 use http_body_util::Full;
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
     HeaderValue, REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,13 +17,13 @@ use crate::odd::is_wrong_type;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type Response = hyper::Response<Full<Bytes>>;
 
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 
-pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers: [(HeaderName, &'static str); 7] = [
@@ -41,52 +41,52 @@ pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Byt
     answer
 }
 
-pub(super) fn ok(kind: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(super) fn ok(kind: &'static str, body: impl Into<Bytes>) -> Response {
     answer(StatusCode::OK, kind, body)
 }
 
-pub(super) fn json(value: &impl Serialize) -> Answer {
+pub(super) fn json(value: &impl Serialize) -> Response {
     ok(JSON, serde_json::to_vec(value).unwrap_or_default())
 }
 
 /// To be saved and not to be shown, whatever it is.
-pub(super) fn file(name: &'static str, text: String) -> Answer {
+pub(super) fn file(name: &'static str, text: String) -> Response {
     let mut answer = ok(TEXT, text);
     answer.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
     answer
 }
 
-pub(super) fn refuse(status: StatusCode, what: &str, hint: &str) -> Answer {
+pub(super) fn refuse(status: StatusCode, what: &str, hint: &str) -> Response {
     let body = json!({ "error": what, "hint": Some(hint).filter(|hint| !hint.is_empty()) });
     answer(status, JSON, body.to_string())
 }
 
 /// The same, and nothing more is heard on this connection.
-pub(super) fn refuse_and_close(status: StatusCode, what: &str, hint: &str) -> Answer {
+pub(super) fn refuse_and_close(status: StatusCode, what: &str, hint: &str) -> Response {
     let mut answer = refuse(status, what, hint);
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
-pub(super) fn unauthorized(has_password: bool) -> Answer {
+pub(super) fn unauthorized(has_password: bool) -> Response {
     let mut answer = refuse_and_close(StatusCode::UNAUTHORIZED, "a password or token is wanted", "");
     let scheme = if has_password { "Basic realm=\"rq-rs\", charset=\"UTF-8\"" } else { "Bearer" };
     answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
     answer
 }
 
-pub(super) fn only(methods: &'static str, what: &str, hint: &str) -> Answer {
+pub(super) fn only(methods: &'static str, what: &str, hint: &str) -> Response {
     let mut answer = refuse_and_close(StatusCode::METHOD_NOT_ALLOWED, what, hint);
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     answer
 }
 
-pub(super) fn not_found(what: &str) -> Answer {
+pub(super) fn not_found(what: &str) -> Response {
     refuse(StatusCode::NOT_FOUND, what, "")
 }
 
 /// What an error of the queue means to a browser. Where Redis is, and what it says, stands in the log only.
-pub(super) fn failure(error: &Error) -> Answer {
+pub(super) fn failure(error: &Error) -> Response {
     let log_it = || log::debug!(target: "rq_rs", "dashboard: {error}");
     let status = match error {
         Error::Unreachable { .. } => {

@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_secs(10);
 const PEERS: usize = 32;
 
 #[derive(Default)]
-pub(super) struct Logins(Mutex<HashMap<Option<IpAddr>, Told>>);
+pub(super) struct LoginFailures(Mutex<HashMap<Option<IpAddr>, Told>>);
 
 struct Told {
     at: Instant,
@@ -37,7 +37,7 @@ impl fmt::Display for Line {
     }
 }
 
-impl Logins {
+impl LoginFailures {
     /// One has failed. Says what the log is to say, if anything.
     pub(super) fn fails(&self, peer: IpAddr, now: Instant) -> Option<Line> {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,11 +63,11 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::{Duration, Instant};
 
-    use super::Logins;
+    use super::LoginFailures;
 
     #[test]
     fn whoever_guesses_has_few_lines_with_counts() {
-        let (logins, start) = (Logins::default(), Instant::now());
+        let (logins, start) = (LoginFailures::default(), Instant::now());
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let lines: Vec<String> = (0..300)
             .filter_map(|n| logins.fails(peer, start + Duration::from_millis(n * 100)))
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn many_addresses_share_a_line() {
-        let (logins, now) = (Logins::default(), Instant::now());
+        let (logins, now) = (LoginFailures::default(), Instant::now());
         let lines = (0..10_000_u32).filter_map(|n| logins.fails(IpAddr::V4(Ipv4Addr::from_bits(n)), now));
         assert_eq!(lines.count(), 33);
         let later = now + Duration::from_secs(60);

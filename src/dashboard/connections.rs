@@ -1,4 +1,4 @@
-//! Seats for connections: never more than a few dozen. Who waits for longest without having asked for anything, or does
+//! ConnectionTable for connections: never more than a few dozen. Who waits for longest without having asked for anything, or does
 //! not read its answer, makes room for the next one, so that many slow clients do not keep a quick one out.
 
 use std::collections::HashMap;
@@ -17,18 +17,18 @@ const THREADS: usize = 2 * MOST;
 
 /// All that are here.
 #[derive(Clone, Default)]
-pub(super) struct Guests(Arc<Mutex<Seats>>);
+pub(super) struct ConnectionLimiter(Arc<Mutex<ConnectionTable>>);
 
 #[derive(Default)]
-struct Seats {
-    taken: HashMap<u64, Seat>,
+struct ConnectionTable {
+    taken: HashMap<u64, Entry>,
     /// No number is given twice: who has left must not take the seat of another one along.
     numbers: u64,
     /// Of those who had to leave too, until they have.
     threads: usize,
 }
 
-struct Seat {
+struct Entry {
     stream: TcpStream,
     peer: IpAddr,
     at: At,
@@ -47,7 +47,7 @@ enum At {
     Refused(Instant),
 }
 
-impl Seat {
+impl Entry {
     /// Since when it keeps others waiting. What it has sent, or could be sent, is for us to do.
     fn waits_since(&self) -> Option<Instant> {
         let (our_turn, since) = match self.at {
@@ -71,14 +71,14 @@ pub(super) enum Claim {
 }
 
 /// One that is here.
-pub(super) struct Guest {
+pub(super) struct ConnectionPermit {
     pub(super) number: u64,
     /// Whether it may ask for `/livez` only.
     pub(super) is_short: bool,
-    all: Guests,
+    all: ConnectionLimiter,
 }
 
-impl Guest {
+impl ConnectionPermit {
     /// It is to send something, since then.
     pub(super) fn asks(&self, since: Instant) {
         self.set(At::Asking(since));
@@ -105,18 +105,23 @@ impl Guest {
         }
     }
 
-    pub(super) fn twin(&self) -> Guest {
-        Guest { number: self.number, is_short: self.is_short, all: self.all.clone() }
+    pub(super) fn twin(&self) -> ConnectionPermit {
+        ConnectionPermit { number: self.number, is_short: self.is_short, all: self.all.clone() }
     }
 }
 
-impl Guests {
-    fn lock(&self) -> MutexGuard<'_, Seats> {
+impl ConnectionLimiter {
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A seat for one who has asked for something; nothing while there is no room.
-    pub(super) fn admit(&self, stream: &TcpStream, peer: IpAddr, claim: Claim) -> Option<Guest> {
+    pub(super) fn try_acquire(
+        &self,
+        stream: &TcpStream,
+        peer: IpAddr,
+        claim: Claim,
+    ) -> Option<ConnectionPermit> {
         let mut seats = self.lock();
         if seats.threads >= if claim == Claim::Page { THREADS } else { THREADS + PROBES } {
             return None;
@@ -144,8 +149,8 @@ impl Guests {
         let number = seats.numbers;
         seats.numbers += 1;
         seats.threads += 1;
-        seats.taken.insert(number, Seat { stream, peer, at: At::Served });
-        Some(Guest { number, is_short, all: self.clone() })
+        seats.taken.insert(number, Entry { stream, peer, at: At::Served });
+        Some(ConnectionPermit { number, is_short, all: self.clone() })
     }
 
     /// Its thread has ended.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use hyper::rt::ReadBufCursor;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::guests::Guest;
+use super::connections::ConnectionPermit;
 
 /// From a connection, or the first byte of another request, to the end of its head.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const DRAINED: (usize, Duration) = (256 * 1024, Duration::from_millis(300));
 
 /// What the connection is at. Shared with whoever answers, on the same thread.
 #[derive(Clone)]
-pub(super) struct Stage(Rc<Cell<Step>>);
+pub(super) struct ConnectionPhase(Rc<Cell<Step>>);
 
 #[derive(Clone, Copy)]
 struct Step {
@@ -56,7 +56,7 @@ enum At {
     Answer,
 }
 
-impl Stage {
+impl ConnectionPhase {
     fn set(&self, at: At, within: Duration) {
         self.0.set(Step::now(at, within));
     }
@@ -81,10 +81,10 @@ impl Stage {
     }
 }
 
-pub(super) struct Wire {
+pub(super) struct BlockingSocket {
     stream: TcpStream,
-    stage: Stage,
-    guest: Guest,
+    stage: ConnectionPhase,
+    guest: ConnectionPermit,
     /// What has come and is not to be seen yet: hyper gets one head, its body, and then the next one.
     came: Vec<u8>,
     last: [u8; 4],
@@ -94,10 +94,10 @@ pub(super) struct Wire {
     progress: Rc<Cell<u64>>,
 }
 
-impl Wire {
-    pub(super) fn new(stream: TcpStream, guest: Guest) -> Self {
-        let stage = Stage(Rc::new(Cell::new(Step::now(At::Head, HEAD_WITHIN))));
-        Wire {
+impl BlockingSocket {
+    pub(super) fn new(stream: TcpStream, guest: ConnectionPermit) -> Self {
+        let stage = ConnectionPhase(Rc::new(Cell::new(Step::now(At::Head, HEAD_WITHIN))));
+        BlockingSocket {
             stream,
             stage,
             guest,
@@ -108,7 +108,7 @@ impl Wire {
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> ConnectionPhase {
         self.stage.clone()
     }
 
@@ -212,7 +212,7 @@ fn is_ready(stream: &TcpStream, what: PollFlags, within: Duration) -> bool {
     poll(&mut [PollFd::new(stream.as_fd(), what)], within) == Ok(1)
 }
 
-impl hyper::rt::Read for Wire {
+impl hyper::rt::Read for BlockingSocket {
     fn poll_read(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -234,7 +234,7 @@ impl hyper::rt::Read for Wire {
     }
 }
 
-impl hyper::rt::Write for Wire {
+impl hyper::rt::Write for BlockingSocket {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let wire = self.get_mut();
         wire.progress.set(wire.progress.get() + 1);
@@ -251,7 +251,7 @@ impl hyper::rt::Write for Wire {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
         self.guest.asks(Instant::now());
-        Wire::drain(&self.stream);
+        BlockingSocket::drain(&self.stream);
         Poll::Ready(Ok(()))
     }
 }

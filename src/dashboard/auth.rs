@@ -8,7 +8,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, OR
 use hyper::{Method, StatusCode, Uri, Version};
 use sha2::{Digest, Sha256};
 
-use super::answer::{self, Answer};
+use super::response::{self, Response};
 use crate::error::{Error, Result};
 
 /// What somebody must know. Kept as a digest, so that comparing says nothing about how much was right.
@@ -67,8 +67,11 @@ impl Access {
     }
 
     /// The head of a request that no honest client sends.
-    pub(super) fn check_form(&self, (version, uri, headers): (Version, &Uri, &HeaderMap)) -> Option<Answer> {
-        let close = |what: &str| Some(answer::refuse_and_close(StatusCode::BAD_REQUEST, what, ""));
+    pub(super) fn check_form(
+        &self,
+        (version, uri, headers): (Version, &Uri, &HeaderMap),
+    ) -> Option<Response> {
+        let close = |what: &str| Some(response::refuse_and_close(StatusCode::BAD_REQUEST, what, ""));
         if headers.contains_key(hyper::header::TRANSFER_ENCODING) {
             return close("a body must come with its length");
         }
@@ -86,12 +89,12 @@ impl Access {
 
     /// A page elsewhere that has led its own name here is refused. It knows no password and no token, so where one is
     /// wanted every name will do.
-    pub(super) fn check_name(&self, headers: &HeaderMap) -> Option<Answer> {
+    pub(super) fn check_name(&self, headers: &HeaderMap) -> Option<Response> {
         let host = headers.get(HOST)?.to_str().unwrap_or_default();
         if !self.is_open() || self.is_host(host) {
             return None;
         }
-        Some(answer::refuse_and_close(
+        Some(response::refuse_and_close(
             StatusCode::FORBIDDEN,
             "the dashboard is not known by this name",
             &format!("start it with {}allowed-host NAME, or with a password or token", self.dashes),
@@ -133,16 +136,16 @@ impl Access {
     }
 
     /// Whether a change may be asked for: by a page of ours, or by no page at all.
-    pub(super) fn check_change(&self, method: &Method, headers: &HeaderMap) -> Option<Answer> {
+    pub(super) fn check_change(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         if self.is_read_only {
-            return Some(answer::only(
+            return Some(response::only(
                 "GET, HEAD",
                 "the dashboard is read-only",
                 &format!("start it without {}read-only", self.dashes),
             ));
         }
         if method != Method::POST {
-            return Some(answer::only("GET, HEAD, POST", "there is no such method here", ""));
+            return Some(response::only("GET, HEAD, POST", "there is no such method here", ""));
         }
         let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let site = text(HeaderName::from_static("sec-fetch-site"));
@@ -151,11 +154,11 @@ impl Access {
         let of_origin =
             |origin: &str| origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
         if !is_ours || !text(ORIGIN).is_none_or(of_origin) {
-            return Some(answer::refuse_and_close(StatusCode::FORBIDDEN, "another site has sent this", ""));
+            return Some(response::refuse_and_close(StatusCode::FORBIDDEN, "another site has sent this", ""));
         }
         let kind = text(CONTENT_TYPE).unwrap_or_default();
-        if kind.split(';').next().unwrap_or_default().trim() != answer::JSON {
-            return Some(answer::refuse_and_close(
+        if kind.split(';').next().unwrap_or_default().trim() != response::JSON {
+            return Some(response::refuse_and_close(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "a JSON object is wanted",
                 "send it with content-type: application/json",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::logins::Logins;
+use super::login_failures::LoginFailures;
 use super::{Health, Options};
 use crate::store::Store;
 
@@ -13,15 +13,15 @@ use crate::store::Store;
 pub(super) const FURTHEST: usize = 1_000_000_000;
 
 /// What is shown, and to whom.
-pub(super) struct Site {
+pub(super) struct AppState {
     pub(super) store: Arc<Store>,
     pub(super) options: Options,
     pub(super) health: Health,
-    pub(super) logins: Logins,
+    pub(super) logins: LoginFailures,
 }
 
 /// What is asked for.
-pub(super) struct Asked<'a> {
+pub(super) struct RequestInfo<'a> {
     pub(super) parts: Vec<&'a str>,
     pub(super) query: Query,
     pub(super) who: String,
@@ -57,7 +57,7 @@ impl Query {
     }
 }
 
-impl Site {
+impl AppState {
     /// What stands behind the prefix. Those who do not come through the proxy need none for what they look at.
     pub(super) fn path<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(&self.options.url_prefix) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::guests::{Claim, longest_waiting};
+use super::connections::{Claim, longest_waiting};
 
 /// More do not wait.
 const MOST: usize = 256;
@@ -19,7 +19,7 @@ const PROMPT: Duration = Duration::from_millis(500);
 const PATIENT: Duration = Duration::from_secs(1);
 
 /// One that waits.
-pub(super) struct Visitor {
+pub(super) struct PendingConnection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
     since: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Visitor {
     is_probe: bool,
 }
 
-impl Visitor {
+impl PendingConnection {
     pub(super) fn claim(&self) -> Claim {
         match self.is_probe {
             true => Claim::Probe,
@@ -54,15 +54,15 @@ fn is_ready(stream: &TcpStream) -> bool {
 }
 
 /// All that wait.
-pub(super) struct Lobby {
-    visitors: Vec<Visitor>,
+pub(super) struct PendingConnections {
+    visitors: Vec<PendingConnection>,
     /// The path of probes, where there is a prefix.
     probe: String,
 }
 
-impl Lobby {
+impl PendingConnections {
     pub(super) fn new(url_prefix: &str) -> Self {
-        Lobby { visitors: Vec::new(), probe: format!("{url_prefix}/livez") }
+        PendingConnections { visitors: Vec::new(), probe: format!("{url_prefix}/livez") }
     }
 
     /// Waits until somebody comes or asks. Says whether somebody comes.
@@ -88,7 +88,7 @@ impl Lobby {
     /// One who has come.
     pub(super) fn enter(&mut self, stream: TcpStream, peer: IpAddr) {
         let since = Instant::now();
-        self.visitors.push(Visitor { stream, peer, since, has_asked: false, is_probe: false });
+        self.visitors.push(PendingConnection { stream, peer, since, has_asked: false, is_probe: false });
     }
 
     /// Whether there is room for one more, or somebody has made some.
@@ -108,7 +108,10 @@ impl Lobby {
 
     /// Hands over those who have asked, the first one first, and keeps those who are given back. Says whether all have
     /// a seat.
-    pub(super) fn seat(&mut self, mut seat: impl FnMut(Visitor) -> Result<(), Visitor>) -> bool {
+    pub(super) fn seat(
+        &mut self,
+        mut seat: impl FnMut(PendingConnection) -> Result<(), PendingConnection>,
+    ) -> bool {
         let (mut asked, mut stay): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.visitors).into_iter().partition(|visitor| visitor.has_asked);
         asked.sort_by_key(|visitor| !visitor.is_probe);
