@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{complain, say};
-use super::server::ServerOptions;
+use super::output::{print, print_error};
+use super::redis_options::RedisOptions;
 use crate::error::Error;
 use crate::queue::Queue;
 
@@ -20,7 +20,7 @@ impl Names {
     /// Tells each, and complains of those that do not listen.
     fn tell(
         &self,
-        server: &ServerOptions,
+        server: &RedisOptions,
         what: &str,
         send: fn(&Queue, &str) -> Result<(), Error>,
     ) -> Result<Exit, Failure> {
@@ -28,10 +28,10 @@ impl Names {
         let mut exit = Exit::Done;
         for name in &self.names {
             match send(&any, name) {
-                Ok(()) => say(format_args!("{name} is told to {what}"))?,
+                Ok(()) => print(format_args!("{name} is told to {what}"))?,
                 Err(error @ Error::NoWorker { .. }) => {
                     exit = Exit::Failed;
-                    complain(&error.into());
+                    print_error(&error.into());
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -39,19 +39,19 @@ impl Names {
         Ok(exit)
     }
 
-    pub(crate) fn shutdown(&self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn shutdown(&self, server: &RedisOptions) -> Result<Exit, Failure> {
         self.tell(server, "end when what it runs has ended", Queue::shutdown_worker)
     }
 
-    pub(crate) fn quiet(&self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn quiet(&self, server: &RedisOptions) -> Result<Exit, Failure> {
         self.tell(server, "start no more jobs", Queue::quiet_worker)
     }
 
-    pub(crate) fn go_on(&self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn go_on(&self, server: &RedisOptions) -> Result<Exit, Failure> {
         self.tell(server, "go on", Queue::continue_worker)
     }
 
-    pub(crate) fn kill_horse(&self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn kill_horse(&self, server: &RedisOptions) -> Result<Exit, Failure> {
         self.tell(server, "kill what it runs", Queue::kill_horse)
     }
 }

@@ -8,11 +8,13 @@ use clap::{Args, Subcommand};
 
 use super::config::Asked;
 use super::exit::{Exit, Failure};
-use super::limit;
-use super::output::{note, note_odd, say, say_all, say_json, short, table, zoned_clock};
-use super::server::ServerOptions;
-use super::service::start_log;
-use super::signals::hear_stop;
+use super::format::{clock_time_with_zone, first_line, shell_quote, table};
+use super::logger::start_log;
+use super::output::{eprint, print, print_json, print_lines};
+use super::redis_options::RedisOptions;
+use super::reports::{report_more, report_odd_keys};
+use super::signals::on_stop_signal;
+use super::value_parsers::parse_limit;
 use crate::cron::listed::{self, Listed, Listing};
 use crate::cron::{pause as pauses, run_now};
 use crate::error::Error;
@@ -52,7 +54,7 @@ enum What {
         /// The entry
         name: String,
         /// How many [default: 20; with --json all]
-        #[arg(long, value_name = "N", value_parser = limit::parse)]
+        #[arg(long, value_name = "N", value_parser = parse_limit)]
         limit: Option<usize>,
         /// Print JSON: a list of jobs
         #[arg(long)]
@@ -76,7 +78,7 @@ enum What {
 }
 
 impl Cron {
-    pub(crate) fn run(self, server: &ServerOptions, asked: &Asked) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions, asked: &Asked) -> Result<Exit, Failure> {
         match (self.file, self.command) {
             (Some(file), _) => keep(server, &file, self.cron_lenient, asked),
             (None, Some(What::List { json })) => list(&server.connect()?, json),
@@ -86,7 +88,7 @@ impl Cron {
             (None, Some(What::Run { name })) => {
                 let store = server.connect()?;
                 let entry = listed::find(&store, &name, clock_of(&store)?).map_err(missing)?;
-                say(run_now(&store, entry.cron().map_err(missing)?)?)?;
+                print(run_now(&store, entry.cron().map_err(missing)?)?)?;
                 Ok(Exit::Done)
             }
             (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),
@@ -101,7 +103,7 @@ impl Cron {
 }
 
 /// As RQ's `cron`: only the entries, no jobs.
-fn keep(server: &ServerOptions, file: &Path, is_lenient: bool, asked: &Asked) -> Result<Exit, Failure> {
+fn keep(server: &RedisOptions, file: &Path, is_lenient: bool, asked: &Asked) -> Result<Exit, Failure> {
     start_log(false, false);
     let is_lenient = is_lenient || asked.is_lenient_elsewhere()?;
     let (_, entries) = asked.entries_in_order(is_lenient)?;
@@ -113,14 +115,14 @@ fn keep(server: &ServerOptions, file: &Path, is_lenient: bool, asked: &Asked) ->
     };
     let (stop, stopped) = channel::<()>();
     let stop = Mutex::new(Some(stop));
-    let hangup = hear_stop(move |_| {
+    let hangup = on_stop_signal(move |_| {
         // The first signal is waited for, as long as Redis takes; a second one is not.
         if stop.lock().map_or(None, |mut stop| stop.take()).is_none() {
             std::process::exit(Exit::Failed as i32);
         }
     })?;
     let (name, entries) = keeper.presents();
-    note(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
+    eprint(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
     keeper.keep(&stopped);
     Ok(hangup.or(Exit::Done))
 }
@@ -128,42 +130,42 @@ fn keep(server: &ServerOptions, file: &Path, is_lenient: bool, asked: &Asked) ->
 fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
     let Listing { all, odd, is_cut } = listed::list(store, clock_of(store)?)?;
     if is_json {
-        say_json(&all)?;
+        print_json(&all)?;
         return Ok(note_left_out(&odd, is_cut));
     }
     if all.is_empty() {
-        say("No worker has cron entries now.")?;
+        print("No worker has cron entries now.")?;
         return Ok(note_left_out(&odd, is_cut));
     }
     let row = |listed: &Listed| {
-        let next = if listed.paused { "paused".to_owned() } else { zoned_clock(listed.next) };
+        let next = if listed.paused { "paused".to_owned() } else { clock_time_with_zone(listed.next) };
         let zone = match (listed.tz.as_deref(), listed.zone.as_deref()) {
             (Some(tz), Some(zone)) => format!("{zone} ({tz})"),
             (tz, _) => tz.unwrap_or("Python's local").to_owned(),
         };
         vec![
-            short(&listed.name, 40),
+            first_line(&listed.name, 40),
             listed.schedule.clone(),
             zone,
             listed.queue.clone(),
-            short(&listed.handler, 40),
+            first_line(&listed.handler, 40),
             next,
-            zoned_clock(listed.last),
+            clock_time_with_zone(listed.last),
             listed.schedulers.to_string(),
         ]
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
-    say_all(table(&heading, all.iter().map(row).collect()))?;
+    print_lines(table(&heading, all.iter().map(row).collect()))?;
     Ok(note_left_out(&odd, is_cut))
 }
 
 /// Says what is not in the list; one that is not all of it is a failure.
 fn note_left_out(odd: &Odd, is_cut: bool) -> Exit {
-    let exit = note_odd(odd);
+    let exit = report_odd_keys(odd);
     if !is_cut {
         return exit;
     }
-    note("warning: there are more entries than a list takes, or larger ones: not all are shown");
+    eprint("warning: there are more entries than a list takes, or larger ones: not all are shown");
     Exit::Failed
 }
 
@@ -171,11 +173,11 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
     let (limit, mut odd) = (limit.unwrap_or(if is_json { usize::MAX } else { ROWS }), Odd::default());
     let (all, total) = snapshot::cron_history(store, name, limit, &mut odd)?;
     if is_json {
-        say_json(&all)?;
+        print_json(&all)?;
     } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
         listed::find(store, name, clock_of(store)?).map_err(missing)?;
-        say("No jobs yet.")?;
+        print("No jobs yet.")?;
     } else {
         let took = |past: &Past| {
             let took =
@@ -184,16 +186,12 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
         };
         let row = |past: &Past| {
             let status = past.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
-            vec![zoned_clock(Some(past.at)), past.id.clone(), status, took(past)]
+            vec![clock_time_with_zone(Some(past.at)), past.id.clone(), status, took(past)]
         };
-        say_all(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
+        print_lines(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
-    limit::note_more(
-        total - all.len(),
-        &format!("cron history {} --limit {total}", limit::word(name)),
-        "all",
-    );
-    Ok(note_odd(&odd))
+    report_more(total - all.len(), &format!("cron history {} --limit {total}", shell_quote(name)), "all");
+    Ok(report_odd_keys(&odd))
 }
 
 fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
@@ -202,7 +200,7 @@ fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failur
         true => pauses::pause(store, name, now).map(|()| "paused"),
         false => pauses::resume(store, name, now).map(|()| "goes on with its next tick"),
     };
-    note(format_args!("{name}: {}", done.map_err(missing)?));
+    eprint(format_args!("{name}: {}", done.map_err(missing)?));
     Ok(Exit::Done)
 }
 

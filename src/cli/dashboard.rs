@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::bounds::parse_switch;
 use super::exit::{Exit, Failure};
-use super::output::note;
-use super::server::ServerOptions;
-use super::service::start_log;
-use super::signals::hear_stop;
+use super::logger::start_log;
+use super::output::eprint;
+use super::redis_options::RedisOptions;
+use super::signals::on_stop_signal;
+use super::value_parsers::parse_switch;
 use crate::dashboard::{self, Health, Options, Secret, ServerHandle, StartError};
 use crate::store::Store;
 
@@ -148,7 +148,7 @@ impl Access {
         (machines.metrics_only, machines.access.is_read_only) = (true, true);
         // It ends with the process.
         let running = dashboard::start(store, address, machines, health)?;
-        note(format_args!("metrics: http://{}/metrics", running.address()));
+        eprint(format_args!("metrics: http://{}/metrics", running.address()));
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Access {
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
         let running = dashboard::start(store, address, options, health)?;
-        note(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
+        eprint(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
         Ok(running)
     }
 }
@@ -189,11 +189,11 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
 }
 
 impl Dashboard {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
         // Before it says where it is: who reads that may end it at once. A second signal is not waited for.
-        hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
-        let store = server.later()?;
+        on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
+        let store = server.connect_lazily()?;
         self.access.start_metrics(&store, OWN, Health::default())?;
         let running = self.access.start(&store, &self.listen, OWN, Health::default())?;
         running.wait();

@@ -7,12 +7,13 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::ephemeral_redis::PrivateRedis;
 use super::exit::{Exit, Failure};
+use super::format::{first_line, pluralize};
 use super::info::Info;
-use super::output::{count, say, say_all, short};
-use super::private_redis::PrivateRedis;
-use super::progress::Progress;
-use super::server::ServerOptions;
+use super::output::{print, print_lines};
+use super::progress::ProgressBar;
+use super::redis_options::RedisOptions;
 use crate::program;
 use crate::{Context, Event, NewJob, Queue, Worker};
 
@@ -21,17 +22,17 @@ use crate::{Context, Event, NewJob, Queue, Worker};
 pub(crate) struct Demo {}
 
 impl Demo {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
-        if ServerOptions::is_typed() {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
+        if RedisOptions::url_was_typed() {
             let store = server.connect()?;
-            say(format_args!("This demo uses the Redis at {}, queue demo.", store.address()))?;
-            say("")?;
+            print(format_args!("This demo uses the Redis at {}, queue demo.", store.address()))?;
+            print("")?;
             return tell(&Queue::on(&store, "demo")?);
         }
         let redis = PrivateRedis::start()?;
-        say(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
-        say("")?;
-        tell(&Queue::on(&server.store(&redis.url())?, "demo")?)
+        print(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
+        print("")?;
+        tell(&Queue::on(&server.connect_to(&redis.url())?, "demo")?)
     }
 }
 
@@ -39,42 +40,42 @@ impl Demo {
 type Outside = Arc<AtomicBool>;
 
 fn tell(queue: &Queue) -> Result<Exit, Failure> {
-    say("1. A web service enqueues what would keep its users waiting:")?;
+    print("1. A web service enqueues what would keep its users waiting:")?;
     let jobs = jobs();
     let total = jobs.len();
     let webhook = queue.enqueue_many(jobs)?.ids.pop().unwrap_or_default();
     for id in queue.ids(0, total)? {
-        say(format_args!("     {}", short(&queue.job(&id)?.description, 70)))?;
+        print(format_args!("     {}", first_line(&queue.job(&id)?.description, 70)))?;
     }
 
-    say("")?;
-    say("2. A worker runs them:")?;
+    print("")?;
+    print("2. A worker runs them:")?;
     let payments = Outside::default();
     work(queue, &payments, total)?;
 
-    say("")?;
-    say("3. One has failed. It is not lost: it waits in the failed registry, with its reason:")?;
+    print("")?;
+    print("3. One has failed. It is not lost: it waits in the failed registry, with its reason:")?;
     for id in queue.failed().ids(0, 10)? {
         let job = queue.job(&id)?;
-        say(format_args!("     {id}"))?;
-        say(format_args!("     {}", short(job.exc_info.as_deref().unwrap_or_default(), 90)))?;
+        print(format_args!("     {id}"))?;
+        print(format_args!("     {}", first_line(job.exc_info.as_deref().unwrap_or_default(), 90)))?;
     }
 
-    say("")?;
+    print("")?;
     let me = program::name();
-    say(format_args!(
+    print(format_args!(
         "4. The payment service is back. The job is requeued (`{me} requeue ID`) and succeeds:"
     ))?;
     payments.store(true, Ordering::Relaxed);
     queue.job(&webhook)?.requeue()?;
     work(queue, &payments, 1)?;
     let result: String = queue.job(&webhook)?.returned()?;
-    say(format_args!("     {result}"))?;
+    print(format_args!("     {result}"))?;
 
-    say("")?;
-    say(format_args!("5. `{me} info` shows it all:"))?;
-    say("")?;
-    say_all(Info::of(queue)?)?;
+    print("")?;
+    print(format_args!("5. `{me} info` shows it all:"))?;
+    print("")?;
+    print_lines(Info::of(queue)?)?;
     Ok(Exit::Done)
 }
 
@@ -95,7 +96,7 @@ fn jobs() -> Vec<NewJob> {
 
 /// A worker that ends when the queue is empty.
 fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> {
-    let (payments, bar) = (Arc::clone(payments), Arc::new(Progress::new(total, false)));
+    let (payments, bar) = (Arc::clone(payments), Arc::new(ProgressBar::new(total, false)));
     let shown = Arc::clone(&bar);
     let summary = Worker::on(queue.store(), vec![queue.name().to_owned()])?
         .name("demo")
@@ -116,13 +117,17 @@ fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> 
             pretend(format!("order {order} confirmed"))
         })
         .on_event(move |event| match event {
-            Event::Started { description, .. } => shown.say(short(description, 50)),
-            Event::Finished { .. } | Event::Failed { .. } => shown.step(),
+            Event::Started { description, .. } => shown.set_message(first_line(description, 50)),
+            Event::Finished { .. } | Event::Failed { .. } => shown.increment(),
             _ => {}
         })
         .run()?;
     drop(bar);
-    say(format_args!("     {} finished, {} failed", count(summary.finished as usize, "job"), summary.failed))
+    print(format_args!(
+        "     {} finished, {} failed",
+        pluralize(summary.finished as usize, "job"),
+        summary.failed
+    ))
 }
 
 /// As long as such a thing takes, so that there is something to see.

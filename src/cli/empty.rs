@@ -3,9 +3,11 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{count, note_odd, note_unknown, say};
-use super::progress::Progress;
-use super::server::ServerOptions;
+use super::format::pluralize;
+use super::output::print;
+use super::progress::ProgressBar;
+use super::redis_options::RedisOptions;
+use super::reports::{report_odd_keys, report_unknown_queues};
 use crate::odd::Odd;
 use crate::queue::{Queue, all_names, check_known};
 
@@ -24,23 +26,23 @@ pub(crate) struct Empty {
 }
 
 impl Empty {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
         let mut odd = Odd::default();
         self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        note_unknown(&store, &self.queues)?;
+        report_unknown_queues(&store, &self.queues)?;
         let names = if self.all { all_names(&store, &mut odd)? } else { self.queues };
         if names.is_empty() {
-            say("Nothing to do: no queues.")?;
+            print("Nothing to do: no queues.")?;
         }
         for name in names {
             let queue = Queue::of(&store, &name);
             let Some(waiting) = odd.pass(&queue.keys().list, queue.count().map(Some))? else { continue };
-            let bar = Progress::new(waiting, self.quiet);
-            let removed = queue.empty_with(|taken| bar.set(taken))?;
+            let bar = ProgressBar::new(waiting, self.quiet);
+            let removed = queue.empty_with(|taken| bar.set_done(taken))?;
             drop(bar);
-            say(format_args!("{} removed from {name}", count(removed, "job")))?;
+            print(format_args!("{} removed from {name}", pluralize(removed, "job")))?;
         }
-        Ok(note_odd(&odd))
+        Ok(report_odd_keys(&odd))
     }
 }

@@ -7,10 +7,12 @@ use chrono::{DateTime, Local, NaiveDateTime, TimeZone, Utc};
 use clap::Args;
 use serde_json::Value;
 
+use super::arguments::{STORE_ELSEWHERE_HINT, parse_arguments};
 use super::exit::{Exit, Failure};
-use super::output::{say, say_data, say_json};
-use super::server::ServerOptions;
-use super::{call, output};
+use super::output;
+use super::output::{print, print_json, print_raw};
+use super::redis_options::RedisOptions;
+use super::retry_options::retry_policy;
 use crate::error::Error;
 use crate::handle::Job;
 use crate::job::{NewJob, PyValue, Repeat, Serializer, Ttl, is_over_limit, parse_duration, parse_json};
@@ -90,7 +92,7 @@ pub(crate) struct Enqueue {
 }
 
 impl Enqueue {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let job = self.job()?;
         if self.wait && self.result_ttl == Some(Ttl::NONE) {
             let what = "--wait cannot see a result that is not kept".to_owned();
@@ -105,9 +107,9 @@ impl Enqueue {
             return self.see_it_end(job);
         }
         let shown = match (self.json, self.quiet) {
-            (true, _) => say_json(&*job),
+            (true, _) => print_json(&*job),
             (_, true) => Ok(()),
-            _ => say(job.id()),
+            _ => print(job.id()),
         };
         // A script that runs this again would enqueue it twice.
         shown.map_err(|failure| match failure {
@@ -121,26 +123,26 @@ impl Enqueue {
 
     fn see_it_end(&self, mut job: Job) -> Result<Exit, Failure> {
         if !self.quiet {
-            output::note(format_args!("waiting for {}", job.id()));
+            output::eprint(format_args!("waiting for {}", job.id()));
         }
         let result = job.wait::<PyValue>(self.wait_timeout).map(|value| value.to_json());
         match &result {
             Err(Error::JobFailed { .. }) | Ok(_) if self.json => {
                 job.refresh()?;
-                say_json(&*job)?;
+                print_json(&*job)?;
             }
-            Ok(value) if !self.quiet => drop(say_data(&(shown(value) + "\n"))?),
+            Ok(value) if !self.quiet => drop(print_raw(&(shown(value) + "\n"))?),
             _ => {}
         }
         if let Err(error) = result {
-            output::complain(&error.into());
+            output::print_error(&error.into());
             return Ok(Exit::Failed);
         }
         Ok(Exit::Done)
     }
 
     fn job(&self) -> Result<NewJob, Failure> {
-        let mut job = NewJob::exactly(&self.handler, call::parse(&self.args)?);
+        let mut job = NewJob::exactly(&self.handler, parse_arguments(&self.args)?);
         if let Some(id) = &self.job_id {
             job = job.id(id);
         }
@@ -152,7 +154,7 @@ impl Enqueue {
                 Failure::Usage(format!("--meta is not a JSON object{what}"), r#"as in '{"user": 42}'"#.into())
             };
             let meta = parse_json(text).map_err(|error| match is_over_limit(&error) {
-                true => Failure::Usage(format!("--meta: {error}"), call::ELSEWHERE.into()),
+                true => Failure::Usage(format!("--meta: {error}"), STORE_ELSEWHERE_HINT.into()),
                 false => wrong(&format!(": {error}")),
             })?;
             if !meta.is_dict() {
@@ -192,7 +194,7 @@ impl Enqueue {
         if let Some(times) = self.repeat {
             job = job.repeat(Repeat::list(self.repeat_interval.iter().copied(), times));
         }
-        Ok(match call::retry(self.retry_max, &self.retry_interval)? {
+        Ok(match retry_policy(self.retry_max, &self.retry_interval)? {
             Some(retry) => job.retry(retry),
             None => job,
         })
@@ -211,7 +213,7 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     })?;
     match Local.from_local_datetime(&naive) {
         LocalResult::Single(time) => {
-            output::note(format_args!("{text} is taken as local time: {}", time.to_rfc3339()));
+            output::eprint(format_args!("{text} is taken as local time: {}", time.to_rfc3339()));
             Ok(time.to_utc())
         }
         _ => Err(format!("{text:?} is no moment, or two, where clocks change: give a zone, as in …+01:00")),

@@ -66,7 +66,7 @@ impl Failure {
     }
 
     /// What to tell people: what happened, and what to do.
-    pub(crate) fn words(&self) -> Option<(String, Option<String>)> {
+    pub(crate) fn message_and_hint(&self) -> Option<(String, Option<String>)> {
         match self {
             Failure::PipeClosed => None,
             Failure::Error(error) => Some((error.to_string(), error.hint())),

@@ -6,11 +6,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::limit;
-use super::output::{
-    Done, clock, count, note, note_odd, note_unknown, say, say_all, say_json_list, short, table,
-};
-use super::server::ServerOptions;
+use super::format::{clock_time, first_line, pluralize, shell_quote, table};
+use super::output::{PrintResult, eprint, print, print_json_list, print_lines};
+use super::redis_options::RedisOptions;
+use super::reports::{report_more, report_odd_keys, report_unknown_queues};
+use super::value_parsers::parse_limit;
 use crate::error::Error;
 use crate::job::{Record, error_line};
 use crate::odd::{Odd, is_wrong_type};
@@ -33,7 +33,7 @@ pub(crate) struct Failed {
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
     /// How many to show [default: 50; with --json all]
-    #[arg(long, value_name = "N", value_parser = limit::parse)]
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
     limit: Option<usize>,
     /// Print JSON: a list of jobs, without fields of more than 256 KiB, which are named in "cut"
     #[arg(long)]
@@ -49,13 +49,13 @@ struct Listed {
 }
 
 impl Failed {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
         let mut odd = Odd::default();
         let queues = match &self.queue {
             Some(name) => {
                 check_known(&store, name)?;
-                note_unknown(&store, std::slice::from_ref(name))?;
+                report_unknown_queues(&store, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
             None => all_names(&store, &mut odd)?,
@@ -67,7 +67,7 @@ impl Failed {
         let total = match self.json {
             true => {
                 let mut total = 0;
-                say_json_list(|show| {
+                print_json_list(|show| {
                     total = list.each(&mut odd, |_, ids| records(&store, ids, &mut taken, show))?;
                     Ok(Exit::Done)
                 })?;
@@ -76,14 +76,14 @@ impl Failed {
             false => rows(&list, &mut odd, &mut taken)?,
         };
         let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
-        limit::note_more(total.saturating_sub(shown), &self.command_from(shown), "the next ones");
+        report_more(total.saturating_sub(shown), &self.command_from(shown), "the next ones");
         odd.join(taken);
-        Ok(note_odd(&odd))
+        Ok(report_odd_keys(&odd))
     }
 
     /// The same for what follows.
     fn command_from(&self, offset: usize) -> String {
-        let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {}", limit::word(name)));
+        let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {}", shell_quote(name)));
         let limit = self.limit.map_or_else(String::new, |limit| format!(" --limit {limit}"));
         let json = if self.json { " --json" } else { "" };
         format!("failed{queue} --offset {offset}{limit}{json}")
@@ -94,8 +94,8 @@ fn records(
     store: &Arc<Store>,
     ids: &[String],
     taken: &mut Odd,
-    show: &mut dyn FnMut(&Listed) -> Done,
-) -> Done {
+    show: &mut dyn FnMut(&Listed) -> PrintResult,
+) -> PrintResult {
     for ids in ids.chunks(TOGETHER) {
         for (id, found) in ids.iter().zip(peek::shown(store, ids)?) {
             match found {
@@ -123,12 +123,12 @@ fn rows(list: &List<'_>, odd: &mut Odd, taken: &mut Odd) -> Result<usize, Failur
         Ok::<_, Failure>(())
     })?;
     if total == 0 {
-        say("No failed jobs.")?;
+        print("No failed jobs.")?;
         return Ok(0);
     }
     let shown = cells.len();
-    say_all(table(&["id", "queue", "handler", "failed", "worker", "error"], cells))?;
-    say(format_args!("{shown} of {}", count(total, "failed job")))?;
+    print_lines(table(&["id", "queue", "handler", "failed", "worker", "error"], cells))?;
+    print(format_args!("{shown} of {}", pluralize(total, "failed job")))?;
     Ok(total)
 }
 
@@ -139,10 +139,10 @@ fn row_of(id: &str, queue: &str, job: &Row) -> Vec<String> {
         id.to_owned(),
         origin.to_owned(),
         // RQ's description of a payload that cannot be read still names it.
-        short(job.handler.as_deref().unwrap_or(&job.description), 40),
-        clock(job.ended_at),
-        short(job.worker_name.as_deref().unwrap_or("–"), 12),
-        short(error, 100),
+        first_line(job.handler.as_deref().unwrap_or(&job.description), 40),
+        clock_time(job.ended_at),
+        first_line(job.worker_name.as_deref().unwrap_or("–"), 12),
+        first_line(error, 100),
     ]
 }
 
@@ -150,6 +150,6 @@ fn row_of(id: &str, queue: &str, job: &Row) -> Vec<String> {
 fn note_missing(store: &Store, id: &str, error: &Error, taken: &mut Odd) {
     match is_wrong_type(error) {
         true => taken.add(&store.keys.job(id)),
-        false => note(format_args!("{}: {error}", short(id, 60))),
+        false => eprint(format_args!("{}: {error}", first_line(id, 60))),
     }
 }

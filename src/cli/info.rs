@@ -6,11 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::bounds::at_least;
 use super::exit::{Exit, Failure};
-use super::output::{clear, clock, count, note_odd, note_unknown, say, say_all, say_json, table};
-use super::server::ServerOptions;
-use super::signals::hear_stop;
+use super::format::{clock_time, pluralize, table};
+use super::output::{clear_screen, print, print_json, print_lines};
+use super::redis_options::RedisOptions;
+use super::reports::{report_odd_keys, report_unknown_queues};
+use super::signals::on_stop_signal;
+use super::value_parsers::at_least;
 use super::words;
 use crate::printable::{Line, Printable};
 use crate::program;
@@ -53,27 +55,27 @@ impl Info {
         Ok(draw_queues(&shot))
     }
 
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
         self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        note_unknown(&store, &self.queues)?;
+        report_unknown_queues(&store, &self.queues)?;
         let look = || snapshot::look(&store, &self.queues);
         let Some(interval) = self.interval else {
             let shot = look()?;
             match self.json {
-                true => say_json(&shot)?,
-                false => say_all(self.draw(&shot))?,
+                true => print_json(&shot)?,
+                false => print_lines(self.draw(&shot))?,
             }
-            return Ok(note_odd(&shot.odd_keys));
+            return Ok(report_odd_keys(&shot.odd_keys));
         };
         // Ctrl-C is how one leaves this screen, and no failure.
-        hear_stop(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
+        on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         loop {
             let shot = look()?;
-            clear()?;
-            say_all(self.draw(&shot))?;
-            say("")?;
-            say(format_args!("Updated: {}", clock(Some(Utc::now()))))?;
+            clear_screen()?;
+            print_lines(self.draw(&shot))?;
+            print("")?;
+            print(format_args!("Updated: {}", clock_time(Some(Utc::now()))))?;
             std::thread::sleep(interval);
         }
     }
@@ -146,7 +148,11 @@ fn draw_queues(shot: &Snapshot) -> Vec<String> {
     let rows = shot.queues.iter().map(row).collect();
     let total: u64 = shot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
     let mut lines = table(&heading, rows);
-    lines.push(format!("{}, {} waiting", count(shot.queues.len(), "queue"), count(total as usize, "job")));
+    lines.push(format!(
+        "{}, {} waiting",
+        pluralize(shot.queues.len(), "queue"),
+        pluralize(total as usize, "job")
+    ));
     lines
 }
 
@@ -206,13 +212,13 @@ fn draw_workers(shot: &Snapshot) -> Vec<String> {
     let heading =
         ["worker", "state", "queues", "host", ">pid", ">succeeded", ">failed", ">heartbeat", ">fetched"];
     let stuck = workers.iter().filter(|worker| worker.stuck_threads > 0).map(|worker| {
-        let threads = count(usize::try_from(worker.stuck_threads).unwrap_or(usize::MAX), "thread");
+        let threads = pluralize(usize::try_from(worker.stuck_threads).unwrap_or(usize::MAX), "thread");
         format!("{}: {threads} past the time of their jobs; --isolate could end them", worker.name)
     });
     let mut lines = table(&heading, workers.iter().map(row).collect());
     let more = shot.worker_count - workers.len();
     let more = if more > 0 { format!(", and {more} more that are not shown") } else { String::new() };
-    lines.push(format!("{}{more}", count(workers.len(), "worker")));
+    lines.push(format!("{}{more}", pluralize(workers.len(), "worker")));
     lines.extend(stuck);
     lines
 }
@@ -229,7 +235,11 @@ fn draw_by_queue(shot: &Snapshot) -> Vec<String> {
         )
     };
     let mut lines: Vec<String> = shot.queues.iter().map(line).collect();
-    lines.push(format!("{}, {}", count(shot.workers.len(), "worker"), count(shot.queues.len(), "queue")));
+    lines.push(format!(
+        "{}, {}",
+        pluralize(shot.workers.len(), "worker"),
+        pluralize(shot.queues.len(), "queue")
+    ));
     lines
 }
 

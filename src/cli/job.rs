@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::logs;
-use super::output::{complain, count, failure_of, moment, say, say_json, short};
-use super::server::ServerOptions;
+use super::format::{first_line, local_time, pluralize};
+use super::job_logs;
+use super::output::{print, print_error, print_json};
+use super::redis_options::RedisOptions;
+use super::reports::job_failure;
 use super::words;
 use crate::error::Error;
 use crate::handle::{self, Job as Handle};
@@ -61,12 +63,12 @@ pub(crate) struct Ids {
 }
 
 impl Job {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
         match self {
             Job::Show { id, json } => {
                 if json {
-                    say_json(&snapshot::look_at_job(&store, &id)?)?;
+                    print_json(&snapshot::look_at_job(&store, &id)?)?;
                 } else {
                     show(&Handle::fetch(&store, &id)?)?;
                 }
@@ -75,13 +77,13 @@ impl Job {
             Job::Explain { id, json } => {
                 let why = snapshot::look_at_job(&store, &id)?.why;
                 if json {
-                    say_json(&why)?;
+                    print_json(&why)?;
                 } else {
-                    why.iter().try_for_each(|note| say(words::of("why", note)))?;
+                    why.iter().try_for_each(|note| print(words::of("why", note)))?;
                 }
                 Ok(Exit::Done)
             }
-            Job::Logs { id, follow } => logs::run(&store, &id, follow),
+            Job::Logs { id, follow } => job_logs::run(&store, &id, follow),
             Job::Enqueue(Ids { ids }) => each(&store, &ids, enqueue),
             Job::Cancel(Ids { ids }) => each(&store, &ids, cancel),
             Job::Stop(Ids { ids }) => each(&store, &ids, stop),
@@ -99,12 +101,12 @@ fn each(
     let mut failed = 0;
     for id in ids {
         match act(store, id) {
-            Ok(done) => say(done)?,
+            Ok(done) => print(done)?,
             // A key that another program has taken is the matter of one job.
             Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
                 failed += 1;
-                complain(&failure_of(store, id, error));
+                print_error(&job_failure(store, id, error));
             }
         }
     }
@@ -159,12 +161,12 @@ fn time_line(job: &Handle) -> Vec<String> {
     let failed = job.attempts.iter().map(|attempt| {
         let next = attempt.retry_in.map(|seconds| format!(", again after {seconds} s")).unwrap_or_default();
         let took = took(attempt.started_at, attempt.ended_at);
-        format!("{}  failed after {took}{next}: {}", moment(attempt.started_at), attempt.error)
+        format!("{}  failed after {took}{next}: {}", local_time(attempt.started_at), attempt.error)
     });
     let last = match (job.status, job.started_at, job.ended_at) {
-        (Status::Started, Some(began), _) => Some(format!("{}  runs", moment(began))),
+        (Status::Started, Some(began), _) => Some(format!("{}  runs", local_time(began))),
         (Status::Finished, Some(began), Some(ended)) => {
-            Some(format!("{}  finished after {}", moment(began), took(began, ended)))
+            Some(format!("{}  finished after {}", local_time(began), took(began, ended)))
         }
         _ => None,
     };
@@ -180,7 +182,7 @@ fn waits_for(job: &Handle) -> Result<Option<String>, Failure> {
         (made, Some(left)) => format!(", attempt {} of {}", made + 1, made + 1 + left),
         (made, None) => format!(", attempt {}", made + 1),
     };
-    Ok(Some(format!("{} (in {left} s{attempt})", moment(time))))
+    Ok(Some(format!("{} (in {left} s{attempt})", local_time(time))))
 }
 
 fn show(job: &Handle) -> Result<(), Failure> {
@@ -188,7 +190,7 @@ fn show(job: &Handle) -> Result<(), Failure> {
     let seconds =
         |ttl: Option<i64>| ttl.map(|ttl| if ttl < 0 { "for ever".to_owned() } else { format!("{ttl} s") });
     let meta = (!job.meta.is_empty()).then(|| serde_json::Value::Object(job.meta.clone()).to_string());
-    let time = |time: Option<_>| time.map(moment);
+    let time = |time: Option<_>| time.map(local_time);
     let call = job.call().map(|call| call.describe());
     let lines = [
         ("id", Some(job.id.clone())),
@@ -198,9 +200,9 @@ fn show(job: &Handle) -> Result<(), Failure> {
             "description",
             Some(&job.description)
                 .filter(|text| job.call().is_none_or(|call| call.describe() != **text))
-                .map(|text| short(text, 300)),
+                .map(|text| first_line(text, 300)),
         ),
-        ("call", call.map(|call| short(&call, 300))),
+        ("call", call.map(|call| first_line(&call, 300))),
         ("created", time(job.created_at)),
         ("enqueued", time(job.enqueued_at)),
         ("started", time(job.started_at)),
@@ -212,20 +214,23 @@ fn show(job: &Handle) -> Result<(), Failure> {
         ("failure kept", seconds(job.failure_ttl)),
         ("retries left", job.retries_left.map(|n| n.to_string())),
         ("repeats left", job.repeats_left.map(|n| n.to_string())),
-        ("tried again", (job.number_of_retries > 0).then(|| count(job.number_of_retries as usize, "time"))),
-        ("meta", meta.map(|meta| short(&meta, 300))),
-        ("result", job.result.as_ref().map(|result| short(&result.to_string(), 1000))),
-        ("problems", (!job.problems.is_empty()).then(|| short(&job.problems.join("; "), 1000))),
+        (
+            "tried again",
+            (job.number_of_retries > 0).then(|| pluralize(job.number_of_retries as usize, "time")),
+        ),
+        ("meta", meta.map(|meta| first_line(&meta, 300))),
+        ("result", job.result.as_ref().map(|result| first_line(&result.to_string(), 1000))),
+        ("problems", (!job.problems.is_empty()).then(|| first_line(&job.problems.join("; "), 1000))),
     ];
     for (name, value) in lines {
         if let Some(value) = value {
-            say(format_args!("{name:<13}{value}"))?;
+            print(format_args!("{name:<13}{value}"))?;
         }
     }
     if !job.attempts.is_empty() {
-        say("attempts:")?;
+        print("attempts:")?;
         for line in time_line(job) {
-            say(format_args!("  {}", short(&line, 300)))?;
+            print(format_args!("  {}", first_line(&line, 300)))?;
         }
     }
     // The error of a program ends with its log.
@@ -233,9 +238,9 @@ fn show(job: &Handle) -> Result<(), Failure> {
         job.log.as_deref().filter(|log| !job.exc_info.as_deref().is_some_and(|error| error.ends_with(log)));
     for (name, text) in [("error", job.exc_info.as_deref()), ("output", log)] {
         if let Some(text) = text {
-            say(format_args!("{name}:"))?;
+            print(format_args!("{name}:"))?;
             for line in text.lines() {
-                say(format_args!("  {}", short(line, 1000)))?;
+                print(format_args!("  {}", first_line(line, 1000)))?;
             }
         }
     }

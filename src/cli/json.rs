@@ -8,7 +8,7 @@ use crate::printable::is_odd;
 
 /// Indented; in strings all is escaped that a terminal would obey.
 #[derive(Default)]
-pub(crate) struct Safe(PrettyFormatter<'static>);
+pub(crate) struct TerminalSafeJson(PrettyFormatter<'static>);
 
 macro_rules! as_usual {
     ($($name:ident($($first:ident: bool)?);)*) => {
@@ -18,7 +18,7 @@ macro_rules! as_usual {
     };
 }
 
-impl Formatter for Safe {
+impl Formatter for TerminalSafeJson {
     as_usual! {
         begin_array();
         end_array();
@@ -47,19 +47,23 @@ mod tests {
     use serde::Serialize;
     use serde_json::{Value, json};
 
-    use super::Safe;
+    use super::TerminalSafeJson;
 
     #[test]
     fn it_reads_as_what_it_was_and_moves_no_cursor() {
         let value = json!({"a\u{9b}": ["\u{1b}[31m\n\u{7f}", {"b": "\u{202e}ö"}, [], {}], "c": 1.5});
         let mut text = Vec::new();
-        value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Safe::default())).unwrap();
+        value
+            .serialize(&mut serde_json::Serializer::with_formatter(&mut text, TerminalSafeJson::default()))
+            .unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(!text.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         let plain = json!({"a": [1, {"b": "ö"}], "c": []});
         let mut text = Vec::new();
-        plain.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Safe::default())).unwrap();
+        plain
+            .serialize(&mut serde_json::Serializer::with_formatter(&mut text, TerminalSafeJson::default()))
+            .unwrap();
         assert_eq!(text, serde_json::to_vec_pretty(&plain).unwrap());
     }
 }

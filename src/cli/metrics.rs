@@ -3,8 +3,9 @@
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{note_odd, say_all};
-use super::server::ServerOptions;
+use super::output::print_lines;
+use super::redis_options::RedisOptions;
+use super::reports::report_odd_keys;
 use crate::metrics::page;
 
 /// Print what Prometheus reads, in its text format, with the names of rq-exporter; reads only
@@ -12,9 +13,9 @@ use crate::metrics::page;
 pub(crate) struct Metrics {}
 
 impl Metrics {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let (page, odd) = page(&*server.connect()?)?;
-        say_all(page.lines())?;
-        Ok(note_odd(&odd))
+        print_lines(page.lines())?;
+        Ok(report_odd_keys(&odd))
     }
 }

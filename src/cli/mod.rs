@@ -1,35 +1,37 @@
 //! The command line: what was typed becomes the library's own values, one file for each command.
 
-mod bounds;
-mod call;
+mod arguments;
 mod config;
 mod control;
-mod counterparts;
 mod cron;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod demo;
 mod empty;
 mod enqueue;
+mod ephemeral_redis;
 mod exit;
 mod failed;
+mod format;
 mod info;
 mod job;
+mod job_logs;
 mod json;
-mod limit;
-mod logs;
+mod logger;
 mod metrics;
 mod output;
-mod private_redis;
 mod progress;
+mod python_rq;
+mod redis_options;
+mod reports;
 mod requeue;
-mod server;
-mod service;
+mod retry_options;
+mod service_notify;
 mod signals;
-mod supervised;
 mod suspend;
 #[cfg(feature = "top")]
 mod top;
+mod value_parsers;
 mod words;
 mod worker;
 
@@ -46,7 +48,7 @@ use crate::program;
 use crate::worker::{Context, Handlers};
 use config::{Asked, Refusal};
 use exit::{Exit, Failure};
-use server::ServerOptions;
+use redis_options::RedisOptions;
 
 /// Your own binary as the whole command line: `worker` runs your handlers, and `enqueue`, `info`,
 /// `requeue` … work as in the stock `rq-rs`.
@@ -104,8 +106,8 @@ impl App {
         self.handlers = self.handlers.serve_if_horse();
         let arguments: Vec<_> = std::env::args_os().collect();
         // Before anything is read that can be read once only: this may start the program anew.
-        if let Some(error) = server::hide_password(&arguments) {
-            output::note(format_args!(
+        if let Some(error) = redis_options::hide_password(&arguments) {
+            output::eprint(format_args!(
                 "warning: the password stays visible in the list of processes: {error}"
             ));
         }
@@ -122,25 +124,25 @@ impl App {
         let (typed, asked) = match asked {
             Ok(both) => both,
             // Help and version are no errors; clap knows which stream and code they get.
-            Err(Refusal::Clap(error)) => match counterparts::explain(error, &command, &arguments) {
+            Err(Refusal::Clap(error)) => match python_rq::explain(error, &command, &arguments) {
                 Ok(error) => {
                     let _ = error.print();
                     return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
                 }
                 Err(failure) => {
-                    output::complain(&failure);
+                    output::print_error(&failure);
                     return failure.exit().into();
                 }
             },
             Err(Refusal::File(failure)) => {
-                output::complain(&failure);
+                output::print_error(&failure);
                 return failure.exit().into();
             }
         };
         match self.run(typed, command, asked) {
             Ok(exit) => exit.into(),
             Err(failure) => {
-                output::complain(&failure);
+                output::print_error(&failure);
                 failure.exit().into()
             }
         }
@@ -182,7 +184,7 @@ impl App {
             Command::Completions { shell } => {
                 let mut text = Vec::new();
                 clap_complete::generate(shell, &mut Typed::whole(), program::name(), &mut text);
-                output::say_all(String::from_utf8_lossy(&text).trim_end().lines())?;
+                output::print_lines(String::from_utf8_lossy(&text).trim_end().lines())?;
                 Ok(Exit::Done)
             }
         }
@@ -217,7 +219,7 @@ fn with_name(command: clap::Command, name: &str) -> clap::Command {
 #[command(name = "rq-rs", version, max_term_width = 100)]
 struct Typed {
     #[command(flatten)]
-    server: ServerOptions,
+    server: RedisOptions,
     /// A TOML file with options, handlers and cron entries; see `rq-rs config --help`
     #[arg(long, global = true, env = "RQ_RS_CONFIG", hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -238,7 +240,7 @@ impl Typed {
         };
         #[cfg(not(feature = "dashboard"))]
         let rename = std::convert::identity::<clap::Arg>;
-        counterparts::with_silent(Typed::command().mut_subcommand("worker", |worker| worker.mut_args(rename)))
+        python_rq::with_silent(Typed::command().mut_subcommand("worker", |worker| worker.mut_args(rename)))
     }
 }
 

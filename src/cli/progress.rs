@@ -9,48 +9,48 @@ use crate::printable::Line;
 
 const WIDTH: usize = 30;
 /// A terminal need not show more.
-const DRAWN_EVERY: Duration = Duration::from_millis(100);
+const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How far a long work has come.
-pub(crate) struct Progress {
+pub(crate) struct ProgressBar {
     total: usize,
     /// `None` where nobody looks.
-    shown: Option<Mutex<Shown>>,
+    state: Option<Mutex<BarState>>,
 }
 
 #[derive(Default)]
-struct Shown {
+struct BarState {
     done: usize,
     message: String,
-    drawn_at: Option<Instant>,
+    last_drawn: Option<Instant>,
 }
 
-impl Progress {
+impl ProgressBar {
     pub(crate) fn new(total: usize, is_quiet: bool) -> Self {
         let is_seen = !is_quiet && stderr().is_terminal();
-        Progress { total, shown: is_seen.then(Mutex::default) }
+        ProgressBar { total, state: is_seen.then(Mutex::default) }
     }
 
     /// So many are done.
-    pub(crate) fn set(&self, done: usize) {
-        self.change(|shown| shown.done = done);
+    pub(crate) fn set_done(&self, done: usize) {
+        self.update(|shown| shown.done = done);
     }
 
     /// One more is done.
-    pub(crate) fn step(&self) {
-        self.change(|shown| shown.done += 1);
+    pub(crate) fn increment(&self) {
+        self.update(|shown| shown.done += 1);
     }
 
-    pub(crate) fn say(&self, message: String) {
-        self.change(|shown| shown.message = message);
+    pub(crate) fn set_message(&self, message: String) {
+        self.update(|shown| shown.message = message);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Shown)) {
-        let Some(shown) = &self.shown else { return };
+    fn update(&self, change: impl FnOnce(&mut BarState)) {
+        let Some(shown) = &self.state else { return };
         let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut shown);
-        if shown.drawn_at.is_none_or(|at| at.elapsed() >= DRAWN_EVERY) {
-            shown.drawn_at = Some(Instant::now());
+        if shown.last_drawn.is_none_or(|at| at.elapsed() >= REDRAW_INTERVAL) {
+            shown.last_drawn = Some(Instant::now());
             let full = (WIDTH * shown.done.min(self.total)).checked_div(self.total).unwrap_or(WIDTH);
             let (full, empty) = ("█".repeat(full), "░".repeat(WIDTH - full));
             draw(&format!("{full}{empty} {}/{} {}", shown.done, self.total, Line(&shown.message)));
@@ -58,9 +58,9 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
-        if self.shown.is_some() {
+        if self.state.is_some() {
             draw("");
         }
     }

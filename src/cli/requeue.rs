@@ -6,9 +6,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{complain, count, failure_of, note, note_odd, note_unknown, say};
-use super::progress::Progress;
-use super::server::ServerOptions;
+use super::format::pluralize;
+use super::output::{eprint, print, print_error};
+use super::progress::ProgressBar;
+use super::redis_options::RedisOptions;
+use super::reports::{job_failure, report_odd_keys, report_unknown_queues};
 use crate::error::Error;
 use crate::handle::Job;
 use crate::odd::{Odd, is_wrong_type};
@@ -56,7 +58,7 @@ fn name_taken(store: &Arc<Store>, queue: &Queue, odd: &mut Odd) -> Result<usize,
 }
 
 impl Requeue {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         if !self.all && self.ids.is_empty() {
             return Err(Failure::Usage(
                 "no job is named".into(),
@@ -72,7 +74,7 @@ impl Requeue {
         let queues = match &self.queue {
             Some(name) => {
                 check_known(store, name)?;
-                note_unknown(store, std::slice::from_ref(name))?;
+                report_unknown_queues(store, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
             None => all_names(store, &mut odd)?,
@@ -86,14 +88,14 @@ impl Requeue {
         }
         let total: usize = registries.iter().map(|(count, ..)| count).sum();
         if total == 0 {
-            say("Nothing to do: no failed jobs.")?;
-            return Ok(note_odd(&odd));
+            print("Nothing to do: no failed jobs.")?;
+            return Ok(report_odd_keys(&odd));
         }
-        let bar = Progress::new(total, self.quiet);
+        let bar = ProgressBar::new(total, self.quiet);
         let (mut done, mut back, mut left) = (0, 0, 0);
         for (count, failed, queue) in registries {
             // Of two keys the queue's own is what jobs are put into.
-            let here = failed.requeue_all_with(|n| bar.set(done + n)).map(Some);
+            let here = failed.requeue_all_with(|n| bar.set_done(done + n)).map(Some);
             match odd.pass(&queue.keys().list, here)? {
                 Some(here) => {
                     back += here;
@@ -104,15 +106,15 @@ impl Requeue {
             done += count;
         }
         drop(bar);
-        say(format_args!("{} requeued.", count(back, "job")))?;
-        let exit = note_odd(&odd);
+        print(format_args!("{} requeued.", pluralize(back, "job")))?;
+        let exit = report_odd_keys(&odd);
         let gone = total.saturating_sub(back + left);
         if gone > 0 {
             let what = format!(
                 "{} could not be requeued: the record has expired, or another got there first",
-                count(gone, "job")
+                pluralize(gone, "job")
             );
-            complain(&Failure::Other(what, "entries without a record were removed".into()));
+            print_error(&Failure::Other(what, "entries without a record were removed".into()));
             return Ok(Exit::Failed);
         }
         Ok(exit)
@@ -120,7 +122,7 @@ impl Requeue {
 
     fn requeue_ids(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
         let ids = self.all_ids()?;
-        let bar = Progress::new(ids.len(), self.quiet);
+        let bar = ProgressBar::new(ids.len(), self.quiet);
         let mut back = 0;
         let mut failures = Vec::new();
         for id in &ids {
@@ -128,17 +130,17 @@ impl Requeue {
                 Ok(()) => back += 1,
                 // A key that another program has taken is the matter of one job.
                 Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
-                Err(error) => failures.push(failure_of(store, id, error)),
+                Err(error) => failures.push(job_failure(store, id, error)),
             }
-            bar.step();
+            bar.increment();
         }
         drop(bar);
-        say(format_args!("{} requeued.", count(back, "job")))?;
+        print(format_args!("{} requeued.", pluralize(back, "job")))?;
         let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
         let more = failures.len().saturating_sub(SHOWN);
-        failures.into_iter().take(SHOWN).for_each(|failure| complain(&failure));
+        failures.into_iter().take(SHOWN).for_each(|failure| print_error(&failure));
         if more > 0 {
-            note(format_args!("… and {more} more like that"));
+            eprint(format_args!("… and {more} more like that"));
         }
         Ok(exit)
     }

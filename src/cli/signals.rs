@@ -13,9 +13,9 @@ use crate::worker::Stopper;
 
 /// Whether HUP was among the signals that have ended a program.
 #[derive(Clone, Default)]
-pub(super) struct Hangup(Arc<AtomicBool>);
+pub(super) struct HangupFlag(Arc<AtomicBool>);
 
-impl Hangup {
+impl HangupFlag {
     /// The exit code of a program that would end with this one. A hangup is no reason for a supervisor to leave it
     /// ended: `Restart=on-failure` brings it back, as it brings back RQ's workers, which HUP kills.
     pub(super) fn or(&self, exit: Exit) -> Exit {
@@ -30,21 +30,23 @@ impl Hangup {
 }
 
 /// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
-pub(super) fn hear_signals(stopper: &Stopper) -> anyhow::Result<Hangup> {
-    hear_pauses(stopper.clone())?;
+pub(super) fn install_signal_handlers(stopper: &Stopper) -> anyhow::Result<HangupFlag> {
+    install_pause_handlers(stopper.clone())?;
     let stop = stopper.clone();
-    hear_end(move |_| stop.signal())
+    install_stop_handlers(move |_| stop.signal())
 }
 
 /// INT, TERM and HUP, for a command that has nothing to wait for.
-pub(super) fn hear_stop(stop: impl Fn(&Hangup) + Send + Sync + 'static) -> Result<Hangup, Failure> {
-    hear_end(stop).map_err(|error| {
+pub(super) fn on_stop_signal(
+    stop: impl Fn(&HangupFlag) + Send + Sync + 'static,
+) -> Result<HangupFlag, Failure> {
+    install_stop_handlers(stop).map_err(|error| {
         Failure::Other(format!("cannot hear signals: {error}"), "is another handler set?".into())
     })
 }
 
-fn hear_end(end: impl Fn(&Hangup) + Send + Sync + 'static) -> anyhow::Result<Hangup> {
-    let (hangup, end) = (Hangup::default(), Arc::new(end));
+fn install_stop_handlers(end: impl Fn(&HangupFlag) + Send + Sync + 'static) -> anyhow::Result<HangupFlag> {
+    let (hangup, end) = (HangupFlag::default(), Arc::new(end));
     let (on_int, heard) = (Arc::clone(&end), hangup.clone());
     // It refuses where INT has another handler already, or is ignored.
     match ctrlc::try_set_handler(move || on_int(&heard)) {
@@ -53,7 +55,7 @@ fn hear_end(end: impl Fn(&Hangup) + Send + Sync + 'static) -> anyhow::Result<Han
     }
     let mut signals = Signals::new([SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)))?;
     let heard = hangup.clone();
-    thread("rq-rs signals", move || {
+    spawn_thread("rq-rs signals", move || {
         for signal in signals.forever() {
             heard.note(signal);
             end(&heard);
@@ -65,7 +67,7 @@ fn hear_end(end: impl Fn(&Hangup) + Send + Sync + 'static) -> anyhow::Result<Han
 /// What was sent last counts. So nobody is interrupted by these: they are taken one by one, and the system forgets a
 /// TSTP that waits when CONT is sent, and the other way round. Comes before any thread is made, because threads take
 /// over what is blocked.
-fn hear_pauses(stopper: Stopper) -> anyhow::Result<()> {
+fn install_pause_handlers(stopper: Stopper) -> anyhow::Result<()> {
     let heard: Vec<i32> = [SIGTSTP, SIGCONT].into_iter().filter(|signal| !is_ignored(*signal)).collect();
     let mut blocked = SigSet::empty();
     for signal in &heard {
@@ -75,19 +77,21 @@ fn hear_pauses(stopper: Stopper) -> anyhow::Result<()> {
     // A thread that was there before, or that is starting a program, can still be interrupted.
     let mut others = Signals::new(heard)?;
     let also = stopper.clone();
-    thread("rq-rs pauses", move || others.forever().for_each(|signal| obey(&also, signal)))?;
-    thread("rq-rs pauses", move || {
+    spawn_thread("rq-rs pauses", move || {
+        others.forever().for_each(|signal| apply_pause_signal(&also, signal))
+    })?;
+    spawn_thread("rq-rs pauses", move || {
         while let Ok(signal) = blocked.wait() {
-            obey(&stopper, signal as i32);
+            apply_pause_signal(&stopper, signal as i32);
         }
     })
 }
 
-fn obey(stopper: &Stopper, signal: i32) {
+fn apply_pause_signal(stopper: &Stopper, signal: i32) {
     if signal == SIGTSTP { stopper.quiet() } else { stopper.go_on() }
 }
 
-fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)?;
     Ok(())
 }

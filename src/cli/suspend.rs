@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::output::{note_odd, note_unknown, say};
-use super::server::ServerOptions;
+use super::output::print;
+use super::redis_options::RedisOptions;
+use super::reports::{report_odd_keys, report_unknown_queues};
 use crate::job::parse_duration;
 use crate::odd::Odd;
 use crate::program;
@@ -23,7 +24,7 @@ pub(crate) struct Suspend {
 }
 
 impl Suspend {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         if self.duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
             return Err(Failure::Usage(
                 "--duration is less than a second".into(),
@@ -32,14 +33,14 @@ impl Suspend {
         }
         let store = server.connect()?;
         self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        note_unknown(&store, &self.queues)?;
+        report_unknown_queues(&store, &self.queues)?;
         if self.queues.is_empty() {
             Queue::on(&store, "default")?.suspend_all(self.duration)?;
-            say("All workers suspended: no new jobs are started, jobs that run are completed.")?;
+            print("All workers suspended: no new jobs are started, jobs that run are completed.")?;
         }
         for name in &self.queues {
             Queue::of(&store, name).suspend()?;
-            say(format_args!("{name} suspended: no new jobs of it are started."))?;
+            print(format_args!("{name} suspended: no new jobs of it are started."))?;
         }
         Ok(Exit::Done)
     }
@@ -53,24 +54,24 @@ pub(crate) struct Resume {
 }
 
 impl Resume {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let store = server.connect()?;
         let mut odd = Odd::default();
         self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         if self.queues.is_empty() {
             Queue::on(&store, "default")?.resume_all()?;
-            say("All workers resumed.")?;
+            print("All workers resumed.")?;
             for name in all_names(&store, &mut odd)? {
                 if odd.pass(&store.keys.suspended_queues(), Queue::of(&store, &name).is_suspended())? {
                     let me = program::name();
-                    say(format_args!("{name} stays suspended; `{me} resume {name}` lets it go on."))?;
+                    print(format_args!("{name} stays suspended; `{me} resume {name}` lets it go on."))?;
                 }
             }
         }
         for name in &self.queues {
             Queue::of(&store, name).resume()?;
-            say(format_args!("{name} resumed."))?;
+            print(format_args!("{name} resumed."))?;
         }
-        Ok(note_odd(&odd))
+        Ok(report_odd_keys(&odd))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::output::short;
+use super::format::first_line;
 use crate::program;
 use crate::snapshot::Note;
 
@@ -21,7 +21,7 @@ pub(crate) fn of(kind: &str, note: &Note) -> String {
     for part in parts {
         let (name, rest) = part.split_once('}').unwrap_or((part, ""));
         match note.values.get(name) {
-            Some(Value::String(text)) => words += &short(text, 200),
+            Some(Value::String(text)) => words += &first_line(text, 200),
             Some(Value::Number(number)) => words += &number.to_string(),
             _ => words += name,
         }

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::bounds::{at_least, parse_max_result, parse_size};
-use super::call;
 use super::config::{self, Handler};
 #[cfg(feature = "dashboard")]
 use super::dashboard::{Access, OF_WORKER};
 use super::exit::{Exit, Failure};
+use super::logger::start_log;
 use super::output;
-use super::server::ServerOptions;
-use super::service::start_log;
-use super::signals::{Hangup, hear_signals};
-use super::supervised::Supervised;
+use super::redis_options::RedisOptions;
+use super::retry_options::retry_policy;
+use super::service_notify::Supervised;
+use super::signals::{HangupFlag, install_signal_handlers};
+use super::value_parsers::{at_least, parse_max_result, parse_size};
 use crate::cron::Cron;
 #[cfg(feature = "dashboard")]
 use crate::dashboard::{Health, ServerHandle};
@@ -137,12 +137,12 @@ impl Worker {
 
     pub(crate) fn run(
         self,
-        server: &ServerOptions,
+        server: &RedisOptions,
         (handlers, of_file): (Handlers, Vec<Handler>),
         crons: Vec<Cron>,
     ) -> Result<Exit, Failure> {
         start_log(self.verbose, self.quiet);
-        let retry = call::retry(self.retry_max, &self.retry_interval)?;
+        let retry = retry_policy(self.retry_max, &self.retry_interval)?;
         let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
         config::strange_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let store = server.connect()?;
@@ -168,9 +168,9 @@ impl Worker {
         worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);
         self.pid.as_deref().map_or(Ok(()), write_pid)?;
         let supervised = Supervised::new(self.health_file.clone())?;
-        let hangup = hear_signals(&worker.stopper()).unwrap_or_else(|error| {
-            output::note(format_args!("warning: signals end the worker at once: {error}"));
-            Hangup::default()
+        let hangup = install_signal_handlers(&worker.stopper()).unwrap_or_else(|error| {
+            output::eprint(format_args!("warning: signals end the worker at once: {error}"));
+            HangupFlag::default()
         });
         supervised.watch(worker.stopper())?;
         let told = supervised.clone();
@@ -189,16 +189,12 @@ impl Worker {
 
     /// The dashboard of this process, if there is to be one.
     #[cfg(feature = "dashboard")]
-    fn serve(
-        &self,
-        server: &ServerOptions,
-        stopper: Stopper,
-    ) -> Result<(Health, Option<ServerHandle>), Failure> {
+    fn serve(&self, server: &RedisOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
         let health = Health::of_worker(stopper);
         if self.dashboard.is_none() && !self.access.has_metrics() {
             return Ok((health, None));
         }
-        let store = server.later()?;
+        let store = server.connect_lazily()?;
         self.access.start_metrics(&store, OF_WORKER, health.clone())?;
         let start = |address| self.access.start(&store, address, OF_WORKER, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::file::{File, Section};
-use crate::cli::bounds::{at_least_one, parse_retry_max, parse_timeout};
-use crate::cli::call;
 use crate::cli::exit::Failure;
+use crate::cli::retry_options::retry_policy;
+use crate::cli::value_parsers::{at_least_one, parse_retry_max, parse_timeout};
 use crate::cron::Cron;
 use crate::error::Error;
 use crate::job::{NewJob, Retry, Ttl, parse_duration};
@@ -169,7 +169,7 @@ fn parse_flag(text: &str) -> Result<bool, String> {
 fn retry(section: &Section<'_>) -> Result<Option<Retry>, Failure> {
     let max = section.parsed("retry-max", parse_retry_max)?.unwrap_or(0);
     let intervals = section.all("retry-interval", parse_duration)?;
-    call::retry(max, &intervals).map_err(|failure| {
-        section.wrong(section.item.line, &failure.words().unwrap_or_default().0, "give retry-max")
+    retry_policy(max, &intervals).map_err(|failure| {
+        section.wrong(section.item.line, &failure.message_and_hint().unwrap_or_default().0, "give retry-max")
     })
 }

@@ -4,7 +4,7 @@
 mod entries;
 mod file;
 mod show;
-mod strangers;
+mod unknown_names;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,15 +15,15 @@ use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::bounds::parse_switch;
 use super::exit::Failure;
-use super::output::{self, complain};
+use super::output::{self, print_error};
+use super::value_parsers::parse_switch;
 use crate::cron::Cron;
 use crate::program::see_help_of;
 pub(crate) use entries::Handler;
 use file::{File, Item, Section};
 pub(crate) use show::Config;
-pub(crate) use strangers::handlers as strange_handlers;
+pub(crate) use unknown_names::handlers as strange_handlers;
 
 /// The command whose options the section of the same name holds.
 const WORKER: &str = "worker";
@@ -60,7 +60,7 @@ pub(crate) fn with_environment(command: Command) -> Command {
     command.mut_subcommand(WORKER, |worker| {
         worker.mut_args(|arg| {
             let mut variables = names_of(&arg).into_iter().map(variable_of);
-            let Some(variable) = variables.find(|name| strangers::is_set(name)) else { return arg };
+            let Some(variable) = variables.find(|name| unknown_names::is_set(name)) else { return arg };
             if arg.get_env().is_some() {
                 return arg;
             }
@@ -79,7 +79,7 @@ fn variable_of(name: &str) -> String {
 
 /// Warns of variables that look like options and are none. Says how many there are.
 pub(crate) fn warn_of_variables(command: &Command) -> usize {
-    let strange = strangers::variables(command);
+    let strange = unknown_names::variables(command);
     strange.iter().for_each(output::warn);
     strange.len()
 }
@@ -175,7 +175,7 @@ impl Asked {
     fn entries(&self) -> Result<(Vec<Handler>, Vec<Cron>, usize), Failure> {
         let Some(file) = &self.file else { return Ok(Default::default()) };
         let (good, bad) = entries::crons(file)?;
-        bad.iter().for_each(complain);
+        bad.iter().for_each(print_error);
         Ok((entries::handlers(file)?, good, bad.len()))
     }
 
@@ -183,7 +183,7 @@ impl Asked {
     pub(crate) fn is_lenient_elsewhere(&self) -> Result<bool, Failure> {
         const OPTION: &str = "cron-lenient";
         let variable = variable_of(OPTION);
-        if strangers::is_set(&variable) {
+        if unknown_names::is_set(&variable) {
             let value = std::env::var_os(&variable).unwrap_or_default();
             return parse_switch(&value.to_string_lossy())
                 .map_err(|what| Failure::Usage(format!("{variable}: {what}"), see_help_of(WORKER)));
@@ -198,7 +198,7 @@ impl Asked {
         let Some(file) = &self.file else { return Ok(Default::default()) };
         let (good, mut bad) = entries::crons(file)?;
         let refusal = (!is_lenient && !bad.is_empty()).then(|| bad.remove(0));
-        bad.iter().for_each(complain);
+        bad.iter().for_each(print_error);
         refusal.map_or(Ok(()), Err)?;
         Ok((entries::handlers(file)?, good))
     }

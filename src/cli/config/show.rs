@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::{Asked, Refusal, WORKER, first_line, name_of};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{say_all, say_json, table, warn};
-use crate::cli::server::{DEFAULT_URL, ServerOptions};
+use crate::cli::format::table;
+use crate::cli::output::{print_json, print_lines, warn};
+use crate::cli::redis_options::{DEFAULT_URL, RedisOptions};
 use crate::program::see_help_of;
 use crate::redis::Address;
 use crate::worker::Handlers;
@@ -89,12 +90,12 @@ impl Config {
         let bad = bad + strange.len() + super::warn_of_variables(command);
         let exit = if bad > 0 { Exit::Failed } else { Exit::Done };
         if json {
-            say_json(&rows)?;
+            print_json(&rows)?;
             return Ok(exit);
         }
         let cells =
             |row: &Row| vec![row.option.clone(), row.value.clone().unwrap_or("–".into()), row.from.clone()];
-        say_all(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
+        print_lines(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
         Ok(exit)
     }
 }
@@ -184,7 +185,7 @@ fn url_row(mut row: Row) -> Row {
     match (&row.value, fallback) {
         (None, Some(url)) => (row.value, row.from) = (Some(url), "REDIS_URL".to_owned()),
         (None, None) => row.value = Some(DEFAULT_URL.to_owned()),
-        _ if ServerOptions::is_typed() => row.from = "command line".to_owned(),
+        _ if RedisOptions::url_was_typed() => row.from = "command line".to_owned(),
         _ => {}
     }
     row.value = row.value.map(|url| without_password(&url));

@@ -8,7 +8,7 @@ use super::Event;
 use super::state::Question;
 use super::text::clean;
 use crate::bulk::{self, Deed};
-use crate::cli::output::count;
+use crate::cli::format::pluralize;
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::queue::Queue;
@@ -185,7 +185,7 @@ impl Hands {
         }
         let error = group.error.as_deref().map_or_else(String::new, |error| format!(": {}", clean(error)));
         let text =
-            format!("{} {} of {}{error}", verb.word(), count(found, "failed job"), clean(&group.queue));
+            format!("{} {} of {}{error}", verb.word(), pluralize(found, "failed job"), clean(&group.queue));
         let _ =
             self.tell.send(Event::Asked(Box::new(Question { text, task: Task::All(verb, group, found) })));
         Ok(())
@@ -194,7 +194,7 @@ impl Hands {
     /// No more than were counted, so that what fails again meanwhile does not go round for ever.
     fn all(&self, verb: Verb, group: &Group, most: usize) {
         let (mut done, mut seen, mut from) = (0, 0, None);
-        let told = |done: usize| format!("{done} of {} {}", count(most, "job"), verb.past());
+        let told = |done: usize| format!("{done} of {} {}", pluralize(most, "job"), verb.past());
         let deed = Deed { queue: &group.queue, place: Place::Failed, action: verb.word() };
         while seen < most {
             self.say(format!("{}; Esc ends that", told(done)), false, false);
@@ -217,7 +217,7 @@ impl Hands {
             }
         }
         if done == most {
-            self.say(format!("{} {}", count(done, "job"), verb.past()), false, true);
+            self.say(format!("{} {}", pluralize(done, "job"), verb.past()), false, true);
         } else {
             self.say(format!("{}; the others are gone, or somebody was faster", told(done)), false, true);
         }

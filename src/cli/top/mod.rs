@@ -17,9 +17,9 @@ use clap::Args;
 use ratatui::crossterm::event::KeyEvent;
 
 use super::exit::{Exit, Failure};
-use super::output::colours;
-use super::server::ServerOptions;
-use crate::cli::bounds::at_least;
+use super::output::wants_colour;
+use super::redis_options::RedisOptions;
+use crate::cli::value_parsers::at_least;
 use crate::program;
 use crate::queue::check_known;
 use act::{Doer, Said};
@@ -61,7 +61,7 @@ enum Event {
 }
 
 impl Top {
-    pub(crate) fn run(self, server: &ServerOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let me = program::name();
         if !stdin().is_terminal() || !stdout().is_terminal() || is_dumb {
@@ -72,11 +72,11 @@ impl Top {
                 ),
             ));
         }
-        let store = server.later()?;
+        let store = server.connect_lazily()?;
         self.queues.iter().try_for_each(|name| check_known(&store, name))?;
         let (tell, events) = channel();
         screen::hear_signals(tell.clone())?;
-        let state = State::new(&store, self.read_only, colours(&stdout()));
+        let state = State::new(&store, self.read_only, wants_colour(&stdout()));
         let mut live = Live {
             looker: Looker::start(&store, self.queues, tell.clone()),
             doer: Doer::start(&store, tell.clone()),

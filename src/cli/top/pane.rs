@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::state::State;
 use super::text::{clean, number, span};
-use crate::cli::output::clock;
+use crate::cli::format::clock_time;
 use crate::job::from_iso;
 use crate::program;
 use crate::snapshot::{Group, Groups, QueueView, Running, WorkerView};
@@ -237,7 +237,7 @@ fn run(run: &Running, now: DateTime<Utc>) -> Row {
         clean(&run.id),
     ];
     let handler = run.handler.as_deref().map_or_else(String::new, |name| format!(" {}", clean(name)));
-    let detail = format!("{}{handler} since {}: {}", clean(&run.id), clock(run.started_at), job(run));
+    let detail = format!("{}{handler} since {}: {}", clean(&run.id), clock_time(run.started_at), job(run));
     Row { key: run.id.clone(), cells, tone: Tone::Plain, detail }
 }
 
@@ -254,8 +254,8 @@ fn group(group: &Group) -> Row {
     let error = group.error.as_deref().map_or_else(|| "without a record or an error".into(), clean);
     let handler = group.handler.as_deref().map_or_else(|| "?".into(), clean);
     let cells =
-        vec![number(group.count as u64), error.clone(), handler, clean(&group.queue), clock(group.last)];
-    let (first, last) = (clock(group.first), clock(group.last));
+        vec![number(group.count as u64), error.clone(), handler, clean(&group.queue), clock_time(group.last)];
+    let (first, last) = (clock_time(group.first), clock_time(group.last));
     let detail = format!("{error}; first {first}, last {last}, newest {}", clean(&group.id));
     Row { key: key(group), cells, tone: Tone::Plain, detail }
 }

@@ -1,6 +1,6 @@
 //! Texts of unknown origin, and numbers, as they fit a cell.
 
-use crate::cli::output::short;
+use crate::cli::format::first_line;
 
 /// Longer ones are cut.
 const LONGEST: usize = 400;
@@ -11,7 +11,7 @@ pub(super) fn clean(text: &str) -> String {
         !matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
     };
-    short(text, LONGEST).chars().filter(is_seen).collect()
+    first_line(text, LONGEST).chars().filter(is_seen).collect()
 }
 
 /// `1234`, `123k`, `12M`: six characters at most.

@@ -11,7 +11,7 @@ use super::keys::KEYS;
 use super::pane::{Column, Pane, Row, Tone};
 use super::state::State;
 use super::text::{bytes, clean, number, span};
-use crate::cli::output::{clock, count};
+use crate::cli::format::{clock_time, pluralize};
 use crate::program;
 use crate::stats::Counts;
 
@@ -106,7 +106,7 @@ fn header(state: &State) -> Vec<Line<'static>> {
             format!("{} failed", number(failed)),
             if failed > 0 { colour(state, Color::Red) } else { Style::new() },
         ),
-        Span::raw(format!("  {}", count(shot.worker_count, "worker"))),
+        Span::raw(format!("  {}", pluralize(shot.worker_count, "worker"))),
     ];
     let mut flag = |is_set: bool, text: &'static str| {
         if is_set {
@@ -125,8 +125,11 @@ fn warnings(state: &State, height: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if let Some(away) = &state.away {
         let seconds = span((Utc::now() - away.since).as_seconds_f64());
-        let text =
-            format!("Redis is away since {} ({seconds}): {}", clock(Some(away.since)), clean(&away.reason));
+        let text = format!(
+            "Redis is away since {} ({seconds}): {}",
+            clock_time(Some(away.since)),
+            clean(&away.reason)
+        );
         let style = bold(colour(state, Color::Red)).add_modifier(Modifier::REVERSED);
         lines.push(Line::styled(text, style));
     }

@@ -3,20 +3,19 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::time::Duration;
 
-use super::counterparts;
 use super::exit::Failure;
-use crate::job::{Arguments, LARGEST, PyValue, Retry, is_over_limit, parse_json};
+use super::python_rq;
+use crate::job::{Arguments, LARGEST, PyValue, is_over_limit, parse_json};
 
 /// How much of a word an error quotes.
 const SHOWN: usize = 200;
 
 /// What to do with data that is over a limit.
-pub(super) const ELSEWHERE: &str = "store the data elsewhere and pass where it is";
+pub(super) const STORE_ELSEWHERE_HINT: &str = "store the data elsewhere and pass where it is";
 
 /// Positional and keyword arguments from what was typed.
-pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
+pub(crate) fn parse_arguments(words: &[String]) -> Result<Arguments, Failure> {
     let mut given = Arguments::default();
     for word in words {
         match keyword(word) {
@@ -30,19 +29,6 @@ pub(crate) fn parse(words: &[String]) -> Result<Arguments, Failure> {
         }
     }
     Ok(given)
-}
-
-/// The policy that `--retry-max` and `--retry-interval` say.
-pub(crate) fn retry(max: u32, intervals: &[Duration]) -> Result<Option<Retry>, Failure> {
-    match (max, intervals) {
-        (0, []) => Ok(None),
-        (0, _) => Err(Failure::Usage(
-            "--retry-interval without --retry-max".into(),
-            "say how often with --retry-max N".into(),
-        )),
-        (max, []) => Ok(Some(Retry::times(max))),
-        (max, intervals) => Ok(Some(Retry::list(intervals.iter().copied(), max))),
-    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -90,11 +76,11 @@ fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
         Form::Json => parse_json(text).map_err(|error| {
             let word: String = word.chars().take(SHOWN).collect();
             match is_over_limit(&error) {
-                true => wrong(format!("{word:?}: {error}"), ELSEWHERE),
+                true => wrong(format!("{word:?}: {error}"), STORE_ELSEWHERE_HINT),
                 false => wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true"),
             }
         }),
-        Form::Python => Err(wrong(format!("{word:?} is a Python literal"), counterparts::of_literal())),
+        Form::Python => Err(wrong(format!("{word:?} is a Python literal"), python_rq::of_literal())),
     }
 }
 
@@ -114,16 +100,16 @@ fn wrong(what: String, hint: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{PyValue, parse};
+    use super::{PyValue, parse_arguments};
     use serde_json::json;
 
     fn words(words: &[&str]) -> Result<serde_json::Value, String> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        let parsed = parse(&words).map(|given| {
+        let parsed = parse_arguments(&words).map(|given| {
             let kwargs = given.kwargs.into_iter().map(|(name, value)| (PyValue::from(name), value));
             json!([given.args, PyValue::dict(kwargs)])
         });
-        parsed.map_err(|failure| failure.words().unwrap_or_default().0)
+        parsed.map_err(|failure| failure.message_and_hint().unwrap_or_default().0)
     }
 
     #[test]

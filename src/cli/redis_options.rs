@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::bounds::at_least;
-use super::output::note;
+use super::output::eprint;
+use super::value_parsers::at_least;
 
 use crate::dialect::Dialect;
 use crate::error::Result;
@@ -19,7 +19,7 @@ use crate::store::{Call, Store, reply};
 pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
 #[derive(Args)]
-pub(crate) struct ServerOptions {
+pub(crate) struct RedisOptions {
     /// Redis: redis://[user:password@]host[:port][/db] or unix:///path [default: $REDIS_URL, else redis://127.0.0.1:6379]
     #[arg(short, long, global = true, env = "RQ_REDIS_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
@@ -34,9 +34,9 @@ pub(crate) struct ServerOptions {
     redis_timeout: Duration,
 }
 
-impl ServerOptions {
+impl RedisOptions {
     /// Whether the URL was typed, and does not merely stand in the environment.
-    pub(crate) fn is_typed() -> bool {
+    pub(crate) fn url_was_typed() -> bool {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         without_url(&arguments).1.is_some() || std::env::var_os(TYPED).is_some()
     }
@@ -46,11 +46,11 @@ impl ServerOptions {
     }
 
     /// A server in the dialect and under the prefix that were asked for.
-    pub(crate) fn store(&self, url: &str) -> Result<Arc<Store>> {
-        self.dressed(Store::connect_within(url, self.redis_timeout)?)
+    pub(crate) fn connect_to(&self, url: &str) -> Result<Arc<Store>> {
+        self.configured(Store::connect_within(url, self.redis_timeout)?)
     }
 
-    fn dressed(&self, mut store: Arc<Store>) -> Result<Arc<Store>> {
+    fn configured(&self, mut store: Arc<Store>) -> Result<Arc<Store>> {
         if let Some(dialect) = self.dialect {
             store = store.speaking(dialect);
         }
@@ -68,22 +68,22 @@ impl ServerOptions {
 
     /// The server, which need not be there yet. Its connections are shared with nobody.
     #[cfg(any(feature = "dashboard", feature = "top"))]
-    pub(crate) fn later(&self) -> Result<Arc<Store>> {
-        self.dressed(Store::at(&self.url(), Patience::LOOK)?)
+    pub(crate) fn connect_lazily(&self) -> Result<Arc<Store>> {
+        self.configured(Store::at(&self.url(), Patience::LOOK)?)
     }
 
     pub(crate) fn connect(&self) -> Result<Arc<Store>> {
-        let store = self.store(&self.url())?;
+        let store = self.connect_to(&self.url())?;
         crate::server::check(&store, &mut |_| {})?;
         if self.dialect.is_none() && self.prefix.is_none() {
-            note_another_dialect(&store)?;
+            suggest_other_dialect(&store)?;
         }
         Ok(store)
     }
 }
 
 /// Who works with Python's queues and forgets to say so sees nothing, and should know why.
-fn note_another_dialect(store: &Arc<Store>) -> Result<()> {
+fn suggest_other_dialect(store: &Arc<Store>) -> Result<()> {
     let has_queues = |store: &Store| -> Result<bool> {
         let call = Call::command("EXISTS").arg(store.keys.queues());
         Ok(reply::int(&store.ask(&call)?)? == 1)
@@ -93,7 +93,7 @@ fn note_another_dialect(store: &Arc<Store>) -> Result<()> {
     }
     for dialect in Dialect::ALL {
         if has_queues(&store.speaking(dialect))? {
-            note(format_args!(
+            eprint(format_args!(
                 "note: there are queues in the dialect {dialect}, and none in {}: --dialect {dialect} or RQ_RS_DIALECT={dialect}",
                 store.facts.name
             ));

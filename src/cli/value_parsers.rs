@@ -30,6 +30,15 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a number from 1"))
 }
 
+/// A number of rows.
+pub(crate) fn parse_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("0 would show nothing: give a number from 1 on".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(_) => Err(format!("{text:?} is not a number")),
+    }
+}
+
 /// How often a job that failed is tried again.
 pub(crate) fn parse_retry_max(text: &str) -> Result<u32, String> {
     text.parse()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exit::{Exit, Failure};
-use super::output::{note, say_data};
+use super::output::{eprint, print_raw};
 use crate::handle::Job;
 use crate::store::Store;
 
@@ -18,7 +18,7 @@ pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Fa
     let mut shown = String::new();
     loop {
         let text = job.log.clone().unwrap_or_default();
-        if !say_data(news(&shown, &text))? {
+        if !print_raw(news(&shown, &text))? {
             return Ok(Exit::Done);
         }
         shown = text;
@@ -29,9 +29,9 @@ pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Fa
         job.refresh()?;
     }
     if !shown.is_empty() && !shown.ends_with('\n') {
-        say_data("\n")?;
+        print_raw("\n")?;
     } else if shown.is_empty() {
-        note(format_args!("{id} has written nothing that was kept"));
+        eprint(format_args!("{id} has written nothing that was kept"));
     }
     Ok(Exit::Done)
 }
