@@ -189,7 +189,11 @@ impl Worker {
 
     /// The dashboard of this process, if there is to be one.
     #[cfg(feature = "dashboard")]
-    fn serve(&self, server: &RedisOptions, stopper: Stopper) -> Result<(Health, Option<Running>), Failure> {
+    fn serve(
+        &self,
+        server: &RedisOptions,
+        stopper: Stopper,
+    ) -> Result<(Health, Option<ServerHandle>), Failure> {
         let health = Health::of_worker(stopper);
         if self.dashboard.is_none() && !self.access.has_metrics() {
             return Ok((health, None));
