@@ -15,7 +15,7 @@ use crate::job::{Fields, Record, Status, Whose, check_id, from_iso, iso, to_pyth
 #[cfg(feature = "cron")]
 use crate::peek;
 use crate::registry::{Registry, Requeued};
-use crate::store::{CANCEL, Call, DELETE, REVIVE, Reply, SAVE, Store, reply};
+use crate::store::{CANCEL, Call, DELETE, REQUEUE_ORPHAN_JOB, Reply, SET_FIELD, Store, reply};
 
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
@@ -271,7 +271,7 @@ impl Job {
         let elsewhere = [&keys.scheduled, &keys.deferred, &keys.ready, &keys.finished, &keys.failed];
         let places = here.into_iter().chain(elsewhere).chain([&keys.canceled, &keys.unreadable]);
         let statuses: Vec<&str> = statuses.iter().copied().flatten().map(|status| status.as_str()).collect();
-        let call = Call::script(&REVIVE, &places.map(String::as_str).collect::<Vec<_>>())
+        let call = Call::script(&REQUEUE_ORPHAN_JOB, &places.map(String::as_str).collect::<Vec<_>>())
             .arg(self.id())
             .arg(self.store.facts.push)
             .arg(iso(Utc::now()))
@@ -334,7 +334,7 @@ impl Job {
         };
         let text = self.serializer.write(&meta).map_err(wrong)?;
         let job = self.store.keys.job(self.id());
-        let saved = self.store.ask(&Call::script(&SAVE, &[&job]).arg("meta").arg(text).arg(""))?;
+        let saved = self.store.ask(&Call::script(&SET_FIELD, &[&job]).arg("meta").arg(text).arg(""))?;
         if reply::int(&saved)? == 0 {
             return Err(Error::NotFound { id: self.id().to_owned() });
         }

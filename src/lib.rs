@@ -15,13 +15,15 @@ mod job;
 mod dialect;
 mod store;
 // floor 3
+#[cfg(feature = "worker")]
+mod claim;
 mod command;
+#[cfg(feature = "worker")]
+mod completion;
 mod control;
 #[cfg(feature = "cron")]
 mod cron;
 mod enqueue;
-#[cfg(feature = "worker")]
-mod fetch;
 #[cfg(feature = "worker")]
 mod finish;
 mod handle;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::job::{Cut, Fields, KNOWN, Part, Parts, Record, Want};
-use crate::store::{Call, PEEK, Reply, SHOW, Store, reply};
+use crate::store::{Call, FIELD_EXCERPTS, HASH_PREVIEW, Reply, Store, reply};
 
 /// A value larger than this is not shown, nor are more than so many bytes of one job.
 pub(crate) const SHOWN: usize = 256 * 1024;
@@ -20,8 +20,10 @@ pub(crate) fn ends(
     wants: &'static [Want],
 ) -> Result<Vec<Result<Option<Parts>>>> {
     let call = |(hash, stream): (String, Option<String>)| {
-        let mut call =
-            Call::script(&PEEK, &[Some(&*hash), stream.as_deref()].into_iter().flatten().collect::<Vec<_>>());
+        let mut call = Call::script(
+            &FIELD_EXCERPTS,
+            &[Some(&*hash), stream.as_deref()].into_iter().flatten().collect::<Vec<_>>(),
+        );
         for (name, head, tail) in wants {
             call = call.arg(*name).arg(*head).arg(*tail);
         }
@@ -62,7 +64,7 @@ pub(crate) fn shown<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Resul
     let call = |id: &S| {
         let (hash, stream) = (store.keys.job(id.as_ref()), store.keys.results(id.as_ref()));
         let keys = if store.facts.keeps_books { vec![&*hash, &*stream] } else { vec![&*hash] };
-        let call = Call::script(&SHOW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
+        let call = Call::script(&HASH_PREVIEW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
         KNOWN.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
     };
     let answers = store.ask_all(&ids.iter().map(call).collect::<Vec<_>>())?;

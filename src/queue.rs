@@ -8,7 +8,7 @@ use chrono::Utc;
 use serde::Serialize;
 
 use crate::dialect::{Dialect, QueueKeys};
-use crate::enqueue::{Bulk, Prepared, accepted, call};
+use crate::enqueue::{Bulk, EncodedJob, decode_reply, encode};
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
@@ -152,11 +152,11 @@ impl Queue {
     /// As [`enqueue`](Self::enqueue), and [`Error::Duplicate`] when its chosen id exists.
     pub fn enqueue_job(&self, job: NewJob) -> Result<Job> {
         let stored = self.prepare(&job)?;
-        let answer = self.store.ask(&call(&self.store, &self.keys, std::slice::from_ref(&stored)))?;
-        if accepted(answer)? != [true] {
+        let answer = self.store.ask(&encode(&self.store, &self.keys, std::slice::from_ref(&stored)))?;
+        if decode_reply(answer)? != [true] {
             return Err(Error::Duplicate { id: stored.id });
         }
-        Ok(Job::new(&self.store, stored.record()))
+        Ok(Job::new(&self.store, stored.into_record()))
     }
 
     /// Enqueues many jobs, a few hundred in each round trip, in order.
@@ -173,37 +173,37 @@ impl Queue {
                 Ok(chunk) => chunk,
                 Err(error) => {
                     // What was sent before is stored.
-                    bulk.note(ids.pop_front(), stream.answer())?;
+                    bulk.record_reply(ids.pop_front(), stream.answer())?;
                     return Err(error);
                 }
             };
-            stream.send(call(&self.store, &self.keys, &chunk));
+            stream.send(encode(&self.store, &self.keys, &chunk));
             ids.push_back(chunk.into_iter().map(|job| job.id).collect());
             // Redis stores a chunk while the next one is made. The first one shows whether it knows the script:
             // a chunk that must be sent again must not come behind the next.
             if ids.len() > 1 || bulk.is_empty() {
-                bulk.note(ids.pop_front(), stream.answer())?;
+                bulk.record_reply(ids.pop_front(), stream.answer())?;
             }
         }
-        bulk.note(ids.pop_front(), stream.answer())?;
+        bulk.record_reply(ids.pop_front(), stream.answer())?;
         Ok(bulk)
     }
 
     /// The next jobs, as many as one call stores.
-    fn chunk(&self, jobs: &mut impl Iterator<Item = NewJob>) -> Result<Vec<Prepared>> {
+    fn chunk(&self, jobs: &mut impl Iterator<Item = NewJob>) -> Result<Vec<EncodedJob>> {
         let (mut chunk, mut bytes) = (Vec::new(), 0);
         while chunk.len() < CHUNK_JOBS
             && bytes < CHUNK_BYTES
             && let Some(job) = jobs.next()
         {
             let job = self.prepare(&job)?;
-            bytes += job.size();
+            bytes += job.encoded_len();
             chunk.push(job);
         }
         Ok(chunk)
     }
 
-    pub(crate) fn prepare(&self, job: &NewJob) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, job: &NewJob) -> Result<EncodedJob> {
         let id = match job.chosen_id() {
             Some(id) => id.to_owned(),
             None => uuid::Uuid::new_v4().to_string(),
@@ -217,8 +217,8 @@ impl Queue {
                 limit: self.max_payload,
             });
         }
-        let (at_front, due, expires) = (job.is_at_front(), job.due(), job.expires());
-        Ok(Prepared { id, at_front, due, expires, fields: written.fields })
+        let (at_front, due, ttl) = (job.is_at_front(), job.due(), job.expires());
+        Ok(EncodedJob { id, at_front, due, ttl, fields: written.fields })
     }
 
     /// The job with this id, whichever queue it is in.

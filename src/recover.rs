@@ -1,151 +1,191 @@
-//! Jobs whose worker is lost, and ids that were taken and never started. Every worker looks, in
-//! small batches; the scripts see to it that each job is taken over once.
+//! Recovery: jobs whose worker was lost, and ids that were popped and never started. Every worker does it, in
+//! small batches; the scripts let only one of them have each job.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use crate::claim::ClaimedJob;
+use crate::completion::{Completion, Retention};
 use crate::dialect::{Facts, QueueKeys};
-use crate::error::Result;
-use crate::fetch::Running;
-use crate::finish::{self, Ending, Kept, Receipt};
+use crate::error::{Error, Result};
+use crate::finish::{self, FinishAck};
 use crate::job::{Attempts, Fields, Outcome, Record, Verdict, Whose, decide};
-use crate::store::{Call, LOST, PUT_BACK, Store, reply};
+use crate::store::{Call, EXPIRED_LEASES, REQUEUE_ORPHAN_IDS, Store, reply};
 
-/// How many leases one round takes over for a queue.
-pub(crate) const BATCH: usize = 100;
-/// How many leases are looked at for that.
-const LEASES: usize = 1000;
-/// How many ids of an intermediate list are looked at.
-const LOOKED_AT: usize = 1000;
+/// Number of jobs that one call of [`recover_expired`] takes over at most.
+pub(crate) const MAX_RECOVERED: usize = 100;
+/// Number of leases that one call reads to find them.
+const LEASE_SCAN_LIMIT: usize = 1000;
+/// Number of ids of an intermediate list that one call reads.
+const ORPHAN_SCAN_LIMIT: usize = 1000;
 
-/// What became of a job that was lost.
+/// A lost job, and what was decided about it.
 pub(crate) enum Recovered {
-    /// It is back at the head of its queue.
-    Back { id: String },
+    /// It is back at the front of its queue.
+    Requeued { id: String },
     /// It was lost too often, and has failed.
     Failed { id: String, error: String },
 }
 
-/// Takes over jobs of one queue whose lease has passed. `limits`: how often a job may be lost, and how long those
-/// are kept that fail.
-pub(crate) fn leases(
+/// Takes over jobs of one queue whose lease has expired. `limits`: how often a job may be lost before it fails,
+/// and how long failed jobs are kept.
+pub(crate) fn recover_expired(
     store: &Store,
     queue: &QueueKeys,
-    limits: (u32, Kept),
+    limits: (u32, Retention),
     now: DateTime<Utc>,
 ) -> Result<Vec<Recovered>> {
-    let look = Call::script(&LOST, &[&queue.wip])
+    let mut completions = fetch_expired(store, queue, limits, now)?;
+    finish::sort_for_batches(&mut completions);
+    let (acks, failure) = send(store, queue, &completions);
+    let recovered: Vec<Recovered> = completions
+        .into_iter()
+        .zip(acks)
+        .filter(|(_, ack)| matches!(ack, FinishAck::Done | FinishAck::DoneWithMoreDependents))
+        .map(|(completion, _)| Recovered::from(completion))
+        .collect();
+    // What was recovered before an error is reported; the next call meets the error again.
+    failure.filter(|_| recovered.is_empty()).map_or(Ok(recovered), Err)
+}
+
+fn fetch_expired(
+    store: &Store,
+    queue: &QueueKeys,
+    limits: (u32, Retention),
+    now: DateTime<Utc>,
+) -> Result<Vec<Completion>> {
+    let query = Call::script(&EXPIRED_LEASES, &[&queue.wip])
         .arg(store.keys.job_prefix())
-        .arg(BATCH)
-        .arg(LEASES)
+        .arg(MAX_RECOVERED)
+        .arg(LEASE_SCAN_LIMIT)
         .arg(store.facts.overdue().as_secs());
-    let mut endings = Vec::new();
-    for one in reply::list(store.ask(&look)?)? {
+    let mut completions = Vec::new();
+    for one in reply::list(store.ask(&query)?)? {
         let mut parts = reply::list(one)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
         let fields = Fields(reply::pairs(part())?);
-        endings.push(take_over(&member, &fields, limits, store.facts, now));
+        completions.push(complete_lost(&member, &fields, limits, store.facts, now));
     }
-    finish::sort(&mut endings);
-    let (mut receipts, mut trouble) = (Vec::new(), None);
-    for batch in finish::batches(&endings) {
-        let call = finish::call(store, std::slice::from_ref(queue), batch);
-        match store.ask(&call).and_then(finish::read) {
-            Ok(some) => receipts.extend(some),
-            // Those stay where they are; what became of the others is told all the same.
+    Ok(completions)
+}
+
+/// Sends all completions and returns one acknowledgement for each, and the last error. Jobs of a batch that was
+/// not acknowledged keep their lease for the next round.
+fn send(store: &Store, queue: &QueueKeys, completions: &[Completion]) -> (Vec<FinishAck>, Option<Error>) {
+    let (mut acks, mut failure) = (Vec::new(), None);
+    for batch in finish::batches(completions) {
+        let call = finish::encode(store, std::slice::from_ref(queue), batch);
+        match store.ask(&call).and_then(finish::decode_acks) {
+            Ok(some) => acks.extend(some),
             Err(error) => {
-                receipts.extend(batch.iter().map(|_| Receipt::LeaseLost));
-                trouble = Some(error);
+                acks.extend(batch.iter().map(|_| FinishAck::LeaseLost));
+                failure = Some(error);
             }
         }
     }
-    let taken = endings
-        .into_iter()
-        .zip(receipts)
-        .filter(|(_, receipt)| matches!(receipt, Receipt::Done | Receipt::DoneAndAwaited));
-    let taken: Vec<Recovered> = taken.map(|(ending, _)| told(ending)).collect();
-    trouble.filter(|_| taken.is_empty()).map_or(Ok(taken), Err)
+    (acks, failure)
 }
 
-fn take_over(
+/// The completion of a run whose worker was lost.
+fn complete_lost(
     member: &str,
     fields: &Fields,
-    (max_deliveries, kept): (u32, Kept),
+    (max_deliveries, retention): (u32, Retention),
     facts: &Facts,
     now: DateTime<Utc>,
-) -> Ending {
+) -> Completion {
     let (id, execution) = member.rsplit_once(':').unwrap_or((member, ""));
     let record = Record::read(id, fields, Whose::Recovery);
-    let worker = record.worker_name.as_deref().unwrap_or("unknown");
     let is_ours = !facts.keeps_books || record.execution_id.as_deref() == Some(execution);
-    let outcome = if is_ours {
-        let error = format!("lost {} times with its worker, the last one {worker}", record.deliveries);
-        Outcome::Lost { error }
-    } else {
-        // A Python worker's run ends as Python would end it: nobody promised that it may run twice.
-        let mut error =
-            format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
-        if !record.needs.is_empty() {
-            let what = record.needs.join(", ");
-            error += &format!("; it asks for {what}, which rq-rs does not have yet and has not looked after");
-        }
-        Outcome::Crashed { error }
-    };
+    let outcome = if is_ours { outcome_of_ours(&record) } else { outcome_of_python(&record) };
     let within = if is_ours { facts.overdue() } else { Duration::ZERO };
     let verdict = decide(outcome, &Attempts::of(&record), max_deliveries);
-    let started_at = record.started_at.unwrap_or(now);
-    let worker = record.worker_name.clone().unwrap_or_default();
-    let running = Running {
+    let job = ClaimedJob {
         queue: 0,
         execution: execution.to_owned(),
-        record,
         payload: Vec::new(),
-        started_at,
-        worker,
+        started_at: record.started_at.unwrap_or(now),
+        worker: record.worker_name.clone().unwrap_or_default(),
+        record,
     };
-    finish::end(running, verdict, kept, facts, now).taken_over(within)
+    Completion::new(job, verdict, retention, facts, now).if_expired(within)
 }
 
-fn told(ending: Ending) -> Recovered {
-    match ending.verdict {
-        Verdict::Fail { error, .. } => Recovered::Failed { id: ending.id, error },
-        _ => Recovered::Back { id: ending.id },
+fn outcome_of_ours(record: &Record) -> Outcome {
+    let (worker, deliveries) = (worker_name(record), record.deliveries);
+    Outcome::Lost { error: format!("lost {deliveries} times with its worker, the last one {worker}") }
+}
+
+/// A Python worker's run fails, as Python would let it: its job was not enqueued with the promise that it may run
+/// twice.
+fn outcome_of_python(record: &Record) -> Outcome {
+    let worker = worker_name(record);
+    let mut error = format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
+    if !record.needs.is_empty() {
+        let what = record.needs.join(", ");
+        error += &format!("; it asks for {what}, which rq-rs does not have yet and has not looked after");
+    }
+    Outcome::Crashed { error }
+}
+
+fn worker_name(record: &Record) -> &str {
+    record.worker_name.as_deref().unwrap_or("unknown")
+}
+
+impl From<Completion> for Recovered {
+    fn from(completion: Completion) -> Self {
+        match completion.verdict {
+            Verdict::Fail { error, .. } => Recovered::Failed { id: completion.id, error },
+            _ => Recovered::Requeued { id: completion.id },
+        }
     }
 }
 
-/// Ids seen in an intermediate list, and since when.
+/// Ids of one intermediate list, each with the time it was first seen there.
 #[derive(Default)]
-pub(crate) struct Seen(HashMap<Vec<u8>, Instant>);
+pub(crate) struct OrphanTracker(HashMap<Vec<u8>, Instant>);
 
-impl Seen {
-    /// Puts ids back that have been in the list too long. Should one have left and come again
-    /// meanwhile, it only goes back to the head: whoever took it finds that it is not his.
-    pub(crate) fn put_back(&mut self, store: &Store, queue: &QueueKeys, now: Instant) -> Result<usize> {
-        let look = Call::command("LRANGE").arg(&queue.intermediate).arg(0).arg(LOOKED_AT - 1);
-        let mut here = Vec::new();
-        for id in reply::list(store.ask(&look)?)? {
-            here.extend(reply::bytes(id)?);
+impl OrphanTracker {
+    /// Returns ids to their queue that have been in the list too long, and says how many. An id that left and
+    /// re-entered the list meanwhile is returned early, which is harmless: the claim of whoever popped it then
+    /// does not find it.
+    pub(crate) fn requeue_orphans(
+        &mut self,
+        store: &Store,
+        queue: &QueueKeys,
+        now: Instant,
+    ) -> Result<usize> {
+        let query = Call::command("LRANGE").arg(&queue.intermediate).arg(0).arg(ORPHAN_SCAN_LIMIT - 1);
+        let mut listed = Vec::new();
+        for id in reply::list(store.ask(&query)?)? {
+            listed.extend(reply::bytes(id)?);
         }
-        self.0.retain(|id, _| here.contains(id));
-        let mut call = Call::script(&PUT_BACK, &[&queue.intermediate, &queue.list])
+        let orphans = self.update(listed, store.facts.forgotten, now);
+        if orphans.is_empty() {
+            return Ok(0);
+        }
+        let call = Call::script(&REQUEUE_ORPHAN_IDS, &[&queue.intermediate, &queue.list])
             .arg(store.facts.push_front)
             .arg(&store.books)
             .arg(store.keys.job_prefix());
-        let mut any = false;
-        for id in here {
+        let call = orphans.into_iter().fold(call, Call::arg);
+        Ok(usize::try_from(reply::int(&store.ask(&call)?)?).unwrap_or(0))
+    }
+
+    /// Records the ids that are in the list now. Removes and returns those that have been there for `max_age`.
+    fn update(&mut self, listed: Vec<Vec<u8>>, max_age: Duration, now: Instant) -> Vec<Vec<u8>> {
+        self.0.retain(|id, _| listed.contains(id));
+        let mut orphans = Vec::new();
+        for id in listed {
             let since = *self.0.entry(id.clone()).or_insert(now);
-            if now.saturating_duration_since(since) >= store.facts.forgotten {
+            if now.saturating_duration_since(since) >= max_age {
                 self.0.remove(&id);
-                call = call.arg(id);
-                any = true;
+                orphans.push(id);
             }
         }
-        if !any {
-            return Ok(0);
-        }
-        Ok(usize::try_from(reply::int(&store.ask(&call)?)?).unwrap_or(0))
+        orphans
     }
 }

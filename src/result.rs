@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::handle::Job;
 use crate::job::Status;
-use crate::store::{Call, WAIT, reply};
+use crate::store::{Call, MARK_WAITER, reply};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,7 +45,7 @@ impl Job {
             return store.line(wait)?.call(&call).map(drop);
         }
         let channel = format!("{}{}", store.keys.ended_prefix(), self.id());
-        let note = Call::script(&WAIT, &[&store.keys.job(self.id())]);
+        let note = Call::script(&MARK_WAITER, &[&store.keys.job(self.id())]);
         store.line(wait)?.listen(&channel, wait, || {
             let status = reply::text(store.ask(&note)?)?;
             Ok(status.and_then(|word| word.parse::<Status>().ok()).is_some_and(|status| !status.has_ended()))

@@ -10,7 +10,7 @@ use crate::enqueue;
 use crate::error::{Error, Result};
 use crate::job::NewJob;
 use crate::queue::Queue;
-use crate::store::{Call, Reply, Store, TICK, reply};
+use crate::store::{CRON_TICK, Call, Reply, Store, reply};
 
 /// A tick that is noticed so many seconds late was not missed, if the next one is not due yet.
 const IN_TIME: i64 = 60;
@@ -262,9 +262,9 @@ fn call(
     let job = jittered(&entry.cron);
     let prepared = entry.queue.prepare(&job)?;
     let id = prepared.id.clone();
-    let enqueue = enqueue::call(store, entry.queue.keys(), std::slice::from_ref(&prepared));
+    let enqueue = enqueue::encode(store, entry.queue.keys(), std::slice::from_ref(&prepared));
     let keys = [&entry.key, &store.keys.cron_jobs_of(&entry.cron.name), &store.keys.cron_jobs()];
-    let own = Call::script(&TICK, &keys.map(String::as_str))
+    let own = Call::script(&CRON_TICK, &keys.map(String::as_str))
         .arg(what)
         .arg(&entry.cron.name)
         .arg(&entry.known)
@@ -272,7 +272,7 @@ fn call(
         .arg(entry.text())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
         .arg(moment.map(|moment| moment.to_string()).unwrap_or_default());
-    let mut answer = reply::list(store.ask(&Call::around(&TICK, &enqueue, &own))?)?.into_iter();
+    let mut answer = reply::list(store.ask(&Call::around(&CRON_TICK, &enqueue, &own))?)?.into_iter();
     let mut next = || answer.next().unwrap_or(Reply::Nil);
     let state = reply::int(&next())?;
     Ok((state, reply::text(next())?, id))

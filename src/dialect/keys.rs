@@ -201,7 +201,7 @@ impl Keys {
     }
 
     /// The keys of what only RQ's dialect has, as patterns with a `*` for the id or name, in the
-    /// order in which `lua/books.lua` takes them.
+    /// order in which `lua/rq_compat.lua` takes them.
     pub(crate) fn books(&self) -> String {
         let queue = self.queue("*");
         let patterns = [

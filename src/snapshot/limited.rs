@@ -6,7 +6,7 @@ use super::place::Order;
 use crate::error::Result;
 use crate::odd::pass_over;
 use crate::queue::Queue;
-use crate::store::{Call, LIMITED, Reply, Store, reply};
+use crate::store::{Call, RATE_LIMITED_JOBS, Reply, Store, reply};
 
 /// How many jobs of one limit are looked at; what is more is counted in proportion.
 const OF_ONE: usize = 1000;
@@ -17,7 +17,7 @@ fn look(store: &Store, queue: &str) -> Result<Vec<Reply>> {
     if !store.facts.keeps_books {
         return Ok(Vec::new());
     }
-    let call = Call::script(&LIMITED, &[]).arg(&store.books).arg(queue).arg(OF_ONE).arg(OF_ALL);
+    let call = Call::script(&RATE_LIMITED_JOBS, &[]).arg(&store.books).arg(queue).arg(OF_ONE).arg(OF_ALL);
     pass_over(store.ask(&call).and_then(reply::list))
 }
 

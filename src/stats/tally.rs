@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{BUCKETS, DAYS, HANDLERS, KEPT, MINUTES};
-use crate::store::{COUNT, Call, Store};
+use crate::store::{Call, RECORD_STATS, Store};
 
 /// One script call has this many handlers at most.
 const BATCH: usize = 50;
@@ -81,7 +81,7 @@ impl OfQueue {
             keys.extend(part.iter().map(|(name, _)| store.keys.stats_of(queue, name)));
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let mut call =
-                Call::script(&COUNT, &keys).arg(MINUTES).arg(DAYS).arg(KEPT.as_secs()).arg(HANDLERS);
+                Call::script(&RECORD_STATS, &keys).arg(MINUTES).arg(DAYS).arg(KEPT.as_secs()).arg(HANDLERS);
             call = part.iter().fold(call, |call, (name, _)| call.arg(name));
             if n == 0 {
                 call = counts(call, 2, &self.minutes);

@@ -14,10 +14,13 @@ use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::iso;
-use crate::recover::{self, Recovered, Seen};
+use crate::recover::{self, OrphanTracker, Recovered};
 use crate::registry::statuses_of;
 use crate::server;
-use crate::store::{Call, EXPIRE, GROUP, LIMIT, RELEASE, Reply, Store, TRIM, UNLOCK, reply};
+use crate::store::{
+    Call, EXPIRE, MAINTAIN_RATE_LIMIT, PROMOTE_DUE, PRUNE_GROUP, RELEASE_SCHEDULER_LOCK, Reply, Store, TRIM,
+    reply,
+};
 
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
 const SCHEDULER: &str = "rq-rs";
@@ -58,7 +61,7 @@ pub(super) fn start(
         options: Arc::clone(options),
         queues: queues.to_vec(),
         listener: listener.clone(),
-        seen: queues.iter().map(|_| Seen::default()).collect(),
+        seen: queues.iter().map(|_| OrphanTracker::default()).collect(),
         board: Arc::clone(board),
         record: record_of_scheduler(options),
         limits: "0".to_owned(),
@@ -74,7 +77,7 @@ struct Carer {
     options: Arc<Options>,
     queues: Vec<QueueKeys>,
     listener: Listener,
-    seen: Vec<Seen>,
+    seen: Vec<OrphanTracker>,
     board: Arc<Board>,
     /// What Python's tools read of us as a scheduler.
     record: Vec<(&'static str, String)>,
@@ -175,7 +178,7 @@ impl Carer {
         let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
         in_batches(store, || {
             let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
-            let call = Call::script(&RELEASE, &keys.map(String::as_str))
+            let call = Call::script(&PROMOTE_DUE, &keys.map(String::as_str))
                 .arg(store.facts.push)
                 .arg(store.facts.push_front)
                 .arg(store.keys.job_prefix())
@@ -200,7 +203,7 @@ impl Carer {
         }
         in_batches(store, || {
             let keys = [&queue.ready, &queue.list, &store.keys.queues(), &queue.unreadable];
-            Call::script(&RELEASE, &keys.map(String::as_str))
+            Call::script(&PROMOTE_DUE, &keys.map(String::as_str))
                 .arg(store.facts.push)
                 .arg(store.facts.push_front)
                 .arg(store.keys.job_prefix())
@@ -222,7 +225,11 @@ impl Carer {
                 Call::command("SSCAN").arg(store.keys.limits()).arg(&self.limits).arg("COUNT").arg(BATCH);
             let (next, limits) = scanned(store.ask(&look)?)?;
             let call = |limit: &String| {
-                Call::script(&LIMIT, &[]).arg(&store.books).arg(limit).arg(iso(Utc::now())).arg(SLOTS)
+                Call::script(&MAINTAIN_RATE_LIMIT, &[])
+                    .arg(&store.books)
+                    .arg(limit)
+                    .arg(iso(Utc::now()))
+                    .arg(SLOTS)
             };
             for answer in store.exchange(&limits.iter().map(call).collect::<Vec<_>>())? {
                 answer?;
@@ -264,8 +271,9 @@ impl Carer {
     fn unlock(&self) {
         if self.store.facts.keeps_books {
             let record = self.store.keys.scheduler(SCHEDULER);
-            let call =
-                |queue: &QueueKeys| Call::script(&UNLOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER);
+            let call = |queue: &QueueKeys| {
+                Call::script(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER)
+            };
             let _ = self.store.ask_once(&self.queues.iter().map(call).collect::<Vec<_>>());
         }
     }
@@ -275,13 +283,13 @@ impl Carer {
         if self.is_held_off()? {
             return Ok(true);
         }
-        let limits = (self.options.max_deliveries, self.options.kept());
+        let limits = (self.options.max_deliveries, self.options.retention());
         for _ in 0..ROUNDS {
-            let taken = recover::leases(&self.store, &self.queues[queue], limits, Utc::now())?;
-            let is_all = taken.len() < recover::BATCH;
+            let taken = recover::recover_expired(&self.store, &self.queues[queue], limits, Utc::now())?;
+            let is_all = taken.len() < recover::MAX_RECOVERED;
             for recovered in taken {
                 self.listener.tell(&match recovered {
-                    Recovered::Back { id } => Event::Recovered { id },
+                    Recovered::Requeued { id } => Event::Recovered { id },
                     Recovered::Failed { id, error } => Event::Failed { id, error },
                 });
             }
@@ -303,7 +311,7 @@ impl Carer {
 
     /// Ids that a watcher took and nobody started go back.
     fn put_back(&mut self, queue: usize) -> Result<bool> {
-        let back = self.seen[queue].put_back(&self.store, &self.queues[queue], Instant::now())?;
+        let back = self.seen[queue].requeue_orphans(&self.store, &self.queues[queue], Instant::now())?;
         if back > 0 {
             let list = &self.queues[queue].list;
             self.listener.tell(&Event::Warning(format!("{list}: {back} forgotten ids put back")));
@@ -348,7 +356,7 @@ impl Carer {
 fn look_after_group(store: &Store, names: &str, group: &str) -> Result<()> {
     let mut from = "0".to_owned();
     for _ in 0..ROUNDS {
-        let call = Call::script(&GROUP, &[&store.keys.group(group), names]);
+        let call = Call::script(&PRUNE_GROUP, &[&store.keys.group(group), names]);
         let call = call.arg(group).arg(store.keys.job_prefix()).arg(&from).arg(BATCH);
         from = reply::text(store.ask(&call)?)?.unwrap_or_else(|| "0".to_owned());
         if from == "0" {

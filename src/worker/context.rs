@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::message::{JobField, Message};
-use crate::fetch::Running;
+use crate::claim::ClaimedJob;
 use crate::job::{Serializer, to_python};
 
 /// What is to be known of the job: all that a work horse is told of it.
@@ -40,7 +40,7 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(
-        running: &Running,
+        running: &ClaimedJob,
         place: Place<'_>,
         canceled: Arc<AtomicBool>,
         inbox: Sender<Message>,

@@ -1,7 +1,7 @@
 //! What the other threads tell the loop.
 
+use crate::claim::PoppedId;
 use crate::error::{Error, Result};
-use crate::fetch::Woken;
 use crate::store::Reply;
 
 /// A field of a job, as one run of it may write it.
@@ -28,7 +28,7 @@ pub(crate) enum Message {
     /// A field of a running job is to be written.
     Save(JobField, Vec<u8>),
     /// A watcher has taken an id into the intermediate list.
-    Woken(Woken),
+    Woken(PoppedId),
     /// A watcher's wait has ended without an id.
     Slept { queue: usize },
     /// A watcher cannot wait.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::finish::Kept;
+use crate::completion::Retention;
 use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, LONGEST_WAIT, Record, Retry, Ttl};
 
 /// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
@@ -69,8 +69,8 @@ impl Options {
         }
     }
 
-    pub(crate) fn kept(&self) -> Kept {
-        Kept { finished: self.result_ttl, failed: self.failure_ttl }
+    pub(crate) fn retention(&self) -> Retention {
+        Retention { finished: self.result_ttl, failed: self.failure_ttl }
     }
 
     /// The policy of jobs that have none of their own.

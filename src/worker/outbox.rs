@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::message::JobField;
+use crate::claim::PoppedId;
+use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
-use crate::fetch::Woken;
-use crate::finish::{self, Ending, Receipt};
-use crate::store::{Call, Reply, SAVE, Store};
+use crate::finish::{self, FinishAck};
+use crate::store::{Call, Reply, SET_FIELD, Store};
 
 /// How long endings wait that Redis has refused.
 pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(1);
@@ -17,9 +18,9 @@ pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(1);
 pub(crate) struct Outbox {
     /// The latest value of each field.
     pub(crate) saves: HashMap<JobField, Vec<u8>>,
-    pub(crate) endings: Vec<Ending>,
+    pub(crate) endings: Vec<Completion>,
     /// Ids for the next claim, which starts them or puts them back.
-    pub(crate) woken: Vec<Woken>,
+    pub(crate) woken: Vec<PoppedId>,
     /// When endings that were refused are sent again. Their queue gives no jobs meanwhile.
     refused_until: Option<Instant>,
 }
@@ -54,11 +55,13 @@ impl Outbox {
         for (field, value) in &batch.saves {
             let job = store.keys.job(&field.id);
             // Had Redis forgotten the script, a save would come after the end of its job, and be refused.
-            calls.push(Call::whole_script(&SAVE, &[&job]).arg(field.name).arg(value).arg(&field.execution));
+            calls.push(
+                Call::whole_script(&SET_FIELD, &[&job]).arg(field.name).arg(value).arg(&field.execution),
+            );
         }
-        finish::sort(&mut batch.endings);
+        finish::sort_for_batches(&mut batch.endings);
         for endings in finish::batches(&batch.endings) {
-            calls.push(finish::call(store, queues, endings));
+            calls.push(finish::encode(store, queues, endings));
         }
         (batch, calls)
     }
@@ -77,7 +80,7 @@ impl Outbox {
         &mut self,
         batch: Batch,
         answers: &mut impl Iterator<Item = Result<Reply>>,
-    ) -> (Vec<(Ending, Receipt)>, Option<Error>) {
+    ) -> (Vec<(Completion, FinishAck)>, Option<Error>) {
         for _ in batch.saves {
             // A save that is refused is no reason to hold up the end of a job.
             if let Some(Err(error)) = answers.next() {
@@ -86,12 +89,12 @@ impl Outbox {
         }
         let (mut done, mut refusal) = (Vec::new(), None);
         let is_sent = !batch.endings.is_empty();
-        let sizes: Vec<usize> = finish::batches(&batch.endings).map(<[Ending]>::len).collect();
+        let sizes: Vec<usize> = finish::batches(&batch.endings).map(<[Completion]>::len).collect();
         let mut endings = batch.endings.into_iter();
         for size in sizes {
             let sent = endings.by_ref().take(size);
             let answer = answers.next().unwrap_or_else(|| Err(no_answer()));
-            match answer.and_then(finish::read) {
+            match answer.and_then(finish::decode_acks) {
                 Ok(receipts) if receipts.len() == size => done.extend(sent.zip(receipts)),
                 refused => {
                     self.endings.extend(sent);
@@ -109,8 +112,8 @@ impl Outbox {
 /// What is on its way to Redis.
 pub(crate) struct Batch {
     saves: HashMap<JobField, Vec<u8>>,
-    endings: Vec<Ending>,
-    pub(crate) woken: Vec<Woken>,
+    endings: Vec<Completion>,
+    pub(crate) woken: Vec<PoppedId>,
 }
 
 impl Batch {

@@ -2,7 +2,8 @@
 
 use super::event::Event;
 use super::heartbeat::Board;
-use crate::finish::{Ending, Receipt};
+use crate::completion::Completion;
+use crate::finish::FinishAck;
 use crate::job::{Verdict, error_line};
 use crate::stats::What;
 
@@ -24,9 +25,9 @@ pub struct Summary {
 
 impl Summary {
     /// Counts an ending that Redis has answered, and says what there is to tell.
-    pub(crate) fn count(&mut self, board: &Board, ending: Ending, receipt: Receipt) -> Event {
-        let Ending { id, verdict, took, queue, handler, .. } = ending;
-        if receipt == Receipt::LeaseLost {
+    pub(crate) fn count(&mut self, board: &Board, ending: Completion, receipt: FinishAck) -> Event {
+        let Completion { id, verdict, took, queue, handler, .. } = ending;
+        if receipt == FinishAck::LeaseLost {
             self.stale += 1;
             return Event::Stale { id };
         }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use super::message::Message;
 use super::redis_thread;
+use crate::claim::PoppedId;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::fetch::Woken;
 use crate::store::{Call, Line, Store, reply};
 
 /// How long one blocking call lasts. Bounds how late a half-dead connection is noticed.
@@ -109,7 +109,7 @@ impl Thread {
         let mut line = None;
         while self.armed.recv().is_ok() {
             let message = match self.wait(&mut line) {
-                Ok(Some(id)) => Message::Woken(Woken { queue: self.number, id }),
+                Ok(Some(id)) => Message::Woken(PoppedId { queue: self.number, id }),
                 Ok(None) => Message::Slept { queue: self.number },
                 Err(error) => {
                     line = None;

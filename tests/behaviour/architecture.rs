@@ -9,8 +9,22 @@ const FLOORS: [&[&str]; 8] = [
     &["job"],
     &["dialect", "store"],
     &[
-        "command", "control", "cron", "enqueue", "fetch", "finish", "handle", "odd", "peek", "queue",
-        "recover", "registry", "result", "server", "stats",
+        "command",
+        "completion",
+        "control",
+        "cron",
+        "enqueue",
+        "claim",
+        "finish",
+        "handle",
+        "odd",
+        "peek",
+        "queue",
+        "recover",
+        "registry",
+        "result",
+        "server",
+        "stats",
     ],
     &["worker"],
     &["bulk", "metrics", "snapshot", "testing"],
@@ -106,7 +120,7 @@ fn each_kind_of_line_lives_in_its_room() {
         ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
-    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "fetch.rs", "cron/ticker.rs"]);
+    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "claim.rs", "cron/ticker.rs"]);
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", "Command::new("],

@@ -6,9 +6,9 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use super::{Dispatcher, Look};
+use crate::claim::{Claimer, ExecutionRange};
 use crate::error::Result;
-use crate::fetch::{ClaimId, Fetcher};
-use crate::store::{Call, Reply, TURN, reply};
+use crate::store::{Call, FINISH_AND_CLAIM, Reply, reply};
 use crate::worker::event::Event;
 use crate::worker::outbox::{Batch, no_answer};
 use crate::worker::wire::WIRES;
@@ -23,7 +23,7 @@ pub(super) struct Flight {
     batch: Batch,
     /// Whether its last call is a claim, and for how many slots.
     claims: Option<usize>,
-    claim: Option<ClaimId>,
+    claim: Option<ExecutionRange>,
     /// Whether it is one call for a finish and a claim.
     is_turn: bool,
     now: DateTime<Utc>,
@@ -93,13 +93,13 @@ impl Dispatcher {
             let store = &self.house.store;
             let (batch, mut calls) = self.outbox.depart(store, &self.house.queues);
             let claims = (wanted > 0 || !batch.woken.is_empty()).then_some(wanted);
-            let claim = claims.map(|slots| self.fetcher.next_claim(slots));
+            let claim = claims.map(|slots| self.claimer.next_executions(slots));
             if claims.is_some() {
-                calls.push(self.fetcher.call(store, wanted, (self.full.keys(), &batch.woken), now));
+                calls.push(self.claimer.encode(store, wanted, (self.full.keys(), &batch.woken), now));
             }
             let is_turn = batch.is_one_finish() && claims.is_some();
             if is_turn {
-                calls = vec![Call::both(&TURN, &calls[0], &calls[1])];
+                calls = vec![Call::both(&FINISH_AND_CLAIM, &calls[0], &calls[1])];
             }
             let is_free = |wire: &usize| self.flights.iter().all(|flight| flight.wire != *wire);
             let wire = (0..WIRES).find(is_free).unwrap_or_default();
@@ -134,18 +134,18 @@ impl Dispatcher {
         self.seek_lost_claims();
         let woken = std::mem::take(&mut batch.woken);
         let (done, refusal) = self.outbox.read(batch, &mut answers);
-        let claimed =
-            claims.map(|_| answers.next().unwrap_or_else(|| Err(no_answer())).and_then(Fetcher::read));
+        let claimed = claims
+            .map(|_| answers.next().unwrap_or_else(|| Err(no_answer())).and_then(Claimer::decode_reply));
         let is_refused = refusal.is_some();
         if is_refused {
-            self.fetcher.look_closely();
+            self.claimer.request_key_check();
         }
         let mut trouble = refusal.and_then(|refusal| self.note_refusal(refusal));
         // An end may have put jobs into a queue: this one, those that it enqueued, those that waited for it;
         // a burst worker has no watcher that would tell. The claim beside it may have been carried out first,
         // when Redis had forgotten the script.
         let burst = self.house.options.burst;
-        if done.iter().any(|(ending, _)| burst || ending.goes_back()) {
+        if done.iter().any(|(ending, _)| burst || ending.is_requeued()) {
             self.news += 1;
         }
         done.into_iter().for_each(|(ending, receipt)| self.report(ending, receipt));

@@ -11,7 +11,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 
 use super::{Dispatcher, Held, LOOK_SUSPENDED, Look};
-use crate::fetch::{Claimed, Running};
+use crate::claim::{ClaimReply, ClaimedJob};
 use crate::job::Outcome;
 use crate::worker::context::{Context, Place};
 use crate::worker::event::Event;
@@ -19,30 +19,30 @@ use crate::worker::handlers::Work;
 use crate::worker::stop::Mode;
 
 impl Dispatcher {
-    pub(super) fn take(&mut self, claimed: Claimed, now: DateTime<Utc>) {
+    pub(super) fn take(&mut self, claimed: ClaimReply, now: DateTime<Utc>) {
         for id in claimed.dropped {
             self.tell(Event::Dropped { id });
         }
-        for id in claimed.set_aside {
+        for id in claimed.quarantined {
             self.tell(Event::SetAside { id });
         }
         self.arrived.extend(claimed.jobs.into_iter().map(|job| (now, job)));
-        if claimed.is_suspended && !self.is_suspended {
+        if claimed.all_suspended && !self.is_suspended {
             self.tell(Event::Suspended);
         }
-        self.is_suspended = claimed.is_suspended;
-        self.tell_paused(&claimed.paused, &claimed.taken);
-        let gives_nothing = !claimed.paused.is_empty() || !claimed.taken.is_empty();
+        self.is_suspended = claimed.all_suspended;
+        self.tell_paused(&claimed.suspended_queues, &claimed.mistyped_queues);
+        let gives_nothing = !claimed.suspended_queues.is_empty() || !claimed.mistyped_queues.is_empty();
         if gives_nothing {
-            self.fetcher.look_closely();
+            self.claimer.request_key_check();
         }
-        let again = claimed.is_suspended || gives_nothing;
+        let again = claimed.all_suspended || gives_nothing;
         let again = again.then(|| Instant::now() + LOOK_SUSPENDED);
-        self.look = match claimed.is_empty || claimed.is_suspended {
+        self.look = match claimed.queues_are_empty || claimed.all_suspended {
             true => Look::Later(again),
             false => Look::Now,
         };
-        self.is_to_watch = claimed.is_empty;
+        self.is_to_watch = claimed.queues_are_empty;
     }
 
     /// Hands out what a claim has brought.
@@ -50,7 +50,7 @@ impl Dispatcher {
         let is_news = !self.arrived.is_empty() || self.flights.is_empty();
         let mut above = Vec::new();
         for (claimed_at, job) in std::mem::take(&mut self.arrived) {
-            match self.fetcher.unpack(job, claimed_at) {
+            match self.claimer.decode_job(job, claimed_at) {
                 // It came too late to be begun.
                 Ok(running) if self.house.stopper.mode() == Mode::Cold => {
                     self.conclude(running, Outcome::Interrupted);
@@ -96,7 +96,7 @@ impl Dispatcher {
         self.paused = [paused, taken].concat();
     }
 
-    fn hand_out(&mut self, mut running: Running) {
+    fn hand_out(&mut self, mut running: ClaimedJob) {
         let ticket = self.tickets;
         self.tickets += 1;
         self.begun += 1;
@@ -108,7 +108,7 @@ impl Dispatcher {
         let place = Place { queue, worker: &options.name, timeout };
         let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
         let deadline = context.deadline();
-        self.house.board.hold(running.member(), running.queue, &flag);
+        self.house.board.hold(running.lease_member(), running.queue, &flag);
         self.tell(Event::Started {
             id: running.record.id.clone(),
             queue: queue.to_owned(),
@@ -122,7 +122,7 @@ impl Dispatcher {
         self.held.insert(ticket, Held { running, thread, flag, deadline, is_supervised, ordered: None });
     }
     /// Whether as many jobs of its handler run here as may at once.
-    fn is_full_of(&self, running: &Running) -> bool {
+    fn is_full_of(&self, running: &ClaimedJob) -> bool {
         let handler = running.record.handler.as_deref();
         let is_same = |held: &&Held| held.running.record.handler.as_deref() == handler;
         let limit = self.house.options.handler_limit(&running.record);
@@ -130,7 +130,7 @@ impl Dispatcher {
     }
 
     /// Jobs above the limit of their handler.
-    fn hand_back(&mut self, jobs: Vec<Running>) {
+    fn hand_back(&mut self, jobs: Vec<ClaimedJob>) {
         let full: Vec<_> = jobs.iter().map(|job| (job.queue, job.record.handler.clone())).collect();
         let pace = self.pace;
         // The youngest first, so that the eldest is at the head.

@@ -7,24 +7,24 @@ use std::time::Instant;
 use chrono::Utc;
 
 use super::Dispatcher;
-use crate::fetch::{self, ClaimId};
+use crate::claim::{self, ExecutionRange};
 use crate::job::Outcome;
 use crate::worker::event::Event;
 use crate::worker::stop::Mode;
 
 #[derive(Default)]
 pub(super) struct LostClaims {
-    claims: Vec<(ClaimId, Instant)>,
+    claims: Vec<(ExecutionRange, Instant)>,
     /// Whether they were looked for since the last one was lost.
     were_sought: bool,
 }
 
 impl LostClaims {
-    pub(super) fn add(&mut self, claim: ClaimId) {
+    pub(super) fn add(&mut self, claim: ExecutionRange) {
         self.were_sought = false;
         let is_joined = self.claims.last_mut().is_some_and(|(last, at)| {
             *at = Instant::now();
-            last.join(&claim)
+            last.try_extend(&claim)
         });
         if !is_joined {
             self.claims.push((claim, Instant::now()));
@@ -70,18 +70,20 @@ impl Dispatcher {
         let lease = self.house.options.lease();
         // Others have taken over what is older.
         self.lost_claims.claims.retain(|(_, lost_at)| lost_at.elapsed() < lease);
-        let claims: Vec<ClaimId> = self.lost_claims.claims.iter().map(|(claim, _)| claim.clone()).collect();
+        let claims: Vec<ExecutionRange> =
+            self.lost_claims.claims.iter().map(|(claim, _)| claim.clone()).collect();
         let (store, name) = (&self.house.store, &self.house.options.name);
         let started = match claims.is_empty() {
             true => Ok(Vec::new()),
-            false => fetch::started_unknown(store, &self.house.queues, (name, &claims), Utc::now()),
+            false => claim::fetch_unacknowledged(store, &self.house.queues, (name, &claims), Utc::now()),
         };
         match started {
             Ok(started) => {
                 self.lost_claims.were_sought = true;
-                let is_known =
-                    |member: &String| self.outbox.endings.iter().any(|ending| ending.member() == *member);
-                let unknown = started.into_iter().filter(|running| !is_known(&running.member()));
+                let is_known = |member: &String| {
+                    self.outbox.endings.iter().any(|ending| ending.lease_member() == *member)
+                };
+                let unknown = started.into_iter().filter(|running| !is_known(&running.lease_member()));
                 let unknown: Vec<_> = unknown.collect();
                 let pace = self.pace;
                 // The youngest first, so that the eldest is at the head.

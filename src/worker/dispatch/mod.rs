@@ -22,10 +22,11 @@ use self::ahead::{UNKNOWN_PACE, WAITS_AT_MOST};
 use self::exchange::Flight;
 use self::leave::UNBLOCK_EVERY;
 use self::lost_claims::LostClaims;
+use crate::claim::{ClaimedJob, Claimer};
+use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::fetch::{Fetcher, Running};
-use crate::finish::{self, Ending, Receipt};
+use crate::finish::FinishAck;
 use crate::job::{Attempts, Outcome, decide};
 use crate::store::{Reply, Store};
 use crate::worker::Options;
@@ -57,7 +58,7 @@ pub(crate) struct House {
 
 /// A job in a slot.
 struct Held {
-    running: Running,
+    running: ClaimedJob,
     thread: Retired,
     flag: Arc<AtomicBool>,
     deadline: Option<Instant>,
@@ -78,7 +79,7 @@ enum Look {
 
 pub(crate) struct Dispatcher {
     house: House,
-    fetcher: Fetcher,
+    claimer: Claimer,
     slots: Slots,
     watchers: Watchers,
     messages: Receiver<Message>,
@@ -128,7 +129,7 @@ impl Dispatcher {
         let options = &house.options;
         let processes = Processes::new(options);
         Dispatcher {
-            fetcher: Fetcher::new(&house.store, &house.queues, &options.name, options.lease()),
+            claimer: Claimer::new(&house.store, &house.queues, &options.name, options.lease()),
             slots: Slots::new(options.concurrency, handlers, processes, inbox.clone()),
             wires: Wires::new(&house.store, &inbox),
             watchers: Watchers::start(&house.store, &house.queues, &inbox),
@@ -326,7 +327,7 @@ impl Dispatcher {
     // ---- decide ----
 
     /// The one way out of a run.
-    fn conclude(&mut self, mut running: Running, outcome: Outcome) {
+    fn conclude(&mut self, mut running: ClaimedJob, outcome: Outcome) {
         self.make_room(running.record.handler.as_deref());
         let options = &self.house.options;
         if let (Some(policy), false) =
@@ -334,16 +335,17 @@ impl Dispatcher {
         {
             running.record.adopt(policy, fastrand::f64);
         }
-        self.house.board.let_go(&running.member());
+        self.house.board.let_go(&running.lease_member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
-        let ending = finish::end(running, verdict, options.kept(), self.house.store.facts, Utc::now());
+        let ending =
+            Completion::new(running, verdict, options.retention(), self.house.store.facts, Utc::now());
         self.note_pace(ending.took);
         self.outbox.endings.push(ending);
     }
 
     /// Written first, told then.
-    fn report(&mut self, ending: Ending, receipt: Receipt) {
-        if receipt == Receipt::DoneAndAwaited {
+    fn report(&mut self, ending: Completion, receipt: FinishAck) {
+        if receipt == FinishAck::DoneWithMoreDependents {
             self.tell(Event::Warning(format!(
                 "{}: more than 10,000 jobs wait for it; those that were not released need Python's \
                  queue.enqueue_dependents",

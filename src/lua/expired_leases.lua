@@ -1,4 +1,4 @@
--- lost: reads which leases have passed. Changes nothing; `finish` takes the jobs over.
+-- expired_leases: reads which leases have passed. Changes nothing; `finish` takes the jobs over.
 --
 -- KEYS[1] wip
 -- ARGV[1] job key prefix  ARGV[2] how many at most  ARGV[3] how many to look at

@@ -1,4 +1,4 @@
--- peek: reads the beginnings and the ends of some fields, however large they are.
+-- field_excerpts: reads the beginnings and the ends of some fields, however large they are.
 --
 -- KEYS[1] hash  KEYS[2] the stream of its results, where there is one: its newest entry has more fields
 -- ARGV for each field its name, how many bytes of its beginning, and of its end

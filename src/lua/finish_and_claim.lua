@@ -1,4 +1,4 @@
--- turn: one turn of a worker's loop, a finish and then a claim, in one call. Stands behind both of them.
+-- finish_and_claim: one turn of a worker's loop, a finish and then a claim, in one call. Stands behind both of them.
 --
 -- KEYS those of finish (five), then those of claim
 -- ARGV[1] number of finish's arguments, then finish's arguments, then claim's

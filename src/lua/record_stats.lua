@@ -1,4 +1,4 @@
--- count: adds what a worker has done to the series of one queue and of its handlers. Each has a fixed space: a
+-- record_stats: adds what a worker has done to the series of one queue and of its handlers. Each has a fixed space: a
 -- ring of minutes, one of days, and what there was in all.
 --
 -- KEYS[1] set of handlers  KEYS[2] series of the queue  KEYS[3] series of all handlers beyond the most

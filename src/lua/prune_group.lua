@@ -1,4 +1,4 @@
--- group: takes jobs that are gone out of a group, and the group out of the list of all when it has none left.
+-- prune_group: takes jobs that are gone out of a group, and the group out of the list of all when it has none left.
 --
 -- KEYS[1] group  KEYS[2] names of groups
 -- ARGV[1] name  ARGV[2] job key prefix  ARGV[3] where to go on, 0 at first  ARGV[4] about how many to look at

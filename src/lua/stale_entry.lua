@@ -1,4 +1,4 @@
--- elsewhere: whether an entry of a registry was left behind. Stands before the scripts that move jobs out of one.
+-- stale_entry: whether an entry of a registry was left behind. Stands before the scripts that move jobs out of one.
 --
 -- KEYS none of its own  ARGV none of its own
 --

@@ -1,4 +1,4 @@
--- limit: looks after a rate limit, as RQ's maintenance does: slots of jobs that do not need them are free again, who
+-- maintain_rate_limit: looks after a rate limit, as RQ's maintenance does: slots of jobs that do not need them are free again, who
 -- waits for one is let in, and a limit that nobody needs is none.
 --
 -- KEYS none of its own: see books

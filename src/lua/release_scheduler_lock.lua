@@ -1,4 +1,4 @@
--- unlock: gives back the lock of a scheduler, when it is ours.
+-- release_scheduler_lock: gives back the lock of a scheduler, when it is ours.
 --
 -- KEYS[1] lock  KEYS[2] record of the scheduler
 -- ARGV[1] under which name we hold it

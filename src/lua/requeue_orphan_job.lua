@@ -1,4 +1,4 @@
--- revive: puts a job back into its queue whose record says that it is somewhere, and that is in no place.
+-- requeue_orphan_job: puts a job back into its queue whose record says that it is somewhere, and that is in no place.
 --
 -- KEYS[1] job  KEYS[2] list  KEYS[3] intermediate list  KEYS[4] wip  KEYS[5] set of queues
 -- KEYS[6 …] the other registries

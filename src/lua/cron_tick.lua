@@ -1,4 +1,4 @@
--- tick: one tick of a cron entry: one job, however many workers see that it is due. Stands behind enqueue.
+-- cron_tick: one tick of a cron entry: one job, however many workers see that it is due. Stands behind enqueue.
 --
 -- KEYS[1] … KEYS[3] those of enqueue  KEYS[4] entry  KEYS[5] ids of its jobs  KEYS[6] names of entries
 -- ARGV[1] 'tick', 'pass' (time has passed, and no job follows) or 'run' (somebody wants a job now)

@@ -1,4 +1,4 @@
--- put_back: ids that were taken from a queue and never started go back to its head; those of jobs
+-- requeue_orphan_ids: ids that were taken from a queue and never started go back to its head; those of jobs
 -- that have ended meanwhile only leave the list.
 --
 -- KEYS[1] intermediate list  KEYS[2] list

@@ -1,4 +1,4 @@
--- save: writes a field of a job that still exists, or that this execution still holds.
+-- set_field: writes a field of a job that still exists, or that this execution still holds.
 --
 -- KEYS[1] job
 -- ARGV[1] field  ARGV[2] value  ARGV[3] execution, or '' for anybody

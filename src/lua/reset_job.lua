@@ -1,4 +1,4 @@
--- anew: a job that begins anew. Stands before the scripts that put one back into its queue as new, so that all of
+-- reset_job: a job that begins anew. Stands before the scripts that put one back into its queue as new, so that all of
 -- them forget the same of its earlier life.
 --
 -- KEYS none of its own  ARGV none of its own

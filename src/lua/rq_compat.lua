@@ -1,4 +1,4 @@
--- books: what only RQ's dialect has, kept in step with the job: what its tools read, jobs that wait for others,
+-- rq_compat: what only RQ's dialect has, kept in step with the job: what its tools read, jobs that wait for others,
 -- rate limits. Stands before the scripts that need it; a dialect without books passes no patterns, and nothing of
 -- this is written.
 --

@@ -1,4 +1,4 @@
--- release: moves jobs to their queue whose time has come: those that are due, and those that RQ has let go and not
+-- promote_due: moves jobs to their queue whose time has come: those that are due, and those that RQ has let go and not
 -- put into their queue yet.
 --
 -- KEYS[1] scheduled, or RQ's registry of those that are ready  KEYS[2] list  KEYS[3] set of queues

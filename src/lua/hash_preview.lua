@@ -1,4 +1,4 @@
--- show: reads a hash, and of values that are too large to be shown the beginning.
+-- hash_preview: reads a hash, and of values that are too large to be shown the beginning.
 --
 -- KEYS[1] hash  KEYS[2] the stream of its results, where there is one
 -- ARGV[1] bytes of one value at most  ARGV[2] of all together  ARGV[3] bytes of a beginning

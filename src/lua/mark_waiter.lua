@@ -1,4 +1,4 @@
--- wait: notes that somebody waits for a job's end, so that its end is published.
+-- mark_waiter: notes that somebody waits for a job's end, so that its end is published.
 --
 -- KEYS[1] job
 --

@@ -1,4 +1,4 @@
--- limited: reads which jobs wait for rate limits. Changes nothing. Their places are sorted by limits and not by
+-- rate_limited_jobs: reads which jobs wait for rate limits. Changes nothing. Their places are sorted by limits and not by
 -- queues, so each job says what its queue is.
 --
 -- KEYS none of its own: see books

@@ -1,0 +1,270 @@
+//! The `claim` script: its arguments and its reply. And how jobs are found whose claim's reply was lost.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::dialect::QueueKeys;
+use crate::error::Result;
+use crate::job::{DEFAULT_TIMEOUT, Fields, Record, Whose, iso};
+use crate::store::{CLAIM, Call, Reply, Store, reply};
+
+/// A claim stops after this many bytes of payload, so that many large jobs do not arrive at once.
+const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
+
+/// `COUNT` of a scan through the leases of a queue.
+const SCAN_COUNT: usize = 1000;
+
+/// A job that this worker has claimed and holds the lease of. [`Completion`](crate::completion::Completion)
+/// consumes it; it is not `Clone`, so that it cannot be completed twice.
+#[must_use = "a job that was claimed must be completed"]
+#[derive(Debug)]
+pub(crate) struct ClaimedJob {
+    /// Index of the queue it came from, in the worker's order.
+    pub(crate) queue: usize,
+    pub(crate) execution: String,
+    pub(crate) record: Record,
+    /// The payload as it is stored, for an executor that decodes it itself.
+    pub(crate) payload: Vec<u8>,
+    pub(crate) started_at: DateTime<Utc>,
+    /// Name of the worker that runs it.
+    pub(crate) worker: String,
+}
+
+impl ClaimedJob {
+    /// Time limit of the run; `None` for no limit.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        match self.record.timeout {
+            Some(-1) => None,
+            Some(seconds) if seconds > 0 => Some(Duration::from_secs(seconds.unsigned_abs())),
+            _ => Some(Duration::from_secs(DEFAULT_TIMEOUT.as_seconds().unsigned_abs())),
+        }
+    }
+
+    /// The lease's entry in the queue's `wip`: the right to complete the job.
+    pub(crate) fn lease_member(&self) -> String {
+        format!("{}:{}", self.record.id, self.execution)
+    }
+}
+
+/// An id that a watcher's blocking pop has moved to the intermediate list.
+#[derive(Debug)]
+pub(crate) struct PoppedId {
+    pub(crate) queue: usize,
+    pub(crate) id: Vec<u8>,
+}
+
+/// The decoded reply of a claim. Queues are indices in the worker's order.
+#[derive(Debug, Default)]
+pub(crate) struct ClaimReply {
+    /// Jobs that were started, each for [`Claimer::decode_job`].
+    pub(crate) jobs: Vec<Reply>,
+    /// Whether every queue was read to its end.
+    pub(crate) queues_are_empty: bool,
+    /// Whether all queues are suspended at once (`suspend` without a queue).
+    pub(crate) all_suspended: bool,
+    pub(crate) suspended_queues: Vec<usize>,
+    /// Queues with a key of a wrong type, because another program uses its name. They give no jobs.
+    pub(crate) mistyped_queues: Vec<usize>,
+    /// Ids without a record, or of jobs that have ended.
+    pub(crate) dropped: Vec<String>,
+    /// Ids whose record cannot be read; they are in the registry of unreadable jobs now.
+    pub(crate) quarantined: Vec<String>,
+}
+
+/// The execution ids that one claim may have started: a prefix and a range of sequence numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ExecutionRange {
+    prefix: String,
+    start: u32,
+    end: u32,
+}
+
+impl ExecutionRange {
+    fn contains(&self, execution: &str) -> bool {
+        let sequence = execution.strip_prefix(&self.prefix).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        sequence.is_some_and(|sequence| (self.start..self.end).contains(&sequence))
+    }
+
+    /// Extends the range by the one that follows it. Returns false, and changes nothing, for any other range.
+    pub(crate) fn try_extend(&mut self, next: &ExecutionRange) -> bool {
+        let follows = self.prefix == next.prefix && self.end == next.start;
+        if follows {
+            self.end = next.end;
+        }
+        follows
+    }
+}
+
+/// Fetches the jobs that claims of this worker have started while their reply was lost, the oldest first.
+pub(crate) fn fetch_unacknowledged(
+    store: &Store,
+    queues: &[QueueKeys],
+    (worker, claims): (&str, &[ExecutionRange]),
+    now: DateTime<Utc>,
+) -> Result<Vec<ClaimedJob>> {
+    let mut found = Vec::new();
+    for (queue, keys) in queues.iter().enumerate() {
+        for member in fetch_lease_members(store, &keys.wip, claims)? {
+            let Some((id, execution)) = member.rsplit_once(':') else { continue };
+            let hash = store.ask(&Call::command("HGETALL").arg(store.keys.job(id)))?;
+            let fields = Fields(reply::pairs(hash)?);
+            let mut record = Record::read(id, &fields, Whose::Recovery);
+            // The script has counted a start, but no run has begun.
+            record.deliveries = record.deliveries.saturating_sub(1);
+            let started_at = record.started_at.unwrap_or(now);
+            let (execution, worker) = (execution.to_owned(), worker.to_owned());
+            found.push(ClaimedJob { queue, execution, record, payload: Vec::new(), started_at, worker });
+        }
+    }
+    found.sort_by(|a, b| a.execution.cmp(&b.execution));
+    Ok(found)
+}
+
+/// Fetches the entries of one `wip` that these claims have made.
+fn fetch_lease_members(store: &Store, wip: &str, claims: &[ExecutionRange]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for claim in claims {
+        let mut cursor = "0".to_owned();
+        loop {
+            let pattern = format!("*:{}*", claim.prefix);
+            let scan = Call::command("ZSCAN").arg(wip).arg(&cursor).arg("MATCH").arg(pattern);
+            let mut parts = reply::list(store.ask(&scan.arg("COUNT").arg(SCAN_COUNT))?)?.into_iter();
+            cursor = reply::text(parts.next().unwrap_or_default())?.unwrap_or_default();
+            let pairs = reply::texts(parts.next().unwrap_or_default())?;
+            let members = pairs.into_iter().step_by(2);
+            found.extend(members.filter(|member| {
+                member.rsplit_once(':').is_some_and(|(_, execution)| claim.contains(execution))
+            }));
+            if cursor.is_empty() || cursor == "0" {
+                break;
+            }
+        }
+    }
+    // A scan may return an entry twice.
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+/// Encodes the claims of one worker and decodes their replies.
+pub(crate) struct Claimer {
+    keys: Vec<String>,
+    worker: String,
+    lease: Duration,
+    /// First part of the execution ids; the sequence number is the rest.
+    execution_prefix: String,
+    sequence: u32,
+    keys_checked_at: Option<DateTime<Utc>>,
+}
+
+impl Claimer {
+    pub(crate) fn new(store: &Store, queues: &[QueueKeys], worker: &str, lease: Duration) -> Self {
+        let mut keys = vec![store.keys.suspended(), store.keys.suspended_queues()];
+        for queue in queues {
+            keys.extend([&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable].map(String::clone));
+            keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
+        }
+        let (worker, execution_prefix) = (worker.to_owned(), new_execution_prefix());
+        Claimer { keys, worker, lease, execution_prefix, sequence: 0, keys_checked_at: None }
+    }
+
+    /// Lets the next claim check the types of all keys, because one of them was wrong.
+    pub(crate) fn request_key_check(&mut self) {
+        self.keys_checked_at = None;
+    }
+
+    /// The execution ids that the next claim for this many slots may start.
+    pub(crate) fn next_executions(&self, slots: usize) -> ExecutionRange {
+        let end = self.sequence.saturating_add(u32::try_from(slots).unwrap_or(u32::MAX / 4));
+        ExecutionRange { prefix: self.execution_prefix.clone(), start: self.sequence, end }
+    }
+
+    /// Encodes a claim for this many free slots that leaves out the `skipped` queues and includes the `popped`
+    /// ids. It must not be repeated: each call starts other jobs.
+    pub(crate) fn encode<'a>(
+        &mut self,
+        store: &Store,
+        slots: usize,
+        (skipped, popped): (impl Iterator<Item = &'a usize>, &[PoppedId]),
+        now: DateTime<Utc>,
+    ) -> Call {
+        let checks_keys = self.is_key_check_due(now);
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let mut call = Call::script(&CLAIM, &keys)
+            .arg(store.facts.pop)
+            .arg(store.facts.push_front)
+            .arg(store.keys.job_prefix())
+            .arg(slots)
+            .arg(self.lease.as_secs_f64())
+            .arg(&self.worker)
+            .arg(iso(now))
+            .arg(&self.execution_prefix)
+            .arg(self.sequence)
+            .arg(PAYLOAD_BUDGET)
+            .arg(store.facts.margin.as_secs())
+            .arg(u8::from(store.facts.whole_seconds))
+            .arg(&store.books)
+            .arg(u8::from(checks_keys))
+            .arg(skipped.map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        if checks_keys {
+            self.keys_checked_at = Some(now);
+        }
+        for one in popped {
+            call = call.arg(one.queue).arg(&one.id);
+        }
+        self.advance_sequence(slots);
+        call
+    }
+
+    /// Types are checked once a second: another program takes a key rarely, and a check costs as much as a job.
+    fn is_key_check_due(&self, now: DateTime<Utc>) -> bool {
+        self.keys_checked_at.is_none_or(|at| (now - at).num_seconds() != 0)
+    }
+
+    fn advance_sequence(&mut self, slots: usize) {
+        self.sequence += u32::try_from(slots).unwrap_or(u32::MAX / 4);
+        if self.sequence > u32::MAX / 2 {
+            self.execution_prefix = new_execution_prefix();
+            self.sequence = 0;
+        }
+    }
+
+    pub(crate) fn decode_reply(reply: Reply) -> Result<ClaimReply> {
+        let mut parts = reply::list(reply)?.into_iter();
+        let mut part = || parts.next().unwrap_or_default();
+        let state = reply::int(&part())?;
+        let mut claim =
+            ClaimReply { queues_are_empty: state == 0, all_suspended: state == 2, ..ClaimReply::default() };
+        claim.jobs = reply::list(part())?;
+        for queue in reply::list(part())? {
+            match reply::int(&queue)? {
+                queue @ 0.. => claim.suspended_queues.push(queue as usize),
+                mistyped => claim.mistyped_queues.push((-1 - mistyped) as usize),
+            }
+        }
+        claim.dropped = reply::texts(part())?;
+        claim.quarantined = reply::texts(part())?;
+        Ok(claim)
+    }
+
+    /// Decodes one job of a [`ClaimReply`].
+    pub(crate) fn decode_job(&self, job: Reply, started_at: DateTime<Utc>) -> Result<ClaimedJob> {
+        let mut parts = reply::list(job)?.into_iter();
+        let mut part = || parts.next().unwrap_or_default();
+        let queue = reply::int(&part())? as usize;
+        let id = reply::text(part())?.unwrap_or_default();
+        let execution = reply::text(part())?.unwrap_or_default();
+        let fields = Fields(reply::pairs(part())?);
+        let record = Record::read(&id, &fields, Whose::Worker);
+        let (payload, worker) = (fields.into_payload(), self.worker.clone());
+        Ok(ClaimedJob { queue, execution, record, payload, started_at, worker })
+    }
+}
+
+/// 24 hex digits; with the eight of the sequence number they make an execution id as long as RQ's.
+fn new_execution_prefix() -> String {
+    let mut id = uuid::Uuid::new_v4().simple().to_string();
+    id.truncate(24);
+    id
+}

@@ -1,0 +1,272 @@
+//! From a verdict to what is written: where the job goes next, its status, and the fields of its record.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::claim::ClaimedJob;
+use crate::dialect::Facts;
+use crate::job::{
+    Attempt, LONGEST_WAIT, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of,
+};
+
+/// A field of the job's record with its new value.
+type Field = (&'static str, Vec<u8>);
+
+/// The end of a run, ready to be written. It is sent again until Redis has acknowledged it.
+#[derive(Debug)]
+pub(crate) struct Completion {
+    pub(crate) id: String,
+    /// Index of the job's queue in the worker's order.
+    pub(crate) queue: usize,
+    pub(crate) handler: Option<String>,
+    pub(crate) verdict: Verdict,
+    /// Duration of the run.
+    pub(crate) took: Duration,
+    pub(crate) execution: String,
+    pub(crate) worker: String,
+    /// Set for a job that is recovered from a lost worker: see [`if_expired`](Self::if_expired).
+    pub(crate) expired_within: Option<Duration>,
+    pub(crate) destination: Destination,
+    pub(crate) status: Status,
+    /// Seconds that the job's results are kept, where the dialect keeps them in a stream.
+    pub(crate) result_ttl: Option<i64>,
+    /// Fields and values of the entry in that stream.
+    pub(crate) result_entry: Vec<(&'static str, String)>,
+    pub(crate) fields: Vec<Field>,
+}
+
+/// Where a job goes at the end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Destination {
+    /// The failed registry, for `ttl` seconds: -1 for ever, 0 deletes the job.
+    Failed { ttl: i64 },
+    /// The finished registry, for `ttl` seconds: -1 for ever, 0 deletes the job.
+    Finished { ttl: i64 },
+    /// Its queue, before all other jobs.
+    QueueFront,
+    /// Its queue, behind all other jobs.
+    Queue,
+    /// The scheduled registry, to be enqueued after this delay.
+    Scheduled { delay: Duration },
+}
+
+impl Destination {
+    fn in_queue(delay: Duration, at_front: bool) -> Self {
+        match (delay.is_zero(), at_front) {
+            (true, true) => Destination::QueueFront,
+            (true, false) => Destination::Queue,
+            // A record may hold any number, also one that Redis cannot store as a score.
+            (false, _) => Destination::Scheduled { delay: delay.min(LONGEST_WAIT) },
+        }
+    }
+
+    /// The destination as `finish.lua` names it, and its seconds.
+    pub(crate) fn arguments(self) -> (&'static str, f64) {
+        match self {
+            Destination::Failed { ttl } => ("failed", ttl as f64),
+            Destination::Finished { ttl } => ("finished", ttl as f64),
+            Destination::QueueFront => ("head", 0.0),
+            Destination::Queue => ("queue", 0.0),
+            Destination::Scheduled { delay } => ("scheduled", delay.as_secs_f64()),
+        }
+    }
+}
+
+/// How long ended jobs are kept that do not say so themselves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Retention {
+    pub(crate) finished: Ttl,
+    pub(crate) failed: Ttl,
+}
+
+impl Completion {
+    /// Consumes the job, so that no run can be completed twice.
+    pub(crate) fn new(
+        job: ClaimedJob,
+        verdict: Verdict,
+        retention: Retention,
+        facts: &Facts,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let record = &job.record;
+        let mut transition = Transition::of(&verdict, record, retention, facts);
+        let is_put_back = matches!(verdict, Verdict::PutBack { .. });
+        if !is_put_back {
+            transition.set("ended_at", iso(now));
+        }
+        if let Some((error, retry_in)) = failure(&verdict) {
+            let attempt = Attempt::new((job.started_at, now), &job.worker, error, retry_in);
+            transition.set("attempts", history(&record.attempts, attempt));
+        }
+        let mut result_entry = Vec::new();
+        if facts.keeps_books && !is_put_back {
+            transition.set("last_heartbeat", iso(now));
+            let run = (job.execution.as_str(), job.started_at, now);
+            result_entry = entry_of(&verdict, record, &job.worker, run);
+        }
+        Completion {
+            id: job.record.id,
+            queue: job.queue,
+            handler: job.record.handler,
+            verdict,
+            took: (now - job.started_at).to_std().unwrap_or_default(),
+            execution: job.execution,
+            worker: job.worker,
+            expired_within: None,
+            destination: transition.destination,
+            status: transition.status,
+            result_ttl: transition.result_ttl,
+            result_entry,
+            fields: transition.fields,
+        }
+    }
+
+    /// The lease's entry in the queue's `wip`, which ends with this run.
+    pub(crate) fn lease_member(&self) -> String {
+        format!("{}:{}", self.id, self.execution)
+    }
+
+    /// Returns whether the job waits in its queue again.
+    pub(crate) fn is_requeued(&self) -> bool {
+        matches!(self.destination, Destination::Queue | Destination::QueueFront)
+    }
+
+    /// For a job of a lost worker: Redis changes nothing if the lease's score is still more than `within`
+    /// ahead, because its worker has come back and renewed it.
+    pub(crate) fn if_expired(mut self, within: Duration) -> Self {
+        self.expired_within = Some(within);
+        self
+    }
+}
+
+/// The error of a run that failed, and the seconds until it is retried.
+fn failure(verdict: &Verdict) -> Option<(&str, Option<f64>)> {
+    match verdict {
+        Verdict::Retry { delay, error } => Some((error, Some(delay.as_secs_f64()))),
+        Verdict::Fail { error, .. } => Some((error, None)),
+        Verdict::Finish { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => None,
+    }
+}
+
+/// The change of a job's state that follows from a verdict. One constructor for each verdict.
+struct Transition {
+    destination: Destination,
+    status: Status,
+    result_ttl: Option<i64>,
+    fields: Vec<Field>,
+}
+
+impl Transition {
+    fn of(verdict: &Verdict, record: &Record, retention: Retention, facts: &Facts) -> Self {
+        match verdict {
+            Verdict::Finish { result, again_in } => {
+                let ttl = record.result_ttl.unwrap_or(retention.finished.as_seconds());
+                Self::finished(record, facts, (result, ttl), *again_in)
+            }
+            Verdict::Fail { status, error } => {
+                let ttl = record.failure_ttl.unwrap_or(retention.failed.as_seconds());
+                Self::failed(record, facts, (error, ttl), *status)
+            }
+            Verdict::Retry { delay, error } => Self::retried(record, facts, error, *delay),
+            Verdict::Snooze { delay } => Self::snoozed(*delay),
+            Verdict::PutBack { .. } => Self::put_back(record),
+        }
+    }
+
+    fn new(destination: Destination, status: Status) -> Self {
+        Transition { destination, status, result_ttl: None, fields: Vec::with_capacity(4) }
+    }
+
+    /// Back to its queue, now or after a delay.
+    fn queued(delay: Duration, at_front: bool) -> Self {
+        let status = if delay.is_zero() { Status::Queued } else { Status::Scheduled };
+        Self::new(Destination::in_queue(delay, at_front), status)
+    }
+
+    fn finished(
+        record: &Record,
+        facts: &Facts,
+        (result, ttl): (&[u8], i64),
+        repeat_in: Option<Duration>,
+    ) -> Self {
+        let mut transition = match repeat_in {
+            Some(delay) => Self::repeated(record, facts.retries_field, delay),
+            None => Self::new(Destination::Finished { ttl }, Status::Finished),
+        };
+        transition.result_ttl = Some(ttl);
+        if !facts.keeps_books {
+            transition.set("result", result);
+        }
+        transition
+    }
+
+    fn failed(record: &Record, facts: &Facts, (error, ttl): (&str, i64), status: Status) -> Self {
+        let mut transition = Self::new(Destination::Failed { ttl }, status);
+        // Without a time of its own in the record, RQ never lets the stream of results expire; maintenance
+        // deletes it with the script `expire`.
+        transition.result_ttl = record.failure_ttl;
+        if !facts.keeps_books {
+            transition.set("exc_info", cut_error(error));
+        }
+        transition
+    }
+
+    fn retried(record: &Record, facts: &Facts, error: &str, delay: Duration) -> Self {
+        let mut transition = Self::queued(delay, record.enqueue_at_front_on_retry);
+        // RQ stores no error for a run that is retried, and its tools show `exc_info` as the job's last one.
+        let name = if facts.keeps_books { "retry_error" } else { "exc_info" };
+        transition.set(name, cut_error(error));
+        transition.set("deliveries", "0");
+        transition.set(facts.retries_field, (record.number_of_retries + 1).to_string());
+        if let Some(left) = record.retries_left {
+            transition.set("retries_left", left.saturating_sub(1).to_string());
+        }
+        if record.has_new_policy {
+            transition.set("retry_intervals", list_of(&record.retry_intervals));
+            let at_front = if record.enqueue_at_front_on_retry { "1" } else { "0" };
+            transition.set("enqueue_at_front_on_retry", at_front);
+            transition.set("adopted", "1");
+        }
+        transition
+    }
+
+    fn snoozed(delay: Duration) -> Self {
+        let mut transition = Self::queued(delay, false);
+        transition.set("deliveries", "0");
+        transition
+    }
+
+    fn put_back(record: &Record) -> Self {
+        let mut transition = Self::new(Destination::QueueFront, Status::Queued);
+        // The count as it was read: a worker reads the record before its start is counted, so a start that it
+        // gives back does not count; recovery reads the record afterwards, so a loss counts.
+        transition.set("deliveries", record.deliveries.to_string());
+        transition
+    }
+
+    fn repeated(record: &Record, retries_field: &'static str, delay: Duration) -> Self {
+        let mut transition = Self::queued(delay, false);
+        transition.set("deliveries", "0");
+        // The next run is a new one, with all retries of its policy.
+        if record.number_of_retries > 0 {
+            transition.set(retries_field, "0");
+            if let Some(left) = record.retries_left {
+                transition.set("retries_left", (left + record.number_of_retries).to_string());
+            }
+        }
+        let left = record.repeats_left.unwrap_or(0).saturating_sub(1);
+        transition.set("repeats_left", left.to_string());
+        // Each run uses up one interval; the last one serves all further runs.
+        if let [_, rest @ ..] = record.repeat_intervals.as_slice()
+            && !rest.is_empty()
+        {
+            transition.set("repeat_intervals", list_of(rest));
+        }
+        transition
+    }
+
+    fn set(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
+        self.fields.push((name, value.into()));
+    }
+}
