@@ -23,7 +23,7 @@ use crate::program::see_help_of;
 use crate::server::clock as clock_of;
 use crate::snapshot::{self, Past};
 use crate::store::Store;
-use crate::worker::cron::{Crons, Keeper};
+use crate::worker::cron::{CronEntries, CronLoop};
 
 /// How many jobs of an entry a table has when nobody says.
 const ROWS: usize = 20;
@@ -108,8 +108,8 @@ fn keep(server: &RedisOptions, file: &Path, is_lenient: bool, asked: &Asked) -> 
     let is_lenient = is_lenient || asked.is_lenient_elsewhere()?;
     let (_, entries) = asked.entries_in_order(is_lenient)?;
     let store = server.connect()?;
-    let crons = Crons { entries, is_lenient };
-    let Some(keeper) = Keeper::alone(&store, &file.display().to_string(), crons)? else {
+    let crons = CronEntries { entries, is_lenient };
+    let Some(keeper) = CronLoop::standalone(&store, &file.display().to_string(), crons)? else {
         let what = format!("{} has no cron entry that is in order", file.display());
         return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
     };
@@ -121,9 +121,9 @@ fn keep(server: &RedisOptions, file: &Path, is_lenient: bool, asked: &Asked) -> 
             std::process::exit(Exit::Failed as i32);
         }
     })?;
-    let (name, entries) = keeper.presents();
+    let (name, entries) = keeper.describe();
     eprint(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
-    keeper.keep(&stopped);
+    keeper.run(&stopped);
     Ok(hangup.or(Exit::Done))
 }
 

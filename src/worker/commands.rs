@@ -13,9 +13,9 @@ use crate::error::Result;
 use crate::store::Store;
 
 /// How soon the thread notices that the worker ends.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long it waits before it connects again.
-const AGAIN_IN: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) fn start(
     store: &Arc<Store>,
@@ -23,7 +23,7 @@ pub(super) fn start(
     stopper: &Stopper,
     inbox: &Sender<Message>,
 ) -> Helper {
-    let listener = Listener {
+    let listener = CommandListener {
         store: Arc::clone(store),
         channel: store.keys.commands(&options.name),
         stopper: stopper.clone(),
@@ -32,14 +32,14 @@ pub(super) fn start(
     Helper::start("rq-rs commands", move |stop| listener.run(stop))
 }
 
-struct Listener {
+struct CommandListener {
     store: Arc<Store>,
     channel: String,
     stopper: Stopper,
     inbox: Sender<Message>,
 }
 
-impl Listener {
+impl CommandListener {
     fn run(&self, stop: &Receiver<()>) {
         loop {
             match self.listen(stop) {
@@ -47,22 +47,22 @@ impl Listener {
                 // The dispatcher tells people about an outage.
                 Err(error) => log::debug!(target: "rq_rs", "commands cannot be heard: {error}"),
             }
-            if stop.recv_timeout(AGAIN_IN) != Err(RecvTimeoutError::Timeout) {
+            if stop.recv_timeout(RECONNECT_DELAY) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
         }
     }
 
     fn listen(&self, stop: &Receiver<()>) -> Result<()> {
-        self.store.line(LOOK_EVERY)?.messages(&self.channel, LOOK_EVERY, |message| {
+        self.store.line(STOP_CHECK_INTERVAL)?.messages(&self.channel, STOP_CHECK_INTERVAL, |message| {
             if let Some(text) = message {
-                self.obey(&text);
+                self.handle(&text);
             }
             !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
         })
     }
 
-    fn obey(&self, text: &[u8]) {
+    fn handle(&self, text: &[u8]) {
         let order = match serde_json::from_slice(text) {
             Ok(Command::Shutdown) => return self.stopper.stop(),
             Ok(Command::Quiet) => return self.stopper.quiet(),

@@ -14,7 +14,7 @@ use crate::job::{Serializer, to_python};
 
 /// What is to be known of the job: all that a work horse is told of it.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Facts {
+pub(crate) struct RunInfo {
     id: String,
     queue: String,
     execution_id: String,
@@ -28,25 +28,25 @@ pub(crate) struct Facts {
 }
 
 /// Who hears of a field of the job that is to be written.
-type Tell = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
+type FieldSink = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 
 /// The job a handler runs.
 pub struct Context {
-    facts: Facts,
+    facts: RunInfo,
     deadline: Option<Instant>,
     canceled: Arc<AtomicBool>,
-    tell: Tell,
+    sink: FieldSink,
 }
 
 impl Context {
     pub(crate) fn new(
         running: &ClaimedJob,
-        place: Place<'_>,
+        place: RunPlacement<'_>,
         canceled: Arc<AtomicBool>,
         inbox: Sender<Message>,
     ) -> Self {
         let record = &running.record;
-        let facts = Facts {
+        let facts = RunInfo {
             id: record.id.clone(),
             queue: place.queue.to_owned(),
             execution_id: running.execution.clone(),
@@ -60,21 +60,21 @@ impl Context {
         };
         let deadline = place.timeout.map(|timeout| Instant::now() + timeout);
         let (id, execution) = (facts.id.clone(), facts.execution_id.clone());
-        let tell: Tell = Box::new(move |name, value| {
+        let sink: FieldSink = Box::new(move |name, value| {
             let field = JobField { id: id.clone(), execution: execution.clone(), name };
             // A worker that has ended writes nothing any more.
             let _ = inbox.send(Message::Save(field, value));
         });
-        Context { facts, deadline, canceled, tell }
+        Context { facts, deadline, canceled, sink }
     }
 
     /// The same job in a work horse, with so much time left. It is not told of a cancel: it is ended.
-    pub(crate) fn in_horse(facts: Facts, left: Option<Duration>, tell: Tell) -> Self {
+    pub(crate) fn for_work_horse(facts: RunInfo, left: Option<Duration>, sink: FieldSink) -> Self {
         let deadline = left.map(|left| Instant::now() + left);
-        Context { facts, deadline, canceled: Arc::default(), tell }
+        Context { facts, deadline, canceled: Arc::default(), sink }
     }
 
-    pub(crate) fn facts(&self) -> &Facts {
+    pub(crate) fn info(&self) -> &RunInfo {
         &self.facts
     }
 
@@ -169,12 +169,12 @@ impl Context {
     }
 
     fn save(&self, name: &'static str, value: Vec<u8>) {
-        (self.tell)(name, value);
+        (self.sink)(name, value);
     }
 }
 
 /// Where and how long a job runs.
-pub(crate) struct Place<'a> {
+pub(crate) struct RunPlacement<'a> {
     pub(crate) queue: &'a str,
     pub(crate) worker: &'a str,
     pub(crate) timeout: Option<Duration>,

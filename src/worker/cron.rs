@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use super::event::{Event, Listener};
+use super::event::{Event, EventBus};
 use super::{Helper, Options};
 use crate::cron::book::{self, Scheduler};
 use crate::cron::{Cron, Ticked, Ticker};
@@ -17,28 +17,28 @@ use crate::server;
 use crate::store::Store;
 
 /// How often it looks what other workers have done, or people have paused.
-const LOOK_EVERY: Duration = Duration::from_secs(20);
+const SYNC_INTERVAL: Duration = Duration::from_secs(20);
 /// RQ's heartbeat of schedulers.
-const PUBLISH_EVERY: Duration = Duration::from_secs(60);
-const TRY_AGAIN: Duration = Duration::from_secs(1);
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The entries that a worker, or `rq-rs cron`, is given.
 #[derive(Default)]
-pub(crate) struct Crons {
+pub(crate) struct CronEntries {
     pub(crate) entries: Vec<Cron>,
     /// Whether it goes on without those that are not in order.
     pub(crate) is_lenient: bool,
 }
 
-impl Crons {
+impl CronEntries {
     /// What keeps them. What is wrong with those that are left out is told.
     ///
     /// # Errors
     /// That of the first entry that is not in order, unless that is allowed.
-    pub(crate) fn ticker(self, store: &Arc<Store>, listener: &Listener) -> Result<Ticker> {
+    pub(crate) fn ticker(self, store: &Arc<Store>, listener: &EventBus) -> Result<Ticker> {
         let (ticker, mut wrong) = Ticker::new(store, self.entries);
         let refusal = (!self.is_lenient && !wrong.is_empty()).then(|| wrong.remove(0));
-        wrong.iter().for_each(|error| listener.tell(&Event::Warning(error.to_string())));
+        wrong.iter().for_each(|error| listener.emit(&Event::Warning(error.to_string())));
         refusal.map_or(Ok(ticker), Err)
     }
 }
@@ -64,39 +64,39 @@ pub(super) fn start(
     store: &Arc<Store>,
     options: &Options,
     ticker: Ticker,
-    listener: &Listener,
+    listener: &EventBus,
 ) -> Option<Helper> {
-    let mut keeper = Keeper::new(store, &options.name, "", ticker, listener)?;
+    let mut keeper = CronLoop::new(store, &options.name, "", ticker, listener)?;
     // One that ends when nothing is left does first what is due now.
     if options.burst
-        && let Err(error) = keeper.turn()
+        && let Err(error) = keeper.tick()
     {
-        keeper.later(error);
+        keeper.on_error(error);
     }
-    Some(Helper::start("rq-rs cron", move |stop| keeper.keep(stop)))
+    Some(Helper::start("rq-rs cron", move |stop| keeper.run(stop)))
 }
 
 /// Keeps entries.
-pub(crate) struct Keeper {
+pub(crate) struct CronLoop {
     store: Arc<Store>,
-    listener: Listener,
+    events: EventBus,
     scheduler: Scheduler,
     ticker: Ticker,
-    looked_at: Option<Instant>,
+    synced_at: Option<Instant>,
     published_at: Option<Instant>,
     is_away: bool,
     /// What was told of entries that cannot go on.
-    told: BTreeMap<String, String>,
+    reported_problems: BTreeMap<String, String>,
 }
 
-impl Keeper {
+impl CronLoop {
     /// `None` without an entry.
     fn new(
         store: &Arc<Store>,
         name: &str,
         config_file: &str,
         ticker: Ticker,
-        listener: &Listener,
+        listener: &EventBus,
     ) -> Option<Self> {
         let scheduler = Scheduler {
             name: name.to_owned(),
@@ -104,22 +104,26 @@ impl Keeper {
             created_at: Utc::now(),
             config_file: config_file.to_owned(),
         };
-        (!ticker.entries.is_empty()).then(|| Keeper {
+        (!ticker.entries.is_empty()).then(|| CronLoop {
             store: Arc::clone(store),
-            listener: listener.clone(),
+            events: listener.clone(),
             scheduler,
             ticker,
-            looked_at: None,
+            synced_at: None,
             published_at: None,
             is_away: false,
-            told: BTreeMap::new(),
+            reported_problems: BTreeMap::new(),
         })
     }
 
     /// One without a worker, named as RQ names them.
     #[cfg(feature = "cli")]
-    pub(crate) fn alone(store: &Arc<Store>, config_file: &str, crons: Crons) -> Result<Option<Self>> {
-        let listener = Listener::default();
+    pub(crate) fn standalone(
+        store: &Arc<Store>,
+        config_file: &str,
+        crons: CronEntries,
+    ) -> Result<Option<Self>> {
+        let listener = EventBus::default();
         let ticker = crons.ticker(store, &listener)?;
         let (host, pid, dice) = (super::heartbeat::hostname(), std::process::id(), fastrand::u32(0..1 << 24));
         Ok(Self::new(store, &format!("{host}:{pid}:{dice:06x}"), config_file, ticker, &listener))
@@ -127,19 +131,19 @@ impl Keeper {
 
     /// Its name, and how many entries it keeps.
     #[cfg(feature = "cli")]
-    pub(crate) fn presents(&self) -> (&str, usize) {
+    pub(crate) fn describe(&self) -> (&str, usize) {
         (&self.scheduler.name, self.ticker.entries.len())
     }
 
     /// Until the receiver is cut off.
-    pub(crate) fn keep(mut self, stop: &Receiver<()>) {
+    pub(crate) fn run(mut self, stop: &Receiver<()>) {
         loop {
-            let wait = match self.turn() {
+            let wait = match self.tick() {
                 Ok(wait) => {
                     self.is_away = false;
                     wait
                 }
-                Err(error) => self.later(error),
+                Err(error) => self.on_error(error),
             };
             if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 break;
@@ -150,38 +154,40 @@ impl Keeper {
     }
 
     /// Does what is due, and returns how long there is nothing to do.
-    fn turn(&mut self) -> Result<Duration> {
+    fn tick(&mut self) -> Result<Duration> {
         let (now, since) = (server::clock(&self.store)?, Instant::now());
-        if self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+        if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
             self.ticker.look(now)?;
-            self.looked_at = Some(Instant::now());
+            self.synced_at = Some(Instant::now());
         }
         let ticked = self.ticker.step(now, None)?;
-        if !ticked.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_EVERY) {
+        if !ticked.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_INTERVAL) {
             book::publish(&self.store, &self.scheduler, &self.ticker, now)?;
             self.published_at = Some(Instant::now());
         }
         let troubles = self.ticker.troubles();
-        for (name, what) in troubles.iter().filter(|(name, what)| self.told.get(*name) != Some(*what)) {
-            self.listener.tell(&Event::Warning(format!("cron {}: {what}", Printable(name))));
+        for (name, what) in
+            troubles.iter().filter(|(name, what)| self.reported_problems.get(*name) != Some(*what))
+        {
+            self.events.emit(&Event::Warning(format!("cron {}: {what}", Printable(name))));
         }
-        self.told = troubles.clone();
+        self.reported_problems = troubles.clone();
         for tick in ticked {
-            self.listener.tell(&match tick {
+            self.events.emit(&match tick {
                 Ticked::Enqueued { entry, id } => Event::Ticked { entry, id },
                 Ticked::Skipped { entry } => Event::TickSkipped { entry },
             });
         }
         let next = Duration::from_secs_f64(self.ticker.patience(now + since.elapsed().as_secs_f64()));
-        Ok(next.min(LOOK_EVERY))
+        Ok(next.min(SYNC_INTERVAL))
     }
 
-    fn later(&mut self, error: Error) -> Duration {
+    fn on_error(&mut self, error: Error) -> Duration {
         // Others may have gone on meanwhile.
-        self.looked_at = None;
+        self.synced_at = None;
         if !std::mem::replace(&mut self.is_away, true) {
-            self.listener.tell(&Event::Warning(format!("cron: {error}")));
+            self.events.emit(&Event::Warning(format!("cron: {error}")));
         }
-        TRY_AGAIN.mul_f64(1.0 + fastrand::f64())
+        RETRY_DELAY.mul_f64(1.0 + fastrand::f64())
     }
 }

@@ -151,12 +151,12 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Ids and names come from Redis: the line stays one, whatever they hold.
-        self.words(&mut Escaped(f))
+        self.write_text(&mut Escaped(f))
     }
 }
 
 impl Event {
-    fn words(&self, f: &mut impl fmt::Write) -> fmt::Result {
+    fn write_text(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Event::Ready { worker, queues } => {
                 write!(f, "worker {worker} (pid {}) listens on {}", std::process::id(), queues.join(", "))
@@ -217,20 +217,20 @@ impl Event {
     }
 }
 
-type Hear = Box<dyn Fn(&Event) + Send + Sync>;
+type Callback = Box<dyn Fn(&Event) + Send + Sync>;
 
 /// Who is told. The log always is.
 #[derive(Clone, Default)]
-pub(crate) struct Listener(Arc<Vec<Hear>>);
+pub(crate) struct EventBus(Arc<Vec<Callback>>);
 
-impl Listener {
-    pub(crate) fn add(&mut self, hear: Hear) {
+impl EventBus {
+    pub(crate) fn add(&mut self, hear: Callback) {
         if let Some(all) = Arc::get_mut(&mut self.0) {
             all.push(hear);
         }
     }
 
-    pub(crate) fn tell(&self, event: &Event) {
+    pub(crate) fn emit(&self, event: &Event) {
         log::log!(target: "rq_rs", event.level(), "{event}");
         for hear in self.0.iter() {
             if let Err(panic) = panics::guard(|| hear(event)) {

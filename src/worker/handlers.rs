@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::panics;
-use super::processes::{self, Leaving, Processes, Program, Server};
+use super::processes::{self, ExecProgram, ExecServer, ExitingProcess, Processes};
 use crate::error::{Error, Result};
 use crate::job::{Call, GiveUp, Later, Mismatch, Outcome, Record, Steer, fit};
 
@@ -16,12 +16,12 @@ type Function = Box<dyn Fn(&Context, Call) -> Outcome + Send + Sync>;
 
 enum Handler {
     Function(Function),
-    Program(Program),
-    Server(Server),
+    Program(ExecProgram),
+    Server(ExecServer),
 }
 
 /// A job that was claimed, as those who run it need it.
-pub(crate) struct Work {
+pub(crate) struct RunnableJob {
     pub(crate) record: Record,
     /// The payload as it lies in Redis.
     pub(crate) payload: Vec<u8>,
@@ -103,7 +103,7 @@ impl Handlers {
                     error: format!("the result of {handler} cannot be written as {serializer}: {error}"),
                     steer: Steer::Policy,
                 },
-                Ok(Err(error)) => failed(&handler, &error),
+                Ok(Err(error)) => failed_outcome(&handler, &error),
                 Err(panic) => Outcome::Crashed { error: format!("{handler} {panic}") },
             }
         };
@@ -111,11 +111,11 @@ impl Handlers {
     }
 
     pub(crate) fn add_command(&mut self, name: String, command: &str) -> Result<()> {
-        self.add(name, Handler::Program(Program::parse(command)?))
+        self.add(name, Handler::Program(ExecProgram::parse(command)?))
     }
 
     pub(crate) fn add_server(&mut self, name: String, command: &str) -> Result<()> {
-        self.add(name, Handler::Server(Server::parse(command)?))
+        self.add(name, Handler::Server(ExecServer::parse(command)?))
     }
 
     fn add(&mut self, name: String, handler: Handler) -> Result<()> {
@@ -157,7 +157,7 @@ impl Handlers {
     }
 
     /// Tells the servers that wait for a job to end.
-    pub(crate) fn dismiss_servers(&self) -> Vec<Leaving> {
+    pub(crate) fn dismiss_servers(&self) -> Vec<ExitingProcess> {
         let dismiss = |handler: &Handler| match handler {
             Handler::Server(server) => server.dismiss(),
             Handler::Function(_) | Handler::Program(_) => Vec::new(),
@@ -166,8 +166,8 @@ impl Handlers {
     }
 
     /// Runs a job to its end, whatever that is.
-    pub(crate) fn run(&self, context: &Context, work: &mut Work, processes: &Processes) -> Outcome {
-        let Work { record, payload } = work;
+    pub(crate) fn run(&self, context: &Context, work: &mut RunnableJob, processes: &Processes) -> Outcome {
+        let RunnableJob { record, payload } = work;
         if !record.needs.is_empty() {
             let what = record.needs.join(", ");
             let error = format!(
@@ -180,7 +180,7 @@ impl Handlers {
         if let Some(Handler::Server(server)) = handler {
             // What it is sent includes the payload itself, which it may read where rq-rs cannot.
             let name = record.handler.as_deref().unwrap_or("the job");
-            return in_size(
+            return enforce_result_limit(
                 name,
                 server.run(context, (call, payload), processes),
                 processes.limits.max_result,
@@ -195,11 +195,11 @@ impl Handlers {
             Some(Handler::Function(_)) if processes.is_isolated => {
                 processes.run_in_horse(context, &name, payload)
             }
-            Some(Handler::Function(function)) => in_time(&name, context, function(context, call)),
+            Some(Handler::Function(function)) => enforce_deadline(&name, context, function(context, call)),
             Some(Handler::Program(program)) => program.run(context, call, processes),
             Some(Handler::Server(_)) | None => return self.no_handler(&name),
         };
-        in_size(&name, outcome, processes.limits.max_result)
+        enforce_result_limit(&name, outcome, processes.limits.max_result)
     }
 
     /// What a work horse does. Its worker keeps the time.
@@ -210,7 +210,7 @@ impl Handlers {
                 // The arguments' own code may panic too.
                 let outcome = panics::guard(|| function(context, call));
                 let crashed = |panic| Outcome::Crashed { error: format!("{name} {panic}") };
-                in_size(&name, outcome.unwrap_or_else(crashed), max_result)
+                enforce_result_limit(&name, outcome.unwrap_or_else(crashed), max_result)
             }
             _ => self.no_handler(&name),
         }
@@ -224,7 +224,7 @@ impl Handlers {
     }
 }
 
-fn in_size(handler: &str, outcome: Outcome, most: usize) -> Outcome {
+fn enforce_result_limit(handler: &str, outcome: Outcome, most: usize) -> Outcome {
     match outcome {
         Outcome::Returned(result) if result.len() > most => {
             let size = result.len();
@@ -236,29 +236,29 @@ fn in_size(handler: &str, outcome: Outcome, most: usize) -> Outcome {
 }
 
 /// Seconds, with a fraction where there is one.
-pub(crate) fn seconds_of(duration: Duration) -> f64 {
+pub(crate) fn rounded_secs(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 /// What is kept of a thread's job whose time is over, whoever notices first.
-pub(crate) fn time_over(handler: &str, allowed: Duration) -> String {
-    let seconds = seconds_of(allowed);
+pub(crate) fn timeout_message(handler: &str, allowed: Duration) -> String {
+    let seconds = rounded_secs(allowed);
     format!("{handler} timed out after {seconds} s; its thread was told to stop but may still run")
 }
 
 /// What a function says after its time is over changes nothing, also when it is heard at once. (A
 /// program's supervisor keeps the time itself.)
-fn in_time(handler: &str, context: &Context, outcome: Outcome) -> Outcome {
+fn enforce_deadline(handler: &str, context: &Context, outcome: Outcome) -> Outcome {
     match (context.timeout(), context.time_left()) {
         (Some(allowed), Some(left)) if left.is_zero() => {
-            Outcome::TimedOut { error: time_over(handler, allowed) }
+            Outcome::TimedOut { error: timeout_message(handler, allowed) }
         }
         _ => outcome,
     }
 }
 
 /// An error with its chain of causes, and what it asks for.
-fn failed(handler: &str, error: &anyhow::Error) -> Outcome {
+fn failed_outcome(handler: &str, error: &anyhow::Error) -> Outcome {
     let steer = match (error.downcast_ref::<Later>(), error.downcast_ref::<GiveUp>()) {
         (Some(Later { delay, is_counted: true }), _) => Steer::Later(Some(*delay)),
         (Some(Later { delay, is_counted: false }), _) => Steer::Snooze(*delay),

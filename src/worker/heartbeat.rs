@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::event::Event;
 use super::message::Message;
-use super::{Helper, Options, farewell};
+use super::{Helper, Options, deregister};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::{Fields, iso};
@@ -19,18 +19,18 @@ use crate::stats::{Tally, What};
 use crate::store::{Call, HEARTBEAT, Store, reply};
 
 /// News of the state and the counts are written at most this often.
-const NEWS_EVERY: Duration = Duration::from_secs(1);
+const STATE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// While jobs run, a lost lease is noticed this soon: it is how a canceled job learns of it.
-const NOTICE_WITHIN: Duration = Duration::from_secs(2);
+const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// When the last good and the last bad beat were.
-struct Beats {
-    good: Instant,
-    bad: Option<Instant>,
+struct HeartbeatTimes {
+    last_success: Instant,
+    last_failure: Option<Instant>,
 }
 
 /// What the dispatcher runs and has done: written by it, read by the heartbeat.
-pub(crate) struct Board {
+pub(crate) struct WorkerState {
     running: Mutex<HashMap<String, (usize, Arc<AtomicBool>)>>,
     state: Mutex<&'static str>,
     successful: AtomicU64,
@@ -43,13 +43,13 @@ pub(crate) struct Board {
     tally: Mutex<Tally>,
     healthy: Mutex<Option<String>>,
     shutdown: Mutex<Option<String>>,
-    beats: Mutex<Beats>,
+    beats: Mutex<HeartbeatTimes>,
     birth: Vec<(&'static str, String)>,
 }
 
-impl Board {
+impl WorkerState {
     pub(crate) fn new(store: &Store, options: &Options) -> Self {
-        let books = store.facts.keeps_books.then(|| what_python_shows(store)).into_iter().flatten();
+        let books = store.facts.keeps_books.then(|| rq_worker_fields(store)).into_iter().flatten();
         let mut birth = vec![
             ("birth", iso(Utc::now())),
             ("queues", options.queues.join(",")),
@@ -63,7 +63,7 @@ impl Board {
         birth.extend(books);
         // What `explain` says of jobs that wait for their handler.
         birth.extend(options.limits().map(|limits| ("handler_limits", limits)));
-        Board {
+        WorkerState {
             running: Mutex::default(),
             state: Mutex::new("started"),
             successful: AtomicU64::new(0),
@@ -74,18 +74,18 @@ impl Board {
             seen: Default::default(),
             tally: Mutex::default(),
             healthy: Mutex::default(),
-            beats: Mutex::new(Beats { good: Instant::now(), bad: None }),
+            beats: Mutex::new(HeartbeatTimes { last_success: Instant::now(), last_failure: None }),
             shutdown: Mutex::default(),
             birth,
         }
     }
 
     /// The lease of this member is to be renewed. The flag is set when it is lost.
-    pub(crate) fn hold(&self, member: String, queue: usize, flag: &Arc<AtomicBool>) {
+    pub(crate) fn track_lease(&self, member: String, queue: usize, flag: &Arc<AtomicBool>) {
         lock(&self.running).insert(member, (queue, Arc::clone(flag)));
     }
 
-    pub(crate) fn let_go(&self, member: &str) {
+    pub(crate) fn untrack_lease(&self, member: &str) {
         lock(&self.running).remove(member);
     }
 
@@ -99,7 +99,7 @@ impl Board {
     }
 
     /// A run has ended, and Redis knows.
-    pub(crate) fn count(&self, what: What, took: Duration, queue: usize, handler: Option<&str>) {
+    pub(crate) fn record_run(&self, what: What, took: Duration, queue: usize, handler: Option<&str>) {
         let minute = Utc::now().timestamp() / 60;
         lock(&self.tally).add((queue, handler.unwrap_or_default()), what, took, minute);
         let counter = if matches!(what, What::Finished) { &self.successful } else { &self.failed };
@@ -109,7 +109,7 @@ impl Board {
     }
 
     /// Counts what else is worth it.
-    pub(crate) fn hear(&self, event: &Event) {
+    pub(crate) fn record_event(&self, event: &Event) {
         let counter = match event {
             Event::Recovered { .. } => 0,
             Event::Stale { .. } => 1,
@@ -120,35 +120,35 @@ impl Board {
     }
 
     /// So many threads run on past the end of their jobs.
-    pub(crate) fn note_stuck(&self, threads: usize) {
+    pub(crate) fn set_abandoned_threads(&self, threads: usize) {
         self.stuck_threads.store(threads, Ordering::Relaxed);
     }
 
     /// The dispatcher has made a turn without trouble.
-    pub(crate) fn note_health(&self) {
+    pub(crate) fn mark_healthy(&self) {
         *lock(&self.healthy) = Some(iso(Utc::now()));
     }
 
     /// It was told to stop while jobs run.
-    pub(crate) fn note_shutdown(&self) {
+    pub(crate) fn mark_shutdown_requested(&self) {
         *lock(&self.shutdown) = Some(iso(Utc::now()));
     }
 
     /// Whether leases are renewed as they should be: none was missed for longer than this.
-    pub(crate) fn beats_well(&self, within: Duration) -> bool {
-        lock(&self.beats).good.elapsed() <= within
+    pub(crate) fn has_fresh_heartbeat(&self, within: Duration) -> bool {
+        lock(&self.beats).last_success.elapsed() <= within
     }
 
     /// Whether a beat has failed within this time: then others may not have renewed theirs either.
-    pub(crate) fn has_missed_a_beat(&self, within: Duration) -> bool {
-        lock(&self.beats).bad.is_some_and(|at| at.elapsed() < within)
+    pub(crate) fn has_failed_heartbeat_within(&self, within: Duration) -> bool {
+        lock(&self.beats).last_failure.is_some_and(|at| at.elapsed() < within)
     }
 
-    fn note_beat(&self, is_good: bool) {
+    fn record_heartbeat(&self, is_good: bool) {
         let mut beats = lock(&self.beats);
         match is_good {
-            true => beats.good = Instant::now(),
-            false => beats.bad = Some(Instant::now()),
+            true => beats.last_success = Instant::now(),
+            false => beats.last_failure = Some(Instant::now()),
         }
     }
 
@@ -189,42 +189,42 @@ pub(super) fn start(
     store: &Arc<Store>,
     options: &Arc<Options>,
     queues: &[QueueKeys],
-    board: &Arc<Board>,
+    board: &Arc<WorkerState>,
     inbox: Sender<Message>,
 ) -> Result<Helper> {
-    let heart = Heart {
+    let heart = Heartbeat {
         store: Arc::clone(store),
         options: Arc::clone(options),
         queues: queues.to_vec(),
         board: Arc::clone(board),
         inbox,
     };
-    heart.take_name()?;
-    let written = heart.told();
+    heart.reserve_name()?;
+    let written = heart.fingerprint();
     heart.register()?;
     Ok(Helper::start("rq-rs heartbeat", move |stop| heart.run(written, stop)))
 }
 
 /// What is in a worker's record, without the times: its state, finished, failed, stuck threads.
-type Told = (&'static str, u64, u64, usize);
+type Fingerprint = (&'static str, u64, u64, usize);
 
 /// Beats that Redis refuses in a row. People are told of the first one and of the end, and while no lease is held
 /// tries become rarer. When Redis is away, beats go on as usual: it may be back at any moment.
 #[derive(Default)]
-struct Failing {
+struct RefusalBackoff {
     tries: u32,
     last: Option<Instant>,
     is_reported: bool,
 }
 
-impl Failing {
+impl RefusalBackoff {
     /// Twice as long after each try, at most as long as between two beats.
-    fn may_try(&self, most: Duration) -> bool {
-        let pause = (NEWS_EVERY * 2_u32.pow(self.tries.saturating_sub(1).min(9))).min(most);
+    fn may_retry(&self, most: Duration) -> bool {
+        let pause = (STATE_FLUSH_INTERVAL * 2_u32.pow(self.tries.saturating_sub(1).min(9))).min(most);
         self.last.is_none_or(|last| last.elapsed() >= pause)
     }
 
-    fn note(&mut self, error: &Error, holds_leases: bool) {
+    fn record_failure(&mut self, error: &Error, holds_leases: bool) {
         if matches!(error, Error::Unreachable { .. }) {
             // The dispatcher tells people about an outage; here it is only tried again.
             return log::debug!(target: "rq_rs", "heartbeat: {error}");
@@ -238,26 +238,26 @@ impl Failing {
         }
     }
 
-    fn end(&mut self) {
+    fn record_success(&mut self) {
         if self.is_reported {
             log::info!(target: "rq_rs", "heartbeats are written again");
         }
-        *self = Failing::default();
+        *self = RefusalBackoff::default();
     }
 }
 
-struct Heart {
+struct Heartbeat {
     store: Arc<Store>,
     options: Arc<Options>,
     queues: Vec<QueueKeys>,
-    board: Arc<Board>,
+    board: Arc<WorkerState>,
     inbox: Sender<Message>,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Two workers under one name would write one record in turn. A record whose process is gone,
     /// or that was not renewed for a lease, is of a worker that died without a farewell.
-    fn take_name(&self) -> Result<()> {
+    fn reserve_name(&self) -> Result<()> {
         let record = self.store.keys.worker(&self.options.name);
         let fields = Fields(reply::pairs(self.store.ask(&Call::command("HGETALL").arg(&record))?)?);
         let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
@@ -268,7 +268,10 @@ impl Heart {
         let is_python = lease.is_none() && age.is_some() && self.store.facts.keeps_books;
         let is_fresh = is_python || age.is_some_and(|age| age < lease.unwrap_or(self.options.lease()));
         let pid = text("pid").unwrap_or_default();
-        if is_fresh && text("death").is_none() && is_another(&text("hostname").unwrap_or_default(), &pid) {
+        if is_fresh
+            && text("death").is_none()
+            && is_other_live_process(&text("hostname").unwrap_or_default(), &pid)
+        {
             return Err(Error::NameTaken { name: self.options.name.clone(), pid });
         }
         self.store.ask(&Call::command("DEL").arg(record))?;
@@ -276,40 +279,40 @@ impl Heart {
     }
 
     /// `written` is what the record says already.
-    fn run(&self, mut written: Told, news: &Receiver<()>) {
+    fn run(&self, mut written: Fingerprint, news: &Receiver<()>) {
         let every = self.options.lease() / 3;
         let mut last = Instant::now();
-        let mut failing = Failing::default();
+        let mut failing = RefusalBackoff::default();
         // The sender says nothing; it is dropped when the worker ends.
-        while news.recv_timeout(NEWS_EVERY.min(every)) == Err(RecvTimeoutError::Timeout) {
-            let told = self.told();
+        while news.recv_timeout(STATE_FLUSH_INTERVAL.min(every)) == Err(RecvTimeoutError::Timeout) {
+            let told = self.fingerprint();
             let holds_leases = !lock(&self.board.running).is_empty();
-            let due = if holds_leases { every.min(NOTICE_WITHIN) } else { every };
+            let due = if holds_leases { every.min(LEASE_CHECK_INTERVAL) } else { every };
             let is_due = last.elapsed() >= due || told != written;
             // Leases must not end because Redis was asked too seldom.
-            let may_try = holds_leases || failing.may_try(every);
+            let may_try = holds_leases || failing.may_retry(every);
             if !is_due || !may_try {
                 continue;
             }
-            let beat = self.beat();
-            self.board.note_beat(beat.is_ok());
+            let beat = self.beat_once();
+            self.board.record_heartbeat(beat.is_ok());
             match beat {
                 Ok(()) => {
                     (written, last) = (told, Instant::now());
-                    failing.end();
+                    failing.record_success();
                 }
-                Err(error) => failing.note(&error, holds_leases),
+                Err(error) => failing.record_failure(&error, holds_leases),
             }
         }
-        if self.beat().is_err() {
+        if self.beat_once().is_err() {
             // Redis is away: the record ends by its time to live.
             return;
         }
-        let _ = self.store.ask_once(&farewell(&self.store, &self.options, &self.queues));
+        let _ = self.store.ask_once(&deregister(&self.store, &self.options, &self.queues));
     }
 
     /// What would be written, without the times.
-    fn told(&self) -> Told {
+    fn fingerprint(&self) -> Fingerprint {
         let board = &self.board;
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let stuck = board.stuck_threads.load(Ordering::Relaxed);
@@ -321,13 +324,13 @@ impl Heart {
         self.store.ask(&self.call()).map(drop)
     }
 
-    fn beat(&self) -> Result<()> {
+    fn beat_once(&self) -> Result<()> {
         let mut answers = self.store.ask_once(&[self.call()])?;
         let lost = answers.pop().unwrap_or_else(|| Err(no_answer()))?;
         for member in reply::texts(lost)? {
-            self.lose(&member);
+            self.mark_lease_lost(&member);
         }
-        self.write_down();
+        self.flush_stats();
         Ok(())
     }
 
@@ -360,7 +363,7 @@ impl Heart {
     }
 
     /// What was counted. If Redis does not take it, it is not worth more.
-    fn write_down(&self) {
+    fn flush_stats(&self) {
         let tally = std::mem::take(&mut *lock(&self.board.tally));
         if !tally.is_empty()
             && let Err(error) = self.store.exchange(&tally.calls(&self.store, &self.options.queues))
@@ -370,7 +373,7 @@ impl Heart {
     }
 
     /// A job that ended while the heartbeat was on its way is not lost.
-    fn lose(&self, member: &str) {
+    fn mark_lease_lost(&self, member: &str) {
         if let Some((_, flag)) = lock(&self.board.running).get(member) {
             flag.store(true, Ordering::Relaxed);
             let _ = self.inbox.send(Message::LeaseLost);
@@ -379,7 +382,7 @@ impl Heart {
 }
 
 /// What RQ's tools show of a worker beside the rest.
-fn what_python_shows(store: &Store) -> Vec<(&'static str, String)> {
+fn rq_worker_fields(store: &Store) -> Vec<(&'static str, String)> {
     let client = store.ask(&Call::command("CLIENT").arg("INFO")).and_then(reply::text);
     let client = client.ok().flatten().unwrap_or_default();
     let address = client.split(' ').find_map(|part| part.strip_prefix("addr=")).unwrap_or("unknown");
@@ -392,7 +395,7 @@ pub(super) fn hostname() -> String {
 }
 
 /// Whether that process may still be alive, and is not this one (in a container, number 1 comes again).
-fn is_another(host: &str, pid: &str) -> bool {
+fn is_other_live_process(host: &str, pid: &str) -> bool {
     if host != hostname() {
         return true;
     }
@@ -408,18 +411,18 @@ fn no_answer() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, Failing};
+    use super::{Error, RefusalBackoff};
     use std::time::Duration;
 
     #[test]
     fn only_refusals_make_beats_rarer() {
-        let (every, mut failing) = (Duration::from_secs(10), Failing::default());
+        let (every, mut failing) = (Duration::from_secs(10), RefusalBackoff::default());
         let away = Error::Unreachable { address: "here".to_owned(), reason: "away".to_owned() };
-        failing.note(&away, false);
-        assert!(failing.may_try(every));
-        failing.note(&Error::Refused { reason: "READONLY".to_owned() }, false);
-        assert!(!failing.may_try(every));
-        failing.end();
-        assert!(failing.may_try(every));
+        failing.record_failure(&away, false);
+        assert!(failing.may_retry(every));
+        failing.record_failure(&Error::Refused { reason: "READONLY".to_owned() }, false);
+        assert!(!failing.may_retry(every));
+        failing.record_success();
+        assert!(failing.may_retry(every));
     }
 }

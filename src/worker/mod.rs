@@ -12,7 +12,6 @@
 //! | cron | one | enqueues what entries are due; only with entries |
 //! | commands | one | hears RQ's commands: shutdown, stop a job |
 
-mod care;
 mod commands;
 mod context;
 #[cfg(feature = "cron")]
@@ -23,6 +22,7 @@ mod event;
 mod handlers;
 mod heartbeat;
 mod helper;
+mod maintenance;
 mod message;
 mod options;
 mod outage;
@@ -53,8 +53,8 @@ use crate::error::{Error, Result};
 use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name, check_worker_name};
 use crate::store::{Call, Patience, Store};
 use dispatch::Dispatcher;
-use event::Listener;
-use heartbeat::Board;
+use event::EventBus;
+use heartbeat::WorkerState;
 use helper::{Helper, redis_thread};
 use message::Message;
 pub(crate) use options::Options;
@@ -78,11 +78,11 @@ pub struct Worker {
     store: Arc<Store>,
     options: Options,
     handlers: Handlers,
-    listener: Listener,
+    events: EventBus,
     stopper: Stopper,
     on_healthy: Box<dyn Fn() + Send>,
     #[cfg(feature = "cron")]
-    crons: cron::Crons,
+    crons: cron::CronEntries,
 }
 
 impl Worker {
@@ -109,11 +109,11 @@ impl Worker {
             store: store.patient(Patience::WORK),
             options: Options::new(unique),
             handlers: Handlers::default(),
-            listener: Listener::default(),
+            events: EventBus::default(),
             stopper: Stopper::default(),
             on_healthy: Box::new(|| {}),
             #[cfg(feature = "cron")]
-            crons: cron::Crons::default(),
+            crons: cron::CronEntries::default(),
         })
     }
 
@@ -340,7 +340,7 @@ impl Worker {
     /// Hears everything the worker does, in order; for tests, logs and metrics. Called on the
     /// worker's own threads: be quick, or hand the event to a channel.
     pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.listener.add(Box::new(listener));
+        self.events.add(Box::new(listener));
         self
     }
 
@@ -370,7 +370,7 @@ impl Worker {
     /// cron entry,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
-        let Worker { store, mut options, handlers, mut listener, stopper, on_healthy, .. } = self;
+        let Worker { store, mut options, handlers, events: mut listener, stopper, on_healthy, .. } = self;
         options.lease.get_or_insert(store.facts.lease);
         if handlers.is_empty() {
             return Err(Error::invalid(
@@ -387,32 +387,32 @@ impl Worker {
         check_worker_name(&options.name)?;
         let has_processes = options.is_isolated || handlers.has_programs();
         let warning = descriptors::provide(&options, has_processes)?;
-        warning.into_iter().for_each(|warning| listener.tell(&Event::Warning(warning)));
+        warning.into_iter().for_each(|warning| listener.emit(&Event::Warning(warning)));
         #[cfg(feature = "cron")]
         let ticker = self.crons.ticker(&store, &listener)?;
-        crate::server::check(&store, &mut |warning| listener.tell(&Event::Warning(warning)))?;
+        crate::server::check(&store, &mut |warning| listener.emit(&Event::Warning(warning)))?;
         panics::catch_places();
         let options = Arc::new(options);
         let queues: Vec<QueueKeys> = options.queues.iter().map(|name| store.keys.queue(name)).collect();
         let (inbox, messages) = mpsc::channel::<Message>();
         stopper.attach(inbox.clone());
-        let board = Arc::new(Board::new(&store, &options));
+        let board = Arc::new(WorkerState::new(&store, &options));
         let counting = Arc::clone(&board);
-        listener.add(Box::new(move |event| counting.hear(event)));
+        listener.add(Box::new(move |event| counting.record_event(event)));
         let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
         let commands = commands::start(&store, &options, &stopper, &inbox);
-        let care = care::start(&store, &options, &queues, (&board, &listener));
+        let maintenance = maintenance::start(&store, &options, &queues, (&board, &listener));
         #[cfg(feature = "cron")]
         let cron = cron::start(&store, &options, ticker, &listener);
         let dispatcher = Dispatcher::new(
-            dispatch::House { store, options, queues, listener, stopper, board, on_healthy },
+            dispatch::House { store, options, queues, events: listener, stopper, state: board, on_healthy },
             handlers,
             (inbox, messages),
         );
         let summary = redis_thread("rq-rs dispatch", move || dispatcher.run()).join();
         #[cfg(feature = "cron")]
         cron.into_iter().for_each(Helper::stop);
-        care.stop();
+        maintenance.stop();
         // It only listens: nobody needs to wait until it has noticed.
         drop(commands);
         heartbeat.stop();
@@ -423,7 +423,7 @@ impl Worker {
 }
 
 /// Commands that take a worker's record away when it ends.
-fn farewell(store: &Store, options: &Options, queues: &[QueueKeys]) -> Vec<Call> {
+fn deregister(store: &Store, options: &Options, queues: &[QueueKeys]) -> Vec<Call> {
     let record = store.keys.worker(&options.name);
     let mut calls = vec![Call::command("SREM").arg(store.keys.workers()).arg(&record)];
     for queue in queues {

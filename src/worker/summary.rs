@@ -1,7 +1,7 @@
 //! What a worker did: counted and told when Redis has said so.
 
 use super::event::Event;
-use super::heartbeat::Board;
+use super::heartbeat::WorkerState;
 use crate::completion::Completion;
 use crate::finish::FinishAck;
 use crate::job::{Verdict, error_line};
@@ -25,7 +25,7 @@ pub struct Summary {
 
 impl Summary {
     /// Counts an ending that Redis has answered, and says what there is to tell.
-    pub(crate) fn count(&mut self, board: &Board, ending: Completion, receipt: FinishAck) -> Event {
+    pub(crate) fn count(&mut self, board: &WorkerState, ending: Completion, receipt: FinishAck) -> Event {
         let Completion { id, verdict, took, queue, handler, .. } = ending;
         if receipt == FinishAck::LeaseLost {
             self.stale += 1;
@@ -35,17 +35,17 @@ impl Summary {
         match verdict {
             Verdict::Finish { .. } => {
                 self.finished += 1;
-                board.count(What::Finished, took, queue, handler.as_deref());
+                board.record_run(What::Finished, took, queue, handler.as_deref());
                 Event::Finished { id, took }
             }
             Verdict::Fail { error, .. } => {
                 self.failed += 1;
-                board.count(What::Failed, took, queue, handler.as_deref());
+                board.record_run(What::Failed, took, queue, handler.as_deref());
                 Event::Failed { id, error: line(&error) }
             }
             Verdict::Retry { delay, error } => {
                 self.retried += 1;
-                board.count(What::Retried, took, queue, handler.as_deref());
+                board.record_run(What::Retried, took, queue, handler.as_deref());
                 Event::Retried { id, delay, error: line(&error) }
             }
             Verdict::Snooze { delay } => Event::Snoozed { id, delay },

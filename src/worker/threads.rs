@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::SigSet;
 
 use super::Context;
-use super::handlers::{Handlers, Work};
+use super::handlers::{Handlers, RunnableJob};
 use super::message::Message;
 use super::panics;
 use super::processes::Processes;
@@ -25,7 +25,7 @@ const TOLD_TOGETHER: Duration = Duration::from_millis(200);
 struct Assignment {
     ticket: u64,
     context: Context,
-    work: Work,
+    work: RunnableJob,
     retired: Retired,
     since: Instant,
 }
@@ -110,7 +110,7 @@ impl Slots {
     }
 
     /// Gives a slot to a job, the next one that is free after the next [`hand_out`](Self::hand_out).
-    pub(crate) fn assign(&mut self, ticket: u64, context: Context, work: Work) -> Retired {
+    pub(crate) fn assign(&mut self, ticket: u64, context: Context, work: RunnableJob) -> Retired {
         self.busy += 1;
         let (retired, since) = (Retired::default(), Instant::now());
         self.assigned.push(Assignment { ticket, context, work, retired: retired.clone(), since });

@@ -143,7 +143,7 @@ fn each_kind_of_line_lives_in_its_room() {
             "result.rs",
             "worker/commands.rs",
             "worker/processes/horse.rs",
-            "worker/processes/server.rs",
+            "worker/processes/exec_server.rs",
             "cli/words.rs",
             "dashboard/serve.rs",
         ],

@@ -13,9 +13,9 @@ use chrono::{DateTime, Utc};
 use super::{Dispatcher, Held, LOOK_SUSPENDED, Look};
 use crate::claim::{ClaimReply, ClaimedJob};
 use crate::job::Outcome;
-use crate::worker::context::{Context, Place};
+use crate::worker::context::{Context, RunPlacement};
 use crate::worker::event::Event;
-use crate::worker::handlers::Work;
+use crate::worker::handlers::RunnableJob;
 use crate::worker::stop::Mode;
 
 impl Dispatcher {
@@ -105,16 +105,17 @@ impl Dispatcher {
         options.set_timeout(&mut running.record);
         let timeout = running.timeout();
         let queue = options.queues.get(running.queue).map_or("", String::as_str);
-        let place = Place { queue, worker: &options.name, timeout };
+        let place = RunPlacement { queue, worker: &options.name, timeout };
         let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
         let deadline = context.deadline();
-        self.house.board.hold(running.lease_member(), running.queue, &flag);
+        self.house.state.track_lease(running.lease_member(), running.queue, &flag);
         self.tell(Event::Started {
             id: running.record.id.clone(),
             queue: queue.to_owned(),
             description: running.record.description.clone(),
         });
-        let work = Work { record: running.record.hand_out(), payload: std::mem::take(&mut running.payload) };
+        let work =
+            RunnableJob { record: running.record.hand_out(), payload: std::mem::take(&mut running.payload) };
         let is_supervised = self.slots.is_supervised(&running.record);
         let thread = self.slots.assign(ticket, context, work);
         // A supervisor keeps the time itself.

@@ -7,7 +7,7 @@ use super::{Dispatcher, Held, Look};
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
-use crate::worker::handlers::time_over;
+use crate::worker::handlers::timeout_message;
 use crate::worker::stop::Mode;
 
 /// How often waits are ended while the worker leaves, and for how long at most.
@@ -48,7 +48,7 @@ impl Dispatcher {
     pub(super) fn leave_thread(&mut self, ticket: u64, held: Held, outcome: Outcome, is_replaced: bool) {
         let is_replaced = is_replaced && self.slots.abandon(&held.thread);
         self.late.insert(ticket, is_replaced);
-        self.house.board.note_stuck(self.late.len());
+        self.house.state.set_abandoned_threads(self.late.len());
         self.conclude(held.running, outcome);
     }
 
@@ -68,7 +68,7 @@ impl Dispatcher {
             "{}: the thread of {handler} runs on past its time, as {others} others do{advice}",
             record.id,
         )));
-        Outcome::TimedOut { error: time_over(handler, allowed) }
+        Outcome::TimedOut { error: timeout_message(handler, allowed) }
     }
 
     /// Every slot has a thread that runs on past its job's time, and no more are added: nothing can
@@ -113,7 +113,7 @@ impl Dispatcher {
         let is_quieted = self.house.stopper.is_quieted();
         if is_quieted != self.is_quieted {
             self.is_quieted = is_quieted;
-            self.house.board.set_quiet(is_quieted);
+            self.house.state.set_quiet(is_quieted);
             self.look_now();
             self.tell(if is_quieted { Event::Quieted } else { Event::GoesOn });
         }
@@ -137,7 +137,7 @@ impl Dispatcher {
         if is_stopped || all_started || nothing_left || idle_too_long {
             self.leaving_since = Some(Instant::now());
             if is_stopped && !self.is_quiet() {
-                self.house.board.note_shutdown();
+                self.house.state.mark_shutdown_requested();
                 self.tell(Event::Stopping { running: self.held.len(), unsaved: self.outbox.endings.len() });
             }
         }

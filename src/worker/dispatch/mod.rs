@@ -30,9 +30,9 @@ use crate::finish::FinishAck;
 use crate::job::{Attempts, Outcome, decide};
 use crate::store::{Reply, Store};
 use crate::worker::Options;
-use crate::worker::event::{Event, Listener};
+use crate::worker::event::{Event, EventBus};
 use crate::worker::handlers::Handlers;
-use crate::worker::heartbeat::Board;
+use crate::worker::heartbeat::WorkerState;
 use crate::worker::message::{Message, Order};
 use crate::worker::outage::Outage;
 use crate::worker::outbox::Outbox;
@@ -50,9 +50,9 @@ pub(crate) struct House {
     pub(crate) store: Arc<Store>,
     pub(crate) options: Arc<Options>,
     pub(crate) queues: Vec<QueueKeys>,
-    pub(crate) listener: Listener,
+    pub(crate) events: EventBus,
     pub(crate) stopper: Stopper,
-    pub(crate) board: Arc<Board>,
+    pub(crate) state: Arc<WorkerState>,
     pub(crate) on_healthy: Box<dyn Fn() + Send>,
 }
 
@@ -198,7 +198,7 @@ impl Dispatcher {
     }
 
     fn tell(&self, event: Event) {
-        self.house.listener.tell(&event);
+        self.house.events.emit(&event);
     }
 
     /// Takes all messages there are; waits for one when there is nothing to do.
@@ -319,7 +319,7 @@ impl Dispatcher {
                     Some(false) => self.slots.release(),
                     _ => self.slots.came_back(),
                 }
-                self.house.board.note_stuck(self.late.len());
+                self.house.state.set_abandoned_threads(self.late.len());
             }
         }
     }
@@ -335,7 +335,7 @@ impl Dispatcher {
         {
             running.record.adopt(policy, fastrand::f64);
         }
-        self.house.board.let_go(&running.lease_member());
+        self.house.state.untrack_lease(&running.lease_member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let ending =
             Completion::new(running, verdict, options.retention(), self.house.store.facts, Utc::now());
@@ -352,7 +352,7 @@ impl Dispatcher {
                 ending.id
             )));
         }
-        let event = self.summary.count(&self.house.board, ending, receipt);
+        let event = self.summary.count(&self.house.state, ending, receipt);
         self.tell(event);
     }
 
@@ -373,6 +373,6 @@ impl Dispatcher {
             (true, false, Some(_)) => "idle",
             (true, false, None) => return,
         };
-        self.house.board.set_state(state);
+        self.house.state.set_state(state);
     }
 }

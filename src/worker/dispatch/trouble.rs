@@ -26,11 +26,12 @@ impl Dispatcher {
     /// A turn without trouble is the sign of health: fetching goes on, or there is no free slot.
     pub(super) fn tell_health(&mut self) {
         let is_due = self.healthy_at.is_none_or(|at| at.elapsed() >= HEALTH_EVERY);
-        let leases_are_safe = self.house.board.beats_well(self.house.options.lease() / 3 + BEAT_MAY_BE_LATE);
+        let leases_are_safe =
+            self.house.state.has_fresh_heartbeat(self.house.options.lease() / 3 + BEAT_MAY_BE_LATE);
         let is_answered = self.flights.iter().all(|flight| flight.since.elapsed() <= HEALTH_EVERY);
         if is_due && leases_are_safe && is_answered && !self.outage.is_going_on() {
             self.healthy_at = Some(Instant::now());
-            self.house.board.note_health();
+            self.house.state.mark_healthy();
             (self.house.on_healthy)();
         }
     }

@@ -9,29 +9,29 @@
 //! | `program`, `server`, `horse` | the three kinds, and what is said to them |
 //! | `keeper` | what ends them when the worker is killed with -9 |
 
-mod crew;
+mod child_process;
+mod cleanup_shell;
+mod exec_program;
+mod exec_server;
+mod exit_message;
 mod horse;
-mod keeper;
+mod job_io;
 mod pipes;
-mod program;
-mod reasons;
-mod server;
-mod supervise;
-mod traffic;
+mod pool;
 
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use crew::Leaving;
+pub(crate) use exec_program::ExecProgram;
+pub(crate) use exec_server::ExecServer;
 pub(crate) use horse::{can_be_horse, serve_if_horse};
-pub(crate) use program::Program;
-pub(crate) use server::Server;
+pub(crate) use pool::ExitingProcess;
 
 use nix::errno::Errno;
 
-use self::crew::Crew;
-use self::keeper::Keeper;
+use self::cleanup_shell::CleanupShell;
+use self::pool::ProcessPool;
 use super::{Context, Options};
 use crate::job::{Outcome, Steer};
 
@@ -50,8 +50,8 @@ pub(crate) struct Processes {
     pub(crate) limits: Limits,
     /// Whether functions run in work horses.
     pub(crate) is_isolated: bool,
-    horses: Crew,
-    keeper: Arc<Keeper>,
+    horses: ProcessPool,
+    keeper: Arc<CleanupShell>,
 }
 
 impl Processes {
@@ -65,16 +65,16 @@ impl Processes {
                 horse_max_jobs: options.horse_max_jobs,
             },
             is_isolated: options.is_isolated,
-            horses: Crew::default(),
-            keeper: Arc::new(Keeper::new()),
+            horses: ProcessPool::default(),
+            keeper: Arc::new(CleanupShell::new()),
         }
     }
 
     /// Nothing more runs: ends what is idle, all together.
-    pub(crate) fn end(&self, servers: Vec<Leaving>) {
-        let horses = self.horses.dismiss();
+    pub(crate) fn end(&self, servers: Vec<ExitingProcess>) {
+        let horses = self.horses.begin_shutdown();
         drop((servers, horses));
-        self.keeper.end();
+        self.keeper.kill_all();
     }
 
     /// Runs a function in a work horse.
@@ -84,22 +84,22 @@ impl Processes {
 }
 
 /// How long a slot waits when the system has no room for a process.
-const NO_ROOM: Duration = Duration::from_secs(1);
+const RESOURCE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The process of a job could not be started. Where the system has no descriptor, process or memory left now,
 /// the job has not begun and waits for better times.
-fn not_started(handler: &str, what: &str, error: &std::io::Error) -> Outcome {
+fn spawn_failed(handler: &str, what: &str, error: &std::io::Error) -> Outcome {
     let errno = error.raw_os_error().map(Errno::from_raw);
     if matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)) {
         log::warn!(target: "rq_rs", "{handler}: cannot start {what} now: {error}");
-        std::thread::sleep(NO_ROOM);
+        std::thread::sleep(RESOURCE_RETRY_DELAY);
         return Outcome::NotBegun;
     }
     Outcome::Failed { error: format!("{handler}: cannot start {what}: {error}"), steer: Steer::Policy }
 }
 
 /// A command without anything of Redis in its environment.
-fn bare(program: &str) -> Command {
+fn command_without_redis_env(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

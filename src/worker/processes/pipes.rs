@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-pub(super) fn retry(mut call: impl FnMut() -> nix::Result<i32>) -> std::io::Result<()> {
+pub(super) fn retry_interrupted(mut call: impl FnMut() -> nix::Result<i32>) -> std::io::Result<()> {
     loop {
         match call() {
             Err(Errno::EINTR) => {}
@@ -18,7 +18,7 @@ pub(super) fn retry(mut call: impl FnMut() -> nix::Result<i32>) -> std::io::Resu
 }
 
 /// Returns whether nothing is left to write, or nobody reads it.
-pub(super) fn feed(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
+pub(super) fn write_some(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
     while *written < input.len() {
         match pipe.write(&input[*written..]) {
             Ok(n) => *written += n,
@@ -32,7 +32,7 @@ pub(super) fn feed(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
 
 /// Takes at most a megabyte, so that a flood does not keep the supervisor from its clock.
 /// Returns whether the pipe has come to its end.
-pub(super) fn drain(pipe: &mut File, mut take: impl FnMut(&[u8])) -> bool {
+pub(super) fn read_some(pipe: &mut File, mut take: impl FnMut(&[u8])) -> bool {
     let mut buffer = [0; 16 * 1024];
     for _ in 0..64 {
         match pipe.read(&mut buffer) {

@@ -40,39 +40,39 @@ done
 "#;
 
 /// How long it may take to end.
-const LEAVE_WITHIN: Duration = Duration::from_millis(300);
+const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Its mark is this variable, in the environment of every child.
 const MARK: &str = "RQ_RS_WORKER_PROCESS";
 
 /// The keeper of one worker, started with its first child.
-pub(super) struct Keeper {
+pub(super) struct CleanupShell {
     mark: String,
-    state: Mutex<State>,
+    state: Mutex<ShellState>,
 }
 
 #[derive(Default)]
-struct State {
+struct ShellState {
     shell: Option<(Child, ChildStdin)>,
     groups: HashSet<i32>,
     has_warned: bool,
 }
 
-impl Keeper {
+impl CleanupShell {
     pub(super) fn new() -> Self {
-        Keeper { mark: uuid::Uuid::new_v4().simple().to_string(), state: Mutex::default() }
+        CleanupShell { mark: uuid::Uuid::new_v4().simple().to_string(), state: Mutex::default() }
     }
 
     /// What every child carries in its environment.
-    pub(super) fn mark(&self) -> (&'static str, &str) {
+    pub(super) fn env_marker(&self) -> (&'static str, &str) {
         (MARK, &self.mark)
     }
 
     /// From now on this group does not outlive the worker. It must be told off before its leader is reaped.
-    pub(super) fn watch(&self, group: Pid) {
+    pub(super) fn register(&self, group: Pid) {
         let mut state = self.lock();
         state.groups.insert(group.as_raw());
-        if state.tell(&format!("+ {group}\n")).is_ok() {
+        if state.send(&format!("+ {group}\n")).is_ok() {
             return;
         }
         // There is none yet, or somebody has killed it: the new one learns of all groups.
@@ -81,7 +81,7 @@ impl Keeper {
             .and_then(|mut shell| shell.1.write_all(known.as_bytes()).map(|()| shell));
         match shell {
             Ok(shell) => {
-                state.end();
+                state.end_shell();
                 state.shell = Some(shell);
             }
             Err(error) if !std::mem::replace(&mut state.has_warned, true) => log::warn!(
@@ -92,41 +92,41 @@ impl Keeper {
         }
     }
 
-    pub(super) fn forget(&self, group: Pid) {
+    pub(super) fn unregister(&self, group: Pid) {
         let mut state = self.lock();
         state.groups.remove(&group.as_raw());
         // One that is gone is started again by the next child.
-        let _ = state.tell(&format!("- {group}\n"));
+        let _ = state.send(&format!("- {group}\n"));
     }
 
     /// The worker ends by itself, and its children with it, even those that were given more time.
-    pub(super) fn end(&self) {
+    pub(super) fn kill_all(&self) {
         let mut state = self.lock();
         for group in state.groups.drain() {
             // Nobody has reaped its leader, or it would have been told off.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
-        state.end();
+        state.end_shell();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ShellState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    fn tell(&mut self, line: &str) -> std::io::Result<()> {
+impl ShellState {
+    fn send(&mut self, line: &str) -> std::io::Result<()> {
         match &mut self.shell {
             Some((_, pipe)) => pipe.write_all(line.as_bytes()),
             None => Err(std::io::ErrorKind::NotConnected.into()),
         }
     }
 
-    fn end(&mut self) {
-        let _ = self.tell(".\n");
+    fn end_shell(&mut self) {
+        let _ = self.send(".\n");
         if let Some((mut shell, pipe)) = self.shell.take() {
             drop(pipe);
-            let until = Instant::now() + LEAVE_WITHIN;
+            let until = Instant::now() + EXIT_TIMEOUT;
             while Instant::now() < until && matches!(shell.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(1));
             }

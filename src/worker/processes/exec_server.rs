@@ -9,27 +9,27 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Processes;
-use super::crew::{Answer, Crew, Errand, Leaving};
-use super::program::{Program, job_as_json};
-use super::supervise::{Supervised, Wiring};
-use super::traffic::Traffic;
+use super::child_process::{ChildProcess, Transport};
+use super::exec_program::{ExecProgram, job_as_json};
+use super::job_io::JobIo;
+use super::pool::{ExitingProcess, JobRequest, JobResponse, ProcessPool};
 use crate::error::Result;
 use crate::job::{Call, Outcome, Serializer, Steer, parse_json};
 use crate::worker::Context;
 
 /// More than a line has beside its result: an error's text.
-const LINE_OVERHEAD: usize = 1024 * 1024;
+const REPLY_OVERHEAD: usize = 1024 * 1024;
 
 /// A command, and its processes that are idle.
-pub(crate) struct Server {
-    program: Program,
-    crew: Crew,
+pub(crate) struct ExecServer {
+    program: ExecProgram,
+    crew: ProcessPool,
 }
 
 /// What a line says: one of the three.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line<'a> {
+struct ServerReply<'a> {
     /// The result, as JSON.
     #[serde(borrow)]
     ok: Option<&'a RawValue>,
@@ -44,13 +44,13 @@ struct Line<'a> {
     id: Option<String>,
 }
 
-impl Server {
+impl ExecServer {
     pub(crate) fn parse(command: &str) -> Result<Self> {
-        Ok(Server { program: Program::parse(command)?, crew: Crew::default() })
+        Ok(ExecServer { program: ExecProgram::parse(command)?, crew: ProcessPool::default() })
     }
 
-    pub(crate) fn dismiss(&self) -> Vec<Leaving> {
-        self.crew.dismiss()
+    pub(crate) fn dismiss(&self) -> Vec<ExitingProcess> {
+        self.crew.begin_shutdown()
     }
 
     /// Without a call when only the server can read the payload.
@@ -60,33 +60,37 @@ impl Server {
         (call, payload): (Option<Call>, &[u8]),
         processes: &Processes,
     ) -> Outcome {
-        let serializer = context.facts().serializer;
+        let serializer = context.info().serializer;
         let handler = call.as_ref().map_or_else(|| "the job".to_owned(), |call| call.handler.clone());
         let input = job_as_json(context, &call.unwrap_or_else(Call::unknown), Some(payload));
         let limits = processes.limits;
-        let room = limits.max_result.saturating_mul(2) + LINE_OVERHEAD;
-        let errand = Errand { handler: &handler, context, input, room, memory: None };
-        let start = || Supervised::start(self.program.command(), Wiring::Pipes, &processes.keeper);
+        let room = limits.max_result.saturating_mul(2) + REPLY_OVERHEAD;
+        let errand = JobRequest { handler: &handler, context, input, max_output: room, memory: None };
+        let start = || ChildProcess::start(self.program.command(), Transport::Pipes, &processes.keeper);
         self.crew.run(errand, processes, start, |traffic| read(traffic, &handler, serializer))
     }
 }
 
 /// A whole line, and nothing behind it.
-fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Result<Option<Answer>, String> {
+fn read(
+    traffic: &mut JobIo<'_>,
+    handler: &str,
+    serializer: Serializer,
+) -> Result<Option<JobResponse>, String> {
     let blank = traffic.output.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    traffic.forget_output(blank);
+    traffic.discard_output(blank);
     if !traffic.output.ends_with(b"\n") {
-        return if traffic.is_full() { Err("a line is too long".to_owned()) } else { Ok(None) };
+        return if traffic.buffer_is_full() { Err("a line is too long".to_owned()) } else { Ok(None) };
     }
-    let line: Line<'_> = serde_json::from_slice(&traffic.output).map_err(|error| error.to_string())?;
+    let line: ServerReply<'_> = serde_json::from_slice(&traffic.output).map_err(|error| error.to_string())?;
     let names_job = line.id.is_some();
     match &line.id {
         Some(id) if id != traffic.context.id() => return Err(format!("it answers for another job, {id}")),
-        None if traffic.names_jobs => return Err("it does not name the job any more".to_owned()),
+        None if traffic.must_echo_id => return Err("it does not name the job any more".to_owned()),
         _ => {}
     }
     let outcome = match line {
-        Line { again_in: Some(seconds), .. } => Outcome::Failed {
+        ServerReply { again_in: Some(seconds), .. } => Outcome::Failed {
             error: format!("{handler} asked to be called again in {seconds} s"),
             steer: match Duration::try_from_secs_f64(seconds) {
                 Ok(delay) => Steer::Snooze(delay),
@@ -95,7 +99,7 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
                 Err(_) => Steer::Later(None),
             },
         },
-        Line { error: Some(error), retry_in, .. } => {
+        ServerReply { error: Some(error), retry_in, .. } => {
             let steer = match retry_in {
                 None => Steer::Policy,
                 Some(seconds) if seconds < 0.0 => Steer::GiveUp,
@@ -103,17 +107,17 @@ fn read(traffic: &mut Traffic<'_>, handler: &str, serializer: Serializer) -> Res
             };
             Outcome::Failed { error: format!("{handler} failed: {error}"), steer }
         }
-        Line { data: Some(data), .. } => {
+        ServerReply { data: Some(data), .. } => {
             let data = STANDARD.decode(data).map_err(|error| error.to_string())?;
             returned(handler, serializer, serializer.check(&data).map(|()| data))
         }
-        Line { ok, .. } => {
+        ServerReply { ok, .. } => {
             // What says neither has returned nothing.
             let text = ok.map_or("null", RawValue::get);
             returned(handler, serializer, parse_json(text).and_then(|value| serializer.write(&value)))
         }
     };
-    Ok(Some(Answer { outcome, resident: 0, names_job }))
+    Ok(Some(JobResponse { outcome, resident: 0, echoed_id: names_job }))
 }
 
 fn returned(handler: &str, serializer: Serializer, result: Result<Vec<u8>, String>) -> Outcome {

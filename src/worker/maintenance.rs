@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
-use super::event::{Event, Listener};
-use super::heartbeat::{Board, hostname};
+use super::event::{Event, EventBus};
+use super::heartbeat::{WorkerState, hostname};
 use super::{Helper, Options};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
@@ -23,73 +23,76 @@ use crate::store::{
 };
 
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
-const SCHEDULER: &str = "rq-rs";
+const SCHEDULER_NAME: &str = "rq-rs";
 /// How many entries one script call moves.
 const BATCH: usize = 100;
 /// How many slots of a rate limit are looked at.
-const SLOTS: usize = 1000;
+const LIMIT_SLOTS: usize = 1000;
 /// Seconds after which groups are looked after again, by whichever worker, as in RQ.
-const GROUPS_EVERY: u64 = 599;
+const GROUPS_INTERVAL_SECS: u64 = 599;
 /// How many calls one duty makes for a queue before the next duty has its turn.
-const ROUNDS: usize = 100;
+const MAX_BATCHES: usize = 100;
 
-struct Duty {
-    every: fn(&Options) -> Duration,
+struct MaintenanceTask {
+    interval: fn(&Options) -> Duration,
     /// For one queue; returns whether nothing is left to be done.
-    run: fn(&mut Carer, usize) -> Result<bool>,
+    run: fn(&mut Maintenance, usize) -> Result<bool>,
 }
 
-const DUTIES: [Duty; 8] = [
-    Duty { every: |_| Duration::from_secs(1), run: Carer::release },
-    Duty { every: |options| options.recover_interval, run: Carer::let_go },
-    Duty { every: |options| options.recover_interval, run: Carer::recover },
-    Duty { every: |options| options.recover_interval, run: Carer::put_back },
-    Duty { every: |_| Duration::from_secs(30), run: Carer::expire },
-    Duty { every: |_| Duration::from_secs(5), run: Carer::trim },
-    Duty { every: |_| Duration::from_secs(30), run: Carer::look_after_limits },
-    Duty { every: |_| Duration::from_secs(60), run: Carer::look_after_groups },
+const TASKS: [MaintenanceTask; 8] = [
+    MaintenanceTask { interval: |_| Duration::from_secs(1), run: Maintenance::promote_due },
+    MaintenanceTask { interval: |options| options.recover_interval, run: Maintenance::promote_ready },
+    MaintenanceTask {
+        interval: |options| options.recover_interval,
+        run: Maintenance::recover_expired_leases,
+    },
+    MaintenanceTask { interval: |options| options.recover_interval, run: Maintenance::reap_orphans },
+    MaintenanceTask { interval: |_| Duration::from_secs(30), run: Maintenance::expire_registries },
+    MaintenanceTask { interval: |_| Duration::from_secs(5), run: Maintenance::trim_registries },
+    MaintenanceTask { interval: |_| Duration::from_secs(30), run: Maintenance::free_rate_limit_slots },
+    MaintenanceTask { interval: |_| Duration::from_secs(60), run: Maintenance::clean_groups },
 ];
 
 pub(super) fn start(
     store: &Arc<Store>,
     options: &Arc<Options>,
     queues: &[QueueKeys],
-    (board, listener): (&Arc<Board>, &Listener),
+    (board, listener): (&Arc<WorkerState>, &EventBus),
 ) -> Helper {
-    let mut carer = Carer {
+    let mut carer = Maintenance {
         store: Arc::clone(store),
         options: Arc::clone(options),
         queues: queues.to_vec(),
-        listener: listener.clone(),
-        seen: queues.iter().map(|_| OrphanTracker::default()).collect(),
-        board: Arc::clone(board),
-        record: record_of_scheduler(options),
-        limits: "0".to_owned(),
-        told: HashMap::new(),
+        events: listener.clone(),
+        orphans: queues.iter().map(|_| OrphanTracker::default()).collect(),
+        state: Arc::clone(board),
+        record: scheduler_record(options),
+        limits_cursor: "0".to_owned(),
+        reported: HashMap::new(),
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
-    carer.walk_once(&mut DUTIES.map(|_| Instant::now()));
-    Helper::start("rq-rs care", move |stop| carer.walk(stop))
+    carer.run_due(&mut TASKS.map(|_| Instant::now()));
+    Helper::start("rq-rs care", move |stop| carer.run(stop))
 }
 
-struct Carer {
+struct Maintenance {
     store: Arc<Store>,
     options: Arc<Options>,
     queues: Vec<QueueKeys>,
-    listener: Listener,
-    seen: Vec<OrphanTracker>,
-    board: Arc<Board>,
+    events: EventBus,
+    orphans: Vec<OrphanTracker>,
+    state: Arc<WorkerState>,
     /// What Python's tools read of us as a scheduler.
     record: Vec<(&'static str, String)>,
     /// Where the look at rate limits goes on.
-    limits: String,
+    limits_cursor: String,
     /// Errors of duties (by their number and the queue's) that people were told of and that have not ended.
-    told: HashMap<(usize, usize), String>,
+    reported: HashMap<(usize, usize), String>,
 }
 
-fn record_of_scheduler(options: &Options) -> Vec<(&'static str, String)> {
+fn scheduler_record(options: &Options) -> Vec<(&'static str, String)> {
     vec![
-        ("name", SCHEDULER.to_owned()),
+        ("name", SCHEDULER_NAME.to_owned()),
         ("hostname", hostname()),
         ("pid", std::process::id().to_string()),
         ("queues", options.queues.join(",")),
@@ -97,17 +100,17 @@ fn record_of_scheduler(options: &Options) -> Vec<(&'static str, String)> {
     ]
 }
 
-impl Carer {
-    fn walk(mut self, stop: &Receiver<()>) {
-        let mut due = DUTIES.map(|duty| Instant::now() + self.spread((duty.every)(&self.options)));
+impl Maintenance {
+    fn run(mut self, stop: &Receiver<()>) {
+        let mut due = TASKS.map(|duty| Instant::now() + self.jittered((duty.interval)(&self.options)));
         loop {
             let next = due.iter().min().copied().unwrap_or_else(Instant::now);
             let wait = next.saturating_duration_since(Instant::now());
             if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 self.trim_all();
-                return self.unlock();
+                return self.release_scheduler_locks();
             }
-            self.walk_once(&mut due);
+            self.run_due(&mut due);
         }
     }
 
@@ -115,41 +118,41 @@ impl Carer {
     fn trim_all(&mut self) {
         for queue in 0..self.queues.len() {
             while {
-                let result = self.trim(queue);
-                !self.note((DUTIES.len(), queue), result)
+                let result = self.trim_registries(queue);
+                !self.handle_result((TASKS.len(), queue), result)
             } {}
         }
     }
 
     /// So that many workers do not come in step; never later than asked for.
-    fn spread(&self, every: Duration) -> Duration {
+    fn jittered(&self, every: Duration) -> Duration {
         every.mul_f64(0.6 + 0.3 * fastrand::f64())
     }
 
-    fn walk_once(&mut self, due: &mut [Instant; DUTIES.len()]) {
-        for (number, (duty, due)) in DUTIES.iter().zip(due).enumerate() {
+    fn run_due(&mut self, due: &mut [Instant; TASKS.len()]) {
+        for (number, (duty, due)) in TASKS.iter().zip(due).enumerate() {
             if *due > Instant::now() {
                 continue;
             }
             let mut is_done = true;
             for queue in 0..self.queues.len() {
                 let result = (duty.run)(self, queue);
-                is_done &= self.note((number, queue), result);
+                is_done &= self.handle_result((number, queue), result);
             }
             // Where there is more, the other duties have their turn first.
-            let pause = if is_done { self.spread((duty.every)(&self.options)) } else { Duration::ZERO };
+            let pause = if is_done { self.jittered((duty.interval)(&self.options)) } else { Duration::ZERO };
             *due = Instant::now() + pause;
         }
     }
 
     /// Whether nothing is left to be done now.
-    fn note(&mut self, (duty, queue): (usize, usize), result: Result<bool>) -> bool {
+    fn handle_result(&mut self, (duty, queue): (usize, usize), result: Result<bool>) -> bool {
         match result {
             Ok(is_done) => {
-                let told = self.told.remove(&(duty, queue));
-                if let Some(error) = told.filter(|error| !self.is_told(queue, error)) {
+                let told = self.reported.remove(&(duty, queue));
+                if let Some(error) = told.filter(|error| !self.is_reported(queue, error)) {
                     let list = &self.queues[queue].list;
-                    self.listener.tell(&Event::Warning(format!("{list}: no more: {error}")));
+                    self.events.emit(&Event::Warning(format!("{list}: no more: {error}")));
                 }
                 is_done
             }
@@ -157,24 +160,24 @@ impl Carer {
             Err(Error::Unreachable { .. }) => true,
             Err(error) => {
                 let (text, list) = (error.to_string(), &self.queues[queue].list);
-                if !self.is_told(queue, &text) {
-                    self.listener.tell(&Event::Warning(format!("{list}: {text}")));
+                if !self.is_reported(queue, &text) {
+                    self.events.emit(&Event::Warning(format!("{list}: {text}")));
                 }
-                self.told.insert((duty, queue), text);
+                self.reported.insert((duty, queue), text);
                 true
             }
         }
     }
 
     /// Whether people know of this error of a queue, and have not been told that it has ended.
-    fn is_told(&self, queue: usize, error: &str) -> bool {
-        self.told.iter().any(|((_, one), told)| *one == queue && told == error)
+    fn is_reported(&self, queue: usize, error: &str) -> bool {
+        self.reported.iter().any(|((_, one), told)| *one == queue && told == error)
     }
 
     /// Jobs that are due go from scheduled to their queue.
-    fn release(&mut self, queue: usize) -> Result<bool> {
+    fn promote_due(&mut self, queue: usize) -> Result<bool> {
         let (store, queue) = (&self.store, &self.queues[queue]);
-        let (queues, record) = (store.keys.queues(), store.keys.scheduler(SCHEDULER));
+        let (queues, record) = (store.keys.queues(), store.keys.scheduler(SCHEDULER_NAME));
         let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
         in_batches(store, || {
             let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
@@ -188,7 +191,7 @@ impl Carer {
             if !store.facts.keeps_books {
                 return call.arg("");
             }
-            let call = call.arg(SCHEDULER).arg("last_heartbeat").arg(iso(Utc::now()));
+            let call = call.arg(SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
             self.record.iter().fold(call, |call, (field, value)| call.arg(field).arg(value))
         })
     }
@@ -196,7 +199,7 @@ impl Carer {
     /// RQ lets a job go that waited for another one in two steps, and what has died between them leaves it in a
     /// registry of its own. Whoever takes it out puts it into its queue: the other one sees that it is gone. So
     /// nobody needs to wait for anybody, as in RQ's own maintenance.
-    fn let_go(&mut self, queue: usize) -> Result<bool> {
+    fn promote_ready(&mut self, queue: usize) -> Result<bool> {
         let (store, queue) = (&self.store, &self.queues[queue]);
         if !store.facts.keeps_books {
             return Ok(true);
@@ -215,27 +218,30 @@ impl Carer {
     }
 
     /// Slots that nobody needs are free again. Limits belong to no queue, so this is done once for all of them.
-    fn look_after_limits(&mut self, queue: usize) -> Result<bool> {
+    fn free_rate_limit_slots(&mut self, queue: usize) -> Result<bool> {
         let store = &self.store;
         if queue > 0 || !store.facts.keeps_books {
             return Ok(true);
         }
-        for _ in 0..ROUNDS {
-            let look =
-                Call::command("SSCAN").arg(store.keys.limits()).arg(&self.limits).arg("COUNT").arg(BATCH);
-            let (next, limits) = scanned(store.ask(&look)?)?;
+        for _ in 0..MAX_BATCHES {
+            let look = Call::command("SSCAN")
+                .arg(store.keys.limits())
+                .arg(&self.limits_cursor)
+                .arg("COUNT")
+                .arg(BATCH);
+            let (next, limits) = read_scan(store.ask(&look)?)?;
             let call = |limit: &String| {
                 Call::script(&MAINTAIN_RATE_LIMIT, &[])
                     .arg(&store.books)
                     .arg(limit)
                     .arg(iso(Utc::now()))
-                    .arg(SLOTS)
+                    .arg(LIMIT_SLOTS)
             };
             for answer in store.exchange(&limits.iter().map(call).collect::<Vec<_>>())? {
                 answer?;
             }
-            self.limits = next;
-            if self.limits == "0" {
+            self.limits_cursor = next;
+            if self.limits_cursor == "0" {
                 return Ok(true);
             }
         }
@@ -244,21 +250,25 @@ impl Carer {
 
     /// Jobs that have expired leave their groups, and groups without jobs are forgotten. One worker does it for all,
     /// under RQ's own lock.
-    fn look_after_groups(&mut self, queue: usize) -> Result<bool> {
+    fn clean_groups(&mut self, queue: usize) -> Result<bool> {
         let store = &self.store;
         if queue > 0 || !store.facts.keeps_books {
             return Ok(true);
         }
-        let lock =
-            Call::command("SET").arg(store.keys.clean_groups()).arg(1).arg("NX").arg("EX").arg(GROUPS_EVERY);
+        let lock = Call::command("SET")
+            .arg(store.keys.clean_groups())
+            .arg(1)
+            .arg("NX")
+            .arg("EX")
+            .arg(GROUPS_INTERVAL_SECS);
         if store.ask(&lock)? == Reply::Nil {
             return Ok(true);
         }
         let (names, mut from) = (store.keys.groups(), "0".to_owned());
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_BATCHES {
             let look = Call::command("SSCAN").arg(&names).arg(&from).arg("COUNT").arg(BATCH);
-            let (next, groups) = scanned(store.ask(&look)?)?;
-            groups.iter().try_for_each(|group| look_after_group(store, &names, group))?;
+            let (next, groups) = read_scan(store.ask(&look)?)?;
+            groups.iter().try_for_each(|group| clean_group(store, &names, group))?;
             from = next;
             if from == "0" {
                 break;
@@ -268,27 +278,27 @@ impl Carer {
     }
 
     /// Python's schedulers need not wait until the locks end by themselves; other workers of ours take them again.
-    fn unlock(&self) {
+    fn release_scheduler_locks(&self) {
         if self.store.facts.keeps_books {
-            let record = self.store.keys.scheduler(SCHEDULER);
+            let record = self.store.keys.scheduler(SCHEDULER_NAME);
             let call = |queue: &QueueKeys| {
-                Call::script(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER)
+                Call::script(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER_NAME)
             };
             let _ = self.store.ask_once(&self.queues.iter().map(call).collect::<Vec<_>>());
         }
     }
 
     /// Jobs whose worker is lost run again.
-    fn recover(&mut self, queue: usize) -> Result<bool> {
-        if self.is_held_off()? {
+    fn recover_expired_leases(&mut self, queue: usize) -> Result<bool> {
+        if self.is_recovery_on_hold()? {
             return Ok(true);
         }
         let limits = (self.options.max_deliveries, self.options.retention());
-        for _ in 0..ROUNDS {
+        for _ in 0..MAX_BATCHES {
             let taken = recover::recover_expired(&self.store, &self.queues[queue], limits, Utc::now())?;
             let is_all = taken.len() < recover::MAX_RECOVERED;
             for recovered in taken {
-                self.listener.tell(&match recovered {
+                self.events.emit(&match recovered {
                     Recovered::Requeued { id } => Event::Recovered { id },
                     Recovered::Failed { id, error } => Event::Failed { id, error },
                 });
@@ -301,8 +311,8 @@ impl Carer {
     }
 
     /// Owners of leases could not renew them while Redis was away, or refused; they get one lease's time.
-    fn is_held_off(&self) -> Result<bool> {
-        if self.board.has_missed_a_beat(self.options.lease()) {
+    fn is_recovery_on_hold(&self) -> Result<bool> {
+        if self.state.has_failed_heartbeat_within(self.options.lease()) {
             return Ok(true);
         }
         let uptime = server::look(&self.store)?.uptime;
@@ -310,17 +320,17 @@ impl Carer {
     }
 
     /// Ids that a watcher took and nobody started go back.
-    fn put_back(&mut self, queue: usize) -> Result<bool> {
-        let back = self.seen[queue].requeue_orphans(&self.store, &self.queues[queue], Instant::now())?;
+    fn reap_orphans(&mut self, queue: usize) -> Result<bool> {
+        let back = self.orphans[queue].requeue_orphans(&self.store, &self.queues[queue], Instant::now())?;
         if back > 0 {
             let list = &self.queues[queue].list;
-            self.listener.tell(&Event::Warning(format!("{list}: {back} forgotten ids put back")));
+            self.events.emit(&Event::Warning(format!("{list}: {back} forgotten ids put back")));
         }
         Ok(true)
     }
 
     /// Registries forget what has expired.
-    fn expire(&mut self, queue: usize) -> Result<bool> {
+    fn expire_registries(&mut self, queue: usize) -> Result<bool> {
         let (store, queue) = (&self.store, &self.queues[queue]);
         // The canceled have the time of their cancel; where RQ's rule holds they are kept for ever.
         let canceled_for = store.facts.canceled_ttl.as_seconds();
@@ -338,7 +348,7 @@ impl Carer {
     }
 
     /// Registries have no more entries than they should.
-    fn trim(&mut self, queue: usize) -> Result<bool> {
+    fn trim_registries(&mut self, queue: usize) -> Result<bool> {
         let (store, queue) = (&self.store, &self.queues[queue]);
         let limits =
             [(&queue.finished, self.options.keep_finished), (&queue.failed, self.options.keep_failed)];
@@ -353,9 +363,9 @@ impl Carer {
     }
 }
 
-fn look_after_group(store: &Store, names: &str, group: &str) -> Result<()> {
+fn clean_group(store: &Store, names: &str, group: &str) -> Result<()> {
     let mut from = "0".to_owned();
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_BATCHES {
         let call = Call::script(&PRUNE_GROUP, &[&store.keys.group(group), names]);
         let call = call.arg(group).arg(store.keys.job_prefix()).arg(&from).arg(BATCH);
         from = reply::text(store.ask(&call)?)?.unwrap_or_else(|| "0".to_owned());
@@ -367,7 +377,7 @@ fn look_after_group(store: &Store, names: &str, group: &str) -> Result<()> {
 }
 
 /// Where a scan goes on, and what it has found.
-fn scanned(answer: Reply) -> Result<(String, Vec<String>)> {
+fn read_scan(answer: Reply) -> Result<(String, Vec<String>)> {
     let mut parts = reply::list(answer)?.into_iter();
     let mut part = || parts.next().unwrap_or_default();
     Ok((reply::text(part())?.unwrap_or_else(|| "0".to_owned()), reply::texts(part())?))
@@ -375,7 +385,7 @@ fn scanned(answer: Reply) -> Result<(String, Vec<String>)> {
 
 /// Repeats a call until it moves less than a whole batch. Returns whether it came so far.
 fn in_batches(store: &Store, call: impl Fn() -> Call) -> Result<bool> {
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_BATCHES {
         let mut answers = store.ask_once(&[call()])?;
         let moved = answers.pop().map_or(Ok(0), |answer| reply::int(&answer?))?;
         if moved < BATCH as i64 {

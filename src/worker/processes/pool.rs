@@ -3,71 +3,71 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::reasons::Teller;
-use super::supervise::Supervised;
-use super::traffic::Traffic;
-use super::{Limits, Processes, not_started};
+use super::child_process::ChildProcess;
+use super::exit_message::ExitDescriber;
+use super::job_io::JobIo;
+use super::{Limits, Processes, spawn_failed};
 use crate::job::Outcome;
 use crate::worker::Context;
 
 /// What a process has answered.
-pub(super) struct Answer {
+pub(super) struct JobResponse {
     pub(super) outcome: Outcome,
     /// The most memory it had resident, where it says so.
     pub(super) resident: u64,
     /// It has named the job that it answers.
-    pub(super) names_job: bool,
+    pub(super) echoed_id: bool,
 }
 
 /// The idle processes of one kind.
 #[derive(Default)]
-pub(crate) struct Crew(Mutex<Vec<Member>>);
+pub(crate) struct ProcessPool(Mutex<Vec<PooledProcess>>);
 
-struct Member {
-    process: Supervised,
+struct PooledProcess {
+    process: ChildProcess,
     jobs: u32,
-    names_jobs: bool,
+    echoes_ids: bool,
 }
 
 /// A process that was told to end, and has ended when this is dropped.
-pub(crate) struct Leaving(#[expect(dead_code, reason = "it is there to be dropped")] Member);
+pub(crate) struct ExitingProcess(#[expect(dead_code, reason = "it is there to be dropped")] PooledProcess);
 
 /// One job for a process of a crew.
-pub(super) struct Errand<'a> {
+pub(super) struct JobRequest<'a> {
     pub(super) handler: &'a str,
     pub(super) context: &'a Context,
     pub(super) input: Vec<u8>,
     /// How many bytes an answer may have.
-    pub(super) room: usize,
+    pub(super) max_output: usize,
     /// How much memory it may have, if that is limited.
     pub(super) memory: Option<u64>,
 }
 
-impl Crew {
+impl ProcessPool {
     /// Has an idle process run the job, or a new one.
     pub(super) fn run(
         &self,
-        errand: Errand<'_>,
+        errand: JobRequest<'_>,
         processes: &Processes,
-        start: impl FnOnce() -> std::io::Result<Supervised>,
-        read: impl FnMut(&mut Traffic<'_>) -> Result<Option<Answer>, String>,
+        start: impl FnOnce() -> std::io::Result<ChildProcess>,
+        read: impl FnMut(&mut JobIo<'_>) -> Result<Option<JobResponse>, String>,
     ) -> Outcome {
-        let Errand { handler, context, input, room, memory } = errand;
+        let JobRequest { handler, context, input, max_output: room, memory } = errand;
         let limits = processes.limits;
-        let mut member = match self.take(start) {
+        let mut member = match self.checkout(start) {
             Ok(member) => member,
-            Err(error) => return not_started(handler, "a process for it", &error),
+            Err(error) => return spawn_failed(handler, "a process for it", &error),
         };
-        let mut traffic = Traffic::new(context, input, false, limits, room);
-        traffic.names_jobs = member.names_jobs;
-        let attended = member.process.attend(&mut traffic, read);
-        traffic.save_last_log();
+        let mut traffic = JobIo::new(context, input, false, limits, room);
+        traffic.must_echo_id = member.echoes_ids;
+        let attended = member.process.run_job(&mut traffic, read);
+        traffic.save_final_log();
         match attended {
             Ok(Ok(answer)) => {
                 member.jobs += 1;
-                member.names_jobs |= answer.names_job;
-                match member.has_served(limits, answer.resident) {
-                    true => member.retire(),
+                member.echoes_ids |= answer.echoed_id;
+                match member.should_recycle(limits, answer.resident) {
+                    true => member.retire_in_background(),
                     false => self.lock().push(member),
                 }
                 answer.outcome
@@ -75,7 +75,7 @@ impl Crew {
             Ok(Err(end)) => {
                 let log = traffic.log();
                 let allowed = context.timeout();
-                Teller { handler, log: &log, limits, is_shared: true, memory, allowed }.outcome(&end)
+                ExitDescriber { handler, log: &log, limits, is_shared: true, memory, allowed }.outcome(&end)
             }
             Err(error) => {
                 Outcome::Crashed { error: format!("{handler}: lost sight of its process: {error}") }
@@ -84,39 +84,42 @@ impl Crew {
     }
 
     /// Tells those that are idle to end.
-    pub(super) fn dismiss(&self) -> Vec<Leaving> {
+    pub(super) fn begin_shutdown(&self) -> Vec<ExitingProcess> {
         let mut members = std::mem::take(&mut *self.lock());
-        members.iter_mut().for_each(|member| member.process.dismiss());
-        members.into_iter().map(Leaving).collect()
+        members.iter_mut().for_each(|member| member.process.begin_shutdown());
+        members.into_iter().map(ExitingProcess).collect()
     }
 
     /// The one that was busy last, so that those which are not needed rest.
-    fn take(&self, start: impl FnOnce() -> std::io::Result<Supervised>) -> std::io::Result<Member> {
+    fn checkout(
+        &self,
+        start: impl FnOnce() -> std::io::Result<ChildProcess>,
+    ) -> std::io::Result<PooledProcess> {
         loop {
             let Some(mut member) = self.lock().pop() else {
-                return Ok(Member { process: start()?, jobs: 0, names_jobs: false });
+                return Ok(PooledProcess { process: start()?, jobs: 0, echoes_ids: false });
             };
-            if member.process.is_ready() {
+            if member.process.prepare_for_reuse() {
                 return Ok(member);
             }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Member>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PooledProcess>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Member {
+impl PooledProcess {
     /// Whether another one is to take its place.
-    fn has_served(&self, limits: Limits, resident: u64) -> bool {
+    fn should_recycle(&self, limits: Limits, resident: u64) -> bool {
         let is_large = limits.horse_recycle.is_some_and(|most| resident > most);
         is_large || limits.horse_max_jobs.is_some_and(|most| self.jobs >= most)
     }
 
     /// Ends it while its job's outcome is on its way.
-    fn retire(mut self) {
-        self.process.dismiss();
+    fn retire_in_background(mut self) {
+        self.process.begin_shutdown();
         let name = "rq-rs retire".to_owned();
         // Without a thread to wait in it is waited for here.
         let _ = std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || drop(self));

@@ -4,15 +4,15 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 
 use super::Limits;
-use super::traffic::{End, Told};
+use super::job_io::{KillReason, ProcessExit};
 use crate::job::{Outcome, Steer, last_words, tells_of_memory};
-use crate::worker::handlers::seconds_of;
+use crate::worker::handlers::rounded_secs;
 
 /// A program's way to ask for another try: `EX_TEMPFAIL` of sysexits.h.
 const TRY_LATER: i32 = 75;
 
 /// What ended: the handler's name, what its process wrote for people, and whose process it was.
-pub(super) struct Teller<'a> {
+pub(super) struct ExitDescriber<'a> {
     pub(super) handler: &'a str,
     pub(super) log: &'a str,
     pub(super) limits: Limits,
@@ -23,9 +23,9 @@ pub(super) struct Teller<'a> {
     pub(super) allowed: Option<std::time::Duration>,
 }
 
-impl Teller<'_> {
+impl ExitDescriber<'_> {
     /// "handler what", with what it wrote.
-    pub(super) fn explain(&self, what: &str) -> String {
+    pub(super) fn describe(&self, what: &str) -> String {
         let handler = self.handler;
         match self.log {
             "" => format!("{handler} {what}"),
@@ -35,29 +35,31 @@ impl Teller<'_> {
     }
 
     /// Of a process that ended without an answer.
-    pub(super) fn outcome(&self, end: &End) -> Outcome {
-        match end.told {
-            Some(Told::TimeOver) => {
+    pub(super) fn outcome(&self, end: &ProcessExit) -> Outcome {
+        match end.kill_reason {
+            Some(KillReason::DeadlineExceeded) => {
                 let killed = match end.ignored_term {
                     true => {
                         format!(
                             ", ignored TERM and was killed {} s later",
-                            seconds_of(self.limits.kill_after)
+                            rounded_secs(self.limits.kill_after)
                         )
                     }
                     false => String::new(),
                 };
-                let seconds = seconds_of(self.allowed.unwrap_or_default());
-                Outcome::TimedOut { error: self.explain(&format!("timed out after {seconds} s{killed}")) }
+                let seconds = rounded_secs(self.allowed.unwrap_or_default());
+                Outcome::TimedOut { error: self.describe(&format!("timed out after {seconds} s{killed}")) }
             }
-            Some(Told::Canceled) => {
-                Outcome::Failed { error: self.explain("was canceled"), steer: Steer::GiveUp }
+            Some(KillReason::Canceled) => {
+                Outcome::Failed { error: self.describe("was canceled"), steer: Steer::GiveUp }
             }
-            Some(Told::Babbling) => {
-                let what = &end.nonsense;
+            Some(KillReason::ProtocolError) => {
+                let what = &end.protocol_error;
                 self.crashed(&format!("answered with what cannot be read, and was killed ({what})"))
             }
-            Some(Told::HungUp) => self.crashed("closed its connection to the worker, and was killed"),
+            Some(KillReason::Disconnected) => {
+                self.crashed("closed its connection to the worker, and was killed")
+            }
             None => self.exited(end.status),
         }
     }
@@ -65,18 +67,18 @@ impl Teller<'_> {
     fn exited(&self, status: WaitStatus) -> Outcome {
         match status {
             WaitStatus::Exited(_, TRY_LATER) if !self.is_shared => Outcome::Failed {
-                error: self.explain(&format!("exited with code {TRY_LATER}: try again later")),
+                error: self.describe(&format!("exited with code {TRY_LATER}: try again later")),
                 steer: Steer::Later(None),
             },
             WaitStatus::Exited(_, code) if self.is_shared => {
                 self.crashed(&format!("exited with code {code} in the middle of the job"))
             }
             WaitStatus::Exited(_, code) => Outcome::Failed {
-                error: self.explain(&format!("exited with code {code}")),
+                error: self.describe(&format!("exited with code {code}")),
                 steer: Steer::Policy,
             },
             WaitStatus::Signaled(_, signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP), _) => {
-                let error = self.explain(&format!("was ended by signal {} {signal}", signal as i32));
+                let error = self.describe(&format!("was ended by signal {} {signal}", signal as i32));
                 Outcome::Terminated { error }
             }
             WaitStatus::Signaled(_, signal, _) => {
@@ -100,7 +102,7 @@ impl Teller<'_> {
     }
 
     fn crashed(&self, what: &str) -> Outcome {
-        Outcome::Crashed { error: self.explain(what) }
+        Outcome::Crashed { error: self.describe(what) }
     }
 }
 

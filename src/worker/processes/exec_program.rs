@@ -11,20 +11,20 @@ use nix::sys::wait::WaitStatus;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::reasons::Teller;
-use super::supervise::{Supervised, Wiring};
-use super::traffic::{End, Traffic};
-use super::{Processes, bare, not_started};
+use super::child_process::{ChildProcess, Transport};
+use super::exit_message::ExitDescriber;
+use super::job_io::{JobIo, ProcessExit};
+use super::{Processes, command_without_redis_env, spawn_failed};
 use crate::error::{Error, Result};
 use crate::job::{Call, Outcome, Serializer, ShownArgs, ShownKwargs, Steer, iso, json_or_text};
 use crate::worker::Context;
 
 /// A command line, split once.
-pub(crate) struct Program {
+pub(crate) struct ExecProgram {
     words: Vec<String>,
 }
 
-impl Program {
+impl ExecProgram {
     pub(crate) fn parse(command: &str) -> Result<Self> {
         let words = shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
             Error::invalid(
@@ -32,13 +32,13 @@ impl Program {
                 "quote as in a shell; no shell runs, so pipes and variables need `sh -c '…'`",
             )
         })?;
-        if !is_program(&words[0]) {
+        if !program_exists(&words[0]) {
             return Err(Error::invalid(
                 format!("no program {:?} for a handler", words[0]),
                 "give its path, or put its folder on PATH",
             ));
         }
-        Ok(Program { words })
+        Ok(ExecProgram { words })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -47,7 +47,7 @@ impl Program {
 
     /// The command, which has no business with Redis, and its own children even less.
     pub(super) fn command(&self) -> Command {
-        let mut command = bare(&self.words[0]);
+        let mut command = command_without_redis_env(&self.words[0]);
         command.args(&self.words[1..]);
         command
     }
@@ -62,38 +62,44 @@ impl Program {
             .env("RQ_RS_QUEUE", context.queue())
             .env("RQ_RS_ATTEMPT", context.attempt().to_string());
         let limits = processes.limits;
-        let mut traffic = Traffic::new(context, input, true, limits, limits.max_result);
-        let started = Supervised::start(command, Wiring::Pipes, &processes.keeper);
+        let mut traffic = JobIo::new(context, input, true, limits, limits.max_result);
+        let started = ChildProcess::start(command, Transport::Pipes, &processes.keeper);
         let mut process = match started {
             Ok(process) => process,
-            Err(error) => return not_started(&handler, self.name(), &error),
+            Err(error) => return spawn_failed(&handler, self.name(), &error),
         };
-        let end = match process.attend(&mut traffic, |_| Ok(None::<Infallible>)) {
+        let end = match process.run_job(&mut traffic, |_| Ok(None::<Infallible>)) {
             Ok(Err(end)) => end,
             Err(error) => {
                 return Outcome::Crashed { error: format!("{handler}: lost sight of its program: {error}") };
             }
         };
-        traffic.save_last_log();
+        traffic.save_final_log();
         let log = traffic.log();
         let allowed = context.timeout();
-        let teller = Teller { handler: &handler, log: &log, limits, is_shared: false, memory: None, allowed };
+        let teller =
+            ExitDescriber { handler: &handler, log: &log, limits, is_shared: false, memory: None, allowed };
         outcome(&teller, &end, &traffic, serializer)
     }
 }
 
-fn outcome(teller: &Teller<'_>, end: &End, traffic: &Traffic<'_>, serializer: Serializer) -> Outcome {
+fn outcome(
+    teller: &ExitDescriber<'_>,
+    end: &ProcessExit,
+    traffic: &JobIo<'_>,
+    serializer: Serializer,
+) -> Outcome {
     let (size, most) = (traffic.output_size, teller.limits.max_result);
-    match (end.told, end.status) {
+    match (end.kill_reason, end.status) {
         (None, WaitStatus::Exited(_, 0)) if size > most => Outcome::Failed {
-            error: teller.explain(&format!("wrote a result of {size} bytes, over the limit of {most}")),
+            error: teller.describe(&format!("wrote a result of {size} bytes, over the limit of {most}")),
             steer: Steer::GiveUp,
         },
-        (None, WaitStatus::Exited(_, 0)) => match result(&traffic.output, serializer) {
+        (None, WaitStatus::Exited(_, 0)) => match parse_result(&traffic.output, serializer) {
             Ok(result) => Outcome::Returned(result),
             Err(error) => Outcome::Failed {
                 error: teller
-                    .explain(&format!("wrote a result that cannot be kept as {serializer}: {error}")),
+                    .describe(&format!("wrote a result that cannot be kept as {serializer}: {error}")),
                 steer: Steer::GiveUp,
             },
         },
@@ -102,7 +108,7 @@ fn outcome(teller: &Teller<'_>, end: &End, traffic: &Traffic<'_>, serializer: Se
 }
 
 /// JSON if it parses, else text without the last line end; nothing is `null`.
-fn result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
+fn parse_result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
     let text = std::str::from_utf8(stdout).map_err(|error| {
         let at = error.valid_up_to();
         format!("byte {at} is not UTF-8 text: write JSON or text, bytes in base64")
@@ -119,7 +125,7 @@ pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>
         let left = chrono::Duration::from_std(left).ok()?;
         Some(iso(chrono::Utc::now() + left))
     });
-    let line = Line {
+    let line = JobJson {
         id: context.id(),
         queue: context.queue(),
         handler: &call.handler,
@@ -128,7 +134,7 @@ pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>
         attempt: context.attempt(),
         meta: context.meta(),
         deadline,
-        serializer: payload.map(|_| context.facts().serializer),
+        serializer: payload.map(|_| context.info().serializer),
         data: payload.map(|payload| STANDARD.encode(payload)),
     };
     // It is plain data, which always can be written.
@@ -138,7 +144,7 @@ pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct JobJson<'a> {
     id: &'a str,
     queue: &'a str,
     handler: &'a str,
@@ -153,7 +159,7 @@ struct Line<'a> {
     data: Option<String>,
 }
 
-fn is_program(name: &str) -> bool {
+fn program_exists(name: &str) -> bool {
     if name.contains('/') {
         return Path::new(name).is_file();
     }
