@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::handle::{self, Job};
-use crate::odd::is_wrong_type;
+use crate::job_handle::{self, Job};
 use crate::queue::Queue;
 use crate::registry::Requeued;
 use crate::snapshot::{self, Asked, Filter, Order, Place};
-use crate::store::Store;
+use crate::wrong_type::is_wrong_type;
 
 /// What is to be done to jobs of one place.
 pub(crate) struct Deed<'a> {
@@ -34,7 +34,7 @@ pub(crate) struct Bookmark {
 /// A part of all that a filter fits, from the oldest on, and no more than there were at first: what fails again
 /// meanwhile comes behind those, and is not looked at.
 pub(crate) fn part(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     deed: &Deed<'_>,
     filter: Filter,
     limit: usize,
@@ -42,23 +42,23 @@ pub(crate) fn part(
 ) -> Result<Part> {
     let offset = from.as_ref().map_or(0, |from| from.offset);
     let asked = Asked { offset, limit, order: Order::Oldest, filter };
-    let mut found = snapshot::matching(store, deed.queue, deed.place, &asked)?;
+    let mut found = snapshot::matching(client, deed.queue, deed.place, &asked)?;
     let left = from.map_or(found.total, |from| from.left);
     found.seen.truncate(left);
     let is_seen: HashSet<&String> = found.seen.iter().collect();
     found.ids.retain(|id| is_seen.contains(id));
-    let done = on_many(store, deed, &found.ids)?;
+    let done = on_many(client, deed, &found.ids)?;
     // What is gone has let those behind it move up.
-    let kept = snapshot::kept(store, deed.queue, deed.place, (offset, &found.seen))?;
+    let kept = snapshot::kept(client, deed.queue, deed.place, (offset, &found.seen))?;
     let left = left - found.seen.len();
     let next = (left > 0 && !found.seen.is_empty()).then_some(Bookmark { offset: offset + kept, left });
     Ok(Part { done, failed: found.ids.len() - done, next })
 }
 
 /// For how many of these jobs, which are in one place of one queue, it could be done.
-pub(crate) fn on_many(store: &Arc<Store>, deed: &Deed<'_>, ids: &[String]) -> Result<usize> {
+pub(crate) fn on_many(client: &Arc<Client>, deed: &Deed<'_>, ids: &[String]) -> Result<usize> {
     let Deed { queue: name, place, action } = *deed;
-    let queue = Queue::of(store, name);
+    let queue = Queue::of(client, name);
     let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
     match (action, place) {
         ("requeue", Place::Failed) => return queue.failed().requeue(ids).map(back),
@@ -73,8 +73,8 @@ pub(crate) fn on_many(store: &Arc<Store>, deed: &Deed<'_>, ids: &[String]) -> Re
     let mut done = 0;
     for id in ids {
         let one = match action {
-            "delete" => handle::delete(store, id, name),
-            _ => Job::find(store, id).and_then(|mut job| job.cancel()).map(|_| true),
+            "delete" => job_handle::delete(client, id, name),
+            _ => Job::find(client, id).and_then(|mut job| job.cancel()).map(|_| true),
         };
         match one {
             Ok(is_done) => done += usize::from(is_done),

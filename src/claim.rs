@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::client::scripts::CLAIM;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::job::{DEFAULT_TIMEOUT, Fields, Record, Whose, iso};
-use crate::store::{CLAIM, Call, Reply, Store, reply};
 
 /// A claim stops after this many bytes of payload, so that many large jobs do not arrive at once.
 const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
@@ -98,16 +99,16 @@ impl ExecutionRange {
 
 /// Fetches the jobs that claims of this worker have started while their reply was lost, the oldest first.
 pub(crate) fn fetch_unacknowledged(
-    store: &Store,
+    client: &Client,
     queues: &[QueueKeys],
     (worker, claims): (&str, &[ExecutionRange]),
     now: DateTime<Utc>,
 ) -> Result<Vec<ClaimedJob>> {
     let mut found = Vec::new();
     for (queue, keys) in queues.iter().enumerate() {
-        for member in fetch_lease_members(store, &keys.wip, claims)? {
+        for member in fetch_lease_members(client, &keys.wip, claims)? {
             let Some((id, execution)) = member.rsplit_once(':') else { continue };
-            let hash = store.ask(&Call::command("HGETALL").arg(store.keys.job(id)))?;
+            let hash = client.query(&RedisCommand::new("HGETALL").arg(client.keys.job(id)))?;
             let fields = Fields(reply::pairs(hash)?);
             let mut record = Record::read(id, &fields, Whose::Recovery);
             // The script has counted a start, but no run has begun.
@@ -122,14 +123,14 @@ pub(crate) fn fetch_unacknowledged(
 }
 
 /// Fetches the entries of one `wip` that these claims have made.
-fn fetch_lease_members(store: &Store, wip: &str, claims: &[ExecutionRange]) -> Result<Vec<String>> {
+fn fetch_lease_members(client: &Client, wip: &str, claims: &[ExecutionRange]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for claim in claims {
         let mut cursor = "0".to_owned();
         loop {
             let pattern = format!("*:{}*", claim.prefix);
-            let scan = Call::command("ZSCAN").arg(wip).arg(&cursor).arg("MATCH").arg(pattern);
-            let mut parts = reply::list(store.ask(&scan.arg("COUNT").arg(SCAN_COUNT))?)?.into_iter();
+            let scan = RedisCommand::new("ZSCAN").arg(wip).arg(&cursor).arg("MATCH").arg(pattern);
+            let mut parts = reply::list(client.query(&scan.arg("COUNT").arg(SCAN_COUNT))?)?.into_iter();
             cursor = reply::text(parts.next().unwrap_or_default())?.unwrap_or_default();
             let pairs = reply::texts(parts.next().unwrap_or_default())?;
             let members = pairs.into_iter().step_by(2);
@@ -159,8 +160,8 @@ pub(crate) struct Claimer {
 }
 
 impl Claimer {
-    pub(crate) fn new(store: &Store, queues: &[QueueKeys], worker: &str, lease: Duration) -> Self {
-        let mut keys = vec![store.keys.suspended(), store.keys.suspended_queues()];
+    pub(crate) fn new(client: &Client, queues: &[QueueKeys], worker: &str, lease: Duration) -> Self {
+        let mut keys = vec![client.keys.suspended(), client.keys.suspended_queues()];
         for queue in queues {
             keys.extend([&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable].map(String::clone));
             keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
@@ -184,17 +185,17 @@ impl Claimer {
     /// ids. It must not be repeated: each call starts other jobs.
     pub(crate) fn encode<'a>(
         &mut self,
-        store: &Store,
+        client: &Client,
         slots: usize,
         (skipped, popped): (impl Iterator<Item = &'a usize>, &[PoppedId]),
         now: DateTime<Utc>,
-    ) -> Call {
+    ) -> RedisCommand {
         let checks_keys = self.is_key_check_due(now);
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-        let mut call = Call::script(&CLAIM, &keys)
-            .arg(store.facts.pop)
-            .arg(store.facts.push_front)
-            .arg(store.keys.job_prefix())
+        let mut call = RedisCommand::evalsha(&CLAIM, &keys)
+            .arg(client.dialect.pop)
+            .arg(client.dialect.push_front)
+            .arg(client.keys.job_prefix())
             .arg(slots)
             .arg(self.lease.as_secs_f64())
             .arg(&self.worker)
@@ -202,9 +203,9 @@ impl Claimer {
             .arg(&self.execution_prefix)
             .arg(self.sequence)
             .arg(PAYLOAD_BUDGET)
-            .arg(store.facts.margin.as_secs())
-            .arg(u8::from(store.facts.whole_seconds))
-            .arg(&store.books)
+            .arg(client.dialect.lease_grace.as_secs())
+            .arg(u8::from(client.dialect.integer_scores))
+            .arg(&client.rq_key_patterns)
             .arg(u8::from(checks_keys))
             .arg(skipped.map(ToString::to_string).collect::<Vec<_>>().join(" "));
         if checks_keys {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::claim::ClaimedJob;
-use crate::dialect::Facts;
+use crate::dialect::DialectSpec;
 use crate::job::{
     Attempt, LONGEST_WAIT, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of,
 };
@@ -86,11 +86,11 @@ impl Completion {
         job: ClaimedJob,
         verdict: Verdict,
         retention: Retention,
-        facts: &Facts,
+        dialect: &DialectSpec,
         now: DateTime<Utc>,
     ) -> Self {
         let record = &job.record;
-        let mut transition = Transition::of(&verdict, record, retention, facts);
+        let mut transition = Transition::of(&verdict, record, retention, dialect);
         let is_put_back = matches!(verdict, Verdict::PutBack { .. });
         if !is_put_back {
             transition.set("ended_at", iso(now));
@@ -100,7 +100,7 @@ impl Completion {
             transition.set("attempts", history(&record.attempts, attempt));
         }
         let mut result_entry = Vec::new();
-        if facts.keeps_books && !is_put_back {
+        if dialect.writes_rq_metadata && !is_put_back {
             transition.set("last_heartbeat", iso(now));
             let run = (job.execution.as_str(), job.started_at, now);
             result_entry = entry_of(&verdict, record, &job.worker, run);
@@ -158,17 +158,17 @@ struct Transition {
 }
 
 impl Transition {
-    fn of(verdict: &Verdict, record: &Record, retention: Retention, facts: &Facts) -> Self {
+    fn of(verdict: &Verdict, record: &Record, retention: Retention, dialect: &DialectSpec) -> Self {
         match verdict {
             Verdict::Finish { result, again_in } => {
                 let ttl = record.result_ttl.unwrap_or(retention.finished.as_seconds());
-                Self::finished(record, facts, (result, ttl), *again_in)
+                Self::finished(record, dialect, (result, ttl), *again_in)
             }
             Verdict::Fail { status, error } => {
                 let ttl = record.failure_ttl.unwrap_or(retention.failed.as_seconds());
-                Self::failed(record, facts, (error, ttl), *status)
+                Self::failed(record, dialect, (error, ttl), *status)
             }
-            Verdict::Retry { delay, error } => Self::retried(record, facts, error, *delay),
+            Verdict::Retry { delay, error } => Self::retried(record, dialect, error, *delay),
             Verdict::Snooze { delay } => Self::snoozed(*delay),
             Verdict::PutBack { .. } => Self::put_back(record),
         }
@@ -186,39 +186,39 @@ impl Transition {
 
     fn finished(
         record: &Record,
-        facts: &Facts,
+        dialect: &DialectSpec,
         (result, ttl): (&[u8], i64),
         repeat_in: Option<Duration>,
     ) -> Self {
         let mut transition = match repeat_in {
-            Some(delay) => Self::repeated(record, facts.retries_field, delay),
+            Some(delay) => Self::repeated(record, dialect.retries_field, delay),
             None => Self::new(Destination::Finished { ttl }, Status::Finished),
         };
         transition.result_ttl = Some(ttl);
-        if !facts.keeps_books {
+        if !dialect.writes_rq_metadata {
             transition.set("result", result);
         }
         transition
     }
 
-    fn failed(record: &Record, facts: &Facts, (error, ttl): (&str, i64), status: Status) -> Self {
+    fn failed(record: &Record, dialect: &DialectSpec, (error, ttl): (&str, i64), status: Status) -> Self {
         let mut transition = Self::new(Destination::Failed { ttl }, status);
         // Without a time of its own in the record, RQ never lets the stream of results expire; maintenance
         // deletes it with the script `expire`.
         transition.result_ttl = record.failure_ttl;
-        if !facts.keeps_books {
+        if !dialect.writes_rq_metadata {
             transition.set("exc_info", cut_error(error));
         }
         transition
     }
 
-    fn retried(record: &Record, facts: &Facts, error: &str, delay: Duration) -> Self {
+    fn retried(record: &Record, dialect: &DialectSpec, error: &str, delay: Duration) -> Self {
         let mut transition = Self::queued(delay, record.enqueue_at_front_on_retry);
         // RQ stores no error for a run that is retried, and its tools show `exc_info` as the job's last one.
-        let name = if facts.keeps_books { "retry_error" } else { "exc_info" };
+        let name = if dialect.writes_rq_metadata { "retry_error" } else { "exc_info" };
         transition.set(name, cut_error(error));
         transition.set("deliveries", "0");
-        transition.set(facts.retries_field, (record.number_of_retries + 1).to_string());
+        transition.set(dialect.retries_field, (record.number_of_retries + 1).to_string());
         if let Some(left) = record.retries_left {
             transition.set("retries_left", left.saturating_sub(1).to_string());
         }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::command::Command;
+use crate::client::{RedisCommand, reply};
 use crate::error::{Error, Result};
 use crate::job::Ttl;
 use crate::queue::Queue;
-use crate::store::{Call, reply};
+use crate::worker_command::WorkerCommand;
 
 impl Queue {
     /// Stops workers from starting jobs of this queue, until [`resume`](Self::resume).
@@ -31,13 +31,14 @@ impl Queue {
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn is_suspended(&self) -> Result<bool> {
         let call =
-            Call::command("SISMEMBER").arg(self.store().keys.suspended_queues()).arg(&self.keys().list);
-        Ok(reply::int(&self.store().ask(&call)?)? == 1)
+            RedisCommand::new("SISMEMBER").arg(self.client().keys.suspended_queues()).arg(&self.keys().list);
+        Ok(reply::int(&self.client().query(&call)?)? == 1)
     }
 
     fn switch(&self, command: &str) -> Result<()> {
-        let call = Call::command(command).arg(self.store().keys.suspended_queues()).arg(&self.keys().list);
-        self.store().ask(&call).map(drop)
+        let call =
+            RedisCommand::new(command).arg(self.client().keys.suspended_queues()).arg(&self.keys().list);
+        self.client().query(&call).map(drop)
     }
 
     /// Stops all workers of this deployment from starting jobs of any queue, for a time (whole
@@ -46,11 +47,11 @@ impl Queue {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn suspend_all(&self, duration: Option<Duration>) -> Result<()> {
-        let mut call = Call::command("SET").arg(self.store().keys.suspended()).arg(1);
+        let mut call = RedisCommand::new("SET").arg(self.client().keys.suspended()).arg(1);
         if let Some(duration) = duration {
             call = call.arg("EX").arg(Ttl::from(duration).as_seconds().max(1));
         }
-        self.store().ask(&call).map(drop)
+        self.client().query(&call).map(drop)
     }
 
     /// Takes [`suspend_all`](Self::suspend_all) back.
@@ -58,8 +59,8 @@ impl Queue {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn resume_all(&self) -> Result<()> {
-        let call = Call::command("DEL").arg(self.store().keys.suspended());
-        self.store().ask(&call).map(drop)
+        let call = RedisCommand::new("DEL").arg(self.client().keys.suspended());
+        self.client().query(&call).map(drop)
     }
 
     /// Tells a worker of this deployment, rq-rs' or Python's, to end when what it runs has ended. RQ's
@@ -68,7 +69,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NoWorker`] when none of that name listens; [`Error::Unreachable`], [`Error::Refused`].
     pub fn shutdown_worker(&self, name: &str) -> Result<()> {
-        self.command(&Command::Shutdown, name)
+        self.command(&WorkerCommand::Shutdown, name)
     }
 
     /// Tells a worker to kill what it runs; those jobs fail, or are tried again. RQ's
@@ -77,7 +78,7 @@ impl Queue {
     /// # Errors
     /// As [`shutdown_worker`](Self::shutdown_worker).
     pub fn kill_horse(&self, name: &str) -> Result<()> {
-        self.command(&Command::KillHorse, name)
+        self.command(&WorkerCommand::KillHorse, name)
     }
 
     /// Tells a worker of rq-rs to start no more jobs until [`continue_worker`](Self::continue_worker); those that
@@ -86,7 +87,7 @@ impl Queue {
     /// # Errors
     /// As [`shutdown_worker`](Self::shutdown_worker).
     pub fn quiet_worker(&self, name: &str) -> Result<()> {
-        self.command(&Command::Quiet, name)
+        self.command(&WorkerCommand::Quiet, name)
     }
 
     /// Takes [`quiet_worker`](Self::quiet_worker) back.
@@ -94,11 +95,11 @@ impl Queue {
     /// # Errors
     /// As [`shutdown_worker`](Self::shutdown_worker).
     pub fn continue_worker(&self, name: &str) -> Result<()> {
-        self.command(&Command::Continue, name)
+        self.command(&WorkerCommand::Continue, name)
     }
 
-    fn command(&self, command: &Command, name: &str) -> Result<()> {
-        match command.send(self.store(), name)? {
+    fn command(&self, command: &WorkerCommand, name: &str) -> Result<()> {
+        match command.send(self.client(), name)? {
             true => Ok(()),
             false => Err(Error::NoWorker { name: name.to_owned() }),
         }

@@ -1,9 +1,10 @@
 //! The `enqueue` script: its arguments and its reply.
 
+use crate::client::scripts::ENQUEUE;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::job::{Due, Fields, Record, Whose};
-use crate::store::{Call, ENQUEUE, Reply, Store, reply};
 
 /// A new job with the fields of its record, ready to be sent.
 pub(crate) struct EncodedJob {
@@ -40,13 +41,13 @@ impl EncodedJob {
 }
 
 /// Encodes one script call. Repeating it after a lost reply does not enqueue twice.
-pub(crate) fn encode(store: &Store, queue: &QueueKeys, jobs: &[EncodedJob]) -> Call {
+pub(crate) fn encode(client: &Client, queue: &QueueKeys, jobs: &[EncodedJob]) -> RedisCommand {
     let has_times = jobs.iter().any(|job| job.due.is_some());
-    let mut call = Call::script(&ENQUEUE, &[&queue.list, &store.keys.queues(), &queue.scheduled])
-        .arg(store.facts.push)
-        .arg(store.facts.push_front)
-        .arg(store.keys.job_prefix())
-        .arg(if has_times { u8::from(store.facts.whole_seconds).to_string() } else { String::new() });
+    let mut call = RedisCommand::evalsha(&ENQUEUE, &[&queue.list, &client.keys.queues(), &queue.scheduled])
+        .arg(client.dialect.push)
+        .arg(client.dialect.push_front)
+        .arg(client.keys.job_prefix())
+        .arg(if has_times { u8::from(client.dialect.integer_scores).to_string() } else { String::new() });
     for job in jobs {
         let ttl = job.ttl.map(|seconds| seconds.to_string()).unwrap_or_default();
         call = call.arg(&job.id).arg(job.destination()).arg(ttl).arg(job.fields.len() * 2);

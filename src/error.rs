@@ -173,7 +173,7 @@ impl Error {
             Error::Invalid { hint, .. } | Error::SystemLimit { hint, .. } => hint.clone(),
             Error::OfPython { .. } => "stop that program, or suspend the queue of its jobs".into(),
             Error::TooLarge { .. } => {
-                "store the data elsewhere and pass where it is, or raise the limit".into()
+                "client the data elsewhere and pass where it is, or raise the limit".into()
             }
             Error::Duplicate { .. } => "use another id, or delete the job first".into(),
             Error::NotFound { .. } => {
@@ -287,12 +287,12 @@ impl std::error::Error for Error {}
 
 impl Error {
     /// A plain connection to a port that wants TLS.
-    pub(crate) fn wants_tls(address: &str) -> Self {
+    pub(crate) fn tls_required(address: &str) -> Self {
         Error::Unsupported { what: format!("{address} {WANTS_TLS}") }
     }
 
     /// A connection to a server that only tells where others are.
-    pub(crate) fn a_sentinel(address: &str) -> Self {
+    pub(crate) fn sentinel(address: &str) -> Self {
         Error::Unsupported { what: format!("{address} {IS_SENTINEL}") }
     }
 

@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
+use crate::client::scripts::FINISH;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::store::{Call, FINISH, Reply, Store, reply};
 
 /// Number of completions in one call, so that one script never occupies the server for long.
 const MAX_BATCH: usize = 500;
@@ -47,12 +48,12 @@ fn compare(one: &Completion, other: &Completion) -> Ordering {
 }
 
 /// Encodes one batch as a script call. The call may be repeated: an execution ends once.
-pub(crate) fn encode(store: &Store, queues: &[QueueKeys], batch: &[Completion]) -> Call {
-    let mut call = encode_shared(store, queues, &batch[0]);
+pub(crate) fn encode(client: &Client, queues: &[QueueKeys], batch: &[Completion]) -> RedisCommand {
+    let mut call = encode_shared(client, queues, &batch[0]);
     for completion in batch {
         call = call.arg(&completion.id).arg(&completion.execution);
         call = completion.fields.iter().fold(call, |call, (_, value)| call.arg(value));
-        if store.facts.keeps_books {
+        if client.dialect.writes_rq_metadata {
             let entry = &completion.result_entry;
             call =
                 entry.iter().fold(call.arg(entry.len() * 2), |call, (name, value)| call.arg(name).arg(value));
@@ -62,19 +63,19 @@ pub(crate) fn encode(store: &Store, queues: &[QueueKeys], batch: &[Completion]) 
 }
 
 /// Keys and arguments that all completions of a batch share.
-fn encode_shared(store: &Store, queues: &[QueueKeys], first: &Completion) -> Call {
+fn encode_shared(client: &Client, queues: &[QueueKeys], first: &Completion) -> RedisCommand {
     let queue = &queues[first.queue];
     let or_empty = |number: Option<String>| number.unwrap_or_default();
     let (destination, seconds) = first.destination.arguments();
     let keys = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
-    let call = Call::script(&FINISH, &keys.map(String::as_str))
-        .arg(store.facts.push)
-        .arg(store.facts.push_front)
-        .arg(store.keys.job_prefix())
-        .arg(store.keys.ended_prefix())
-        .arg(store.facts.failed_forever)
-        .arg(&store.books)
-        .arg(u8::from(store.facts.whole_seconds))
+    let call = RedisCommand::evalsha(&FINISH, &keys.map(String::as_str))
+        .arg(client.dialect.push)
+        .arg(client.dialect.push_front)
+        .arg(client.keys.job_prefix())
+        .arg(client.keys.ended_prefix())
+        .arg(client.dialect.failed_forever)
+        .arg(&client.rq_key_patterns)
+        .arg(u8::from(client.dialect.integer_scores))
         .arg(&first.worker)
         .arg(or_empty(first.expired_within.map(|within| within.as_secs_f64().to_string())))
         .arg(destination)

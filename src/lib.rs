@@ -12,12 +12,13 @@ mod redis;
 // floor 1
 mod job;
 // floor 2
+mod client;
 mod dialect;
-mod store;
 // floor 3
+#[cfg(feature = "cron")]
+mod bounded_read;
 #[cfg(feature = "worker")]
 mod claim;
-mod command;
 #[cfg(feature = "worker")]
 mod completion;
 mod control;
@@ -26,20 +27,19 @@ mod cron;
 mod enqueue;
 #[cfg(feature = "worker")]
 mod finish;
-mod handle;
-#[cfg(feature = "cron")]
-mod odd;
-#[cfg(feature = "cron")]
-mod peek;
+mod job_handle;
 mod queue;
 #[cfg(feature = "worker")]
 mod recover;
 mod registry;
-mod result;
 #[cfg(feature = "worker")]
-mod server;
+mod server_info;
 #[cfg(feature = "worker")]
 mod stats;
+mod wait;
+mod worker_command;
+#[cfg(feature = "cron")]
+mod wrong_type;
 // floor 4
 #[cfg(feature = "worker")]
 mod worker;
@@ -66,10 +66,10 @@ pub use cron::{Catchup, Cron, Overlap};
 pub use dialect::Dialect;
 pub use enqueue::Bulk;
 pub use error::{Error, Result};
-pub use handle::Job;
 pub use job::{Attempt, Call, NewJob, PyValue, Record, Repeat, Retry, Serializer, Status, Ttl};
 #[cfg(feature = "worker")]
 pub use job::{GiveUp, Later};
+pub use job_handle::Job;
 pub use queue::Queue;
 pub use registry::{Registry, Requeued};
 #[cfg(feature = "worker")]

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display, Write};
 
+use crate::client::Client;
 use crate::error::Result;
-use crate::odd::Odd;
 use crate::printable::is_odd;
 use crate::snapshot::{self, QueueView, WorkerView};
 use crate::stats::{self, BUCKETS, Series};
-use crate::store::Store;
+use crate::wrong_type::WrongTypeKeys;
 
 /// More queues share one name.
 const QUEUES: usize = 200;
@@ -15,8 +15,8 @@ const QUEUES: usize = 200;
 const HANDLERS: usize = 2000;
 
 /// The whole page, in the text format 0.0.4, and the keys of which it counts nothing.
-pub(crate) fn page(store: &Store) -> Result<(String, Odd)> {
-    let mut shot = snapshot::look(store, &[])?;
+pub(crate) fn page(client: &Client) -> Result<(String, WrongTypeKeys)> {
+    let mut shot = snapshot::look(client, &[])?;
     let others = shot.queues.split_off(shot.queues.len().min(QUEUES));
     let mut page = Page::default();
     workers(&mut page, &shot.workers);
@@ -25,7 +25,7 @@ pub(crate) fn page(store: &Store) -> Result<(String, Odd)> {
     queues(&mut page, &shot.queues);
     let mut handlers = Vec::new();
     for queue in &shot.queues[..named] {
-        for (handler, series) in stats::handlers_of(store, &queue.name)? {
+        for (handler, series) in stats::handlers_of(client, &queue.name)? {
             if handlers.len() < HANDLERS {
                 handlers.push((queue.name.clone(), handler, series));
             }

@@ -7,15 +7,17 @@ use std::time::Duration;
 use chrono::Utc;
 use serde::Serialize;
 
+use crate::client::scripts::EMPTY;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::{Dialect, QueueKeys};
 use crate::enqueue::{Bulk, EncodedJob, decode_reply, encode};
 use crate::error::{Error, Result};
-use crate::handle::Job;
 use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
-#[cfg(feature = "cron")]
-use crate::odd::Odd;
+use crate::job_handle::Job;
+use crate::redis::Timeouts;
 use crate::registry::Registry;
-use crate::store::{Call, EMPTY, Patience, Reply, Store, reply};
+#[cfg(feature = "cron")]
+use crate::wrong_type::WrongTypeKeys;
 
 /// The largest payload (arguments and handler name as JSON) that is enqueued, unless
 /// [`Queue::max_payload`] says otherwise: 1 MiB.
@@ -29,7 +31,7 @@ const EMPTY_BATCH: usize = 500;
 /// A queue in Redis. Cheap to clone; may be used by many threads at once.
 #[derive(Clone)]
 pub struct Queue {
-    store: Arc<Store>,
+    client: Arc<Client>,
     name: String,
     keys: QueueKeys,
     wire: Wire,
@@ -45,14 +47,14 @@ impl Queue {
     /// [`Error::Invalid`] for a bad URL or name, [`Error::Unreachable`], [`Error::Denied`].
     pub fn connect(url: &str, name: &str) -> Result<Self> {
         check_queue_name(name)?;
-        Self::on(&Store::connect(url)?, name)
+        Self::on(&Client::connect(url)?, name)
     }
 
     /// The same queue name in another dialect. Default: [`Dialect::Native`].
     pub fn dialect(self, dialect: Dialect) -> Self {
-        let store = self.store.speaking(dialect);
-        let (keys, wire) = (store.keys.queue(&self.name), store.facts.wire);
-        Queue { store, keys, wire, ..self }
+        let client = self.client.with_dialect(dialect);
+        let (keys, wire) = (client.keys.queue(&self.name), client.dialect.payload_format);
+        Queue { client, keys, wire, ..self }
     }
 
     /// How arguments and meta of new jobs are written. Default: what the dialect's other programs
@@ -61,9 +63,11 @@ impl Queue {
     /// # Errors
     /// [`Error::Invalid`] for pickle in our own dialect.
     pub fn serializer(mut self, serializer: Serializer) -> Result<Self> {
-        if serializer == Serializer::Pickle && self.store.facts.wire.serializer == Serializer::Json {
+        if serializer == Serializer::Pickle
+            && self.client.dialect.payload_format.serializer == Serializer::Json
+        {
             return Err(Error::invalid(
-                format!("pickle is not for the dialect {}", self.store.facts.name),
+                format!("pickle is not for the dialect {}", self.client.dialect.name),
                 "leave it out, or choose the dialect rq",
             ));
         }
@@ -77,24 +81,24 @@ impl Queue {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn prefix(self, prefix: &str) -> Result<Self> {
-        let store = self.store.prefixed(prefix)?;
-        let keys = store.keys.queue(&self.name);
-        Ok(Queue { store, keys, ..self })
+        let client = self.client.with_prefix(prefix)?;
+        let keys = client.keys.queue(&self.name);
+        Ok(Queue { client, keys, ..self })
     }
 
     /// One that may be new.
-    pub(crate) fn on(store: &Arc<Store>, name: &str) -> Result<Self> {
+    pub(crate) fn on(client: &Arc<Client>, name: &str) -> Result<Self> {
         check_queue_name(name)?;
-        Ok(Self::of(store, name))
+        Ok(Self::of(client, name))
     }
 
     /// One whose name is in order, or in Redis: Python's names may hold anything.
-    pub(crate) fn of(store: &Arc<Store>, name: &str) -> Self {
+    pub(crate) fn of(client: &Arc<Client>, name: &str) -> Self {
         Queue {
-            store: Arc::clone(store),
+            client: Arc::clone(client),
             name: name.to_owned(),
-            keys: store.keys.queue(name),
-            wire: store.facts.wire,
+            keys: client.keys.queue(name),
+            wire: client.dialect.payload_format,
             max_payload: MAX_PAYLOAD,
         }
     }
@@ -105,7 +109,7 @@ impl Queue {
     /// [`Error::Invalid`] for a bad name.
     pub fn sibling(&self, name: &str) -> Result<Self> {
         check_queue_name(name)?;
-        Ok(Queue { name: name.to_owned(), keys: self.store.keys.queue(name), ..self.clone() })
+        Ok(Queue { name: name.to_owned(), keys: self.client.keys.queue(name), ..self.clone() })
     }
 
     /// How long any call of this queue, and of the jobs that it returns, may take, all tries included; it then
@@ -120,7 +124,7 @@ impl Queue {
     /// # Ok::<_, rq_rs::Error>(())
     /// ```
     pub fn call_timeout(mut self, limit: Duration) -> Self {
-        self.store = self.store.patient(Patience::within(limit));
+        self.client = self.client.with_timeouts(Timeouts::within(limit));
         self
     }
 
@@ -152,11 +156,11 @@ impl Queue {
     /// As [`enqueue`](Self::enqueue), and [`Error::Duplicate`] when its chosen id exists.
     pub fn enqueue_job(&self, job: NewJob) -> Result<Job> {
         let stored = self.prepare(&job)?;
-        let answer = self.store.ask(&encode(&self.store, &self.keys, std::slice::from_ref(&stored)))?;
+        let answer = self.client.query(&encode(&self.client, &self.keys, std::slice::from_ref(&stored)))?;
         if decode_reply(answer)? != [true] {
             return Err(Error::Duplicate { id: stored.id });
         }
-        Ok(Job::new(&self.store, stored.into_record()))
+        Ok(Job::new(&self.client, stored.into_record()))
     }
 
     /// Enqueues many jobs, a few hundred in each round trip, in order.
@@ -165,7 +169,7 @@ impl Queue {
     /// As [`enqueue`](Self::enqueue). Jobs that were sent before stay enqueued.
     pub fn enqueue_many(&self, jobs: impl IntoIterator<Item = NewJob>) -> Result<Bulk> {
         let mut bulk = Bulk::default();
-        let mut stream = self.store.stream();
+        let mut pipeline = self.client.pipeline();
         let mut ids: VecDeque<Vec<String>> = VecDeque::new();
         let mut jobs = jobs.into_iter().peekable();
         while jobs.peek().is_some() {
@@ -173,19 +177,19 @@ impl Queue {
                 Ok(chunk) => chunk,
                 Err(error) => {
                     // What was sent before is stored.
-                    bulk.record_reply(ids.pop_front(), stream.answer())?;
+                    bulk.record_reply(ids.pop_front(), pipeline.reply())?;
                     return Err(error);
                 }
             };
-            stream.send(encode(&self.store, &self.keys, &chunk));
+            pipeline.send(encode(&self.client, &self.keys, &chunk));
             ids.push_back(chunk.into_iter().map(|job| job.id).collect());
             // Redis stores a chunk while the next one is made. The first one shows whether it knows the script:
             // a chunk that must be sent again must not come behind the next.
             if ids.len() > 1 || bulk.is_empty() {
-                bulk.record_reply(ids.pop_front(), stream.answer())?;
+                bulk.record_reply(ids.pop_front(), pipeline.reply())?;
             }
         }
-        bulk.record_reply(ids.pop_front(), stream.answer())?;
+        bulk.record_reply(ids.pop_front(), pipeline.reply())?;
         Ok(bulk)
     }
 
@@ -226,7 +230,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn job(&self, id: &str) -> Result<Job> {
-        Job::fetch(&self.store, id)
+        Job::fetch(&self.client, id)
     }
 
     /// How many jobs wait.
@@ -234,7 +238,7 @@ impl Queue {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn count(&self) -> Result<usize> {
-        let count = self.store.ask(&Call::command("LLEN").arg(&self.keys.list))?;
+        let count = self.client.query(&RedisCommand::new("LLEN").arg(&self.keys.list))?;
         Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
     }
 
@@ -246,9 +250,9 @@ impl Queue {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let (first, last, reversed) = self.store.facts.page(offset, limit);
-        let call = Call::command("LRANGE").arg(&self.keys.list).arg(first).arg(last);
-        let mut ids = reply::texts(self.store.ask(&call)?)?;
+        let (first, last, reversed) = self.client.dialect.list_range(offset, limit);
+        let call = RedisCommand::new("LRANGE").arg(&self.keys.list).arg(first).arg(last);
+        let mut ids = reply::texts(self.client.query(&call)?)?;
         if reversed {
             ids.reverse();
         }
@@ -270,14 +274,14 @@ impl Queue {
         let (mut taken, mut removed) = (0, 0);
         while left > 0 {
             let batch = left.min(EMPTY_BATCH);
-            let call = Call::script(&EMPTY, &[&self.keys.list])
-                .arg(self.store.facts.pop)
-                .arg(self.store.keys.job_prefix())
+            let call = RedisCommand::evalsha(&EMPTY, &[&self.keys.list])
+                .arg(self.client.dialect.pop)
+                .arg(self.client.keys.job_prefix())
                 .arg(batch)
-                .arg(&self.store.books)
+                .arg(&self.client.rq_key_patterns)
                 .arg(iso(Utc::now()));
             // Not to be repeated: it would take jobs that were enqueued meanwhile.
-            let mut answers = self.store.exchange(&[call])?;
+            let mut answers = self.client.pipeline_once(&[call])?;
             let counts = reply::list(answers.pop().unwrap_or(Ok(Reply::Nil))?)?;
             let count = |n: usize| counts.get(n).map_or(Ok(0), reply::int).map(|n| n as usize);
             if count(0)? == 0 {
@@ -297,8 +301,8 @@ impl Queue {
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn delete(&self) -> Result<usize> {
         let removed = self.empty()?;
-        let forget = Call::command("SREM").arg(self.store.keys.queues()).arg(&self.keys.list);
-        self.store.ask(&forget)?;
+        let forget = RedisCommand::new("SREM").arg(self.client.keys.queues()).arg(&self.keys.list);
+        self.client.query(&forget)?;
         Ok(removed)
     }
 
@@ -338,35 +342,36 @@ impl Queue {
     }
 
     fn registry(&self, key: &str) -> Registry {
-        Registry::new(&self.store, &self.keys, key)
+        Registry::new(&self.client, &self.keys, key)
     }
 
     pub(crate) fn keys(&self) -> &QueueKeys {
         &self.keys
     }
 
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 }
 
 /// Refuses a name that is neither in order nor that of a queue that is there.
 #[cfg(feature = "cli")]
-pub(crate) fn check_known(store: &Store, name: &str) -> Result<()> {
+pub(crate) fn check_known(client: &Client, name: &str) -> Result<()> {
     check_queue_name(name).or_else(|error| {
-        let key = store.keys.queue(name).list;
-        let known = store.ask(&Call::command("SISMEMBER").arg(store.keys.queues()).arg(key))?;
+        let key = client.keys.queue(name).list;
+        let known = client.query(&RedisCommand::new("SISMEMBER").arg(client.keys.queues()).arg(key))?;
         if reply::int(&known)? == 1 { Ok(()) } else { Err(error) }
     })
 }
 
 /// The names of all queues that jobs were ever enqueued to, sorted.
 #[cfg(feature = "cli")]
-pub(crate) fn all_names(store: &Store, odd: &mut Odd) -> Result<Vec<String>> {
-    let set = store.keys.queues();
-    let keys = odd.pass(&set, store.ask(&Call::command("SMEMBERS").arg(&set)).and_then(reply::texts))?;
+pub(crate) fn all_names(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<String>> {
+    let set = client.keys.queues();
+    let keys =
+        odd.pass(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     let mut names: Vec<String> =
-        keys.iter().filter_map(|key| store.keys.queue_name(key)).map(str::to_owned).collect();
+        keys.iter().filter_map(|key| client.keys.queue_name(key)).map(str::to_owned).collect();
     names.sort_unstable();
     Ok(names)
 }

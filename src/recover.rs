@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::claim::ClaimedJob;
+use crate::client::scripts::{EXPIRED_LEASES, REQUEUE_ORPHAN_IDS};
+use crate::client::{Client, RedisCommand, reply};
 use crate::completion::{Completion, Retention};
-use crate::dialect::{Facts, QueueKeys};
+use crate::dialect::{DialectSpec, QueueKeys};
 use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
 use crate::job::{Attempts, Fields, Outcome, Record, Verdict, Whose, decide};
-use crate::store::{Call, EXPIRED_LEASES, REQUEUE_ORPHAN_IDS, Store, reply};
 
 /// Number of jobs that one call of [`recover_expired`] takes over at most.
 pub(crate) const MAX_RECOVERED: usize = 100;
@@ -32,14 +33,14 @@ pub(crate) enum Recovered {
 /// Takes over jobs of one queue whose lease has expired. `limits`: how often a job may be lost before it fails,
 /// and how long failed jobs are kept.
 pub(crate) fn recover_expired(
-    store: &Store,
+    client: &Client,
     queue: &QueueKeys,
     limits: (u32, Retention),
     now: DateTime<Utc>,
 ) -> Result<Vec<Recovered>> {
-    let mut completions = fetch_expired(store, queue, limits, now)?;
+    let mut completions = fetch_expired(client, queue, limits, now)?;
     finish::sort_for_batches(&mut completions);
-    let (acks, failure) = send(store, queue, &completions);
+    let (acks, failure) = send(client, queue, &completions);
     let recovered: Vec<Recovered> = completions
         .into_iter()
         .zip(acks)
@@ -51,34 +52,34 @@ pub(crate) fn recover_expired(
 }
 
 fn fetch_expired(
-    store: &Store,
+    client: &Client,
     queue: &QueueKeys,
     limits: (u32, Retention),
     now: DateTime<Utc>,
 ) -> Result<Vec<Completion>> {
-    let query = Call::script(&EXPIRED_LEASES, &[&queue.wip])
-        .arg(store.keys.job_prefix())
+    let query = RedisCommand::evalsha(&EXPIRED_LEASES, &[&queue.wip])
+        .arg(client.keys.job_prefix())
         .arg(MAX_RECOVERED)
         .arg(LEASE_SCAN_LIMIT)
-        .arg(store.facts.overdue().as_secs());
+        .arg(client.dialect.overdue().as_secs());
     let mut completions = Vec::new();
-    for one in reply::list(store.ask(&query)?)? {
+    for one in reply::list(client.query(&query)?)? {
         let mut parts = reply::list(one)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
         let fields = Fields(reply::pairs(part())?);
-        completions.push(complete_lost(&member, &fields, limits, store.facts, now));
+        completions.push(complete_lost(&member, &fields, limits, client.dialect, now));
     }
     Ok(completions)
 }
 
 /// Sends all completions and returns one acknowledgement for each, and the last error. Jobs of a batch that was
 /// not acknowledged keep their lease for the next round.
-fn send(store: &Store, queue: &QueueKeys, completions: &[Completion]) -> (Vec<FinishAck>, Option<Error>) {
+fn send(client: &Client, queue: &QueueKeys, completions: &[Completion]) -> (Vec<FinishAck>, Option<Error>) {
     let (mut acks, mut failure) = (Vec::new(), None);
     for batch in finish::batches(completions) {
-        let call = finish::encode(store, std::slice::from_ref(queue), batch);
-        match store.ask(&call).and_then(finish::decode_acks) {
+        let call = finish::encode(client, std::slice::from_ref(queue), batch);
+        match client.query(&call).and_then(finish::decode_acks) {
             Ok(some) => acks.extend(some),
             Err(error) => {
                 acks.extend(batch.iter().map(|_| FinishAck::LeaseLost));
@@ -94,14 +95,14 @@ fn complete_lost(
     member: &str,
     fields: &Fields,
     (max_deliveries, retention): (u32, Retention),
-    facts: &Facts,
+    dialect: &DialectSpec,
     now: DateTime<Utc>,
 ) -> Completion {
     let (id, execution) = member.rsplit_once(':').unwrap_or((member, ""));
     let record = Record::read(id, fields, Whose::Recovery);
-    let is_ours = !facts.keeps_books || record.execution_id.as_deref() == Some(execution);
+    let is_ours = !dialect.writes_rq_metadata || record.execution_id.as_deref() == Some(execution);
     let outcome = if is_ours { outcome_of_ours(&record) } else { outcome_of_python(&record) };
-    let within = if is_ours { facts.overdue() } else { Duration::ZERO };
+    let within = if is_ours { dialect.overdue() } else { Duration::ZERO };
     let verdict = decide(outcome, &Attempts::of(&record), max_deliveries);
     let job = ClaimedJob {
         queue: 0,
@@ -111,7 +112,7 @@ fn complete_lost(
         worker: record.worker_name.clone().unwrap_or_default(),
         record,
     };
-    Completion::new(job, verdict, retention, facts, now).if_expired(within)
+    Completion::new(job, verdict, retention, dialect, now).if_expired(within)
 }
 
 fn outcome_of_ours(record: &Record) -> Outcome {
@@ -154,25 +155,25 @@ impl OrphanTracker {
     /// does not find it.
     pub(crate) fn requeue_orphans(
         &mut self,
-        store: &Store,
+        client: &Client,
         queue: &QueueKeys,
         now: Instant,
     ) -> Result<usize> {
-        let query = Call::command("LRANGE").arg(&queue.intermediate).arg(0).arg(ORPHAN_SCAN_LIMIT - 1);
+        let query = RedisCommand::new("LRANGE").arg(&queue.intermediate).arg(0).arg(ORPHAN_SCAN_LIMIT - 1);
         let mut listed = Vec::new();
-        for id in reply::list(store.ask(&query)?)? {
+        for id in reply::list(client.query(&query)?)? {
             listed.extend(reply::bytes(id)?);
         }
-        let orphans = self.update(listed, store.facts.forgotten, now);
+        let orphans = self.update(listed, client.dialect.orphan_after, now);
         if orphans.is_empty() {
             return Ok(0);
         }
-        let call = Call::script(&REQUEUE_ORPHAN_IDS, &[&queue.intermediate, &queue.list])
-            .arg(store.facts.push_front)
-            .arg(&store.books)
-            .arg(store.keys.job_prefix());
-        let call = orphans.into_iter().fold(call, Call::arg);
-        Ok(usize::try_from(reply::int(&store.ask(&call)?)?).unwrap_or(0))
+        let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_IDS, &[&queue.intermediate, &queue.list])
+            .arg(client.dialect.push_front)
+            .arg(&client.rq_key_patterns)
+            .arg(client.keys.job_prefix());
+        let call = orphans.into_iter().fold(call, RedisCommand::arg);
+        Ok(usize::try_from(reply::int(&client.query(&call)?)?).unwrap_or(0))
     }
 
     /// Records the ids that are in the list now. Removes and returns those that have been there for `max_age`.

@@ -4,10 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use chrono::Utc;
 
+use crate::client::scripts::{ENQUEUE_NOW, REQUEUE};
+use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::job::iso;
-use crate::store::{Call, ENQUEUE_NOW, REQUEUE, Script, Store, reply};
+use crate::redis::Script;
 
 /// How many ids one script call requeues, and one page reads.
 const BATCH: usize = 200;
@@ -15,7 +17,7 @@ const BATCH: usize = 200;
 /// The jobs of one queue in one state.
 #[derive(Clone)]
 pub struct Registry {
-    store: Arc<Store>,
+    client: Arc<Client>,
     key: String,
     list: String,
     /// The statuses of its jobs, with spaces between; none where they may have any.
@@ -47,9 +49,9 @@ pub(crate) fn statuses_of(queue: &QueueKeys, key: &str) -> &'static str {
 }
 
 impl Registry {
-    pub(crate) fn new(store: &Arc<Store>, queue: &QueueKeys, key: &str) -> Self {
+    pub(crate) fn new(client: &Arc<Client>, queue: &QueueKeys, key: &str) -> Self {
         let statuses = statuses_of(queue, key);
-        Registry { store: Arc::clone(store), key: key.to_owned(), list: queue.list.clone(), statuses }
+        Registry { client: Arc::clone(client), key: key.to_owned(), list: queue.list.clone(), statuses }
     }
 
     pub(crate) fn key(&self) -> &str {
@@ -61,7 +63,7 @@ impl Registry {
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn count(&self) -> Result<usize> {
-        let count = self.store.ask(&Call::command("ZCARD").arg(&self.key))?;
+        let count = self.client.query(&RedisCommand::new("ZCARD").arg(&self.key))?;
         Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
     }
 
@@ -73,8 +75,8 @@ impl Registry {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let call = Call::command("ZRANGE").arg(&self.key).arg(offset).arg(offset + limit - 1);
-        reply::texts(self.store.ask(&call)?)
+        let call = RedisCommand::new("ZRANGE").arg(&self.key).arg(offset).arg(offset + limit - 1);
+        reply::texts(self.client.query(&call)?)
     }
 
     /// Puts jobs back in their queue as new, behind the others; tells for each what became of it. They have all
@@ -99,19 +101,20 @@ impl Registry {
     ) -> Result<Vec<Requeued>> {
         let mut done = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
-            let mut call = Call::script(script, &[&self.key, &self.list, &self.store.keys.queues()])
-                .arg(self.store.facts.push)
-                .arg(self.store.keys.job_prefix())
-                .arg(iso(Utc::now()))
-                .arg(&self.store.books);
+            let mut call =
+                RedisCommand::evalsha(script, &[&self.key, &self.list, &self.client.keys.queues()])
+                    .arg(self.client.dialect.push)
+                    .arg(self.client.keys.job_prefix())
+                    .arg(iso(Utc::now()))
+                    .arg(&self.client.rq_key_patterns);
             if is_anew {
-                call = call.arg(self.store.facts.retries_field);
+                call = call.arg(self.client.dialect.retries_field);
             }
             call = call.arg(self.statuses);
             for id in batch {
                 call = call.arg(id.as_ref());
             }
-            for answer in reply::list(self.store.ask(&call)?)? {
+            for answer in reply::list(self.client.query(&call)?)? {
                 done.push(match reply::int(&answer)? {
                     1 => Requeued::Back,
                     2 => Requeued::Gone,

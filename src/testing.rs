@@ -31,7 +31,7 @@ impl CronClock {
     /// # Errors
     /// The first entry that is not in order.
     pub fn new(queue: &Queue, entries: impl IntoIterator<Item = Cron>) -> Result<Self> {
-        let (ticker, wrong) = Ticker::new(queue.store(), entries.into_iter().collect());
+        let (ticker, wrong) = Ticker::new(queue.client(), entries.into_iter().collect());
         match wrong.into_iter().next() {
             Some(error) => Err(error),
             None => Ok(CronClock { ticker }),

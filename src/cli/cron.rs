@@ -15,15 +15,15 @@ use super::redis_options::RedisOptions;
 use super::reports::{report_more, report_odd_keys};
 use super::signals::on_stop_signal;
 use super::value_parsers::parse_limit;
+use crate::client::Client;
 use crate::cron::listed::{self, Listed, Listing};
 use crate::cron::{pause as pauses, run_now};
 use crate::error::Error;
-use crate::odd::Odd;
 use crate::program::see_help_of;
-use crate::server::clock as clock_of;
+use crate::server_info::clock as clock_of;
 use crate::snapshot::{self, Past};
-use crate::store::Store;
 use crate::worker::cron::{CronEntries, CronLoop};
+use crate::wrong_type::WrongTypeKeys;
 
 /// How many jobs of an entry a table has when nobody says.
 const ROWS: usize = 20;
@@ -86,9 +86,9 @@ impl Cron {
                 history(&server.connect()?, &name, limit, json)
             }
             (None, Some(What::Run { name })) => {
-                let store = server.connect()?;
-                let entry = listed::find(&store, &name, clock_of(&store)?).map_err(missing)?;
-                print(run_now(&store, entry.cron().map_err(missing)?)?)?;
+                let client = server.connect()?;
+                let entry = listed::find(&client, &name, clock_of(&client)?).map_err(missing)?;
+                print(run_now(&client, entry.cron().map_err(missing)?)?)?;
                 Ok(Exit::Done)
             }
             (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),
@@ -107,9 +107,9 @@ fn keep(server: &RedisOptions, file: &Path, is_lenient: bool, asked: &Asked) -> 
     start_log(false, false);
     let is_lenient = is_lenient || asked.is_lenient_elsewhere()?;
     let (_, entries) = asked.entries_in_order(is_lenient)?;
-    let store = server.connect()?;
+    let client = server.connect()?;
     let crons = CronEntries { entries, is_lenient };
-    let Some(keeper) = CronLoop::standalone(&store, &file.display().to_string(), crons)? else {
+    let Some(keeper) = CronLoop::standalone(&client, &file.display().to_string(), crons)? else {
         let what = format!("{} has no cron entry that is in order", file.display());
         return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
     };
@@ -127,8 +127,8 @@ fn keep(server: &RedisOptions, file: &Path, is_lenient: bool, asked: &Asked) -> 
     Ok(hangup.or(Exit::Done))
 }
 
-fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
-    let Listing { all, odd, is_cut } = listed::list(store, clock_of(store)?)?;
+fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
+    let Listing { all, odd, is_cut } = listed::list(client, clock_of(client)?)?;
     if is_json {
         print_json(&all)?;
         return Ok(note_left_out(&odd, is_cut));
@@ -160,7 +160,7 @@ fn list(store: &Arc<Store>, is_json: bool) -> Result<Exit, Failure> {
 }
 
 /// Says what is not in the list; one that is not all of it is a failure.
-fn note_left_out(odd: &Odd, is_cut: bool) -> Exit {
+fn note_left_out(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
     let exit = report_odd_keys(odd);
     if !is_cut {
         return exit;
@@ -169,14 +169,15 @@ fn note_left_out(odd: &Odd, is_cut: bool) -> Exit {
     Exit::Failed
 }
 
-fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
-    let (limit, mut odd) = (limit.unwrap_or(if is_json { usize::MAX } else { ROWS }), Odd::default());
-    let (all, total) = snapshot::cron_history(store, name, limit, &mut odd)?;
+fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
+    let (limit, mut odd) =
+        (limit.unwrap_or(if is_json { usize::MAX } else { ROWS }), WrongTypeKeys::default());
+    let (all, total) = snapshot::cron_history(client, name, limit, &mut odd)?;
     if is_json {
         print_json(&all)?;
     } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
-        listed::find(store, name, clock_of(store)?).map_err(missing)?;
+        listed::find(client, name, clock_of(client)?).map_err(missing)?;
         print("No jobs yet.")?;
     } else {
         let took = |past: &Past| {
@@ -194,11 +195,11 @@ fn history(store: &Arc<Store>, name: &str, limit: Option<usize>, is_json: bool) 
     Ok(report_odd_keys(&odd))
 }
 
-fn pause(store: &Arc<Store>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
-    let now = clock_of(store)?;
+fn pause(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
+    let now = clock_of(client)?;
     let done = match is_paused {
-        true => pauses::pause(store, name, now).map(|()| "paused"),
-        false => pauses::resume(store, name, now).map(|()| "goes on with its next tick"),
+        true => pauses::pause(client, name, now).map(|()| "paused"),
+        false => pauses::resume(client, name, now).map(|()| "goes on with its next tick"),
     };
     eprint(format_args!("{name}: {}", done.map_err(missing)?));
     Ok(Exit::Done)

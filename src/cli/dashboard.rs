@@ -12,8 +12,8 @@ use super::output::eprint;
 use super::redis_options::RedisOptions;
 use super::signals::on_stop_signal;
 use super::value_parsers::parse_switch;
+use crate::client::Client;
 use crate::dashboard::{self, Health, Options, Secret, ServerHandle, StartError};
-use crate::store::Store;
 
 /// Serve a page that tells what is happening, its JSON, and what Prometheus reads
 #[derive(Args)]
@@ -139,7 +139,7 @@ impl Access {
     /// Serves metrics and probes from now on, where they have an address of their own.
     pub(crate) fn start_metrics(
         &self,
-        store: &Arc<Store>,
+        client: &Arc<Client>,
         dashes: &'static str,
         health: Health,
     ) -> Result<(), Failure> {
@@ -147,7 +147,7 @@ impl Access {
         let mut machines = self.options(dashes)?;
         (machines.metrics_only, machines.access.is_read_only) = (true, true);
         // It ends with the process.
-        let running = dashboard::start(store, address, machines, health)?;
+        let running = dashboard::start(client, address, machines, health)?;
         eprint(format_args!("metrics: http://{}/metrics", running.address()));
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Access {
     /// Serves the page from now on.
     pub(crate) fn start(
         &self,
-        store: &Arc<Store>,
+        client: &Arc<Client>,
         address: &str,
         dashes: &'static str,
         health: Health,
@@ -163,7 +163,7 @@ impl Access {
         let options = self.options(dashes)?;
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
-        let running = dashboard::start(store, address, options, health)?;
+        let running = dashboard::start(client, address, options, health)?;
         eprint(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
         Ok(running)
     }
@@ -193,9 +193,9 @@ impl Dashboard {
         start_log(self.verbose, self.quiet);
         // Before it says where it is: who reads that may end it at once. A second signal is not waited for.
         on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
-        let store = server.connect_lazily()?;
-        self.access.start_metrics(&store, OWN, Health::default())?;
-        let running = self.access.start(&store, &self.listen, OWN, Health::default())?;
+        let client = server.connect_lazily()?;
+        self.access.start_metrics(&client, OWN, Health::default())?;
+        let running = self.access.start(&client, &self.listen, OWN, Health::default())?;
         running.wait();
         Ok(Exit::Done)
     }

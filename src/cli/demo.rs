@@ -24,10 +24,10 @@ pub(crate) struct Demo {}
 impl Demo {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         if RedisOptions::url_was_typed() {
-            let store = server.connect()?;
-            print(format_args!("This demo uses the Redis at {}, queue demo.", store.address()))?;
+            let client = server.connect()?;
+            print(format_args!("This demo uses the Redis at {}, queue demo.", client.address()))?;
             print("")?;
-            return tell(&Queue::on(&store, "demo")?);
+            return tell(&Queue::on(&client, "demo")?);
         }
         let redis = PrivateRedis::start()?;
         print(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
@@ -98,7 +98,7 @@ fn jobs() -> Vec<NewJob> {
 fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> {
     let (payments, bar) = (Arc::clone(payments), Arc::new(ProgressBar::new(total, false)));
     let shown = Arc::clone(&bar);
-    let summary = Worker::on(queue.store(), vec![queue.name().to_owned()])?
+    let summary = Worker::on(queue.client(), vec![queue.name().to_owned()])?
         .name("demo")
         .concurrency(2)
         .burst(true)

@@ -8,8 +8,8 @@ use super::output::print;
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
 use super::reports::{report_odd_keys, report_unknown_queues};
-use crate::odd::Odd;
 use crate::queue::{Queue, all_names, check_known};
+use crate::wrong_type::WrongTypeKeys;
 
 /// Remove all jobs that wait in queues
 #[derive(Args)]
@@ -27,16 +27,16 @@ pub(crate) struct Empty {
 
 impl Empty {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let store = server.connect()?;
-        let mut odd = Odd::default();
-        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        report_unknown_queues(&store, &self.queues)?;
-        let names = if self.all { all_names(&store, &mut odd)? } else { self.queues };
+        let client = server.connect()?;
+        let mut odd = WrongTypeKeys::default();
+        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        report_unknown_queues(&client, &self.queues)?;
+        let names = if self.all { all_names(&client, &mut odd)? } else { self.queues };
         if names.is_empty() {
             print("Nothing to do: no queues.")?;
         }
         for name in names {
-            let queue = Queue::of(&store, &name);
+            let queue = Queue::of(&client, &name);
             let Some(waiting) = odd.pass(&queue.keys().list, queue.count().map(Some))? else { continue };
             let bar = ProgressBar::new(waiting, self.quiet);
             let removed = queue.empty_with(|taken| bar.set_done(taken))?;

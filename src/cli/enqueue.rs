@@ -14,8 +14,8 @@ use super::output::{print, print_json, print_raw};
 use super::redis_options::RedisOptions;
 use super::retry_options::retry_policy;
 use crate::error::Error;
-use crate::handle::Job;
 use crate::job::{NewJob, PyValue, Repeat, Serializer, Ttl, is_over_limit, parse_duration, parse_json};
+use crate::job_handle::Job;
 use crate::queue::Queue;
 
 /// Enqueue a job, and print its id

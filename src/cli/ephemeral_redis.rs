@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::exit::Failure;
-use crate::store::Store;
+use crate::client::Client;
 
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -48,7 +48,7 @@ impl PrivateRedis {
     fn wait_until_ready(&self) -> Result<(), Failure> {
         let started = Instant::now();
         loop {
-            match Store::connect(&self.url()) {
+            match Client::connect(&self.url()) {
                 Err(error) if started.elapsed() > READY_WITHIN => return Err(error.into()),
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
                 Ok(_) => return Ok(()),

@@ -11,13 +11,13 @@ use super::output::{PrintResult, eprint, print, print_json_list, print_lines};
 use super::redis_options::RedisOptions;
 use super::reports::{report_more, report_odd_keys, report_unknown_queues};
 use super::value_parsers::parse_limit;
+use crate::bounded_read;
+use crate::client::Client;
 use crate::error::Error;
 use crate::job::{Record, error_line};
-use crate::odd::{Odd, is_wrong_type};
-use crate::peek;
 use crate::queue::{all_names, check_known};
 use crate::snapshot::{self, List, Place, Row};
-use crate::store::Store;
+use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many rows a table has when nobody says.
 const ROWS: usize = 50;
@@ -50,25 +50,26 @@ struct Listed {
 
 impl Failed {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let store = server.connect()?;
-        let mut odd = Odd::default();
+        let client = server.connect()?;
+        let mut odd = WrongTypeKeys::default();
         let queues = match &self.queue {
             Some(name) => {
-                check_known(&store, name)?;
-                report_unknown_queues(&store, std::slice::from_ref(name))?;
+                check_known(&client, name)?;
+                report_unknown_queues(&client, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
-            None => all_names(&store, &mut odd)?,
+            None => all_names(&client, &mut odd)?,
         };
         let limit = self.limit.or((!self.json).then_some(ROWS));
-        let list = List { store: &store, queues: &queues, place: Place::Failed, offset: self.offset, limit };
+        let list =
+            List { client: &client, queues: &queues, place: Place::Failed, offset: self.offset, limit };
         // Keys of jobs that are of another type.
-        let mut taken = Odd::default();
+        let mut taken = WrongTypeKeys::default();
         let total = match self.json {
             true => {
                 let mut total = 0;
                 print_json_list(|show| {
-                    total = list.each(&mut odd, |_, ids| records(&store, ids, &mut taken, show))?;
+                    total = list.each(&mut odd, |_, ids| records(&client, ids, &mut taken, show))?;
                     Ok(Exit::Done)
                 })?;
                 total
@@ -91,19 +92,19 @@ impl Failed {
 }
 
 fn records(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     ids: &[String],
-    taken: &mut Odd,
+    taken: &mut WrongTypeKeys,
     show: &mut dyn FnMut(&Listed) -> PrintResult,
 ) -> PrintResult {
     for ids in ids.chunks(TOGETHER) {
-        for (id, found) in ids.iter().zip(peek::shown(store, ids)?) {
+        for (id, found) in ids.iter().zip(bounded_read::shown(client, ids)?) {
             match found {
                 Ok(found) => {
                     let (record, cut) = found.read(id);
                     show(&Listed { record, cut })?;
                 }
-                Err(error) => note_missing(store, id, &error, taken),
+                Err(error) => note_missing(client, id, &error, taken),
             }
         }
     }
@@ -111,13 +112,13 @@ fn records(
 }
 
 /// Prints a table; returns how many there are in all.
-fn rows(list: &List<'_>, odd: &mut Odd, taken: &mut Odd) -> Result<usize, Failure> {
+fn rows(list: &List<'_>, odd: &mut WrongTypeKeys, taken: &mut WrongTypeKeys) -> Result<usize, Failure> {
     let mut cells = Vec::new();
     let total = list.each(odd, |queue, ids| {
-        for (id, row) in ids.iter().zip(snapshot::read_rows(list.store, ids)?) {
+        for (id, row) in ids.iter().zip(snapshot::read_rows(list.client, ids)?) {
             match row {
                 Ok(job) => cells.push(row_of(id, queue, &job)),
-                Err(error) => note_missing(list.store, id, &error, taken),
+                Err(error) => note_missing(list.client, id, &error, taken),
             }
         }
         Ok::<_, Failure>(())
@@ -147,9 +148,9 @@ fn row_of(id: &str, queue: &str, job: &Row) -> Vec<String> {
 }
 
 /// A key of another type is named with all others of that kind, at the end.
-fn note_missing(store: &Store, id: &str, error: &Error, taken: &mut Odd) {
+fn note_missing(client: &Client, id: &str, error: &Error, taken: &mut WrongTypeKeys) {
     match is_wrong_type(error) {
-        true => taken.add(&store.keys.job(id)),
+        true => taken.add(&client.keys.job(id)),
         false => eprint(format_args!("{}: {error}", first_line(id, 60))),
     }
 }

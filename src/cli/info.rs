@@ -51,15 +51,15 @@ pub(crate) struct Info {
 impl Info {
     /// What `rq-rs info QUEUE` prints.
     pub(crate) fn of(queue: &Queue) -> Result<Vec<String>, Failure> {
-        let shot = snapshot::look(queue.store(), &[queue.name().to_owned()])?;
+        let shot = snapshot::look(queue.client(), &[queue.name().to_owned()])?;
         Ok(draw_queues(&shot))
     }
 
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let store = server.connect()?;
-        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        report_unknown_queues(&store, &self.queues)?;
-        let look = || snapshot::look(&store, &self.queues);
+        let client = server.connect()?;
+        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        report_unknown_queues(&client, &self.queues)?;
+        let look = || snapshot::look(&client, &self.queues);
         let Some(interval) = self.interval else {
             let shot = look()?;
             match self.json {

@@ -12,12 +12,12 @@ use super::output::{print, print_error, print_json};
 use super::redis_options::RedisOptions;
 use super::reports::job_failure;
 use super::words;
+use crate::client::Client;
 use crate::error::Error;
-use crate::handle::{self, Job as Handle};
 use crate::job::Status;
-use crate::odd::is_wrong_type;
+use crate::job_handle::{self, Job as Handle};
 use crate::snapshot;
-use crate::store::Store;
+use crate::wrong_type::is_wrong_type;
 
 #[derive(Subcommand)]
 pub(crate) enum Job {
@@ -64,18 +64,18 @@ pub(crate) struct Ids {
 
 impl Job {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let store = server.connect()?;
+        let client = server.connect()?;
         match self {
             Job::Show { id, json } => {
                 if json {
-                    print_json(&snapshot::look_at_job(&store, &id)?)?;
+                    print_json(&snapshot::look_at_job(&client, &id)?)?;
                 } else {
-                    show(&Handle::fetch(&store, &id)?)?;
+                    show(&Handle::fetch(&client, &id)?)?;
                 }
                 Ok(Exit::Done)
             }
             Job::Explain { id, json } => {
-                let why = snapshot::look_at_job(&store, &id)?.why;
+                let why = snapshot::look_at_job(&client, &id)?.why;
                 if json {
                     print_json(&why)?;
                 } else {
@@ -83,48 +83,48 @@ impl Job {
                 }
                 Ok(Exit::Done)
             }
-            Job::Logs { id, follow } => job_logs::run(&store, &id, follow),
-            Job::Enqueue(Ids { ids }) => each(&store, &ids, enqueue),
-            Job::Cancel(Ids { ids }) => each(&store, &ids, cancel),
-            Job::Stop(Ids { ids }) => each(&store, &ids, stop),
-            Job::Delete(Ids { ids }) => each(&store, &ids, delete),
+            Job::Logs { id, follow } => job_logs::run(&client, &id, follow),
+            Job::Enqueue(Ids { ids }) => each(&client, &ids, enqueue),
+            Job::Cancel(Ids { ids }) => each(&client, &ids, cancel),
+            Job::Stop(Ids { ids }) => each(&client, &ids, stop),
+            Job::Delete(Ids { ids }) => each(&client, &ids, delete),
         }
     }
 }
 
 /// Does it for each, and tells of those that could not be done.
 fn each(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     ids: &[String],
-    act: fn(&Arc<Store>, &str) -> Result<String, Error>,
+    act: fn(&Arc<Client>, &str) -> Result<String, Error>,
 ) -> Result<Exit, Failure> {
     let mut failed = 0;
     for id in ids {
-        match act(store, id) {
+        match act(client, id) {
             Ok(done) => print(done)?,
             // A key that another program has taken is the matter of one job.
             Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
                 failed += 1;
-                print_error(&job_failure(store, id, error));
+                print_error(&job_failure(client, id, error));
             }
         }
     }
     Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
 }
 
-fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    let mut job = Handle::find(store, id)?;
+fn cancel(client: &Arc<Client>, id: &str) -> Result<String, Error> {
+    let mut job = Handle::find(client, id)?;
     let is_python = job.is_run_by_python()?;
     let had = job.cancel()?;
     Ok(match had {
         Status::Started if is_python => {
             format!(
-                "{id} canceled, but its Python worker goes on and will store its result: `job stop` ends it"
+                "{id} canceled, but its Python worker goes on and will client its result: `job stop` ends it"
             )
         }
         Status::Started => {
-            let what = match snapshot::runs_in(store, job.worker_name.as_deref())?.as_deref() {
+            let what = match snapshot::runs_in(client, job.worker_name.as_deref())?.as_deref() {
                 Some("processes") => "its process is ended",
                 _ => "its program is ended, or its thread told to stop",
             };
@@ -134,24 +134,24 @@ fn cancel(store: &Arc<Store>, id: &str) -> Result<String, Error> {
     })
 }
 
-fn enqueue(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    Handle::find(store, id)?.enqueue_now()?;
+fn enqueue(client: &Arc<Client>, id: &str) -> Result<String, Error> {
+    Handle::find(client, id)?.enqueue_now()?;
     Ok(format!("{id} enqueued"))
 }
 
-fn stop(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    Handle::find(store, id)?.stop()?;
+fn stop(client: &Arc<Client>, id: &str) -> Result<String, Error> {
+    Handle::find(client, id)?.stop()?;
     Ok(format!("{id}: its worker is told to stop it"))
 }
 
-fn delete(store: &Arc<Store>, id: &str) -> Result<String, Error> {
-    let origin = match Handle::find(store, id) {
+fn delete(client: &Arc<Client>, id: &str) -> Result<String, Error> {
+    let origin = match Handle::find(client, id) {
         Ok(job) => job.origin.clone(),
         // A key that is no hash has no origin; what can be found of it is deleted all the same.
         Err(Error::Refused { .. }) => "default".to_owned(),
         Err(error) => return Err(error),
     };
-    handle::delete(store, id, &origin)?;
+    job_handle::delete(client, id, &origin)?;
     Ok(format!("{id} deleted"))
 }
 

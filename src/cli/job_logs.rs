@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use super::exit::{Exit, Failure};
 use super::output::{eprint, print_raw};
-use crate::handle::Job;
-use crate::store::Store;
+use crate::client::Client;
+use crate::job_handle::Job;
 
 /// How often it is looked for more; a worker saves once a second.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How much of the text before must come again, to know where the new one goes on.
 const OVERLAP: usize = 200;
 
-pub(crate) fn run(store: &Arc<Store>, id: &str, follow: bool) -> Result<Exit, Failure> {
-    let mut job = Job::fetch(store, id)?;
+pub(crate) fn run(client: &Arc<Client>, id: &str, follow: bool) -> Result<Exit, Failure> {
+    let mut job = Job::fetch(client, id)?;
     let mut shown = String::new();
     loop {
         let text = job.log.clone().unwrap_or_default();

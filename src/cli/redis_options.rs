@@ -9,11 +9,11 @@ use clap::Args;
 use super::output::eprint;
 use super::value_parsers::at_least;
 
+use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::Dialect;
 use crate::error::Result;
 #[cfg(any(feature = "dashboard", feature = "top"))]
-use crate::store::Patience;
-use crate::store::{Call, Store, reply};
+use crate::redis::Timeouts;
 
 /// Where Redis is when nobody says.
 pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
@@ -46,17 +46,17 @@ impl RedisOptions {
     }
 
     /// A server in the dialect and under the prefix that were asked for.
-    pub(crate) fn connect_to(&self, url: &str) -> Result<Arc<Store>> {
-        self.configured(Store::connect_within(url, self.redis_timeout)?)
+    pub(crate) fn connect_to(&self, url: &str) -> Result<Arc<Client>> {
+        self.configured(Client::connect_with_timeout(url, self.redis_timeout)?)
     }
 
-    fn configured(&self, mut store: Arc<Store>) -> Result<Arc<Store>> {
+    fn configured(&self, mut client: Arc<Client>) -> Result<Arc<Client>> {
         if let Some(dialect) = self.dialect {
-            store = store.speaking(dialect);
+            client = client.with_dialect(dialect);
         }
         match &self.prefix {
-            Some(prefix) => store.prefixed(prefix),
-            None => Ok(store),
+            Some(prefix) => client.with_prefix(prefix),
+            None => Ok(client),
         }
     }
 
@@ -68,34 +68,34 @@ impl RedisOptions {
 
     /// The server, which need not be there yet. Its connections are shared with nobody.
     #[cfg(any(feature = "dashboard", feature = "top"))]
-    pub(crate) fn connect_lazily(&self) -> Result<Arc<Store>> {
-        self.configured(Store::at(&self.url(), Patience::LOOK)?)
+    pub(crate) fn connect_lazily(&self) -> Result<Arc<Client>> {
+        self.configured(Client::lazy(&self.url(), Timeouts::UI)?)
     }
 
-    pub(crate) fn connect(&self) -> Result<Arc<Store>> {
-        let store = self.connect_to(&self.url())?;
-        crate::server::check(&store, &mut |_| {})?;
+    pub(crate) fn connect(&self) -> Result<Arc<Client>> {
+        let client = self.connect_to(&self.url())?;
+        crate::server_info::check(&client, &mut |_| {})?;
         if self.dialect.is_none() && self.prefix.is_none() {
-            suggest_other_dialect(&store)?;
+            suggest_other_dialect(&client)?;
         }
-        Ok(store)
+        Ok(client)
     }
 }
 
 /// Who works with Python's queues and forgets to say so sees nothing, and should know why.
-fn suggest_other_dialect(store: &Arc<Store>) -> Result<()> {
-    let has_queues = |store: &Store| -> Result<bool> {
-        let call = Call::command("EXISTS").arg(store.keys.queues());
-        Ok(reply::int(&store.ask(&call)?)? == 1)
+fn suggest_other_dialect(client: &Arc<Client>) -> Result<()> {
+    let has_queues = |client: &Client| -> Result<bool> {
+        let call = RedisCommand::new("EXISTS").arg(client.keys.queues());
+        Ok(reply::int(&client.query(&call)?)? == 1)
     };
-    if has_queues(store)? {
+    if has_queues(client)? {
         return Ok(());
     }
     for dialect in Dialect::ALL {
-        if has_queues(&store.speaking(dialect))? {
+        if has_queues(&client.with_dialect(dialect))? {
             eprint(format_args!(
                 "note: there are queues in the dialect {dialect}, and none in {}: --dialect {dialect} or RQ_RS_DIALECT={dialect}",
-                store.facts.name
+                client.dialect.name
             ));
         }
     }

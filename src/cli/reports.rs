@@ -3,24 +3,24 @@
 use super::exit::{Exit, Failure};
 use super::format::first_line;
 use super::output::{PrintResult, eprint};
+use crate::client::Client;
 use crate::error::Error;
-use crate::odd::{Odd, is_wrong_type};
 use crate::program;
 use crate::queue::all_names;
-use crate::store::Store;
+use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// Why something could not be done to one job of several. Redis' words for a key of another type name neither.
-pub(crate) fn job_failure(store: &Store, id: &str, error: Error) -> Failure {
+pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
     if !is_wrong_type(&error) {
         return error.into();
     }
-    let key = store.keys.job(id);
+    let key = client.keys.job(id);
     let what = format!("job {id}: {key}, or a key of its queue, is of another type than it should be");
     Failure::Other(what, format!("another program uses it: see `TYPE {key}`, which should be a hash"))
 }
 
 /// Names the keys that were passed over; a command that has met any has not done all.
-pub(crate) fn report_odd_keys(odd: &Odd) -> Exit {
+pub(crate) fn report_odd_keys(odd: &WrongTypeKeys) -> Exit {
     for key in odd.keys() {
         eprint(format_args!("warning: {key} is of another type than it should be, and passed over"));
     }
@@ -28,11 +28,11 @@ pub(crate) fn report_odd_keys(odd: &Odd) -> Exit {
 }
 
 /// A queue that nobody knows is most likely a slip of the fingers.
-pub(crate) fn report_unknown_queues(store: &Store, names: &[String]) -> PrintResult {
+pub(crate) fn report_unknown_queues(client: &Client, names: &[String]) -> PrintResult {
     if names.is_empty() {
         return Ok(());
     }
-    let known = all_names(store, &mut Odd::default())?;
+    let known = all_names(client, &mut WrongTypeKeys::default())?;
     for name in names.iter().filter(|name| !known.contains(name)) {
         eprint(format_args!("note: nothing was ever enqueued to {}", first_line(name, 60)));
     }

@@ -11,12 +11,12 @@ use super::output::{eprint, print, print_error};
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
 use super::reports::{job_failure, report_odd_keys, report_unknown_queues};
+use crate::client::Client;
 use crate::error::Error;
-use crate::handle::Job;
-use crate::odd::{Odd, is_wrong_type};
+use crate::job_handle::Job;
 use crate::queue::{Queue, all_names, check_known};
 use crate::snapshot::{self, List, Place};
-use crate::store::Store;
+use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many failures are told one by one.
 const SHOWN: usize = 10;
@@ -40,14 +40,14 @@ pub(crate) struct Requeue {
 }
 
 /// Names the keys of jobs that stay in the failed registry because they are of another type; returns how many.
-fn name_taken(store: &Arc<Store>, queue: &Queue, odd: &mut Odd) -> Result<usize, Failure> {
-    let (queues, mut taken) = ([queue.name().to_owned()], Odd::default());
-    let list = List { store, queues: &queues, place: Place::Failed, offset: 0, limit: None };
+fn name_taken(client: &Arc<Client>, queue: &Queue, odd: &mut WrongTypeKeys) -> Result<usize, Failure> {
+    let (queues, mut taken) = ([queue.name().to_owned()], WrongTypeKeys::default());
+    let list = List { client, queues: &queues, place: Place::Failed, offset: 0, limit: None };
     let mut left = 0;
     list.each(odd, |_, ids| {
-        for (id, row) in ids.iter().zip(snapshot::read_rows(store, ids)?) {
+        for (id, row) in ids.iter().zip(snapshot::read_rows(client, ids)?) {
             if row.is_err_and(|error| is_wrong_type(&error)) {
-                taken.add(&store.keys.job(id));
+                taken.add(&client.keys.job(id));
                 left += 1;
             }
         }
@@ -65,23 +65,23 @@ impl Requeue {
                 "give ids, - for standard input, or --all".into(),
             ));
         }
-        let store = server.connect()?;
-        if self.all { self.requeue_all(&store) } else { self.requeue_ids(&store) }
+        let client = server.connect()?;
+        if self.all { self.requeue_all(&client) } else { self.requeue_ids(&client) }
     }
 
-    fn requeue_all(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
-        let mut odd = Odd::default();
+    fn requeue_all(&self, client: &Arc<Client>) -> Result<Exit, Failure> {
+        let mut odd = WrongTypeKeys::default();
         let queues = match &self.queue {
             Some(name) => {
-                check_known(store, name)?;
-                report_unknown_queues(store, std::slice::from_ref(name))?;
+                check_known(client, name)?;
+                report_unknown_queues(client, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
-            None => all_names(store, &mut odd)?,
+            None => all_names(client, &mut odd)?,
         };
         let mut registries = Vec::with_capacity(queues.len());
         for queue in &queues {
-            let queue = Queue::of(store, queue);
+            let queue = Queue::of(client, queue);
             let failed = queue.failed();
             let count = odd.pass(failed.key(), failed.count().map(Some))?;
             registries.extend(count.map(|count| (count, failed, queue)));
@@ -99,7 +99,7 @@ impl Requeue {
             match odd.pass(&queue.keys().list, here)? {
                 Some(here) => {
                     back += here;
-                    left += if here < count { name_taken(store, &queue, &mut odd)? } else { 0 };
+                    left += if here < count { name_taken(client, &queue, &mut odd)? } else { 0 };
                 }
                 None => left += count,
             }
@@ -120,17 +120,17 @@ impl Requeue {
         Ok(exit)
     }
 
-    fn requeue_ids(&self, store: &Arc<Store>) -> Result<Exit, Failure> {
+    fn requeue_ids(&self, client: &Arc<Client>) -> Result<Exit, Failure> {
         let ids = self.all_ids()?;
         let bar = ProgressBar::new(ids.len(), self.quiet);
         let mut back = 0;
         let mut failures = Vec::new();
         for id in &ids {
-            match self.requeue_one(store, id) {
+            match self.requeue_one(client, id) {
                 Ok(()) => back += 1,
                 // A key that another program has taken is the matter of one job.
                 Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
-                Err(error) => failures.push(job_failure(store, id, error)),
+                Err(error) => failures.push(job_failure(client, id, error)),
             }
             bar.increment();
         }
@@ -145,8 +145,8 @@ impl Requeue {
         Ok(exit)
     }
 
-    fn requeue_one(&self, store: &Arc<Store>, id: &str) -> Result<(), Error> {
-        let mut job = Job::find(store, id)?;
+    fn requeue_one(&self, client: &Arc<Client>, id: &str) -> Result<(), Error> {
+        let mut job = Job::find(client, id)?;
         match &self.queue {
             Some(queue) if *queue != job.origin => Err(Error::invalid(
                 format!("job {id} is of queue {}, not {queue}", job.origin),

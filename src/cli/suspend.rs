@@ -9,9 +9,9 @@ use super::output::print;
 use super::redis_options::RedisOptions;
 use super::reports::{report_odd_keys, report_unknown_queues};
 use crate::job::parse_duration;
-use crate::odd::Odd;
 use crate::program;
 use crate::queue::{Queue, all_names, check_known};
+use crate::wrong_type::WrongTypeKeys;
 
 /// Start no more jobs: of these queues, or of all
 #[derive(Args)]
@@ -31,15 +31,15 @@ impl Suspend {
                 "as in --duration 10m".into(),
             ));
         }
-        let store = server.connect()?;
-        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        report_unknown_queues(&store, &self.queues)?;
+        let client = server.connect()?;
+        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        report_unknown_queues(&client, &self.queues)?;
         if self.queues.is_empty() {
-            Queue::on(&store, "default")?.suspend_all(self.duration)?;
+            Queue::on(&client, "default")?.suspend_all(self.duration)?;
             print("All workers suspended: no new jobs are started, jobs that run are completed.")?;
         }
         for name in &self.queues {
-            Queue::of(&store, name).suspend()?;
+            Queue::of(&client, name).suspend()?;
             print(format_args!("{name} suspended: no new jobs of it are started."))?;
         }
         Ok(Exit::Done)
@@ -55,21 +55,21 @@ pub(crate) struct Resume {
 
 impl Resume {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let store = server.connect()?;
-        let mut odd = Odd::default();
-        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
+        let client = server.connect()?;
+        let mut odd = WrongTypeKeys::default();
+        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
         if self.queues.is_empty() {
-            Queue::on(&store, "default")?.resume_all()?;
+            Queue::on(&client, "default")?.resume_all()?;
             print("All workers resumed.")?;
-            for name in all_names(&store, &mut odd)? {
-                if odd.pass(&store.keys.suspended_queues(), Queue::of(&store, &name).is_suspended())? {
+            for name in all_names(&client, &mut odd)? {
+                if odd.pass(&client.keys.suspended_queues(), Queue::of(&client, &name).is_suspended())? {
                     let me = program::name();
                     print(format_args!("{name} stays suspended; `{me} resume {name}` lets it go on."))?;
                 }
             }
         }
         for name in &self.queues {
-            Queue::of(&store, name).resume()?;
+            Queue::of(&client, name).resume()?;
             print(format_args!("{name} resumed."))?;
         }
         Ok(report_odd_keys(&odd))

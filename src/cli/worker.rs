@@ -145,9 +145,9 @@ impl Worker {
         let retry = retry_policy(self.retry_max, &self.retry_interval)?;
         let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
         config::strange_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
-        let store = server.connect()?;
-        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
-        let mut worker = self.built(crate::Worker::on(&store, self.queues.clone())?.handlers(handlers));
+        let client = server.connect()?;
+        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        let mut worker = self.built(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
         if let Some(retry) = retry {
             worker = worker.retry(retry);
         }
@@ -198,9 +198,9 @@ impl Worker {
         if self.dashboard.is_none() && !self.access.has_metrics() {
             return Ok((health, None));
         }
-        let store = server.connect_lazily()?;
-        self.access.start_metrics(&store, OF_WORKER, health.clone())?;
-        let start = |address| self.access.start(&store, address, OF_WORKER, health.clone());
+        let client = server.connect_lazily()?;
+        self.access.start_metrics(&client, OF_WORKER, health.clone())?;
+        let start = |address| self.access.start(&client, address, OF_WORKER, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;
         Ok((health, running))
     }
@@ -241,7 +241,7 @@ impl Worker {
             }
         }
         if handlers.is_empty() {
-            let hint = dialect.facts().handlers;
+            let hint = dialect.spec().handlers_hint;
             return Err(Failure::Usage(
                 "this worker has no handlers: every job would fail".into(),
                 hint.into(),

@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 
 use super::Cron;
 use super::ticker::{Entry, Ticker};
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::{
     Arguments, NewJob, PyValue, Repeat, Retry, Ttl, iso, parse_duration, parse_json, read_json,
 };
-use crate::odd::Odd;
-use crate::store::{Call, Store, reply};
+use crate::wrong_type::WrongTypeKeys;
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
 pub(super) const SILENT: Duration = Duration::from_secs(120);
@@ -197,10 +197,10 @@ impl Noted {
 pub(super) const LOCAL: &str = "local";
 
 /// Writes what Python's tools read of a scheduler, and says that it lives at this moment.
-pub(crate) fn publish(store: &Store, scheduler: &Scheduler, ticker: &Ticker, now: f64) -> Result<()> {
+pub(crate) fn publish(client: &Client, scheduler: &Scheduler, ticker: &Ticker, now: f64) -> Result<()> {
     let noted: Vec<Noted> = ticker.entries.iter().map(Noted::of).collect();
-    let key = store.keys.cron_scheduler(&scheduler.name);
-    let record = Call::command("HSET")
+    let key = client.keys.cron_scheduler(&scheduler.name);
+    let record = RedisCommand::new("HSET")
         .arg(&key)
         .arg("hostname")
         .arg(&scheduler.hostname)
@@ -216,37 +216,37 @@ pub(crate) fn publish(store: &Store, scheduler: &Scheduler, ticker: &Ticker, now
         .arg(serde_json::to_string(&noted).unwrap_or_default());
     let calls = [
         record,
-        Call::command("EXPIRE").arg(&key).arg(SILENT.as_secs()),
-        Call::command("ZADD").arg(store.keys.cron_schedulers()).arg(now).arg(&scheduler.name),
+        RedisCommand::new("EXPIRE").arg(&key).arg(SILENT.as_secs()),
+        RedisCommand::new("ZADD").arg(client.keys.cron_schedulers()).arg(now).arg(&scheduler.name),
     ];
-    store.ask_all(&calls)?.into_iter().try_for_each(|answer| answer.map(drop))
+    client.query_all(&calls)?.into_iter().try_for_each(|answer| answer.map(drop))
 }
 
 /// It ends. RQ leaves the record to its time to live.
-pub(crate) fn withdraw(store: &Store, name: &str) -> Result<()> {
-    store.ask(&Call::command("ZREM").arg(store.keys.cron_schedulers()).arg(name)).map(drop)
+pub(crate) fn withdraw(client: &Client, name: &str) -> Result<()> {
+    client.query(&RedisCommand::new("ZREM").arg(client.keys.cron_schedulers()).arg(name)).map(drop)
 }
 
 /// How many jobs of an entry are remembered.
-pub(crate) fn history_count(store: &Store, name: &str, odd: &mut Odd) -> Result<usize> {
-    let key = store.keys.cron_jobs_of(name);
-    let count = store.ask(&Call::command("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
+pub(crate) fn history_count(client: &Client, name: &str, odd: &mut WrongTypeKeys) -> Result<usize> {
+    let key = client.keys.cron_jobs_of(name);
+    let count = client.query(&RedisCommand::new("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
     Ok(usize::try_from(odd.pass(&key, count)?).unwrap_or(0))
 }
 
 /// The ids of an entry's jobs, the newest first, and when they were enqueued.
 pub(crate) fn history(
-    store: &Store,
+    client: &Client,
     name: &str,
     limit: usize,
-    odd: &mut Odd,
+    odd: &mut WrongTypeKeys,
 ) -> Result<Vec<(String, DateTime<Utc>)>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let key = store.keys.cron_jobs_of(name);
-    let call = Call::command("ZREVRANGE").arg(&key).arg(0).arg(limit - 1).arg("WITHSCORES");
-    let texts = odd.pass(&key, store.ask(&call).and_then(reply::texts))?;
+    let key = client.keys.cron_jobs_of(name);
+    let call = RedisCommand::new("ZREVRANGE").arg(&key).arg(0).arg(limit - 1).arg("WITHSCORES");
+    let texts = odd.pass(&key, client.query(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         let millis = pair[1].parse::<f64>().unwrap_or_default() * 1000.0;
         (pair[0].clone(), DateTime::from_timestamp_millis(millis as i64).unwrap_or_default())

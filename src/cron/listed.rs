@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 
 use super::book::{LOCAL, Noted, SILENT};
 use super::{Cron, schedule::Schedule};
+use crate::bounded_read;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::{Error, Result};
 use crate::job::{Parts, Want, from_iso, read_json};
-use crate::odd::Odd;
-use crate::peek;
-use crate::store::{Call, Reply, Store, reply};
+use crate::wrong_type::WrongTypeKeys;
 
 /// How many schedulers are looked at, those that were heard of last.
 const SCHEDULERS: usize = 1000;
@@ -117,15 +117,15 @@ pub(crate) struct Listing {
     /// By name.
     pub(crate) all: Vec<Listed>,
     /// The keys that are not what they should be.
-    pub(crate) odd: Odd,
+    pub(crate) odd: WrongTypeKeys,
     /// Whether there is more than is read or kept.
     pub(crate) is_cut: bool,
 }
 
-pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Listing> {
-    let (mut odd, mut found) = (Odd::default(), BTreeMap::<String, Listed>::new());
+pub(crate) fn list(client: &Arc<Client>, now: f64) -> Result<Listing> {
+    let (mut odd, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, Listed>::new());
     let (mut room, mut arguments, mut is_full) = (KEPT, ARGUMENTS, false);
-    let is_cut = each(store, now, OF_LARGE, &mut odd, |noted| {
+    let is_cut = each(client, now, OF_LARGE, &mut odd, |noted| {
         if let Some(listed) = found.get_mut(noted.name()) {
             listed.schedulers += 1;
         } else {
@@ -142,7 +142,7 @@ pub(crate) fn list(store: &Arc<Store>, now: f64) -> Result<Listing> {
     })?;
     let mut all: Vec<Listed> = found.into_values().collect();
     for some in all.chunks_mut(SCHEDULERS) {
-        read_entries(store, some, &mut odd)?;
+        read_entries(client, some, &mut odd)?;
     }
     Ok(Listing { all, odd, is_cut: is_cut || is_full })
 }
@@ -156,30 +156,30 @@ enum Go {
 
 /// Looks at the entries of one scheduler after the other. Returns whether there is more than is read.
 fn each(
-    store: &Store,
+    client: &Client,
     now: f64,
     most: &'static [Want],
-    odd: &mut Odd,
+    odd: &mut WrongTypeKeys,
     mut see: impl FnMut(Noted) -> Go,
 ) -> Result<bool> {
-    let schedulers = store.keys.cron_schedulers();
-    let newest = Call::command("ZREVRANGEBYSCORE")
+    let schedulers = client.keys.cron_schedulers();
+    let newest = RedisCommand::new("ZREVRANGEBYSCORE")
         .arg(&schedulers)
         .arg("+inf")
         .arg(now - SILENT.as_secs_f64())
         .arg("LIMIT")
         .arg(0)
         .arg(SCHEDULERS);
-    let names = odd.pass(&schedulers, store.ask(&newest).and_then(reply::texts))?;
-    let keys: Vec<String> = names.iter().map(|name| store.keys.cron_scheduler(name)).collect();
+    let names = odd.pass(&schedulers, client.query(&newest).and_then(reply::texts))?;
+    let keys: Vec<String> = names.iter().map(|name| client.keys.cron_scheduler(name)).collect();
     let (mut left, mut is_cut) = (OF_ALL, false);
     for keys in keys.chunks(TOGETHER) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
-        for (key, record) in keys.iter().zip(peek::ends(store, hashes, OF_SMALL)?) {
+        for (key, record) in keys.iter().zip(bounded_read::ends(client, hashes, OF_SMALL)?) {
             let mut record = odd.pass(key, record)?;
             let is_large = |record: &Parts| record.get("cron_jobs").is_some_and(|jobs| !jobs.is_whole);
             if record.as_ref().is_some_and(is_large) && left > 0 {
-                let again = peek::ends(store, std::iter::once((key.clone(), None)), most)?.pop();
+                let again = bounded_read::ends(client, std::iter::once((key.clone(), None)), most)?.pop();
                 record = odd.pass(key, again.unwrap_or(Ok(None)))?;
             }
             let Some(jobs) = record.as_ref().and_then(|record| record.get("cron_jobs")) else { continue };
@@ -229,20 +229,24 @@ fn go_through(text: &[u8], see: &mut impl FnMut(Noted) -> Go) -> Go {
 }
 
 /// What Redis knows better than any one scheduler.
-fn read_entries(store: &Arc<Store>, all: &mut [Listed], odd: &mut Odd) -> Result<()> {
-    let jobs = store.keys.cron_jobs();
+fn read_entries(client: &Arc<Client>, all: &mut [Listed], odd: &mut WrongTypeKeys) -> Result<()> {
+    let jobs = client.keys.cron_jobs();
     let entry = |listed: &Listed| {
-        Call::command("HMGET").arg(store.keys.cron_entry(&listed.name)).arg("last").arg("job").arg("paused")
+        RedisCommand::new("HMGET")
+            .arg(client.keys.cron_entry(&listed.name))
+            .arg("last")
+            .arg("job")
+            .arg("paused")
     };
-    let enqueued = |listed: &Listed| Call::command("ZSCORE").arg(&jobs).arg(&listed.name);
+    let enqueued = |listed: &Listed| RedisCommand::new("ZSCORE").arg(&jobs).arg(&listed.name);
     let calls = all.iter().flat_map(|listed| [entry(listed), enqueued(listed)]).collect::<Vec<_>>();
-    let mut answers = store.ask_all(&calls)?.into_iter();
+    let mut answers = client.query_all(&calls)?.into_iter();
     for listed in all {
         let (answer, at) =
             (answers.next().unwrap_or(Ok(Reply::Nil)), answers.next().unwrap_or(Ok(Reply::Nil)));
         let at = odd.pass(&jobs, at.and_then(reply::text))?.and_then(|at| at.parse::<f64>().ok());
         listed.last = at.and_then(|at| DateTime::from_timestamp_millis((at * 1000.0) as i64));
-        let key = store.keys.cron_entry(&listed.name);
+        let key = client.keys.cron_entry(&listed.name);
         let mut held = odd.pass(&key, answer.and_then(reply::list))?.into_iter();
         let mut text = || reply::text(held.next().unwrap_or(Reply::Nil));
         let last = text()?.and_then(|last| last.parse().ok());
@@ -286,9 +290,9 @@ impl Kept {
 }
 
 /// The one of this name.
-pub(crate) fn find(store: &Arc<Store>, name: &str, now: f64) -> Result<Kept> {
+pub(crate) fn find(client: &Arc<Client>, name: &str, now: f64) -> Result<Kept> {
     let (mut names, mut more, mut found) = (BTreeSet::new(), false, None);
-    let is_cut = each(store, now, TO_FIND_ONE, &mut Odd::default(), |noted| {
+    let is_cut = each(client, now, TO_FIND_ONE, &mut WrongTypeKeys::default(), |noted| {
         if noted.name() == name {
             found = Some(noted);
             return Go::Home;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::schedule::Schedule;
 use super::{Catchup, Cron, Overlap};
+use crate::client::scripts::CRON_TICK;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::enqueue;
 use crate::error::{Error, Result};
 use crate::job::NewJob;
 use crate::queue::Queue;
-use crate::store::{CRON_TICK, Call, Reply, Store, reply};
 
 /// A tick that is noticed so many seconds late was not missed, if the next one is not due yet.
 const IN_TIME: i64 = 60;
@@ -50,10 +51,10 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn new(store: &Arc<Store>, cron: Cron) -> Result<Self> {
-        let (schedule, queue) = (cron.check()?, Queue::on(store, &cron.queue)?);
+    fn new(client: &Arc<Client>, cron: Cron) -> Result<Self> {
+        let (schedule, queue) = (cron.check()?, Queue::on(client, &cron.queue)?);
         queue.prepare(&cron.job)?;
-        let key = store.keys.cron_entry(&cron.name);
+        let key = client.keys.cron_entry(&cron.name);
         Ok(Entry {
             cron,
             schedule,
@@ -69,7 +70,7 @@ impl Entry {
 
     /// Whether Python's workers may run its jobs.
     pub(crate) fn is_rq(&self) -> bool {
-        self.queue.store().facts.wire.has_all_fields
+        self.queue.client().dialect.payload_format.has_all_fields
     }
 
     /// Its last tick, seconds since 1970.
@@ -99,7 +100,7 @@ impl Entry {
 
 /// The entries of one worker.
 pub(crate) struct Ticker {
-    store: Arc<Store>,
+    client: Arc<Client>,
     pub(crate) entries: Vec<Entry>,
     /// What is wrong with entries now; the others go on.
     troubles: BTreeMap<String, String>,
@@ -109,10 +110,10 @@ pub(crate) struct Ticker {
 
 impl Ticker {
     /// The entries that are in order, and what is wrong with the others.
-    pub(crate) fn new(store: &Arc<Store>, crons: Vec<Cron>) -> (Self, Vec<Error>) {
+    pub(crate) fn new(client: &Arc<Client>, crons: Vec<Cron>) -> (Self, Vec<Error>) {
         let (mut entries, mut wrong): (Vec<Entry>, _) = (Vec::new(), Vec::new());
         for cron in crons {
-            match Entry::new(store, cron) {
+            match Entry::new(client, cron) {
                 Ok(entry) if entries.iter().any(|other| other.cron.name == entry.cron.name) => {
                     let what = format!("cron entry {:?} is there twice", entry.cron.name);
                     wrong.push(Error::invalid(what, "give each a name of its own"));
@@ -121,7 +122,7 @@ impl Ticker {
                 Err(error) => wrong.push(error),
             }
         }
-        (Ticker { store: Arc::clone(store), entries, troubles: BTreeMap::new(), began: None }, wrong)
+        (Ticker { client: Arc::clone(client), entries, troubles: BTreeMap::new(), began: None }, wrong)
     }
 
     /// What is wrong with entries now: name, and why.
@@ -139,9 +140,9 @@ impl Ticker {
     pub(crate) fn look(&mut self, now: f64) -> Result<()> {
         let began = *self.began.get_or_insert(now as i64);
         let call =
-            |entry: &Entry| Call::command("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job");
-        let calls: Vec<Call> = self.entries.iter().map(call).collect();
-        let answers = self.store.ask_all(&calls)?;
+            |entry: &Entry| RedisCommand::new("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job");
+        let calls: Vec<RedisCommand> = self.entries.iter().map(call).collect();
+        let answers = self.client.query_all(&calls)?;
         self.troubles.clear();
         for (entry, answer) in self.entries.iter_mut().zip(answers) {
             let held = match answer.and_then(reply::list) {
@@ -179,7 +180,7 @@ impl Ticker {
             let mut left = AT_ONCE;
             while entry.due as f64 <= now && left > 0 {
                 left -= 1;
-                match tick(&self.store, entry, (now as i64, moment), &mut ticked) {
+                match tick(&self.client, entry, (now as i64, moment), &mut ticked) {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error @ Error::Unreachable { .. }) => return Err(error),
@@ -196,7 +197,7 @@ impl Ticker {
 
 /// One tick. Returns whether Redis agrees that there may be another.
 fn tick(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     entry: &mut Entry,
     (now, moment): (i64, Option<f64>),
     ticked: &mut Vec<Ticked>,
@@ -207,7 +208,7 @@ fn tick(
         (Some(_), _) => plan(&entry.schedule, entry.cron.catchup, entry.due, now),
     };
     let what = if has_job { "tick" } else { "pass" };
-    let (state, last, id) = call(store, entry, what, tick, moment)?;
+    let (state, last, id) = call(client, entry, what, tick, moment)?;
     entry.learn(last);
     entry.is_new = false;
     entry.expect(entry.last.unwrap_or(tick));
@@ -253,7 +254,7 @@ fn plan(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool
 
 /// The script call: what came of it, the last tick as Redis has it, and the job's id.
 fn call(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     entry: &Entry,
     what: &str,
     tick: i64,
@@ -262,9 +263,9 @@ fn call(
     let job = jittered(&entry.cron);
     let prepared = entry.queue.prepare(&job)?;
     let id = prepared.id.clone();
-    let enqueue = enqueue::encode(store, entry.queue.keys(), std::slice::from_ref(&prepared));
-    let keys = [&entry.key, &store.keys.cron_jobs_of(&entry.cron.name), &store.keys.cron_jobs()];
-    let own = Call::script(&CRON_TICK, &keys.map(String::as_str))
+    let enqueue = enqueue::encode(client, entry.queue.keys(), std::slice::from_ref(&prepared));
+    let keys = [&entry.key, &client.keys.cron_jobs_of(&entry.cron.name), &client.keys.cron_jobs()];
+    let own = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
         .arg(what)
         .arg(&entry.cron.name)
         .arg(&entry.known)
@@ -272,7 +273,8 @@ fn call(
         .arg(entry.text())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
         .arg(moment.map(|moment| moment.to_string()).unwrap_or_default());
-    let mut answer = reply::list(store.ask(&Call::around(&CRON_TICK, &enqueue, &own))?)?.into_iter();
+    let mut answer =
+        reply::list(client.query(&RedisCommand::around(&CRON_TICK, &enqueue, &own))?)?.into_iter();
     let mut next = || answer.next().unwrap_or(Reply::Nil);
     let state = reply::int(&next())?;
     Ok((state, reply::text(next())?, id))
@@ -286,7 +288,7 @@ fn jittered(cron: &Cron) -> NewJob {
 }
 
 /// A job now, whatever the schedule says. Returns its id.
-pub(crate) fn run_now(store: &Arc<Store>, cron: Cron) -> Result<String> {
-    let entry = Entry::new(store, cron)?;
-    Ok(call(store, &entry, "run", 0, None)?.2)
+pub(crate) fn run_now(client: &Arc<Client>, cron: Cron) -> Result<String> {
+    let entry = Entry::new(client, cron)?;
+    Ok(call(client, &entry, "run", 0, None)?.2)
 }

@@ -9,7 +9,7 @@ use super::state::{AppState, FURTHEST, RequestInfo};
 use crate::bulk::{self, Bookmark, Deed, Part};
 use crate::cron::{listed, pause, run_now};
 use crate::error::{Error, Result};
-use crate::handle::Job;
+use crate::job_handle::Job;
 use crate::printable::Printable;
 use crate::queue::{Queue, check_known};
 use crate::snapshot::{Filter, Place};
@@ -78,7 +78,7 @@ pub(super) fn act(site: &AppState, asked: &RequestInfo<'_>, body: &Map<String, V
 
 /// Any queue, for what is for all of them.
 fn all(site: &AppState) -> Result<Queue> {
-    Queue::on(&site.store, "default")
+    Queue::on(&site.client, "default")
 }
 
 fn job(site: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
@@ -86,7 +86,7 @@ fn job(site: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
 }
 
 fn on_job(site: &AppState, id: &str, action: &str) -> Result<Option<()>> {
-    let fetch = || Job::find(&site.store, id);
+    let fetch = || Job::find(&site.client, id);
     match action {
         "requeue" => fetch()?.requeue()?,
         "cancel" => fetch()?.cancel().map(drop)?,
@@ -99,8 +99,8 @@ fn on_job(site: &AppState, id: &str, action: &str) -> Result<Option<()>> {
 }
 
 fn queue(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    check_known(&site.store, name)?;
-    let queue = Queue::of(&site.store, name);
+    check_known(&site.client, name)?;
+    let queue = Queue::of(&site.client, name);
     match action {
         "suspend" => queue.suspend()?,
         "resume" => queue.resume()?,
@@ -122,13 +122,13 @@ fn many(
     body: &Map<String, Value>,
 ) -> Result<Option<Done>> {
     let deed = Deed { queue, place: Place::from_str(place)?, action };
-    check_known(&site.store, queue)?;
+    check_known(&site.client, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }
     if let Some(ids) = body.get("ids") {
         let ids = named(ids)?;
-        let done = bulk::on_many(&site.store, &deed, &ids)?;
+        let done = bulk::on_many(&site.client, &deed, &ids)?;
         return Ok(Some(Done::Jobs(Part { done, failed: ids.len() - done, next: None })));
     }
     if body.get("all") != Some(&Value::Bool(true)) {
@@ -145,7 +145,7 @@ fn many(
         is_blind: site.options.hide_args,
     };
     let from = body.get("next").filter(|next| !next.is_null()).map(bookmark).transpose()?;
-    bulk::part(&site.store, &deed, filter, MOST, from).map(|part| Some(Done::Jobs(part)))
+    bulk::part(&site.client, &deed, filter, MOST, from).map(|part| Some(Done::Jobs(part)))
 }
 
 /// What an answer gave as `next`.
@@ -163,11 +163,11 @@ fn named(ids: &Value) -> Result<Vec<String>> {
 }
 
 fn cron(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    let now = crate::server::clock(&site.store)?;
+    let now = crate::server_info::clock(&site.client)?;
     match action {
-        "run" => drop(run_now(&site.store, listed::find(&site.store, name, now)?.cron()?)?),
-        "pause" => pause::pause(&site.store, name, now)?,
-        "resume" => pause::resume(&site.store, name, now)?,
+        "run" => drop(run_now(&site.client, listed::find(&site.client, name, now)?.cron()?)?),
+        "pause" => pause::pause(&site.client, name, now)?,
+        "resume" => pause::resume(&site.client, name, now)?,
         _ => return Ok(None),
     }
     Ok(Some(Done::It))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::StatusCode;
 
 use super::response::{self, Response, TEXT};
-use crate::store::{Call, Store};
+use crate::client::{Client, RedisCommand};
 use crate::worker::Stopper;
 
 /// A worker that was well so long ago is not ready.
@@ -35,12 +35,15 @@ impl Health {
         }
     }
 
-    pub(super) fn answer(&self, store: &Store, probe: &str) -> Response {
+    pub(super) fn answer(&self, client: &Client, probe: &str) -> Response {
         let trouble = match probe {
             "livez" => self.is_loop_stuck().then_some("the worker's loop does not turn"),
             _ if self.is_not_ready() => Some("the worker does not fetch jobs"),
             // Once: a probe has no time for a second try.
-            _ => store.ask_once(&[Call::command("PING")]).err().map(|_| "Redis cannot be reached"),
+            _ => client
+                .query_all_no_retry(&[RedisCommand::new("PING")])
+                .err()
+                .map(|_| "Redis cannot be reached"),
         };
         match trouble {
             None => response::ok(TEXT, "ok\n"),

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use nix::sys::signal::SigSet;
 
-use crate::store::Store;
+use crate::client::Client;
 pub(crate) use auth::{Access, Secret};
 pub(crate) use health::Health;
 pub(crate) use listener::ServerHandle;
@@ -51,7 +51,7 @@ pub(crate) enum StartError {
 /// # Errors
 /// When the address is none or taken, or others could reach it and nobody needs a password.
 pub(crate) fn start(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     address: &str,
     options: Options,
     health: Health,
@@ -65,7 +65,7 @@ pub(crate) fn start(
         StartError::System(what, "choose another port, or 0 for any that is free".to_owned())
     })?;
     let site = state::AppState {
-        store: Arc::clone(store),
+        client: Arc::clone(client),
         options,
         health,
         logins: login_failures::LoginFailures::default(),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::Error;
-use crate::odd::is_wrong_type;
+use crate::wrong_type::is_wrong_type;
 
 /// No code but ours, from here only; nobody shows these pages in theirs.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -31,7 +31,7 @@ pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Byt
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
+        (CACHE_CONTROL, "no-client"),
         (HeaderName::from_static("x-frame-options"), "DENY"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];

@@ -86,7 +86,7 @@ impl AppState {
             );
         }
         if let (true, ["livez" | "readyz"]) = (is_reading, parts.as_slice()) {
-            return guarded(|| self.health.answer(&self.store, parts[0]));
+            return guarded(|| self.health.answer(&self.client, parts[0]));
         }
         // Prometheus calls a machine by the name it has there, and no page has a use for what it reads.
         let is_scrape = self.options.metrics_only || (is_reading && parts == ["metrics"]);
@@ -137,7 +137,7 @@ impl AppState {
 
     fn read(&self, asked: &RequestInfo<'_>, headers: &HeaderMap) -> Response {
         match asked.parts.as_slice() {
-            ["metrics"] => match crate::metrics::page(&self.store) {
+            ["metrics"] => match crate::metrics::page(&self.client) {
                 Ok((page, _)) => response::ok("text/plain; version=0.0.4; charset=utf-8", page),
                 Err(error) => response::failure(&error),
             },

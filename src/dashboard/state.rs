@@ -7,14 +7,14 @@ use percent_encoding::percent_decode_str;
 
 use super::login_failures::LoginFailures;
 use super::{Health, Options};
-use crate::store::Store;
+use crate::client::Client;
 
 /// How far into a list one may ask.
 pub(super) const FURTHEST: usize = 1_000_000_000;
 
 /// What is shown, and to whom.
 pub(super) struct AppState {
-    pub(super) store: Arc<Store>,
+    pub(super) client: Arc<Client>,
     pub(super) options: Options,
     pub(super) health: Health,
     pub(super) logins: LoginFailures,

@@ -100,7 +100,7 @@ impl Keys {
         self.key(&format!("job::{id}:dependencies"))
     }
 
-    /// Set: what a worker runs; see [`books`](Self::books).
+    /// Set: what a worker runs; see [`rq_patterns`](Self::rq_patterns).
     pub(crate) fn runs_of_worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}:executions"))
     }
@@ -202,7 +202,7 @@ impl Keys {
 
     /// The keys of what only RQ's dialect has, as patterns with a `*` for the id or name, in the
     /// order in which `lua/rq_compat.lua` takes them.
-    pub(crate) fn books(&self) -> String {
+    pub(crate) fn rq_patterns(&self) -> String {
         let queue = self.queue("*");
         let patterns = [
             self.results("*"),

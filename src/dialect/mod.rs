@@ -1,5 +1,5 @@
-//! A dialect is a table of facts: which end of a list is the head, which prefix, which keys.
-//! The engine and its scripts know no dialect; they get these facts as arguments.
+//! A dialect is a table of dialect: which end of a list is the head, which prefix, which keys.
+//! The engine and its scripts know no dialect; they get these dialect as arguments.
 
 mod keys;
 mod native;
@@ -29,10 +29,10 @@ impl Dialect {
     /// All there are.
     pub(crate) const ALL: [Dialect; 2] = [Dialect::Native, Dialect::Rq];
 
-    pub(crate) fn facts(self) -> &'static Facts {
+    pub(crate) fn spec(self) -> &'static DialectSpec {
         match self {
-            Dialect::Native => &native::FACTS,
-            Dialect::Rq => &rq::FACTS,
+            Dialect::Native => &native::SPEC,
+            Dialect::Rq => &rq::SPEC,
         }
     }
 
@@ -49,7 +49,7 @@ impl Dialect {
 
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.facts().name)
+        f.write_str(self.spec().name)
     }
 }
 
@@ -59,64 +59,70 @@ impl FromStr for Dialect {
     fn from_str(word: &str) -> Result<Self, String> {
         Self::ALL
             .into_iter()
-            .find(|dialect| dialect.facts().name == word)
+            .find(|dialect| dialect.spec().name == word)
             .ok_or_else(|| format!("{word:?} is not a dialect: native or rq"))
     }
 }
 
-/// The table.
+/// The table of a dialect: everything in which dialects differ. Code and scripts outside this folder get these
+/// values and never ask for the dialect.
 #[derive(Debug)]
-pub(crate) struct Facts {
+pub(crate) struct DialectSpec {
+    /// Name for `RQ_RS_DIALECT` and `--dialect`.
     pub(crate) name: &'static str,
-    /// The first part of every key, when nothing else is asked for.
+    /// Default of the key prefix, the first part of every key.
     pub(crate) prefix: &'static str,
-    /// The oldest server that has all commands.
+    /// Oldest supported server version, major and minor.
     pub(crate) oldest_server: (u32, u32),
-    /// Takes the next id.
+    /// Command that removes the next id from a queue.
     pub(crate) pop: &'static str,
-    /// Adds an id behind all others.
+    /// Command that adds an id at the end of a queue.
     pub(crate) push: &'static str,
-    /// Adds an id before all others.
+    /// Command that adds an id at the front of a queue.
     pub(crate) push_front: &'static str,
-    /// Whether the next id is the last one of the list.
-    pub(crate) next_is_last: bool,
-    /// Waits for the next id and moves it to the intermediate list: command, then what follows
-    /// the two keys, before the seconds to wait.
-    pub(crate) wait: (&'static str, &'static [&'static str]),
-    /// The score in the failed registry of what is kept for ever.
+    /// The next id is the last element of the list.
+    pub(crate) pops_from_tail: bool,
+    /// Command that waits for the next id and moves it to the intermediate list, and its arguments between the
+    /// two keys and the timeout.
+    pub(crate) blocking_move: (&'static str, &'static [&'static str]),
+    /// Score in the failed registry of jobs that are kept forever.
     pub(crate) failed_forever: &'static str,
     /// How long the record of a canceled job is kept.
     pub(crate) canceled_ttl: Ttl,
-    /// What fields of new jobs look like.
-    pub(crate) wire: Wire,
-    /// How long a job stays with a silent worker, unless the worker says otherwise.
+    /// Encoding of the fields of new jobs.
+    pub(crate) payload_format: Wire,
+    /// Default length of a worker's leases.
     pub(crate) lease: Duration,
-    /// How much later than the lease ends its score in `wip` is. Whoever else reaps what has passed
-    /// comes after us.
-    pub(crate) margin: Duration,
-    /// Whether that score is whole seconds.
-    pub(crate) whole_seconds: bool,
-    /// Where retries are counted.
+    /// Added to the end of a lease for its score in `wip`. Programs that treat a passed score as an expired lease,
+    /// such as RQ's own, act this much later than rq-rs.
+    pub(crate) lease_grace: Duration,
+    /// Scores are whole seconds.
+    pub(crate) integer_scores: bool,
+    /// Field that counts the retries of a job.
     pub(crate) retries_field: &'static str,
-    /// How long an id may lie in the intermediate list before it is taken for forgotten.
-    pub(crate) forgotten: Duration,
-    /// Whether what only Python's tools read is written: runs, results as a stream, full worker
-    /// records.
-    pub(crate) keeps_books: bool,
-    /// What a worker without handlers is advised to have.
-    pub(crate) handlers: &'static str,
+    /// Age at which an id in the intermediate list is an orphan.
+    pub(crate) orphan_after: Duration,
+    /// Jobs get RQ's metadata, which only Python's tools read: executions, results as a stream, full worker records.
+    pub(crate) writes_rq_metadata: bool,
+    /// Hint for a worker that is started without handlers.
+    pub(crate) handlers_hint: &'static str,
 }
 
-impl Facts {
-    /// How far ahead the score of a lease of ours still is when the lease has passed. A score that was
-    /// cut to whole seconds may be up to one earlier than it should be.
+impl DialectSpec {
+    /// Distance of an expired lease's score in `wip` from now: a lease of ours has expired when its score is less
+    /// than this ahead. A score cut to whole seconds may be up to one second too early.
     pub(crate) fn overdue(&self) -> Duration {
-        if self.whole_seconds { self.margin.saturating_sub(Duration::from_secs(1)) } else { self.margin }
+        if self.integer_scores {
+            self.lease_grace.saturating_sub(Duration::from_secs(1))
+        } else {
+            self.lease_grace
+        }
     }
 
-    /// `LRANGE` bounds of a page counted from the next id, and whether the reply is back to front.
-    pub(crate) fn page(&self, offset: usize, limit: usize) -> (i64, i64, bool) {
+    /// Returns the `LRANGE` bounds of a page of a queue, counted from the next id, and whether the reply is in
+    /// reverse order.
+    pub(crate) fn list_range(&self, offset: usize, limit: usize) -> (i64, i64, bool) {
         let (first, behind) = (offset as i64, (offset + limit) as i64);
-        if self.next_is_last { (-behind, -first - 1, true) } else { (first, behind - 1, false) }
+        if self.pops_from_tail { (-behind, -first - 1, true) } else { (first, behind - 1, false) }
     }
 }

@@ -2,27 +2,32 @@
 
 use std::time::Duration;
 
-use super::Facts;
+use super::DialectSpec;
 use crate::job::{FAILURE_TTL, Serializer, Wire};
 
 /// `LPUSH` in, `BRPOPLPUSH` out.
-pub(super) const FACTS: Facts = Facts {
+pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "native",
     prefix: "rq-rs",
     oldest_server: (5, 0),
     pop: "RPOP",
     push: "LPUSH",
     push_front: "RPUSH",
-    next_is_last: true,
-    wait: ("BRPOPLPUSH", &[]),
+    pops_from_tail: true,
+    blocking_move: ("BRPOPLPUSH", &[]),
     failed_forever: "-1",
     canceled_ttl: FAILURE_TTL,
-    wire: Wire { serializer: Serializer::Json, is_compressed: false, has_all_fields: false, is_split: true },
+    payload_format: Wire {
+        serializer: Serializer::Json,
+        is_compressed: false,
+        has_all_fields: false,
+        is_split: true,
+    },
     lease: Duration::from_secs(30),
-    margin: Duration::ZERO,
-    whole_seconds: false,
+    lease_grace: Duration::ZERO,
+    integer_scores: false,
     retries_field: "number_of_retries",
-    forgotten: Duration::from_secs(10),
-    keeps_books: false,
-    handlers: "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
+    orphan_after: Duration::from_secs(10),
+    writes_rq_metadata: false,
+    handlers_hint: "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
 };

@@ -1,34 +1,36 @@
-//! Connections. One rule: after any I/O error a connection is dropped, never used again,
-//! because the reply that was missed may have moved a job.
+//! A server and the connections to it. One rule: after any I/O error a connection is dropped, never used again,
+//! because a reply that was missed may have moved a job.
 
 use std::io::ErrorKind as Io;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind};
 
+use super::address::Address;
 use super::diagnosis::{self, Finding};
-use super::pool::{Borrowed, Live, Pool};
-use super::{Address, Patience};
+use super::pipelined::PipelinedConnection;
+use super::pool::{OpenConnection, Pool};
+use super::timeouts::Timeouts;
 use crate::error::{Error, Result, io_error};
 
-/// One reply as it came.
+/// One reply of Redis, as it came.
 pub(crate) type Reply = redis::Value;
 
-/// A server closes connections that were idle for long (`timeout`, a proxy's limit). One that was used this
-/// lately is taken to be open.
-const SURELY_OPEN: Duration = Duration::from_secs(5);
+/// A connection used this recently is taken to be open. Servers and proxies close connections that were idle for
+/// longer (Redis' `timeout`, a proxy's limit).
+const ASSUMED_OPEN_FOR: Duration = Duration::from_secs(5);
 
-/// What may be done with commands when the connection breaks.
+/// Guarantee for commands whose connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// They may have been carried out, and must not be carried out twice.
-    Never,
-    /// They do no harm when they are carried out twice. So a connection that turns out to have been closed while
-    /// it was idle is replaced, and that does not count as a try.
-    Harmless,
+pub(crate) enum Delivery {
+    /// The commands may have run and must not run twice.
+    AtMostOnce,
+    /// The commands are safe to repeat. A pooled connection that turns out to have been closed while it was idle
+    /// is replaced, and that does not count as an attempt.
+    AtLeastOnce,
 }
 
-/// A server and the idle connections to it. Shared by threads: each call borrows a connection.
+/// A server and the pool of connections to it. Shared by threads: each call uses a connection of its own.
 pub(crate) struct Redis {
     client: redis::Client,
     address: Address,
@@ -47,153 +49,118 @@ impl Redis {
         &self.address
     }
 
-    /// A connection of one's own, for a thread that blocks on the server up to `block`.
-    pub(crate) fn connect(&self, block: Duration, patience: Patience) -> Result<Connection> {
+    /// Opens a connection outside the pool, for a thread whose commands block on the server for up to `block`.
+    pub(crate) fn connect(&self, block: Duration, timeouts: Timeouts) -> Result<Connection> {
         let open = || {
-            let live = self.open(patience.connect, patience.answer)?;
+            let open = self.open(timeouts.connect, timeouts.reply)?;
             // Longer than the block, so that a time-out means a silent server and not an empty queue.
-            live.connection.set_read_timeout(Some(block + patience.answer))?;
-            Ok(live.connection)
+            open.connection.set_read_timeout(Some(block + timeouts.reply))?;
+            Ok(open.connection)
         };
-        open().map_err(|error| self.explain(&error, patience.connect))
+        open().map_err(|error| self.explain(&error, timeouts.connect))
     }
 
-    fn open(&self, connect: Duration, answer: Duration) -> RedisResult<Live> {
-        // The client waits so long for the connection, and again for each answer to what it sends first.
+    fn open(&self, connect_timeout: Duration, reply_timeout: Duration) -> RedisResult<OpenConnection> {
+        // The redis crate applies its limit to the connection, and again to each command of the handshake.
         let settings = self.address.info().redis_settings();
         let waits = 1 + u32::from(settings.password().is_some()) + u32::from(settings.db() != 0);
-        let connection = self.client.get_connection_with_timeout(connect / waits)?;
-        let mut live = Live { connection, answer: Duration::ZERO, used_at: Instant::now() };
-        set_answer_limit(&mut live, answer)?;
-        introduce(&mut live.connection)?;
-        Ok(live)
+        let connection = self.client.get_connection_with_timeout(connect_timeout / waits)?;
+        let mut open = OpenConnection { connection, reply_timeout: Duration::ZERO, used_at: Instant::now() };
+        set_reply_timeout(&mut open, reply_timeout)?;
+        send_library_info(&mut open.connection)?;
+        Ok(open)
     }
 
-    /// What an error of a new connection means. One that was closed at once: the server may say why.
-    fn explain(&self, error: &RedisError, patience: Duration) -> Error {
+    /// Maps an error of a new connection. If the server closed it at once, the server is asked why, within
+    /// `timeout`.
+    fn explain(&self, error: &RedisError, timeout: Duration) -> Error {
         let closed = [Io::ConnectionReset, Io::BrokenPipe, Io::UnexpectedEof, Io::ConnectionAborted];
         let is_closed = io_error(error).is_some_and(|error| closed.contains(&error.kind()));
         let address = self.address.info().addr();
         let finding = match error.kind() {
-            // The client takes any answer to `AUTH` for a wrong password.
-            ErrorKind::AuthenticationFailed => diagnosis::why_denied(address, patience).map(Finding::Said),
-            _ if is_closed => diagnosis::why_closed(address, patience),
+            // The redis crate takes any error reply to `AUTH` for a wrong password.
+            ErrorKind::AuthenticationFailed => {
+                diagnosis::why_denied(address, timeout).map(Finding::ErrorMessage)
+            }
+            _ if is_closed => diagnosis::why_closed(address, timeout),
             _ => None,
         };
         match finding {
-            Some(Finding::Said(reason)) => Error::Refused { reason },
-            Some(Finding::SpeaksTls) => Error::wants_tls(&self.address.to_string()),
-            None => self.meaning(error),
+            Some(Finding::ErrorMessage(reason)) => Error::Refused { reason },
+            Some(Finding::RequiresTls) => Error::tls_required(&self.address.to_string()),
+            None => self.map_error(error),
         }
     }
 
-    /// Sends the commands in one go, and gives up at `until`. The outer result is the connection's, the inner
-    /// ones are the server's, one for each command.
+    /// Sends the commands in one round trip, and gives up at `deadline`. The outer error is the connection's, the
+    /// inner ones are the commands'.
     pub(crate) fn send(
         &self,
         commands: &[&Cmd],
-        (patience, until): (Patience, Instant),
-        repeat: Repeat,
+        (timeouts, deadline): (Timeouts, Instant),
+        delivery: Delivery,
     ) -> Result<Vec<RedisResult<Reply>>> {
-        let mut borrowed = self.pool.borrow();
-        // Whether a command was carried out is unknown when a connection breaks, so one that must not be
-        // repeated goes over a connection that is open for sure.
-        let is_fit = |live: &Live| repeat == Repeat::Harmless || live.used_at.elapsed() < SURELY_OPEN;
-        let mut idle = borrowed.live.take().filter(is_fit);
-        let (live, replies) = loop {
+        let mut slot = self.pool.acquire();
+        // Commands that must not run twice only go over a connection that is surely open: when an idle connection
+        // breaks, it is unknown whether they ran.
+        let is_usable = |open: &OpenConnection| {
+            delivery == Delivery::AtLeastOnce || open.used_at.elapsed() < ASSUMED_OPEN_FOR
+        };
+        let mut idle = slot.idle.take().filter(is_usable);
+        let (connection, replies) = loop {
             let is_reused = idle.is_some();
-            let error = match self.attempt(idle.take(), commands, patience, until) {
+            let error = match self.attempt(idle.take(), commands, timeouts, deadline) {
                 Ok(done) => break done,
                 Err(error) => error,
             };
             if is_reused {
-                // What was idle beside a broken connection is most likely broken too.
+                // Connections that were idle beside a broken one are most likely broken too.
                 self.pool.clear();
             }
-            let is_no_try = is_interrupted(&error) || (is_reused && !error.is_timeout());
-            if repeat == Repeat::Harmless && is_no_try && !left(until).is_zero() {
+            let is_free_retry = is_interrupted(&error) || (is_reused && !error.is_timeout());
+            if delivery == Delivery::AtLeastOnce && is_free_retry && !time_left(deadline).is_zero() {
                 continue;
             }
-            return Err(self.explain(&error, patience.connect.min(left(until))));
+            return Err(self.explain(&error, timeouts.connect.min(time_left(deadline))));
         };
-        if replies.iter().any(is_demoted) {
-            // The address may lead to the new primary by now.
+        if replies.iter().any(is_from_replica) {
+            // After a failover the address may lead to the new primary.
             self.pool.clear();
         } else {
-            borrowed.keep(live);
+            slot.return_to_pool(connection);
         }
         Ok(replies)
     }
 
-    /// Over this connection, or over a new one.
+    /// Makes one attempt, over the idle connection or over a new one.
     fn attempt(
         &self,
-        idle: Option<Live>,
+        idle: Option<OpenConnection>,
         commands: &[&Cmd],
-        patience: Patience,
-        until: Instant,
-    ) -> RedisResult<(Live, Vec<RedisResult<Reply>>)> {
-        let answer = patience.answer.min(left(until));
-        let mut live = match idle {
-            Some(live) => live,
-            None => self.open(patience.connect.min(left(until)), answer)?,
+        timeouts: Timeouts,
+        deadline: Instant,
+    ) -> RedisResult<(OpenConnection, Vec<RedisResult<Reply>>)> {
+        let reply_timeout = timeouts.reply.min(time_left(deadline));
+        let mut open = match idle {
+            Some(open) => open,
+            None => self.open(timeouts.connect.min(time_left(deadline)), reply_timeout)?,
         };
-        set_answer_limit(&mut live, answer)?;
-        let replies = exchange(&mut live.connection, commands, until)?;
-        Ok((live, replies))
+        set_reply_timeout(&mut open, reply_timeout)?;
+        let replies = exchange(&mut open.connection, commands, deadline)?;
+        Ok((open, replies))
     }
 
-    /// A connection for commands that are sent before the answers to earlier ones have come.
-    pub(crate) fn stream(&self) -> Stream<'_> {
-        let mut borrowed = self.pool.borrow();
-        Stream { live: borrowed.live.take(), borrowed: Some(borrowed), awaited: 0 }
+    pub(crate) fn pipeline(&self) -> PipelinedConnection<'_> {
+        PipelinedConnection::new(self.pool.acquire())
     }
 
-    pub(crate) fn meaning(&self, error: &RedisError) -> Error {
+    pub(crate) fn map_error(&self, error: &RedisError) -> Error {
         Error::from_redis(&self.address.to_string(), error)
     }
 }
 
-/// Commands on one connection, in order. They must be such that may be repeated: when one is refused its answer
-/// is `None`, and those behind it are carried out all the same; when the connection breaks, all are `None` from
-/// there on, and what was sent may have been carried out.
-pub(crate) struct Stream<'a> {
-    borrowed: Option<Borrowed<'a>>,
-    live: Option<Live>,
-    awaited: usize,
-}
-
-impl Stream<'_> {
-    pub(crate) fn send(&mut self, command: &Cmd) {
-        self.awaited += 1;
-        self.live = self.live.take().and_then(|mut live| {
-            live.connection.send_packed_command(&command.get_packed_command()).ok()?;
-            Some(live)
-        });
-    }
-
-    pub(crate) fn answer(&mut self) -> Option<Reply> {
-        self.awaited -= 1;
-        let mut live = self.live.take()?;
-        let reply = live.connection.recv_response().ok()?;
-        self.live = Some(live);
-        Some(reply).filter(|reply| !matches!(reply, Reply::ServerError(_)))
-    }
-}
-
-impl Drop for Stream<'_> {
-    fn drop(&mut self) {
-        // One that still has answers to give would give them to somebody else.
-        if self.awaited == 0
-            && let (Some(borrowed), Some(live)) = (self.borrowed.take(), self.live.take())
-        {
-            borrowed.keep(live);
-        }
-    }
-}
-
-/// Says who connects, for `CLIENT LIST`. Servers before Redis 7.2 do not know the command.
-fn introduce(connection: &mut Connection) -> RedisResult<()> {
+/// Names the library for `CLIENT LIST`. Servers before Redis 7.2 do not know the command; their errors are ignored.
+fn send_library_info(connection: &mut Connection) -> RedisResult<()> {
     let mut packed = Vec::new();
     for (attribute, value) in [("LIB-NAME", "rq-rs"), ("LIB-VER", env!("CARGO_PKG_VERSION"))] {
         redis::cmd("CLIENT").arg("SETINFO").arg(attribute).arg(value).write_packed_command(&mut packed);
@@ -202,23 +169,22 @@ fn introduce(connection: &mut Connection) -> RedisResult<()> {
     (0..2).try_for_each(|_| connection.recv_response().map(drop))
 }
 
-/// How long the next answers are waited for.
-fn set_answer_limit(live: &mut Live, answer: Duration) -> RedisResult<()> {
-    if live.answer != answer {
-        // Zero would mean for ever.
-        let limit = Some(answer.max(Duration::from_millis(1)));
-        live.connection.set_read_timeout(limit)?;
-        live.connection.set_write_timeout(limit)?;
-        live.answer = answer;
+fn set_reply_timeout(open: &mut OpenConnection, timeout: Duration) -> RedisResult<()> {
+    if open.reply_timeout != timeout {
+        // Zero would mean no limit.
+        let limit = Some(timeout.max(Duration::from_millis(1)));
+        open.connection.set_read_timeout(limit)?;
+        open.connection.set_write_timeout(limit)?;
+        open.reply_timeout = timeout;
     }
     Ok(())
 }
 
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
+fn time_left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
-/// A signal came while an answer was waited for; it is lost with the connection.
+/// Returns whether a signal interrupted the wait for a reply; the reply is lost with the connection.
 fn is_interrupted(error: &RedisError) -> bool {
     io_error(error).is_some_and(|error| error.kind() == Io::Interrupted)
 }
@@ -226,17 +192,17 @@ fn is_interrupted(error: &RedisError) -> bool {
 fn exchange(
     connection: &mut Connection,
     commands: &[&Cmd],
-    until: Instant,
+    deadline: Instant,
 ) -> RedisResult<Vec<RedisResult<Reply>>> {
     let mut packed = Vec::new();
     for command in commands {
         command.write_packed_command(&mut packed);
     }
     connection.send_packed_command(&packed)?;
-    drop(packed); // a large payload need not be there twice
+    drop(packed); // frees a large payload before the wait
     let mut replies = Vec::with_capacity(commands.len());
     for n in 0..commands.len() {
-        if n > 0 && left(until).is_zero() {
+        if n > 0 && time_left(deadline).is_zero() {
             return Err(std::io::Error::from(Io::TimedOut).into());
         }
         replies.push(connection.recv_response().map(Reply::extract_error)?);
@@ -244,8 +210,8 @@ fn exchange(
     Ok(replies)
 }
 
-/// Whether the server has turned into a replica.
-fn is_demoted(reply: &RedisResult<Reply>) -> bool {
+/// Returns whether the reply shows that the server has become a replica.
+fn is_from_replica(reply: &RedisResult<Reply>) -> bool {
     let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown];
     matches!(reply, Err(error) if kinds.iter().any(|kind| error.kind() == ErrorKind::Server(*kind)))
 }

@@ -1,14 +1,15 @@
-//! Redis as this crate sees it: an address, connections that are never trusted twice, and
-//! scripts. Knows no jobs.
+//! Redis as a server: its address, its connections, time limits, scripts. Knows nothing of jobs.
 
 mod address;
 mod connection;
 mod diagnosis;
-mod patience;
+mod pipelined;
 mod pool;
-mod scripts;
+mod script;
+mod timeouts;
 
 pub(crate) use address::Address;
-pub(crate) use connection::{Redis, Repeat, Reply, Stream};
-pub(crate) use patience::{Patience, USUAL_LIMIT};
-pub(crate) use scripts::Script;
+pub(crate) use connection::{Delivery, Redis, Reply};
+pub(crate) use pipelined::PipelinedConnection;
+pub(crate) use script::Script;
+pub(crate) use timeouts::{DEFAULT_TIMEOUT, Timeouts};

@@ -1,4 +1,4 @@
-//! Idle connections, kept for the next call: as many as were in use at once lately, up to a limit.
+//! Pool of idle connections. It keeps as many as were in use at once lately, up to a limit.
 //! No I/O happens under the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,60 +6,60 @@ use std::time::{Duration, Instant};
 
 use redis::Connection;
 
-/// More idle connections than this are never kept.
-const MOST: usize = 64;
-/// "Lately" is one to two of these.
+/// Limit of the connections that are kept, idle and in use.
+const MAX_KEPT: usize = 64;
+/// "Lately" means the current period and the one before.
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// An open connection.
-pub(super) struct Live {
+pub(super) struct OpenConnection {
     pub(super) connection: Connection,
-    /// How long it waits for an answer, as it is set now.
-    pub(super) answer: Duration,
-    /// When it was last known to work.
+    /// Time limit for a reply that is set on the socket.
+    pub(super) reply_timeout: Duration,
+    /// When the connection was last known to work.
     pub(super) used_at: Instant,
 }
 
-struct State {
-    /// The last one was used last.
-    idle: Vec<Live>,
+struct PoolState {
+    /// Ordered by last use, the latest at the end.
+    idle: Vec<OpenConnection>,
     in_use: usize,
-    /// The most that were in use at once, in this period and in the one before.
+    /// Largest number in use at once, in this period and in the one before.
     peak: usize,
-    peak_before: usize,
-    period_began: Instant,
+    previous_peak: usize,
+    period_start: Instant,
 }
 
-impl State {
-    /// How many connections, idle and in use, are worth keeping.
-    fn worthwhile(&mut self) -> usize {
-        let age = self.period_began.elapsed();
+impl PoolState {
+    /// Starts a new period if the current one is over, and returns how many connections, idle and in use, to keep.
+    fn update_capacity(&mut self) -> usize {
+        let age = self.period_start.elapsed();
         if age >= PERIOD {
-            self.peak_before = if age < 2 * PERIOD { self.peak } else { self.in_use };
+            self.previous_peak = if age < 2 * PERIOD { self.peak } else { self.in_use };
             self.peak = self.in_use;
-            self.period_began = Instant::now();
+            self.period_start = Instant::now();
         }
-        self.peak.max(self.peak_before).min(MOST)
+        self.peak.max(self.previous_peak).min(MAX_KEPT)
     }
 }
 
-pub(super) struct Pool(Mutex<State>);
+pub(super) struct Pool(Mutex<PoolState>);
 
 impl Pool {
     pub(super) fn new() -> Self {
-        let (idle, period_began) = (Vec::new(), Instant::now());
-        Pool(Mutex::new(State { idle, in_use: 0, peak: 0, peak_before: 0, period_began }))
+        let (idle, period_start) = (Vec::new(), Instant::now());
+        Pool(Mutex::new(PoolState { idle, in_use: 0, peak: 0, previous_peak: 0, period_start }))
     }
 
-    /// The connection that was used last, if one is idle. The caller opens one if there is none.
-    pub(super) fn borrow(&self) -> Borrowed<'_> {
+    /// Takes a slot, with the connection that was used last if one is idle. The caller opens one if there is none.
+    pub(super) fn acquire(&self) -> PoolSlot<'_> {
         let mut state = self.lock();
-        state.worthwhile();
+        state.update_capacity();
         state.in_use += 1;
         state.peak = state.peak.max(state.in_use);
-        let live = state.idle.pop();
+        let idle = state.idle.pop();
         drop(state);
-        Borrowed { pool: self, live, is_over: false }
+        PoolSlot { pool: self, idle, is_released: false }
     }
 
     /// Closes all idle connections.
@@ -68,39 +68,39 @@ impl Pool {
         drop(idle);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place among those in use. Its connection is closed with it, unless it is kept.
-pub(super) struct Borrowed<'a> {
+/// The right to use one connection, counted by the pool until it is dropped.
+pub(super) struct PoolSlot<'a> {
     pool: &'a Pool,
-    pub(super) live: Option<Live>,
-    /// It is not counted any more.
-    is_over: bool,
+    /// The idle connection that came with the slot.
+    pub(super) idle: Option<OpenConnection>,
+    is_released: bool,
 }
 
-impl Borrowed<'_> {
-    /// The connection works: the next call may have it. Those that were used least lately are closed when there
-    /// are more than there is use for.
-    pub(super) fn keep(mut self, mut live: Live) {
-        live.used_at = Instant::now();
+impl PoolSlot<'_> {
+    /// Gives up the slot and keeps the connection, which works, for the next call. Surplus connections are closed,
+    /// those unused for longest first.
+    pub(super) fn return_to_pool(mut self, mut connection: OpenConnection) {
+        connection.used_at = Instant::now();
         let mut state = self.pool.lock();
         state.in_use -= 1;
-        self.is_over = true;
-        let most = state.worthwhile().saturating_sub(state.in_use);
-        state.idle.push(live);
-        let excess = state.idle.len().saturating_sub(most);
-        let closed: Vec<Live> = state.idle.drain(..excess).collect();
+        self.is_released = true;
+        let capacity = state.update_capacity().saturating_sub(state.in_use);
+        state.idle.push(connection);
+        let surplus = state.idle.len().saturating_sub(capacity);
+        let closed: Vec<OpenConnection> = state.idle.drain(..surplus).collect();
         drop(state);
         drop(closed);
     }
 }
 
-impl Drop for Borrowed<'_> {
+impl Drop for PoolSlot<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
+        if !self.is_released {
             self.pool.lock().in_use -= 1;
         }
     }

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::row;
+use crate::client::Client;
 use crate::cron::book;
 use crate::error::Result;
 use crate::job::Status;
-use crate::odd::Odd;
-use crate::store::Store;
+use crate::wrong_type::WrongTypeKeys;
 
 /// More are not kept.
 const KEPT: usize = 1000;
@@ -28,15 +28,15 @@ pub(crate) struct Past {
 
 /// The newest first, and how many there are to be shown.
 pub(crate) fn cron_history(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     name: &str,
     limit: usize,
-    odd: &mut Odd,
+    odd: &mut WrongTypeKeys,
 ) -> Result<(Vec<Past>, usize)> {
-    let total = book::history_count(store, name, odd)?.min(KEPT);
+    let total = book::history_count(client, name, odd)?.min(KEPT);
     let (ids, times): (Vec<_>, Vec<_>) =
-        book::history(store, name, limit.min(total), odd)?.into_iter().unzip();
-    let jobs = row::read_all_naming(store, &ids, odd)?;
+        book::history(client, name, limit.min(total), odd)?.into_iter().unzip();
+    let jobs = row::read_all_naming(client, &ids, odd)?;
     let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::Row>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         Past { id, at, status: job.map(|job| job.status), started_at, ended_at }

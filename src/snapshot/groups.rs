@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::page::{Asked, Filter, Walk};
 use super::place::{Order, Place};
 use super::row::{Row, short_error};
+use crate::client::Client;
 use crate::error::Result;
-use crate::odd::Odd;
 use crate::queue::all_names;
-use crate::store::Store;
+use crate::wrong_type::WrongTypeKeys;
 
 /// More groups are not told apart: the rest is in the last one, without error and handler.
 const MOST: usize = 500;
@@ -49,20 +49,20 @@ pub(crate) struct Groups {
     pub(crate) scanned: usize,
     pub(crate) groups: Vec<Group>,
     /// Keys that are not what they should be, of which nothing is shown.
-    pub(crate) odd_keys: Odd,
+    pub(crate) odd_keys: WrongTypeKeys,
 }
 
 /// The largest group first.
-pub(crate) fn failed(store: &Arc<Store>, queue: Option<&str>) -> Result<Groups> {
-    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: Odd::default() };
+pub(crate) fn failed(client: &Arc<Client>, queue: Option<&str>) -> Result<Groups> {
+    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_names(store, &mut all.odd_keys)?,
+        None => all_names(client, &mut all.odd_keys)?,
     };
     let asked = Asked { offset: 0, limit: 0, order: Order::Newest, filter: Filter::default() };
     let mut places = HashMap::new();
     for queue in queues {
-        let mut walk = Walk::new(store, &queue, Place::Failed, &asked)?;
+        let mut walk = Walk::new(client, &queue, Place::Failed, &asked)?;
         all.total += walk.total;
         all.odd_keys.join(std::mem::take(&mut walk.odd));
         // A part is shown as one, and says so.

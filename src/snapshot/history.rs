@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::client::Client;
 use crate::error::Result;
-use crate::odd::Odd;
 use crate::queue::all_names;
 use crate::stats::{self, BUCKETS, Counts};
-use crate::store::Store;
+use crate::wrong_type::WrongTypeKeys;
 
 const MINUTES: i64 = 180;
 const DAYS: i64 = 90;
@@ -36,23 +36,23 @@ pub(crate) struct HandlerView {
     pub(crate) buckets: [u64; BUCKETS.len() + 1],
 }
 
-pub(crate) fn history(store: &Store, queue: Option<&str>) -> Result<History> {
-    let now = super::now(store)?;
+pub(crate) fn history(client: &Client, queue: Option<&str>) -> Result<History> {
+    let now = super::now(client)?;
     let minute = now.timestamp() / 60;
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_names(store, &mut Odd::default())?,
+        None => all_names(client, &mut WrongTypeKeys::default())?,
     };
     let (mut minutes, mut days) = (Vec::new(), Vec::new());
     for queues in queues.chunks(super::TOGETHER) {
-        for series in stats::read(store, queues)? {
+        for series in stats::read(client, queues)? {
             add(&mut minutes, series.minutes(minute, MINUTES));
             add(&mut days, series.days(minute / 1440, DAYS));
         }
     }
     let mut handlers = Vec::new();
     for queue in queues {
-        for (handler, series) in stats::handlers_of(store, &queue)? {
+        for (handler, series) in stats::handlers_of(client, &queue)? {
             let (total, seconds, buckets) = (series.total, series.seconds, series.buckets);
             handlers.push(HandlerView { queue: queue.clone(), handler, total, seconds, buckets });
         }

@@ -6,10 +6,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::note::Note;
 use super::{WorkerView, page};
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::{Record, from_iso};
-use crate::odd::{Odd, pass_over};
-use crate::store::{Call, Store, reply};
+use crate::wrong_type::{WrongTypeKeys, pass_over};
 
 /// Seconds, unless a worker was told otherwise.
 const RECOVERED_EVERY: i64 = 15;
@@ -22,12 +22,12 @@ const LONGER: TimeDelta = TimeDelta::seconds(60);
 /// More runs of one job are not looked at.
 const RUNS: usize = 20;
 
-pub(super) fn started(store: &Arc<Store>, job: &Record, now: DateTime<Utc>) -> Result<Note> {
+pub(super) fn started(client: &Arc<Client>, job: &Record, now: DateTime<Utc>) -> Result<Note> {
     let worker = job.worker_name.clone().unwrap_or_default();
     let note = |code| Note::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
-    let workers = super::look_at_workers(store, &mut Odd::default())?;
+    let workers = super::look_at_workers(client, &mut WrongTypeKeys::default())?;
     let owner = workers.iter().find(|one| one.name == worker);
-    let Some(end) = lease_end(store, job, now)? else {
+    let Some(end) = lease_end(client, job, now)? else {
         // A worker of ours that lives puts its lease back; until it is taken for lost, nobody else does it.
         let owner = owner.filter(|one| may_run(one, job));
         let left = owner.and_then(|one| Some(one.lease? - silence(one, now)?)).filter(|left| *left > 0);
@@ -89,21 +89,22 @@ pub(super) fn silence(worker: &WorkerView, now: DateTime<Utc>) -> Option<i64> {
 }
 
 /// When the lease of the run ends that has the job; of a Python worker's run, when it counts as abandoned.
-fn lease_end(store: &Store, job: &Record, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-    let wip = store.keys.queue(&job.origin).wip;
+fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+    let wip = client.keys.queue(&job.origin).wip;
     let score = |member: String| -> Result<Option<f64>> {
-        let score = store.ask(&Call::command("ZSCORE").arg(&wip).arg(member))?;
+        let score = client.query(&RedisCommand::new("ZSCORE").arg(&wip).arg(member))?;
         Ok(reply::text(score)?.and_then(|score| score.parse().ok()))
     };
     let execution = job.execution_id.as_deref().unwrap_or_default();
     if let Some(end) = score(format!("{}:{execution}", job.id))? {
-        return Ok(page::moment(end - store.facts.overdue().as_secs_f64()));
+        return Ok(page::moment(end - client.dialect.overdue().as_secs_f64()));
     }
-    if !store.facts.keeps_books {
+    if !client.dialect.writes_rq_metadata {
         return Ok(None);
     }
-    let runs = Call::command("ZREVRANGE").arg(store.keys.runs(&job.id)).arg(0).arg(RUNS).arg("WITHSCORES");
-    let runs = pass_over(store.ask(&runs).and_then(reply::texts))?;
+    let runs =
+        RedisCommand::new("ZREVRANGE").arg(client.keys.runs(&job.id)).arg(0).arg(RUNS).arg("WITHSCORES");
+    let runs = pass_over(client.query(&runs).and_then(reply::texts))?;
     for run in runs.chunks_exact(2) {
         if let Some(end) = score(format!("{}:{}", job.id, run[0]))? {
             return Ok(page::moment(end));

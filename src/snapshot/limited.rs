@@ -3,27 +3,32 @@
 use std::collections::HashMap;
 
 use super::place::Order;
+use crate::client::scripts::RATE_LIMITED_JOBS;
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
-use crate::odd::pass_over;
 use crate::queue::Queue;
-use crate::store::{Call, RATE_LIMITED_JOBS, Reply, Store, reply};
+use crate::wrong_type::pass_over;
 
 /// How many jobs of one limit are looked at; what is more is counted in proportion.
 const OF_ONE: usize = 1000;
 /// How many in all.
 const OF_ALL: usize = 5000;
 
-fn look(store: &Store, queue: &str) -> Result<Vec<Reply>> {
-    if !store.facts.keeps_books {
+fn look(client: &Client, queue: &str) -> Result<Vec<Reply>> {
+    if !client.dialect.writes_rq_metadata {
         return Ok(Vec::new());
     }
-    let call = Call::script(&RATE_LIMITED_JOBS, &[]).arg(&store.books).arg(queue).arg(OF_ONE).arg(OF_ALL);
-    pass_over(store.ask(&call).and_then(reply::list))
+    let call = RedisCommand::evalsha(&RATE_LIMITED_JOBS, &[])
+        .arg(&client.rq_key_patterns)
+        .arg(queue)
+        .arg(OF_ONE)
+        .arg(OF_ALL);
+    pass_over(client.query(&call).and_then(reply::list))
 }
 
 /// How many of each queue wait.
-pub(super) fn counts(store: &Store) -> Result<HashMap<String, u64>> {
-    let pairs = look(store, "")?;
+pub(super) fn counts(client: &Client) -> Result<HashMap<String, u64>> {
+    let pairs = look(client, "")?;
     let pair = |pair: &[Reply]| {
         let count = reply::int(&pair[1]).ok().and_then(|count| u64::try_from(count).ok());
         Some((reply::text(pair[0].clone()).ok()??, count?))
@@ -32,18 +37,18 @@ pub(super) fn counts(store: &Store) -> Result<HashMap<String, u64>> {
 }
 
 /// How many of one queue wait, as far as a list of them goes.
-pub(super) fn count(store: &Store, queue: &str) -> Result<usize> {
-    Ok(look(store, queue)?.len() / 2)
+pub(super) fn count(client: &Client, queue: &str) -> Result<usize> {
+    Ok(look(client, queue)?.len() / 2)
 }
 
 /// Those of one queue and since when they wait.
 pub(super) fn part(
-    store: &Store,
+    client: &Client,
     queue: &Queue,
     order: Order,
     (offset, limit): (usize, usize),
 ) -> Result<Vec<(String, Option<f64>)>> {
-    let texts = look(store, queue.name())?.into_iter().map(|one| Ok(reply::text(one)?.unwrap_or_default()));
+    let texts = look(client, queue.name())?.into_iter().map(|one| Ok(reply::text(one)?.unwrap_or_default()));
     let texts: Vec<String> = texts.collect::<Result<_>>()?;
     let pair = |pair: &[String]| (pair[0].clone(), pair[1].parse::<f64>().unwrap_or_default());
     let mut ids: Vec<(String, f64)> = texts.chunks_exact(2).map(pair).collect();

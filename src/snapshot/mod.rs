@@ -20,12 +20,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::job::from_iso;
-use crate::odd::Odd;
 use crate::queue::{all_names, check_known};
 use crate::stats::{self, Counts};
-use crate::store::{Call, Reply, Store, reply};
+use crate::wrong_type::WrongTypeKeys;
 
 pub(crate) use cron::{Past, cron_history};
 pub(crate) use groups::failed;
@@ -61,7 +61,7 @@ pub(crate) struct Snapshot {
     /// What somebody should look at.
     pub(crate) warnings: Vec<Note>,
     /// Keys that are not what they should be, of which nothing is shown.
-    pub(crate) odd_keys: Odd,
+    pub(crate) odd_keys: WrongTypeKeys,
     /// Runs of these queues that ended in each of the last sixty minutes; the last one is this one.
     pub(crate) minutes: Vec<Counts>,
     /// The server's clock.
@@ -181,19 +181,19 @@ impl WorkerView {
 }
 
 /// Looks at these queues, or at all when none is named.
-pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
-    only.iter().try_for_each(|name| check_known(store, name))?;
-    let server = crate::server::look(store)?;
-    let mut odd = Odd::default();
-    let names = if only.is_empty() { all_names(store, &mut odd)? } else { only.to_vec() };
-    let suspended = store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?;
-    let mut queues = look_at_queues(store, &names, &mut odd)?;
-    let now = now(store)?;
+pub(crate) fn look(client: &Client, only: &[String]) -> Result<Snapshot> {
+    only.iter().try_for_each(|name| check_known(client, name))?;
+    let server = crate::server_info::fetch(client)?;
+    let mut odd = WrongTypeKeys::default();
+    let names = if only.is_empty() { all_names(client, &mut odd)? } else { only.to_vec() };
+    let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
+    let mut queues = look_at_queues(client, &names, &mut odd)?;
+    let now = now(client)?;
     let mut minutes = vec![Counts::default(); 60];
     for queues in queues.chunks_mut(TOGETHER) {
-        look_closer(store, queues, now, &mut minutes)?;
+        look_closer(client, queues, now, &mut minutes)?;
     }
-    let mut workers = look_at_workers(store, &mut odd)?;
+    let mut workers = look_at_workers(client, &mut odd)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.listens_to(&queue.name)).count() as u64;
     }
@@ -202,7 +202,7 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
     workers.truncate(WORKERS_SHOWN);
     let mut shot = Snapshot {
         server: ServerView {
-            address: store.address(),
+            address: client.address(),
             name: server.name,
             version: server.version,
             used_memory: server.used_memory,
@@ -223,21 +223,21 @@ pub(crate) fn look(store: &Store, only: &[String]) -> Result<Snapshot> {
 }
 
 /// Redis' clock.
-fn now(store: &Store) -> Result<DateTime<Utc>> {
-    Ok(page::moment(crate::server::clock(store)?).unwrap_or_default())
+fn now(client: &Client) -> Result<DateTime<Utc>> {
+    Ok(page::moment(crate::server_info::clock(client)?).unwrap_or_default())
 }
 
-fn look_at_queues(store: &Store, names: &[String], odd: &mut Odd) -> Result<Vec<QueueView>> {
+fn look_at_queues(client: &Client, names: &[String], odd: &mut WrongTypeKeys) -> Result<Vec<QueueView>> {
     let mut queues = Vec::with_capacity(names.len());
     for names in names.chunks(TOGETHER) {
-        let keys: Vec<[String; 10]> = names.iter().map(|name| counted(store, name)).collect();
-        let calls: Vec<Call> = keys.iter().flat_map(counts_of).collect();
-        let mut answers = store.ask_all(&calls)?.into_iter();
+        let keys: Vec<[String; 10]> = names.iter().map(|name| counted(client, name)).collect();
+        let calls: Vec<RedisCommand> = keys.iter().flat_map(counts_of).collect();
+        let mut answers = client.query_all(&calls)?.into_iter();
         for (name, keys) in names.iter().zip(keys) {
             queues.push(read_queue(name, &keys, &mut answers, odd)?);
         }
     }
-    let mut limited = limited::counts(store)?;
+    let mut limited = limited::counts(client)?;
     for queue in &mut queues {
         queue.rate_limited = limited.remove(&queue.name).unwrap_or_default();
     }
@@ -245,20 +245,20 @@ fn look_at_queues(store: &Store, names: &[String], odd: &mut Odd) -> Result<Vec<
 }
 
 /// The keys of which is counted how much they hold.
-fn counted(store: &Store, name: &str) -> [String; 10] {
-    let keys = store.keys.queue(name);
-    let lists = [store.keys.suspended_queues(), keys.list, keys.intermediate];
+fn counted(client: &Client, name: &str) -> [String; 10] {
+    let keys = client.keys.queue(name);
+    let lists = [client.keys.suspended_queues(), keys.list, keys.intermediate];
     let sets = [keys.wip, keys.finished, keys.failed, keys.scheduled, keys.deferred, keys.canceled];
     let [a, b, c] = lists;
     let [d, e, f, g, h, i] = sets;
     [a, b, c, d, e, f, g, h, i, keys.unreadable]
 }
 
-fn counts_of(keys: &[String; 10]) -> Vec<Call> {
+fn counts_of(keys: &[String; 10]) -> Vec<RedisCommand> {
     let call = |(at, key): (usize, &String)| match at {
-        0 => Call::command("SISMEMBER").arg(key).arg(&keys[1]),
-        1 | 2 => Call::command("LLEN").arg(key),
-        _ => Call::command("ZCARD").arg(key),
+        0 => RedisCommand::new("SISMEMBER").arg(key).arg(&keys[1]),
+        1 | 2 => RedisCommand::new("LLEN").arg(key),
+        _ => RedisCommand::new("ZCARD").arg(key),
     };
     keys.iter().enumerate().map(call).collect()
 }
@@ -268,7 +268,7 @@ fn read_queue(
     name: &str,
     keys: &[String; 10],
     answers: &mut impl Iterator<Item = Result<Reply>>,
-    odd: &mut Odd,
+    odd: &mut WrongTypeKeys,
 ) -> Result<QueueView> {
     let mut counts = [0; 10];
     for (count, (key, answer)) in counts.iter_mut().zip(keys.iter().zip(answers)) {
@@ -310,29 +310,31 @@ fn read_queue(
 /// What is worth a look when the counts are known: how long the next jobs have waited, and the last hour, of which
 /// it adds the minutes to those of the others.
 fn look_closer(
-    store: &Store,
+    client: &Client,
     queues: &mut [QueueView],
     now: DateTime<Utc>,
     all: &mut Vec<Counts>,
 ) -> Result<()> {
     let names: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
     let minute = now.timestamp() / 60;
-    for (queue, series) in queues.iter_mut().zip(stats::read(store, &names)?) {
+    for (queue, series) in queues.iter_mut().zip(stats::read(client, &names)?) {
         let minutes = series.minutes(minute, 60);
         queue.last_hour = stats::sum(&minutes);
         history::add(all, minutes);
         queue.today = stats::sum(&series.days(minute / 1440, 1));
     }
-    let next = if store.facts.next_is_last { -1 } else { 0 };
-    let head = |name: &String| Call::command("LINDEX").arg(store.keys.queue(name).list).arg(next);
-    let heads = store.ask_all(&names.iter().map(head).collect::<Vec<_>>())?;
+    let next = if client.dialect.pops_from_tail { -1 } else { 0 };
+    let head = |name: &String| RedisCommand::new("LINDEX").arg(client.keys.queue(name).list).arg(next);
+    let heads = client.query_all(&names.iter().map(head).collect::<Vec<_>>())?;
     let ids: Vec<Option<String>> =
         heads.into_iter().map(|id| id.and_then(reply::text).unwrap_or_default()).collect();
     let times = |id: &Option<String>| {
-        let key = store.keys.job(id.as_deref().unwrap_or_default());
-        Call::command("HMGET").arg(key).arg("enqueued_at").arg("created_at")
+        let key = client.keys.job(id.as_deref().unwrap_or_default());
+        RedisCommand::new("HMGET").arg(key).arg("enqueued_at").arg("created_at")
     };
-    for (queue, answer) in queues.iter_mut().zip(store.ask_all(&ids.iter().map(times).collect::<Vec<_>>())?) {
+    for (queue, answer) in
+        queues.iter_mut().zip(client.query_all(&ids.iter().map(times).collect::<Vec<_>>())?)
+    {
         let times = answer.and_then(reply::texts).unwrap_or_default();
         let since = times.iter().find_map(|time| from_iso(time));
         queue.oldest_waiting = since.map(|since| (now - since).as_seconds_f64().max(0.0));
@@ -341,7 +343,7 @@ fn look_closer(
 }
 
 /// Whether a worker runs its functions in `threads` or `processes`, if it says so.
-pub(crate) fn runs_in(store: &Store, worker: Option<&str>) -> Result<Option<String>> {
+pub(crate) fn runs_in(client: &Client, worker: Option<&str>) -> Result<Option<String>> {
     let Some(name) = worker else { return Ok(None) };
-    reply::text(store.ask(&Call::command("HGET").arg(store.keys.worker(name)).arg("runs_in"))?)
+    reply::text(client.query(&RedisCommand::new("HGET").arg(client.keys.worker(name)).arg("runs_in"))?)
 }

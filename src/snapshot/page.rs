@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::limited;
 use super::place::{Order, Place};
 use super::row::{self, Brief, Row};
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::error_key;
-use crate::odd::Odd;
 use crate::queue::{Queue, all_names};
-use crate::store::{Call, Store, reply};
+use crate::wrong_type::WrongTypeKeys;
 
 /// The largest page.
 pub(crate) const LARGEST: usize = 200;
@@ -81,7 +81,7 @@ pub(crate) struct Page {
     pub(crate) next: Option<usize>,
     pub(crate) jobs: Vec<Brief>,
     /// Keys that are not what they should be, of which nothing is shown.
-    pub(crate) odd_keys: Odd,
+    pub(crate) odd_keys: WrongTypeKeys,
     /// The server's clock.
     pub(crate) now: DateTime<Utc>,
 }
@@ -96,9 +96,9 @@ pub(crate) struct Asked {
 }
 
 /// A page of one queue.
-pub(crate) fn page(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked) -> Result<Page> {
+pub(crate) fn page(client: &Arc<Client>, queue: &str, place: Place, asked: &Asked) -> Result<Page> {
     let mut jobs = Vec::new();
-    let walk = Walk::new(store, queue, place, asked)?;
+    let walk = Walk::new(client, queue, place, asked)?;
     let (scanned, next) = walk.run(asked.offset, |id, score, job| {
         if asked.filter.fits(id, job) {
             let due = score.filter(|_| place == Place::Scheduled).and_then(moment);
@@ -117,7 +117,7 @@ pub(crate) fn page(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked)
         next,
         jobs,
         odd_keys: walk.odd,
-        now: super::now(store)?,
+        now: super::now(client)?,
     })
 }
 
@@ -129,8 +129,8 @@ pub(crate) struct Count {
     pub(crate) total: usize,
 }
 
-pub(crate) fn count(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked) -> Result<Count> {
-    let walk = Walk::new(store, queue, place, asked)?;
+pub(crate) fn count(client: &Arc<Client>, queue: &str, place: Place, asked: &Asked) -> Result<Count> {
+    let walk = Walk::new(client, queue, place, asked)?;
     let total = walk.total;
     if asked.filter.is_empty() {
         return Ok(Count { matched: total, scanned: total, total });
@@ -152,9 +152,9 @@ pub(crate) struct Matching {
     pub(crate) total: usize,
 }
 
-pub(crate) fn matching(store: &Arc<Store>, queue: &str, place: Place, asked: &Asked) -> Result<Matching> {
+pub(crate) fn matching(client: &Arc<Client>, queue: &str, place: Place, asked: &Asked) -> Result<Matching> {
     let (mut ids, mut seen) = (Vec::new(), Vec::new());
-    let mut walk = Walk::new(store, queue, place, asked)?;
+    let mut walk = Walk::new(client, queue, place, asked)?;
     walk.is_blind = asked.filter.is_empty();
     walk.run(asked.offset, |id, _, job| {
         seen.push(id.to_owned());
@@ -168,34 +168,34 @@ pub(crate) fn matching(store: &Arc<Store>, queue: &str, place: Place, asked: &As
 
 /// How many of these, which were in a place from an offset on, are there still.
 pub(crate) fn kept(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     queue: &str,
     place: Place,
     (offset, seen): (usize, &[String]),
 ) -> Result<usize> {
-    let mut odd = Odd::default();
-    let there = ids(store, (queue, place), Order::Oldest, (offset, seen.len()), &mut odd)?;
+    let mut odd = WrongTypeKeys::default();
+    let there = ids(client, (queue, place), Order::Oldest, (offset, seen.len()), &mut odd)?;
     let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
     Ok(there.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }
 
 /// The jobs of a registry one after the other, as far as one look goes.
 pub(super) struct Walk<'a> {
-    store: &'a Arc<Store>,
+    client: &'a Arc<Client>,
     queue: &'a str,
     place: Place,
     order: Order,
     /// Whether ids are enough.
     is_blind: bool,
     pub(super) total: usize,
-    pub(super) odd: Odd,
+    pub(super) odd: WrongTypeKeys,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(store: &'a Arc<Store>, queue: &'a str, place: Place, asked: &Asked) -> Result<Self> {
-        let mut odd = Odd::default();
-        let total = count_of(store, queue, place, &mut odd)?;
-        Ok(Walk { store, queue, place, order: asked.order, is_blind: false, total, odd })
+    pub(super) fn new(client: &'a Arc<Client>, queue: &'a str, place: Place, asked: &Asked) -> Result<Self> {
+        let mut odd = WrongTypeKeys::default();
+        let total = count_of(client, queue, place, &mut odd)?;
+        Ok(Walk { client, queue, place, order: asked.order, is_blind: false, total, odd })
     }
 
     /// Shows each one, from an offset on, until somebody has seen enough, or the look was long enough. Returns at
@@ -207,16 +207,16 @@ impl<'a> Walk<'a> {
     ) -> Result<(usize, Option<usize>)> {
         let (began, mut scanned) = (Instant::now(), 0);
         loop {
-            let (place, mut odd) = (self.place, Odd::default());
+            let (place, mut odd) = (self.place, WrongTypeKeys::default());
             let batch =
-                ids(self.store, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
+                ids(self.client, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
             if batch.is_empty() {
                 return Ok((scanned, None));
             }
             let (names, scores): (Vec<String>, Vec<Option<f64>>) = batch.into_iter().unzip();
             let found = match self.is_blind {
                 true => vec![None; names.len()],
-                false => row::read(self.store, &names)?,
+                false => row::read(self.client, &names)?,
             };
             for ((id, job), score) in names.iter().zip(found).zip(scores) {
                 scanned += 1;
@@ -232,11 +232,16 @@ impl<'a> Walk<'a> {
 }
 
 /// How many jobs are in one place.
-pub(crate) fn count_of(store: &Arc<Store>, queue: &str, place: Place, odd: &mut Odd) -> Result<usize> {
+pub(crate) fn count_of(
+    client: &Arc<Client>,
+    queue: &str,
+    place: Place,
+    odd: &mut WrongTypeKeys,
+) -> Result<usize> {
     if place == Place::RateLimited {
-        return limited::count(store, queue);
+        return limited::count(client, queue);
     }
-    let queue = Queue::of(store, queue);
+    let queue = Queue::of(client, queue);
     match place.registry(&queue) {
         Some(registry) => odd.pass(registry.key(), registry.count()),
         None => odd.pass(&queue.keys().list, queue.count()),
@@ -245,20 +250,20 @@ pub(crate) fn count_of(store: &Arc<Store>, queue: &str, place: Place, odd: &mut 
 
 /// Ids of one registry, and their scores where it has them.
 pub(crate) fn ids(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     (queue, place): (&str, Place),
     order: Order,
     (offset, limit): (usize, usize),
-    odd: &mut Odd,
+    odd: &mut WrongTypeKeys,
 ) -> Result<Vec<(String, Option<f64>)>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let queue = Queue::of(store, queue);
+    let queue = Queue::of(client, queue);
     let Some(registry) = place.registry(&queue) else {
         let list = &queue.keys().list;
         let ids = match order {
-            _ if place == Place::RateLimited => return limited::part(store, &queue, order, (offset, limit)),
+            _ if place == Place::RateLimited => return limited::part(client, &queue, order, (offset, limit)),
             Order::Oldest => odd.pass(list, queue.ids(offset, limit))?,
             Order::Newest => {
                 let rest = odd.pass(list, queue.count())?.saturating_sub(offset);
@@ -271,8 +276,8 @@ pub(crate) fn ids(
     };
     let command = if order == Order::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let call =
-        Call::command(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = odd.pass(registry.key(), store.ask(&call).and_then(reply::texts))?;
+        RedisCommand::new(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
+    let texts = odd.pass(registry.key(), client.query(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         // `<job>:<execution>`; old RQ wrote no execution.
         let id = match place {
@@ -294,14 +299,14 @@ const FURTHEST: usize = 10_000;
 const QUEUES: usize = 200;
 
 /// What is scheduled in all queues, the next one due first.
-pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Result<Page> {
-    let (mut all, mut total, mut odd) = (Vec::new(), 0, Odd::default());
+pub(crate) fn scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Result<Page> {
+    let (mut all, mut total, mut odd) = (Vec::new(), 0, WrongTypeKeys::default());
     // Of each queue as many as there would be if all were its.
     let most = (offset + limit).min(FURTHEST);
-    for queue in all_names(store, &mut odd)?.into_iter().take(QUEUES) {
-        total += count_of(store, &queue, Place::Scheduled, &mut odd)?;
+    for queue in all_names(client, &mut odd)?.into_iter().take(QUEUES) {
+        total += count_of(client, &queue, Place::Scheduled, &mut odd)?;
         let queue: Arc<str> = queue.into();
-        for (id, due) in ids(store, (&queue, Place::Scheduled), Order::Oldest, (0, most), &mut odd)? {
+        for (id, due) in ids(client, (&queue, Place::Scheduled), Order::Oldest, (0, most), &mut odd)? {
             all.push((due.unwrap_or_default(), id, Arc::clone(&queue)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -310,11 +315,11 @@ pub(crate) fn scheduled(store: &Arc<Store>, offset: usize, limit: usize) -> Resu
     let shown: Vec<_> = all.into_iter().skip(offset).take(limit).collect();
     let names: Vec<&str> = shown.iter().map(|(_, id, _)| id.as_str()).collect();
     let mut jobs = Vec::with_capacity(names.len());
-    for ((due, id, queue), job) in shown.iter().zip(row::read_all(store, &names)?) {
+    for ((due, id, queue), job) in shown.iter().zip(row::read_all(client, &names)?) {
         jobs.push(Brief::new(id.clone(), queue, job.as_ref(), moment(*due)));
     }
     let next = Some(offset + jobs.len()).filter(|next| *next < total.min(FURTHEST) && jobs.len() == limit);
     let (registry, order, scanned) = (Place::Scheduled.name(), Order::Oldest, jobs.len());
-    let (odd_keys, now) = (odd, super::now(store)?);
+    let (odd_keys, now) = (odd, super::now(client)?);
     Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
 }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::bounded_read;
+use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::handle::Job;
 pub(crate) use crate::job::Row;
 use crate::job::{self, OF_RESULT, OF_ROW, Status, error_line};
-use crate::odd::{Odd, is_wrong_type};
-use crate::peek;
+use crate::job_handle::Job;
 use crate::program;
-use crate::store::Store;
+use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many are read together, each at most 150 KiB of it.
 pub(super) const BATCH: usize = 50;
@@ -21,12 +21,12 @@ const SHOWN: usize = 300;
 
 /// Reads these, one round trip for all of them; an error for one that has expired, and for one whose key is of
 /// another type.
-pub(crate) fn read_each<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Result<Row>>> {
+pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<Row>>> {
     let keys = ids.iter().map(|id| {
         let id = id.as_ref();
-        (store.keys.job(id), store.facts.keeps_books.then(|| store.keys.results(id)))
+        (client.keys.job(id), client.dialect.writes_rq_metadata.then(|| client.keys.results(id)))
     });
-    let found = peek::ends(store, keys, OF_ROW)?;
+    let found = bounded_read::ends(client, keys, OF_ROW)?;
     let row = |(id, parts): (&S, Result<Option<_>>)| match parts {
         Err(error @ (Error::Denied { .. } | Error::Unreachable { .. })) => Err(error),
         Err(error) if is_wrong_type(&error) => Ok(Err(error)),
@@ -39,27 +39,27 @@ pub(crate) fn read_each<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<R
 }
 
 /// The same, none of those that have an error.
-pub(crate) fn read<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Option<Row>>> {
-    Ok(read_each(store, ids)?.into_iter().map(Result::ok).collect())
+pub(crate) fn read<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Option<Row>>> {
+    Ok(read_each(client, ids)?.into_iter().map(Result::ok).collect())
 }
 
 /// The same for more of them, in parts, of which only what is shown is kept.
-pub(crate) fn read_all<S: AsRef<str>>(store: &Arc<Store>, ids: &[S]) -> Result<Vec<Option<Row>>> {
-    read_all_naming(store, ids, &mut Odd::default())
+pub(crate) fn read_all<S: AsRef<str>>(client: &Arc<Client>, ids: &[S]) -> Result<Vec<Option<Row>>> {
+    read_all_naming(client, ids, &mut WrongTypeKeys::default())
 }
 
 /// The same; keys of another type are named.
 pub(super) fn read_all_naming<S: AsRef<str>>(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     ids: &[S],
-    odd: &mut Odd,
+    odd: &mut WrongTypeKeys,
 ) -> Result<Vec<Option<Row>>> {
     let mut rows = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
-        for (id, row) in batch.iter().zip(read_each(store, batch)?) {
+        for (id, row) in batch.iter().zip(read_each(client, batch)?) {
             let row = match row {
                 Err(Error::NotFound { .. }) => None,
-                row => odd.pass(&store.keys.job(id.as_ref()), row.map(Some))?,
+                row => odd.pass(&client.keys.job(id.as_ref()), row.map(Some))?,
             };
             rows.push(row.map(shortened));
         }
@@ -73,19 +73,23 @@ fn shortened(row: Row) -> Row {
 }
 
 /// All of a job but what is too large to be shown, and the names of the fields that are left out.
-pub(crate) fn fetch_shown(store: &Arc<Store>, id: &str) -> Result<(Job, Vec<&'static str>)> {
-    let found =
-        peek::shown(store, &[id])?.pop().unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))?;
+pub(crate) fn fetch_shown(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'static str>)> {
+    let found = bounded_read::shown(client, &[id])?
+        .pop()
+        .unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))?;
     let (record, cut) = found.read(id);
-    Ok((Job::new(store, record), cut))
+    Ok((Job::new(client, record), cut))
 }
 
 /// The result of a job as JSON, if it has one.
-pub(crate) fn result_text(store: &Store, id: &str) -> Result<Option<String>> {
-    let keys = std::iter::once((store.keys.job(id), store.facts.keeps_books.then(|| store.keys.results(id))));
-    let parts = peek::ends(store, keys, OF_RESULT)?.pop().unwrap_or(Ok(None))?;
+pub(crate) fn result_text(client: &Client, id: &str) -> Result<Option<String>> {
+    let keys = std::iter::once((
+        client.keys.job(id),
+        client.dialect.writes_rq_metadata.then(|| client.keys.results(id)),
+    ));
+    let parts = bounded_read::ends(client, keys, OF_RESULT)?.pop().unwrap_or(Ok(None))?;
     let parts = parts.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
-    job::result_text(&parts, peek::SHOWN).map_err(|what| {
+    job::result_text(&parts, bounded_read::SHOWN).map_err(|what| {
         let hint = format!("see `{} job show {id} --json`", program::name());
         Error::invalid(format!("the result of job {id}: {what}"), hint)
     })

@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::page;
 use super::place::{Order, Place};
 use super::row;
+use crate::client::Client;
 use crate::error::Result;
-use crate::odd::Odd;
-use crate::store::Store;
+use crate::wrong_type::WrongTypeKeys;
 
 /// More are counted but not shown.
 pub(super) const SHOWN: usize = 500;
@@ -27,12 +27,13 @@ pub(crate) struct Running {
 }
 
 /// Of these queues, those first that have run for longest.
-pub(crate) fn running(store: &Arc<Store>, queues: &[String]) -> Result<Vec<Running>> {
-    let (mut all, mut odd) = (Vec::new(), Odd::default());
+pub(crate) fn running(client: &Arc<Client>, queues: &[String]) -> Result<Vec<Running>> {
+    let (mut all, mut odd) = (Vec::new(), WrongTypeKeys::default());
     for queue in queues {
-        let ids = page::ids(store, (queue, Place::Started), Order::Oldest, (0, SHOWN - all.len()), &mut odd)?;
+        let ids =
+            page::ids(client, (queue, Place::Started), Order::Oldest, (0, SHOWN - all.len()), &mut odd)?;
         let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
-        let rows = row::read_all(store, &ids)?;
+        let rows = row::read_all(client, &ids)?;
         for (id, job) in ids.into_iter().zip(rows) {
             let Some(job) = job else { continue };
             all.push(Running {

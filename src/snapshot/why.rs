@@ -10,12 +10,12 @@ use super::note::Note;
 use super::row::{self, fetch_shown, short_error};
 use super::running::{Running, SHOWN};
 use super::{QueueView, WorkerView};
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
-use crate::handle::Job;
 use crate::job::{Record, Status};
-use crate::odd::{Odd, pass_over};
+use crate::job_handle::Job;
 use crate::queue::Queue;
-use crate::store::{Call, Reply, Store, reply};
+use crate::wrong_type::{WrongTypeKeys, pass_over};
 
 /// How far from its head a queue is searched for the place of a job.
 const SEARCHED: usize = 10_000;
@@ -53,29 +53,29 @@ pub(crate) struct Relative {
     pub(crate) status: Option<Status>,
 }
 
-pub(crate) fn look_at_job(store: &Arc<Store>, id: &str) -> Result<JobView> {
-    look_at(store, Job::fetch(store, id)?)
+pub(crate) fn look_at_job(client: &Arc<Client>, id: &str) -> Result<JobView> {
+    look_at(client, Job::fetch(client, id)?)
 }
 
 /// The same without what is too large to be shown.
-pub(crate) fn look_at_shown(store: &Arc<Store>, id: &str) -> Result<JobView> {
-    let (job, cut) = fetch_shown(store, id)?;
-    Ok(JobView { cut: Some(cut), ..look_at(store, job)? })
+pub(crate) fn look_at_shown(client: &Arc<Client>, id: &str) -> Result<JobView> {
+    let (job, cut) = fetch_shown(client, id)?;
+    Ok(JobView { cut: Some(cut), ..look_at(client, job)? })
 }
 
-fn look_at(store: &Arc<Store>, job: Job) -> Result<JobView> {
-    let due = Odd::default().pass("", job.due())?;
-    let position = if job.status == Status::Queued { position(store, &job)? } else { None };
-    let (waits_for, waited_for_by) = relatives(store, job.id())?;
-    let runs_in = super::runs_in(store, job.worker_name.as_deref())?;
-    let now = super::now(store)?;
+fn look_at(client: &Arc<Client>, job: Job) -> Result<JobView> {
+    let due = WrongTypeKeys::default().pass("", job.due())?;
+    let position = if job.status == Status::Queued { position(client, &job)? } else { None };
+    let (waits_for, waited_for_by) = relatives(client, job.id())?;
+    let runs_in = super::runs_in(client, job.worker_name.as_deref())?;
+    let now = super::now(client)?;
     let why = match job.status {
-        Status::Queued => queued(store, &job, position)?,
-        Status::Started => vec![lease::started(store, &job, now)?],
+        Status::Queued => queued(client, &job, position)?,
+        Status::Started => vec![lease::started(client, &job, now)?],
         Status::Scheduled => scheduled(&job, due, now),
         Status::Deferred => waits_for.iter().filter_map(deferred).collect(),
-        Status::RateLimited => vec![rate_limited(store, &job)?],
-        Status::ReadyToEnqueue => vec![ready(store, &job)?],
+        Status::RateLimited => vec![rate_limited(client, &job)?],
+        Status::ReadyToEnqueue => vec![ready(client, &job)?],
         Status::Finished => vec![Note::new("finished")],
         Status::Failed => vec![Note::new("failed").with("error", error_of(&job))],
         Status::Stopped => vec![Note::new("stopped")],
@@ -113,28 +113,30 @@ fn error_of(job: &Record) -> String {
 }
 
 /// Redis 5 has no command for it.
-fn position(store: &Store, job: &Record) -> Result<Option<usize>> {
-    let mut call = Call::command("LPOS")
-        .arg(store.keys.queue(&job.origin).list)
+fn position(client: &Client, job: &Record) -> Result<Option<usize>> {
+    let mut call = RedisCommand::new("LPOS")
+        .arg(client.keys.queue(&job.origin).list)
         .arg(&job.id)
         .arg("MAXLEN")
         .arg(SEARCHED);
-    if store.facts.next_is_last {
+    if client.dialect.pops_from_tail {
         call = call.arg("RANK").arg(-1);
     }
-    let length = Call::command("LLEN").arg(store.keys.queue(&job.origin).list);
-    let mut answers = store.ask_all(&[call, length])?.into_iter();
+    let length = RedisCommand::new("LLEN").arg(client.keys.queue(&job.origin).list);
+    let mut answers = client.query_all(&[call, length])?.into_iter();
     let mut next = || answers.next().and_then(Result::ok);
     let Some(at) = next().filter(|at| *at != Reply::Nil).and_then(|at| reply::int(&at).ok()) else {
         return Ok(None);
     };
     let length = next().and_then(|length| reply::int(&length).ok()).unwrap_or_default();
-    let before = if store.facts.next_is_last { length - 1 - at } else { at };
+    let before = if client.dialect.pops_from_tail { length - 1 - at } else { at };
     Ok(usize::try_from(before + 1).ok())
 }
 
-fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<Vec<Note>> {
-    let queue = super::look_at_queues(store, std::slice::from_ref(&job.origin), &mut Odd::default())?.pop();
+fn queued(client: &Arc<Client>, job: &Record, position: Option<usize>) -> Result<Vec<Note>> {
+    let queue =
+        super::look_at_queues(client, std::slice::from_ref(&job.origin), &mut WrongTypeKeys::default())?
+            .pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
     let here = |note: Note| note.with("total", queue.queued).with("queue", &*job.origin);
@@ -149,7 +151,8 @@ fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<V
         }
         None => {}
     }
-    let is_suspended = reply::int(&store.ask(&Call::command("EXISTS").arg(store.keys.suspended()))?)? == 1;
+    let is_suspended =
+        reply::int(&client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?)? == 1;
     if is_suspended {
         notes.push(Note::new("suspended"));
     }
@@ -157,19 +160,19 @@ fn queued(store: &Arc<Store>, job: &Record, position: Option<usize>) -> Result<V
         notes.push(Note::new("queue_suspended").with("queue", queue.name.as_str()));
     }
     if !is_suspended && !queue.suspended {
-        notes.extend(workers(store, &queue, job, position)?);
+        notes.extend(workers(client, &queue, job, position)?);
     }
     Ok(notes)
 }
 
 /// What those who listen are at.
 fn workers(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     queue: &QueueView,
     job: &Record,
     position: Option<usize>,
 ) -> Result<Option<Note>> {
-    let all = super::look_at_workers(store, &mut Odd::default())?;
+    let all = super::look_at_workers(client, &mut WrongTypeKeys::default())?;
     let listening: Vec<&WorkerView> = all.iter().filter(|worker| worker.listens_to(&queue.name)).collect();
     if listening.is_empty() {
         return Ok(Some(Note::new("no_worker").with("queue", queue.name.as_str())));
@@ -177,7 +180,7 @@ fn workers(
     let mut queues: Vec<String> = listening.iter().flat_map(|worker| worker.queues.clone()).collect();
     queues.sort_unstable();
     queues.dedup();
-    let running = super::running(store, &queues)?;
+    let running = super::running(client, &queues)?;
     let runs_of = |worker: &WorkerView, handler: Option<&String>| {
         let is_its = |run: &&Running| {
             run.worker_name.as_ref() == Some(&worker.name)
@@ -192,7 +195,7 @@ fn workers(
     if busy >= slots {
         return Ok(Some(note("workers_busy").with("busy", busy).with("slots", slots)));
     }
-    let now = super::now(store)?;
+    let now = super::now(client)?;
     if let Some(why) = nobody_looks(&listening, now) {
         return Ok(Some(note(why)));
     }
@@ -208,7 +211,7 @@ fn workers(
         return Ok(None);
     };
     let head =
-        if position == 1 { Some((job.id.clone(), job.handler.clone())) } else { head_of(store, queue)? };
+        if position == 1 { Some((job.id.clone(), job.handler.clone())) } else { head_of(client, queue)? };
     let Some((id, Some(handler))) = head else { return Ok((position == 1).then(|| note("next"))) };
     let is_full = |worker: &&WorkerView| {
         let most = worker.handler_limits.get(&handler).or_else(|| worker.handler_limits.get("*"));
@@ -237,37 +240,37 @@ fn nobody_looks(listening: &[&WorkerView], now: DateTime<Utc>) -> Option<&'stati
 }
 
 /// The next job of a queue, and what it calls.
-fn head_of(store: &Arc<Store>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
-    let Some(id) = Queue::of(store, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
-    let head = row::read(store, std::slice::from_ref(&id))?.pop().flatten();
+fn head_of(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
+    let Some(id) = Queue::of(client, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
+    let head = row::read(client, std::slice::from_ref(&id))?.pop().flatten();
     Ok(head.map(|head| (id, head.handler)))
 }
 
 /// The jobs that it waited for have ended, and it is not in its queue yet.
-fn ready(store: &Store, job: &Record) -> Result<Note> {
-    let since = Call::command("ZSCORE").arg(store.keys.queue(&job.origin).ready).arg(&job.id);
-    let since = pass_over(store.ask(&since).and_then(reply::text))?;
+fn ready(client: &Client, job: &Record) -> Result<Note> {
+    let since = RedisCommand::new("ZSCORE").arg(client.keys.queue(&job.origin).ready).arg(&job.id);
+    let since = pass_over(client.query(&since).and_then(reply::text))?;
     let note = Note::new(if since.is_some() { "ready" } else { "nowhere" });
     Ok(note.with("status", job.status.as_str()).with("queue", &*job.origin))
 }
 
-fn rate_limited(store: &Store, job: &Record) -> Result<Note> {
+fn rate_limited(client: &Client, job: &Record) -> Result<Note> {
     let nowhere = || Note::new("nowhere").with("status", job.status.as_str());
     let Some(limit) = job.other.get("rate_limit_key") else { return Ok(nowhere()) };
-    let waits = Call::command("ZSCORE").arg(store.keys.limit_waiting(limit)).arg(&job.id);
-    let runs = Call::command("ZSCORE").arg(store.keys.limit_slots(limit)).arg(&job.id);
-    let taken = Call::command("ZCARD").arg(store.keys.limit_slots(limit));
-    let slots = Call::command("HGET").arg(store.keys.limit(limit)).arg("concurrency");
-    if pass_over(store.ask(&waits).and_then(reply::text))?.is_none() {
+    let waits = RedisCommand::new("ZSCORE").arg(client.keys.limit_waiting(limit)).arg(&job.id);
+    let runs = RedisCommand::new("ZSCORE").arg(client.keys.limit_slots(limit)).arg(&job.id);
+    let taken = RedisCommand::new("ZCARD").arg(client.keys.limit_slots(limit));
+    let slots = RedisCommand::new("HGET").arg(client.keys.limit(limit)).arg("concurrency");
+    if pass_over(client.query(&waits).and_then(reply::text))?.is_none() {
         return Ok(nowhere());
     }
-    if pass_over(store.ask(&runs).and_then(reply::text))?.is_some() {
+    if pass_over(client.query(&runs).and_then(reply::text))?.is_some() {
         return Ok(Note::new("rate_limited_runs").with("limit", limit.as_str()));
     }
-    let taken = pass_over(store.ask(&taken).and_then(|taken| reply::int(&taken)))?;
+    let taken = pass_over(client.query(&taken).and_then(|taken| reply::int(&taken)))?;
     // Workers take it from there too when somebody has deleted the hash.
     let of_record = job.other.get("rate_limit_concurrency").cloned();
-    let slots = pass_over(store.ask(&slots).and_then(reply::text))?.or(of_record).unwrap_or_default();
+    let slots = pass_over(client.query(&slots).and_then(reply::text))?.or(of_record).unwrap_or_default();
     let note = Note::new("rate_limited").with("limit", limit.as_str());
     Ok(note.with("taken", taken).with("slots", slots.parse::<i64>().unwrap_or(0)))
 }
@@ -300,19 +303,20 @@ fn deferred(other: &Relative) -> Option<Note> {
 }
 
 /// Those it waits for, and those that wait for it.
-fn relatives(store: &Arc<Store>, id: &str) -> Result<(Vec<Relative>, Vec<Relative>)> {
-    let keys = [store.keys.dependencies(id), store.keys.dependents(id)];
+fn relatives(client: &Arc<Client>, id: &str) -> Result<(Vec<Relative>, Vec<Relative>)> {
+    let keys = [client.keys.dependencies(id), client.keys.dependents(id)];
     // Looked at in small parts: nobody knows how large such a set is.
-    let calls = keys.map(|key| Call::command("SSCAN").arg(key).arg(0).arg("COUNT").arg(RELATIVES));
+    let calls = keys.map(|key| RedisCommand::new("SSCAN").arg(key).arg(0).arg("COUNT").arg(RELATIVES));
     let mut both = Vec::new();
-    for answer in store.ask_all(&calls)? {
+    for answer in client.query_all(&calls)? {
         let found = answer.and_then(reply::list).unwrap_or_default().into_iter().nth(1);
         let mut ids = found.map_or(Ok(Vec::new()), reply::texts)?;
         ids.truncate(RELATIVES);
-        let name = |key: String| key.strip_prefix(&store.keys.job_prefix()).map(str::to_owned).unwrap_or(key);
+        let name =
+            |key: String| key.strip_prefix(&client.keys.job_prefix()).map(str::to_owned).unwrap_or(key);
         let ids: Vec<String> = ids.into_iter().map(name).collect();
-        let status = |id: &String| Call::command("HGET").arg(store.keys.job(id)).arg("status");
-        let states = store.ask_all(&ids.iter().map(status).collect::<Vec<_>>())?;
+        let status = |id: &String| RedisCommand::new("HGET").arg(client.keys.job(id)).arg("status");
+        let states = client.query_all(&ids.iter().map(status).collect::<Vec<_>>())?;
         let of = |(id, status): (String, Result<_>)| Relative {
             id,
             status: status.and_then(reply::text).unwrap_or_default().and_then(|status| status.parse().ok()),

@@ -1,11 +1,11 @@
 //! The records of workers, of which only so much is read as can be shown.
 
 use super::{TOGETHER, WorkerView};
+use crate::bounded_read;
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::{Parts, Want};
-use crate::odd::Odd;
-use crate::peek;
-use crate::store::{Call, Store, reply};
+use crate::wrong_type::WrongTypeKeys;
 
 /// More workers are not looked at.
 const WORKERS_COUNTED: usize = 20_000;
@@ -47,19 +47,20 @@ const OF_WORKER: &[Want] = &[
 /// What is read of those whose lists are longer.
 const OF_LONG: &[Want] = &[("queues", LONG, 0), ("handler_limits", LONG, 0)];
 
-pub(super) fn look_at_workers(store: &Store, odd: &mut Odd) -> Result<Vec<WorkerView>> {
-    let set = store.keys.workers();
-    let mut keys = odd.pass(&set, store.ask(&Call::command("SMEMBERS").arg(&set)).and_then(reply::texts))?;
+pub(super) fn look_at_workers(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
+    let set = client.keys.workers();
+    let mut keys =
+        odd.pass(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     keys.sort_unstable();
     keys.truncate(WORKERS_COUNTED);
     let (mut workers, mut room) = (Vec::with_capacity(keys.len()), ROOM);
     for keys in keys.chunks(TOGETHER) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
-        let mut records = peek::ends(store, hashes, OF_WORKER)?;
-        read_long(store, keys, &mut records, &mut room)?;
+        let mut records = bounded_read::ends(client, hashes, OF_WORKER)?;
+        read_long(client, keys, &mut records, &mut room)?;
         for (key, answer) in keys.iter().zip(records) {
             // A record whose time has passed belongs to a worker that died without a farewell.
-            if let (Some(name), Some(parts)) = (store.keys.worker_name(key), odd.pass(key, answer)?) {
+            if let (Some(name), Some(parts)) = (client.keys.worker_name(key), odd.pass(key, answer)?) {
                 workers.push(read_worker(name, &parts, &mut room));
             }
         }
@@ -69,7 +70,7 @@ pub(super) fn look_at_workers(store: &Store, odd: &mut Odd) -> Result<Vec<Worker
 
 /// Reads the lists that are longer, as long as there is room for them.
 fn read_long(
-    store: &Store,
+    client: &Client,
     keys: &[String],
     records: &mut [Result<Option<Parts>>],
     room: &mut usize,
@@ -89,7 +90,9 @@ fn read_long(
             break;
         }
         let hashes: Vec<_> = some.iter().map(|(key, _)| ((*key).clone(), None)).collect();
-        for ((_, parts), answer) in some.iter_mut().zip(peek::ends(store, hashes.into_iter(), OF_LONG)?) {
+        for ((_, parts), answer) in
+            some.iter_mut().zip(bounded_read::ends(client, hashes.into_iter(), OF_LONG)?)
+        {
             // It may have gone meanwhile: then the beginning stays.
             let Ok(Some(lists)) = answer else { continue };
             for (name, list) in lists.0 {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{BUCKETS, DAYS, MINUTES};
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::Fields;
-use crate::store::{Call, Store, reply};
 
 /// How many runs ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -83,28 +83,30 @@ pub(crate) fn sum(counts: &[Counts]) -> Counts {
 }
 
 /// The series of these queues.
-pub(crate) fn read(store: &Store, queues: &[String]) -> Result<Vec<Series>> {
-    let calls: Vec<Call> =
-        queues.iter().map(|name| Call::command("HGETALL").arg(store.keys.stats(name))).collect();
-    series(store, &calls)
+pub(crate) fn read(client: &Client, queues: &[String]) -> Result<Vec<Series>> {
+    let calls: Vec<RedisCommand> =
+        queues.iter().map(|name| RedisCommand::new("HGETALL").arg(client.keys.stats(name))).collect();
+    series(client, &calls)
 }
 
 /// The handlers of a queue, with their series; what is beyond the most is named `*`.
-pub(crate) fn handlers_of(store: &Store, queue: &str) -> Result<Vec<(String, Series)>> {
-    let set = store.ask_all(&[Call::command("SMEMBERS").arg(store.keys.stats_handlers(queue))])?;
+pub(crate) fn handlers_of(client: &Client, queue: &str) -> Result<Vec<(String, Series)>> {
+    let set = client.query_all(&[RedisCommand::new("SMEMBERS").arg(client.keys.stats_handlers(queue))])?;
     let mut names = set.into_iter().next().and_then(Result::ok).map_or(Ok(Vec::new()), reply::texts)?;
     names.sort_unstable();
-    let mut calls: Vec<Call> =
-        names.iter().map(|name| Call::command("HGETALL").arg(store.keys.stats_of(queue, name))).collect();
-    calls.push(Call::command("HGETALL").arg(store.keys.stats_others(queue)));
-    let mut all = series(store, &calls)?;
+    let mut calls: Vec<RedisCommand> = names
+        .iter()
+        .map(|name| RedisCommand::new("HGETALL").arg(client.keys.stats_of(queue, name)))
+        .collect();
+    calls.push(RedisCommand::new("HGETALL").arg(client.keys.stats_others(queue)));
+    let mut all = series(client, &calls)?;
     let others = all.pop().filter(|series| series.total != Counts::default());
     let others = others.map(|series| ("*".to_owned(), series));
     Ok(names.into_iter().zip(all).chain(others).collect())
 }
 
 /// A key that another program has taken counts as nothing.
-fn series(store: &Store, calls: &[Call]) -> Result<Vec<Series>> {
+fn series(client: &Client, calls: &[RedisCommand]) -> Result<Vec<Series>> {
     let of = |answer: Result<_>| Series::of(&Fields(answer.and_then(reply::pairs).unwrap_or_default()));
-    Ok(store.ask_all(calls)?.into_iter().map(of).collect())
+    Ok(client.query_all(calls)?.into_iter().map(of).collect())
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{BUCKETS, DAYS, HANDLERS, KEPT, MINUTES};
-use crate::store::{Call, RECORD_STATS, Store};
+use crate::client::scripts::RECORD_STATS;
+use crate::client::{Client, RedisCommand};
 
 /// One script call has this many handlers at most.
 const BATCH: usize = 50;
@@ -61,27 +62,30 @@ impl Tally {
     }
 
     /// What writes it down; `names` are those of the queues.
-    pub(crate) fn calls(&self, store: &Store, names: &[String]) -> Vec<Call> {
+    pub(crate) fn calls(&self, client: &Client, names: &[String]) -> Vec<RedisCommand> {
         let known = self.0.iter().filter_map(|(queue, tally)| Some((names.get(*queue)?, tally)));
-        known.flat_map(|(name, tally)| tally.calls(store, name)).collect()
+        known.flat_map(|(name, tally)| tally.calls(client, name)).collect()
     }
 }
 
 impl OfQueue {
-    fn calls(&self, store: &Store, queue: &str) -> Vec<Call> {
+    fn calls(&self, client: &Client, queue: &str) -> Vec<RedisCommand> {
         let mut handlers: Vec<(&String, &OfHandler)> = self.handlers.iter().collect();
         handlers.sort_unstable_by_key(|(name, _)| *name);
         let mut calls = Vec::new();
         for (n, part) in handlers.chunks(BATCH).enumerate() {
             let mut keys = vec![
-                store.keys.stats_handlers(queue),
-                store.keys.stats(queue),
-                store.keys.stats_others(queue),
+                client.keys.stats_handlers(queue),
+                client.keys.stats(queue),
+                client.keys.stats_others(queue),
             ];
-            keys.extend(part.iter().map(|(name, _)| store.keys.stats_of(queue, name)));
+            keys.extend(part.iter().map(|(name, _)| client.keys.stats_of(queue, name)));
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let mut call =
-                Call::script(&RECORD_STATS, &keys).arg(MINUTES).arg(DAYS).arg(KEPT.as_secs()).arg(HANDLERS);
+            let mut call = RedisCommand::evalsha(&RECORD_STATS, &keys)
+                .arg(MINUTES)
+                .arg(DAYS)
+                .arg(KEPT.as_secs())
+                .arg(HANDLERS);
             call = part.iter().fold(call, |call, (name, _)| call.arg(name));
             if n == 0 {
                 call = counts(call, 2, &self.minutes);
@@ -97,7 +101,7 @@ impl OfQueue {
     }
 }
 
-fn counts(call: Call, key: usize, minutes: &HashMap<i64, Counts>) -> Call {
+fn counts(call: RedisCommand, key: usize, minutes: &HashMap<i64, Counts>) -> RedisCommand {
     minutes.iter().fold(call, |call, (minute, counts)| {
         let call = call.arg(key).arg("count").arg(minute);
         counts.iter().fold(call, |call, count| call.arg(count))

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::message::{Message, Order};
 use super::stop::Stopper;
 use super::{Helper, Options};
-use crate::command::Command;
+use crate::client::Client;
 use crate::error::Result;
-use crate::store::Store;
+use crate::worker_command::WorkerCommand;
 
 /// How soon the thread notices that the worker ends.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -18,14 +18,14 @@ const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) fn start(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     options: &Options,
     stopper: &Stopper,
     inbox: &Sender<Message>,
 ) -> Helper {
     let listener = CommandListener {
-        store: Arc::clone(store),
-        channel: store.keys.commands(&options.name),
+        client: Arc::clone(client),
+        channel: client.keys.commands(&options.name),
         stopper: stopper.clone(),
         inbox: inbox.clone(),
     };
@@ -33,7 +33,7 @@ pub(super) fn start(
 }
 
 struct CommandListener {
-    store: Arc<Store>,
+    client: Arc<Client>,
     channel: String,
     stopper: Stopper,
     inbox: Sender<Message>,
@@ -54,22 +54,26 @@ impl CommandListener {
     }
 
     fn listen(&self, stop: &Receiver<()>) -> Result<()> {
-        self.store.line(STOP_CHECK_INTERVAL)?.messages(&self.channel, STOP_CHECK_INTERVAL, |message| {
-            if let Some(text) = message {
-                self.handle(&text);
-            }
-            !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
-        })
+        self.client.dedicated(STOP_CHECK_INTERVAL)?.subscribe_loop(
+            &self.channel,
+            STOP_CHECK_INTERVAL,
+            |message| {
+                if let Some(text) = message {
+                    self.handle(&text);
+                }
+                !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
+            },
+        )
     }
 
     fn handle(&self, text: &[u8]) {
         let order = match serde_json::from_slice(text) {
-            Ok(Command::Shutdown) => return self.stopper.stop(),
-            Ok(Command::Quiet) => return self.stopper.quiet(),
-            Ok(Command::Continue) => return self.stopper.go_on(),
-            Ok(Command::KillHorse) => Order::Kill,
-            Ok(Command::StopJob { job_id }) => Order::Stop { job: job_id, execution: None },
-            Ok(Command::StopExecution { job_id, execution_id }) => {
+            Ok(WorkerCommand::Shutdown) => return self.stopper.stop(),
+            Ok(WorkerCommand::Quiet) => return self.stopper.quiet(),
+            Ok(WorkerCommand::Continue) => return self.stopper.go_on(),
+            Ok(WorkerCommand::KillHorse) => Order::Kill,
+            Ok(WorkerCommand::StopJob { job_id }) => Order::Stop { job: job_id, execution: None },
+            Ok(WorkerCommand::StopExecution { job_id, execution_id }) => {
                 Order::Stop { job: job_id, execution: Some(execution_id) }
             }
             Err(error) => {

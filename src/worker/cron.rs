@@ -9,12 +9,12 @@ use chrono::Utc;
 
 use super::event::{Event, EventBus};
 use super::{Helper, Options};
+use crate::client::Client;
 use crate::cron::book::{self, Scheduler};
 use crate::cron::{Cron, Ticked, Ticker};
 use crate::error::{Error, Result};
 use crate::printable::Printable;
-use crate::server;
-use crate::store::Store;
+use crate::server_info;
 
 /// How often it looks what other workers have done, or people have paused.
 const SYNC_INTERVAL: Duration = Duration::from_secs(20);
@@ -35,8 +35,8 @@ impl CronEntries {
     ///
     /// # Errors
     /// That of the first entry that is not in order, unless that is allowed.
-    pub(crate) fn ticker(self, store: &Arc<Store>, listener: &EventBus) -> Result<Ticker> {
-        let (ticker, mut wrong) = Ticker::new(store, self.entries);
+    pub(crate) fn ticker(self, client: &Arc<Client>, listener: &EventBus) -> Result<Ticker> {
+        let (ticker, mut wrong) = Ticker::new(client, self.entries);
         let refusal = (!self.is_lenient && !wrong.is_empty()).then(|| wrong.remove(0));
         wrong.iter().for_each(|error| listener.emit(&Event::Warning(error.to_string())));
         refusal.map_or(Ok(ticker), Err)
@@ -61,12 +61,12 @@ impl super::Worker {
 
 /// A thread for a worker that has entries.
 pub(super) fn start(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     options: &Options,
     ticker: Ticker,
     listener: &EventBus,
 ) -> Option<Helper> {
-    let mut keeper = CronLoop::new(store, &options.name, "", ticker, listener)?;
+    let mut keeper = CronLoop::new(client, &options.name, "", ticker, listener)?;
     // One that ends when nothing is left does first what is due now.
     if options.burst
         && let Err(error) = keeper.tick()
@@ -78,7 +78,7 @@ pub(super) fn start(
 
 /// Keeps entries.
 pub(crate) struct CronLoop {
-    store: Arc<Store>,
+    client: Arc<Client>,
     events: EventBus,
     scheduler: Scheduler,
     ticker: Ticker,
@@ -92,7 +92,7 @@ pub(crate) struct CronLoop {
 impl CronLoop {
     /// `None` without an entry.
     fn new(
-        store: &Arc<Store>,
+        client: &Arc<Client>,
         name: &str,
         config_file: &str,
         ticker: Ticker,
@@ -105,7 +105,7 @@ impl CronLoop {
             config_file: config_file.to_owned(),
         };
         (!ticker.entries.is_empty()).then(|| CronLoop {
-            store: Arc::clone(store),
+            client: Arc::clone(client),
             events: listener.clone(),
             scheduler,
             ticker,
@@ -119,14 +119,14 @@ impl CronLoop {
     /// One without a worker, named as RQ names them.
     #[cfg(feature = "cli")]
     pub(crate) fn standalone(
-        store: &Arc<Store>,
+        client: &Arc<Client>,
         config_file: &str,
         crons: CronEntries,
     ) -> Result<Option<Self>> {
         let listener = EventBus::default();
-        let ticker = crons.ticker(store, &listener)?;
+        let ticker = crons.ticker(client, &listener)?;
         let (host, pid, dice) = (super::heartbeat::hostname(), std::process::id(), fastrand::u32(0..1 << 24));
-        Ok(Self::new(store, &format!("{host}:{pid}:{dice:06x}"), config_file, ticker, &listener))
+        Ok(Self::new(client, &format!("{host}:{pid}:{dice:06x}"), config_file, ticker, &listener))
     }
 
     /// Its name, and how many entries it keeps.
@@ -150,19 +150,19 @@ impl CronLoop {
             }
         }
         // Else its record ends by itself.
-        let _ = book::withdraw(&self.store, &self.scheduler.name);
+        let _ = book::withdraw(&self.client, &self.scheduler.name);
     }
 
     /// Does what is due, and returns how long there is nothing to do.
     fn tick(&mut self) -> Result<Duration> {
-        let (now, since) = (server::clock(&self.store)?, Instant::now());
+        let (now, since) = (server_info::clock(&self.client)?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
             self.ticker.look(now)?;
             self.synced_at = Some(Instant::now());
         }
         let ticked = self.ticker.step(now, None)?;
         if !ticked.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_INTERVAL) {
-            book::publish(&self.store, &self.scheduler, &self.ticker, now)?;
+            book::publish(&self.client, &self.scheduler, &self.ticker, now)?;
             self.published_at = Some(Instant::now());
         }
         let troubles = self.ticker.troubles();

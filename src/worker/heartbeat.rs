@@ -12,11 +12,12 @@ use chrono::{DateTime, Utc};
 use super::event::Event;
 use super::message::Message;
 use super::{Helper, Options, deregister};
+use crate::client::scripts::HEARTBEAT;
+use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::{Fields, iso};
 use crate::stats::{Tally, What};
-use crate::store::{Call, HEARTBEAT, Store, reply};
 
 /// News of the state and the counts are written at most this often.
 const STATE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -48,8 +49,8 @@ pub(crate) struct WorkerState {
 }
 
 impl WorkerState {
-    pub(crate) fn new(store: &Store, options: &Options) -> Self {
-        let books = store.facts.keeps_books.then(|| rq_worker_fields(store)).into_iter().flatten();
+    pub(crate) fn new(client: &Client, options: &Options) -> Self {
+        let books = client.dialect.writes_rq_metadata.then(|| rq_worker_fields(client)).into_iter().flatten();
         let mut birth = vec![
             ("birth", iso(Utc::now())),
             ("queues", options.queues.join(",")),
@@ -186,14 +187,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Registers the worker, then keeps it alive; the last beat has the final counts, and then the farewell.
 pub(super) fn start(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     options: &Arc<Options>,
     queues: &[QueueKeys],
     board: &Arc<WorkerState>,
     inbox: Sender<Message>,
 ) -> Result<Helper> {
     let heart = Heartbeat {
-        store: Arc::clone(store),
+        client: Arc::clone(client),
         options: Arc::clone(options),
         queues: queues.to_vec(),
         board: Arc::clone(board),
@@ -247,7 +248,7 @@ impl RefusalBackoff {
 }
 
 struct Heartbeat {
-    store: Arc<Store>,
+    client: Arc<Client>,
     options: Arc<Options>,
     queues: Vec<QueueKeys>,
     board: Arc<WorkerState>,
@@ -258,14 +259,14 @@ impl Heartbeat {
     /// Two workers under one name would write one record in turn. A record whose process is gone,
     /// or that was not renewed for a lease, is of a worker that died without a farewell.
     fn reserve_name(&self) -> Result<()> {
-        let record = self.store.keys.worker(&self.options.name);
-        let fields = Fields(reply::pairs(self.store.ask(&Call::command("HGETALL").arg(&record))?)?);
+        let record = self.client.keys.worker(&self.options.name);
+        let fields = Fields(reply::pairs(self.client.query(&RedisCommand::new("HGETALL").arg(&record))?)?);
         let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let beat = text("last_heartbeat").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
         let lease = text("lease").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         let age = beat.map(|time| (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default());
         // A Python worker says nothing of a lease, and gives a sign every seven minutes.
-        let is_python = lease.is_none() && age.is_some() && self.store.facts.keeps_books;
+        let is_python = lease.is_none() && age.is_some() && self.client.dialect.writes_rq_metadata;
         let is_fresh = is_python || age.is_some_and(|age| age < lease.unwrap_or(self.options.lease()));
         let pid = text("pid").unwrap_or_default();
         if is_fresh
@@ -274,7 +275,7 @@ impl Heartbeat {
         {
             return Err(Error::NameTaken { name: self.options.name.clone(), pid });
         }
-        self.store.ask(&Call::command("DEL").arg(record))?;
+        self.client.query(&RedisCommand::new("DEL").arg(record))?;
         Ok(())
     }
 
@@ -308,7 +309,7 @@ impl Heartbeat {
             // Redis is away: the record ends by its time to live.
             return;
         }
-        let _ = self.store.ask_once(&deregister(&self.store, &self.options, &self.queues));
+        let _ = self.client.query_all_no_retry(&deregister(&self.client, &self.options, &self.queues));
     }
 
     /// What would be written, without the times.
@@ -321,11 +322,11 @@ impl Heartbeat {
 
     /// The first beat. It is repeated when the connection breaks, as any other call at the start is.
     fn register(&self) -> Result<()> {
-        self.store.ask(&self.call()).map(drop)
+        self.client.query(&self.call()).map(drop)
     }
 
     fn beat_once(&self) -> Result<()> {
-        let mut answers = self.store.ask_once(&[self.call()])?;
+        let mut answers = self.client.query_all_no_retry(&[self.call()])?;
         let lost = answers.pop().unwrap_or_else(|| Err(no_answer()))?;
         for member in reply::texts(lost)? {
             self.mark_lease_lost(&member);
@@ -334,24 +335,24 @@ impl Heartbeat {
         Ok(())
     }
 
-    fn call(&self) -> Call {
-        let record = self.store.keys.worker(&self.options.name);
-        let workers = self.store.keys.workers();
+    fn call(&self) -> RedisCommand {
+        let record = self.client.keys.worker(&self.options.name);
+        let workers = self.client.keys.workers();
         let mut keys = vec![record.as_str(), &workers];
         for queue in &self.queues {
             keys.extend([queue.workers.as_str(), &queue.wip, &queue.list]);
         }
-        let (facts, fields) = (self.store.facts, self.board.fields());
-        let mut call = Call::script(&HEARTBEAT, &keys)
+        let (dialect, fields) = (self.client.dialect, self.board.fields());
+        let mut call = RedisCommand::evalsha(&HEARTBEAT, &keys)
             .arg(self.options.worker_ttl.as_secs() + 60)
             .arg(self.options.lease().as_secs_f64())
-            .arg(facts.margin.as_secs())
-            .arg(u8::from(facts.whole_seconds))
-            .arg(&self.store.books)
-            .arg(self.store.keys.job_prefix())
+            .arg(dialect.lease_grace.as_secs())
+            .arg(u8::from(dialect.integer_scores))
+            .arg(&self.client.rq_key_patterns)
+            .arg(self.client.keys.job_prefix())
             .arg(&self.options.name)
             .arg(iso(Utc::now()))
-            .arg(if facts.keeps_books { self.store.keys.queues() } else { String::new() })
+            .arg(if dialect.writes_rq_metadata { self.client.keys.queues() } else { String::new() })
             .arg(fields.len() * 2);
         for (field, value) in &fields {
             call = call.arg(field).arg(value);
@@ -366,7 +367,7 @@ impl Heartbeat {
     fn flush_stats(&self) {
         let tally = std::mem::take(&mut *lock(&self.board.tally));
         if !tally.is_empty()
-            && let Err(error) = self.store.exchange(&tally.calls(&self.store, &self.options.queues))
+            && let Err(error) = self.client.pipeline_once(&tally.calls(&self.client, &self.options.queues))
         {
             log::debug!(target: "rq_rs", "counts are lost: {error}");
         }
@@ -382,10 +383,10 @@ impl Heartbeat {
 }
 
 /// What RQ's tools show of a worker beside the rest.
-fn rq_worker_fields(store: &Store) -> Vec<(&'static str, String)> {
-    let client = store.ask(&Call::command("CLIENT").arg("INFO")).and_then(reply::text);
-    let client = client.ok().flatten().unwrap_or_default();
-    let address = client.split(' ').find_map(|part| part.strip_prefix("addr=")).unwrap_or("unknown");
+fn rq_worker_fields(client: &Client) -> Vec<(&'static str, String)> {
+    let info = client.query(&RedisCommand::new("CLIENT").arg("INFO")).and_then(reply::text);
+    let info = info.ok().flatten().unwrap_or_default();
+    let address = info.split(' ').find_map(|part| part.strip_prefix("addr=")).unwrap_or("unknown");
     let version = concat!("Rust (rq-rs ", env!("CARGO_PKG_VERSION"), ")");
     vec![("ip_address", address.to_owned()), ("python_version", version.to_owned())]
 }

@@ -11,16 +11,16 @@ use chrono::Utc;
 use super::event::{Event, EventBus};
 use super::heartbeat::{WorkerState, hostname};
 use super::{Helper, Options};
+use crate::client::scripts::{
+    EXPIRE, MAINTAIN_RATE_LIMIT, PROMOTE_DUE, PRUNE_GROUP, RELEASE_SCHEDULER_LOCK, TRIM,
+};
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::iso;
 use crate::recover::{self, OrphanTracker, Recovered};
 use crate::registry::statuses_of;
-use crate::server;
-use crate::store::{
-    Call, EXPIRE, MAINTAIN_RATE_LIMIT, PROMOTE_DUE, PRUNE_GROUP, RELEASE_SCHEDULER_LOCK, Reply, Store, TRIM,
-    reply,
-};
+use crate::server_info;
 
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
 const SCHEDULER_NAME: &str = "rq-rs";
@@ -54,13 +54,13 @@ const TASKS: [MaintenanceTask; 8] = [
 ];
 
 pub(super) fn start(
-    store: &Arc<Store>,
+    client: &Arc<Client>,
     options: &Arc<Options>,
     queues: &[QueueKeys],
     (board, listener): (&Arc<WorkerState>, &EventBus),
 ) -> Helper {
     let mut carer = Maintenance {
-        store: Arc::clone(store),
+        client: Arc::clone(client),
         options: Arc::clone(options),
         queues: queues.to_vec(),
         events: listener.clone(),
@@ -76,7 +76,7 @@ pub(super) fn start(
 }
 
 struct Maintenance {
-    store: Arc<Store>,
+    client: Arc<Client>,
     options: Arc<Options>,
     queues: Vec<QueueKeys>,
     events: EventBus,
@@ -176,19 +176,19 @@ impl Maintenance {
 
     /// Jobs that are due go from scheduled to their queue.
     fn promote_due(&mut self, queue: usize) -> Result<bool> {
-        let (store, queue) = (&self.store, &self.queues[queue]);
-        let (queues, record) = (store.keys.queues(), store.keys.scheduler(SCHEDULER_NAME));
+        let (client, queue) = (&self.client, &self.queues[queue]);
+        let (queues, record) = (client.keys.queues(), client.keys.scheduler(SCHEDULER_NAME));
         let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
-        in_batches(store, || {
+        in_batches(client, || {
             let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
-            let call = Call::script(&PROMOTE_DUE, &keys.map(String::as_str))
-                .arg(store.facts.push)
-                .arg(store.facts.push_front)
-                .arg(store.keys.job_prefix())
+            let call = RedisCommand::evalsha(&PROMOTE_DUE, &keys.map(String::as_str))
+                .arg(client.dialect.push)
+                .arg(client.dialect.push_front)
+                .arg(client.keys.job_prefix())
                 .arg(iso(Utc::now()))
                 .arg(BATCH)
-                .arg(&store.books);
-            if !store.facts.keeps_books {
+                .arg(&client.rq_key_patterns);
+            if !client.dialect.writes_rq_metadata {
                 return call.arg("");
             }
             let call = call.arg(SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
@@ -200,44 +200,44 @@ impl Maintenance {
     /// registry of its own. Whoever takes it out puts it into its queue: the other one sees that it is gone. So
     /// nobody needs to wait for anybody, as in RQ's own maintenance.
     fn promote_ready(&mut self, queue: usize) -> Result<bool> {
-        let (store, queue) = (&self.store, &self.queues[queue]);
-        if !store.facts.keeps_books {
+        let (client, queue) = (&self.client, &self.queues[queue]);
+        if !client.dialect.writes_rq_metadata {
             return Ok(true);
         }
-        in_batches(store, || {
-            let keys = [&queue.ready, &queue.list, &store.keys.queues(), &queue.unreadable];
-            Call::script(&PROMOTE_DUE, &keys.map(String::as_str))
-                .arg(store.facts.push)
-                .arg(store.facts.push_front)
-                .arg(store.keys.job_prefix())
+        in_batches(client, || {
+            let keys = [&queue.ready, &queue.list, &client.keys.queues(), &queue.unreadable];
+            RedisCommand::evalsha(&PROMOTE_DUE, &keys.map(String::as_str))
+                .arg(client.dialect.push)
+                .arg(client.dialect.push_front)
+                .arg(client.keys.job_prefix())
                 .arg(iso(Utc::now()))
                 .arg(BATCH)
-                .arg(&store.books)
+                .arg(&client.rq_key_patterns)
                 .arg("")
         })
     }
 
     /// Slots that nobody needs are free again. Limits belong to no queue, so this is done once for all of them.
     fn free_rate_limit_slots(&mut self, queue: usize) -> Result<bool> {
-        let store = &self.store;
-        if queue > 0 || !store.facts.keeps_books {
+        let client = &self.client;
+        if queue > 0 || !client.dialect.writes_rq_metadata {
             return Ok(true);
         }
         for _ in 0..MAX_BATCHES {
-            let look = Call::command("SSCAN")
-                .arg(store.keys.limits())
+            let look = RedisCommand::new("SSCAN")
+                .arg(client.keys.limits())
                 .arg(&self.limits_cursor)
                 .arg("COUNT")
                 .arg(BATCH);
-            let (next, limits) = read_scan(store.ask(&look)?)?;
+            let (next, limits) = read_scan(client.query(&look)?)?;
             let call = |limit: &String| {
-                Call::script(&MAINTAIN_RATE_LIMIT, &[])
-                    .arg(&store.books)
+                RedisCommand::evalsha(&MAINTAIN_RATE_LIMIT, &[])
+                    .arg(&client.rq_key_patterns)
                     .arg(limit)
                     .arg(iso(Utc::now()))
                     .arg(LIMIT_SLOTS)
             };
-            for answer in store.exchange(&limits.iter().map(call).collect::<Vec<_>>())? {
+            for answer in client.pipeline_once(&limits.iter().map(call).collect::<Vec<_>>())? {
                 answer?;
             }
             self.limits_cursor = next;
@@ -251,24 +251,24 @@ impl Maintenance {
     /// Jobs that have expired leave their groups, and groups without jobs are forgotten. One worker does it for all,
     /// under RQ's own lock.
     fn clean_groups(&mut self, queue: usize) -> Result<bool> {
-        let store = &self.store;
-        if queue > 0 || !store.facts.keeps_books {
+        let client = &self.client;
+        if queue > 0 || !client.dialect.writes_rq_metadata {
             return Ok(true);
         }
-        let lock = Call::command("SET")
-            .arg(store.keys.clean_groups())
+        let lock = RedisCommand::new("SET")
+            .arg(client.keys.clean_groups())
             .arg(1)
             .arg("NX")
             .arg("EX")
             .arg(GROUPS_INTERVAL_SECS);
-        if store.ask(&lock)? == Reply::Nil {
+        if client.query(&lock)? == Reply::Nil {
             return Ok(true);
         }
-        let (names, mut from) = (store.keys.groups(), "0".to_owned());
+        let (names, mut from) = (client.keys.groups(), "0".to_owned());
         for _ in 0..MAX_BATCHES {
-            let look = Call::command("SSCAN").arg(&names).arg(&from).arg("COUNT").arg(BATCH);
-            let (next, groups) = read_scan(store.ask(&look)?)?;
-            groups.iter().try_for_each(|group| clean_group(store, &names, group))?;
+            let look = RedisCommand::new("SSCAN").arg(&names).arg(&from).arg("COUNT").arg(BATCH);
+            let (next, groups) = read_scan(client.query(&look)?)?;
+            groups.iter().try_for_each(|group| clean_group(client, &names, group))?;
             from = next;
             if from == "0" {
                 break;
@@ -279,12 +279,13 @@ impl Maintenance {
 
     /// Python's schedulers need not wait until the locks end by themselves; other workers of ours take them again.
     fn release_scheduler_locks(&self) {
-        if self.store.facts.keeps_books {
-            let record = self.store.keys.scheduler(SCHEDULER_NAME);
+        if self.client.dialect.writes_rq_metadata {
+            let record = self.client.keys.scheduler(SCHEDULER_NAME);
             let call = |queue: &QueueKeys| {
-                Call::script(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record]).arg(SCHEDULER_NAME)
+                RedisCommand::evalsha(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record])
+                    .arg(SCHEDULER_NAME)
             };
-            let _ = self.store.ask_once(&self.queues.iter().map(call).collect::<Vec<_>>());
+            let _ = self.client.query_all_no_retry(&self.queues.iter().map(call).collect::<Vec<_>>());
         }
     }
 
@@ -295,7 +296,7 @@ impl Maintenance {
         }
         let limits = (self.options.max_deliveries, self.options.retention());
         for _ in 0..MAX_BATCHES {
-            let taken = recover::recover_expired(&self.store, &self.queues[queue], limits, Utc::now())?;
+            let taken = recover::recover_expired(&self.client, &self.queues[queue], limits, Utc::now())?;
             let is_all = taken.len() < recover::MAX_RECOVERED;
             for recovered in taken {
                 self.events.emit(&match recovered {
@@ -315,13 +316,13 @@ impl Maintenance {
         if self.state.has_failed_heartbeat_within(self.options.lease()) {
             return Ok(true);
         }
-        let uptime = server::look(&self.store)?.uptime;
+        let uptime = server_info::fetch(&self.client)?.uptime;
         Ok(uptime.is_some_and(|seconds| Duration::from_secs(seconds) < self.options.lease()))
     }
 
     /// Ids that a watcher took and nobody started go back.
     fn reap_orphans(&mut self, queue: usize) -> Result<bool> {
-        let back = self.orphans[queue].requeue_orphans(&self.store, &self.queues[queue], Instant::now())?;
+        let back = self.orphans[queue].requeue_orphans(&self.client, &self.queues[queue], Instant::now())?;
         if back > 0 {
             let list = &self.queues[queue].list;
             self.events.emit(&Event::Warning(format!("{list}: {back} forgotten ids put back")));
@@ -331,17 +332,17 @@ impl Maintenance {
 
     /// Registries forget what has expired.
     fn expire_registries(&mut self, queue: usize) -> Result<bool> {
-        let (store, queue) = (&self.store, &self.queues[queue]);
+        let (client, queue) = (&self.client, &self.queues[queue]);
         // The canceled have the time of their cancel; where RQ's rule holds they are kept for ever.
-        let canceled_for = store.facts.canceled_ttl.as_seconds();
+        let canceled_for = client.dialect.canceled_ttl.as_seconds();
         let canceled = (canceled_for >= 0).then_some((&queue.canceled, canceled_for));
         // A little later than the record itself, so that what hangs on it can be seen to be left.
         let ended = [(&queue.finished, 2), (&queue.failed, 2)];
         let mut is_done = true;
         for (registry, age) in ended.into_iter().chain(canceled) {
-            is_done &= in_batches(store, || {
-                let call = Call::script(&EXPIRE, &[registry]).arg(BATCH).arg(age);
-                call.arg(store.keys.job_prefix()).arg(&store.books)
+            is_done &= in_batches(client, || {
+                let call = RedisCommand::evalsha(&EXPIRE, &[registry]).arg(BATCH).arg(age);
+                call.arg(client.keys.job_prefix()).arg(&client.rq_key_patterns)
             })?;
         }
         Ok(is_done)
@@ -349,26 +350,28 @@ impl Maintenance {
 
     /// Registries have no more entries than they should.
     fn trim_registries(&mut self, queue: usize) -> Result<bool> {
-        let (store, queue) = (&self.store, &self.queues[queue]);
+        let (client, queue) = (&self.client, &self.queues[queue]);
         let limits =
             [(&queue.finished, self.options.keep_finished), (&queue.failed, self.options.keep_failed)];
         let mut is_done = true;
         for (registry, kept) in limits.into_iter().filter_map(|(registry, kept)| Some((registry, kept?))) {
-            is_done &= in_batches(store, || {
-                let call = Call::script(&TRIM, &[registry]).arg(kept).arg(BATCH);
-                call.arg(store.keys.job_prefix()).arg(&store.books).arg(statuses_of(queue, registry))
+            is_done &= in_batches(client, || {
+                let call = RedisCommand::evalsha(&TRIM, &[registry]).arg(kept).arg(BATCH);
+                call.arg(client.keys.job_prefix())
+                    .arg(&client.rq_key_patterns)
+                    .arg(statuses_of(queue, registry))
             })?;
         }
         Ok(is_done)
     }
 }
 
-fn clean_group(store: &Store, names: &str, group: &str) -> Result<()> {
+fn clean_group(client: &Client, names: &str, group: &str) -> Result<()> {
     let mut from = "0".to_owned();
     for _ in 0..MAX_BATCHES {
-        let call = Call::script(&PRUNE_GROUP, &[&store.keys.group(group), names]);
-        let call = call.arg(group).arg(store.keys.job_prefix()).arg(&from).arg(BATCH);
-        from = reply::text(store.ask(&call)?)?.unwrap_or_else(|| "0".to_owned());
+        let call = RedisCommand::evalsha(&PRUNE_GROUP, &[&client.keys.group(group), names]);
+        let call = call.arg(group).arg(client.keys.job_prefix()).arg(&from).arg(BATCH);
+        from = reply::text(client.query(&call)?)?.unwrap_or_else(|| "0".to_owned());
         if from == "0" {
             break;
         }
@@ -384,9 +387,9 @@ fn read_scan(answer: Reply) -> Result<(String, Vec<String>)> {
 }
 
 /// Repeats a call until it moves less than a whole batch. Returns whether it came so far.
-fn in_batches(store: &Store, call: impl Fn() -> Call) -> Result<bool> {
+fn in_batches(client: &Client, call: impl Fn() -> RedisCommand) -> Result<bool> {
     for _ in 0..MAX_BATCHES {
-        let mut answers = store.ask_once(&[call()])?;
+        let mut answers = client.query_all_no_retry(&[call()])?;
         let moved = answers.pop().map_or(Ok(0), |answer| reply::int(&answer?))?;
         if moved < BATCH as i64 {
             return Ok(true);

@@ -1,8 +1,8 @@
 //! What the other threads tell the loop.
 
 use crate::claim::PoppedId;
+use crate::client::Reply;
 use crate::error::{Error, Result};
-use crate::store::Reply;
 
 /// A field of a job, as one run of it may write it.
 #[derive(PartialEq, Eq, Hash)]

@@ -48,10 +48,11 @@ pub use handlers::Handlers;
 pub use stop::Stopper;
 pub use summary::Summary;
 
+use crate::client::{Client, RedisCommand};
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name, check_worker_name};
-use crate::store::{Call, Patience, Store};
+use crate::redis::Timeouts;
 use dispatch::Dispatcher;
 use event::EventBus;
 use heartbeat::WorkerState;
@@ -75,7 +76,7 @@ pub use options::Run;
 /// ```
 #[must_use = "a worker does nothing until it is run"]
 pub struct Worker {
-    store: Arc<Store>,
+    client: Arc<Client>,
     options: Options,
     handlers: Handlers,
     events: EventBus,
@@ -94,11 +95,11 @@ impl Worker {
     pub fn connect<Q: Into<String>>(url: &str, queues: impl IntoIterator<Item = Q>) -> Result<Self> {
         let queues: Vec<String> = queues.into_iter().map(Into::into).collect();
         queues.iter().try_for_each(|name| check_queue_name(name))?;
-        Self::on(&Store::connect(url)?, queues)
+        Self::on(&Client::connect(url)?, queues)
     }
 
     /// For queues whose names have been checked.
-    pub(crate) fn on(store: &Arc<Store>, queues: Vec<String>) -> Result<Self> {
+    pub(crate) fn on(client: &Arc<Client>, queues: Vec<String>) -> Result<Self> {
         if queues.is_empty() {
             return Err(Error::invalid("a worker needs a queue", "name at least one, as in \"default\""));
         }
@@ -106,7 +107,7 @@ impl Worker {
         let mut seen = std::collections::HashSet::new();
         unique.retain(|name| seen.insert(name.clone()));
         Ok(Worker {
-            store: store.patient(Patience::WORK),
+            client: client.with_timeouts(Timeouts::WORKER),
             options: Options::new(unique),
             handlers: Handlers::default(),
             events: EventBus::default(),
@@ -119,7 +120,7 @@ impl Worker {
 
     /// The same worker in another dialect; see [`Queue::dialect`](crate::Queue::dialect).
     pub fn dialect(mut self, dialect: Dialect) -> Self {
-        self.store = self.store.speaking(dialect);
+        self.client = self.client.with_dialect(dialect);
         self
     }
 
@@ -128,7 +129,7 @@ impl Worker {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn prefix(mut self, prefix: &str) -> Result<Self> {
-        self.store = self.store.prefixed(prefix)?;
+        self.client = self.client.with_prefix(prefix)?;
         Ok(self)
     }
 
@@ -370,12 +371,12 @@ impl Worker {
     /// cron entry,
     /// [`Error::BrokerLost`] when Redis stayed away too long.
     pub fn run(self) -> Result<Summary> {
-        let Worker { store, mut options, handlers, events: mut listener, stopper, on_healthy, .. } = self;
-        options.lease.get_or_insert(store.facts.lease);
+        let Worker { client, mut options, handlers, events: mut listener, stopper, on_healthy, .. } = self;
+        options.lease.get_or_insert(client.dialect.lease);
         if handlers.is_empty() {
             return Err(Error::invalid(
                 "the worker has no handlers: every job would fail",
-                store.facts.handlers,
+                client.dialect.handlers_hint,
             ));
         }
         if options.is_isolated && !processes::can_be_horse() {
@@ -389,23 +390,23 @@ impl Worker {
         let warning = descriptors::provide(&options, has_processes)?;
         warning.into_iter().for_each(|warning| listener.emit(&Event::Warning(warning)));
         #[cfg(feature = "cron")]
-        let ticker = self.crons.ticker(&store, &listener)?;
-        crate::server::check(&store, &mut |warning| listener.emit(&Event::Warning(warning)))?;
+        let ticker = self.crons.ticker(&client, &listener)?;
+        crate::server_info::check(&client, &mut |warning| listener.emit(&Event::Warning(warning)))?;
         panics::catch_places();
         let options = Arc::new(options);
-        let queues: Vec<QueueKeys> = options.queues.iter().map(|name| store.keys.queue(name)).collect();
+        let queues: Vec<QueueKeys> = options.queues.iter().map(|name| client.keys.queue(name)).collect();
         let (inbox, messages) = mpsc::channel::<Message>();
         stopper.attach(inbox.clone());
-        let board = Arc::new(WorkerState::new(&store, &options));
+        let board = Arc::new(WorkerState::new(&client, &options));
         let counting = Arc::clone(&board);
         listener.add(Box::new(move |event| counting.record_event(event)));
-        let heartbeat = heartbeat::start(&store, &options, &queues, &board, inbox.clone())?;
-        let commands = commands::start(&store, &options, &stopper, &inbox);
-        let maintenance = maintenance::start(&store, &options, &queues, (&board, &listener));
+        let heartbeat = heartbeat::start(&client, &options, &queues, &board, inbox.clone())?;
+        let commands = commands::start(&client, &options, &stopper, &inbox);
+        let maintenance = maintenance::start(&client, &options, &queues, (&board, &listener));
         #[cfg(feature = "cron")]
-        let cron = cron::start(&store, &options, ticker, &listener);
+        let cron = cron::start(&client, &options, ticker, &listener);
         let dispatcher = Dispatcher::new(
-            dispatch::House { store, options, queues, events: listener, stopper, state: board, on_healthy },
+            dispatch::House { client, options, queues, events: listener, stopper, state: board, on_healthy },
             handlers,
             (inbox, messages),
         );
@@ -423,15 +424,15 @@ impl Worker {
 }
 
 /// Commands that take a worker's record away when it ends.
-fn deregister(store: &Store, options: &Options, queues: &[QueueKeys]) -> Vec<Call> {
-    let record = store.keys.worker(&options.name);
-    let mut calls = vec![Call::command("SREM").arg(store.keys.workers()).arg(&record)];
+fn deregister(client: &Client, options: &Options, queues: &[QueueKeys]) -> Vec<RedisCommand> {
+    let record = client.keys.worker(&options.name);
+    let mut calls = vec![RedisCommand::new("SREM").arg(client.keys.workers()).arg(&record)];
     for queue in queues {
-        calls.push(Call::command("SREM").arg(&queue.workers).arg(&record));
+        calls.push(RedisCommand::new("SREM").arg(&queue.workers).arg(&record));
     }
     let now = crate::job::iso(chrono::Utc::now());
-    calls.push(Call::command("HSET").arg(&record).arg("death").arg(now));
-    calls.push(Call::command("EXPIRE").arg(&record).arg(60));
-    calls.push(Call::command("DEL").arg(store.keys.runs_of_worker(&options.name)));
+    calls.push(RedisCommand::new("HSET").arg(&record).arg("death").arg(now));
+    calls.push(RedisCommand::new("EXPIRE").arg(&record).arg(60));
+    calls.push(RedisCommand::new("DEL").arg(client.keys.runs_of_worker(&options.name)));
     calls
 }

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::message::JobField;
 use crate::claim::PoppedId;
+use crate::client::scripts::SET_FIELD;
+use crate::client::{Client, RedisCommand, Reply};
 use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
-use crate::store::{Call, Reply, SET_FIELD, Store};
 
 /// How long endings wait that Redis has refused.
 pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(1);
@@ -44,7 +45,7 @@ impl Outbox {
 
     /// Takes out all that is there, to be sent: saves, then a finish for each queue. What a job saved is
     /// there when it ends, and a queue whose keys somebody has taken does not hold up the others.
-    pub(crate) fn depart(&mut self, store: &Store, queues: &[QueueKeys]) -> (Batch, Vec<Call>) {
+    pub(crate) fn depart(&mut self, client: &Client, queues: &[QueueKeys]) -> (Batch, Vec<RedisCommand>) {
         let holds_back = self.retry_at().is_some();
         let mut batch = Batch {
             saves: std::mem::take(&mut self.saves),
@@ -53,15 +54,15 @@ impl Outbox {
         };
         let mut calls = Vec::with_capacity(batch.saves.len() + 2);
         for (field, value) in &batch.saves {
-            let job = store.keys.job(&field.id);
+            let job = client.keys.job(&field.id);
             // Had Redis forgotten the script, a save would come after the end of its job, and be refused.
             calls.push(
-                Call::whole_script(&SET_FIELD, &[&job]).arg(field.name).arg(value).arg(&field.execution),
+                RedisCommand::eval(&SET_FIELD, &[&job]).arg(field.name).arg(value).arg(&field.execution),
             );
         }
         finish::sort_for_batches(&mut batch.endings);
         for endings in finish::batches(&batch.endings) {
-            calls.push(finish::encode(store, queues, endings));
+            calls.push(finish::encode(client, queues, endings));
         }
         (batch, calls)
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::message::Message;
 use super::redis_thread;
 use crate::claim::PoppedId;
+use crate::client::{Client, DedicatedConnection, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::store::{Call, Line, Store, reply};
 
 /// How long one blocking call lasts. Bounds how late a half-dead connection is noticed.
 const BLOCK: Duration = Duration::from_secs(5);
@@ -31,24 +31,24 @@ struct Watcher {
     arm: Sender<()>,
     armed: bool,
     /// The id of its connection on the server, for `CLIENT UNBLOCK`; 0 before it has one.
-    client: Arc<AtomicI64>,
+    client_id: Arc<AtomicI64>,
 }
 
 impl Watchers {
-    pub(crate) fn start(store: &Arc<Store>, queues: &[QueueKeys], inbox: &Sender<Message>) -> Self {
+    pub(crate) fn start(client: &Arc<Client>, queues: &[QueueKeys], inbox: &Sender<Message>) -> Self {
         let watch = |(number, queue): (usize, &QueueKeys)| {
             let (arm, armed) = channel();
-            let client = Arc::new(AtomicI64::new(0));
+            let client_id = Arc::new(AtomicI64::new(0));
             let thread = Thread {
-                store: Arc::clone(store),
+                client: Arc::clone(client),
                 number,
                 queue: queue.clone(),
                 armed,
                 inbox: inbox.clone(),
-                client: Arc::clone(&client),
+                client_id: Arc::clone(&client_id),
             };
             redis_thread("rq-rs watch", move || thread.run());
-            Watcher { arm, armed: false, client }
+            Watcher { arm, armed: false, client_id }
         };
         Watchers { all: queues.iter().enumerate().map(watch).collect(), is_calling: false }
     }
@@ -72,21 +72,23 @@ impl Watchers {
 
     /// Ends the waits that are under way, on a thread of its own: a silent Redis must not hold up the
     /// worker. It goes on for a while, because a wait may only just have begun.
-    pub(crate) fn call_back(&mut self, store: &Arc<Store>) {
+    pub(crate) fn call_back(&mut self, client: &Arc<Client>) {
         if self.is_calling {
             return;
         }
         self.is_calling = true;
-        let clients: Vec<Arc<AtomicI64>> =
-            self.all.iter().map(|watcher| Arc::clone(&watcher.client)).collect();
-        let store = Arc::clone(store);
+        let client_ids: Vec<Arc<AtomicI64>> =
+            self.all.iter().map(|watcher| Arc::clone(&watcher.client_id)).collect();
+        let client = Arc::clone(client);
         redis_thread("rq-rs unblock", move || {
             for _ in 0..CALLS {
-                let ids = clients.iter().map(|client| client.load(Ordering::Relaxed)).filter(|id| *id > 0);
-                let calls: Vec<Call> = ids.map(|id| Call::command("CLIENT").arg("UNBLOCK").arg(id)).collect();
+                let ids =
+                    client_ids.iter().map(|client_id| client_id.load(Ordering::Relaxed)).filter(|id| *id > 0);
+                let calls: Vec<RedisCommand> =
+                    ids.map(|id| RedisCommand::new("CLIENT").arg("UNBLOCK").arg(id)).collect();
                 // Nothing depends on it: a wait ends by itself after a few seconds.
-                let is_over = clients.iter().all(|client| Arc::strong_count(client) == 1);
-                if is_over || (!calls.is_empty() && store.ask_once(&calls).is_err()) {
+                let is_over = client_ids.iter().all(|client_id| Arc::strong_count(client_id) == 1);
+                if is_over || (!calls.is_empty() && client.query_all_no_retry(&calls).is_err()) {
                     return;
                 }
                 std::thread::sleep(CALL_EVERY);
@@ -96,12 +98,12 @@ impl Watchers {
 }
 
 struct Thread {
-    store: Arc<Store>,
+    client: Arc<Client>,
     number: usize,
     queue: QueueKeys,
     armed: Receiver<()>,
     inbox: Sender<Message>,
-    client: Arc<AtomicI64>,
+    client_id: Arc<AtomicI64>,
 }
 
 impl Thread {
@@ -113,7 +115,7 @@ impl Thread {
                 Ok(None) => Message::Slept { queue: self.number },
                 Err(error) => {
                     line = None;
-                    self.client.store(0, Ordering::Relaxed);
+                    self.client_id.store(0, Ordering::Relaxed);
                     Message::WatchFailed { queue: self.number, error }
                 }
             };
@@ -123,25 +125,25 @@ impl Thread {
         }
     }
 
-    fn wait<'a>(&'a self, line: &mut Option<Line<'a>>) -> Result<Option<Vec<u8>>> {
+    fn wait<'a>(&'a self, line: &mut Option<DedicatedConnection<'a>>) -> Result<Option<Vec<u8>>> {
         let line = match line {
             Some(line) => line,
             None => line.insert(self.connect()?),
         };
-        let (command, options) = self.store.facts.wait;
-        let call = Call::command(command)
+        let (command, options) = self.client.dialect.blocking_move;
+        let call = RedisCommand::new(command)
             .arg(&self.queue.list)
             .arg(&self.queue.intermediate)
             .arg(options)
             .arg(BLOCK.as_secs());
-        reply::bytes(line.call(&call)?)
+        reply::bytes(line.query(&call)?)
     }
 
-    fn connect(&self) -> Result<Line<'_>> {
-        let mut line = self.store.line(BLOCK)?;
-        let id = line.call(&Call::command("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
+    fn connect(&self) -> Result<DedicatedConnection<'_>> {
+        let mut line = self.client.dedicated(BLOCK)?;
+        let id = line.query(&RedisCommand::new("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
         // Without the right to ask, stopping takes a few seconds longer.
-        self.client.store(id.unwrap_or(0), Ordering::Relaxed);
+        self.client_id.store(id.unwrap_or(0), Ordering::Relaxed);
         Ok(line)
     }
 }

@@ -7,24 +7,24 @@ use std::path::Path;
 const FLOORS: [&[&str]; 8] = [
     &["error", "printable", "program", "redis"],
     &["job"],
-    &["dialect", "store"],
+    &["client", "dialect"],
     &[
-        "command",
+        "bounded_read",
+        "claim",
         "completion",
         "control",
         "cron",
         "enqueue",
-        "claim",
         "finish",
-        "handle",
-        "odd",
-        "peek",
+        "job_handle",
         "queue",
         "recover",
         "registry",
-        "result",
-        "server",
+        "server_info",
         "stats",
+        "wait",
+        "worker_command",
+        "wrong_type",
     ],
     &["worker"],
     &["bulk", "metrics", "snapshot", "testing"],
@@ -97,11 +97,7 @@ fn each_kind_of_line_lives_in_its_room() {
             assert!(allowed || line.is_none(), "{what} in {name}: {}", line.unwrap_or_default());
         }
     };
-    only_in(
-        "the redis crate",
-        &[" redis::", "(redis::", "<redis::"],
-        &["redis/", "store.rs", "store/", "error.rs"],
-    );
+    only_in("the redis crate", &[" redis::", "(redis::", "<redis::"], &["redis/", "client/", "error.rs"]);
     only_in("a Redis key", &["\"rq-rs:", "\"wip", "\"queue:", ":intermediate\""], &["dialect/", "job/id.rs"]);
     only_in(
         "a clock",
@@ -113,10 +109,10 @@ fn each_kind_of_line_lives_in_its_room() {
             "snapshot/page.rs",
             "queue.rs",
             "registry.rs",
-            "handle.rs",
-            "result.rs",
+            "job_handle.rs",
+            "wait.rs",
             "redis/",
-            "store.rs",
+            "client/",
         ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
@@ -140,7 +136,7 @@ fn each_kind_of_line_lives_in_its_room() {
             "job/payload/json.rs",
             "job/attempt.rs",
             "cron/book.rs",
-            "result.rs",
+            "wait.rs",
             "worker/commands.rs",
             "worker/processes/horse.rs",
             "worker/processes/exec_server.rs",

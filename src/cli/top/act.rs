@@ -9,11 +9,11 @@ use super::state::Question;
 use super::text::clean;
 use crate::bulk::{self, Deed};
 use crate::cli::format::pluralize;
+use crate::client::Client;
 use crate::error::{Error, Result};
-use crate::handle::Job;
+use crate::job_handle::Job;
 use crate::queue::Queue;
 use crate::snapshot::{self, Asked, Group, Order, Place};
-use crate::store::Store;
 
 /// A part of what is done to many. A delete is a round trip for each.
 const BATCH: usize = 200;
@@ -71,10 +71,10 @@ pub(super) struct Doer {
 }
 
 impl Doer {
-    pub(super) fn start(store: &Arc<Store>, tell: Sender<Event>) -> Self {
+    pub(super) fn start(client: &Arc<Client>, tell: Sender<Event>) -> Self {
         let (tasks, asked) = channel();
         let is_interrupted = Arc::new(AtomicBool::new(false));
-        let hands = Hands { store: Arc::clone(store), tell, is_interrupted: Arc::clone(&is_interrupted) };
+        let hands = Hands { client: Arc::clone(client), tell, is_interrupted: Arc::clone(&is_interrupted) };
         std::thread::spawn(move || {
             for task in asked {
                 hands.is_interrupted.store(false, Ordering::Relaxed);
@@ -94,7 +94,7 @@ impl Doer {
 }
 
 struct Hands {
-    store: Arc<Store>,
+    client: Arc<Client>,
     tell: Sender<Event>,
     is_interrupted: Arc<AtomicBool>,
 }
@@ -124,8 +124,8 @@ impl Hands {
     }
 
     fn one(&self, task: &Task) -> Result<String> {
-        let any = || Queue::on(&self.store, "default");
-        let queue = |name: &String| Queue::of(&self.store, name);
+        let any = || Queue::on(&self.client, "default");
+        let queue = |name: &String| Queue::of(&self.client, name);
         Ok(match task {
             Task::Suspend(name) => {
                 queue(name).suspend()?;
@@ -148,11 +148,11 @@ impl Hands {
                 format!("{} is told to end when what it runs has ended", clean(name))
             }
             Task::Cancel(id) => {
-                Job::find(&self.store, id)?.cancel()?;
+                Job::find(&self.client, id)?.cancel()?;
                 format!("{} is canceled", clean(id))
             }
             Task::Stop(id) => {
-                Job::find(&self.store, id)?.stop()?;
+                Job::find(&self.client, id)?.stop()?;
                 format!("the worker of {} is told to end it", clean(id))
             }
             Task::Count(..) | Task::All(..) => String::new(),
@@ -169,7 +169,7 @@ impl Hands {
         while let Some(offset) = from {
             self.say(format!("counting: {found} so far"), false, false);
             let asked = Asked { offset, limit: usize::MAX, order: Order::Oldest, filter: group.filter() };
-            let some = snapshot::matching(&self.store, &group.queue, Place::Failed, &asked)?;
+            let some = snapshot::matching(&self.client, &group.queue, Place::Failed, &asked)?;
             found += some.ids.len();
             let next =
                 Some(offset + some.seen.len()).filter(|next| !some.seen.is_empty() && *next < some.total);
@@ -202,7 +202,7 @@ impl Hands {
                 self.say(format!("ended: {}", told(done)), true, true);
                 return;
             }
-            let part = match bulk::part(&self.store, &deed, group.filter(), BATCH.min(most - seen), from) {
+            let part = match bulk::part(&self.client, &deed, group.filter(), BATCH.min(most - seen), from) {
                 Ok(part) => part,
                 Err(error) => {
                     self.complain(&format!("{}: ", told(done)), &error);

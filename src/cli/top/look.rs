@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::Event;
 use super::pane::Pane;
+use crate::client::Client;
 use crate::error::Result;
-use crate::odd::Odd;
 use crate::snapshot::{self, Groups, Running, Snapshot};
-use crate::store::Store;
+use crate::wrong_type::WrongTypeKeys;
 
 /// What was seen. Running jobs and failed ones are records to be read, and are only looked at where they are shown.
 pub(super) struct Look {
@@ -23,10 +23,10 @@ pub(super) struct Look {
 pub(super) struct Looker(Sender<Pane>);
 
 impl Looker {
-    pub(super) fn start(store: &Arc<Store>, queues: Vec<String>, tell: Sender<Event>) -> Self {
+    pub(super) fn start(client: &Arc<Client>, queues: Vec<String>, tell: Sender<Event>) -> Self {
         let (ask, asked) = channel();
-        let store = Arc::clone(store);
-        std::thread::spawn(move || answer(&store, &queues, &asked, &tell));
+        let client = Arc::clone(client);
+        std::thread::spawn(move || answer(&client, &queues, &asked, &tell));
         Looker(ask)
     }
 
@@ -35,43 +35,43 @@ impl Looker {
     }
 }
 
-fn answer(store: &Arc<Store>, queues: &[String], asked: &Receiver<Pane>, tell: &Sender<Event>) {
+fn answer(client: &Arc<Client>, queues: &[String], asked: &Receiver<Pane>, tell: &Sender<Event>) {
     let mut is_checked = false;
     for pane in asked {
-        let seen = look(store, queues, pane, &mut is_checked).map_err(|error| error.to_string());
+        let seen = look(client, queues, pane, &mut is_checked).map_err(|error| error.to_string());
         if tell.send(Event::Looked(Box::new(seen))).is_err() {
             return;
         }
     }
 }
 
-fn look(store: &Arc<Store>, queues: &[String], pane: Pane, is_checked: &mut bool) -> Result<Look> {
+fn look(client: &Arc<Client>, queues: &[String], pane: Pane, is_checked: &mut bool) -> Result<Look> {
     let at = Instant::now();
     if !*is_checked {
-        crate::server::check(store, &mut |_| {})?;
+        crate::server_info::check(client, &mut |_| {})?;
         *is_checked = true;
     }
-    let shot = snapshot::look(store, queues)?;
+    let shot = snapshot::look(client, queues)?;
     let names: Vec<String> = shot.queues.iter().map(|queue| queue.name.clone()).collect();
     let running = match pane {
-        Pane::Running | Pane::Workers => Some(snapshot::running(store, &names)?),
+        Pane::Running | Pane::Workers => Some(snapshot::running(client, &names)?),
         _ => None,
     };
     let failed = match pane {
-        Pane::Failed => Some(failed(store, queues)?),
+        Pane::Failed => Some(failed(client, queues)?),
         _ => None,
     };
     Ok(Look { shot, running, failed, took: at.elapsed(), at: Instant::now() })
 }
 
 /// Of these queues, or of all.
-fn failed(store: &Arc<Store>, queues: &[String]) -> Result<Groups> {
+fn failed(client: &Arc<Client>, queues: &[String]) -> Result<Groups> {
     if queues.is_empty() {
-        return snapshot::failed(store, None);
+        return snapshot::failed(client, None);
     }
-    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: Odd::default() };
+    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
     for queue in queues {
-        let some = snapshot::failed(store, Some(queue))?;
+        let some = snapshot::failed(client, Some(queue))?;
         all.total += some.total;
         all.scanned += some.scanned;
         all.groups.extend(some.groups);

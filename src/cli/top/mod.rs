@@ -72,14 +72,14 @@ impl Top {
                 ),
             ));
         }
-        let store = server.connect_lazily()?;
-        self.queues.iter().try_for_each(|name| check_known(&store, name))?;
+        let client = server.connect_lazily()?;
+        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
         let (tell, events) = channel();
         screen::hear_signals(tell.clone())?;
-        let state = State::new(&store, self.read_only, wants_colour(&stdout()));
+        let state = State::new(&client, self.read_only, wants_colour(&stdout()));
         let mut live = Live {
-            looker: Looker::start(&store, self.queues, tell.clone()),
-            doer: Doer::start(&store, tell.clone()),
+            looker: Looker::start(&client, self.queues, tell.clone()),
+            doer: Doer::start(&client, tell.clone()),
             interval: self.interval,
             is_wanted: true,
             next: Instant::now(),

@@ -25,7 +25,7 @@ pub(super) enum Pane {
 pub(super) enum Tone {
     Plain,
     Busy,
-    Odd,
+    WrongTypeKeys,
     Bad,
 }
 
@@ -158,7 +158,7 @@ fn queue(queue: &QueueView) -> Row {
         if queue.suspended { "suspended".into() } else { String::new() },
     ];
     let tone = match queue {
-        _ if queue.suspended => Tone::Odd,
+        _ if queue.suspended => Tone::WrongTypeKeys,
         _ if queue.queued > 0 && queue.workers == 0 => Tone::Bad,
         _ if queue.started > 0 => Tone::Busy,
         _ => Tone::Plain,
@@ -202,7 +202,7 @@ fn worker(worker: &WorkerView, running: &[Running], now: DateTime<Utc>) -> Row {
         // Python's are silent for minutes while they are idle.
         _ if worker.runs_in.is_some() && silence.is_none_or(|silence| silence > SILENT) => Tone::Bad,
         _ if worker.stuck_threads > 0 => Tone::Bad,
-        _ if worker.state == "suspended" => Tone::Odd,
+        _ if worker.state == "suspended" => Tone::WrongTypeKeys,
         _ if !jobs.is_empty() => Tone::Busy,
         _ => Tone::Plain,
     };

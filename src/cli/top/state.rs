@@ -10,8 +10,8 @@ use super::look::Look;
 use super::pane::{self, Pane, Row};
 use super::text::clean;
 use crate::cli::words;
+use crate::client::Client;
 use crate::snapshot::{Group, Groups, Running};
-use crate::store::Store;
 
 /// A look that takes longer is told of, in seconds.
 const SLOW: f64 = 4.0;
@@ -64,13 +64,13 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(store: &Store, is_read_only: bool, has_colours: bool) -> Self {
+    pub(super) fn new(client: &Client, is_read_only: bool, has_colours: bool) -> Self {
         State {
-            address: store.address(),
+            address: client.address(),
             deployment: format!(
                 "in the dialect {} under the prefix {}",
-                store.facts.name,
-                store.keys.prefix()
+                client.dialect.name,
+                client.keys.prefix()
             ),
             is_read_only,
             has_colours,

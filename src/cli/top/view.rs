@@ -166,7 +166,7 @@ fn tone(state: &State, tone: Tone) -> Style {
         _ if state.away.is_some() => faint(),
         Tone::Plain => Style::new(),
         Tone::Busy => colour(state, Color::Green),
-        Tone::Odd => colour(state, Color::Yellow),
+        Tone::WrongTypeKeys => colour(state, Color::Yellow),
         Tone::Bad => colour(state, Color::Red),
     }
 }
@@ -278,10 +278,11 @@ mod tests {
     use super::super::look::Look;
     use super::super::pane::Pane;
     use super::super::state::{Question, State};
-    use crate::odd::Odd;
+    use crate::client::Client;
+    use crate::redis::Timeouts;
     use crate::snapshot::{Group, Groups, Note, QueueView, Running, ServerView, Snapshot, WorkerView};
     use crate::stats::Counts;
-    use crate::store::{Patience, Store};
+    use crate::wrong_type::WrongTypeKeys;
 
     const ODD: &str = "작업 \u{1b}[2J👩\u{200d}👩\u{200d}👧 e\u{301}\u{301}\u{301} \u{202e}\t\n";
 
@@ -368,11 +369,12 @@ mod tests {
             workers: (0..12).map(|_| worker()).collect(),
             worker_count: 3,
             warnings: vec![Note::new("no_worker").with("queue", ODD); 9],
-            odd_keys: Odd::default(),
+            odd_keys: WrongTypeKeys::default(),
             minutes: vec![Counts { finished: u64::MAX / 100, ..Counts::default() }; 60],
             now: Utc::now(),
         };
-        let failed = Groups { total: 7, scanned: 7, groups: vec![group; 12], odd_keys: Odd::default() };
+        let failed =
+            Groups { total: 7, scanned: 7, groups: vec![group; 12], odd_keys: WrongTypeKeys::default() };
         let (took, at) = (Duration::ZERO, Instant::now());
         Look { shot, running: Some(vec![run; 12]), failed: Some(failed), took, at }
     }
@@ -386,7 +388,7 @@ mod tests {
 
     #[test]
     fn there_is_a_picture_for_every_size_and_text() {
-        let mut state = State::new(&Store::at("redis://127.0.0.1:1", Patience::LOOK).unwrap(), false, true);
+        let mut state = State::new(&Client::lazy("redis://127.0.0.1:1", Timeouts::UI).unwrap(), false, true);
         draw(&mut state, (1, 1));
         state.take(Ok(look()));
         for n in 0..Pane::ALL.len() * 3 {

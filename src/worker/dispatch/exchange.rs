@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::{Dispatcher, Look};
 use crate::claim::{Claimer, ExecutionRange};
+use crate::client::scripts::FINISH_AND_CLAIM;
+use crate::client::{RedisCommand, Reply, reply};
 use crate::error::Result;
-use crate::store::{Call, FINISH_AND_CLAIM, Reply, reply};
 use crate::worker::event::Event;
 use crate::worker::outbox::{Batch, no_answer};
 use crate::worker::wire::WIRES;
@@ -90,16 +91,16 @@ impl Dispatcher {
     pub(super) fn send(&mut self) -> Result<()> {
         while self.has_to_send() {
             let (wanted, now) = (self.wanted(), Utc::now());
-            let store = &self.house.store;
-            let (batch, mut calls) = self.outbox.depart(store, &self.house.queues);
+            let client = &self.house.client;
+            let (batch, mut calls) = self.outbox.depart(client, &self.house.queues);
             let claims = (wanted > 0 || !batch.woken.is_empty()).then_some(wanted);
             let claim = claims.map(|slots| self.claimer.next_executions(slots));
             if claims.is_some() {
-                calls.push(self.claimer.encode(store, wanted, (self.full.keys(), &batch.woken), now));
+                calls.push(self.claimer.encode(client, wanted, (self.full.keys(), &batch.woken), now));
             }
             let is_turn = batch.is_one_finish() && claims.is_some();
             if is_turn {
-                calls = vec![Call::both(&FINISH_AND_CLAIM, &calls[0], &calls[1])];
+                calls = vec![RedisCommand::both(&FINISH_AND_CLAIM, &calls[0], &calls[1])];
             }
             let is_free = |wire: &usize| self.flights.iter().all(|flight| flight.wire != *wire);
             let wire = (0..WIRES).find(is_free).unwrap_or_default();
@@ -109,7 +110,7 @@ impl Dispatcher {
             if is_alone || !self.is_pipelined() {
                 // Nothing else is to be done meanwhile, or so little that waking up another thread for it
                 // costs more.
-                let answers = store.exchange(&calls);
+                let answers = client.pipeline_once(&calls);
                 return self.hear_answers(wire, answers);
             }
             self.wires.carry(wire, calls);

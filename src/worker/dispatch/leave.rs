@@ -158,7 +158,7 @@ impl Dispatcher {
             return false;
         }
         if self.watchers.any_armed() {
-            self.watchers.call_back(&self.house.store);
+            self.watchers.call_back(&self.house.client);
         }
         if !self.is_quiet() || !self.settle_lost_claims() {
             self.quiet_since = None;

@@ -72,10 +72,10 @@ impl Dispatcher {
         self.lost_claims.claims.retain(|(_, lost_at)| lost_at.elapsed() < lease);
         let claims: Vec<ExecutionRange> =
             self.lost_claims.claims.iter().map(|(claim, _)| claim.clone()).collect();
-        let (store, name) = (&self.house.store, &self.house.options.name);
+        let (client, name) = (&self.house.client, &self.house.options.name);
         let started = match claims.is_empty() {
             true => Ok(Vec::new()),
-            false => claim::fetch_unacknowledged(store, &self.house.queues, (name, &claims), Utc::now()),
+            false => claim::fetch_unacknowledged(client, &self.house.queues, (name, &claims), Utc::now()),
         };
         match started {
             Ok(started) => {

@@ -23,12 +23,12 @@ use self::exchange::Flight;
 use self::leave::UNBLOCK_EVERY;
 use self::lost_claims::LostClaims;
 use crate::claim::{ClaimedJob, Claimer};
+use crate::client::{Client, Reply};
 use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::finish::FinishAck;
 use crate::job::{Attempts, Outcome, decide};
-use crate::store::{Reply, Store};
 use crate::worker::Options;
 use crate::worker::event::{Event, EventBus};
 use crate::worker::handlers::Handlers;
@@ -47,7 +47,7 @@ const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
 
 /// What all of a worker's rooms share.
 pub(crate) struct House {
-    pub(crate) store: Arc<Store>,
+    pub(crate) client: Arc<Client>,
     pub(crate) options: Arc<Options>,
     pub(crate) queues: Vec<QueueKeys>,
     pub(crate) events: EventBus,
@@ -129,10 +129,10 @@ impl Dispatcher {
         let options = &house.options;
         let processes = Processes::new(options);
         Dispatcher {
-            claimer: Claimer::new(&house.store, &house.queues, &options.name, options.lease()),
+            claimer: Claimer::new(&house.client, &house.queues, &options.name, options.lease()),
             slots: Slots::new(options.concurrency, handlers, processes, inbox.clone()),
-            wires: Wires::new(&house.store, &inbox),
-            watchers: Watchers::start(&house.store, &house.queues, &inbox),
+            wires: Wires::new(&house.client, &inbox),
+            watchers: Watchers::start(&house.client, &house.queues, &inbox),
             outage: Outage::new(options.broker_max_retries),
             messages,
             inbox,
@@ -338,7 +338,7 @@ impl Dispatcher {
         self.house.state.untrack_lease(&running.lease_member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let ending =
-            Completion::new(running, verdict, options.retention(), self.house.store.facts, Utc::now());
+            Completion::new(running, verdict, options.retention(), self.house.client.dialect, Utc::now());
         self.note_pace(ending.took);
         self.outbox.endings.push(ending);
     }

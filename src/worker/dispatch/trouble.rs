@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Dispatcher, Look};
+use crate::client::RedisCommand;
 use crate::error::{Error, Result};
-use crate::store::Call;
 use crate::worker::event::Event;
 use crate::worker::outbox;
 use crate::worker::stop::Mode;
@@ -17,9 +17,9 @@ const HEALTH_EVERY: Duration = Duration::from_secs(1);
 impl Dispatcher {
     /// Whether Redis answers, and takes writes: a replica, or a server that cannot save, does not.
     pub(super) fn is_redis_back(&self) -> bool {
-        let record = self.house.store.keys.worker(&self.house.options.name);
-        let renew = Call::command("EXPIRE").arg(record).arg(self.house.options.worker_ttl.as_secs() + 60);
-        let answers = self.house.store.ask_once(&[Call::command("PING"), renew]);
+        let record = self.house.client.keys.worker(&self.house.options.name);
+        let renew = RedisCommand::new("EXPIRE").arg(record).arg(self.house.options.worker_ttl.as_secs() + 60);
+        let answers = self.house.client.query_all_no_retry(&[RedisCommand::new("PING"), renew]);
         answers.is_ok_and(|answers| answers.iter().all(Result::is_ok))
     }
 

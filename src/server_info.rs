@@ -1,18 +1,18 @@
 //! What kind of server answers, and whether its settings can lose jobs.
 
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};
-use crate::store::{Call, Store, reply};
 
 /// Its clock: seconds since 1970.
-pub(crate) fn clock(store: &Store) -> Result<f64> {
-    let time = reply::texts(store.ask(&Call::command("TIME"))?)?;
+pub(crate) fn clock(client: &Client) -> Result<f64> {
+    let time = reply::texts(client.query(&RedisCommand::new("TIME"))?)?;
     let number = |n: usize| time.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
     Ok(number(0) + number(1) / 1e6)
 }
 
-/// Facts of `INFO`, as far as the server tells them to this user.
+/// DialectSpec of `INFO`, as far as the server tells them to this user.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Server {
+pub(crate) struct ServerInfo {
     pub(crate) name: &'static str,
     pub(crate) version: String,
     /// Seconds since it was started.
@@ -23,10 +23,10 @@ pub(crate) struct Server {
 }
 
 /// Asks the server. One that does not let this user look is taken as it is.
-pub(crate) fn look(store: &Store) -> Result<Server> {
-    let sections = ["server", "memory"].map(|section| Call::command("INFO").arg(section));
+pub(crate) fn fetch(client: &Client) -> Result<ServerInfo> {
+    let sections = ["server", "memory"].map(|section| RedisCommand::new("INFO").arg(section));
     let mut text = String::new();
-    for answer in store.ask_all(&sections)? {
+    for answer in client.query_all(&sections)? {
         match answer.and_then(reply::text) {
             Ok(part) => text += &format!("{}\n", part.unwrap_or_default()),
             Err(Error::Denied { .. }) => {}
@@ -43,7 +43,7 @@ pub(crate) fn look(store: &Store) -> Result<Server> {
         Some(version) => ("Valkey", version),
         None => ("Redis", field("redis_version").unwrap_or_default()),
     };
-    Ok(Server {
+    Ok(ServerInfo {
         name,
         version,
         uptime: number("uptime_in_seconds"),
@@ -54,19 +54,19 @@ pub(crate) fn look(store: &Store) -> Result<Server> {
 }
 
 /// Refuses a server that is too old, and tells of settings that can lose jobs.
-pub(crate) fn check(store: &Store, warn: &mut dyn FnMut(String)) -> Result<Server> {
-    let server = look(store)?;
+pub(crate) fn check(client: &Client, warn: &mut dyn FnMut(String)) -> Result<ServerInfo> {
+    let server = fetch(client)?;
     let mut numbers = server.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     if let Some(major) = numbers.next()
-        && (major, numbers.next().unwrap_or(0)) < store.facts.oldest_server
+        && (major, numbers.next().unwrap_or(0)) < client.dialect.oldest_server
     {
         return Err(Error::Unsupported {
             what: format!(
                 "{} {} at {} in the dialect {}",
                 server.name,
                 server.version,
-                store.address(),
-                store.facts.name
+                client.address(),
+                client.dialect.name
             ),
         });
     }

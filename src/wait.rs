@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
+use crate::client::scripts::MARK_WAITER;
+use crate::client::{RedisCommand, reply};
 use crate::error::{Error, Result};
-use crate::handle::Job;
 use crate::job::Status;
-use crate::store::{Call, MARK_WAITER, reply};
+use crate::job_handle::Job;
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -37,17 +38,17 @@ impl Job {
 
     /// Listens for the end of the job, at most `wait`.
     fn listen(&self, wait: Duration) -> Result<()> {
-        let store = self.store();
-        if store.facts.keeps_books {
+        let client = self.client();
+        if client.dialect.writes_rq_metadata {
             // Whoever ends the job adds to its results, a Python worker too.
-            let call = Call::command("XREAD").arg("BLOCK").arg(wait.as_millis().max(1) as u64);
-            let call = call.arg("STREAMS").arg(store.keys.results(self.id())).arg(&self.last_entry);
-            return store.line(wait)?.call(&call).map(drop);
+            let call = RedisCommand::new("XREAD").arg("BLOCK").arg(wait.as_millis().max(1) as u64);
+            let call = call.arg("STREAMS").arg(client.keys.results(self.id())).arg(&self.last_entry);
+            return client.dedicated(wait)?.query(&call).map(drop);
         }
-        let channel = format!("{}{}", store.keys.ended_prefix(), self.id());
-        let note = Call::script(&MARK_WAITER, &[&store.keys.job(self.id())]);
-        store.line(wait)?.listen(&channel, wait, || {
-            let status = reply::text(store.ask(&note)?)?;
+        let channel = format!("{}{}", client.keys.ended_prefix(), self.id());
+        let note = RedisCommand::evalsha(&MARK_WAITER, &[&client.keys.job(self.id())]);
+        client.dedicated(wait)?.wait_for_message(&channel, wait, || {
+            let status = reply::text(client.query(&note)?)?;
             Ok(status.and_then(|word| word.parse::<Status>().ok()).is_some_and(|status| !status.has_ended()))
         })
     }

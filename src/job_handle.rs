@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::command::Command;
+#[cfg(feature = "cron")]
+use crate::bounded_read;
+use crate::client::scripts::{CANCEL, DELETE, REQUEUE_ORPHAN_JOB, SET_FIELD};
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::{Error, Result};
 #[cfg(feature = "cron")]
 use crate::job::Want;
 use crate::job::{Fields, Record, Status, Whose, check_id, from_iso, iso, to_python};
-#[cfg(feature = "cron")]
-use crate::peek;
 use crate::registry::{Registry, Requeued};
-use crate::store::{CANCEL, Call, DELETE, REQUEUE_ORPHAN_JOB, Reply, SET_FIELD, Store, reply};
+use crate::worker_command::WorkerCommand;
 
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
@@ -41,7 +42,7 @@ const NEXT_SIGN: Duration = Duration::from_secs(3);
 /// All fields of [`Record`] can be read on it: `job.status`, `job.origin` …
 #[derive(Clone)]
 pub struct Job {
-    store: Arc<Store>,
+    client: Arc<Client>,
     record: Record,
     /// The newest entry of its stream of results, where there is one; `0-0` before the first.
     pub(crate) last_entry: String,
@@ -55,61 +56,61 @@ const OF_FOUND: &[Want] =
     &[("status", 300, 0), ("origin", 4096, 0), ("worker_name", 4096, 0), ("execution_id", 4096, 0)];
 
 impl Job {
-    pub(crate) fn new(store: &Arc<Store>, record: Record) -> Self {
-        Job { store: Arc::clone(store), record, last_entry: "0-0".to_owned(), is_found_only: false }
+    pub(crate) fn new(client: &Arc<Client>, record: Record) -> Self {
+        Job { client: Arc::clone(client), record, last_entry: "0-0".to_owned(), is_found_only: false }
     }
 
     /// One to do something to, whatever its arguments are and how large.
     #[cfg(feature = "cron")]
-    pub(crate) fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
-        let hash = std::iter::once((store.keys.job(id), None));
-        let found = peek::ends(store, hash, OF_FOUND)?.pop().unwrap_or(Ok(None))?;
+    pub(crate) fn find(client: &Arc<Client>, id: &str) -> Result<Self> {
+        let hash = std::iter::once((client.keys.job(id), None));
+        let found = bounded_read::ends(client, hash, OF_FOUND)?.pop().unwrap_or(Ok(None))?;
         let parts = found.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
         let fields = parts.0.into_iter().map(|(name, part)| (name.as_bytes().to_vec(), part.head));
-        let job = Self::new(store, Record::read(id, &Fields(fields.collect()), Whose::Recovery));
+        let job = Self::new(client, Record::read(id, &Fields(fields.collect()), Whose::Recovery));
         Ok(Job { is_found_only: true, ..job })
     }
 
     #[cfg(not(feature = "cron"))]
-    fn find(store: &Arc<Store>, id: &str) -> Result<Self> {
-        Self::fetch(store, id)
+    fn find(client: &Arc<Client>, id: &str) -> Result<Self> {
+        Self::fetch(client, id)
     }
 
-    pub(crate) fn fetch(store: &Arc<Store>, id: &str) -> Result<Self> {
-        Self::fetch_all(store, &[id])?.pop().unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))
+    pub(crate) fn fetch(client: &Arc<Client>, id: &str) -> Result<Self> {
+        Self::fetch_all(client, &[id])?.pop().unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))
     }
 
     /// Several in one round trip, whatever their ids are; each by itself may be missing or unreadable.
-    pub(crate) fn fetch_all<S: AsRef<str>>(store: &Arc<Store>, ids: &[S]) -> Result<Vec<Result<Self>>> {
-        let calls: Vec<Call> = ids.iter().flat_map(|id| Self::reads(store, id.as_ref())).collect();
-        let mut answers = store.ask_all(&calls)?.into_iter();
+    pub(crate) fn fetch_all<S: AsRef<str>>(client: &Arc<Client>, ids: &[S]) -> Result<Vec<Result<Self>>> {
+        let calls: Vec<RedisCommand> = ids.iter().flat_map(|id| Self::reads(client, id.as_ref())).collect();
+        let mut answers = client.query_all(&calls)?.into_iter();
         let mut answer = || answers.next().unwrap_or(Ok(Reply::Nil));
         let mut jobs = Vec::with_capacity(ids.len());
         for id in ids {
-            let entry = |answer: &mut dyn FnMut() -> Result<Reply>| match store.facts.keeps_books {
+            let entry = |answer: &mut dyn FnMut() -> Result<Reply>| match client.dialect.writes_rq_metadata {
                 true => answer(),
                 false => Ok(Reply::Nil),
             };
             let (hash, entry) = (answer(), entry(&mut answer));
-            jobs.push(Self::read(store, id.as_ref(), hash, entry));
+            jobs.push(Self::read(client, id.as_ref(), hash, entry));
         }
         Ok(jobs)
     }
 
-    fn reads(store: &Store, id: &str) -> impl Iterator<Item = Call> {
-        let hash = Call::command("HGETALL").arg(store.keys.job(id));
-        let entry = store.facts.keeps_books.then(|| {
-            Call::command("XREVRANGE").arg(store.keys.results(id)).arg("+").arg("-").arg("COUNT").arg(1)
+    fn reads(client: &Client, id: &str) -> impl Iterator<Item = RedisCommand> {
+        let hash = RedisCommand::new("HGETALL").arg(client.keys.job(id));
+        let entry = client.dialect.writes_rq_metadata.then(|| {
+            RedisCommand::new("XREVRANGE").arg(client.keys.results(id)).arg("+").arg("-").arg("COUNT").arg(1)
         });
         [hash].into_iter().chain(entry)
     }
 
-    fn read(store: &Arc<Store>, id: &str, hash: Result<Reply>, entry: Result<Reply>) -> Result<Self> {
+    fn read(client: &Arc<Client>, id: &str, hash: Result<Reply>, entry: Result<Reply>) -> Result<Self> {
         let pairs = reply::pairs(hash?)?;
         if pairs.is_empty() {
             return Err(Error::NotFound { id: id.to_owned() });
         }
-        let mut job = Self::new(store, Record::read(id, &Fields(pairs), Whose::People));
+        let mut job = Self::new(client, Record::read(id, &Fields(pairs), Whose::People));
         if let Some((entry, fields)) = reply::entry(entry?)? {
             job.last_entry = entry;
             // An entry of an earlier run says nothing of a job that runs again; of one that is repeated it is the
@@ -130,8 +131,8 @@ impl Job {
         self.record
     }
 
-    pub(crate) fn store(&self) -> &Arc<Store> {
-        &self.store
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
     /// Reads it again.
@@ -140,8 +141,8 @@ impl Job {
     /// [`Error::NotFound`] when it has expired or was deleted.
     pub fn refresh(&mut self) -> Result<()> {
         *self = match self.is_found_only {
-            true => Self::find(&self.store, self.id())?,
-            false => Self::fetch(&self.store, self.id())?,
+            true => Self::find(&self.client, self.id())?,
+            false => Self::fetch(&self.client, self.id())?,
         };
         Ok(())
     }
@@ -155,8 +156,9 @@ impl Job {
         if self.status != Status::Scheduled {
             return Ok(None);
         }
-        let scheduled = self.store.keys.queue(&self.origin).scheduled;
-        let score = reply::text(self.store.ask(&Call::command("ZSCORE").arg(scheduled).arg(self.id()))?)?;
+        let scheduled = self.client.keys.queue(&self.origin).scheduled;
+        let score =
+            reply::text(self.client.query(&RedisCommand::new("ZSCORE").arg(scheduled).arg(self.id()))?)?;
         let millis = score.and_then(|score| score.parse::<f64>().ok()).map(|seconds| seconds * 1000.0);
         Ok(millis.and_then(|millis| DateTime::from_timestamp_millis(millis as i64)))
     }
@@ -167,18 +169,18 @@ impl Job {
     /// # Errors
     /// [`Error::WrongState`] when it has ended, [`Error::NotFound`].
     pub fn cancel(&mut self) -> Result<Status> {
-        let keys = self.store.keys.queue(&self.origin);
-        let job = self.store.keys.job(self.id());
-        let channel = format!("{}{}", self.store.keys.ended_prefix(), self.id());
+        let keys = self.client.keys.queue(&self.origin);
+        let job = self.client.keys.job(self.id());
+        let channel = format!("{}{}", self.client.keys.ended_prefix(), self.id());
         let places = [&job, &keys.list, &keys.intermediate, &keys.wip, &keys.scheduled, &keys.deferred];
         let places = places.into_iter().chain([&keys.ready, &keys.canceled, &channel]);
-        let call = Call::script(&CANCEL, &places.map(String::as_str).collect::<Vec<_>>())
+        let call = RedisCommand::evalsha(&CANCEL, &places.map(String::as_str).collect::<Vec<_>>())
             .arg(self.id())
             .arg(iso(Utc::now()))
-            .arg(self.store.facts.canceled_ttl.as_seconds())
+            .arg(self.client.dialect.canceled_ttl.as_seconds())
             .arg(SEARCHED)
-            .arg(&self.store.books);
-        let Some(had) = reply::text(self.store.ask(&call)?)? else {
+            .arg(&self.client.rq_key_patterns);
+        let Some(had) = reply::text(self.client.query(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
         let status: Status = had.parse().unwrap_or(Status::Created);
@@ -194,7 +196,7 @@ impl Job {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn delete(self) -> Result<bool> {
-        delete(&self.store, self.id(), &self.origin)
+        delete(&self.client, self.id(), &self.origin)
     }
 
     /// Puts a job that failed, or was stopped or canceled, back in its queue as new: it has all retries of its
@@ -205,16 +207,16 @@ impl Job {
     /// # Errors
     /// [`Error::WrongState`] for any other job: a second requeue changes nothing.
     pub fn requeue(&mut self) -> Result<()> {
-        let keys = self.store.keys.queue(&self.origin);
+        let keys = self.client.keys.queue(&self.origin);
         for registry in [&keys.failed, &keys.canceled] {
-            let registry = Registry::new(&self.store, &keys, registry);
+            let registry = Registry::new(&self.client, &keys, registry);
             match registry.requeue(&[self.id()])?.first() {
                 Some(Requeued::Back) => return self.refresh(),
                 Some(Requeued::Gone) => break,
                 _ => {}
             }
         }
-        self.revive("requeue", self.store.facts.retries_field, &[&LOST_BEFORE_ITS_END, &ENDED])
+        self.revive("requeue", self.client.dialect.retries_field, &[&LOST_BEFORE_ITS_END, &ENDED])
     }
 
     /// Puts a job that waits for its time, or for its next try, into its queue now; also one that should wait or
@@ -223,8 +225,8 @@ impl Job {
     /// # Errors
     /// [`Error::WrongState`] when it is not scheduled.
     pub fn enqueue_now(&mut self) -> Result<()> {
-        let keys = self.store.keys.queue(&self.origin);
-        let moved = Registry::new(&self.store, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
+        let keys = self.client.keys.queue(&self.origin);
+        let moved = Registry::new(&self.client, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
         match moved.first() {
             Some(Requeued::Back) => self.refresh(),
             _ => self.revive("enqueue", "", &[&LOST_BEFORE_ITS_END]),
@@ -265,23 +267,24 @@ impl Job {
     }
 
     fn ask_to_revive(&self, counts: &str, statuses: &[&[Status]], seen: &str) -> Result<Reply> {
-        let keys = self.store.keys.queue(&self.origin);
-        let (job, queues) = (self.store.keys.job(self.id()), self.store.keys.queues());
+        let keys = self.client.keys.queue(&self.origin);
+        let (job, queues) = (self.client.keys.job(self.id()), self.client.keys.queues());
         let here = [&job, &keys.list, &keys.intermediate, &keys.wip, &queues];
         let elsewhere = [&keys.scheduled, &keys.deferred, &keys.ready, &keys.finished, &keys.failed];
         let places = here.into_iter().chain(elsewhere).chain([&keys.canceled, &keys.unreadable]);
         let statuses: Vec<&str> = statuses.iter().copied().flatten().map(|status| status.as_str()).collect();
-        let call = Call::script(&REQUEUE_ORPHAN_JOB, &places.map(String::as_str).collect::<Vec<_>>())
-            .arg(self.id())
-            .arg(self.store.facts.push)
-            .arg(iso(Utc::now()))
-            .arg(&self.store.books)
-            .arg(SEARCHED)
-            .arg(counts)
-            .arg(statuses.join(" "))
-            .arg(self.store.keys.worker(""))
-            .arg(seen);
-        self.store.ask(&call)
+        let call =
+            RedisCommand::evalsha(&REQUEUE_ORPHAN_JOB, &places.map(String::as_str).collect::<Vec<_>>())
+                .arg(self.id())
+                .arg(self.client.dialect.push)
+                .arg(iso(Utc::now()))
+                .arg(&self.client.rq_key_patterns)
+                .arg(SEARCHED)
+                .arg(counts)
+                .arg(statuses.join(" "))
+                .arg(self.client.keys.worker(""))
+                .arg(seen);
+        self.client.query(&call)
     }
 
     /// Tells its worker, rq-rs' or Python's, to end it while it runs. It goes to the failed registry with
@@ -301,8 +304,8 @@ impl Job {
         let Some(worker) = self.worker_name.clone().filter(|_| may_run) else {
             return Err(self.wrong_state("stop", self.status.as_str()));
         };
-        let stop = Command::StopJob { job_id: self.id().to_owned() };
-        if !stop.send(&self.store, &worker)? {
+        let stop = WorkerCommand::StopJob { job_id: self.id().to_owned() };
+        if !stop.send(&self.client, &worker)? {
             return Err(
                 self.wrong_state("stop", &format!("started, but its worker {worker} does not listen"))
             );
@@ -312,11 +315,12 @@ impl Job {
 
     /// Whether the worker that has it, or had it last, is one of Python's that lives.
     pub(crate) fn is_run_by_python(&self) -> Result<bool> {
-        let Some(worker) = self.worker_name.as_deref().filter(|_| self.store.facts.keeps_books) else {
+        let Some(worker) = self.worker_name.as_deref().filter(|_| self.client.dialect.writes_rq_metadata)
+        else {
             return Ok(false);
         };
-        let fields = Call::command("HMGET").arg(self.store.keys.worker(worker));
-        let fields = self.store.ask(&fields.arg("birth").arg("death").arg("runs_in"))?;
+        let fields = RedisCommand::new("HMGET").arg(self.client.keys.worker(worker));
+        let fields = self.client.query(&fields.arg("birth").arg("death").arg("runs_in"))?;
         let fields: Vec<Option<String>> =
             reply::list(fields)?.into_iter().map(reply::text).collect::<Result<_>>()?;
         Ok(matches!(fields.as_slice(), [Some(_), None, None]))
@@ -333,8 +337,9 @@ impl Job {
             return Err(wrong("meta must be a struct or a map".to_owned()));
         };
         let text = self.serializer.write(&meta).map_err(wrong)?;
-        let job = self.store.keys.job(self.id());
-        let saved = self.store.ask(&Call::script(&SET_FIELD, &[&job]).arg("meta").arg(text).arg(""))?;
+        let job = self.client.keys.job(self.id());
+        let saved =
+            self.client.query(&RedisCommand::evalsha(&SET_FIELD, &[&job]).arg("meta").arg(text).arg(""))?;
         if reply::int(&saved)? == 0 {
             return Err(Error::NotFound { id: self.id().to_owned() });
         }
@@ -373,19 +378,19 @@ impl Sign {
 }
 
 /// Deletes a job, also one whose record is not a hash.
-pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
-    let job = store.keys.job(id);
+pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
+    let job = client.keys.job(id);
     if let Err(error) = check_id(id) {
         // Python's ids may hold anything, and what stands behind a colon may be part of another key's name.
-        let kind = reply::text(store.ask(&Call::command("TYPE").arg(&job))?)?;
+        let kind = reply::text(client.query(&RedisCommand::new("TYPE").arg(&job))?)?;
         match kind.as_deref() {
             Some("hash") => {}
             Some("none") => return Ok(false),
             _ => return Err(error),
         }
     }
-    let keys = store.keys.queue(origin);
-    let channel = format!("{}{id}", store.keys.ended_prefix());
+    let keys = client.keys.queue(origin);
+    let channel = format!("{}{id}", client.keys.ended_prefix());
     let all = [
         &job,
         &keys.list,
@@ -400,12 +405,12 @@ pub(crate) fn delete(store: &Store, id: &str, origin: &str) -> Result<bool> {
         &keys.unreadable,
         &channel,
     ];
-    let call = Call::script(&DELETE, &all.map(String::as_str))
+    let call = RedisCommand::evalsha(&DELETE, &all.map(String::as_str))
         .arg(id)
         .arg(SEARCHED)
-        .arg(&store.books)
+        .arg(&client.rq_key_patterns)
         .arg(iso(Utc::now()));
-    Ok(reply::int(&store.ask(&call)?)? == 1)
+    Ok(reply::int(&client.query(&call)?)? == 1)
 }
 
 impl Deref for Job {

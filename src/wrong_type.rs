@@ -13,9 +13,9 @@ const MOST: usize = 100;
 /// Their names.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
-pub(crate) struct Odd(BTreeSet<String>);
+pub(crate) struct WrongTypeKeys(BTreeSet<String>);
 
-impl Odd {
+impl WrongTypeKeys {
     /// What was found at a key; nothing when it is of another type.
     pub(crate) fn pass<T: Default>(&mut self, key: &str, found: Result<T>) -> Result<T> {
         match found {
@@ -33,7 +33,7 @@ impl Odd {
         }
     }
 
-    pub(crate) fn join(&mut self, other: Odd) {
+    pub(crate) fn join(&mut self, other: WrongTypeKeys) {
         other.0.iter().for_each(|key| self.add(key));
     }
 
@@ -48,7 +48,7 @@ impl Odd {
 
 /// What was found, nothing when its key is of another type: for a look at one thing, of which something else is told.
 pub(crate) fn pass_over<T: Default>(found: Result<T>) -> Result<T> {
-    Odd::default().pass("", found)
+    WrongTypeKeys::default().pass("", found)
 }
 
 /// Before Redis 7 an error in a script has the script's name before it.

@@ -1,8 +1,9 @@
 //! Reading what is as large as somebody else has made it: some fields and their ends, or all that can be shown.
 
+use crate::client::scripts::{FIELD_EXCERPTS, HASH_PREVIEW};
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::{Error, Result};
 use crate::job::{Cut, Fields, KNOWN, Part, Parts, Record, Want};
-use crate::store::{Call, FIELD_EXCERPTS, HASH_PREVIEW, Reply, Store, reply};
 
 /// A value larger than this is not shown, nor are more than so many bytes of one job.
 pub(crate) const SHOWN: usize = 256 * 1024;
@@ -15,12 +16,12 @@ const FIELDS: usize = 200;
 /// Reads these ends of these hashes in one round trip, each with a stream of results or none; `None` for one that
 /// is not there, an error for one that is no hash.
 pub(crate) fn ends(
-    store: &Store,
+    client: &Client,
     keys: impl Iterator<Item = (String, Option<String>)>,
     wants: &'static [Want],
 ) -> Result<Vec<Result<Option<Parts>>>> {
     let call = |(hash, stream): (String, Option<String>)| {
-        let mut call = Call::script(
+        let mut call = RedisCommand::evalsha(
             &FIELD_EXCERPTS,
             &[Some(&*hash), stream.as_deref()].into_iter().flatten().collect::<Vec<_>>(),
         );
@@ -29,7 +30,7 @@ pub(crate) fn ends(
         }
         call
     };
-    let answers = store.ask_all(&keys.map(call).collect::<Vec<_>>())?;
+    let answers = client.query_all(&keys.map(call).collect::<Vec<_>>())?;
     Ok(answers.into_iter().map(|answer| answer.and_then(|answer| parts(answer, wants))).collect())
 }
 
@@ -60,14 +61,15 @@ pub(crate) struct Shown {
 }
 
 /// Reads them in one round trip; [`NotFound`](Error::NotFound) for a job that is not there.
-pub(crate) fn shown<S: AsRef<str>>(store: &Store, ids: &[S]) -> Result<Vec<Result<Shown>>> {
+pub(crate) fn shown<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<Shown>>> {
     let call = |id: &S| {
-        let (hash, stream) = (store.keys.job(id.as_ref()), store.keys.results(id.as_ref()));
-        let keys = if store.facts.keeps_books { vec![&*hash, &*stream] } else { vec![&*hash] };
-        let call = Call::script(&HASH_PREVIEW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
+        let (hash, stream) = (client.keys.job(id.as_ref()), client.keys.results(id.as_ref()));
+        let keys = if client.dialect.writes_rq_metadata { vec![&*hash, &*stream] } else { vec![&*hash] };
+        let call =
+            RedisCommand::evalsha(&HASH_PREVIEW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
         KNOWN.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
     };
-    let answers = store.ask_all(&ids.iter().map(call).collect::<Vec<_>>())?;
+    let answers = client.query_all(&ids.iter().map(call).collect::<Vec<_>>())?;
     let read = |(id, answer): (&S, Result<Reply>)| read_shown(id.as_ref(), answer?);
     Ok(ids.iter().zip(answers).map(read).collect())
 }

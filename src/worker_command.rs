@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
-use crate::store::{Call, Store, reply};
 
 /// RQ's messages. Fields that are not needed are not looked at.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
-pub(crate) enum Command {
+pub(crate) enum WorkerCommand {
     Shutdown,
     KillHorse,
     /// These two are ours, Python's workers do not know them.
@@ -23,11 +23,11 @@ pub(crate) enum Command {
     },
 }
 
-impl Command {
+impl WorkerCommand {
     /// Returns whether anybody listens.
-    pub(crate) fn send(&self, store: &Store, worker: &str) -> Result<bool> {
+    pub(crate) fn send(&self, client: &Client, worker: &str) -> Result<bool> {
         let message = serde_json::to_string(self).unwrap_or_default();
-        let call = Call::command("PUBLISH").arg(store.keys.commands(worker)).arg(message);
-        Ok(reply::int(&store.ask(&call)?)? > 0)
+        let call = RedisCommand::new("PUBLISH").arg(client.keys.commands(worker)).arg(message);
+        Ok(reply::int(&client.query(&call)?)? > 0)
     }
 }

@@ -1,9 +1,10 @@
-//! Lua scripts by name. `EVALSHA` first; the server may forget a script at any time
-//! (restart, failover, `SCRIPT FLUSH`), so every caller is ready for `NOSCRIPT`.
+//! A Lua script and its digest.
 
-/// One script file with its digest.
+/// A Lua script. It is called by its digest (`EVALSHA`); the server may forget it at any time (restart, failover,
+/// `SCRIPT FLUSH`), so every caller handles `NOSCRIPT`.
 pub(crate) struct Script {
     pub(crate) source: &'static str,
+    /// SHA-1 of the source, in hexadecimal.
     pub(crate) sha: String,
 }
 

@@ -1,0 +1,197 @@
+//! The client: one deployment (a server, a key prefix, a dialect), and the only way to send commands to it.
+
+mod command;
+mod dedicated;
+mod pipeline;
+pub(crate) mod reply;
+pub(crate) mod scripts;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, RedisError, RedisResult};
+
+pub(crate) use self::command::RedisCommand;
+pub(crate) use self::dedicated::DedicatedConnection;
+pub(crate) use self::pipeline::Pipeline;
+use crate::dialect::{Dialect, DialectSpec, Keys};
+use crate::error::{Error, Result};
+pub(crate) use crate::redis::Reply;
+use crate::redis::{Address, DEFAULT_TIMEOUT, Delivery, Redis, Timeouts};
+
+/// A deployment: a server, a key prefix, a dialect. Clients of the same server share its connections.
+pub(crate) struct Client {
+    redis: Arc<Redis>,
+    timeouts: Timeouts,
+    pub(crate) keys: Keys,
+    /// Argument of the scripts that include `lua/rq_compat.lua`: patterns of the keys that only the dialect rq has,
+    /// and its push commands; empty in other dialects.
+    pub(crate) rq_key_patterns: String,
+    pub(crate) dialect: &'static DialectSpec,
+    /// The key prefix that was asked for; `None` for the dialect's own.
+    prefix: Option<String>,
+}
+
+impl Client {
+    /// Connects once, so that a wrong address is found now. The environment variables `RQ_RS_DIALECT` and
+    /// `RQ_KEY_PREFIX` choose dialect and key prefix.
+    pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
+        Self::connect_with_timeout(url, DEFAULT_TIMEOUT)
+    }
+
+    /// Connects as [`connect`](Self::connect) does; `timeout` limits each call, the first one included.
+    pub(crate) fn connect_with_timeout(url: &str, timeout: Duration) -> Result<Arc<Self>> {
+        let client = Self::lazy(url, Timeouts::within(timeout))?;
+        client.query(&RedisCommand::new("PING"))?;
+        Ok(client)
+    }
+
+    /// Does not connect before the first command, for programs that may start before their server.
+    pub(crate) fn lazy(url: &str, timeouts: Timeouts) -> Result<Arc<Self>> {
+        let dialect = Dialect::from_environment()?.spec();
+        let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
+        prefix.as_deref().map_or(Ok(()), check_prefix)?;
+        Ok(Self::new(Arc::new(Redis::new(Address::parse(url)?)?), timeouts, dialect, prefix))
+    }
+
+    fn new(
+        redis: Arc<Redis>,
+        timeouts: Timeouts,
+        dialect: &'static DialectSpec,
+        prefix: Option<String>,
+    ) -> Arc<Self> {
+        let keys = Keys::new(prefix.as_deref().unwrap_or(dialect.prefix));
+        let rq_key_patterns = if dialect.writes_rq_metadata {
+            format!("{} {} {}", keys.rq_patterns(), dialect.push, dialect.push_front)
+        } else {
+            String::new()
+        };
+        Arc::new(Client { redis, timeouts, keys, rq_key_patterns, dialect, prefix })
+    }
+
+    /// Returns a client of the same server with another key prefix.
+    pub(crate) fn with_prefix(&self, prefix: &str) -> Result<Arc<Self>> {
+        check_prefix(prefix)?;
+        Ok(Self::new(Arc::clone(&self.redis), self.timeouts, self.dialect, Some(prefix.to_owned())))
+    }
+
+    /// Returns a client of the same server in another dialect.
+    pub(crate) fn with_dialect(&self, dialect: Dialect) -> Arc<Self> {
+        Self::new(Arc::clone(&self.redis), self.timeouts, dialect.spec(), self.prefix.clone())
+    }
+
+    /// Returns a client of the same server and connections with other time limits.
+    pub(crate) fn with_timeouts(&self, timeouts: Timeouts) -> Arc<Self> {
+        Self::new(Arc::clone(&self.redis), timeouts, self.dialect, self.prefix.clone())
+    }
+
+    /// Address of the server, without the password.
+    pub(crate) fn address(&self) -> String {
+        self.redis.address().to_string()
+    }
+
+    /// Sends one command that is safe to repeat: a read, or an idempotent script. When the connection breaks,
+    /// it is replaced and the command repeated, within the attempts and the total time of the client's timeouts.
+    pub(crate) fn query(&self, command: &RedisCommand) -> Result<Reply> {
+        let mut replies = self.query_all(std::slice::from_ref(command))?;
+        replies.pop().unwrap_or(Ok(Reply::Nil))
+    }
+
+    /// Sends several commands in one round trip, each safe to repeat, and repeats all of them as
+    /// [`query`](Self::query) does. The outer error is the connection's, the inner ones are the commands'.
+    pub(crate) fn query_all(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
+        let deadline = Instant::now() + self.timeouts.total;
+        let mut attempts = 1;
+        loop {
+            let pause = Duration::from_millis(50 << (2 * attempts.min(5)));
+            match self.send(commands, deadline, Delivery::AtLeastOnce) {
+                Err(Error::Unreachable { .. })
+                    if attempts < self.timeouts.attempts && Instant::now() + pause < deadline =>
+                {
+                    std::thread::sleep(pause);
+                    attempts += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes one attempt to send commands that are safe to repeat. A pooled connection that the server had closed
+    /// while it was idle is replaced; that does not count as an attempt.
+    #[cfg(feature = "worker")]
+    pub(crate) fn query_all_no_retry(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
+        self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtLeastOnce)
+    }
+
+    /// Opens a pipeline, for many commands that are safe to repeat.
+    pub(crate) fn pipeline(&self) -> Pipeline<'_> {
+        Pipeline::new(self, self.redis.pipeline())
+    }
+
+    /// Sends commands that must not run twice, in one round trip, at most once. After an error of the connection
+    /// it is unknown whether they ran.
+    pub(crate) fn pipeline_once(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
+        self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtMostOnce)
+    }
+
+    fn send(
+        &self,
+        commands: &[RedisCommand],
+        deadline: Instant,
+        delivery: Delivery,
+    ) -> Result<Vec<Result<Reply>>> {
+        if commands.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limits = (self.timeouts, deadline);
+        let cmds: Vec<&Cmd> = commands.iter().map(|command| &command.cmd).collect();
+        let mut replies = self.redis.send(&cmds, limits, delivery)?;
+        for (command, reply) in commands.iter().zip(&mut replies) {
+            // The script did not run, so that the call may be repeated; the other commands have run.
+            if let (Some(script), Err(error)) = (command.script, &*reply)
+                && is_noscript(error)
+            {
+                let load = RedisCommand::new("SCRIPT").arg("LOAD").arg(script.source);
+                let load_and_call = [&load.cmd, &command.cmd];
+                *reply = self.redis.send(&load_and_call, limits, delivery)?.pop().unwrap_or(Ok(Reply::Nil));
+            }
+        }
+        let map_error = |reply: RedisResult<Reply>| reply.map_err(|error| self.redis.map_error(&error));
+        let replies: Vec<Result<Reply>> = replies.into_iter().map(map_error).collect();
+        let is_unknown = |reply: &Result<Reply>| reply.as_ref().is_err_and(Error::is_unknown_command);
+        if replies.iter().any(is_unknown) && self.is_sentinel(limits) {
+            return Err(Error::sentinel(&self.address()));
+        }
+        Ok(replies)
+    }
+
+    /// Returns whether the server is a Sentinel. `ROLE` is one of the few commands that a Sentinel knows.
+    fn is_sentinel(&self, limits: (Timeouts, Instant)) -> bool {
+        let role = redis::cmd("ROLE");
+        let reply =
+            self.redis.send(&[&role], limits, Delivery::AtLeastOnce).ok().and_then(|mut all| all.pop());
+        let Some(Ok(Reply::Array(parts))) = reply else { return false };
+        matches!(parts.first(), Some(Reply::BulkString(role)) if role == b"sentinel")
+    }
+
+    /// Opens a connection outside the pool, for a thread whose commands block on the server for up to `block`.
+    pub(crate) fn dedicated(&self, block: Duration) -> Result<DedicatedConnection<'_>> {
+        Ok(DedicatedConnection { redis: &self.redis, connection: self.redis.connect(block, self.timeouts)? })
+    }
+}
+
+fn is_noscript(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::Server(redis::ServerErrorKind::NoScript)
+}
+
+/// Checks a key prefix by RQ's rule for `RQ_KEY_PREFIX`.
+fn check_prefix(prefix: &str) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:{}-".contains(c);
+    if !prefix.is_empty() && prefix.len() <= 100 && prefix.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        format!("{prefix:?} cannot be a key prefix"),
+        "1 to 100 characters of A-Z a-z 0-9 _ . : { } -",
+    ))
+}
