@@ -23,6 +23,15 @@ impl Display for Printable<'_> {
     }
 }
 
+/// First line of a text without control characters, at most `width` characters.
+pub(crate) fn first_line(text: &str, width: usize) -> String {
+    let text = Printable(text.lines().next().unwrap_or_default()).to_string();
+    match text.char_indices().nth(width) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// All of it, on one line, whatever it is made of.
 pub(crate) struct Line<T>(pub(crate) T);
 

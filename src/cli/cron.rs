@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::config::Asked;
 use super::exit::{Exit, Failure};
-use super::format::{clock_time_with_zone, first_line, shell_quote, table};
+use super::format::{clock_time_with_zone, shell_quote, table};
 use super::logger::start_log;
 use super::output::{eprint, print, print_json, print_lines};
 use super::redis_options::RedisOptions;
@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::cron::listed::{self, Listed, Listing};
 use crate::cron::{pause as pauses, run_now};
 use crate::error::Error;
+use crate::printable::first_line;
 use crate::program::see_help_of;
 use crate::server_info::clock as clock_of;
 use crate::snapshot::{self, Past};

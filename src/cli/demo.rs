@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::ephemeral_redis::PrivateRedis;
 use super::exit::{Exit, Failure};
-use super::format::{first_line, pluralize};
+use super::format::pluralize;
 use super::info::Info;
 use super::output::{print, print_lines};
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
+use crate::printable::first_line;
 use crate::program;
 use crate::{Context, Event, NewJob, Queue, Worker};
 

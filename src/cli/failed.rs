@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::exit::{Exit, Failure};
-use super::format::{clock_time, first_line, pluralize, shell_quote, table};
+use super::format::{clock_time, pluralize, shell_quote, table};
 use super::output::{PrintResult, eprint, print, print_json_list, print_lines};
 use super::redis_options::RedisOptions;
 use super::reports::{report_more, report_odd_keys, report_unknown_queues};
@@ -15,6 +15,7 @@ use crate::bounded_read;
 use crate::client::Client;
 use crate::error::Error;
 use crate::job::{Record, error_line};
+use crate::printable::first_line;
 use crate::queue::{all_names, check_known};
 use crate::snapshot::{self, List, Place, Row};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};

@@ -30,15 +30,6 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     table.lines().map(fit).collect()
 }
 
-/// Text of a job on one line, at most so many characters, without control characters.
-pub(crate) fn first_line(text: &str, width: usize) -> String {
-    let text = Printable(text.lines().next().unwrap_or_default()).to_string();
-    match text.char_indices().nth(width) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
 /// `2026-11-22 21:33:05 +01:00`, in local time.
 pub(crate) fn local_time(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()

@@ -13,11 +13,10 @@ use super::redis_options::RedisOptions;
 use super::reports::{report_odd_keys, report_unknown_queues};
 use super::signals::on_stop_signal;
 use super::value_parsers::at_least;
-use super::words;
 use crate::printable::{Line, Printable};
 use crate::program;
 use crate::queue::{Queue, check_known};
-use crate::snapshot::{self, QueueView, Snapshot, WorkerView};
+use crate::snapshot::{self, QueueView, Snapshot, WorkerView, messages};
 
 /// RQ's scales for the bars: the longest queue decides.
 const SCALES: [u64; 8] = [20, 50, 100, 200, 400, 600, 800, 1000];
@@ -83,7 +82,7 @@ impl Info {
     fn draw(&self, shot: &Snapshot) -> Vec<String> {
         let mut parts = Vec::new();
         if !shot.warnings.is_empty() && !self.raw {
-            parts.push(shot.warnings.iter().map(|note| words::of("warn", note)).collect());
+            parts.push(shot.warnings.iter().map(messages::warning).collect());
         }
         if !self.only_workers {
             parts.push(if self.raw { raw_queues(shot) } else { draw_queues(shot) });

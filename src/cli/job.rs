@@ -6,17 +6,17 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::format::{first_line, local_time, pluralize};
+use super::format::{local_time, pluralize};
 use super::job_logs;
 use super::output::{print, print_error, print_json};
 use super::redis_options::RedisOptions;
 use super::reports::job_failure;
-use super::words;
 use crate::client::Client;
 use crate::error::Error;
 use crate::job::Status;
 use crate::job_handle::{self, Job as Handle};
-use crate::snapshot;
+use crate::printable::first_line;
+use crate::snapshot::{self, messages};
 use crate::wrong_type::is_wrong_type;
 
 #[derive(Subcommand)]
@@ -79,7 +79,7 @@ impl Job {
                 if json {
                     print_json(&why)?;
                 } else {
-                    why.iter().try_for_each(|note| print(words::of("why", note)))?;
+                    why.iter().try_for_each(|diagnostic| print(messages::explanation(diagnostic)))?;
                 }
                 Ok(Exit::Done)
             }

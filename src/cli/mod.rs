@@ -32,7 +32,6 @@ mod suspend;
 #[cfg(feature = "top")]
 mod top;
 mod value_parsers;
-mod words;
 mod worker;
 
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! Warnings and errors about what a command found in Redis.
 
 use super::exit::{Exit, Failure};
-use super::format::first_line;
 use super::output::{PrintResult, eprint};
 use crate::client::Client;
 use crate::error::Error;
+use crate::printable::first_line;
 use crate::program;
 use crate::queue::all_names;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};

@@ -63,7 +63,9 @@ pub(super) fn is_page(parts: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FILES, KINDS};
+    use std::collections::HashMap;
+
+    use super::{FILES, KINDS, unpacked};
 
     #[test]
     fn all_files_are_there_and_small() {
@@ -72,5 +74,17 @@ mod tests {
         assert!(size < 150_000, "{size} bytes");
         let has_kind = |name: &str| name == "index.html" || KINDS.iter().any(|(end, _)| name.ends_with(end));
         assert!(FILES.iter().all(|(name, _)| has_kind(name)));
+    }
+
+    #[test]
+    fn all_languages_have_the_same_texts() {
+        let texts = |name: &str| {
+            let (_, packed) = FILES.iter().find(|(known, _)| *known == name).expect("a language");
+            serde_json::from_slice::<HashMap<String, String>>(&unpacked(packed)).expect("texts by key")
+        };
+        let (english, korean) = (texts("en.json"), texts("ko.json"));
+        assert!(english.contains_key("why.queued") && english.contains_key("brand"));
+        let missing: Vec<&String> = english.keys().filter(|key| !korean.contains_key(*key)).collect();
+        assert!(missing.is_empty() && english.len() == korean.len(), "{missing:?}");
     }
 }

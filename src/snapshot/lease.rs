@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::note::Note;
+use super::diagnostic::Diagnostic;
 use super::{WorkerView, page};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
@@ -22,9 +22,9 @@ const LONGER: TimeDelta = TimeDelta::seconds(60);
 /// More runs of one job are not looked at.
 const RUNS: usize = 20;
 
-pub(super) fn started(client: &Arc<Client>, job: &Record, now: DateTime<Utc>) -> Result<Note> {
+pub(super) fn started(client: &Arc<Client>, job: &Record, now: DateTime<Utc>) -> Result<Diagnostic> {
     let worker = job.worker_name.clone().unwrap_or_default();
-    let note = |code| Note::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
+    let note = |code| Diagnostic::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
     let workers = super::look_at_workers(client, &mut WrongTypeKeys::default())?;
     let owner = workers.iter().find(|one| one.name == worker);
     let Some(end) = lease_end(client, job, now)? else {

@@ -1,12 +1,13 @@
 //! One look at everything, for all that shows it. Reads only.
 
 mod cron;
+mod diagnostic;
 mod groups;
 mod history;
 mod lease;
 mod limited;
 mod list;
-mod note;
+pub(crate) mod messages;
 mod page;
 mod place;
 mod row;
@@ -28,12 +29,12 @@ use crate::stats::{self, Counts};
 use crate::wrong_type::WrongTypeKeys;
 
 pub(crate) use cron::{Past, cron_history};
+pub(crate) use diagnostic::Diagnostic;
 pub(crate) use groups::failed;
 #[cfg(feature = "top")]
 pub(crate) use groups::{Group, Groups};
 pub(crate) use history::history;
 pub(crate) use list::List;
-pub(crate) use note::Note;
 pub(crate) use page::{Asked, Filter, LARGEST, count, kept, matching, page, scheduled};
 pub(crate) use place::{Order, Place};
 pub(crate) use row::{Row, read_each as read_rows, result_text};
@@ -59,7 +60,7 @@ pub(crate) struct Snapshot {
     /// How many there are; no more than a thousand are shown.
     pub(crate) worker_count: usize,
     /// What somebody should look at.
-    pub(crate) warnings: Vec<Note>,
+    pub(crate) warnings: Vec<Diagnostic>,
     /// Keys that are not what they should be, of which nothing is shown.
     pub(crate) odd_keys: WrongTypeKeys,
     /// Runs of these queues that ended in each of the last sixty minutes; the last one is this one.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::diagnostic::Diagnostic;
 use super::lease::{self, HEARD_WITHIN};
-use super::note::Note;
 use super::row::{self, fetch_shown, short_error};
 use super::running::{Running, SHOWN};
 use super::{QueueView, WorkerView};
@@ -31,7 +31,7 @@ pub(crate) struct JobView {
     pub(crate) due: Option<DateTime<Utc>>,
     /// Its place in the queue; 1 is the next.
     pub(crate) position: Option<usize>,
-    pub(crate) why: Vec<Note>,
+    pub(crate) why: Vec<Diagnostic>,
     pub(crate) waits_for: Vec<Relative>,
     pub(crate) waited_for_by: Vec<Relative>,
     /// Whether its worker runs it in `threads` or `processes`.
@@ -76,11 +76,11 @@ fn look_at(client: &Arc<Client>, job: Job) -> Result<JobView> {
         Status::Deferred => waits_for.iter().filter_map(deferred).collect(),
         Status::RateLimited => vec![rate_limited(client, &job)?],
         Status::ReadyToEnqueue => vec![ready(client, &job)?],
-        Status::Finished => vec![Note::new("finished")],
-        Status::Failed => vec![Note::new("failed").with("error", error_of(&job))],
-        Status::Stopped => vec![Note::new("stopped")],
-        Status::Canceled => vec![Note::new("canceled")],
-        other => vec![Note::new("nowhere").with("status", other.as_str())],
+        Status::Finished => vec![Diagnostic::new("finished")],
+        Status::Failed => vec![Diagnostic::new("failed").with("error", error_of(&job))],
+        Status::Stopped => vec![Diagnostic::new("stopped")],
+        Status::Canceled => vec![Diagnostic::new("canceled")],
+        other => vec![Diagnostic::new("nowhere").with("status", other.as_str())],
     };
     let is_nowhere = why.iter().any(|note| note.code.starts_with("nowhere"));
     let actions = if is_nowhere { &["requeue", "cancel", "delete"] } else { actions(job.status) };
@@ -133,31 +133,31 @@ fn position(client: &Client, job: &Record) -> Result<Option<usize>> {
     Ok(usize::try_from(before + 1).ok())
 }
 
-fn queued(client: &Arc<Client>, job: &Record, position: Option<usize>) -> Result<Vec<Note>> {
+fn queued(client: &Arc<Client>, job: &Record, position: Option<usize>) -> Result<Vec<Diagnostic>> {
     let queue =
         super::look_at_queues(client, std::slice::from_ref(&job.origin), &mut WrongTypeKeys::default())?
             .pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
-    let here = |note: Note| note.with("total", queue.queued).with("queue", &*job.origin);
+    let here = |note: Diagnostic| note.with("total", queue.queued).with("queue", &*job.origin);
     match position {
-        Some(position) => notes.push(here(Note::new("queued").with("position", position))),
+        Some(position) => notes.push(here(Diagnostic::new("queued").with("position", position))),
         // Longer queues are not searched to their end.
         None if queue.queued as usize <= SEARCHED && queue.intermediate == 0 => {
-            notes.push(Note::new("nowhere").with("status", "queued"));
+            notes.push(Diagnostic::new("nowhere").with("status", "queued"));
         }
         None if queue.queued as usize > SEARCHED => {
-            notes.push(here(Note::new("queued_far").with("position", SEARCHED)));
+            notes.push(here(Diagnostic::new("queued_far").with("position", SEARCHED)));
         }
         None => {}
     }
     let is_suspended =
         reply::int(&client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?)? == 1;
     if is_suspended {
-        notes.push(Note::new("suspended"));
+        notes.push(Diagnostic::new("suspended"));
     }
     if queue.suspended {
-        notes.push(Note::new("queue_suspended").with("queue", queue.name.as_str()));
+        notes.push(Diagnostic::new("queue_suspended").with("queue", queue.name.as_str()));
     }
     if !is_suspended && !queue.suspended {
         notes.extend(workers(client, &queue, job, position)?);
@@ -171,11 +171,11 @@ fn workers(
     queue: &QueueView,
     job: &Record,
     position: Option<usize>,
-) -> Result<Option<Note>> {
+) -> Result<Option<Diagnostic>> {
     let all = super::look_at_workers(client, &mut WrongTypeKeys::default())?;
     let listening: Vec<&WorkerView> = all.iter().filter(|worker| worker.listens_to(&queue.name)).collect();
     if listening.is_empty() {
-        return Ok(Some(Note::new("no_worker").with("queue", queue.name.as_str())));
+        return Ok(Some(Diagnostic::new("no_worker").with("queue", queue.name.as_str())));
     }
     let mut queues: Vec<String> = listening.iter().flat_map(|worker| worker.queues.clone()).collect();
     queues.sort_unstable();
@@ -191,7 +191,7 @@ fn workers(
     let slots_of = |worker: &WorkerView| worker.concurrency.unwrap_or(1) as usize;
     let busy: usize = listening.iter().map(|worker| runs_of(worker, None)).sum();
     let slots: usize = listening.iter().map(|worker| slots_of(worker)).sum();
-    let note = |code| Note::new(code).with("queue", queue.name.as_str());
+    let note = |code| Diagnostic::new(code).with("queue", queue.name.as_str());
     if busy >= slots {
         return Ok(Some(note("workers_busy").with("busy", busy).with("slots", slots)));
     }
@@ -247,15 +247,15 @@ fn head_of(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Op
 }
 
 /// The jobs that it waited for have ended, and it is not in its queue yet.
-fn ready(client: &Client, job: &Record) -> Result<Note> {
+fn ready(client: &Client, job: &Record) -> Result<Diagnostic> {
     let since = RedisCommand::new("ZSCORE").arg(client.keys.queue(&job.origin).ready).arg(&job.id);
     let since = pass_over(client.query(&since).and_then(reply::text))?;
-    let note = Note::new(if since.is_some() { "ready" } else { "nowhere" });
+    let note = Diagnostic::new(if since.is_some() { "ready" } else { "nowhere" });
     Ok(note.with("status", job.status.as_str()).with("queue", &*job.origin))
 }
 
-fn rate_limited(client: &Client, job: &Record) -> Result<Note> {
-    let nowhere = || Note::new("nowhere").with("status", job.status.as_str());
+fn rate_limited(client: &Client, job: &Record) -> Result<Diagnostic> {
+    let nowhere = || Diagnostic::new("nowhere").with("status", job.status.as_str());
     let Some(limit) = job.other.get("rate_limit_key") else { return Ok(nowhere()) };
     let waits = RedisCommand::new("ZSCORE").arg(client.keys.limit_waiting(limit)).arg(&job.id);
     let runs = RedisCommand::new("ZSCORE").arg(client.keys.limit_slots(limit)).arg(&job.id);
@@ -265,40 +265,40 @@ fn rate_limited(client: &Client, job: &Record) -> Result<Note> {
         return Ok(nowhere());
     }
     if pass_over(client.query(&runs).and_then(reply::text))?.is_some() {
-        return Ok(Note::new("rate_limited_runs").with("limit", limit.as_str()));
+        return Ok(Diagnostic::new("rate_limited_runs").with("limit", limit.as_str()));
     }
     let taken = pass_over(client.query(&taken).and_then(|taken| reply::int(&taken)))?;
     // Workers take it from there too when somebody has deleted the hash.
     let of_record = job.other.get("rate_limit_concurrency").cloned();
     let slots = pass_over(client.query(&slots).and_then(reply::text))?.or(of_record).unwrap_or_default();
-    let note = Note::new("rate_limited").with("limit", limit.as_str());
+    let note = Diagnostic::new("rate_limited").with("limit", limit.as_str());
     Ok(note.with("taken", taken).with("slots", slots.parse::<i64>().unwrap_or(0)))
 }
 
-fn scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Note> {
-    let Some(due) = due else { return vec![Note::new("nowhere").with("status", "scheduled")] };
+fn scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Vec<Diagnostic> {
+    let Some(due) = due else { return vec![Diagnostic::new("nowhere").with("status", "scheduled")] };
     let seconds = (due - now).num_seconds();
     if seconds < -5 {
-        return vec![Note::new("overdue").with("queue", &*job.origin)];
+        return vec![Diagnostic::new("overdue").with("queue", &*job.origin)];
     }
     let seconds = seconds.max(0);
     vec![match (job.number_of_retries, job.retries_left) {
-        (made @ 1.., left) => Note::new("retry")
+        (made @ 1.., left) => Diagnostic::new("retry")
             .with("attempt", made + 1)
             .with("of", made + 1 + left.unwrap_or(0))
             .with("seconds", seconds)
             .with("error", job.attempts.last().map(|attempt| attempt.error.clone()).unwrap_or_default()),
-        _ => Note::new("scheduled").with("at", crate::job::iso(due)).with("seconds", seconds),
+        _ => Diagnostic::new("scheduled").with("at", crate::job::iso(due)).with("seconds", seconds),
     }]
 }
 
-fn deferred(other: &Relative) -> Option<Note> {
+fn deferred(other: &Relative) -> Option<Diagnostic> {
     match other.status {
         Some(Status::Finished) => None,
         Some(status) => {
-            Some(Note::new("waits_for").with("id", other.id.as_str()).with("status", status.as_str()))
+            Some(Diagnostic::new("waits_for").with("id", other.id.as_str()).with("status", status.as_str()))
         }
-        None => Some(Note::new("waits_gone").with("id", other.id.as_str())),
+        None => Some(Diagnostic::new("waits_gone").with("id", other.id.as_str())),
     }
 }
 

@@ -140,7 +140,7 @@ fn each_kind_of_line_lives_in_its_room() {
             "worker/commands.rs",
             "worker/processes/horse.rs",
             "worker/processes/exec_server.rs",
-            "cli/words.rs",
+            "snapshot/messages.rs",
             "dashboard/serve.rs",
         ],
     );

@@ -9,9 +9,8 @@ use super::act::{Said, Task};
 use super::look::Look;
 use super::pane::{self, Pane, Row};
 use super::text::clean;
-use crate::cli::words;
 use crate::client::Client;
-use crate::snapshot::{Group, Groups, Running};
+use crate::snapshot::{Group, Groups, Running, messages};
 
 /// A look that takes longer is told of, in seconds.
 const SLOW: f64 = 4.0;
@@ -111,8 +110,12 @@ impl State {
                 self.away = None;
                 self.running = look.running.take().or_else(|| self.running.take());
                 self.failed = look.failed.take().or_else(|| self.failed.take());
-                self.warnings =
-                    look.shot.warnings.iter().map(|note| clean(&words::of("warn", note))).collect();
+                self.warnings = look
+                    .shot
+                    .warnings
+                    .iter()
+                    .map(|diagnostic| clean(&messages::warning(diagnostic)))
+                    .collect();
                 self.look = Some(look);
             }
             Err(reason) => {

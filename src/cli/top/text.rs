@@ -1,7 +1,5 @@
 //! Texts of unknown origin, and numbers, as they fit a cell.
 
-use crate::cli::format::first_line;
-
 /// Longer ones are cut.
 const LONGEST: usize = 400;
 

@@ -280,7 +280,7 @@ mod tests {
     use super::super::state::{Question, State};
     use crate::client::Client;
     use crate::redis::Timeouts;
-    use crate::snapshot::{Group, Groups, Note, QueueView, Running, ServerView, Snapshot, WorkerView};
+    use crate::snapshot::{Diagnostic, Group, Groups, QueueView, Running, ServerView, Snapshot, WorkerView};
     use crate::stats::Counts;
     use crate::wrong_type::WrongTypeKeys;
 
@@ -368,7 +368,7 @@ mod tests {
             queues: (0..12).map(|_| queue()).collect(),
             workers: (0..12).map(|_| worker()).collect(),
             worker_count: 3,
-            warnings: vec![Note::new("no_worker").with("queue", ODD); 9],
+            warnings: vec![Diagnostic::new("no_worker").with("queue", ODD); 9],
             odd_keys: WrongTypeKeys::default(),
             minutes: vec![Counts { finished: u64::MAX / 100, ..Counts::default() }; 60],
             now: Utc::now(),

@@ -1,19 +1,19 @@
-//! A sentence that is not worded yet: what the words are depends on who reads it.
+//! A diagnostic code with parameters. Its sentence ([`messages`](super::messages)) depends on the reader's language.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// Its code, and what it is about. The words are in `dashboard/assets/en.json`, and other languages beside it.
+/// An explanation or a warning before it is put into words.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Note {
+pub(crate) struct Diagnostic {
     pub(crate) code: &'static str,
     #[serde(flatten)]
     pub(crate) values: Map<String, Value>,
 }
 
-impl Note {
+impl Diagnostic {
     pub(crate) fn new(code: &'static str) -> Self {
-        Note { code, values: Map::new() }
+        Diagnostic { code, values: Map::new() }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
