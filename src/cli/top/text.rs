@@ -1,5 +1,7 @@
 //! Texts of unknown origin, and numbers, as they fit a cell.
 
+use crate::printable::first_line;
+
 /// Longer ones are cut.
 const LONGEST: usize = 400;
 
