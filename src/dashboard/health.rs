@@ -59,7 +59,7 @@ impl Health {
         let last_ready =
             |worker: &WorkerHealth| *worker.last_ready.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.as_ref().is_some_and(|worker| {
-            worker.stopper.is_stopped()
+            worker.stopper.is_stopping()
                 || last_ready(worker).is_none_or(|at| at.elapsed() >= READINESS_TIMEOUT)
         })
     }

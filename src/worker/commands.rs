@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use super::message::{Message, Order};
+use super::background::BackgroundThread;
+use super::message::{Control, Message};
+use super::options::Options;
 use super::stop::Stopper;
-use super::{Helper, Options};
 use crate::client::Client;
 use crate::error::Result;
 use crate::worker_command::WorkerCommand;
@@ -22,14 +23,14 @@ pub(super) fn start(
     options: &Options,
     stopper: &Stopper,
     inbox: &Sender<Message>,
-) -> Helper {
+) -> BackgroundThread {
     let listener = CommandListener {
         client: Arc::clone(client),
         channel: client.keys.commands(&options.name),
         stopper: stopper.clone(),
         inbox: inbox.clone(),
     };
-    Helper::start("rq-rs commands", move |stop| listener.run(stop))
+    BackgroundThread::start("rq-rs commands", move |stop| listener.run(stop))
 }
 
 struct CommandListener {
@@ -71,10 +72,10 @@ impl CommandListener {
             Ok(WorkerCommand::Shutdown) => return self.stopper.stop(),
             Ok(WorkerCommand::Quiet) => return self.stopper.quiet(),
             Ok(WorkerCommand::Continue) => return self.stopper.go_on(),
-            Ok(WorkerCommand::KillHorse) => Order::Kill,
-            Ok(WorkerCommand::StopJob { job_id }) => Order::Stop { job: job_id, execution: None },
+            Ok(WorkerCommand::KillHorse) => Control::Kill,
+            Ok(WorkerCommand::StopJob { job_id }) => Control::Stop { job: job_id, execution: None },
             Ok(WorkerCommand::StopExecution { job_id, execution_id }) => {
-                Order::Stop { job: job_id, execution: Some(execution_id) }
+                Control::Stop { job: job_id, execution: Some(execution_id) }
             }
             Err(error) => {
                 let text = String::from_utf8_lossy(text);
@@ -83,6 +84,6 @@ impl CommandListener {
             }
         };
         // A worker that has ended obeys no more.
-        let _ = self.inbox.send(Message::Order(order));
+        let _ = self.inbox.send(Message::Control(order));
     }
 }

@@ -63,7 +63,7 @@ impl Context {
         let sink: FieldSink = Box::new(move |name, value| {
             let field = JobField { id: id.clone(), execution: execution.clone(), name };
             // A worker that has ended writes nothing any more.
-            let _ = inbox.send(Message::Save(field, value));
+            let _ = inbox.send(Message::FieldUpdate(field, value));
         });
         Context { facts, deadline, canceled, sink }
     }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
+use super::background::BackgroundThread;
 use super::event::{Event, EventBus};
-use super::{Helper, Options};
+use super::options::Options;
 use crate::client::Client;
 use crate::cron::book::{self, Scheduler};
 use crate::cron::{Cron, Ticked, Ticker};
@@ -65,7 +66,7 @@ pub(super) fn start(
     options: &Options,
     ticker: Ticker,
     listener: &EventBus,
-) -> Option<Helper> {
+) -> Option<BackgroundThread> {
     let mut keeper = CronLoop::new(client, &options.name, "", ticker, listener)?;
     // One that ends when nothing is left does first what is due now.
     if options.burst
@@ -73,7 +74,7 @@ pub(super) fn start(
     {
         keeper.on_error(error);
     }
-    Some(Helper::start("rq-rs cron", move |stop| keeper.run(stop)))
+    Some(BackgroundThread::start("rq-rs cron", move |stop| keeper.run(stop)))
 }
 
 /// Keeps entries.

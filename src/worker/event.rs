@@ -233,7 +233,7 @@ impl EventBus {
     pub(crate) fn emit(&self, event: &Event) {
         log::log!(target: "rq_rs", event.level(), "{event}");
         for hear in self.0.iter() {
-            if let Err(panic) = panics::guard(|| hear(event)) {
+            if let Err(panic) = panics::catch_panic(|| hear(event)) {
                 log::error!(target: "rq_rs", "a listener {panic}");
             }
         }

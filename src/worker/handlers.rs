@@ -97,7 +97,8 @@ impl Handlers {
                     return Outcome::Unreadable { error };
                 }
             };
-            match panics::guard(|| function(context, arguments).map(|result| serializer.write(&result))) {
+            match panics::catch_panic(|| function(context, arguments).map(|result| serializer.write(&result)))
+            {
                 Ok(Ok(Ok(result))) => Outcome::Returned(result),
                 Ok(Ok(Err(error))) => Outcome::Failed {
                     error: format!("the result of {handler} cannot be written as {serializer}: {error}"),
@@ -208,7 +209,7 @@ impl Handlers {
         match self.by_name.get(&name) {
             Some(Handler::Function(function)) => {
                 // The arguments' own code may panic too.
-                let outcome = panics::guard(|| function(context, call));
+                let outcome = panics::catch_panic(|| function(context, call));
                 let crashed = |panic| Outcome::Crashed { error: format!("{name} {panic}") };
                 enforce_result_limit(&name, outcome.unwrap_or_else(crashed), max_result)
             }
@@ -266,7 +267,7 @@ fn failed_outcome(handler: &str, error: &anyhow::Error) -> Outcome {
         _ => Steer::Policy,
     };
     // A hostile `Display` must not take the worker down.
-    let text = panics::guard(|| format!("{error:?}"));
+    let text = panics::catch_panic(|| format!("{error:?}"));
     let error = format!("{handler} failed: {}", text.unwrap_or_else(|panic| format!("its error {panic}")));
     Outcome::Failed { error, steer }
 }

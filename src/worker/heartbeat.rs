@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
+use super::background::BackgroundThread;
+use super::deregister;
 use super::event::Event;
 use super::message::Message;
-use super::{Helper, Options, deregister};
+use super::options::Options;
 use crate::client::scripts::HEARTBEAT;
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
@@ -63,7 +65,7 @@ impl WorkerState {
         ];
         birth.extend(books);
         // What `explain` says of jobs that wait for their handler.
-        birth.extend(options.limits().map(|limits| ("handler_limits", limits)));
+        birth.extend(options.handler_limits_json().map(|limits| ("handler_limits", limits)));
         WorkerState {
             running: Mutex::default(),
             state: Mutex::new("started"),
@@ -192,7 +194,7 @@ pub(super) fn start(
     queues: &[QueueKeys],
     board: &Arc<WorkerState>,
     inbox: Sender<Message>,
-) -> Result<Helper> {
+) -> Result<BackgroundThread> {
     let heart = Heartbeat {
         client: Arc::clone(client),
         options: Arc::clone(options),
@@ -203,7 +205,7 @@ pub(super) fn start(
     heart.reserve_name()?;
     let written = heart.fingerprint();
     heart.register()?;
-    Ok(Helper::start("rq-rs heartbeat", move |stop| heart.run(written, stop)))
+    Ok(BackgroundThread::start("rq-rs heartbeat", move |stop| heart.run(written, stop)))
 }
 
 /// What is in a worker's record, without the times: its state, finished, failed, stuck threads.

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use chrono::Utc;
 
+use super::background::BackgroundThread;
 use super::event::{Event, EventBus};
 use super::heartbeat::{WorkerState, hostname};
-use super::{Helper, Options};
+use super::options::Options;
 use crate::client::scripts::{
     EXPIRE, MAINTAIN_RATE_LIMIT, PROMOTE_DUE, PRUNE_GROUP, RELEASE_SCHEDULER_LOCK, TRIM,
 };
@@ -58,7 +59,7 @@ pub(super) fn start(
     options: &Arc<Options>,
     queues: &[QueueKeys],
     (board, listener): (&Arc<WorkerState>, &EventBus),
-) -> Helper {
+) -> BackgroundThread {
     let mut carer = Maintenance {
         client: Arc::clone(client),
         options: Arc::clone(options),
@@ -72,7 +73,7 @@ pub(super) fn start(
     };
     // Before the first claim, so that a burst worker finds what an earlier one was lost with.
     carer.run_due(&mut TASKS.map(|_| Instant::now()));
-    Helper::start("rq-rs care", move |stop| carer.run(stop))
+    BackgroundThread::start("rq-rs care", move |stop| carer.run(stop))
 }
 
 struct Maintenance {

@@ -14,7 +14,7 @@ pub(crate) struct JobField {
 
 /// What somebody wants of jobs that run.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum Control {
     /// End this job, or only this run of it.
     Stop { job: String, execution: Option<String> },
     /// Kill whatever runs.
@@ -24,21 +24,21 @@ pub(crate) enum Order {
 /// One piece of news.
 pub(crate) enum Message {
     /// So many runs have ended as the loop wanted to hear of; the slots have them.
-    Ended,
+    RunsCompleted,
     /// A field of a running job is to be written.
-    Save(JobField, Vec<u8>),
+    FieldUpdate(JobField, Vec<u8>),
     /// A watcher has taken an id into the intermediate list.
-    Woken(PoppedId),
+    Popped(PoppedId),
     /// A watcher's wait has ended without an id.
-    Slept { queue: usize },
+    PopTimedOut { queue: usize },
     /// A watcher cannot wait.
-    WatchFailed { queue: usize, error: Error },
+    PopFailed { queue: usize, error: Error },
     /// The heartbeat has found a lease gone, and raised the job's flag.
     LeaseLost,
     /// Redis has answered what was sent, call by call; or it could not be sent.
-    Answered { wire: usize, answers: Result<Vec<Result<Reply>>> },
+    Replied { wire: usize, answers: Result<Vec<Result<Reply>>> },
     /// Somebody wants running jobs to end.
-    Order(Order),
+    Control(Control),
     /// The stopper has changed its mode.
-    Stop,
+    StopperChanged,
 }

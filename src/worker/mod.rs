@@ -12,28 +12,28 @@
 //! | cron | one | enqueues what entries are due; only with entries |
 //! | commands | one | hears RQ's commands: shutdown, stop a job |
 
+mod background;
 mod commands;
 mod context;
 #[cfg(feature = "cron")]
 pub(crate) mod cron;
-mod descriptors;
 mod dispatch;
 mod event;
+mod file_limit;
 mod handlers;
 mod heartbeat;
-mod helper;
+mod io_threads;
 mod maintenance;
 mod message;
 mod options;
-mod outage;
 mod outbox;
 mod panics;
 mod processes;
+mod reconnect;
 mod stop;
 mod summary;
-mod threads;
-mod watch;
-mod wire;
+mod thread_pool;
+mod watchers;
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -53,10 +53,10 @@ use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
 use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name, check_worker_name};
 use crate::redis::Timeouts;
+use background::{BackgroundThread, spawn_signal_masked};
 use dispatch::Dispatcher;
 use event::EventBus;
 use heartbeat::WorkerState;
-use helper::{Helper, redis_thread};
 use message::Message;
 pub(crate) use options::Options;
 pub use options::Run;
@@ -387,12 +387,12 @@ impl Worker {
         }
         check_worker_name(&options.name)?;
         let has_processes = options.is_isolated || handlers.has_programs();
-        let warning = descriptors::provide(&options, has_processes)?;
+        let warning = file_limit::raise(&options, has_processes)?;
         warning.into_iter().for_each(|warning| listener.emit(&Event::Warning(warning)));
         #[cfg(feature = "cron")]
         let ticker = self.crons.ticker(&client, &listener)?;
         crate::server_info::check(&client, &mut |warning| listener.emit(&Event::Warning(warning)))?;
-        panics::catch_places();
+        panics::install_panic_hook();
         let options = Arc::new(options);
         let queues: Vec<QueueKeys> = options.queues.iter().map(|name| client.keys.queue(name)).collect();
         let (inbox, messages) = mpsc::channel::<Message>();
@@ -406,13 +406,21 @@ impl Worker {
         #[cfg(feature = "cron")]
         let cron = cron::start(&client, &options, ticker, &listener);
         let dispatcher = Dispatcher::new(
-            dispatch::House { client, options, queues, events: listener, stopper, state: board, on_healthy },
+            dispatch::WorkerContext {
+                client,
+                options,
+                queues,
+                events: listener,
+                stopper,
+                state: board,
+                on_healthy,
+            },
             handlers,
             (inbox, messages),
         );
-        let summary = redis_thread("rq-rs dispatch", move || dispatcher.run()).join();
+        let summary = spawn_signal_masked("rq-rs dispatch", move || dispatcher.run()).join();
         #[cfg(feature = "cron")]
-        cron.into_iter().for_each(Helper::stop);
+        cron.into_iter().for_each(BackgroundThread::stop);
         maintenance.stop();
         // It only listens: nobody needs to wait until it has noticed.
         drop(commands);

@@ -74,25 +74,25 @@ impl Options {
     }
 
     /// The policy of jobs that have none of their own.
-    pub(crate) fn policy(&self, record: &Record) -> Option<&Retry> {
-        of_handler(&self.handler_retry, record).or(self.retry.as_ref())
+    pub(crate) fn retry_policy(&self, record: &Record) -> Option<&Retry> {
+        for_handler(&self.handler_retry, record).or(self.retry.as_ref())
     }
 
     /// A job that has the usual timeout gets that of its handler.
-    pub(crate) fn set_timeout(&self, record: &mut Record) {
+    pub(crate) fn apply_handler_timeout(&self, record: &mut Record) {
         let is_usual = record.timeout == Some(DEFAULT_TIMEOUT.as_seconds());
-        if let (true, Some(timeout)) = (is_usual, of_handler(&self.handler_timeout, record)) {
+        if let (true, Some(timeout)) = (is_usual, for_handler(&self.handler_timeout, record)) {
             record.timeout = Some(Ttl::from(*timeout).as_seconds().max(1));
         }
     }
 
     /// How many jobs of its handler may run at once.
     pub(crate) fn handler_limit(&self, record: &Record) -> Option<usize> {
-        of_handler(&self.handler_concurrency, record).copied()
+        for_handler(&self.handler_concurrency, record).copied()
     }
 
     /// These limits as JSON, when there are any.
-    pub(crate) fn limits(&self) -> Option<String> {
+    pub(crate) fn handler_limits_json(&self) -> Option<String> {
         let limits = Some(&self.handler_concurrency).filter(|limits| !limits.is_empty())?;
         serde_json::to_string(limits).ok()
     }
@@ -104,7 +104,7 @@ impl Options {
 }
 
 /// What is set for the handler of a job, or for `*`, all others.
-fn of_handler<'a, T>(settings: &'a HashMap<String, T>, record: &Record) -> Option<&'a T> {
+fn for_handler<'a, T>(settings: &'a HashMap<String, T>, record: &Record) -> Option<&'a T> {
     let own = record.handler.as_deref().and_then(|handler| settings.get(handler));
     own.or_else(|| settings.get("*"))
 }

@@ -7,19 +7,19 @@ use std::sync::Once;
 
 thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    static PLACE: RefCell<String> = const { RefCell::new(String::new()) };
+    static LOCATION: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
 /// Installs, once, a hook that notes where a handler panicked. Other panics go to the hook that
 /// was there before.
-pub(crate) fn catch_places() {
+pub(crate) fn install_panic_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
             if CATCHING.get() {
                 let place = info.location().map(ToString::to_string).unwrap_or_default();
-                PLACE.with(|kept| *kept.borrow_mut() = place);
+                LOCATION.with(|kept| *kept.borrow_mut() = place);
             } else {
                 before(info);
             }
@@ -28,12 +28,12 @@ pub(crate) fn catch_places() {
 }
 
 /// Runs a handler. The error is "panicked at FILE:LINE:COLUMN: MESSAGE".
-pub(crate) fn guard<T>(run: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
     let outer = CATCHING.replace(true);
     let result = catch_unwind(AssertUnwindSafe(run));
     CATCHING.set(outer);
     result.map_err(|payload| {
-        let place = PLACE.take();
+        let place = LOCATION.take();
         let text = message(payload.as_ref());
         // Dropping what was thrown may panic again; then it is leaked instead.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);

@@ -10,7 +10,7 @@ use super::Dispatcher;
 use crate::claim::{self, ExecutionRange};
 use crate::job::Outcome;
 use crate::worker::event::Event;
-use crate::worker::stop::Mode;
+use crate::worker::stop::Phase;
 
 #[derive(Default)]
 pub(super) struct LostClaims {
@@ -36,7 +36,7 @@ impl Dispatcher {
     /// The worker ends without having heard of Redis what its lost claims have started, if they have started any.
     pub(super) fn tell_lost_claims(&self) {
         if !self.lost_claims.claims.is_empty() {
-            let lease = self.house.options.lease().as_secs();
+            let lease = self.worker.options.lease().as_secs();
             self.tell(Event::Warning(format!(
                 "the answer to the last claim was lost: jobs that it has started run again, by any worker, \
                  when their leases of {lease} s have passed"
@@ -54,7 +54,7 @@ impl Dispatcher {
     /// A last look before the worker leaves: Redis may have read a command late that was sent before its connection
     /// broke. Returns false when something was found, or could not be looked for: then the worker stays.
     pub(super) fn settle_lost_claims(&mut self) -> bool {
-        let is_away = self.outage.is_going_on() || self.house.stopper.mode() == Mode::Cold;
+        let is_away = self.outage.is_going_on() || self.worker.stopper.phase() == Phase::Terminating;
         if self.lost_claims.claims.is_empty() || is_away {
             return true;
         }
@@ -67,15 +67,15 @@ impl Dispatcher {
 
     /// Returns whether Redis said what there is.
     fn put_back_lost_claims(&mut self) -> bool {
-        let lease = self.house.options.lease();
+        let lease = self.worker.options.lease();
         // Others have taken over what is older.
         self.lost_claims.claims.retain(|(_, lost_at)| lost_at.elapsed() < lease);
         let claims: Vec<ExecutionRange> =
             self.lost_claims.claims.iter().map(|(claim, _)| claim.clone()).collect();
-        let (client, name) = (&self.house.client, &self.house.options.name);
+        let (client, name) = (&self.worker.client, &self.worker.options.name);
         let started = match claims.is_empty() {
             true => Ok(Vec::new()),
-            false => claim::fetch_unacknowledged(client, &self.house.queues, (name, &claims), Utc::now()),
+            false => claim::fetch_unacknowledged(client, &self.worker.queues, (name, &claims), Utc::now()),
         };
         match started {
             Ok(started) => {

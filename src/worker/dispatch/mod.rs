@@ -2,13 +2,13 @@
 //! wants it to stop), decides, and sends in one round trip all that is due: finishes, and a claim
 //! for the slots that are free. Nothing else moves jobs.
 
-mod ahead;
-mod exchange;
-mod hand_out;
-mod leave;
+mod control;
+mod health;
 mod lost_claims;
-mod orders;
-mod trouble;
+mod pipeline;
+mod prefetch;
+mod shutdown;
+mod start;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use self::ahead::{UNKNOWN_PACE, WAITS_AT_MOST};
-use self::exchange::Flight;
-use self::leave::UNBLOCK_EVERY;
 use self::lost_claims::LostClaims;
+use self::pipeline::Flight;
+use self::prefetch::{UNKNOWN_PACE, WAITS_AT_MOST};
+use self::shutdown::UNBLOCK_EVERY;
 use crate::claim::{ClaimedJob, Claimer};
 use crate::client::{Client, Reply};
 use crate::completion::Completion;
@@ -33,20 +33,20 @@ use crate::worker::Options;
 use crate::worker::event::{Event, EventBus};
 use crate::worker::handlers::Handlers;
 use crate::worker::heartbeat::WorkerState;
-use crate::worker::message::{Message, Order};
-use crate::worker::outage::Outage;
+use crate::worker::io_threads::IoThreads;
+use crate::worker::message::{Control, Message};
 use crate::worker::outbox::Outbox;
 use crate::worker::processes::Processes;
-use crate::worker::stop::{Mode, Stopper};
+use crate::worker::reconnect::ReconnectBackoff;
+use crate::worker::stop::{Phase, Stopper};
 use crate::worker::summary::Summary;
-use crate::worker::threads::{Retired, Slots};
-use crate::worker::watch::Watchers;
-use crate::worker::wire::Wires;
+use crate::worker::thread_pool::{RetireFlag, ThreadPool};
+use crate::worker::watchers::Watchers;
 
 const LOOK_SUSPENDED: Duration = Duration::from_secs(1);
 
 /// What all of a worker's rooms share.
-pub(crate) struct House {
+pub(crate) struct WorkerContext {
     pub(crate) client: Arc<Client>,
     pub(crate) options: Arc<Options>,
     pub(crate) queues: Vec<QueueKeys>,
@@ -59,7 +59,7 @@ pub(crate) struct House {
 /// A job in a slot.
 struct Held {
     running: ClaimedJob,
-    thread: Retired,
+    thread: RetireFlag,
     flag: Arc<AtomicBool>,
     deadline: Option<Instant>,
     /// A process runs it, which its supervisor ends.
@@ -78,9 +78,9 @@ enum Look {
 }
 
 pub(crate) struct Dispatcher {
-    house: House,
+    worker: WorkerContext,
     claimer: Claimer,
-    slots: Slots,
+    slots: ThreadPool,
     watchers: Watchers,
     messages: Receiver<Message>,
     inbox: Sender<Message>,
@@ -93,7 +93,7 @@ pub(crate) struct Dispatcher {
     /// How long jobs take, the latest ones counting most.
     pace: Duration,
     outbox: Outbox,
-    wires: Wires,
+    wires: IoThreads,
     flights: Vec<Flight>,
     lost_claims: LostClaims,
     /// How often exchanges have failed. Those that were on their way together count once.
@@ -103,11 +103,11 @@ pub(crate) struct Dispatcher {
     /// How often somebody had news of jobs, which answers that were on their way cannot know.
     news: u64,
     /// Orders for jobs that may be on their way here, and how often they were tried.
-    orders: Vec<(Order, u8)>,
+    orders: Vec<(Control, u8)>,
     look: Look,
     /// A claim came back empty: its queues are to be watched, but for those that are full.
     is_to_watch: bool,
-    outage: Outage,
+    outage: ReconnectBackoff,
     idle_since: Option<Instant>,
     leaving_since: Option<Instant>,
     quiet_since: Option<Instant>,
@@ -122,21 +122,21 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     pub(crate) fn new(
-        house: House,
+        worker: WorkerContext,
         handlers: Handlers,
         (inbox, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {
-        let options = &house.options;
+        let options = &worker.options;
         let processes = Processes::new(options);
         Dispatcher {
-            claimer: Claimer::new(&house.client, &house.queues, &options.name, options.lease()),
-            slots: Slots::new(options.concurrency, handlers, processes, inbox.clone()),
-            wires: Wires::new(&house.client, &inbox),
-            watchers: Watchers::start(&house.client, &house.queues, &inbox),
-            outage: Outage::new(options.broker_max_retries),
+            claimer: Claimer::new(&worker.client, &worker.queues, &options.name, options.lease()),
+            slots: ThreadPool::new(options.concurrency, handlers, processes, inbox.clone()),
+            wires: IoThreads::new(&worker.client, &inbox),
+            watchers: Watchers::start(&worker.client, &worker.queues, &inbox),
+            outage: ReconnectBackoff::new(options.broker_max_retries),
             messages,
             inbox,
-            house,
+            worker,
             held: HashMap::new(),
             late: HashMap::new(),
             tickets: 0,
@@ -166,8 +166,8 @@ impl Dispatcher {
     /// Works until there is a reason to end.
     pub(crate) fn run(mut self) -> Result<Summary> {
         self.tell(Event::Ready {
-            worker: self.house.options.name.clone(),
-            queues: self.house.options.queues.clone(),
+            worker: self.worker.options.name.clone(),
+            queues: self.worker.options.queues.clone(),
         });
         let result = self.work();
         self.see_processes_end();
@@ -180,7 +180,7 @@ impl Dispatcher {
 
     fn work(&mut self) -> Result<()> {
         loop {
-            self.house.stopper.note_turn();
+            self.worker.stopper.mark_alive();
             self.receive()?;
             self.end_what_is_over();
             self.give_back_what_waits();
@@ -198,7 +198,7 @@ impl Dispatcher {
     }
 
     fn tell(&self, event: Event) {
-        self.house.events.emit(&event);
+        self.worker.events.emit(&event);
     }
 
     /// Takes all messages there are; waits for one when there is nothing to do.
@@ -214,7 +214,7 @@ impl Dispatcher {
         next = next.or_else(|| self.messages.try_recv().ok());
         while let Some(message) = next {
             match message {
-                Message::Answered { wire, answers } => self.hear_answers(wire, answers)?,
+                Message::Replied { wire, answers } => self.hear_answers(wire, answers)?,
                 message => self.hear(message),
             }
             next = self.messages.try_recv().ok();
@@ -242,13 +242,13 @@ impl Dispatcher {
         if let Look::Later(at) = self.look {
             moments.extend(at);
         }
-        let options = &self.house.options;
-        match (self.leaving_since, self.house.stopper.mode()) {
+        let options = &self.worker.options;
+        match (self.leaving_since, self.worker.stopper.phase()) {
             (None, _) => {
                 moments
                     .extend(self.idle_since.zip(options.max_idle_time).map(|(since, limit)| since + limit));
             }
-            (Some(since), mode) if mode != Mode::Cold && !self.is_quiet() => {
+            (Some(since), mode) if mode != Phase::Terminating && !self.is_quiet() => {
                 moments.extend(options.grace.map(|grace| since + grace));
             }
             _ => {}
@@ -264,27 +264,27 @@ impl Dispatcher {
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Save(field, value) => drop(self.outbox.saves.insert(field, value)),
-            Message::Woken(woken) => {
+            Message::FieldUpdate(field, value) => drop(self.outbox.saves.insert(field, value)),
+            Message::Popped(woken) => {
                 self.watchers.disarmed(woken.queue);
                 self.outbox.woken.push(woken);
                 // Else the claim would ask for nothing, and put the id back before the next idle worker.
                 self.look_now();
             }
-            Message::Slept { queue } => {
+            Message::PopTimedOut { queue } => {
                 self.watchers.disarmed(queue);
                 self.look_now();
             }
-            Message::WatchFailed { queue, error } => {
+            Message::PopFailed { queue, error } => {
                 // A claim will show whether Redis is away. If only waiting is refused, this is a poll.
                 log::debug!(target: "rq_rs", "cannot wait for jobs: {error}");
                 self.watchers.disarmed(queue);
                 let wait = Duration::from_millis(fastrand::u64(250..1000));
                 self.look = Look::Later(Some(Instant::now() + wait));
             }
-            Message::Order(order) => self.hear_order(order, 0),
-            Message::Stop => self.hear_stopper(),
-            Message::Ended | Message::LeaseLost | Message::Answered { .. } => {}
+            Message::Control(order) => self.hear_order(order, 0),
+            Message::StopperChanged => self.hear_stopper(),
+            Message::RunsCompleted | Message::LeaseLost | Message::Replied { .. } => {}
         }
     }
 
@@ -299,9 +299,9 @@ impl Dispatcher {
             Some(held) => {
                 self.slots.release();
                 // Whoever stops the service may tell its processes too.
-                let was_told_to_end = match (self.house.stopper.mode(), &outcome) {
-                    (Mode::Cold, _) => held.is_supervised,
-                    (Mode::Warm, Outcome::Terminated { .. }) => true,
+                let was_told_to_end = match (self.worker.stopper.phase(), &outcome) {
+                    (Phase::Terminating, _) => held.is_supervised,
+                    (Phase::Draining, Outcome::Terminated { .. }) => true,
                     _ => false,
                 };
                 let outcome = match outcome {
@@ -319,7 +319,7 @@ impl Dispatcher {
                     Some(false) => self.slots.release(),
                     _ => self.slots.came_back(),
                 }
-                self.house.state.set_abandoned_threads(self.late.len());
+                self.worker.state.set_abandoned_threads(self.late.len());
             }
         }
     }
@@ -329,16 +329,16 @@ impl Dispatcher {
     /// The one way out of a run.
     fn conclude(&mut self, mut running: ClaimedJob, outcome: Outcome) {
         self.make_room(running.record.handler.as_deref());
-        let options = &self.house.options;
+        let options = &self.worker.options;
         if let (Some(policy), false) =
-            (options.policy(&running.record), matches!(outcome, Outcome::Returned(_)))
+            (options.retry_policy(&running.record), matches!(outcome, Outcome::Returned(_)))
         {
             running.record.adopt(policy, fastrand::f64);
         }
-        self.house.state.untrack_lease(&running.lease_member());
+        self.worker.state.untrack_lease(&running.lease_member());
         let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
         let ending =
-            Completion::new(running, verdict, options.retention(), self.house.client.dialect, Utc::now());
+            Completion::new(running, verdict, options.retention(), self.worker.client.dialect, Utc::now());
         self.note_pace(ending.took);
         self.outbox.endings.push(ending);
     }
@@ -352,7 +352,7 @@ impl Dispatcher {
                 ending.id
             )));
         }
-        let event = self.summary.count(&self.house.state, ending, receipt);
+        let event = self.summary.count(&self.worker.state, ending, receipt);
         self.tell(event);
     }
 
@@ -373,6 +373,6 @@ impl Dispatcher {
             (true, false, Some(_)) => "idle",
             (true, false, None) => return,
         };
-        self.house.state.set_state(state);
+        self.worker.state.set_state(state);
     }
 }

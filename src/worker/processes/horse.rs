@@ -168,7 +168,7 @@ fn serve(handlers: &Handlers) -> std::io::Result<()> {
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     SigSet::empty().thread_set_mask()?;
     exit_when_worker_dies(socket.try_clone()?)?;
-    panics::catch_places();
+    panics::install_panic_hook();
     let voice = Arc::new(ChildSocket { socket: Mutex::new(socket.try_clone()?), job: AtomicU64::new(0) });
     let mut memory = None;
     loop {

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use super::background::spawn_signal_masked;
 use super::message::Message;
-use super::redis_thread;
 use crate::claim::PoppedId;
 use crate::client::{Client, DedicatedConnection, RedisCommand, reply};
 use crate::dialect::QueueKeys;
@@ -47,7 +47,7 @@ impl Watchers {
                 inbox: inbox.clone(),
                 client_id: Arc::clone(&client_id),
             };
-            redis_thread("rq-rs watch", move || thread.run());
+            spawn_signal_masked("rq-rs watch", move || thread.run());
             Watcher { arm, armed: false, client_id }
         };
         Watchers { all: queues.iter().enumerate().map(watch).collect(), is_calling: false }
@@ -80,7 +80,7 @@ impl Watchers {
         let client_ids: Vec<Arc<AtomicI64>> =
             self.all.iter().map(|watcher| Arc::clone(&watcher.client_id)).collect();
         let client = Arc::clone(client);
-        redis_thread("rq-rs unblock", move || {
+        spawn_signal_masked("rq-rs unblock", move || {
             for _ in 0..CALLS {
                 let ids =
                     client_ids.iter().map(|client_id| client_id.load(Ordering::Relaxed)).filter(|id| *id > 0);
@@ -111,12 +111,12 @@ impl Thread {
         let mut line = None;
         while self.armed.recv().is_ok() {
             let message = match self.wait(&mut line) {
-                Ok(Some(id)) => Message::Woken(PoppedId { queue: self.number, id }),
-                Ok(None) => Message::Slept { queue: self.number },
+                Ok(Some(id)) => Message::Popped(PoppedId { queue: self.number, id }),
+                Ok(None) => Message::PopTimedOut { queue: self.number },
                 Err(error) => {
                     line = None;
                     self.client_id.store(0, Ordering::Relaxed);
-                    Message::WatchFailed { queue: self.number, error }
+                    Message::PopFailed { queue: self.number, error }
                 }
             };
             if self.inbox.send(message).is_err() {

@@ -16,7 +16,7 @@ use crate::job::Outcome;
 use crate::worker::context::{Context, RunPlacement};
 use crate::worker::event::Event;
 use crate::worker::handlers::RunnableJob;
-use crate::worker::stop::Mode;
+use crate::worker::stop::Phase;
 
 impl Dispatcher {
     pub(super) fn take(&mut self, claimed: ClaimReply, now: DateTime<Utc>) {
@@ -52,7 +52,7 @@ impl Dispatcher {
         for (claimed_at, job) in std::mem::take(&mut self.arrived) {
             match self.claimer.decode_job(job, claimed_at) {
                 // It came too late to be begun.
-                Ok(running) if self.house.stopper.mode() == Mode::Cold => {
+                Ok(running) if self.worker.stopper.phase() == Phase::Terminating => {
                     self.conclude(running, Outcome::Interrupted);
                 }
                 Ok(running) if self.is_full_of(&running) => above.push(running),
@@ -73,15 +73,15 @@ impl Dispatcher {
 
     /// After what was claimed has been handed out: a job that is handed back would wake the watcher of its queue.
     fn watch(&mut self) {
-        if std::mem::take(&mut self.is_to_watch) && !self.house.options.burst && !self.is_leaving() {
+        if std::mem::take(&mut self.is_to_watch) && !self.worker.options.burst && !self.is_leaving() {
             let gives = |queue: &usize| !self.paused.contains(queue) && !self.full.contains_key(queue);
-            let queues: Vec<usize> = (0..self.house.queues.len()).filter(gives).collect();
+            let queues: Vec<usize> = (0..self.worker.queues.len()).filter(gives).collect();
             queues.into_iter().for_each(|queue| self.watchers.arm(queue));
         }
     }
 
     fn tell_paused(&mut self, paused: &[usize], taken: &[usize]) {
-        let name = |queue: usize| self.house.options.queues.get(queue).cloned().unwrap_or_default();
+        let name = |queue: usize| self.worker.options.queues.get(queue).cloned().unwrap_or_default();
         for queue in paused.iter().filter(|queue| !self.paused.contains(queue)) {
             self.tell(Event::QueueSuspended { queue: name(*queue) });
         }
@@ -100,15 +100,15 @@ impl Dispatcher {
         let ticket = self.tickets;
         self.tickets += 1;
         self.begun += 1;
-        let options = &self.house.options;
+        let options = &self.worker.options;
         let flag = Arc::new(AtomicBool::new(false));
-        options.set_timeout(&mut running.record);
+        options.apply_handler_timeout(&mut running.record);
         let timeout = running.timeout();
         let queue = options.queues.get(running.queue).map_or("", String::as_str);
         let place = RunPlacement { queue, worker: &options.name, timeout };
         let context = Context::new(&running, place, Arc::clone(&flag), self.inbox.clone());
         let deadline = context.deadline();
-        self.house.state.track_lease(running.lease_member(), running.queue, &flag);
+        self.worker.state.track_lease(running.lease_member(), running.queue, &flag);
         self.tell(Event::Started {
             id: running.record.id.clone(),
             queue: queue.to_owned(),
@@ -126,7 +126,7 @@ impl Dispatcher {
     fn is_full_of(&self, running: &ClaimedJob) -> bool {
         let handler = running.record.handler.as_deref();
         let is_same = |held: &&Held| held.running.record.handler.as_deref() == handler;
-        let limit = self.house.options.handler_limit(&running.record);
+        let limit = self.worker.options.handler_limit(&running.record);
         limit.is_some_and(|most| self.held.values().filter(is_same).count() >= most)
     }
 

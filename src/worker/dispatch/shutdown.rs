@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
 use crate::worker::handlers::timeout_message;
-use crate::worker::stop::Mode;
+use crate::worker::stop::Phase;
 
 /// How often waits are ended while the worker leaves, and for how long at most.
 pub(super) const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
@@ -17,13 +17,13 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(7);
 impl Dispatcher {
     /// Jobs whose time is over, and all jobs when the worker stops now.
     pub(super) fn end_what_is_over(&mut self) {
-        if let (Some(since), Some(grace)) = (self.leaving_since, self.house.options.grace)
+        if let (Some(since), Some(grace)) = (self.leaving_since, self.worker.options.grace)
             && since.elapsed() >= grace
             && !self.is_quiet()
         {
-            self.house.stopper.stop_now();
+            self.worker.stopper.stop_now();
         }
-        let cold = self.house.stopper.mode() == Mode::Cold;
+        let cold = self.worker.stopper.phase() == Phase::Terminating;
         let now = Instant::now();
         let is_over = |held: &Held| cold || held.deadline.is_some_and(|deadline| deadline <= now);
         let over: Vec<u64> =
@@ -48,7 +48,7 @@ impl Dispatcher {
     pub(super) fn leave_thread(&mut self, ticket: u64, held: Held, outcome: Outcome, is_replaced: bool) {
         let is_replaced = is_replaced && self.slots.abandon(&held.thread);
         self.late.insert(ticket, is_replaced);
-        self.house.state.set_abandoned_threads(self.late.len());
+        self.worker.state.set_abandoned_threads(self.late.len());
         self.conclude(held.running, outcome);
     }
 
@@ -57,7 +57,7 @@ impl Dispatcher {
         let handler = record.handler.as_deref().unwrap_or("the job");
         let allowed = held.running.timeout().unwrap_or_default();
         let (others, most) = (self.late.len(), self.slots.most_abandoned());
-        let advice = match others >= self.house.options.concurrency {
+        let advice = match others >= self.worker.options.concurrency {
             true => format!(
                 "; with {most} the worker runs out of slots and ends: run handlers in processes (--isolate), \
                  or let them ask Context::is_canceled"
@@ -75,10 +75,10 @@ impl Dispatcher {
     /// run any more. Only a new process helps.
     pub(super) fn see_whether_it_is_stuck(&self) -> Result<()> {
         let stuck = self.late.values().filter(|is_replaced| !**is_replaced).count();
-        if stuck == self.house.options.concurrency
+        if stuck == self.worker.options.concurrency
             && self.outbox.is_empty()
             && self.flights.is_empty()
-            && self.house.stopper.mode() == Mode::Go
+            && self.worker.stopper.phase() == Phase::Running
         {
             let threads = stuck + self.slots.abandoned();
             return Err(Error::Stuck { threads });
@@ -91,7 +91,7 @@ impl Dispatcher {
         for held in self.held.values().filter(|held| held.is_supervised) {
             held.flag.store(true, Ordering::Relaxed);
         }
-        let until = Instant::now() + LEAVE_WITHIN.max(self.house.options.kill_after + UNBLOCK_EVERY * 50);
+        let until = Instant::now() + LEAVE_WITHIN.max(self.worker.options.kill_after + UNBLOCK_EVERY * 50);
         let is_left = |this: &Self| this.held.values().any(|held| held.is_supervised);
         while is_left(self) {
             let left = until.saturating_duration_since(Instant::now());
@@ -106,14 +106,14 @@ impl Dispatcher {
 
     /// The stopper's mode has changed.
     pub(super) fn hear_stopper(&mut self) {
-        if self.house.stopper.mode() == Mode::Cold {
+        if self.worker.stopper.phase() == Phase::Terminating {
             // One try more, whatever the delay, and then it ends.
             self.outage.cut_short();
         }
-        let is_quieted = self.house.stopper.is_quieted();
+        let is_quieted = self.worker.stopper.is_quiet();
         if is_quieted != self.is_quieted {
             self.is_quieted = is_quieted;
-            self.house.state.set_quiet(is_quieted);
+            self.worker.state.set_quiet(is_quieted);
             self.look_now();
             self.tell(if is_quieted { Event::Quieted } else { Event::GoesOn });
         }
@@ -127,8 +127,8 @@ impl Dispatcher {
         if self.is_leaving() {
             return;
         }
-        let options = &self.house.options;
-        let is_stopped = self.house.stopper.mode() != Mode::Go;
+        let options = &self.worker.options;
+        let is_stopped = self.worker.stopper.phase() != Phase::Running;
         let all_started = options.max_jobs.is_some_and(|most| self.begun >= most);
         let seems_empty = options.burst && self.look != Look::Now && self.is_quiet();
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
@@ -137,7 +137,7 @@ impl Dispatcher {
         if is_stopped || all_started || nothing_left || idle_too_long {
             self.leaving_since = Some(Instant::now());
             if is_stopped && !self.is_quiet() {
-                self.house.state.mark_shutdown_requested();
+                self.worker.state.mark_shutdown_requested();
                 self.tell(Event::Stopping { running: self.held.len(), unsaved: self.outbox.endings.len() });
             }
         }
@@ -158,7 +158,7 @@ impl Dispatcher {
             return false;
         }
         if self.watchers.any_armed() {
-            self.watchers.call_back(&self.house.client);
+            self.watchers.call_back(&self.worker.client);
         }
         if !self.is_quiet() || !self.settle_lost_claims() {
             self.quiet_since = None;

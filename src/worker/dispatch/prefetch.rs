@@ -17,7 +17,7 @@ pub(super) const UNKNOWN_PACE: Duration = Duration::from_secs(1);
 impl Dispatcher {
     /// How many jobs may wait for a slot.
     pub(super) fn ahead(&self) -> usize {
-        if self.is_pipelined() && self.pace <= SHORT { self.house.options.concurrency } else { 0 }
+        if self.is_pipelined() && self.pace <= SHORT { self.worker.options.concurrency } else { 0 }
     }
 
     pub(super) fn note_pace(&mut self, took: Duration) {

@@ -22,20 +22,20 @@ const ABANDONED_PER_SLOT: usize = 4;
 /// Signals that were sent to a worker and its processes together have all come after this.
 const TOLD_TOGETHER: Duration = Duration::from_millis(200);
 
-struct Assignment {
+struct QueuedRun {
     ticket: u64,
     context: Context,
     work: RunnableJob,
-    retired: Retired,
+    retired: RetireFlag,
     since: Instant,
 }
 
 /// Says to the thread of a job that another one has taken its place: it ends with the job.
 #[derive(Clone, Default)]
-pub(crate) struct Retired(Arc<AtomicBool>);
+pub(crate) struct RetireFlag(Arc<AtomicBool>);
 
 /// How a run ended: its ticket, and what became of it.
-pub(crate) type Ended = (u64, Outcome);
+pub(crate) type Completed = (u64, Outcome);
 
 /// How many threads are being woken at a time. Each that comes wakes the next one while jobs wait: all are
 /// awake within moments, but a few short jobs, which the first one does alone, wake only a few.
@@ -44,15 +44,15 @@ const WAKING: usize = 2;
 /// Where jobs wait for a thread: for microseconds where there are free slots, and for as long as a short job
 /// takes where the loop is ahead of them. And where what has ended waits for the loop.
 #[derive(Default)]
-struct Counter {
-    line: Mutex<Line>,
+struct PoolShared {
+    line: Mutex<PoolState>,
     bell: Condvar,
 }
 
 #[derive(Default)]
-struct Line {
-    waiting: VecDeque<Assignment>,
-    ended: Vec<Ended>,
+struct PoolState {
+    waiting: VecDeque<QueuedRun>,
+    ended: Vec<Completed>,
     /// The loop sleeps, and wants to be told when so many have ended.
     awaited: Option<usize>,
     sleeping: usize,
@@ -64,20 +64,20 @@ struct Line {
 
 /// All slots of a worker. Threads are made when they are needed, and take whatever job is next, so that
 /// short jobs do not cost a change of threads each.
-pub(crate) struct Slots {
+pub(crate) struct ThreadPool {
     handlers: Arc<Handlers>,
     processes: Arc<Processes>,
     inbox: Sender<Message>,
-    counter: Arc<Counter>,
+    counter: Arc<PoolShared>,
     count: usize,
     busy: usize,
     abandoned: usize,
-    assigned: Vec<Assignment>,
+    assigned: Vec<QueuedRun>,
     /// The signals that whoever runs the worker does not want to be interrupted by.
     blocked: SigSet,
 }
 
-impl Slots {
+impl ThreadPool {
     pub(crate) fn new(
         count: usize,
         handlers: Handlers,
@@ -86,7 +86,7 @@ impl Slots {
     ) -> Self {
         let (handlers, processes, counter) = (Arc::new(handlers), Arc::new(processes), Arc::default());
         let (assigned, blocked) = (Vec::new(), SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()));
-        Slots { handlers, processes, inbox, counter, count, busy: 0, abandoned: 0, assigned, blocked }
+        ThreadPool { handlers, processes, inbox, counter, count, busy: 0, abandoned: 0, assigned, blocked }
     }
 
     /// How many jobs more may come, when so many may wait for a slot.
@@ -110,10 +110,10 @@ impl Slots {
     }
 
     /// Gives a slot to a job, the next one that is free after the next [`hand_out`](Self::hand_out).
-    pub(crate) fn assign(&mut self, ticket: u64, context: Context, work: RunnableJob) -> Retired {
+    pub(crate) fn assign(&mut self, ticket: u64, context: Context, work: RunnableJob) -> RetireFlag {
         self.busy += 1;
-        let (retired, since) = (Retired::default(), Instant::now());
-        self.assigned.push(Assignment { ticket, context, work, retired: retired.clone(), since });
+        let (retired, since) = (RetireFlag::default(), Instant::now());
+        self.assigned.push(QueuedRun { ticket, context, work, retired: retired.clone(), since });
         retired
     }
 
@@ -146,7 +146,7 @@ impl Slots {
     }
 
     /// What has ended since the last time.
-    pub(crate) fn ended(&self) -> Vec<Ended> {
+    pub(crate) fn ended(&self) -> Vec<Completed> {
         let mut line = self.counter.lock();
         line.awaited = None;
         std::mem::take(&mut line.ended)
@@ -166,7 +166,7 @@ impl Slots {
     }
 
     /// Its thread runs on past its job's time. Returns whether a new thread may take its place.
-    pub(crate) fn abandon(&mut self, retired: &Retired) -> bool {
+    pub(crate) fn abandon(&mut self, retired: &RetireFlag) -> bool {
         if self.abandoned >= self.most_abandoned() {
             return false;
         }
@@ -198,13 +198,13 @@ impl Slots {
             .spawn(move || {
                 // The thread that makes this one is deaf to all signals, and what handlers start would be too.
                 let _ = blocked.thread_set_mask();
-                labour(&counter, &handlers, &processes, &inbox);
+                worker_loop(&counter, &handlers, &processes, &inbox);
             })
             .expect("the system has a thread left");
     }
 }
 
-impl Drop for Slots {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
         let mut line = self.counter.lock();
         line.is_closed = true;
@@ -214,14 +214,14 @@ impl Drop for Slots {
     }
 }
 
-impl Counter {
-    fn lock(&self) -> MutexGuard<'_, Line> {
+impl PoolShared {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next job; none when the worker has ended, or the thread is not needed any more. Hands back how the
     /// last one ended, and tells the loop when it wants to be told.
-    fn next(&self, ended: Option<Ended>, is_retired: bool, tell: impl Fn()) -> Option<Assignment> {
+    fn next(&self, ended: Option<Completed>, is_retired: bool, tell: impl Fn()) -> Option<QueuedRun> {
         let mut line = self.lock();
         line.ended.extend(ended);
         // Counted out before the loop hears of its end, so that a job which comes then gets a thread.
@@ -252,7 +252,7 @@ impl Counter {
     }
 
     /// While jobs wait and threads sleep, some thread is on its way.
-    fn wake_others(&self, line: &mut Line) {
+    fn wake_others(&self, line: &mut PoolState) {
         while line.waking < WAKING.min(line.waiting.len()).min(line.sleeping) {
             line.waking += 1;
             self.bell.notify_one();
@@ -260,15 +260,15 @@ impl Counter {
     }
 }
 
-fn labour(counter: &Counter, handlers: &Handlers, processes: &Processes, inbox: &Sender<Message>) {
+fn worker_loop(counter: &PoolShared, handlers: &Handlers, processes: &Processes, inbox: &Sender<Message>) {
     // A loop that has ended hears nothing any more.
-    let tell = || drop(inbox.send(Message::Ended));
+    let tell = || drop(inbox.send(Message::RunsCompleted));
     let (mut ended, mut is_retired) = (None, false);
-    while let Some(Assignment { ticket, context, mut work, retired, .. }) =
+    while let Some(QueuedRun { ticket, context, mut work, retired, .. }) =
         counter.next(ended, is_retired, tell)
     {
         // Whatever panics, the arguments' own code included, the loop hears of the end.
-        let outcome = panics::guard(|| match context.is_canceled() {
+        let outcome = panics::catch_panic(|| match context.is_canceled() {
             true => Outcome::Interrupted, // it was put back, or is over, before it began
             false => handlers.run(&context, &mut work, processes),
         });

@@ -4,16 +4,16 @@ use std::sync::atomic::Ordering;
 
 use super::{Dispatcher, Held};
 use crate::job::Outcome;
-use crate::worker::message::Order;
+use crate::worker::message::Control;
 
 /// How many claims may come in before an order for a job that is not here is dropped.
 const TRIES: u8 = 3;
 
 impl Dispatcher {
-    pub(super) fn hear_order(&mut self, order: Order, tries: u8) {
+    pub(super) fn hear_order(&mut self, order: Control, tries: u8) {
         let is_meant = |held: &Held| match &order {
-            Order::Kill => true,
-            Order::Stop { job, execution } => {
+            Control::Kill => true,
+            Control::Stop { job, execution } => {
                 held.running.record.id == *job
                     && execution.as_ref().is_none_or(|execution| *execution == held.running.execution)
             }
@@ -44,14 +44,14 @@ impl Dispatcher {
     }
 }
 
-fn ordered(order: &Order, held: &Held) -> Outcome {
+fn ordered(order: &Control, held: &Held) -> Outcome {
     let what = match held.is_supervised {
         true => "its process was ended",
         false => "its thread was told to stop but may still run",
     };
     match order {
         // RQ's words for it begin the same.
-        Order::Stop { .. } => Outcome::Stopped { error: format!("Job stopped by user, {what}.") },
-        Order::Kill => Outcome::Crashed { error: format!("killed by the command kill-horse, {what}") },
+        Control::Stop { .. } => Outcome::Stopped { error: format!("Job stopped by user, {what}.") },
+        Control::Kill => Outcome::Crashed { error: format!("killed by the command kill-horse, {what}") },
     }
 }

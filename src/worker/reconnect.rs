@@ -22,17 +22,17 @@ fn is_seen_by_a_look(error: &Error) -> bool {
 }
 
 /// Counts failed tries in a row.
-pub(crate) struct Outage {
+pub(crate) struct ReconnectBackoff {
     max_tries: u32,
     tries: u32,
     until: Option<Instant>,
     look_at: Option<Instant>,
 }
 
-impl Outage {
+impl ReconnectBackoff {
     /// Zero tries means for ever.
     pub(crate) fn new(max_tries: u32) -> Self {
-        Outage { max_tries, tries: 0, until: None, look_at: None }
+        ReconnectBackoff { max_tries, tries: 0, until: None, look_at: None }
     }
 
     /// Another try has failed. Returns the delay before the next one: growing, with full jitter,

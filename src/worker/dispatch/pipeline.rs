@@ -11,8 +11,8 @@ use crate::client::scripts::FINISH_AND_CLAIM;
 use crate::client::{RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::worker::event::Event;
+use crate::worker::io_threads::MAX_EXCHANGES;
 use crate::worker::outbox::{Batch, no_answer};
-use crate::worker::wire::WIRES;
 
 /// From so many slots on, Redis works for some of them while the jobs of the others run: jobs are claimed
 /// for half of them at a time, and a second exchange is sent after the first one.
@@ -36,12 +36,12 @@ pub(super) struct Flight {
 
 impl Dispatcher {
     pub(super) fn is_pipelined(&self) -> bool {
-        self.house.options.concurrency >= PIPELINED
+        self.worker.options.concurrency >= PIPELINED
     }
 
     /// What makes a second exchange worth it.
     fn worthwhile(&self) -> usize {
-        self.house.options.concurrency / 4
+        self.worker.options.concurrency / 4
     }
 
     /// Whether there is something to send: whatever there is while nothing is on its way, and much beside
@@ -58,7 +58,7 @@ impl Dispatcher {
     fn may_send_another(&self) -> bool {
         let saves = |flight: &Flight| flight.batch.saves_something();
         self.is_pipelined()
-            && self.flights.len() < WIRES
+            && self.flights.len() < MAX_EXCHANGES
             && self.outbox.saves.is_empty()
             && !self.flights.iter().any(saves)
     }
@@ -79,10 +79,10 @@ impl Dispatcher {
         }
         let asked: usize = self.flights.iter().filter_map(|flight| flight.claims).sum();
         let coming = asked + self.arrived.len();
-        let left = self.house.options.max_jobs.map(|most| most.saturating_sub(self.begun + coming as u64));
+        let left = self.worker.options.max_jobs.map(|most| most.saturating_sub(self.begun + coming as u64));
         let free = self.slots.room(self.ahead()).saturating_sub(coming);
         // Of few slots all, because a round trip costs more than one of their jobs.
-        let slots = self.house.options.concurrency;
+        let slots = self.worker.options.concurrency;
         let most = if self.is_pipelined() { slots / 2 } else { slots };
         free.min(most).min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))
     }
@@ -91,8 +91,8 @@ impl Dispatcher {
     pub(super) fn send(&mut self) -> Result<()> {
         while self.has_to_send() {
             let (wanted, now) = (self.wanted(), Utc::now());
-            let client = &self.house.client;
-            let (batch, mut calls) = self.outbox.depart(client, &self.house.queues);
+            let client = &self.worker.client;
+            let (batch, mut calls) = self.outbox.depart(client, &self.worker.queues);
             let claims = (wanted > 0 || !batch.woken.is_empty()).then_some(wanted);
             let claim = claims.map(|slots| self.claimer.next_executions(slots));
             if claims.is_some() {
@@ -103,7 +103,7 @@ impl Dispatcher {
                 calls = vec![RedisCommand::both(&FINISH_AND_CLAIM, &calls[0], &calls[1])];
             }
             let is_free = |wire: &usize| self.flights.iter().all(|flight| flight.wire != *wire);
-            let wire = (0..WIRES).find(is_free).unwrap_or_default();
+            let wire = (0..MAX_EXCHANGES).find(is_free).unwrap_or_default();
             let is_alone = self.flights.is_empty() && self.held.is_empty() && self.arrived.is_empty();
             let (news, failures, since) = (self.news, self.failures, Instant::now());
             self.flights.push(Flight { wire, batch, claims, claim, is_turn, now, news, failures, since });
@@ -113,7 +113,7 @@ impl Dispatcher {
                 let answers = client.pipeline_once(&calls);
                 return self.hear_answers(wire, answers);
             }
-            self.wires.carry(wire, calls);
+            self.wires.send(wire, calls);
         }
         Ok(())
     }
@@ -145,7 +145,7 @@ impl Dispatcher {
         // An end may have put jobs into a queue: this one, those that it enqueued, those that waited for it;
         // a burst worker has no watcher that would tell. The claim beside it may have been carried out first,
         // when Redis had forgotten the script.
-        let burst = self.house.options.burst;
+        let burst = self.worker.options.burst;
         if done.iter().any(|(ending, _)| burst || ending.is_requeued()) {
             self.news += 1;
         }
