@@ -38,11 +38,11 @@ fn waits_until_the_end(env: &TestEnv, listens: impl Fn(&str) -> bool) {
     let gate = Gate::default();
     let inside = gate.clone();
     let running_worker =
-        RunningWorker::start(env.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
+        RunningWorker::start(env.worker(&["default"]).handler("gate", move |_: &Context, (): ()| {
             inside.wait();
             Ok("open")
         }));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     let waiter = {
         let job = job.clone();

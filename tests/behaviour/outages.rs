@@ -11,7 +11,7 @@ const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 fn door_worker(env: &TestEnv, gate: &Gate) -> Worker {
     let inside = gate.clone();
-    env.worker(&["default"]).handler("door", move |_: &Context, (): ()| {
+    env.worker(&["default"]).handler("gate", move |_: &Context, (): ()| {
         inside.wait();
         Ok("through")
     })
@@ -48,7 +48,7 @@ fn redis_restarts_while_the_worker_is_idle() {
 fn redis_restarts_while_a_job_runs_and_its_end_is_kept_until_it_is_back() {
     let (env, gate) = (TestEnv::with_own_redis(&DURABLE), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.server().kill();
     gate.open();
@@ -78,7 +78,7 @@ fn redis_is_replaced_by_an_empty_one() {
 fn redis_goes_silent() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.server().signal("STOP");
     gate.open();
@@ -126,7 +126,7 @@ fn redis_is_loading_for_a_while() {
 fn redis_drops_every_client() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
     gate.open();
@@ -152,7 +152,7 @@ fn redis_refuses_blocking_commands_and_the_worker_polls() {
 fn redis_is_full_while_jobs_run() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate).lease(Duration::from_secs(1)));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.redis::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
     let wip = env.key("wip:default");

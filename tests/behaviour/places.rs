@@ -9,7 +9,7 @@ use crate::support::{Gate, RunningWorker, TestEnv, eventually};
 /// A worker whose handler `gate` waits at it.
 fn worker(env: &TestEnv, gate: &Gate) -> rq_rs::Worker {
     let inside = gate.clone();
-    env.worker(&["default"]).handler("door", move |_: &Context, text: String| {
+    env.worker(&["default"]).handler("gate", move |_: &Context, text: String| {
         inside.wait();
         Ok(text)
     })
@@ -25,7 +25,7 @@ fn delete(env: &TestEnv, keys: &[&str]) {
 fn a_worker_whose_leases_were_deleted_puts_them_back_and_its_result_counts() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let running_worker = RunningWorker::start(worker(&env, &gate));
-    let job = env.queue("default").enqueue("door", "kept").unwrap();
+    let job = env.queue("default").enqueue("gate", "kept").unwrap();
     running_worker.wait_for_start(job.id());
     delete(&env, &["wip:default", &format!("executions:{}", job.id())]);
     eventually("the lease is back", || env.locations("default", job.id()) == ["wip"]);
@@ -54,7 +54,7 @@ fn a_result_counts_also_when_the_lease_is_deleted_just_before() {
 fn a_lease_does_not_come_back_for_a_job_that_another_worker_has_in_its_record() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let running_worker = RunningWorker::start(worker(&env, &gate));
-    let job = env.queue("default").enqueue("door", "x").unwrap();
+    let job = env.queue("default").enqueue("gate", "x").unwrap();
     running_worker.wait_for_start(job.id());
     // A Python worker that has taken it over leaves our execution in the record.
     env.redis::<i64>(&["HSET", &env.key(&format!("job:{}", job.id())), "worker_name", "another"]);
@@ -111,7 +111,7 @@ fn job_enqueue_puts_a_record_back_that_is_in_no_place_and_its_life_goes_on() {
 fn a_record_that_is_somewhere_is_not_put_into_a_second_place() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let queue = env.queue("default");
-    queue.enqueue_job(NewJob::new("door", "x").id("running")).unwrap();
+    queue.enqueue_job(NewJob::new("gate", "x").id("running")).unwrap();
     let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(1));
     running_worker.wait_for_start("running");
     for id in ["waiting", "taken", "deferred"] {
@@ -150,7 +150,7 @@ fn started(env: &TestEnv, id: &str, worker: &str) -> String {
 fn a_job_whose_lease_was_deleted_is_not_requeued_while_its_worker_runs_it() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let running_worker = RunningWorker::start(worker(&env, &gate));
-    let job = env.queue("default").enqueue("door", "x").unwrap();
+    let job = env.queue("default").enqueue("gate", "x").unwrap();
     running_worker.wait_for_start(job.id());
     for command in [&["requeue", job.id()][..], &["job", "enqueue", job.id()]] {
         delete(&env, &["wip:default", &format!("executions:{}", job.id())]);
@@ -171,7 +171,7 @@ fn a_job_of_a_worker_that_runs_something_else_or_nothing_can_be_requeued() {
     let running_worker = RunningWorker::start(worker(&env, &gate).name("w").concurrency(1));
     running_worker.wait_until_idle();
     started(&env, "lost", "w");
-    queue.enqueue_job(NewJob::new("door", "x").id("other")).unwrap();
+    queue.enqueue_job(NewJob::new("gate", "x").id("other")).unwrap();
     running_worker.wait_for_start("other");
     // It puts back the lease of what it runs, and of nothing else.
     assert_eq!(env.cli(&["requeue", "lost"]).ok(), "1 job requeued.");
@@ -278,7 +278,7 @@ fn explain_says_what_is_true_of_a_job_whose_record_says_that_it_runs() {
 fn explain_says_who_runs_a_job_that_runs() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let running_worker = RunningWorker::start(worker(&env, &gate).name("busy"));
-    let job = env.queue("default").enqueue("door", "x").unwrap();
+    let job = env.queue("default").enqueue("gate", "x").unwrap();
     running_worker.wait_for_start(job.id());
     let told = env.cli(&["job", "explain", job.id()]).ok();
     assert!(told.contains("Worker busy has been running it for"), "{told}");
@@ -291,9 +291,9 @@ fn explain_names_the_limit_of_a_handler_that_holds_a_queue_up() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let queue = env.queue("default");
     let running_worker =
-        RunningWorker::start(worker(&env, &gate).concurrency(4).handler_concurrency("door", 1));
+        RunningWorker::start(worker(&env, &gate).concurrency(4).handler_concurrency("gate", 1));
     let ids: Vec<String> =
-        (0..3).map(|n| queue.enqueue("door", n.to_string()).unwrap().id().to_owned()).collect();
+        (0..3).map(|n| queue.enqueue("gate", n.to_string()).unwrap().id().to_owned()).collect();
     running_worker.wait_for_start(&ids[0]);
     eventually("two wait", || queue.count() == Ok(2));
     let told = |id: &str| env.cli(&["job", "explain", id]).ok();

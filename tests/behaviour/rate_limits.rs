@@ -50,7 +50,7 @@ fn worker(env: &TestEnv, gate: &Gate) -> Worker {
     env.worker(&["default"])
         .handler("done", |_: &Context, (): ()| Ok(()))
         .handler("broken", |_: &Context, (): ()| -> anyhow::Result<()> { anyhow::bail!("broken") })
-        .handler("door", move |_: &Context, (): ()| {
+        .handler("gate", move |_: &Context, (): ()| {
             inside.wait();
             Ok(())
         })
@@ -92,7 +92,7 @@ fn a_failure_and_a_retry_that_waits_let_the_next_one_in() {
 
 #[test]
 fn a_scheduled_job_that_is_due_waits_for_its_slot() {
-    let env = limited(1, &[("holder", "door")]);
+    let env = limited(1, &[("holder", "gate")]);
     record(
         &env,
         "due",
@@ -111,7 +111,7 @@ fn a_scheduled_job_that_is_due_waits_for_its_slot() {
 
 #[test]
 fn a_requeued_job_waits_for_its_slot_and_no_two_run_at_once() {
-    let env = limited(1, &[("bad", "broken"), ("holder", "door")]);
+    let env = limited(1, &[("bad", "broken"), ("holder", "gate")]);
     let gate = Gate::default();
     let running_worker = RunningWorker::start(worker(&env, &gate));
     running_worker.wait_for_start("holder");
@@ -132,7 +132,7 @@ fn a_requeued_job_waits_for_its_slot_and_no_two_run_at_once() {
 
 #[test]
 fn an_id_in_the_list_that_has_no_slot_waits_for_one() {
-    let env = limited(1, &[("holder", "door")]);
+    let env = limited(1, &[("holder", "gate")]);
     for id in ["x", "y"] {
         record(
             &env,
@@ -170,7 +170,7 @@ fn canceling_deleting_and_emptying_let_the_next_one_in() {
 #[test]
 fn a_job_that_is_taken_back_while_it_runs_keeps_its_slot_until_its_handler_has_stopped() {
     for command in ["cancel", "delete"] {
-        let env = limited(1, &[("holder", "door"), ("next", "done")]);
+        let env = limited(1, &[("holder", "gate"), ("next", "done")]);
         let gate = Gate::default();
         let running_worker = RunningWorker::start(worker(&env, &gate).lease(Duration::from_secs(1)));
         running_worker.wait_for_start("holder");
@@ -194,7 +194,7 @@ fn a_job_that_is_taken_back_while_it_runs_keeps_its_slot_until_its_handler_has_s
 
 #[test]
 fn a_run_whose_job_python_has_canceled_gives_its_slot_back_when_it_ends() {
-    let env = limited(1, &[("holder", "door"), ("next", "done")]);
+    let env = limited(1, &[("holder", "gate"), ("next", "done")]);
     let gate = Gate::default();
     let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(1));
     running_worker.wait_for_start("holder");
@@ -210,7 +210,7 @@ fn a_run_whose_job_python_has_canceled_gives_its_slot_back_when_it_ends() {
 fn let_wait(env: &TestEnv, slots: &str, ids: &[&str]) {
     for id in ids {
         let limit = ["status", "queued", "rate_limit_key", "api", "rate_limit_concurrency", slots];
-        record(env, id, "door", &limit);
+        record(env, id, "gate", &limit);
         env.cli(&["requeue", id]).ok();
     }
 }
@@ -219,7 +219,7 @@ fn let_wait(env: &TestEnv, slots: &str, ids: &[&str]) {
 fn a_job_that_is_requeued_while_its_canceled_run_goes_on_does_not_share_its_slot() {
     // Whoever lets it in: our commands, or a program of Python, which puts it into the list.
     for is_let_in_by_python in [false, true] {
-        let env = limited(2, &[("again", "door")]);
+        let env = limited(2, &[("again", "gate")]);
         let gate = Gate::default();
         let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(4));
         running_worker.wait_for_start("again");
@@ -252,7 +252,7 @@ fn a_job_that_is_requeued_while_its_canceled_run_goes_on_does_not_share_its_slot
 
 #[test]
 fn a_limit_whose_hash_was_deleted_gets_it_back_from_those_that_wait() {
-    let env = limited(1, &[("holder", "door"), ("next", "done")]);
+    let env = limited(1, &[("holder", "gate"), ("next", "done")]);
     let gate = Gate::default();
     let running_worker = RunningWorker::start(worker(&env, &gate));
     running_worker.wait_for_start("holder");

@@ -130,12 +130,12 @@ fn a_queue_whose_keys_another_program_has_taken_does_not_stop_the_others() {
 fn a_result_that_finds_its_registry_taken_is_kept_and_the_other_queues_go_on() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let inside = gate.clone();
-    let worker = env.worker(&["default", "other"]).handler("door", move |_: &rq_rs::Context, (): ()| {
+    let worker = env.worker(&["default", "other"]).handler("gate", move |_: &rq_rs::Context, (): ()| {
         inside.wait();
         Ok("kept")
     });
     let running_worker = RunningWorker::start(worker);
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.redis::<String>(&["SET", &env.key("finished:default"), "a string"]);
     gate.open();

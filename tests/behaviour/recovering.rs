@@ -106,13 +106,13 @@ fn a_job_longer_than_the_lease_is_not_taken_from_a_worker_that_lives() {
         worker.lease(Duration::from_secs(1)).recover_interval(Duration::from_millis(100))
     };
     let owner = RunningWorker::start(quick(env.worker(&["default"])).handler(
-        "door",
+        "gate",
         move |_: &rq_rs::Context, (): ()| {
             inside.wait();
             Ok(())
         },
     ));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     owner.wait_for_start(job.id());
     let first: f64 = lease_end(&env);
     let _other = RunningWorker::start(quick(env.worker(&["default"])));

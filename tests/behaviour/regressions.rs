@@ -124,13 +124,13 @@ fn a_refused_renewal_holds_recovery_off_as_an_outage_does() {
     let quick = |worker: rq_rs::Worker| {
         let inside = gate.clone();
         let worker = worker.lease(Duration::from_secs(3)).recover_interval(Duration::from_millis(200));
-        worker.handler("door", move |_: &Context, (): ()| {
+        worker.handler("gate", move |_: &Context, (): ()| {
             inside.wait();
             Ok(())
         })
     };
     let owner = RunningWorker::start(quick(env.worker(&["default"])));
-    let job = env.queue("default").enqueue("door", ()).unwrap();
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
     owner.wait_for_start(job.id());
     let other = RunningWorker::start(quick(env.worker(&["default"])));
     other.wait_until_idle();

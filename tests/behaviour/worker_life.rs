@@ -82,13 +82,13 @@ fn stopping_lets_the_running_job_end_and_leaves_the_waiting_one() {
     let queue = env.queue("default");
     let inside = gate.clone();
     let running_worker = RunningWorker::start(env.worker(&["default"]).concurrency(1).handler(
-        "door",
+        "gate",
         move |_: &Context, (): ()| {
             inside.wait();
             Ok("ended")
         },
     ));
-    let running = queue.enqueue("door", ()).unwrap();
+    let running = queue.enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(running.id());
     let waiting = queue.enqueue("add", (1, 1)).unwrap();
     running_worker.stopper.stop();
@@ -141,7 +141,7 @@ fn a_worker_is_registered_with_its_state_and_counts_and_says_farewell() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let inside = gate.clone();
     let running_worker = RunningWorker::start(env.worker(&["a", "b"]).name("w1").handler(
-        "door",
+        "gate",
         move |_: &Context, (): ()| {
             inside.wait();
             Ok(())
@@ -155,7 +155,7 @@ fn a_worker_is_registered_with_its_state_and_counts_and_says_farewell() {
     assert_eq!((field("queues"), field("pid")), ("a,b".into(), std::process::id().to_string()));
     let ttl: i64 = env.redis(&["TTL", &record]);
     assert!((470..=480).contains(&ttl), "{ttl}");
-    let job = env.queue("a").enqueue("door", ()).unwrap();
+    let job = env.queue("a").enqueue("gate", ()).unwrap();
     env.queue("a").enqueue("fail", "x").unwrap();
     eventually("it is busy", || field("state") == "busy");
     assert_eq!(env.locations("a", job.id()), ["wip"]);

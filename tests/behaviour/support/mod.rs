@@ -251,7 +251,7 @@ impl Gate {
     pub(crate) fn wait(&self) {
         let opened =
             self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), WAIT_LIMIT, |open| !*open).unwrap();
-        assert!(!opened.1.timed_out(), "nobody opened the door");
+        assert!(!opened.1.timed_out(), "nobody opened the gate");
     }
 }
 
