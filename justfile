@@ -1,4 +1,4 @@
-# What one does here. `sh scripts/setup.sh` installs just and a Redis server.
+# The project's commands. `sh scripts/setup.sh` installs just and a Redis server.
 
 set positional-arguments
 
@@ -10,18 +10,22 @@ default:
 demo: setup
     cargo run --quiet --release -- demo
 
-# Everything that must be true before a commit
-check: setup fmt-check lint test docs
+# Unit and behaviour tests, for the inner loop: no browser, no Python, less than two minutes when built
+quick *ARGS: setup
+    cargo test --lib --bins --test behaviour -- --test-threads 6 "$@"
 
 # All tests, against a real redis-server that they start themselves, a real Python RQ, and in a real browser
 test *ARGS: setup python setup-browser
     cargo test "$@"
 
-# The dashboard in Chromium
+# What CI runs, and what must be true before a commit: format, lints, docs, all tests, and behaviour in RQ's dialect
+check: setup fmt-check lint docs test test-rq
+
+# The dashboard's tests in Chromium
 browser *ARGS: setup setup-browser
     cargo test --test browser -- "$@"
 
-# Takes the pictures of the dashboard that the README and docs/dashboard.md show
+# Take the pictures of the dashboard that the README and docs/dashboard.md show
 screenshots: setup setup-browser
     mkdir -p docs/dashboard
     RUST_BACKTRACE=0 cargo test --test browser -- --ignored screenshots
@@ -30,7 +34,7 @@ screenshots: setup setup-browser
 interop *ARGS: setup python
     cargo test --test interop -- "$@"
 
-# The behaviour suite once more, in Python's dialect
+# The behaviour tests in RQ's dialect
 test-rq: setup
     RQ_RS_TEST_DIALECT=rq cargo test --test behaviour
 
@@ -43,7 +47,7 @@ bench *ARGS="all":
     sh benches/setup.sh
     python3 benches/bench.py {{ARGS}}
 
-# Where a job's microseconds go, against the number of slots: docs/performance.md
+# Measure where a job's microseconds go, by number of slots: docs/performance.md
 profile:
     sh benches/setup.sh
     python3 benches/bench.py profile
@@ -55,7 +59,7 @@ fmt:
 fmt-check:
     cargo fmt --check
 
-# Lints are law, also for the small builds
+# Clippy without a warning, for each set of features
 lint:
     cargo clippy --all-targets -- -D warnings
     cargo clippy --lib --no-default-features -- -D warnings
@@ -65,18 +69,18 @@ lint:
     cargo clippy --lib --bins --no-default-features --features dashboard -- -D warnings
     cargo clippy --lib --bins --no-default-features --features top -- -D warnings
 
-# The documentation, without a warning
+# The crate's documentation, without a warning
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
 
-# Installs what is missing; nothing when all is there
+# Install what is missing: a Redis server, tmux, jq
 setup:
     @sh scripts/setup.sh
 
-# Installs Chromium and what drives it; nothing when they are there
+# Install Chromium and its driver where they are missing
 setup-browser:
     @sh tests/browser/setup.sh
 
-# Makes the Python environments of the interop tests; nothing when they are there
+# Make the Python environments of the interop tests where they are missing
 python:
     @sh tests/interop/python/setup.sh
