@@ -11,12 +11,20 @@ mod job;
 mod program;
 
 use divan::{Bencher, black_box};
-use job::{Fields, NewJob, Record, Serializer, Whose, Wire, iso};
+use job::{NewJob, PayloadFormat, RawHash, ReadMode, Record, Serializer, iso};
 
-const NATIVE: Wire =
-    Wire { serializer: Serializer::Json, is_compressed: false, has_all_fields: false, is_split: true };
-const PYTHON: Wire =
-    Wire { serializer: Serializer::Pickle, is_compressed: true, has_all_fields: true, is_split: false };
+const NATIVE: PayloadFormat = PayloadFormat {
+    serializer: Serializer::Json,
+    is_compressed: false,
+    writes_all_fields: false,
+    is_chunked: true,
+};
+const PYTHON: PayloadFormat = PayloadFormat {
+    serializer: Serializer::Pickle,
+    is_compressed: true,
+    writes_all_fields: true,
+    is_chunked: false,
+};
 
 fn main() {
     divan::main();
@@ -26,9 +34,9 @@ fn new_job(bytes: usize) -> NewJob {
     NewJob::new("send_email", ("ada@example.com", 42, "x".repeat(bytes)))
 }
 
-fn hash(bytes: usize, wire: Wire) -> Fields {
-    let written = new_job(bytes).fields("mail", wire, chrono::Utc::now(), || 0.5).expect("a job");
-    Fields(written.fields.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value)).collect())
+fn hash(bytes: usize, format: PayloadFormat) -> RawHash {
+    let written = new_job(bytes).encode("mail", format, chrono::Utc::now(), || 0.5).expect("a job");
+    RawHash(written.fields.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value)).collect())
 }
 
 #[divan::bench(args = [10, 300, 10_000])]
@@ -40,25 +48,25 @@ fn a_new_job(bencher: Bencher<'_, '_>, bytes: usize) {
 #[divan::bench(args = [10, 300, 10_000])]
 fn write_json(bencher: Bencher<'_, '_>, bytes: usize) {
     let (job, now) = (new_job(bytes), chrono::Utc::now());
-    bencher.bench(|| black_box(&job).fields("mail", NATIVE, now, || 0.5).map(|written| written.size));
+    bencher.bench(|| black_box(&job).encode("mail", NATIVE, now, || 0.5).map(|written| written.size));
 }
 
 #[divan::bench(args = [10, 300, 10_000])]
 fn write_pickle(bencher: Bencher<'_, '_>, bytes: usize) {
     let (job, now) = (new_job(bytes), chrono::Utc::now());
-    bencher.bench(|| black_box(&job).fields("mail", PYTHON, now, || 0.5).map(|written| written.size));
+    bencher.bench(|| black_box(&job).encode("mail", PYTHON, now, || 0.5).map(|written| written.size));
 }
 
 #[divan::bench(args = [10, 300, 10_000])]
 fn read_json(bencher: Bencher<'_, '_>, bytes: usize) {
     let fields = hash(bytes, NATIVE);
-    bencher.bench(|| Record::read("id", black_box(&fields), Whose::Worker));
+    bencher.bench(|| Record::read("id", black_box(&fields), ReadMode::Run));
 }
 
 #[divan::bench(args = [10, 300, 10_000])]
 fn read_pickle(bencher: Bencher<'_, '_>, bytes: usize) {
     let fields = hash(bytes, PYTHON);
-    bencher.bench(|| Record::read("id", black_box(&fields), Whose::Worker));
+    bencher.bench(|| Record::read("id", black_box(&fields), ReadMode::Run));
 }
 
 #[divan::bench]

@@ -3,7 +3,7 @@
 use crate::client::scripts::{FIELD_EXCERPTS, HASH_PREVIEW};
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::{Error, Result};
-use crate::job::{Cut, Fields, KNOWN, Part, Parts, Record, Want};
+use crate::job::{Excerpt, ExcerptSpec, Excerpts, KNOWN_FIELDS, OmittedField, RawHash, Record};
 
 /// A value larger than this is not shown, nor are more than so many bytes of one job.
 pub(crate) const SHOWN: usize = 256 * 1024;
@@ -18,8 +18,8 @@ const FIELDS: usize = 200;
 pub(crate) fn ends(
     client: &Client,
     keys: impl Iterator<Item = (String, Option<String>)>,
-    wants: &'static [Want],
-) -> Result<Vec<Result<Option<Parts>>>> {
+    wants: &'static [ExcerptSpec],
+) -> Result<Vec<Result<Option<Excerpts>>>> {
     let call = |(hash, stream): (String, Option<String>)| {
         let mut call = RedisCommand::evalsha(
             &FIELD_EXCERPTS,
@@ -34,7 +34,7 @@ pub(crate) fn ends(
     Ok(answers.into_iter().map(|answer| answer.and_then(|answer| parts(answer, wants))).collect())
 }
 
-fn parts(answer: Reply, wants: &'static [Want]) -> Result<Option<Parts>> {
+fn parts(answer: Reply, wants: &'static [ExcerptSpec]) -> Result<Option<Excerpts>> {
     if matches!(answer, Reply::Nil | Reply::Boolean(false)) {
         return Ok(None);
     }
@@ -44,20 +44,20 @@ fn parts(answer: Reply, wants: &'static [Want]) -> Result<Option<Parts>> {
             Reply::Array(ends) => {
                 let mut ends = ends.into_iter().skip(1).map(reply::bytes);
                 let mut next = || ends.next().unwrap_or(Ok(None)).map(Option::unwrap_or_default);
-                parts.push((*name, Part { head: next()?, tail: next()?, is_whole: false }));
+                parts.push((*name, Excerpt { head: next()?, tail: next()?, is_whole: false }));
             }
-            value => parts.extend(reply::bytes(value)?.map(|value| (*name, Part::whole(value)))),
+            value => parts.extend(reply::bytes(value)?.map(|value| (*name, Excerpt::whole(value)))),
         }
     }
-    Ok(Some(Parts(parts)))
+    Ok(Some(Excerpts(parts)))
 }
 
 /// A hash and the newest entry of its stream, without what is too large to be shown.
 pub(crate) struct Shown {
-    fields: Fields,
-    entry: Fields,
+    fields: RawHash,
+    entry: RawHash,
     /// The names of what is too large, and how it begins.
-    cut: Vec<Cut>,
+    cut: Vec<OmittedField>,
 }
 
 /// Reads them in one round trip; [`NotFound`](Error::NotFound) for a job that is not there.
@@ -67,7 +67,7 @@ pub(crate) fn shown<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Res
         let keys = if client.dialect.writes_rq_metadata { vec![&*hash, &*stream] } else { vec![&*hash] };
         let call =
             RedisCommand::evalsha(&HASH_PREVIEW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
-        KNOWN.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
+        KNOWN_FIELDS.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
     };
     let answers = client.query_all(&ids.iter().map(call).collect::<Vec<_>>())?;
     let read = |(id, answer): (&S, Result<Reply>)| read_shown(id.as_ref(), answer?);
@@ -88,11 +88,11 @@ fn read_shown(id: &str, answer: Reply) -> Result<Shown> {
 impl Shown {
     /// The record, and the names of its fields that are left out.
     pub(crate) fn read(self, id: &str) -> (Record, Vec<&'static str>) {
-        Record::read_shown(id, (self.fields, self.entry), self.cut, SHOWN)
+        Record::read_within(id, (self.fields, self.entry), self.cut, SHOWN)
     }
 }
 
-fn fields(half: Reply, cut: &mut Vec<Cut>) -> Result<Fields> {
+fn fields(half: Reply, cut: &mut Vec<OmittedField>) -> Result<RawHash> {
     let mut items = reply::list(half)?.into_iter();
     let mut pairs = Vec::new();
     while let (Some(name), Some(value)) = (items.next(), items.next()) {
@@ -105,5 +105,5 @@ fn fields(half: Reply, cut: &mut Vec<Cut>) -> Result<Fields> {
             value => pairs.push((name, reply::bytes(value)?.unwrap_or_default())),
         }
     }
-    Ok(Fields(pairs))
+    Ok(RawHash(pairs))
 }

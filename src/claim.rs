@@ -8,7 +8,7 @@ use crate::client::scripts::CLAIM;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::{DEFAULT_TIMEOUT, Fields, Record, Whose, iso};
+use crate::job::{DEFAULT_TIMEOUT, RawHash, ReadMode, Record, iso};
 
 /// A claim stops after this many bytes of payload, so that many large jobs do not arrive at once.
 const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
@@ -109,8 +109,8 @@ pub(crate) fn fetch_unacknowledged(
         for member in fetch_lease_members(client, &keys.wip, claims)? {
             let Some((id, execution)) = member.rsplit_once(':') else { continue };
             let hash = client.query(&RedisCommand::new("HGETALL").arg(client.keys.job(id)))?;
-            let fields = Fields(reply::pairs(hash)?);
-            let mut record = Record::read(id, &fields, Whose::Recovery);
+            let fields = RawHash(reply::pairs(hash)?);
+            let mut record = Record::read(id, &fields, ReadMode::Recovery);
             // The script has counted a start, but no run has begun.
             record.deliveries = record.deliveries.saturating_sub(1);
             let started_at = record.started_at.unwrap_or(now);
@@ -256,8 +256,8 @@ impl Claimer {
         let queue = reply::int(&part())? as usize;
         let id = reply::text(part())?.unwrap_or_default();
         let execution = reply::text(part())?.unwrap_or_default();
-        let fields = Fields(reply::pairs(part())?);
-        let record = Record::read(&id, &fields, Whose::Worker);
+        let fields = RawHash(reply::pairs(part())?);
+        let record = Record::read(&id, &fields, ReadMode::Run);
         let (payload, worker) = (fields.into_payload(), self.worker.clone());
         Ok(ClaimedJob { queue, execution, record, payload, started_at, worker })
     }

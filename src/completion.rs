@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::claim::ClaimedJob;
 use crate::dialect::DialectSpec;
 use crate::job::{
-    Attempt, LONGEST_WAIT, Record, Status, Ttl, Verdict, cut_error, entry_of, history, iso, list_of,
+    Attempt, MAX_DELAY, Record, Status, Ttl, Verdict, encode_result_entry, format_intervals, history, iso,
+    truncate_error,
 };
 
 /// A field of the job's record with its new value.
@@ -57,7 +58,7 @@ impl Destination {
             (true, true) => Destination::QueueFront,
             (true, false) => Destination::Queue,
             // A record may hold any number, also one that Redis cannot store as a score.
-            (false, _) => Destination::Scheduled { delay: delay.min(LONGEST_WAIT) },
+            (false, _) => Destination::Scheduled { delay: delay.min(MAX_DELAY) },
         }
     }
 
@@ -103,7 +104,7 @@ impl Completion {
         if dialect.writes_rq_metadata && !is_put_back {
             transition.set("last_heartbeat", iso(now));
             let run = (job.execution.as_str(), job.started_at, now);
-            result_entry = entry_of(&verdict, record, &job.worker, run);
+            result_entry = encode_result_entry(&verdict, record, &job.worker, run);
         }
         Completion {
             id: job.record.id,
@@ -160,9 +161,9 @@ struct Transition {
 impl Transition {
     fn of(verdict: &Verdict, record: &Record, retention: Retention, dialect: &DialectSpec) -> Self {
         match verdict {
-            Verdict::Finish { result, again_in } => {
+            Verdict::Finish { result, repeat_after } => {
                 let ttl = record.result_ttl.unwrap_or(retention.finished.as_seconds());
-                Self::finished(record, dialect, (result, ttl), *again_in)
+                Self::finished(record, dialect, (result, ttl), *repeat_after)
             }
             Verdict::Fail { status, error } => {
                 let ttl = record.failure_ttl.unwrap_or(retention.failed.as_seconds());
@@ -207,7 +208,7 @@ impl Transition {
         // deletes it with the script `expire`.
         transition.result_ttl = record.failure_ttl;
         if !dialect.writes_rq_metadata {
-            transition.set("exc_info", cut_error(error));
+            transition.set("exc_info", truncate_error(error));
         }
         transition
     }
@@ -216,14 +217,14 @@ impl Transition {
         let mut transition = Self::queued(delay, record.enqueue_at_front_on_retry);
         // RQ stores no error for a run that is retried, and its tools show `exc_info` as the job's last one.
         let name = if dialect.writes_rq_metadata { "retry_error" } else { "exc_info" };
-        transition.set(name, cut_error(error));
+        transition.set(name, truncate_error(error));
         transition.set("deliveries", "0");
         transition.set(dialect.retries_field, (record.number_of_retries + 1).to_string());
         if let Some(left) = record.retries_left {
             transition.set("retries_left", left.saturating_sub(1).to_string());
         }
-        if record.has_new_policy {
-            transition.set("retry_intervals", list_of(&record.retry_intervals));
+        if record.has_default_retry {
+            transition.set("retry_intervals", format_intervals(&record.retry_intervals));
             let at_front = if record.enqueue_at_front_on_retry { "1" } else { "0" };
             transition.set("enqueue_at_front_on_retry", at_front);
             transition.set("adopted", "1");
@@ -261,7 +262,7 @@ impl Transition {
         if let [_, rest @ ..] = record.repeat_intervals.as_slice()
             && !rest.is_empty()
         {
-            transition.set("repeat_intervals", list_of(rest));
+            transition.set("repeat_intervals", format_intervals(rest));
         }
         transition
     }

@@ -4,7 +4,7 @@ use crate::client::scripts::ENQUEUE;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::{Due, Fields, Record, Whose};
+use crate::job::{Due, RawHash, ReadMode, Record};
 
 /// A new job with the fields of its record, ready to be sent.
 pub(crate) struct EncodedJob {
@@ -36,7 +36,7 @@ impl EncodedJob {
     pub(crate) fn into_record(self) -> Record {
         let fields = self.fields.into_iter();
         let pairs = fields.map(|(field, value)| (field.as_bytes().to_vec(), value));
-        Record::read(&self.id, &Fields(pairs.collect()), Whose::People)
+        Record::read(&self.id, &RawHash(pairs.collect()), ReadMode::Full)
     }
 }
 

@@ -13,8 +13,8 @@ use crate::client::scripts::{CANCEL, DELETE, REQUEUE_ORPHAN_JOB, SET_FIELD};
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::{Error, Result};
 #[cfg(feature = "cron")]
-use crate::job::Want;
-use crate::job::{Fields, Record, Status, Whose, check_id, from_iso, iso, to_python};
+use crate::job::ExcerptSpec;
+use crate::job::{RawHash, ReadMode, Record, Status, check_id, from_iso, iso, to_python};
 use crate::registry::{Registry, Requeued};
 use crate::worker_command::WorkerCommand;
 
@@ -52,7 +52,7 @@ pub struct Job {
 
 /// What is needed to do something to a job: names, which are short.
 #[cfg(feature = "cron")]
-const OF_FOUND: &[Want] =
+const OF_FOUND: &[ExcerptSpec] =
     &[("status", 300, 0), ("origin", 4096, 0), ("worker_name", 4096, 0), ("execution_id", 4096, 0)];
 
 impl Job {
@@ -67,7 +67,7 @@ impl Job {
         let found = bounded_read::ends(client, hash, OF_FOUND)?.pop().unwrap_or(Ok(None))?;
         let parts = found.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
         let fields = parts.0.into_iter().map(|(name, part)| (name.as_bytes().to_vec(), part.head));
-        let job = Self::new(client, Record::read(id, &Fields(fields.collect()), Whose::Recovery));
+        let job = Self::new(client, Record::read(id, &RawHash(fields.collect()), ReadMode::Recovery));
         Ok(Job { is_found_only: true, ..job })
     }
 
@@ -110,13 +110,13 @@ impl Job {
         if pairs.is_empty() {
             return Err(Error::NotFound { id: id.to_owned() });
         }
-        let mut job = Self::new(client, Record::read(id, &Fields(pairs), Whose::People));
+        let mut job = Self::new(client, Record::read(id, &RawHash(pairs), ReadMode::Full));
         if let Some((entry, fields)) = reply::entry(entry?)? {
             job.last_entry = entry;
             // An entry of an earlier run says nothing of a job that runs again; of one that is repeated it is the
             // last word until the next one.
             if job.status.has_ended() || job.repeats_left.is_some() {
-                job.record.take_entry(&Fields(fields));
+                job.record.apply_result_entry(&RawHash(fields));
             }
         }
         Ok(job)

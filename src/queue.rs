@@ -12,7 +12,7 @@ use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::{Dialect, QueueKeys};
 use crate::enqueue::{Bulk, EncodedJob, decode_reply, encode};
 use crate::error::{Error, Result};
-use crate::job::{NewJob, Serializer, Wire, check_queue_name, iso};
+use crate::job::{NewJob, PayloadFormat, Serializer, check_queue_name, iso};
 use crate::job_handle::Job;
 use crate::redis::Timeouts;
 use crate::registry::Registry;
@@ -34,7 +34,7 @@ pub struct Queue {
     client: Arc<Client>,
     name: String,
     keys: QueueKeys,
-    wire: Wire,
+    format: PayloadFormat,
     max_payload: usize,
 }
 
@@ -53,8 +53,8 @@ impl Queue {
     /// The same queue name in another dialect. Default: [`Dialect::Native`].
     pub fn dialect(self, dialect: Dialect) -> Self {
         let client = self.client.with_dialect(dialect);
-        let (keys, wire) = (client.keys.queue(&self.name), client.dialect.payload_format);
-        Queue { client, keys, wire, ..self }
+        let (keys, format) = (client.keys.queue(&self.name), client.dialect.payload_format);
+        Queue { client, keys, format, ..self }
     }
 
     /// How arguments and meta of new jobs are written. Default: what the dialect's other programs
@@ -71,7 +71,7 @@ impl Queue {
                 "leave it out, or choose the dialect rq",
             ));
         }
-        self.wire.serializer = serializer;
+        self.format.serializer = serializer;
         Ok(self)
     }
 
@@ -98,7 +98,7 @@ impl Queue {
             client: Arc::clone(client),
             name: name.to_owned(),
             keys: client.keys.queue(name),
-            wire: client.dialect.payload_format,
+            format: client.dialect.payload_format,
             max_payload: MAX_PAYLOAD,
         }
     }
@@ -212,7 +212,7 @@ impl Queue {
             Some(id) => id.to_owned(),
             None => uuid::Uuid::new_v4().to_string(),
         };
-        let written = job.fields(&self.name, self.wire, Utc::now(), fastrand::f64)?;
+        let written = job.encode(&self.name, self.format, Utc::now(), fastrand::f64)?;
         let size = written.size;
         if size > self.max_payload {
             return Err(Error::TooLarge {

@@ -13,7 +13,7 @@ use crate::completion::{Completion, Retention};
 use crate::dialect::{DialectSpec, QueueKeys};
 use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
-use crate::job::{Attempts, Fields, Outcome, Record, Verdict, Whose, decide};
+use crate::job::{Outcome, RawHash, ReadMode, Record, RetryState, Verdict, decide};
 
 /// Number of jobs that one call of [`recover_expired`] takes over at most.
 pub(crate) const MAX_RECOVERED: usize = 100;
@@ -67,7 +67,7 @@ fn fetch_expired(
         let mut parts = reply::list(one)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
-        let fields = Fields(reply::pairs(part())?);
+        let fields = RawHash(reply::pairs(part())?);
         completions.push(complete_lost(&member, &fields, limits, client.dialect, now));
     }
     Ok(completions)
@@ -93,17 +93,17 @@ fn send(client: &Client, queue: &QueueKeys, completions: &[Completion]) -> (Vec<
 /// The completion of a run whose worker was lost.
 fn complete_lost(
     member: &str,
-    fields: &Fields,
+    fields: &RawHash,
     (max_deliveries, retention): (u32, Retention),
     dialect: &DialectSpec,
     now: DateTime<Utc>,
 ) -> Completion {
     let (id, execution) = member.rsplit_once(':').unwrap_or((member, ""));
-    let record = Record::read(id, fields, Whose::Recovery);
+    let record = Record::read(id, fields, ReadMode::Recovery);
     let is_ours = !dialect.writes_rq_metadata || record.execution_id.as_deref() == Some(execution);
     let outcome = if is_ours { outcome_of_ours(&record) } else { outcome_of_python(&record) };
     let within = if is_ours { dialect.overdue() } else { Duration::ZERO };
-    let verdict = decide(outcome, &Attempts::of(&record), max_deliveries);
+    let verdict = decide(outcome, &RetryState::from_record(&record), max_deliveries);
     let job = ClaimedJob {
         queue: 0,
         execution: execution.to_owned(),

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use super::exit::Failure;
 use super::python_rq;
-use crate::job::{Arguments, LARGEST, PyValue, is_over_limit, parse_json};
+use crate::job::{Arguments, MAX_DATA_BYTES, PyValue, is_over_limit, parse_json};
 
 /// How much of a word an error quotes.
 const SHOWN: usize = 200;
@@ -87,9 +87,9 @@ fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
 /// One byte more than an argument can have is enough to refuse it.
 fn read_file(path: &str) -> std::io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > LARGEST {
-        return Err(std::io::Error::other(format!("it is more than {LARGEST} bytes")));
+    File::open(path)?.take(MAX_DATA_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_DATA_BYTES {
+        return Err(std::io::Error::other(format!("it is more than {MAX_DATA_BYTES} bytes")));
     }
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
 }

@@ -142,7 +142,7 @@ impl Enqueue {
     }
 
     fn job(&self) -> Result<NewJob, Failure> {
-        let mut job = NewJob::exactly(&self.handler, parse_arguments(&self.args)?);
+        let mut job = NewJob::with_arguments(&self.handler, parse_arguments(&self.args)?);
         if let Some(id) = &self.job_id {
             job = job.id(id);
         }

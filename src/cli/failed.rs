@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::job::{Record, error_line};
 use crate::printable::first_line;
 use crate::queue::{all_names, check_known};
-use crate::snapshot::{self, List, Place, Row};
+use crate::snapshot::{self, JobSummary, List, Place};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many rows a table has when nobody says.
@@ -134,7 +134,7 @@ fn rows(list: &List<'_>, odd: &mut WrongTypeKeys, taken: &mut WrongTypeKeys) -> 
     Ok(total)
 }
 
-fn row_of(id: &str, queue: &str, job: &Row) -> Vec<String> {
+fn row_of(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
     let error = job.error.as_deref().map_or("no reason is kept", error_line);
     let origin = if job.origin.is_empty() { queue } else { &job.origin };
     vec![

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::job::{LARGEST, parse_duration};
+use crate::job::{MAX_DATA_BYTES, parse_duration};
 
 /// A duration that is not shorter than this one.
 pub(crate) fn at_least(
@@ -58,7 +58,7 @@ pub(crate) fn parse_switch(text: &str) -> Result<bool, String> {
 
 /// The largest result of a job.
 pub(crate) fn parse_max_result(text: &str) -> Result<u64, String> {
-    let most = LARGEST as u64;
+    let most = MAX_DATA_BYTES as u64;
     match parse_size(text)? {
         size if size > most => Err(format!("{text:?} is more than is ever read: at most {}M", most >> 20)),
         size => Ok(size),

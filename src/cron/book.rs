@@ -109,7 +109,7 @@ struct Policy {
 impl Noted {
     fn of(entry: &Entry) -> Self {
         let (cron, interval) = (&entry.cron, entry.schedule.interval());
-        let view = cron.job.view();
+        let view = cron.job.spec();
         let time = |moment: Option<i64>| moment.and_then(|at| DateTime::from_timestamp(at, 0)).map(iso);
         let retry = view.retry.map(|retry| Policy {
             max: retry.max(),
@@ -166,8 +166,8 @@ impl Noted {
 
     /// The entry that was noted, as far as it can be read.
     pub(super) fn cron(&self) -> Cron {
-        let arguments = Arguments::of_texts(self.args.as_deref(), self.kwargs.as_deref());
-        let mut job = NewJob::exactly(self.func_name.clone(), arguments);
+        let arguments = Arguments::from_texts(self.args.as_deref(), self.kwargs.as_deref());
+        let mut job = NewJob::with_arguments(self.func_name.clone(), arguments);
         job = match seconds(&self.job_timeout) {
             Some(seconds) if seconds > 0 => job.timeout(Duration::from_secs(seconds.unsigned_abs())),
             Some(_) => job.no_timeout(),

@@ -14,7 +14,7 @@ use super::{Cron, schedule::Schedule};
 use crate::bounded_read;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::{Error, Result};
-use crate::job::{Parts, Want, from_iso, read_json};
+use crate::job::{ExcerptSpec, Excerpts, from_iso, read_json};
 use crate::wrong_type::WrongTypeKeys;
 
 /// How many schedulers are looked at, those that were heard of last.
@@ -22,9 +22,9 @@ const SCHEDULERS: usize = 1000;
 /// So many records are read together, as far as they are small. A larger one is read alone: for a list up to the
 /// second number, to find one entry up to the third; and no more than the last of all of them.
 const TOGETHER: usize = 20;
-const OF_SMALL: &[Want] = &[("cron_jobs", 64 * 1024, 0)];
-const OF_LARGE: &[Want] = &[("cron_jobs", 8 * 1024 * 1024, 0)];
-const TO_FIND_ONE: &[Want] = &[("cron_jobs", 32 * 1024 * 1024, 0)];
+const OF_SMALL: &[ExcerptSpec] = &[("cron_jobs", 64 * 1024, 0)];
+const OF_LARGE: &[ExcerptSpec] = &[("cron_jobs", 8 * 1024 * 1024, 0)];
+const TO_FIND_ONE: &[ExcerptSpec] = &[("cron_jobs", 32 * 1024 * 1024, 0)];
 const OF_ALL: usize = 256 * 1024 * 1024;
 /// How many bytes of a list are kept: of all its entries; of their arguments; and of the arguments of one.
 const KEPT: usize = 4 * 1024 * 1024;
@@ -158,7 +158,7 @@ enum Go {
 fn each(
     client: &Client,
     now: f64,
-    most: &'static [Want],
+    most: &'static [ExcerptSpec],
     odd: &mut WrongTypeKeys,
     mut see: impl FnMut(Noted) -> Go,
 ) -> Result<bool> {
@@ -177,7 +177,7 @@ fn each(
         let hashes = keys.iter().map(|key| (key.clone(), None));
         for (key, record) in keys.iter().zip(bounded_read::ends(client, hashes, OF_SMALL)?) {
             let mut record = odd.pass(key, record)?;
-            let is_large = |record: &Parts| record.get("cron_jobs").is_some_and(|jobs| !jobs.is_whole);
+            let is_large = |record: &Excerpts| record.get("cron_jobs").is_some_and(|jobs| !jobs.is_whole);
             if record.as_ref().is_some_and(is_large) && left > 0 {
                 let again = bounded_read::ends(client, std::iter::once((key.clone(), None)), most)?.pop();
                 record = odd.pass(key, again.unwrap_or(Ok(None)))?;

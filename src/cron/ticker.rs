@@ -70,7 +70,7 @@ impl Entry {
 
     /// Whether Python's workers may run its jobs.
     pub(crate) fn is_rq(&self) -> bool {
-        self.queue.client().dialect.payload_format.has_all_fields
+        self.queue.client().dialect.payload_format.writes_all_fields
     }
 
     /// Its last tick, seconds since 1970.

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) use keys::{Keys, QueueKeys};
 
 use crate::error::{Error, Result};
-use crate::job::{Ttl, Wire};
+use crate::job::{PayloadFormat, Ttl};
 
 /// How jobs are laid out in Redis. All that work on the same queues speak the same dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,7 +90,7 @@ pub(crate) struct DialectSpec {
     /// How long the record of a canceled job is kept.
     pub(crate) canceled_ttl: Ttl,
     /// Encoding of the fields of new jobs.
-    pub(crate) payload_format: Wire,
+    pub(crate) payload_format: PayloadFormat,
     /// Default length of a worker's leases.
     pub(crate) lease: Duration,
     /// Added to the end of a lease for its score in `wip`. Programs that treat a passed score as an expired lease,

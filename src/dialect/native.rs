@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::DialectSpec;
-use crate::job::{FAILURE_TTL, Serializer, Wire};
+use crate::job::{FAILURE_TTL, PayloadFormat, Serializer};
 
 /// `LPUSH` in, `BRPOPLPUSH` out.
 pub(super) const SPEC: DialectSpec = DialectSpec {
@@ -17,11 +17,11 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     blocking_move: ("BRPOPLPUSH", &[]),
     failed_forever: "-1",
     canceled_ttl: FAILURE_TTL,
-    payload_format: Wire {
+    payload_format: PayloadFormat {
         serializer: Serializer::Json,
         is_compressed: false,
-        has_all_fields: false,
-        is_split: true,
+        writes_all_fields: false,
+        is_chunked: true,
     },
     lease: Duration::from_secs(30),
     lease_grace: Duration::ZERO,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::DialectSpec;
-use crate::job::{Serializer, Ttl, Wire};
+use crate::job::{PayloadFormat, Serializer, Ttl};
 
 /// `RPUSH` in, `BLMOVE` out.
 pub(super) const SPEC: DialectSpec = DialectSpec {
@@ -17,11 +17,11 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     blocking_move: ("BLMOVE", &["LEFT", "RIGHT"]),
     failed_forever: "-1",
     canceled_ttl: Ttl::FOREVER,
-    payload_format: Wire {
+    payload_format: PayloadFormat {
         serializer: Serializer::Pickle,
         is_compressed: true,
-        has_all_fields: true,
-        is_split: false,
+        writes_all_fields: true,
+        is_chunked: false,
     },
     // Together RQ's 90 s: any Python tool fails a job whose score has passed, so we come first.
     lease: Duration::from_secs(45),

@@ -22,14 +22,14 @@ pub(crate) fn error_line(text: &str) -> &str {
 }
 
 /// The line of a program's log that says why it ended: what it says last, but for what stands behind a panic.
-pub(crate) fn last_words(log: &str) -> &str {
-    let of_memory = log.lines().rev().find(|line| tells_of_memory(line));
+pub(crate) fn relevant_log_line(log: &str) -> &str {
+    let of_memory = log.lines().rev().find(|line| mentions_oom(line));
     let last = || log.lines().rev().find(|line| !line.trim().is_empty());
     let is_of_rust = log.contains(RUST_NOTE) || log.contains("stack backtrace:");
     of_memory.or_else(|| of_panic(log).filter(|_| is_of_rust)).or_else(last).unwrap_or_default()
 }
 
-pub(crate) fn tells_of_memory(text: &str) -> bool {
+pub(crate) fn mentions_oom(text: &str) -> bool {
     NO_MEMORY.iter().any(|words| text.contains(words))
 }
 
@@ -151,7 +151,7 @@ fn join_numbers(key: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::{error_key, error_line, last_words};
+    use super::{error_key, error_line, relevant_log_line};
 
     #[test]
     fn the_line_that_says_what_happened() {
@@ -203,7 +203,7 @@ mod tests {
             ("memory allocation of 8 bytes failed\nlast", "memory allocation of 8 bytes failed"),
             ("", ""),
         ] {
-            assert_eq!(last_words(log), line, "{log}");
+            assert_eq!(relevant_log_line(log), line, "{log}");
         }
     }
 

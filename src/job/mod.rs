@@ -2,74 +2,78 @@
 //! a run of it ended.
 
 mod attempt;
-#[cfg(feature = "worker")]
-mod entry;
+mod chunks;
 #[cfg(feature = "worker")]
 mod error_line;
-mod fields;
+#[cfg(feature = "cron")]
+mod excerpt;
 mod id;
 mod new;
 #[cfg(feature = "cron")]
-mod parts;
+mod partial;
 mod payload;
-mod pieces;
+mod raw_hash;
 mod reader;
 mod record;
 mod repeat;
+#[cfg(feature = "worker")]
+mod result_entry;
 mod retry;
-#[cfg(feature = "cron")]
-mod row;
-#[cfg(feature = "cron")]
-mod shown;
 mod status;
-mod text;
+#[cfg(feature = "cron")]
+mod summary;
 mod times;
+mod truncate;
 #[cfg(feature = "worker")]
 mod verdict;
 
 pub use attempt::Attempt;
 #[cfg(feature = "worker")]
 pub(crate) use attempt::history;
-#[cfg(feature = "worker")]
-pub(crate) use entry::entry_of;
 #[cfg(feature = "cron")]
 pub(crate) use error_line::error_key;
 #[cfg(feature = "worker")]
-pub(crate) use error_line::{error_line, last_words, tells_of_memory};
-pub(crate) use fields::Fields;
+pub(crate) use error_line::{error_line, mentions_oom, relevant_log_line};
+#[cfg(feature = "cron")]
+pub(crate) use excerpt::{Excerpt, ExcerptSpec, Excerpts};
 #[cfg(feature = "worker")]
 pub(crate) use id::check_worker_name;
 pub(crate) use id::{check_id, check_queue_name};
 pub use new::NewJob;
-pub(crate) use new::{Due, Wire};
+pub(crate) use new::{Due, PayloadFormat};
 #[cfg(feature = "cron")]
-pub(crate) use parts::{Part, Parts, Want};
+pub(crate) use partial::{OmittedField, RESULT_FIELDS, result_json};
 #[cfg(feature = "cli")]
-pub(crate) use payload::LARGEST;
+pub(crate) use payload::MAX_DATA_BYTES;
 #[cfg(feature = "cron")]
 pub(crate) use payload::json_text;
+#[cfg(feature = "worker")]
 pub(crate) use payload::{
-    Arguments, deflate, describe_exactly, is_over_limit, parse_json, read_json, to_python, write_call,
+    ArgsAsJson, ArgumentError, KwargsAsJson, bind, json_or_text, read_call, read_trusted_json,
+};
+pub(crate) use payload::{
+    Arguments, deflate, describe_call, is_over_limit, parse_json, read_json, to_python, write_call,
 };
 pub use payload::{Call, PyValue, Serializer};
-#[cfg(feature = "worker")]
-pub(crate) use payload::{Mismatch, ShownArgs, ShownKwargs, fit, json_or_text, read_call, read_own_json};
+pub(crate) use raw_hash::RawHash;
 #[cfg(feature = "cron")]
-pub(crate) use reader::KNOWN;
-pub(crate) use reader::Whose;
+pub(crate) use reader::KNOWN_FIELDS;
+pub(crate) use reader::ReadMode;
 pub use record::Record;
 pub use repeat::Repeat;
+#[cfg(feature = "worker")]
+pub(crate) use result_entry::encode_result_entry;
 pub use retry::Retry;
 #[cfg(feature = "worker")]
 pub use retry::{GiveUp, Later};
-#[cfg(feature = "cron")]
-pub(crate) use row::{OF_ROW, Row};
-#[cfg(feature = "cron")]
-pub(crate) use shown::{Cut, OF_RESULT, result_text};
 pub use status::Status;
-#[cfg(feature = "worker")]
-pub(crate) use text::cut_error;
+#[cfg(feature = "cron")]
+pub(crate) use summary::{JobSummary, SUMMARY_FIELDS};
 pub use times::Ttl;
-pub(crate) use times::{DEFAULT_TIMEOUT, FAILURE_TTL, LONGEST_WAIT, from_iso, iso, list_of, parse_duration};
+pub(crate) use times::{
+    DEFAULT_TIMEOUT, FAILURE_TTL, MAX_DELAY, format_intervals, from_iso, iso, parse_duration,
+};
 #[cfg(feature = "worker")]
-pub(crate) use verdict::{Attempts, Outcome, Steer, Verdict, decide};
+pub(crate) use truncate::truncate_error;
+#[cfg(feature = "worker")]
+pub(crate) use verdict::{Outcome, RetryDirective, RetryState, Verdict, decide};

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::chunks::{is_chunk, split};
 #[cfg(feature = "cron")]
 use super::json_text;
-use super::pieces::{is_piece, split};
-use super::times::{DEFAULT_TIMEOUT, LONGEST_WAIT, list_of};
+use super::times::{DEFAULT_TIMEOUT, MAX_DELAY, format_intervals};
 use super::{
-    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe_exactly,
+    Arguments, PyValue, Repeat, Retry, Serializer, Status, Ttl, check_id, deflate, describe_call,
     is_over_limit, iso, to_python, write_call,
 };
 use crate::error::{Error, Result};
@@ -21,18 +21,18 @@ const LONGEST_TIMEOUT: i64 = i32::MAX as i64;
 
 /// What a dialect wants a new job's fields to look like.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wire {
+pub(crate) struct PayloadFormat {
     pub(crate) serializer: Serializer,
     /// RQ compresses payloads.
     pub(crate) is_compressed: bool,
     /// RQ writes empty fields for what a job does not have, and always a description; without it, what is
     /// as usual is left out.
-    pub(crate) has_all_fields: bool,
-    /// Payloads are spread over several fields; see `pieces.rs`.
-    pub(crate) is_split: bool,
+    pub(crate) writes_all_fields: bool,
+    /// Payloads are spread over several fields; see `chunks.rs`.
+    pub(crate) is_chunked: bool,
 }
 
-/// Fields that RQ writes empty into each new job, in its order.
+/// RawHash that RQ writes empty into each new job, in its order.
 const EMPTY_IN_RQ: [&str; 8] = [
     "success_callback_name",
     "failure_callback_name",
@@ -45,7 +45,7 @@ const EMPTY_IN_RQ: [&str; 8] = [
 ];
 
 /// The fields of a new job, and their size before anything is compressed.
-pub(crate) struct Written {
+pub(crate) struct EncodedFields {
     pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
     pub(crate) size: usize,
 }
@@ -80,7 +80,7 @@ pub struct NewJob {
 
 /// A wish, to be written down.
 #[cfg(feature = "cron")]
-pub(crate) struct View<'a> {
+pub(crate) struct JobSpec<'a> {
     pub(crate) args: Option<String>,
     pub(crate) kwargs: Option<String>,
     pub(crate) timeout: i64,
@@ -124,7 +124,7 @@ impl NewJob {
 
     /// The same with arguments as Python has them.
     #[cfg(feature = "cron")]
-    pub(crate) fn exactly(handler: impl Into<String>, arguments: Arguments) -> Self {
+    pub(crate) fn with_arguments(handler: impl Into<String>, arguments: Arguments) -> Self {
         Self::with(handler.into(), Ok(arguments))
     }
 
@@ -208,7 +208,7 @@ impl NewJob {
     /// It goes to its queue after this delay, by Redis' clock. Until then it is in the registry `scheduled`; any
     /// worker of the queue moves it, within a second. RQ's `enqueue_in`.
     pub fn after(mut self, delay: Duration) -> Self {
-        self.due = Some(Due::After(delay.min(LONGEST_WAIT)));
+        self.due = Some(Due::After(delay.min(MAX_DELAY)));
         self
     }
 
@@ -233,12 +233,12 @@ impl NewJob {
 
     /// What can be written of it as text.
     #[cfg(feature = "cron")]
-    pub(crate) fn view(&self) -> View<'_> {
+    pub(crate) fn spec(&self) -> JobSpec<'_> {
         let none = Arguments::default();
         let arguments = self.arguments.as_ref().unwrap_or(&none);
         let (args, kwargs) = arguments.to_texts();
         let meta = self.meta.as_ref().ok().and_then(Option::as_ref);
-        View {
+        JobSpec {
             args,
             kwargs,
             timeout: self.timeout,
@@ -299,44 +299,48 @@ impl NewJob {
     }
 
     /// The fields of the job hash in RQ's order, `created_at` first.
-    pub(crate) fn fields(
+    pub(crate) fn encode(
         &self,
         origin: &str,
-        wire: Wire,
+        format: PayloadFormat,
         now: DateTime<Utc>,
-        dice: impl FnMut() -> f64,
-    ) -> Result<Written> {
+        rng: impl FnMut() -> f64,
+    ) -> Result<EncodedFields> {
         self.check()?;
         let none = Arguments::default();
         let arguments = self.arguments.as_ref().unwrap_or(&none);
-        let data = write_call(&self.handler, arguments, wire.serializer).map_err(|what| self.wrong(&what))?;
+        let data =
+            write_call(&self.handler, arguments, format.serializer).map_err(|what| self.wrong(&what))?;
         let plain = data.len();
         let mut fields: Vec<(&'static str, Vec<u8>)> = vec![("created_at", iso(now).into())];
-        let data = if wire.is_compressed { deflate(&data) } else { data };
-        fields.extend(if wire.is_split { split(data) } else { vec![("data", data)] });
-        if wire.has_all_fields {
+        let data = if format.is_compressed { deflate(&data) } else { data };
+        fields.extend(if format.is_chunked { split(data) } else { vec![("data", data)] });
+        if format.writes_all_fields {
             fields.extend(EMPTY_IN_RQ.map(|name| (name, Vec::new())));
         }
         let mut add =
             |name, value: Option<String>| fields.extend(value.map(|value| (name, value.into_bytes())));
         if let Some(retry) = &self.retry {
             add("retries_left", Some(retry.max().to_string()));
-            add("retry_intervals", Some(list_of(&retry.intervals_in(wire.has_all_fields, dice))));
+            add(
+                "retry_intervals",
+                Some(format_intervals(&retry.intervals_in(format.writes_all_fields, rng))),
+            );
             add("enqueue_at_front_on_retry", retry.is_at_front().then(|| "1".to_owned()));
         }
         if let Some(repeat) = &self.repeat {
             add("repeats_left", Some(repeat.times().to_string()));
-            add("repeat_intervals", Some(list_of(repeat.intervals())));
+            add("repeat_intervals", Some(format_intervals(repeat.intervals())));
         }
         add("origin", Some(origin.to_owned()));
         // Python's workers end at a job without a description when they log to a terminal.
-        let described = wire.has_all_fields.then(|| self.described(arguments, wire.serializer));
+        let described = format.writes_all_fields.then(|| self.described(arguments, format.serializer));
         add("description", self.description.clone().filter(|text| !text.is_empty()).or(described));
         // What a reader takes for granted need not be stored with each job.
         let is_scheduled = self.due.is_some();
-        add("enqueued_at", (wire.has_all_fields && !is_scheduled).then(|| iso(now)));
+        add("enqueued_at", (format.writes_all_fields && !is_scheduled).then(|| iso(now)));
         add("enqueue_at_front", (is_scheduled && self.at_front).then(|| "1".to_owned()));
-        let is_usual = !wire.has_all_fields && self.timeout == DEFAULT_TIMEOUT.as_seconds();
+        let is_usual = !format.writes_all_fields && self.timeout == DEFAULT_TIMEOUT.as_seconds();
         add("timeout", (!is_usual).then(|| self.timeout.to_string()));
         let seconds = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.to_string());
         add("result_ttl", seconds(self.result_ttl));
@@ -345,15 +349,15 @@ impl NewJob {
         add("status", Some(status.to_string()));
         add("ttl", self.expires().map(|seconds| seconds.to_string()));
         if let Ok(Some(meta)) = &self.meta {
-            fields.push(("meta", wire.serializer.write(meta).map_err(|what| self.wrong(&what))?));
+            fields.push(("meta", format.serializer.write(meta).map_err(|what| self.wrong(&what))?));
         }
-        let others = fields.iter().filter(|(name, _)| !is_piece(name));
+        let others = fields.iter().filter(|(name, _)| !is_chunk(name));
         let size = plain + others.map(|(_, value)| value.len()).sum::<usize>();
-        Ok(Written { fields, size })
+        Ok(EncodedFields { fields, size })
     }
 
     fn described(&self, arguments: &Arguments, serializer: Serializer) -> String {
-        describe_exactly(&self.handler, &arguments.args, &arguments.kwargs, serializer)
+        describe_call(&self.handler, &arguments.args, &arguments.kwargs, serializer)
     }
 
     /// Seconds after which it is dropped from the queue, if ever.

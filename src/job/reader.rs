@@ -8,17 +8,17 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::fields::Fields;
-use super::payload::{Data, inflate, read_call, read_data, read_json, serializer_of};
-use super::pieces::{is_piece, join};
-use super::times::{LONGEST, from_iso};
+use super::chunks::{is_chunk, join};
+use super::payload::{DecodedValue, inflate, read_call, read_json, read_value, serializer_of};
+use super::raw_hash::RawHash;
+use super::times::{MAX_SECONDS, from_iso};
 use super::{Attempt, Call, Serializer, Status, Ttl};
 
 /// How many characters of a reason are kept.
-const REASON: usize = 300;
+const MAX_REASON_CHARS: usize = 300;
 
-/// Fields that ask for something that rq-rs does not have yet, unless they hold the second one.
-const NEEDS: [(&str, &[u8], &str); 4] = [
+/// RawHash that ask for something that rq-rs does not have yet, unless they hold the second one.
+const UNSUPPORTED_FIELDS: [(&str, &[u8], &str); 4] = [
     ("success_callback_name", b"", "a success callback"),
     ("failure_callback_name", b"", "a failure callback"),
     ("stopped_callback_name", b"", "a stopped callback"),
@@ -26,7 +26,7 @@ const NEEDS: [(&str, &[u8], &str); 4] = [
 ];
 
 /// The fields that a [`Record`](super::Record) has by name, and a note of our own.
-pub(crate) const KNOWN: [&str; 31] = [
+pub(crate) const KNOWN_FIELDS: [&str; 31] = [
     "adopted",
     "attempts",
     "status",
@@ -62,49 +62,54 @@ pub(crate) const KNOWN: [&str; 31] = [
 
 /// For whom a record is read, and so how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whose {
-    /// All of it.
-    People,
-    /// What is needed to run it: not what earlier runs have left.
-    Worker,
-    /// What is needed to take it over from a lost worker: nothing that may be what killed that one.
+pub(crate) enum ReadMode {
+    /// Every field, for people.
+    Full,
+    /// The fields needed to run the job, without what earlier runs have left.
+    Run,
+    /// The fields needed to take the job over from a lost worker. Arguments and meta are not decoded:
+    /// decoding them may be what killed that worker.
     Recovery,
 }
 
 /// A job hash, or an entry in the stream of results.
-pub(super) struct Reader<'a> {
-    pub(super) fields: &'a Fields,
-    pub(super) whose: Whose,
+pub(super) struct RecordReader<'a> {
+    pub(super) fields: &'a RawHash,
+    pub(super) mode: ReadMode,
     pub(super) problems: Vec<String>,
 }
 
-impl Reader<'_> {
+impl RecordReader<'_> {
     pub(super) fn other(&self) -> BTreeMap<String, String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let is_known =
-            |name: &[u8]| std::str::from_utf8(name).is_ok_and(|name| KNOWN.contains(&name) || is_piece(name));
+        let is_known = |name: &[u8]| {
+            std::str::from_utf8(name).is_ok_and(|name| KNOWN_FIELDS.contains(&name) || is_chunk(name))
+        };
         // RQ writes empty fields for what a job does not have.
         let others = self.fields.0.iter().filter(|(name, value)| !value.is_empty() && !is_known(name));
         others.map(|(name, value)| (text(name), text(value))).collect()
     }
 
-    pub(super) fn needs(&self) -> Vec<&'static str> {
+    pub(super) fn unsupported(&self) -> Vec<&'static str> {
         let asked = |(field, not, _): &&(&str, &[u8], &str)| {
             self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *not)
         };
-        NEEDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
+        UNSUPPORTED_FIELDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
     }
 
     /// A reason may quote what stands there, which may be megabytes.
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
-        let is_long = reason.chars().nth(REASON).is_some();
-        let reason: String = reason.chars().take(REASON).collect();
+        let is_long = reason.chars().nth(MAX_REASON_CHARS).is_some();
+        let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
         self.problems.push(format!("{name}: {reason}{}", if is_long { " …" } else { "" }));
         None
     }
 
     /// When it was made, and when it was last put into its queue.
-    pub(super) fn entered(&mut self, status: Status) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
+    pub(super) fn created_and_enqueued(
+        &mut self,
+        status: Status,
+    ) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
         let created_at = self.time("created_at");
         // What is as usual is not written.
         let was_started = self.fields.get("started_at").is_some_and(|time| !time.is_empty());
@@ -115,14 +120,14 @@ impl Reader<'_> {
     /// RQ keeps none for a run that is followed by another; we do, in a field of our own.
     pub(super) fn error(&mut self, status: Status) -> Option<String> {
         let kept = match self.fields.get("retry_error") {
-            Some(_) if !status.has_ended() && !self.is_anew() => self.text("retry_error"),
+            Some(_) if !status.has_ended() && !self.is_new() => self.text("retry_error"),
             _ => self.zipped_text("exc_info"),
         };
         kept.filter(|text| !text.is_empty())
     }
 
     pub(super) fn attempts(&mut self) -> Vec<Attempt> {
-        let is_read = self.whose != Whose::Recovery && !self.is_anew();
+        let is_read = self.mode != ReadMode::Recovery && !self.is_new();
         let Some(bytes) = self.fields.get("attempts").filter(|_| is_read) else {
             return Vec::new();
         };
@@ -130,15 +135,15 @@ impl Reader<'_> {
     }
 
     /// Whether Python has enqueued it, or another job of its id, since our fields were written.
-    fn is_anew(&self) -> bool {
+    fn is_new(&self) -> bool {
         self.fields.get("started_at").is_some_and(<[u8]>::is_empty)
     }
 
     /// RQ counts only what jobs ask for by themselves, so its dialect has a field of ours.
     pub(super) fn retries(&mut self) -> u32 {
-        let is_anew = self.is_anew();
+        let is_new = self.is_new();
         match self.fields.get("retries_made") {
-            Some(_) if is_anew => 0,
+            Some(_) if is_new => 0,
             Some(_) => self.number("retries_made").unwrap_or(0),
             None => self.number("number_of_retries").unwrap_or(0),
         }
@@ -151,10 +156,10 @@ impl Reader<'_> {
     }
 
     pub(super) fn call(&mut self) -> Option<Call> {
-        let view = match self.whose {
-            Whose::People => true,
-            Whose::Worker => false,
-            Whose::Recovery => return None,
+        let view = match self.mode {
+            ReadMode::Full => true,
+            ReadMode::Run => false,
+            ReadMode::Recovery => return None,
         };
         match join(self.fields).map(|data| read_call(&data, view)) {
             Some(Ok(call)) => Some(call),
@@ -165,7 +170,7 @@ impl Reader<'_> {
 
     /// Of a payload that cannot be read here.
     pub(super) fn serializer(&self) -> Serializer {
-        let data = (self.whose != Whose::Recovery).then(|| join(self.fields)).flatten();
+        let data = (self.mode != ReadMode::Recovery).then(|| join(self.fields)).flatten();
         data.map(|data| serializer_of(&data)).unwrap_or_default()
     }
 
@@ -199,7 +204,7 @@ impl Reader<'_> {
 
     pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
         let seconds: i64 = self.parsed(name, "a whole number of seconds")?;
-        match Ttl::from_seconds(seconds.min(LONGEST)) {
+        match Ttl::from_seconds(seconds.min(MAX_SECONDS)) {
             Some(ttl) => Some(ttl.as_seconds()),
             None => self.problem(name, &format!("{seconds} s is out of range")),
         }
@@ -231,17 +236,17 @@ impl Reader<'_> {
     }
 
     /// A value in whatever it was written in.
-    pub(super) fn data(&mut self, name: &str) -> Option<Data> {
+    pub(super) fn data(&mut self, name: &str) -> Option<DecodedValue> {
         let value = self.fields.get(name).filter(|value| !value.is_empty())?.to_vec();
         self.read(name, &value)
     }
 
-    pub(super) fn read(&mut self, name: &str, bytes: &[u8]) -> Option<Data> {
-        read_data(bytes).or_else(|error| self.problem(name, &error).ok_or(())).ok()
+    pub(super) fn read(&mut self, name: &str, bytes: &[u8]) -> Option<DecodedValue> {
+        read_value(bytes).or_else(|error| self.problem(name, &error).ok_or(())).ok()
     }
 
     pub(super) fn meta(&mut self) -> Map<String, Value> {
-        if self.whose == Whose::Recovery {
+        if self.mode == ReadMode::Recovery {
             return Map::new();
         }
         match self.data("meta").map(|meta| meta.json) {

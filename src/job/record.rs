@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 #[cfg(feature = "worker")]
 use super::Retry;
-use super::fields::Fields;
 use super::payload::{Exact, PyValue};
-use super::reader::{Reader, Whose};
+use super::raw_hash::RawHash;
+use super::reader::{ReadMode, RecordReader};
 use super::times::DEFAULT_TIMEOUT;
 use super::{Attempt, Call, Serializer, Status};
 
@@ -86,7 +86,7 @@ pub struct Record {
     pub execution_id: Option<String>,
     /// The group it belongs to.
     pub group_id: Option<String>,
-    /// Fields that rq-rs does not know, as text; they are kept as they are.
+    /// RawHash that rq-rs does not know, as text; they are kept as they are.
     pub other: BTreeMap<String, String>,
     /// What could not be read, and why.
     pub problems: Vec<String>,
@@ -97,7 +97,7 @@ pub struct Record {
     exact: Option<Arc<Exact>>,
     /// Its policy of retries is its worker's, and not stored with it yet.
     #[serde(skip)]
-    pub(crate) has_new_policy: bool,
+    pub(crate) has_default_retry: bool,
     /// The result as Python has it.
     #[serde(skip)]
     pub(crate) exact_result: Option<PyValue>,
@@ -107,20 +107,20 @@ pub struct Record {
 }
 
 impl Record {
-    /// A job without a policy of its own takes its worker's. `dice` gives numbers from 0 to 1.
+    /// A job without a policy of its own takes its worker's. `rng` gives numbers from 0 to 1.
     #[cfg(feature = "worker")]
-    pub(crate) fn adopt(&mut self, policy: &Retry, dice: impl FnMut() -> f64) {
+    pub(crate) fn apply_default_retry(&mut self, policy: &Retry, rng: impl FnMut() -> f64) {
         if self.retries_left.is_none() && self.number_of_retries == 0 {
             self.retries_left = Some(policy.max());
-            self.retry_intervals = policy.intervals(dice);
+            self.retry_intervals = policy.intervals(rng);
             self.enqueue_at_front_on_retry = policy.is_at_front();
-            self.has_new_policy = true;
+            self.has_default_retry = true;
         }
     }
 
     /// Reads a job hash.
-    pub(crate) fn read(id: &str, fields: &Fields, whose: Whose) -> Self {
-        let mut reader = Reader { fields, whose, problems: Vec::new() };
+    pub(crate) fn read(id: &str, fields: &RawHash, mode: ReadMode) -> Self {
+        let mut reader = RecordReader { fields, mode, problems: Vec::new() };
         let call = reader.call();
         let description = reader.text("description").filter(|text| !text.is_empty());
         let described = description.or_else(|| call.as_ref().map(Call::describe)).unwrap_or_default();
@@ -132,8 +132,8 @@ impl Record {
         let status = reader.status();
         // What is as usual is not written.
         let usual_timeout = Some(DEFAULT_TIMEOUT.as_seconds());
-        let (created_at, enqueued_at) = reader.entered(status);
-        let result = if whose == Whose::People { reader.data("result") } else { None };
+        let (created_at, enqueued_at) = reader.created_and_enqueued(status);
+        let result = if mode == ReadMode::Full { reader.data("result") } else { None };
         let (result, exact_result) = result.map_or((None, None), |data| (Some(data.json), data.exact));
         Record {
             id: id.to_owned(),
@@ -155,10 +155,10 @@ impl Record {
             failure_ttl: reader.seconds("failure_ttl"),
             meta: reader.meta(),
             result,
-            has_new_policy: false,
+            has_default_retry: false,
             exact_result,
             exc_info: reader.error(status),
-            log: if whose == Whose::People { reader.text("log") } else { None },
+            log: if mode == ReadMode::Full { reader.text("log") } else { None },
             retries_left: reader.number("retries_left"),
             retry_intervals: reader.intervals("retry_intervals"),
             repeats_left: reader.number("repeats_left"),
@@ -169,7 +169,7 @@ impl Record {
             deliveries: reader.number("deliveries").unwrap_or(0),
             execution_id: reader.text("execution_id"),
             group_id: reader.text("group_id").filter(|id| !id.is_empty()),
-            needs: reader.needs(),
+            needs: reader.unsupported(),
             other: reader.other(),
             exact,
             serializer,
@@ -178,8 +178,8 @@ impl Record {
     }
 
     /// What an entry of RQ's stream of results says of the last run.
-    pub(crate) fn take_entry(&mut self, entry: &Fields) {
-        let mut reader = Reader { fields: entry, whose: Whose::People, problems: Vec::new() };
+    pub(crate) fn apply_result_entry(&mut self, entry: &RawHash) {
+        let mut reader = RecordReader { fields: entry, mode: ReadMode::Full, problems: Vec::new() };
         match entry.get("type") {
             Some(kind) if kind == SUCCESSFUL.as_bytes() => {
                 let value =
@@ -198,7 +198,7 @@ impl Record {
 
     /// The same for whoever runs it. What it calls with may be large, and is with that one only.
     #[cfg(feature = "worker")]
-    pub(crate) fn hand_out(&mut self) -> Self {
+    pub(crate) fn take_for_run(&mut self) -> Self {
         let (args, kwargs) = (mem::take(&mut self.args), mem::take(&mut self.kwargs));
         let exact = self.exact.take();
         Record { args, kwargs, exact, ..self.clone() }
@@ -233,11 +233,11 @@ pub(super) const SUCCESSFUL: &str = "1";
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, Record, Whose};
+    use super::{RawHash, ReadMode, Record};
 
     fn read(fields: &[(&str, &[u8])]) -> Record {
         let pairs = fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()));
-        Record::read("id", &Fields(pairs.collect()), Whose::People)
+        Record::read("id", &RawHash(pairs.collect()), ReadMode::Full)
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[cfg(feature = "worker")]
 pub use steer::{GiveUp, Later};
 
-use super::times::{LONGEST_WAIT, whole_seconds};
+use super::times::{MAX_DELAY, whole_seconds};
 
 const FIRST: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -89,16 +89,16 @@ impl Retry {
         self.max
     }
 
-    /// The intervals of a job that any worker may run, RQ's too. `dice` gives numbers from 0 to 1.
-    pub(crate) fn intervals_in(&self, is_rq: bool, dice: impl FnMut() -> f64) -> Vec<u64> {
-        if is_rq && self.is_usual { vec![0] } else { self.intervals(dice) }
+    /// The intervals of a job that any worker may run, RQ's too. `rng` gives numbers from 0 to 1.
+    pub(crate) fn intervals_in(&self, is_rq: bool, rng: impl FnMut() -> f64) -> Vec<u64> {
+        if is_rq && self.is_usual { vec![0] } else { self.intervals(rng) }
     }
 
-    /// The intervals to store. `dice` gives numbers from 0 to 1.
-    pub(crate) fn intervals(&self, mut dice: impl FnMut() -> f64) -> Vec<u64> {
+    /// The intervals to store. `rng` gives numbers from 0 to 1.
+    pub(crate) fn intervals(&self, mut rng: impl FnMut() -> f64) -> Vec<u64> {
         let spread = |seconds: &u64| {
             let jitter = f64::from(self.jitter) / 100.0;
-            let factor = if self.jitter > 0 { 1.0 - jitter + 2.0 * jitter * dice() } else { 1.0 };
+            let factor = if self.jitter > 0 { 1.0 - jitter + 2.0 * jitter * rng() } else { 1.0 };
             (*seconds as f64 * factor).round() as u64
         };
         let intervals: Vec<u64> = self.intervals.iter().map(spread).collect();
@@ -117,7 +117,7 @@ mod steer {
     use std::fmt;
     use std::time::Duration;
 
-    use super::{LONGEST_WAIT, Retry};
+    use super::{MAX_DELAY, Retry};
 
     /// An error that asks for another try after a delay of the handler's choice.
     /// Made by [`Retry::later`].
@@ -152,7 +152,7 @@ mod steer {
         /// }
         /// ```
         pub fn later(delay: Duration) -> Later {
-            Later { delay: delay.min(LONGEST_WAIT), is_counted: true }
+            Later { delay: delay.min(MAX_DELAY), is_counted: true }
         }
     }
 

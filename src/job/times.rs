@@ -41,7 +41,7 @@ impl Ttl {
     }
 
     pub(crate) fn from_seconds(seconds: i64) -> Option<Self> {
-        (-1..=LONGEST).contains(&seconds).then_some(Ttl(seconds))
+        (-1..=MAX_SECONDS).contains(&seconds).then_some(Ttl(seconds))
     }
 }
 
@@ -51,9 +51,9 @@ pub(crate) const DEFAULT_TIMEOUT: Ttl = Ttl::seconds(180);
 pub(crate) const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 
 /// A hundred years: nobody means more, and Redis counts in milliseconds.
-pub(super) const LONGEST: i64 = 100 * 365 * 86_400;
+pub(super) const MAX_SECONDS: i64 = 100 * 365 * 86_400;
 /// The same, of anything that is waited for.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(LONGEST.unsigned_abs());
+pub(crate) const MAX_DELAY: Duration = Duration::from_secs(MAX_SECONDS.unsigned_abs());
 
 /// Rounded up, so that a short delay is not none.
 pub(super) fn whole_seconds(duration: Duration) -> u64 {
@@ -64,7 +64,7 @@ impl From<Duration> for Ttl {
     /// Rounded up to a whole second.
     fn from(duration: Duration) -> Self {
         let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
-        Ttl(i64::try_from(whole).unwrap_or(LONGEST).min(LONGEST))
+        Ttl(i64::try_from(whole).unwrap_or(MAX_SECONDS).min(MAX_SECONDS))
     }
 }
 
@@ -86,7 +86,7 @@ impl FromStr for Ttl {
 }
 
 /// Intervals in whole seconds, as Python writes a list.
-pub(crate) fn list_of(intervals: &[u64]) -> String {
+pub(crate) fn format_intervals(intervals: &[u64]) -> String {
     let texts: Vec<String> = intervals.iter().map(u64::to_string).collect();
     format!("[{}]", texts.join(", "))
 }
@@ -112,7 +112,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         seconds += number * unit;
         rest = behind.get(1..).unwrap_or_default();
     }
-    if seconds > LONGEST as f64 {
+    if seconds > MAX_SECONDS as f64 {
         return Err(format!("{text:?} is longer than 100 years"));
     }
     Ok(Duration::from_secs_f64(seconds))

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::retry::growing_delay;
-use super::text::cut_error;
+use super::truncate::truncate_error;
 use super::{Record, Status};
 
 /// How often a job without a policy of its own may ask to be tried again.
-const ASKED_RETRIES: u32 = 5;
+const MAX_HANDLER_RETRIES: u32 = 5;
 
 /// A job that asks to be called again waits at least so long: nothing is counted, so without it one that always
 /// asks keeps a slot and Redis busy for ever.
@@ -21,7 +21,7 @@ pub(crate) enum Outcome {
     /// The handler returned this, written as the job's serializer does.
     Returned(#[serde(with = "in_base64")] Vec<u8>),
     /// The handler said that it failed, and perhaps what should follow.
-    Failed { error: String, steer: Steer },
+    Failed { error: String, directive: RetryDirective },
     /// It ran out of time.
     TimedOut { error: String },
     /// It panicked, or its process died.
@@ -31,7 +31,7 @@ pub(crate) enum Outcome {
     /// The worker shuts down before it ended.
     Interrupted,
     /// It was claimed, but there was no slot or process for it, and nobody has begun it.
-    NotBegun,
+    NotStarted,
     /// Its worker is lost: the lease has passed.
     Lost { error: String },
     /// A person has stopped it while it ran.
@@ -50,7 +50,7 @@ impl Outcome {
             | Outcome::TimedOut { error }
             | Outcome::Crashed { error }
             | Outcome::Unreadable { error }
-            | Outcome::NoHandler { error } => *error = cut_error(error),
+            | Outcome::NoHandler { error } => *error = truncate_error(error),
             _ => {}
         }
         self
@@ -74,11 +74,11 @@ mod in_base64 {
 
 /// What a handler that failed asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Steer {
+pub(crate) enum RetryDirective {
     /// Nothing: the job's policy decides.
-    Policy,
+    UsePolicy,
     /// Another try, after this delay or a growing one.
-    Later(Option<Duration>),
+    RetryAfter(Option<Duration>),
     /// To be called again after this delay, as if this run had not been.
     Snooze(Duration),
     /// No other try.
@@ -89,7 +89,7 @@ pub(crate) enum Steer {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
     /// To the finished registry with this result, or after a while to another run.
-    Finish { result: Vec<u8>, again_in: Option<Duration> },
+    Finish { result: Vec<u8>, repeat_after: Option<Duration> },
     /// Another try after a delay; none at all: at once.
     Retry { delay: Duration, error: String },
     /// To wait a while and begin anew; nothing is counted.
@@ -97,12 +97,12 @@ pub(crate) enum Verdict {
     /// To the failed registry.
     Fail { status: Status, error: String },
     /// Back to the head of its queue, as if it had never been started; which may be true.
-    PutBack { was_begun: bool },
+    PutBack { was_started: bool },
 }
 
 /// What the job's record says about retries.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Attempts {
+pub(crate) struct RetryState {
     pub(crate) retries_left: Option<u32>,
     pub(crate) intervals: Vec<u64>,
     pub(crate) retries: u32,
@@ -113,9 +113,9 @@ pub(crate) struct Attempts {
     pub(crate) deliveries: u32,
 }
 
-impl Attempts {
-    pub(crate) fn of(record: &Record) -> Self {
-        Attempts {
+impl RetryState {
+    pub(crate) fn from_record(record: &Record) -> Self {
+        RetryState {
             retries_left: record.retries_left,
             intervals: record.retry_intervals.clone(),
             retries: record.number_of_retries,
@@ -132,13 +132,15 @@ impl Attempts {
     }
 
     /// The delay before the next try, if there is one.
-    fn next(&self, steer: Steer) -> Option<Duration> {
-        match (steer, self.retries_left) {
-            (Steer::GiveUp | Steer::Snooze(_), _) | (_, Some(0)) | (Steer::Policy, None) => None,
-            (Steer::Policy, Some(left)) => Some(self.policy_delay(left)),
-            (Steer::Later(_), None) if self.retries >= ASKED_RETRIES => None,
-            (Steer::Later(Some(delay)), _) => Some(delay),
-            (Steer::Later(None), left) => {
+    fn next(&self, directive: RetryDirective) -> Option<Duration> {
+        match (directive, self.retries_left) {
+            (RetryDirective::GiveUp | RetryDirective::Snooze(_), _)
+            | (_, Some(0))
+            | (RetryDirective::UsePolicy, None) => None,
+            (RetryDirective::UsePolicy, Some(left)) => Some(self.policy_delay(left)),
+            (RetryDirective::RetryAfter(_), None) if self.retries >= MAX_HANDLER_RETRIES => None,
+            (RetryDirective::RetryAfter(Some(delay)), _) => Some(delay),
+            (RetryDirective::RetryAfter(None), left) => {
                 let own = left.map(|left| self.policy_delay(left)).filter(|delay| !delay.is_zero());
                 Some(own.unwrap_or_else(|| growing_delay(self.retries)))
             }
@@ -148,31 +150,31 @@ impl Attempts {
 
 /// What follows from how a run ended. A job that was lost `max_deliveries` times with its worker is
 /// taken for the cause, and not tried again; losses are not the user's retries.
-pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32) -> Verdict {
-    let (error, steer) = match outcome {
+pub(crate) fn decide(outcome: Outcome, attempts: &RetryState, max_deliveries: u32) -> Verdict {
+    let (error, directive) = match outcome {
         Outcome::Returned(result) => {
-            let again_in = (attempts.repeats_left > 0).then(|| Duration::from_secs(attempts.repeat_in));
-            return Verdict::Finish { result, again_in };
+            let repeat_after = (attempts.repeats_left > 0).then(|| Duration::from_secs(attempts.repeat_in));
+            return Verdict::Finish { result, repeat_after };
         }
-        Outcome::Interrupted => return Verdict::PutBack { was_begun: true },
-        Outcome::NotBegun => return Verdict::PutBack { was_begun: false },
+        Outcome::Interrupted => return Verdict::PutBack { was_started: true },
+        Outcome::NotStarted => return Verdict::PutBack { was_started: false },
         Outcome::Lost { .. } if attempts.deliveries < max_deliveries => {
-            return Verdict::PutBack { was_begun: true };
+            return Verdict::PutBack { was_started: true };
         }
-        Outcome::Lost { error } => (error, Steer::GiveUp),
+        Outcome::Lost { error } => (error, RetryDirective::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
-        Outcome::Failed { steer: Steer::Snooze(delay), .. } => {
+        Outcome::Failed { directive: RetryDirective::Snooze(delay), .. } => {
             return Verdict::Snooze { delay: delay.max(SHORTEST_SNOOZE) };
         }
-        Outcome::Failed { error, steer } => (error, steer),
+        Outcome::Failed { error, directive } => (error, directive),
         // Another worker may have the handler, or one that takes these arguments: while a service is being
         // deployed there are old and new ones.
-        Outcome::NoHandler { error } | Outcome::Unreadable { error } => (error, Steer::Policy),
+        Outcome::NoHandler { error } | Outcome::Unreadable { error } => (error, RetryDirective::UsePolicy),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
-            (error, Steer::Policy)
+            (error, RetryDirective::UsePolicy)
         }
     };
-    match attempts.next(steer) {
+    match attempts.next(directive) {
         Some(delay) => Verdict::Retry { delay, error },
         None => Verdict::Fail { status: Status::Failed, error },
     }
@@ -180,12 +182,12 @@ pub(crate) fn decide(outcome: Outcome, attempts: &Attempts, max_deliveries: u32)
 
 #[cfg(test)]
 mod tests {
-    use super::{Attempts, Outcome, Status, Steer, Verdict, decide};
+    use super::{Outcome, RetryDirective, RetryState, Status, Verdict, decide};
     use std::time::Duration;
 
-    fn after(steer: Steer, attempts: &Attempts) -> Option<u64> {
+    fn after(directive: RetryDirective, attempts: &RetryState) -> Option<u64> {
         let error = "boom".to_owned();
-        match decide(Outcome::Failed { error, steer }, attempts, 3) {
+        match decide(Outcome::Failed { error, directive }, attempts, 3) {
             Verdict::Retry { delay, .. } => Some(delay.as_secs()),
             _ => None,
         }
@@ -193,19 +195,19 @@ mod tests {
 
     #[test]
     fn without_a_policy_a_failure_is_final() {
-        assert_eq!(after(Steer::Policy, &Attempts::default()), None);
+        assert_eq!(after(RetryDirective::UsePolicy, &RetryState::default()), None);
     }
 
     #[test]
     fn delays_follow_the_list_as_in_rq() {
         let delays = |max: u32, intervals: &[u64]| -> Vec<Option<u64>> {
-            let attempts = |left| Attempts {
+            let attempts = |left| RetryState {
                 retries_left: Some(left),
                 intervals: intervals.to_vec(),
                 retries: max - left,
-                ..Attempts::default()
+                ..RetryState::default()
             };
-            (0..=max).rev().map(|left| after(Steer::Policy, &attempts(left))).collect()
+            (0..=max).rev().map(|left| after(RetryDirective::UsePolicy, &attempts(left))).collect()
         };
         assert_eq!(delays(3, &[10, 30, 60]), [Some(10), Some(30), Some(60), None]);
         assert_eq!(delays(4, &[10, 30]), [Some(10), Some(10), Some(10), Some(30), None]);
@@ -214,39 +216,39 @@ mod tests {
 
     #[test]
     fn a_handler_may_ask_for_another_try_but_not_for_ever() {
-        let asked = |retries| Attempts { retries, ..Attempts::default() };
-        assert_eq!(after(Steer::Later(None), &asked(0)), Some(10));
-        assert_eq!(after(Steer::Later(None), &asked(4)), Some(160));
-        assert_eq!(after(Steer::Later(Some(Duration::from_secs(7))), &asked(0)), Some(7));
-        assert_eq!(after(Steer::Later(None), &asked(5)), None);
-        let used_up = Attempts { retries_left: Some(0), ..Attempts::default() };
-        assert_eq!(after(Steer::Later(None), &used_up), None);
+        let asked = |retries| RetryState { retries, ..RetryState::default() };
+        assert_eq!(after(RetryDirective::RetryAfter(None), &asked(0)), Some(10));
+        assert_eq!(after(RetryDirective::RetryAfter(None), &asked(4)), Some(160));
+        assert_eq!(after(RetryDirective::RetryAfter(Some(Duration::from_secs(7))), &asked(0)), Some(7));
+        assert_eq!(after(RetryDirective::RetryAfter(None), &asked(5)), None);
+        let used_up = RetryState { retries_left: Some(0), ..RetryState::default() };
+        assert_eq!(after(RetryDirective::RetryAfter(None), &used_up), None);
     }
 
     #[test]
     fn giving_up_beats_any_policy() {
-        let attempts = Attempts { retries_left: Some(3), ..Attempts::default() };
-        assert_eq!(after(Steer::GiveUp, &attempts), None);
+        let attempts = RetryState { retries_left: Some(3), ..RetryState::default() };
+        assert_eq!(after(RetryDirective::GiveUp, &attempts), None);
     }
 
     #[test]
     fn who_asks_for_another_try_later_gets_the_job_s_own_interval() {
-        let with = |intervals: &[u64]| Attempts {
+        let with = |intervals: &[u64]| RetryState {
             retries_left: Some(2),
             intervals: intervals.to_vec(),
-            ..Attempts::default()
+            ..RetryState::default()
         };
-        assert_eq!(after(Steer::Later(None), &with(&[3, 4])), Some(3));
-        assert_eq!(after(Steer::Later(None), &with(&[0])), Some(10));
-        assert_eq!(after(Steer::Later(None), &with(&[])), Some(10));
-        assert_eq!(after(Steer::Later(Some(Duration::from_secs(7))), &with(&[3, 4])), Some(7));
+        assert_eq!(after(RetryDirective::RetryAfter(None), &with(&[3, 4])), Some(3));
+        assert_eq!(after(RetryDirective::RetryAfter(None), &with(&[0])), Some(10));
+        assert_eq!(after(RetryDirective::RetryAfter(None), &with(&[])), Some(10));
+        assert_eq!(after(RetryDirective::RetryAfter(Some(Duration::from_secs(7))), &with(&[3, 4])), Some(7));
     }
 
     #[test]
     fn who_asks_to_be_called_again_at_once_waits_a_second() {
         let again = |delay| {
-            let steer = Steer::Snooze(Duration::from_millis(delay));
-            decide(Outcome::Failed { error: String::new(), steer }, &Attempts::default(), 3)
+            let directive = RetryDirective::Snooze(Duration::from_millis(delay));
+            decide(Outcome::Failed { error: String::new(), directive }, &RetryState::default(), 3)
         };
         for (asked, waits) in [(0, 1000), (999, 1000), (1500, 1500)] {
             assert_eq!(again(asked), Verdict::Snooze { delay: Duration::from_millis(waits) });
@@ -256,18 +258,18 @@ mod tests {
     #[test]
     fn an_interrupted_run_is_not_an_attempt() {
         assert_eq!(
-            decide(Outcome::Interrupted, &Attempts::default(), 3),
-            Verdict::PutBack { was_begun: true }
+            decide(Outcome::Interrupted, &RetryState::default(), 3),
+            Verdict::PutBack { was_started: true }
         );
     }
 
     #[test]
     fn a_job_is_lost_three_times_and_then_fails_whatever_its_policy() {
         let lost = |deliveries| {
-            let attempts = Attempts { deliveries, retries_left: Some(5), ..Attempts::default() };
+            let attempts = RetryState { deliveries, retries_left: Some(5), ..RetryState::default() };
             decide(Outcome::Lost { error: "lost".to_owned() }, &attempts, 3)
         };
-        let back = Verdict::PutBack { was_begun: true };
+        let back = Verdict::PutBack { was_started: true };
         assert_eq!((lost(1), lost(2)), (back.clone(), back));
         assert!(matches!(lost(3), Verdict::Fail { status: Status::Failed, .. }));
     }

@@ -37,9 +37,9 @@ pub(crate) fn cron_history(
     let (ids, times): (Vec<_>, Vec<_>) =
         book::history(client, name, limit.min(total), odd)?.into_iter().unzip();
     let jobs = row::read_all_naming(client, &ids, odd)?;
-    let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::Row>)| {
+    let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::JobSummary>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
-        Past { id, at, status: job.map(|job| job.status), started_at, ended_at }
+        Past { id, at, status: job.and_then(|job| job.status), started_at, ended_at }
     };
     Ok((ids.into_iter().zip(times).zip(jobs).map(past).collect(), total))
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::page::{Asked, Filter, Walk};
 use super::place::{Order, Place};
-use super::row::{Row, short_error};
+use super::row::{JobSummary, short_error};
 use crate::client::Client;
 use crate::error::Result;
 use crate::queue::all_names;
@@ -82,9 +82,14 @@ pub(crate) fn failed(client: &Arc<Client>, queue: Option<&str>) -> Result<Groups
 /// Where the group of a queue, a handler and a kind of error is.
 type Places = HashMap<(String, Option<String>, Option<String>), usize>;
 
-fn sort_in(groups: &mut Vec<Group>, places: &mut Places, queue: &str, (id, job): (&str, Option<&Row>)) {
+fn sort_in(
+    groups: &mut Vec<Group>,
+    places: &mut Places,
+    queue: &str,
+    (id, job): (&str, Option<&JobSummary>),
+) {
     let handler = job.and_then(|job| job.handler.clone());
-    let mut key = (queue.to_owned(), handler, job.and_then(Row::error_key));
+    let mut key = (queue.to_owned(), handler, job.and_then(JobSummary::error_key));
     let mut error = job.and_then(|job| job.error.as_deref()).map(short_error);
     if groups.len() >= MOST && !places.contains_key(&key) {
         key = (queue.to_owned(), None, None);

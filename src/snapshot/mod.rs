@@ -37,7 +37,7 @@ pub(crate) use history::history;
 pub(crate) use list::List;
 pub(crate) use page::{Asked, Filter, LARGEST, count, kept, matching, page, scheduled};
 pub(crate) use place::{Order, Place};
-pub(crate) use row::{Row, read_each as read_rows, result_text};
+pub(crate) use row::{JobSummary, read_each as read_rows, result_text};
 #[cfg(feature = "top")]
 pub(crate) use running::Running;
 pub(crate) use running::running;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::limited;
 use super::place::{Order, Place};
-use super::row::{self, Brief, Row};
+use super::row::{self, JobSummary};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::error_key;
@@ -43,7 +43,7 @@ impl Filter {
         self.handler.is_none() && self.error.is_none() && self.text.is_none()
     }
 
-    fn fits(&self, id: &str, job: Option<&Row>) -> bool {
+    fn fits(&self, id: &str, job: Option<&JobSummary>) -> bool {
         let has = |part: &str, text: &str| text.to_lowercase().contains(&part.to_lowercase());
         let error = job.and_then(|job| job.error.as_deref()).unwrap_or_default();
         let description = job.filter(|_| !self.is_blind).map_or("", |job| job.description.as_str());
@@ -51,7 +51,7 @@ impl Filter {
         let is_of_kind = match self.is_exact {
             true => {
                 let kind = self.error.as_deref().map(error_key);
-                self.handler.as_deref() == handler && kind == job.and_then(Row::error_key)
+                self.handler.as_deref() == handler && kind == job.and_then(JobSummary::error_key)
             }
             false => {
                 self.handler.as_deref().is_none_or(|name| handler == Some(name))
@@ -79,7 +79,7 @@ pub(crate) struct Page {
     pub(crate) scanned: usize,
     /// Where it goes on.
     pub(crate) next: Option<usize>,
-    pub(crate) jobs: Vec<Brief>,
+    pub(crate) jobs: Vec<JobSummary>,
     /// Keys that are not what they should be, of which nothing is shown.
     pub(crate) odd_keys: WrongTypeKeys,
     /// The server's clock.
@@ -102,7 +102,7 @@ pub(crate) fn page(client: &Arc<Client>, queue: &str, place: Place, asked: &Aske
     let (scanned, next) = walk.run(asked.offset, |id, score, job| {
         if asked.filter.fits(id, job) {
             let due = score.filter(|_| place == Place::Scheduled).and_then(moment);
-            jobs.push(Brief::new(id.to_owned(), queue, job, due));
+            jobs.push(row::listed(id.to_owned(), queue, job, due));
         }
         jobs.len() < asked.limit
     })?;
@@ -203,7 +203,7 @@ impl<'a> Walk<'a> {
     pub(super) fn run(
         &self,
         offset: usize,
-        mut see: impl FnMut(&str, Option<f64>, Option<&Row>) -> bool,
+        mut see: impl FnMut(&str, Option<f64>, Option<&JobSummary>) -> bool,
     ) -> Result<(usize, Option<usize>)> {
         let (began, mut scanned) = (Instant::now(), 0);
         loop {
@@ -316,7 +316,7 @@ pub(crate) fn scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Re
     let names: Vec<&str> = shown.iter().map(|(_, id, _)| id.as_str()).collect();
     let mut jobs = Vec::with_capacity(names.len());
     for ((due, id, queue), job) in shown.iter().zip(row::read_all(client, &names)?) {
-        jobs.push(Brief::new(id.clone(), queue, job.as_ref(), moment(*due)));
+        jobs.push(row::listed(id.clone(), queue, job.as_ref(), moment(*due)));
     }
     let next = Some(offset + jobs.len()).filter(|next| *next < total.min(FURTHEST) && jobs.len() == limit);
     let (registry, order, scanned) = (Place::Scheduled.name(), Order::Oldest, jobs.len());

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
 
 use crate::bounded_read;
 use crate::client::Client;
 use crate::error::{Error, Result};
-pub(crate) use crate::job::Row;
-use crate::job::{self, OF_RESULT, OF_ROW, Status, error_line};
+pub(crate) use crate::job::JobSummary;
+use crate::job::{self, RESULT_FIELDS, SUMMARY_FIELDS, error_line};
 use crate::job_handle::Job;
 use crate::program;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
@@ -21,17 +20,18 @@ const SHOWN: usize = 300;
 
 /// Reads these, one round trip for all of them; an error for one that has expired, and for one whose key is of
 /// another type.
-pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<Row>>> {
+pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<JobSummary>>> {
     let keys = ids.iter().map(|id| {
         let id = id.as_ref();
         (client.keys.job(id), client.dialect.writes_rq_metadata.then(|| client.keys.results(id)))
     });
-    let found = bounded_read::ends(client, keys, OF_ROW)?;
+    let found = bounded_read::ends(client, keys, SUMMARY_FIELDS)?;
     let row = |(id, parts): (&S, Result<Option<_>>)| match parts {
         Err(error @ (Error::Denied { .. } | Error::Unreachable { .. })) => Err(error),
         Err(error) if is_wrong_type(&error) => Ok(Err(error)),
         parts => {
-            let row = parts.unwrap_or_default().as_ref().map(Row::read);
+            let row =
+                parts.unwrap_or_default().as_ref().map(|excerpts| JobSummary::read(id.as_ref(), excerpts));
             Ok(row.ok_or_else(|| Error::NotFound { id: id.as_ref().to_owned() }))
         }
     };
@@ -39,12 +39,12 @@ pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec
 }
 
 /// The same, none of those that have an error.
-pub(crate) fn read<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Option<Row>>> {
+pub(crate) fn read<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Option<JobSummary>>> {
     Ok(read_each(client, ids)?.into_iter().map(Result::ok).collect())
 }
 
 /// The same for more of them, in parts, of which only what is shown is kept.
-pub(crate) fn read_all<S: AsRef<str>>(client: &Arc<Client>, ids: &[S]) -> Result<Vec<Option<Row>>> {
+pub(crate) fn read_all<S: AsRef<str>>(client: &Arc<Client>, ids: &[S]) -> Result<Vec<Option<JobSummary>>> {
     read_all_naming(client, ids, &mut WrongTypeKeys::default())
 }
 
@@ -53,7 +53,7 @@ pub(super) fn read_all_naming<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
     odd: &mut WrongTypeKeys,
-) -> Result<Vec<Option<Row>>> {
+) -> Result<Vec<Option<JobSummary>>> {
     let mut rows = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
         for (id, row) in batch.iter().zip(read_each(client, batch)?) {
@@ -67,9 +67,9 @@ pub(super) fn read_all_naming<S: AsRef<str>>(
     Ok(rows)
 }
 
-fn shortened(row: Row) -> Row {
+fn shortened(row: JobSummary) -> JobSummary {
     let error = row.error.as_deref().map(short_error);
-    Row { description: one_line(&row.description), error, ..row }
+    JobSummary { description: one_line(&row.description), error, ..row }
 }
 
 /// All of a job but what is too large to be shown, and the names of the fields that are left out.
@@ -87,56 +87,26 @@ pub(crate) fn result_text(client: &Client, id: &str) -> Result<Option<String>> {
         client.keys.job(id),
         client.dialect.writes_rq_metadata.then(|| client.keys.results(id)),
     ));
-    let parts = bounded_read::ends(client, keys, OF_RESULT)?.pop().unwrap_or(Ok(None))?;
+    let parts = bounded_read::ends(client, keys, RESULT_FIELDS)?.pop().unwrap_or(Ok(None))?;
     let parts = parts.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
-    job::result_text(&parts, bounded_read::SHOWN).map_err(|what| {
+    job::result_json(&parts, bounded_read::SHOWN).map_err(|what| {
         let hint = format!("see `{} job show {id} --json`", program::name());
         Error::invalid(format!("the result of job {id}: {what}"), hint)
     })
 }
 
-/// Some of the fields of a record.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct Brief {
-    pub(crate) id: String,
-    /// `None` when its record has expired or cannot be read.
-    pub(crate) status: Option<Status>,
-    pub(crate) origin: String,
-    pub(crate) handler: Option<String>,
-    pub(crate) description: String,
-    pub(crate) created_at: Option<DateTime<Utc>>,
-    pub(crate) enqueued_at: Option<DateTime<Utc>>,
-    pub(crate) started_at: Option<DateTime<Utc>>,
-    pub(crate) ended_at: Option<DateTime<Utc>>,
-    /// When one that is scheduled is due.
-    pub(crate) due: Option<DateTime<Utc>>,
-    pub(crate) worker_name: Option<String>,
-    /// The line that says what happened.
-    pub(crate) error: Option<String>,
-    pub(crate) number_of_retries: u32,
-    pub(crate) retries_left: Option<u32>,
-}
-
-impl Brief {
-    pub(super) fn new(id: String, queue: &str, job: Option<&Row>, due: Option<DateTime<Utc>>) -> Self {
-        let time = |of: fn(&Row) -> Option<DateTime<Utc>>| job.and_then(of);
-        Brief {
-            status: job.map(|job| job.status),
-            origin: job.map(|job| job.origin.clone()).filter(|name| !name.is_empty()).unwrap_or(queue.into()),
-            handler: job.and_then(|job| job.handler.clone()),
-            description: job.map(|job| one_line(&job.description)).unwrap_or_default(),
-            created_at: time(|job| job.created_at),
-            enqueued_at: time(|job| job.enqueued_at),
-            started_at: time(|job| job.started_at),
-            ended_at: time(|job| job.ended_at),
-            due,
-            worker_name: job.and_then(|job| job.worker_name.clone()),
-            error: job.and_then(|job| job.error.as_deref()).map(short_error),
-            number_of_retries: job.map_or(0, |job| job.number_of_retries),
-            retries_left: job.and_then(|job| job.retries_left),
-            id,
-        }
+/// Row of a job in a list. `job` is `None` when its record has expired or cannot be read.
+pub(super) fn listed(
+    id: String,
+    queue: &str,
+    job: Option<&JobSummary>,
+    due: Option<DateTime<Utc>>,
+) -> JobSummary {
+    let mut row = shortened(job.cloned().unwrap_or_default());
+    if row.origin.is_empty() {
+        row.origin = queue.into();
     }
+    JobSummary { id, due, ..row }
 }
 
 /// As much of a text as fits a table.

@@ -4,7 +4,7 @@ use super::{TOGETHER, WorkerView};
 use crate::bounded_read;
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
-use crate::job::{Parts, Want};
+use crate::job::{ExcerptSpec, Excerpts};
 use crate::wrong_type::WrongTypeKeys;
 
 /// More workers are not looked at.
@@ -21,7 +21,7 @@ const ROOM: usize = 8 * 1024 * 1024;
 const NAME: usize = 48;
 
 /// What is read of a worker's record.
-const OF_WORKER: &[Want] = &[
+const OF_WORKER: &[ExcerptSpec] = &[
     ("state", WORD, 0),
     ("queues", LIST, 0),
     ("hostname", WORD, 0),
@@ -45,7 +45,7 @@ const OF_WORKER: &[Want] = &[
     ("handler_limits", LIST, 0),
 ];
 /// What is read of those whose lists are longer.
-const OF_LONG: &[Want] = &[("queues", LONG, 0), ("handler_limits", LONG, 0)];
+const OF_LONG: &[ExcerptSpec] = &[("queues", LONG, 0), ("handler_limits", LONG, 0)];
 
 pub(super) fn look_at_workers(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
     let set = client.keys.workers();
@@ -72,12 +72,13 @@ pub(super) fn look_at_workers(client: &Client, odd: &mut WrongTypeKeys) -> Resul
 fn read_long(
     client: &Client,
     keys: &[String],
-    records: &mut [Result<Option<Parts>>],
+    records: &mut [Result<Option<Excerpts>>],
     room: &mut usize,
 ) -> Result<()> {
-    let is_long =
-        |parts: &Parts| OF_LONG.iter().any(|(name, ..)| parts.get(name).is_some_and(|part| !part.is_whole));
-    let mut long: Vec<(&String, &mut Parts)> = Vec::new();
+    let is_long = |parts: &Excerpts| {
+        OF_LONG.iter().any(|(name, ..)| parts.get(name).is_some_and(|part| !part.is_whole))
+    };
+    let mut long: Vec<(&String, &mut Excerpts)> = Vec::new();
     for (key, record) in keys.iter().zip(records) {
         if let Ok(Some(parts)) = record
             && is_long(parts)
@@ -106,7 +107,7 @@ fn read_long(
 }
 
 /// The names of a list, without one of which only a part was read, and whether there are more.
-fn queues_of(parts: &Parts, room: &mut usize) -> (Vec<String>, bool) {
+fn queues_of(parts: &Excerpts, room: &mut usize) -> (Vec<String>, bool) {
     let Some(list) = parts.get("queues") else { return (Vec::new(), false) };
     let text = String::from_utf8_lossy(&list.head);
     let whole = if list.is_whole { &*text } else { text.rsplit_once(',').map_or("", |(whole, _)| whole) };
@@ -119,7 +120,7 @@ fn queues_of(parts: &Parts, room: &mut usize) -> (Vec<String>, bool) {
     (names, !list.is_whole)
 }
 
-fn read_worker(name: &str, parts: &Parts, room: &mut usize) -> WorkerView {
+fn read_worker(name: &str, parts: &Excerpts, room: &mut usize) -> WorkerView {
     let (queues, queues_cut) = queues_of(parts, room);
     let text = |field: &str| parts.text(field);
     let number = |field: &str| text(field).and_then(|value| value.parse::<u64>().ok());

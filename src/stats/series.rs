@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{BUCKETS, DAYS, MINUTES};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
-use crate::job::Fields;
+use crate::job::RawHash;
 
 /// How many runs ended how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    fn of(fields: &Fields) -> Self {
+    fn of(fields: &RawHash) -> Self {
         let number = |name: &str| -> u64 {
             let value = fields.get(name).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
             value.unwrap_or(0)
@@ -107,6 +107,6 @@ pub(crate) fn handlers_of(client: &Client, queue: &str) -> Result<Vec<(String, S
 
 /// A key that another program has taken counts as nothing.
 fn series(client: &Client, calls: &[RedisCommand]) -> Result<Vec<Series>> {
-    let of = |answer: Result<_>| Series::of(&Fields(answer.and_then(reply::pairs).unwrap_or_default()));
+    let of = |answer: Result<_>| Series::of(&RawHash(answer.and_then(reply::pairs).unwrap_or_default()));
     Ok(client.query_all(calls)?.into_iter().map(of).collect())
 }

@@ -10,7 +10,7 @@ use super::Context;
 use super::panics;
 use super::processes::{self, ExecProgram, ExecServer, ExitingProcess, Processes};
 use crate::error::{Error, Result};
-use crate::job::{Call, GiveUp, Later, Mismatch, Outcome, Record, Steer, fit};
+use crate::job::{ArgumentError, Call, GiveUp, Later, Outcome, Record, RetryDirective, bind};
 
 type Function = Box<dyn Fn(&Context, Call) -> Outcome + Send + Sync>;
 
@@ -89,9 +89,9 @@ impl Handlers {
     {
         let run = move |context: &Context, call: Call| {
             let (handler, serializer) = (call.handler.clone(), call.serializer);
-            let arguments = match fit(call) {
+            let arguments = match bind(call) {
                 Ok(arguments) => arguments,
-                Err(Mismatch(reason)) => {
+                Err(ArgumentError(reason)) => {
                     let id = context.id();
                     let error = format!("{reason}: the arguments of job {id} do not fit handler {handler}");
                     return Outcome::Unreadable { error };
@@ -102,7 +102,7 @@ impl Handlers {
                 Ok(Ok(Ok(result))) => Outcome::Returned(result),
                 Ok(Ok(Err(error))) => Outcome::Failed {
                     error: format!("the result of {handler} cannot be written as {serializer}: {error}"),
-                    steer: Steer::Policy,
+                    directive: RetryDirective::UsePolicy,
                 },
                 Ok(Err(error)) => failed_outcome(&handler, &error),
                 Err(panic) => Outcome::Crashed { error: format!("{handler} {panic}") },
@@ -230,7 +230,7 @@ fn enforce_result_limit(handler: &str, outcome: Outcome, most: usize) -> Outcome
         Outcome::Returned(result) if result.len() > most => {
             let size = result.len();
             let error = format!("the result of {handler} is {size} bytes, over the limit of {most}");
-            Outcome::Failed { error, steer: Steer::GiveUp }
+            Outcome::Failed { error, directive: RetryDirective::GiveUp }
         }
         outcome => outcome,
     }
@@ -260,14 +260,14 @@ fn enforce_deadline(handler: &str, context: &Context, outcome: Outcome) -> Outco
 
 /// An error with its chain of causes, and what it asks for.
 fn failed_outcome(handler: &str, error: &anyhow::Error) -> Outcome {
-    let steer = match (error.downcast_ref::<Later>(), error.downcast_ref::<GiveUp>()) {
-        (Some(Later { delay, is_counted: true }), _) => Steer::Later(Some(*delay)),
-        (Some(Later { delay, is_counted: false }), _) => Steer::Snooze(*delay),
-        (_, Some(_)) => Steer::GiveUp,
-        _ => Steer::Policy,
+    let directive = match (error.downcast_ref::<Later>(), error.downcast_ref::<GiveUp>()) {
+        (Some(Later { delay, is_counted: true }), _) => RetryDirective::RetryAfter(Some(*delay)),
+        (Some(Later { delay, is_counted: false }), _) => RetryDirective::Snooze(*delay),
+        (_, Some(_)) => RetryDirective::GiveUp,
+        _ => RetryDirective::UsePolicy,
     };
     // A hostile `Display` must not take the worker down.
     let text = panics::catch_panic(|| format!("{error:?}"));
     let error = format!("{handler} failed: {}", text.unwrap_or_else(|panic| format!("its error {panic}")));
-    Outcome::Failed { error, steer }
+    Outcome::Failed { error, directive }
 }

@@ -18,7 +18,7 @@ use crate::client::scripts::HEARTBEAT;
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
-use crate::job::{Fields, iso};
+use crate::job::{RawHash, iso};
 use crate::stats::{Tally, What};
 
 /// News of the state and the counts are written at most this often.
@@ -262,7 +262,7 @@ impl Heartbeat {
     /// or that was not renewed for a lease, is of a worker that died without a farewell.
     fn reserve_name(&self) -> Result<()> {
         let record = self.client.keys.worker(&self.options.name);
-        let fields = Fields(reply::pairs(self.client.query(&RedisCommand::new("HGETALL").arg(&record))?)?);
+        let fields = RawHash(reply::pairs(self.client.query(&RedisCommand::new("HGETALL").arg(&record))?)?);
         let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
         let beat = text("last_heartbeat").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
         let lease = text("lease").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);

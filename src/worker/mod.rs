@@ -51,7 +51,7 @@ pub use summary::Summary;
 use crate::client::{Client, RedisCommand};
 use crate::dialect::{Dialect, QueueKeys};
 use crate::error::{Error, Result};
-use crate::job::{LONGEST_WAIT, Retry, Ttl, check_queue_name, check_worker_name};
+use crate::job::{MAX_DELAY, Retry, Ttl, check_queue_name, check_worker_name};
 use crate::redis::Timeouts;
 use background::{BackgroundThread, spawn_signal_masked};
 use dispatch::Dispatcher;
@@ -206,7 +206,7 @@ impl Worker {
 
     /// How long a process has to end by itself after its TERM, until it is killed. Default: 5 s.
     pub fn kill_after(mut self, delay: Duration) -> Self {
-        self.options.kill_after = delay.min(LONGEST_WAIT);
+        self.options.kill_after = delay.min(MAX_DELAY);
         self
     }
 
@@ -242,7 +242,7 @@ impl Worker {
 
     /// Ends when it had nothing to do for this long. Default: never.
     pub fn max_idle_time(mut self, idle: Duration) -> Self {
-        self.options.max_idle_time = Some(idle.min(LONGEST_WAIT));
+        self.options.max_idle_time = Some(idle.min(MAX_DELAY));
         self
     }
 
@@ -281,7 +281,7 @@ impl Worker {
     /// How long its record outlives its last heartbeat, in whole seconds. Default: 420 s (and 60 s more, as in RQ); at least
     /// 30 s.
     pub fn worker_ttl(mut self, ttl: Duration) -> Self {
-        self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), LONGEST_WAIT);
+        self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), MAX_DELAY);
         self
     }
 
@@ -295,13 +295,13 @@ impl Worker {
     /// How long a job stays with a worker that gives no sign of life, before another one takes it
     /// over. Renewed while the worker lives. Default: 30 s, 45 s in RQ's dialect; at least 1 s.
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.options.lease = Some(lease.clamp(Duration::from_secs(1), LONGEST_WAIT));
+        self.options.lease = Some(lease.clamp(Duration::from_secs(1), MAX_DELAY));
         self
     }
 
     /// How often it looks for jobs of lost workers. Default: 15 s; at least 0.1 s.
     pub fn recover_interval(mut self, interval: Duration) -> Self {
-        self.options.recover_interval = interval.clamp(Duration::from_millis(100), LONGEST_WAIT);
+        self.options.recover_interval = interval.clamp(Duration::from_millis(100), MAX_DELAY);
         self
     }
 
@@ -355,7 +355,7 @@ impl Worker {
     /// How long jobs that run may go on after a stop, before they are put back at the head of their
     /// queue without counting an attempt. Default: no limit.
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.options.grace = Some(grace.min(LONGEST_WAIT));
+        self.options.grace = Some(grace.min(MAX_DELAY));
         self
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::completion::Retention;
-use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, LONGEST_WAIT, Record, Retry, Ttl};
+use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, MAX_DELAY, Record, Retry, Ttl};
 
 /// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
 pub(crate) struct Options {
@@ -99,7 +99,7 @@ impl Options {
 
     /// Known once the worker runs, because the dialect has a say.
     pub(crate) fn lease(&self) -> Duration {
-        self.lease.unwrap_or(LONGEST_WAIT)
+        self.lease.unwrap_or(MAX_DELAY)
     }
 }
 

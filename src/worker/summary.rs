@@ -49,11 +49,11 @@ impl Summary {
                 Event::Retried { id, delay, error: line(&error) }
             }
             Verdict::Snooze { delay } => Event::Snoozed { id, delay },
-            Verdict::PutBack { was_begun: true } => {
+            Verdict::PutBack { was_started: true } => {
                 self.put_back += 1;
                 Event::PutBack { id }
             }
-            Verdict::PutBack { was_begun: false } => Event::NotBegun { id },
+            Verdict::PutBack { was_started: false } => Event::NotBegun { id },
         }
     }
 }

@@ -152,7 +152,7 @@ fn each_kind_of_line_lives_in_its_room() {
     );
     only_in(
         "a decision about failure",
-        &["ASKED_RETRIES", "policy_delay", "Steer::GiveUp, _"],
+        &["MAX_HANDLER_RETRIES", "policy_delay", "RetryDirective::GiveUp, _"],
         &["job/verdict.rs"],
     );
 }

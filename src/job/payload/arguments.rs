@@ -6,7 +6,7 @@ use serde::ser::{self, Impossible};
 
 #[cfg(feature = "cron")]
 use super::parse_json;
-use super::python::Kind;
+use super::python::PyKind;
 use super::{PyValue, to_python};
 
 /// Positional and keyword arguments.
@@ -19,13 +19,15 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn of(value: &impl Serialize) -> Result<Self, String> {
         let refuse = |error: &dyn std::fmt::Display| format!("the arguments cannot be written: {error}");
-        let shape = value.serialize(Probe).map_err(|error| refuse(&error))?;
+        let shape = value.serialize(ShapeProbe).map_err(|error| refuse(&error))?;
         let data = to_python(value).map_err(|error| refuse(&error))?;
         let mut arguments = Arguments::default();
         match (shape, &data.0) {
-            (Shape::Nothing, _) => {}
-            (Shape::Positional, Kind::Tuple(args)) => arguments.args = args.to_vec(),
-            (Shape::Keywords, Kind::Dict(pairs)) if pairs.iter().all(|(name, _)| name.as_str().is_some()) => {
+            (ArgumentShape::Nothing, _) => {}
+            (ArgumentShape::Positional, PyKind::Tuple(args)) => arguments.args = args.to_vec(),
+            (ArgumentShape::Keywords, PyKind::Dict(pairs))
+                if pairs.iter().all(|(name, _)| name.as_str().is_some()) =>
+            {
                 let named =
                     |(name, value): &(PyValue, PyValue)| Some((name.as_str()?.to_owned(), value.clone()));
                 arguments.kwargs = pairs.iter().filter_map(named).collect();
@@ -51,15 +53,15 @@ impl Arguments {
     }
 
     /// What cannot be read is left out.
-    pub(crate) fn of_texts(args: Option<&str>, kwargs: Option<&str>) -> Self {
+    pub(crate) fn from_texts(args: Option<&str>, kwargs: Option<&str>) -> Self {
         let read = |text: Option<&str>| text.and_then(|text| parse_json(text).ok()).map(|value| value.0);
         let args = match read(args) {
-            Some(Kind::List(items)) => items.to_vec(),
+            Some(PyKind::List(items)) => items.to_vec(),
             _ => Vec::new(),
         };
         let named = |(name, value): &(PyValue, PyValue)| Some((name.as_str()?.to_owned(), value.clone()));
         let kwargs = match read(kwargs) {
-            Some(Kind::Dict(pairs)) => pairs.iter().filter_map(named).collect(),
+            Some(PyKind::Dict(pairs)) => pairs.iter().filter_map(named).collect(),
             _ => Vec::new(),
         };
         Arguments { args, kwargs }
@@ -78,7 +80,7 @@ pub(crate) fn json_text(value: &PyValue) -> String {
 }
 
 #[derive(Clone, Copy)]
-enum Shape {
+enum ArgumentShape {
     Nothing,
     One,
     Positional,
@@ -86,29 +88,29 @@ enum Shape {
 }
 
 /// A serializer that only looks at the outermost shape.
-struct Probe;
+struct ShapeProbe;
 
 /// The elements inside, which are not looked at.
-struct Inside(Shape);
+struct IgnoreElements(ArgumentShape);
 
 macro_rules! one {
     ($($method:ident($ty:ty);)*) => {
-        $(fn $method(self, _: $ty) -> Result<Shape, Self::Error> {
-            Ok(Shape::One)
+        $(fn $method(self, _: $ty) -> Result<ArgumentShape, Self::Error> {
+            Ok(ArgumentShape::One)
         })*
     };
 }
 
-impl ser::Serializer for Probe {
-    type Ok = Shape;
+impl ser::Serializer for ShapeProbe {
+    type Ok = ArgumentShape;
     type Error = serde_json::Error;
-    type SerializeSeq = Inside;
-    type SerializeTuple = Inside;
-    type SerializeTupleStruct = Inside;
-    type SerializeTupleVariant = Inside;
-    type SerializeMap = Inside;
-    type SerializeStruct = Inside;
-    type SerializeStructVariant = Impossible<Shape, serde_json::Error>;
+    type SerializeSeq = IgnoreElements;
+    type SerializeTuple = IgnoreElements;
+    type SerializeTupleStruct = IgnoreElements;
+    type SerializeTupleVariant = IgnoreElements;
+    type SerializeMap = IgnoreElements;
+    type SerializeStruct = IgnoreElements;
+    type SerializeStructVariant = Impossible<ArgumentShape, serde_json::Error>;
 
     one! {
         serialize_bool(bool); serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
@@ -117,31 +119,36 @@ impl ser::Serializer for Probe {
         serialize_str(&str); serialize_bytes(&[u8]);
     }
 
-    fn serialize_none(self) -> Result<Shape, Self::Error> {
-        Ok(Shape::One)
+    fn serialize_none(self) -> Result<ArgumentShape, Self::Error> {
+        Ok(ArgumentShape::One)
     }
 
-    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<Shape, Self::Error> {
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<ArgumentShape, Self::Error> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<Shape, Self::Error> {
-        Ok(Shape::Nothing)
+    fn serialize_unit(self) -> Result<ArgumentShape, Self::Error> {
+        Ok(ArgumentShape::Nothing)
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<Shape, Self::Error> {
-        Ok(Shape::Nothing)
+    fn serialize_unit_struct(self, _: &'static str) -> Result<ArgumentShape, Self::Error> {
+        Ok(ArgumentShape::Nothing)
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, _: &'static str) -> Result<Shape, Self::Error> {
-        Ok(Shape::One)
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+    ) -> Result<ArgumentShape, Self::Error> {
+        Ok(ArgumentShape::One)
     }
 
     fn serialize_newtype_struct<T: ?Sized + Serialize>(
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<Shape, Self::Error> {
+    ) -> Result<ArgumentShape, Self::Error> {
         value.serialize(self)
     }
 
@@ -151,20 +158,20 @@ impl ser::Serializer for Probe {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<Shape, Self::Error> {
-        Ok(Shape::One)
+    ) -> Result<ArgumentShape, Self::Error> {
+        Ok(ArgumentShape::One)
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Inside, Self::Error> {
-        Ok(Inside(Shape::One))
+    fn serialize_seq(self, _: Option<usize>) -> Result<IgnoreElements, Self::Error> {
+        Ok(IgnoreElements(ArgumentShape::One))
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Inside, Self::Error> {
-        Ok(Inside(Shape::Positional))
+    fn serialize_tuple(self, _: usize) -> Result<IgnoreElements, Self::Error> {
+        Ok(IgnoreElements(ArgumentShape::Positional))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Inside, Self::Error> {
-        Ok(Inside(Shape::Positional))
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<IgnoreElements, Self::Error> {
+        Ok(IgnoreElements(ArgumentShape::Positional))
     }
 
     fn serialize_tuple_variant(
@@ -173,16 +180,16 @@ impl ser::Serializer for Probe {
         _: u32,
         _: &'static str,
         _: usize,
-    ) -> Result<Inside, Self::Error> {
-        Ok(Inside(Shape::One))
+    ) -> Result<IgnoreElements, Self::Error> {
+        Ok(IgnoreElements(ArgumentShape::One))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Inside, Self::Error> {
-        Ok(Inside(Shape::Keywords))
+    fn serialize_map(self, _: Option<usize>) -> Result<IgnoreElements, Self::Error> {
+        Ok(IgnoreElements(ArgumentShape::Keywords))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Inside, Self::Error> {
-        Ok(Inside(Shape::Keywords))
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<IgnoreElements, Self::Error> {
+        Ok(IgnoreElements(ArgumentShape::Keywords))
     }
 
     fn serialize_struct_variant(
@@ -198,15 +205,15 @@ impl ser::Serializer for Probe {
 
 macro_rules! skip {
     ($($trait:ident::$method:ident($($arg:ty),*);)*) => {
-        $(impl ser::$trait for Inside {
-            type Ok = Shape;
+        $(impl ser::$trait for IgnoreElements {
+            type Ok = ArgumentShape;
             type Error = serde_json::Error;
 
             fn $method<T: ?Sized + Serialize>(&mut self, $(_: $arg,)* _: &T) -> Result<(), Self::Error> {
                 Ok(())
             }
 
-            fn end(self) -> Result<Shape, Self::Error> {
+            fn end(self) -> Result<ArgumentShape, Self::Error> {
                 Ok(self.0)
             }
         })*
@@ -221,8 +228,8 @@ skip! {
     SerializeStruct::serialize_field(&'static str);
 }
 
-impl ser::SerializeMap for Inside {
-    type Ok = Shape;
+impl ser::SerializeMap for IgnoreElements {
+    type Ok = ArgumentShape;
     type Error = serde_json::Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, _: &T) -> Result<(), Self::Error> {
@@ -233,7 +240,7 @@ impl ser::SerializeMap for Inside {
         Ok(())
     }
 
-    fn end(self) -> Result<Shape, Self::Error> {
+    fn end(self) -> Result<ArgumentShape, Self::Error> {
         Ok(self.0)
     }
 }

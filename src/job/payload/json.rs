@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
-use super::limits::{DEPTH, PARTS, check_bytes, too_deep, too_many};
+use super::limits::{MAX_DEPTH, MAX_PARTS, check_bytes, too_deep, too_many};
 use super::python::{BIG_INT_IN_JSON, to_python};
 use super::{Call, PyValue, Serializer};
 
@@ -139,7 +139,7 @@ fn string_size(text: &[u8]) -> usize {
 /// Checks JSON that nobody has parsed yet. What is no JSON is for the parser to refuse.
 pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
     // A bracket for each level, and a byte for each part.
-    if text.len() <= DEPTH {
+    if text.len() <= MAX_DEPTH {
         return Ok(());
     }
     check_bytes(text.len())?;
@@ -150,7 +150,7 @@ pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
         opened += usize::from(opens);
         parts += usize::from(opens || matches!(byte, b',' | b':'));
     }
-    if opened <= DEPTH && parts <= PARTS { Ok(()) } else { count_json(text) }
+    if opened <= MAX_DEPTH && parts <= MAX_PARTS { Ok(()) } else { count_json(text) }
 }
 
 fn count_json(text: &[u8]) -> Result<(), String> {
@@ -166,10 +166,10 @@ fn count_json(text: &[u8]) -> Result<(), String> {
             byte if byte.is_ascii_whitespace() => {}
             _ => parts += 1,
         }
-        if depth > DEPTH {
+        if depth > MAX_DEPTH {
             return Err(too_deep());
         }
-        if parts > PARTS {
+        if parts > MAX_PARTS {
             return Err(too_many());
         }
     }

@@ -2,27 +2,27 @@
 //! and values of the user's own types. What a job was written in is seen from its bytes.
 
 mod arguments;
-mod brief;
 #[cfg(feature = "worker")]
-mod fit;
-#[cfg(feature = "cron")]
-mod glance;
+mod bind;
+mod describe;
 mod json;
 mod limits;
+#[cfg(feature = "cron")]
+mod preview;
 mod python;
 mod zlib;
 
 pub(crate) use arguments::Arguments;
 #[cfg(feature = "cron")]
 pub(crate) use arguments::json_text;
-use brief::describe;
 #[cfg(feature = "worker")]
-pub(crate) use fit::{Mismatch, fit};
-#[cfg(feature = "cron")]
-pub(crate) use glance::{Glance, glance, is_shown_within};
+pub(crate) use bind::{ArgumentError, bind};
+use describe::describe;
 #[cfg(feature = "cli")]
-pub(crate) use limits::BYTES as LARGEST;
+pub(crate) use limits::MAX_DATA_BYTES;
 pub(crate) use limits::is_over_limit;
+#[cfg(feature = "cron")]
+pub(crate) use preview::{CallPreview, is_displayable_within, preview_call};
 pub use python::PyValue;
 pub(crate) use python::to_python;
 #[cfg(feature = "cron")]
@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use python::{AsJson, Kind, pickle, unpickle};
+use python::{AsJson, PyKind, pickle, unpickle};
 
 /// JSON of more bytes than this is read for handlers as Python has it: small objects then take a quarter of the
 /// room that serde_json's do.
@@ -96,7 +96,7 @@ fn write_pickle(value: &PyValue) -> Result<Vec<u8>, String> {
     let bytes = pickle(value);
     limits::check_bytes(bytes.len())?;
     // A reader makes several things of a time or a number: where there may be too many, it is asked.
-    if bytes.len() > limits::PARTS {
+    if bytes.len() > limits::MAX_PARTS {
         unpickle(&bytes)?;
     }
     Ok(bytes)
@@ -168,14 +168,14 @@ impl Call {
     /// cut at 75 characters, as RQ does.
     pub fn describe(&self) -> String {
         match &self.exact {
-            Some(exact) => describe_exactly(&self.handler, &exact.args, &exact.kwargs, self.serializer),
+            Some(exact) => describe_call(&self.handler, &exact.args, &exact.kwargs, self.serializer),
             None => describe(&self.handler, self.args.iter(), self.kwargs.iter()),
         }
     }
 }
 
 /// A call in the language that it is written in.
-pub(crate) fn describe_exactly(
+pub(crate) fn describe_call(
     handler: &str,
     args: &[PyValue],
     kwargs: &[(String, PyValue)],
@@ -194,10 +194,10 @@ pub(crate) fn describe_exactly(
 
 /// The positional arguments as JSON shows them.
 #[cfg(feature = "worker")]
-pub(crate) struct ShownArgs<'a>(pub(crate) &'a Call);
+pub(crate) struct ArgsAsJson<'a>(pub(crate) &'a Call);
 
 #[cfg(feature = "worker")]
-impl Serialize for ShownArgs<'_> {
+impl Serialize for ArgsAsJson<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0.exact {
             Some(exact) => serializer.collect_seq(exact.args.iter().map(AsJson)),
@@ -208,10 +208,10 @@ impl Serialize for ShownArgs<'_> {
 
 /// The keywords as JSON shows them.
 #[cfg(feature = "worker")]
-pub(crate) struct ShownKwargs<'a>(pub(crate) &'a Call);
+pub(crate) struct KwargsAsJson<'a>(pub(crate) &'a Call);
 
 #[cfg(feature = "worker")]
-impl Serialize for ShownKwargs<'_> {
+impl Serialize for KwargsAsJson<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0.exact {
             Some(exact) => {
@@ -258,27 +258,27 @@ pub(crate) fn serializer_of(data: &[u8]) -> Serializer {
 
 fn exact_call(payload: PyValue, serializer: Serializer, view: bool) -> Result<Call, String> {
     let wrong = |what: &str| format!("the payload is not (function, None, arguments, keywords): {what}");
-    let (Kind::Tuple(parts) | Kind::List(parts)) = &payload.0 else {
+    let (PyKind::Tuple(parts) | PyKind::List(parts)) = &payload.0 else {
         return Err(wrong("it is not a sequence"));
     };
     let [handler, instance, args, kwargs] = &**parts else {
         return Err(wrong(&format!("it has {} items", parts.len())));
     };
-    let Kind::Str(handler) = &handler.0 else {
+    let PyKind::Str(handler) = &handler.0 else {
         return Err(wrong("the function is not a name"));
     };
-    if instance.0 != Kind::None {
+    if instance.0 != PyKind::None {
         return Err("the payload calls a method of an object, which only Python can".to_owned());
     }
-    let (Kind::Tuple(args) | Kind::List(args)) = &args.0 else {
+    let (PyKind::Tuple(args) | PyKind::List(args)) = &args.0 else {
         return Err(wrong("the arguments are not a sequence"));
     };
-    let Kind::Dict(pairs) = &kwargs.0 else {
+    let PyKind::Dict(pairs) = &kwargs.0 else {
         return Err(wrong("the keywords are not a dict"));
     };
     let mut kwargs = Vec::with_capacity(pairs.len());
     for (name, value) in pairs.iter() {
-        let Kind::Str(name) = &name.0 else {
+        let PyKind::Str(name) = &name.0 else {
             return Err(wrong("a keyword is not text"));
         };
         kwargs.push((name.to_string(), value.clone()));
@@ -313,25 +313,25 @@ pub(crate) fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 
 /// JSON that another part of this program wrote.
 #[cfg(feature = "worker")]
-pub(crate) fn read_own_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+pub(crate) fn read_trusted_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     json::build(text)
 }
 
 /// A meta or a result: what JSON can show of it, and all of it when that is more.
 #[derive(Debug, Clone)]
-pub(crate) struct Data {
+pub(crate) struct DecodedValue {
     pub(crate) json: Value,
     pub(crate) exact: Option<PyValue>,
 }
 
 /// Reads a meta or a result.
-pub(crate) fn read_data(bytes: &[u8]) -> Result<Data, String> {
+pub(crate) fn read_value(bytes: &[u8]) -> Result<DecodedValue, String> {
     if Serializer::of(bytes) == Serializer::Json && !json::has_large_integers(bytes) {
-        return Ok(Data { json: json::parse(bytes)?, exact: None });
+        return Ok(DecodedValue { json: json::parse(bytes)?, exact: None });
     }
     let exact = match Serializer::of(bytes) {
         Serializer::Json => json::parse_exactly(bytes)?,
         Serializer::Pickle => unpickle(bytes)?,
     };
-    Ok(Data { json: exact.to_json(), exact: Some(exact) })
+    Ok(DecodedValue { json: exact.to_json(), exact: Some(exact) })
 }

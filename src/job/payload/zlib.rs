@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use miniz_oxide::deflate::compress_to_vec_zlib;
 use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 
-use super::limits::{BYTES, too_large};
+use super::limits::{MAX_DATA_BYTES, too_large};
 
 /// zlib's own default.
 const LEVEL: u8 = 6;
@@ -19,7 +19,7 @@ pub(crate) fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if !is_zlib(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
-    match decompress_to_vec_zlib_with_limit(bytes, BYTES) {
+    match decompress_to_vec_zlib_with_limit(bytes, MAX_DATA_BYTES) {
         Ok(plain) => Ok(Cow::Owned(plain)),
         Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(format!("inflated, {}", too_large())),
         Err(_) => Ok(Cow::Borrowed(bytes)),
@@ -54,7 +54,7 @@ pub(crate) fn inflate_head(bytes: &[u8], most: usize) -> (Cow<'_, [u8]>, bool) {
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES, deflate, inflate};
+    use super::{MAX_DATA_BYTES, deflate, inflate};
 
     #[test]
     fn what_is_deflated_comes_back_and_the_rest_stays_as_it_is() {
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_bomb_is_refused() {
-        let bomb = deflate(&vec![0; BYTES + 1]);
+        let bomb = deflate(&vec![0; MAX_DATA_BYTES + 1]);
         assert!(bomb.len() < 100_000);
         assert!(inflate(&bomb).unwrap_err().contains("16777216 bytes"));
     }

@@ -87,7 +87,7 @@ impl Dispatcher {
                 let unknown: Vec<_> = unknown.collect();
                 let pace = self.pace;
                 // The youngest first, so that the eldest is at the head.
-                unknown.into_iter().rev().for_each(|running| self.conclude(running, Outcome::NotBegun));
+                unknown.into_iter().rev().for_each(|running| self.conclude(running, Outcome::NotStarted));
                 self.pace = pace;
                 true
             }

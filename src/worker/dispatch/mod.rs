@@ -28,7 +28,7 @@ use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::finish::FinishAck;
-use crate::job::{Attempts, Outcome, decide};
+use crate::job::{Outcome, RetryState, decide};
 use crate::worker::Options;
 use crate::worker::event::{Event, EventBus};
 use crate::worker::handlers::Handlers;
@@ -333,10 +333,10 @@ impl Dispatcher {
         if let (Some(policy), false) =
             (options.retry_policy(&running.record), matches!(outcome, Outcome::Returned(_)))
         {
-            running.record.adopt(policy, fastrand::f64);
+            running.record.apply_default_retry(policy, fastrand::f64);
         }
         self.worker.state.untrack_lease(&running.lease_member());
-        let verdict = decide(outcome, &Attempts::of(&running.record), options.max_deliveries);
+        let verdict = decide(outcome, &RetryState::from_record(&running.record), options.max_deliveries);
         let ending =
             Completion::new(running, verdict, options.retention(), self.worker.client.dialect, Utc::now());
         self.note_pace(ending.took);

@@ -35,7 +35,7 @@ impl Dispatcher {
         }
         for ticket in back {
             self.begun = self.begun.saturating_sub(1);
-            self.hear_end(ticket, Outcome::NotBegun);
+            self.hear_end(ticket, Outcome::NotStarted);
         }
         self.pace = UNKNOWN_PACE;
     }

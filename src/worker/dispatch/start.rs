@@ -114,8 +114,10 @@ impl Dispatcher {
             queue: queue.to_owned(),
             description: running.record.description.clone(),
         });
-        let work =
-            RunnableJob { record: running.record.hand_out(), payload: std::mem::take(&mut running.payload) };
+        let work = RunnableJob {
+            record: running.record.take_for_run(),
+            payload: std::mem::take(&mut running.payload),
+        };
         let is_supervised = self.slots.is_supervised(&running.record);
         let thread = self.slots.assign(ticket, context, work);
         // A supervisor keeps the time itself.
@@ -135,7 +137,7 @@ impl Dispatcher {
         let full: Vec<_> = jobs.iter().map(|job| (job.queue, job.record.handler.clone())).collect();
         let pace = self.pace;
         // The youngest first, so that the eldest is at the head.
-        jobs.into_iter().rev().for_each(|job| self.conclude(job, Outcome::NotBegun));
+        jobs.into_iter().rev().for_each(|job| self.conclude(job, Outcome::NotStarted));
         self.pace = pace;
         self.full.extend(full);
     }

@@ -16,7 +16,7 @@ use super::exit_message::ExitDescriber;
 use super::job_io::{JobIo, ProcessExit};
 use super::{Processes, command_without_redis_env, spawn_failed};
 use crate::error::{Error, Result};
-use crate::job::{Call, Outcome, Serializer, ShownArgs, ShownKwargs, Steer, iso, json_or_text};
+use crate::job::{ArgsAsJson, Call, KwargsAsJson, Outcome, RetryDirective, Serializer, iso, json_or_text};
 use crate::worker::Context;
 
 /// A command line, split once.
@@ -93,14 +93,14 @@ fn outcome(
     match (end.kill_reason, end.status) {
         (None, WaitStatus::Exited(_, 0)) if size > most => Outcome::Failed {
             error: teller.describe(&format!("wrote a result of {size} bytes, over the limit of {most}")),
-            steer: Steer::GiveUp,
+            directive: RetryDirective::GiveUp,
         },
         (None, WaitStatus::Exited(_, 0)) => match parse_result(&traffic.output, serializer) {
             Ok(result) => Outcome::Returned(result),
             Err(error) => Outcome::Failed {
                 error: teller
                     .describe(&format!("wrote a result that cannot be kept as {serializer}: {error}")),
-                steer: Steer::GiveUp,
+                directive: RetryDirective::GiveUp,
             },
         },
         _ => teller.outcome(end),
@@ -129,8 +129,8 @@ pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>
         id: context.id(),
         queue: context.queue(),
         handler: &call.handler,
-        args: ShownArgs(call),
-        kwargs: ShownKwargs(call),
+        args: ArgsAsJson(call),
+        kwargs: KwargsAsJson(call),
         attempt: context.attempt(),
         meta: context.meta(),
         deadline,
@@ -148,8 +148,8 @@ struct JobJson<'a> {
     id: &'a str,
     queue: &'a str,
     handler: &'a str,
-    args: ShownArgs<'a>,
-    kwargs: ShownKwargs<'a>,
+    args: ArgsAsJson<'a>,
+    kwargs: KwargsAsJson<'a>,
     attempt: u32,
     meta: &'a Map<String, Value>,
     deadline: Option<String>,

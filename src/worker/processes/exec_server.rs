@@ -14,7 +14,7 @@ use super::exec_program::{ExecProgram, job_as_json};
 use super::job_io::JobIo;
 use super::pool::{ExitingProcess, JobRequest, JobResponse, ProcessPool};
 use crate::error::Result;
-use crate::job::{Call, Outcome, Serializer, Steer, parse_json};
+use crate::job::{Call, Outcome, RetryDirective, Serializer, parse_json};
 use crate::worker::Context;
 
 /// More than a line has beside its result: an error's text.
@@ -92,20 +92,20 @@ fn read(
     let outcome = match line {
         ServerReply { again_in: Some(seconds), .. } => Outcome::Failed {
             error: format!("{handler} asked to be called again in {seconds} s"),
-            steer: match Duration::try_from_secs_f64(seconds) {
-                Ok(delay) => Steer::Snooze(delay),
+            directive: match Duration::try_from_secs_f64(seconds) {
+                Ok(delay) => RetryDirective::Snooze(delay),
                 // Below zero nobody can be called again: an error like any other.
-                Err(_) if seconds < 0.0 => Steer::Policy,
-                Err(_) => Steer::Later(None),
+                Err(_) if seconds < 0.0 => RetryDirective::UsePolicy,
+                Err(_) => RetryDirective::RetryAfter(None),
             },
         },
         ServerReply { error: Some(error), retry_in, .. } => {
-            let steer = match retry_in {
-                None => Steer::Policy,
-                Some(seconds) if seconds < 0.0 => Steer::GiveUp,
-                Some(seconds) => Steer::Later(Duration::try_from_secs_f64(seconds).ok()),
+            let directive = match retry_in {
+                None => RetryDirective::UsePolicy,
+                Some(seconds) if seconds < 0.0 => RetryDirective::GiveUp,
+                Some(seconds) => RetryDirective::RetryAfter(Duration::try_from_secs_f64(seconds).ok()),
             };
-            Outcome::Failed { error: format!("{handler} failed: {error}"), steer }
+            Outcome::Failed { error: format!("{handler} failed: {error}"), directive }
         }
         ServerReply { data: Some(data), .. } => {
             let data = STANDARD.decode(data).map_err(|error| error.to_string())?;
@@ -125,7 +125,7 @@ fn returned(handler: &str, serializer: Serializer, result: Result<Vec<u8>, Strin
         Ok(result) => Outcome::Returned(result),
         Err(error) => Outcome::Failed {
             error: format!("{handler} returned what cannot be kept as {serializer}: {error}"),
-            steer: Steer::GiveUp,
+            directive: RetryDirective::GiveUp,
         },
     }
 }

@@ -5,7 +5,7 @@ use nix::sys::wait::WaitStatus;
 
 use super::Limits;
 use super::job_io::{KillReason, ProcessExit};
-use crate::job::{Outcome, Steer, last_words, tells_of_memory};
+use crate::job::{Outcome, RetryDirective, mentions_oom, relevant_log_line};
 use crate::worker::handlers::rounded_secs;
 
 /// A program's way to ask for another try: `EX_TEMPFAIL` of sysexits.h.
@@ -29,8 +29,8 @@ impl ExitDescriber<'_> {
         let handler = self.handler;
         match self.log {
             "" => format!("{handler} {what}"),
-            log if self.is_shared => format!("{handler} {what}: {}", last_words(log)),
-            log => format!("{handler} {what}: {}\n\nStandard error:\n{log}", last_words(log)),
+            log if self.is_shared => format!("{handler} {what}: {}", relevant_log_line(log)),
+            log => format!("{handler} {what}: {}\n\nStandard error:\n{log}", relevant_log_line(log)),
         }
     }
 
@@ -51,7 +51,7 @@ impl ExitDescriber<'_> {
                 Outcome::TimedOut { error: self.describe(&format!("timed out after {seconds} s{killed}")) }
             }
             Some(KillReason::Canceled) => {
-                Outcome::Failed { error: self.describe("was canceled"), steer: Steer::GiveUp }
+                Outcome::Failed { error: self.describe("was canceled"), directive: RetryDirective::GiveUp }
             }
             Some(KillReason::ProtocolError) => {
                 let what = &end.protocol_error;
@@ -68,14 +68,14 @@ impl ExitDescriber<'_> {
         match status {
             WaitStatus::Exited(_, TRY_LATER) if !self.is_shared => Outcome::Failed {
                 error: self.describe(&format!("exited with code {TRY_LATER}: try again later")),
-                steer: Steer::Later(None),
+                directive: RetryDirective::RetryAfter(None),
             },
             WaitStatus::Exited(_, code) if self.is_shared => {
                 self.crashed(&format!("exited with code {code} in the middle of the job"))
             }
             WaitStatus::Exited(_, code) => Outcome::Failed {
                 error: self.describe(&format!("exited with code {code}")),
-                steer: Steer::Policy,
+                directive: RetryDirective::UsePolicy,
             },
             WaitStatus::Signaled(_, signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP), _) => {
                 let error = self.describe(&format!("was ended by signal {} {signal}", signal as i32));
@@ -90,7 +90,7 @@ impl ExitDescriber<'_> {
     }
 
     fn hint(&self, signal: Signal) -> String {
-        let is_out_of_memory = tells_of_memory(self.log);
+        let is_out_of_memory = mentions_oom(self.log);
         match (signal, self.memory) {
             (Signal::SIGKILL, _) => " (possible out-of-memory kill)".to_owned(),
             (Signal::SIGABRT, Some(bytes)) if is_out_of_memory => {

@@ -23,7 +23,7 @@ use super::child_process::{ChildProcess, Transport};
 use super::job_io::JobIo;
 use super::pool::{JobRequest, JobResponse};
 use super::{Processes, command_without_redis_env};
-use crate::job::{Outcome, read_call, read_own_json};
+use crate::job::{Outcome, read_call, read_trusted_json};
 use crate::worker::context::RunInfo;
 use crate::worker::handlers::Handlers;
 use crate::worker::{Context, panics};
@@ -204,7 +204,7 @@ fn read_frame<T: DeserializeOwned>(socket: &mut File) -> std::io::Result<T> {
     socket.read_exact(&mut length)?;
     let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
     socket.read_exact(&mut bytes)?;
-    read_own_json(&bytes).map_err(std::io::Error::other)
+    read_trusted_json(&bytes).map_err(std::io::Error::other)
 }
 
 /// What a horse speaks with. A thread that a handler has left behind says nothing of a job that has ended.

@@ -33,7 +33,7 @@ use nix::errno::Errno;
 use self::cleanup_shell::CleanupShell;
 use self::pool::ProcessPool;
 use super::{Context, Options};
-use crate::job::{Outcome, Steer};
+use crate::job::{Outcome, RetryDirective};
 
 /// Limits that concern handlers.
 #[derive(Clone, Copy)]
@@ -93,9 +93,12 @@ fn spawn_failed(handler: &str, what: &str, error: &std::io::Error) -> Outcome {
     if matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)) {
         log::warn!(target: "rq_rs", "{handler}: cannot start {what} now: {error}");
         std::thread::sleep(RESOURCE_RETRY_DELAY);
-        return Outcome::NotBegun;
+        return Outcome::NotStarted;
     }
-    Outcome::Failed { error: format!("{handler}: cannot start {what}: {error}"), steer: Steer::Policy }
+    Outcome::Failed {
+        error: format!("{handler}: cannot start {what}: {error}"),
+        directive: RetryDirective::UsePolicy,
+    }
 }
 
 /// A command without anything of Redis in its environment.

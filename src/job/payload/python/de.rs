@@ -11,7 +11,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::Error;
 
 use super::super::json;
-use super::{Kind, Pairs, PyValue, exact};
+use super::{Pairs, PyKind, PyValue, stash};
 
 impl<'de> IntoDeserializer<'de, Error> for PyValue {
     type Deserializer = PyValue;
@@ -30,13 +30,13 @@ impl<'de> Deserializer<'de> for PyValue {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
-            Kind::None => visitor.visit_unit(),
-            Kind::Bool(value) => visitor.visit_bool(*value),
-            Kind::Int(value) => match u64::try_from(*value) {
+            PyKind::None => visitor.visit_unit(),
+            PyKind::Bool(value) => visitor.visit_bool(*value),
+            PyKind::Int(value) => match u64::try_from(*value) {
                 Ok(value) => visitor.visit_u64(value),
                 Err(_) => visitor.visit_i64(*value),
             },
-            Kind::BigInt(value) => match (value.as_u128(), value.as_i128()) {
+            PyKind::BigInt(value) => match (value.as_u128(), value.as_i128()) {
                 (Some(value), _) => match u64::try_from(value) {
                     Ok(value) => visitor.visit_u64(value),
                     Err(_) => visitor.visit_u128(value),
@@ -44,31 +44,35 @@ impl<'de> Deserializer<'de> for PyValue {
                 (_, Some(value)) => visitor.visit_i128(value),
                 _ => visitor.visit_string(value.to_string()),
             },
-            Kind::Float(value) if !value.is_finite() && is_json::<V::Value>() => Err(Error::custom(format!(
-                "JSON has no word for {self}: take a float, or a rq_rs::PyValue, in place of a serde_json::Value"
-            ))),
-            Kind::Float(value) => visitor.visit_f64(*value),
-            Kind::Str(text) => visitor.visit_str(text),
-            Kind::Bytes(bytes) => visitor.visit_bytes(bytes),
-            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+            PyKind::Float(value) if !value.is_finite() && is_json::<V::Value>() => {
+                Err(Error::custom(format!(
+                    "JSON has no word for {self}: take a float, or a rq_rs::PyValue, in place of a serde_json::Value"
+                )))
+            }
+            PyKind::Float(value) => visitor.visit_f64(*value),
+            PyKind::Str(text) => visitor.visit_str(text),
+            PyKind::Bytes(bytes) => visitor.visit_bytes(bytes),
+            PyKind::List(items) | PyKind::Tuple(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
                 visit_items(items.to_vec(), visitor)
             }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 let mut map = MapDeserializer::new(entries(pairs));
                 let value = visitor.visit_map(&mut map)?;
                 map.end()?;
                 Ok(value)
             }
-            Kind::TimeDelta(..) => visitor.visit_f64(self.seconds().unwrap_or_default()),
-            Kind::DateTime(_) | Kind::Date(_) | Kind::Time(_) | Kind::Decimal(_) | Kind::Uuid(_) => {
-                visitor.visit_string(self.text().unwrap_or_default())
-            }
+            PyKind::TimeDelta(..) => visitor.visit_f64(self.seconds().unwrap_or_default()),
+            PyKind::DateTime(_)
+            | PyKind::Date(_)
+            | PyKind::Time(_)
+            | PyKind::Decimal(_)
+            | PyKind::Uuid(_) => visitor.visit_string(self.text().unwrap_or_default()),
         }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.0 {
-            Kind::None => visitor.visit_none(),
+            PyKind::None => visitor.visit_none(),
             _ => visitor.visit_some(self),
         }
     }
@@ -76,7 +80,7 @@ impl<'de> Deserializer<'de> for PyValue {
     /// `bytes` are also a list of numbers, for `Vec<u8>`.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
-            Kind::Bytes(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
+            PyKind::Bytes(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -86,8 +90,8 @@ impl<'de> Deserializer<'de> for PyValue {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name == exact::NAME {
-            exact::put_down(self);
+        if name == stash::NAME {
+            stash::stash(self);
             return visitor.visit_unit();
         }
         if name == RAW {
@@ -105,8 +109,8 @@ impl<'de> Deserializer<'de> for PyValue {
         visitor: V,
     ) -> Result<V::Value, Error> {
         match &self.0 {
-            Kind::Str(name) => visitor.visit_enum(name.to_string().into_deserializer()),
-            Kind::Dict(pairs) if pairs.len() == 1 => {
+            PyKind::Str(name) => visitor.visit_enum(name.to_string().into_deserializer()),
+            PyKind::Dict(pairs) if pairs.len() == 1 => {
                 visitor.visit_enum(MapAccessDeserializer::new(MapDeserializer::new(entries(pairs))))
             }
             _ => Err(Error::custom("expected the name of a variant, or a dict with that one key")),
@@ -133,7 +137,7 @@ fn visit_items<'de, V: Visitor<'de>>(items: Vec<PyValue>, visitor: V) -> Result<
 
 impl<'de> Deserialize<'de> for PyValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(exact::NAME, Whatever)
+        deserializer.deserialize_newtype_struct(stash::NAME, PyValueVisitor)
     }
 }
 
@@ -144,7 +148,7 @@ const RAW: &str = "$serde_json::private::RawValue";
 const FEW: usize = 8;
 
 /// Takes what comes, from any format.
-struct Whatever;
+struct PyValueVisitor;
 
 macro_rules! take {
     ($($method:ident($ty:ty);)*) => {
@@ -154,7 +158,7 @@ macro_rules! take {
     };
 }
 
-impl<'de> Visitor<'de> for Whatever {
+impl<'de> Visitor<'de> for PyValueVisitor {
     type Value = PyValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,11 +172,11 @@ impl<'de> Visitor<'de> for Whatever {
 
     /// Our own deserializer has put the value down; any other means none.
     fn visit_unit<E: de::Error>(self) -> Result<PyValue, E> {
-        Ok(exact::pick_up().unwrap_or(PyValue(Kind::None)))
+        Ok(stash::take_stashed().unwrap_or(PyValue(PyKind::None)))
     }
 
     fn visit_none<E: de::Error>(self) -> Result<PyValue, E> {
-        Ok(PyValue(Kind::None))
+        Ok(PyValue(PyKind::None))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<PyValue, D::Error> {
@@ -196,7 +200,7 @@ impl<'de> Visitor<'de> for Whatever {
         while let Some(pair) = entries.next_entry::<PyValue, PyValue>()? {
             pairs.push(pair);
         }
-        if let [(PyValue(Kind::Str(key)), PyValue(Kind::Str(digits)))] = pairs.as_slice()
+        if let [(PyValue(PyKind::Str(key)), PyValue(PyKind::Str(digits)))] = pairs.as_slice()
             && **key == *super::BIG_INT_IN_JSON
         {
             return PyValue::integer(digits).map_err(de::Error::custom);
@@ -210,7 +214,7 @@ fn last_of_each(pairs: Vec<(PyValue, PyValue)>) -> Vec<(PyValue, PyValue)> {
     let mut places: HashMap<Arc<str>, usize> = HashMap::new();
     let mut kept: Vec<(PyValue, PyValue)> = Vec::with_capacity(pairs.len());
     for (key, value) in pairs {
-        let Kind::Str(text) = &key.0 else {
+        let PyKind::Str(text) = &key.0 else {
             kept.push((key, value));
             continue;
         };

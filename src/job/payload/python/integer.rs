@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use super::Kind;
+use super::PyKind;
 
 /// Python itself reads and writes no more decimal digits than these.
 const DIGITS: usize = 4300;
@@ -125,27 +125,27 @@ impl BigInt {
     }
 
     /// As the kind of number it is: most fit into an `i64` after all.
-    pub(crate) fn into_kind(self) -> Kind {
+    pub(crate) fn into_kind(self) -> PyKind {
         match self.as_i128().and_then(|number| i64::try_from(number).ok()) {
-            Some(number) => Kind::Int(number),
-            None => Kind::BigInt(Arc::new(self)),
+            Some(number) => PyKind::Int(number),
+            None => PyKind::BigInt(Arc::new(self)),
         }
     }
 
-    pub(crate) fn kind_of_i128(number: i128) -> Kind {
+    pub(crate) fn kind_of_i128(number: i128) -> PyKind {
         BigInt::from_size(number < 0, number.unsigned_abs()).into_kind()
     }
 
-    pub(crate) fn kind_of_u128(number: u128) -> Kind {
+    pub(crate) fn kind_of_u128(number: u128) -> PyKind {
         BigInt::from_size(false, number).into_kind()
     }
 
-    pub(crate) fn kind_of_decimal(text: &str) -> Result<Kind, String> {
+    pub(crate) fn kind_of_decimal(text: &str) -> Result<PyKind, String> {
         BigInt::from_decimal(text).map(BigInt::into_kind)
     }
 
     /// From digits of any base up to 16.
-    pub(crate) fn kind_of_digits(negative: bool, digits: &str, base: u32) -> Result<Kind, String> {
+    pub(crate) fn kind_of_digits(negative: bool, digits: &str, base: u32) -> Result<PyKind, String> {
         if base == 10 {
             return BigInt::kind_of_decimal(&format!("{}{digits}", if negative { "-" } else { "" }));
         }
@@ -159,7 +159,7 @@ impl BigInt {
         BigInt::new(negative, limbs).map(BigInt::into_kind)
     }
 
-    pub(crate) fn kind_of_le_bytes(bytes: &[u8]) -> Result<Kind, String> {
+    pub(crate) fn kind_of_le_bytes(bytes: &[u8]) -> Result<PyKind, String> {
         BigInt::from_le_bytes(bytes).map(BigInt::into_kind)
     }
 }
@@ -255,9 +255,9 @@ mod tests {
         assert_eq!(number(&u128::MAX.to_string()).as_u128(), Some(u128::MAX));
         assert_eq!(number(&u128::MAX.to_string()).as_i128(), None);
         assert_eq!(number("-1").as_u128(), None);
-        assert!(BigInt::kind_of_i128(i64::MIN.into()) == Kind::Int(i64::MIN));
-        assert!(BigInt::kind_of_u128(5) == Kind::Int(5));
-        assert!(matches!(BigInt::kind_of_i128(i128::from(i64::MAX) + 1), Kind::BigInt(_)));
+        assert!(BigInt::kind_of_i128(i64::MIN.into()) == PyKind::Int(i64::MIN));
+        assert!(BigInt::kind_of_u128(5) == PyKind::Int(5));
+        assert!(matches!(BigInt::kind_of_i128(i128::from(i64::MAX) + 1), PyKind::BigInt(_)));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Python's data: what a pickle of plain data can hold, and JSON cannot say.
 
-mod count;
 mod de;
-mod exact;
 mod integer;
 mod pickle;
 mod repr;
 mod ser;
+mod size_check;
+mod stash;
 mod unpickle;
 
 use std::borrow::Cow;
@@ -20,11 +20,11 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub(crate) use count::check_value;
-pub(super) use exact::is_exact;
 pub(crate) use integer::BigInt;
 pub(crate) use pickle::pickle;
 pub(crate) use ser::to_python;
+pub(crate) use size_check::check_value;
+pub(super) use stash::is_py_value;
 #[cfg(feature = "worker")]
 pub(crate) use unpickle::check_pickle;
 pub(crate) use unpickle::unpickle;
@@ -47,12 +47,12 @@ pub(crate) use unpickle::unpickle;
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, PartialEq)]
-pub struct PyValue(pub(crate) Kind);
+pub struct PyValue(pub(crate) PyKind);
 
 /// The kinds of data. What is large is shared, as it is in Python: a list that stands in a pickle
 /// a thousand times is one list.
 #[derive(Clone, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum PyKind {
     None,
     Bool(bool),
     Int(i64),
@@ -67,9 +67,9 @@ pub(crate) enum Kind {
     FrozenSet(Arc<[PyValue]>),
     Dict(Pairs),
     OrderedDict(Pairs),
-    DateTime(Moment),
+    DateTime(PyDateTime),
     Date(NaiveDate),
-    Time(ClockTime),
+    Time(PyTime),
     /// Python's own three numbers: days, seconds of a day, microseconds of a second.
     TimeDelta(i32, u32, u32),
     /// As text, which keeps its digits.
@@ -81,7 +81,7 @@ pub(crate) type Pairs = Arc<[(PyValue, PyValue)]>;
 
 /// A `datetime.datetime`.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct Moment {
+pub(crate) struct PyDateTime {
     pub(crate) naive: NaiveDateTime,
     pub(crate) fold: bool,
     /// Its zone as microseconds east of UTC; none when it is naive.
@@ -90,7 +90,7 @@ pub(crate) struct Moment {
 
 /// A `datetime.time`.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) struct ClockTime {
+pub(crate) struct PyTime {
     pub(crate) time: NaiveTime,
     pub(crate) fold: bool,
     pub(crate) offset: Option<i64>,
@@ -101,36 +101,36 @@ pub(super) const BIG_INT_IN_JSON: &str = "rq_rs::integer";
 
 impl PyValue {
     /// Python's `None`.
-    pub const NONE: PyValue = PyValue(Kind::None);
+    pub const NONE: PyValue = PyValue(PyKind::None);
 
     /// A `list`.
     pub fn list(items: impl IntoIterator<Item = PyValue>) -> Self {
-        PyValue(Kind::List(items.into_iter().collect()))
+        PyValue(PyKind::List(items.into_iter().collect()))
     }
 
     /// A `tuple`.
     pub fn tuple(items: impl IntoIterator<Item = PyValue>) -> Self {
-        PyValue(Kind::Tuple(items.into_iter().collect()))
+        PyValue(PyKind::Tuple(items.into_iter().collect()))
     }
 
     /// A `set`. Python refuses elements that can change, such as lists.
     pub fn set(items: impl IntoIterator<Item = PyValue>) -> Self {
-        PyValue(Kind::Set(items.into_iter().collect()))
+        PyValue(PyKind::Set(items.into_iter().collect()))
     }
 
     /// A `dict`, in this order.
     pub fn dict(pairs: impl IntoIterator<Item = (PyValue, PyValue)>) -> Self {
-        PyValue(Kind::Dict(pairs.into_iter().collect()))
+        PyValue(PyKind::Dict(pairs.into_iter().collect()))
     }
 
     /// A `collections.OrderedDict`.
     pub fn ordered_dict(pairs: impl IntoIterator<Item = (PyValue, PyValue)>) -> Self {
-        PyValue(Kind::OrderedDict(pairs.into_iter().collect()))
+        PyValue(PyKind::OrderedDict(pairs.into_iter().collect()))
     }
 
     /// A `bytes`.
     pub fn bytes(bytes: &[u8]) -> Self {
-        PyValue(Kind::Bytes(bytes.into()))
+        PyValue(PyKind::Bytes(bytes.into()))
     }
 
     /// A `decimal.Decimal`, as Python would write it.
@@ -139,7 +139,7 @@ impl PyValue {
     /// What is wrong with the text.
     pub fn decimal(text: &str) -> Result<Self, String> {
         match unpickle::is_decimal(text) {
-            true => Ok(PyValue(Kind::Decimal(text.into()))),
+            true => Ok(PyValue(PyKind::Decimal(text.into()))),
             false => Err(format!("{text:?} is not a decimal number")),
         }
     }
@@ -150,7 +150,7 @@ impl PyValue {
     /// What is wrong with the text.
     pub fn uuid(text: &str) -> Result<Self, String> {
         let id = Uuid::parse_str(text).map_err(|error| format!("{text:?} is not a UUID: {error}"))?;
-        Ok(PyValue(Kind::Uuid(id)))
+        Ok(PyValue(PyKind::Uuid(id)))
     }
 
     /// An `int` of any size from its decimal digits.
@@ -167,7 +167,7 @@ impl PyValue {
     /// Python's years go from 1 to 9999.
     pub fn datetime(moment: chrono::DateTime<chrono::Utc>) -> Result<Self, String> {
         check_year(moment.year())?;
-        Ok(PyValue(Kind::DateTime(Moment { naive: moment.naive_utc(), fold: false, offset: Some(0) })))
+        Ok(PyValue(PyKind::DateTime(PyDateTime { naive: moment.naive_utc(), fold: false, offset: Some(0) })))
     }
 
     /// A `datetime.datetime` without a zone.
@@ -176,7 +176,7 @@ impl PyValue {
     /// Python's years go from 1 to 9999.
     pub fn naive_datetime(naive: NaiveDateTime) -> Result<Self, String> {
         check_year(naive.year())?;
-        Ok(PyValue(Kind::DateTime(Moment { naive, fold: false, offset: None })))
+        Ok(PyValue(PyKind::DateTime(PyDateTime { naive, fold: false, offset: None })))
     }
 
     /// A `datetime.date`.
@@ -185,23 +185,23 @@ impl PyValue {
     /// Python's years go from 1 to 9999.
     pub fn date(date: NaiveDate) -> Result<Self, String> {
         check_year(date.year())?;
-        Ok(PyValue(Kind::Date(date)))
+        Ok(PyValue(PyKind::Date(date)))
     }
 
     /// A `datetime.timedelta`.
     pub fn timedelta(time: std::time::Duration) -> Self {
         let days = i32::try_from(time.as_secs() / 86_400).unwrap_or(i32::MAX).min(999_999_999);
         let seconds = u32::try_from(time.as_secs() % 86_400).unwrap_or_default();
-        PyValue(Kind::TimeDelta(days, seconds, time.subsec_micros()))
+        PyValue(PyKind::TimeDelta(days, seconds, time.subsec_micros()))
     }
 
     pub(crate) fn is_dict(&self) -> bool {
-        matches!(self.0, Kind::Dict(_) | Kind::OrderedDict(_))
+        matches!(self.0, PyKind::Dict(_) | PyKind::OrderedDict(_))
     }
 
     pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.0 {
-            Kind::Str(text) => Some(text),
+            PyKind::Str(text) => Some(text),
             _ => None,
         }
     }
@@ -209,7 +209,7 @@ impl PyValue {
     /// The total seconds of a `timedelta`.
     pub(crate) fn seconds(&self) -> Option<f64> {
         match self.0 {
-            Kind::TimeDelta(days, seconds, micros) => {
+            PyKind::TimeDelta(days, seconds, micros) => {
                 Some(f64::from(days) * 86_400.0 + f64::from(seconds) + f64::from(micros) / 1e6)
             }
             _ => None,
@@ -219,13 +219,13 @@ impl PyValue {
     /// What is written as text where there are no such kinds: ISO 8601 for times.
     pub(crate) fn text(&self) -> Option<String> {
         Some(match &self.0 {
-            Kind::Str(text) | Kind::Decimal(text) => text.to_string(),
-            Kind::Uuid(id) => id.to_string(),
-            Kind::Date(date) => date.to_string(),
-            Kind::DateTime(moment) => {
+            PyKind::Str(text) | PyKind::Decimal(text) => text.to_string(),
+            PyKind::Uuid(id) => id.to_string(),
+            PyKind::Date(date) => date.to_string(),
+            PyKind::DateTime(moment) => {
                 format!("{}T{}{}", moment.naive.date(), clock(moment.naive.time()), zone(moment.offset))
             }
-            Kind::Time(time) => format!("{}{}", clock(time.time), zone(time.offset)),
+            PyKind::Time(time) => format!("{}{}", clock(time.time), zone(time.offset)),
             _ => return None,
         })
     }
@@ -233,11 +233,11 @@ impl PyValue {
     /// Whether all floats in it are numbers.
     pub(crate) fn is_finite(&self) -> bool {
         match &self.0 {
-            Kind::Float(number) => number.is_finite(),
-            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+            PyKind::Float(number) => number.is_finite(),
+            PyKind::List(items) | PyKind::Tuple(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
                 items.iter().all(PyValue::is_finite)
             }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 pairs.iter().all(|(key, value)| key.is_finite() && value.is_finite())
             }
             _ => true,
@@ -247,10 +247,10 @@ impl PyValue {
     /// Whether JSON says the same: of its own kinds only, but for tuples, which are lists there.
     pub(crate) fn is_json(&self) -> bool {
         match &self.0 {
-            Kind::None | Kind::Bool(_) | Kind::Int(_) | Kind::BigInt(_) | Kind::Str(_) => true,
-            Kind::Float(number) => number.is_finite(),
-            Kind::List(items) | Kind::Tuple(items) => items.iter().all(PyValue::is_json),
-            Kind::Dict(pairs) => pairs.iter().all(|(key, value)| key.as_str().is_some() && value.is_json()),
+            PyKind::None | PyKind::Bool(_) | PyKind::Int(_) | PyKind::BigInt(_) | PyKind::Str(_) => true,
+            PyKind::Float(number) => number.is_finite(),
+            PyKind::List(items) | PyKind::Tuple(items) => items.iter().all(PyValue::is_json),
+            PyKind::Dict(pairs) => pairs.iter().all(|(key, value)| key.as_str().is_some() && value.is_json()),
             _ => false,
         }
     }
@@ -275,26 +275,26 @@ pub(crate) struct AsJson<'a>(pub(crate) &'a PyValue);
 impl Serialize for AsJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0.0 {
-            Kind::None => serializer.serialize_unit(),
-            Kind::Bool(value) => serializer.serialize_bool(*value),
-            Kind::Int(value) => serializer.serialize_i64(*value),
-            Kind::BigInt(value) => match value.as_u128().and_then(|value| u64::try_from(value).ok()) {
+            PyKind::None => serializer.serialize_unit(),
+            PyKind::Bool(value) => serializer.serialize_bool(*value),
+            PyKind::Int(value) => serializer.serialize_i64(*value),
+            PyKind::BigInt(value) => match value.as_u128().and_then(|value| u64::try_from(value).ok()) {
                 Some(value) => serializer.serialize_u64(value),
                 None => serializer.collect_str(value),
             },
-            Kind::Float(value) if value.is_finite() => serializer.serialize_f64(*value),
-            Kind::Float(_) => serializer.collect_str(self.0),
-            Kind::Bytes(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
-            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+            PyKind::Float(value) if value.is_finite() => serializer.serialize_f64(*value),
+            PyKind::Float(_) => serializer.collect_str(self.0),
+            PyKind::Bytes(bytes) => serializer.serialize_str(&STANDARD.encode(bytes)),
+            PyKind::List(items) | PyKind::Tuple(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
                 serializer.collect_seq(items.iter().map(AsJson))
             }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) if has_keys_of_its_own(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) if has_keys_of_its_own(pairs) => {
                 serializer.collect_map(pairs.iter().map(|(key, value)| (key.as_key(), AsJson(value))))
             }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 serializer.collect_seq(pairs.iter().map(|(key, value)| [AsJson(key), AsJson(value)]))
             }
-            Kind::TimeDelta(..) => self.0.seconds().serialize(serializer),
+            PyKind::TimeDelta(..) => self.0.seconds().serialize(serializer),
             _ => serializer.serialize_str(&self.0.as_key()),
         }
     }
@@ -346,14 +346,14 @@ macro_rules! from {
 }
 
 from! {
-    bool => Kind::Bool;
-    i32 => |value| Kind::Int(i64::from(value));
-    i64 => Kind::Int;
+    bool => PyKind::Bool;
+    i32 => |value| PyKind::Int(i64::from(value));
+    i64 => PyKind::Int;
     u64 => |value| BigInt::kind_of_u128(u128::from(value));
     i128 => BigInt::kind_of_i128;
     u128 => BigInt::kind_of_u128;
-    f64 => Kind::Float;
-    &str => |text: &str| Kind::Str(text.into());
-    String => |text: String| Kind::Str(text.into());
-    &[u8] => |bytes: &[u8]| Kind::Bytes(bytes.into());
+    f64 => PyKind::Float;
+    &str => |text: &str| PyKind::Str(text.into());
+    String => |text: String| PyKind::Str(text.into());
+    &[u8] => |bytes: &[u8]| PyKind::Bytes(bytes.into());
 }

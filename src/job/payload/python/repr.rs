@@ -4,7 +4,7 @@ use std::fmt::{self, Formatter, Write};
 
 use chrono::{Datelike, NaiveTime, Timelike};
 
-use super::{Kind, PyValue};
+use super::{PyKind, PyValue};
 
 /// Deeper values end in `...`: showing one must not exhaust the stack.
 const DEPTH: usize = 250;
@@ -23,29 +23,29 @@ impl fmt::Debug for PyValue {
     }
 }
 
-fn show(kind: &Kind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
+fn show(kind: &PyKind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
     if depth > DEPTH {
         return f.write_str("...");
     }
     match kind {
-        Kind::None => f.write_str("None"),
-        Kind::Bool(true) => f.write_str("True"),
-        Kind::Bool(false) => f.write_str("False"),
-        Kind::Int(number) => write!(f, "{number}"),
-        Kind::BigInt(number) => write!(f, "{number}"),
-        Kind::Float(number) => float(*number, f),
-        Kind::Str(text) => string(text, f),
-        Kind::Bytes(bytes) => byte_string(bytes, f),
-        Kind::List(items) => all("[", items, "]", f, depth),
-        Kind::Tuple(items) => all("(", items, if items.len() == 1 { ",)" } else { ")" }, f, depth),
-        Kind::Set(items) if items.is_empty() => f.write_str("set()"),
-        Kind::Set(items) => all("{", items, "}", f, depth),
-        Kind::FrozenSet(items) if items.is_empty() => f.write_str("frozenset()"),
-        Kind::FrozenSet(items) => all("frozenset({", items, "})", f, depth),
-        Kind::Dict(pairs) => dict("{", pairs, "}", f, depth),
-        Kind::OrderedDict(pairs) if pairs.is_empty() => f.write_str("OrderedDict()"),
-        Kind::OrderedDict(pairs) => dict("OrderedDict({", pairs, "})", f, depth),
-        Kind::DateTime(moment) => {
+        PyKind::None => f.write_str("None"),
+        PyKind::Bool(true) => f.write_str("True"),
+        PyKind::Bool(false) => f.write_str("False"),
+        PyKind::Int(number) => write!(f, "{number}"),
+        PyKind::BigInt(number) => write!(f, "{number}"),
+        PyKind::Float(number) => float(*number, f),
+        PyKind::Str(text) => string(text, f),
+        PyKind::Bytes(bytes) => byte_string(bytes, f),
+        PyKind::List(items) => all("[", items, "]", f, depth),
+        PyKind::Tuple(items) => all("(", items, if items.len() == 1 { ",)" } else { ")" }, f, depth),
+        PyKind::Set(items) if items.is_empty() => f.write_str("set()"),
+        PyKind::Set(items) => all("{", items, "}", f, depth),
+        PyKind::FrozenSet(items) if items.is_empty() => f.write_str("frozenset()"),
+        PyKind::FrozenSet(items) => all("frozenset({", items, "})", f, depth),
+        PyKind::Dict(pairs) => dict("{", pairs, "}", f, depth),
+        PyKind::OrderedDict(pairs) if pairs.is_empty() => f.write_str("OrderedDict()"),
+        PyKind::OrderedDict(pairs) => dict("OrderedDict({", pairs, "})", f, depth),
+        PyKind::DateTime(moment) => {
             let date = moment.naive.date();
             write!(f, "datetime.datetime({}, {}, {}, ", date.year(), date.month(), date.day())?;
             clock(moment.naive.time(), f)?;
@@ -53,17 +53,17 @@ fn show(kind: &Kind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
             zone(moment.offset, f)?;
             f.write_str(")")
         }
-        Kind::Date(date) => write!(f, "datetime.date({}, {}, {})", date.year(), date.month(), date.day()),
-        Kind::Time(clock_time) => {
+        PyKind::Date(date) => write!(f, "datetime.date({}, {}, {})", date.year(), date.month(), date.day()),
+        PyKind::Time(clock_time) => {
             f.write_str("datetime.time(")?;
             clock(clock_time.time, f)?;
             // Python has these two the other way round than in a datetime.
             zone(clock_time.offset, f)?;
             f.write_str(if clock_time.fold { ", fold=1)" } else { ")" })
         }
-        Kind::TimeDelta(days, seconds, micros) => delta(i64::from(*days), *seconds, *micros, f),
-        Kind::Decimal(text) => write!(f, "Decimal('{text}')"),
-        Kind::Uuid(uuid) => write!(f, "UUID('{uuid}')"),
+        PyKind::TimeDelta(days, seconds, micros) => delta(i64::from(*days), *seconds, *micros, f),
+        PyKind::Decimal(text) => write!(f, "Decimal('{text}')"),
+        PyKind::Uuid(uuid) => write!(f, "UUID('{uuid}')"),
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    fn text(kind: Kind) -> String {
+    fn text(kind: PyKind) -> String {
         PyValue(kind).to_string()
     }
 
@@ -237,7 +237,7 @@ mod tests {
             (-f64::NAN, "nan"),
         ];
         for (number, expected) in cases {
-            assert_eq!(text(Kind::Float(number)), expected);
+            assert_eq!(text(PyKind::Float(number)), expected);
         }
     }
 
@@ -253,16 +253,16 @@ mod tests {
             ("🦀\u{e000}\u{e0001}\u{378}", r"'🦀\ue000\U000e0001\u0378'"),
         ];
         for (value, expected) in cases {
-            assert_eq!(text(Kind::Str(value.into())), expected);
+            assert_eq!(text(PyKind::Str(value.into())), expected);
         }
-        assert_eq!(text(Kind::Bytes(Arc::from(&b"'\"\xff\\"[..]))), r#"b'\'"\xff\\'"#);
+        assert_eq!(text(PyKind::Bytes(Arc::from(&b"'\"\xff\\"[..]))), r#"b'\'"\xff\\'"#);
     }
 
     #[test]
     fn a_deep_value_is_cut() {
-        let mut value = PyValue(Kind::Int(1));
+        let mut value = PyValue(PyKind::Int(1));
         for _ in 0..400 {
-            value = PyValue(Kind::List(Arc::new([value])));
+            value = PyValue(PyKind::List(Arc::new([value])));
         }
         assert_eq!(value.to_string(), format!("{}...{}", "[".repeat(251), "]".repeat(251)));
         assert_eq!(format!("{value:?}"), value.to_string());

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::ser::{self, Serialize, SerializeTuple as _};
 
-use super::{BigInt, Kind, PyValue, exact};
+use super::{BigInt, PyKind, PyValue, stash};
 
 /// What a value of the user's own type is in Python.
 pub(crate) fn to_python<T: ?Sized + Serialize>(value: &T) -> Result<PyValue, String> {
@@ -14,32 +14,32 @@ pub(crate) fn to_python<T: ?Sized + Serialize>(value: &T) -> Result<PyValue, Str
 }
 
 #[derive(Debug)]
-pub(crate) struct Refusal(String);
+pub(crate) struct ConversionError(String);
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ConversionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for ConversionError {}
 
-impl ser::Error for Refusal {
+impl ser::Error for ConversionError {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Refusal(text.to_string())
+        ConversionError(text.to_string())
     }
 }
 
 struct ToPython;
 
 /// The elements of what is being built, and the variant of an enum they belong to.
-struct Items {
+struct SequenceBuilder {
     variant: Option<&'static str>,
     is_tuple: bool,
     items: Vec<PyValue>,
 }
 
-struct Entries {
+struct DictBuilder {
     variant: Option<&'static str>,
     key: Option<PyValue>,
     entries: Vec<(PyValue, PyValue)>,
@@ -52,112 +52,112 @@ fn within(variant: Option<&'static str>, value: PyValue) -> PyValue {
     }
 }
 
-impl Items {
+impl SequenceBuilder {
     fn new(variant: Option<&'static str>, is_tuple: bool, size: usize) -> Self {
-        Items { variant, is_tuple, items: Vec::with_capacity(size.min(4096)) }
+        SequenceBuilder { variant, is_tuple, items: Vec::with_capacity(size.min(4096)) }
     }
 
-    fn push<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Refusal> {
+    fn push<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), ConversionError> {
         self.items.push(value.serialize(ToPython)?);
         Ok(())
     }
 
     fn done(self) -> PyValue {
         let items = self.items.into();
-        let value = if self.is_tuple { Kind::Tuple(items) } else { Kind::List(items) };
+        let value = if self.is_tuple { PyKind::Tuple(items) } else { PyKind::List(items) };
         within(self.variant, PyValue(value))
     }
 }
 
-impl Entries {
+impl DictBuilder {
     fn new(variant: Option<&'static str>) -> Self {
-        Entries { variant, key: None, entries: Vec::new() }
+        DictBuilder { variant, key: None, entries: Vec::new() }
     }
 
-    fn push<T: ?Sized + Serialize>(&mut self, key: PyValue, value: &T) -> Result<(), Refusal> {
+    fn push<T: ?Sized + Serialize>(&mut self, key: PyValue, value: &T) -> Result<(), ConversionError> {
         self.entries.push((key, value.serialize(ToPython)?));
         Ok(())
     }
 
     fn done(self) -> PyValue {
-        within(self.variant, PyValue(Kind::Dict(self.entries.into())))
+        within(self.variant, PyValue(PyKind::Dict(self.entries.into())))
     }
 }
 
 macro_rules! whole_numbers {
     ($($method:ident($ty:ty);)*) => {
-        $(fn $method(self, value: $ty) -> Result<PyValue, Refusal> {
-            Ok(PyValue(Kind::Int(value.into())))
+        $(fn $method(self, value: $ty) -> Result<PyValue, ConversionError> {
+            Ok(PyValue(PyKind::Int(value.into())))
         })*
     };
 }
 
 impl ser::Serializer for ToPython {
     type Ok = PyValue;
-    type Error = Refusal;
-    type SerializeSeq = Items;
-    type SerializeTuple = Items;
-    type SerializeTupleStruct = Items;
-    type SerializeTupleVariant = Items;
-    type SerializeMap = Entries;
-    type SerializeStruct = Entries;
-    type SerializeStructVariant = Entries;
+    type Error = ConversionError;
+    type SerializeSeq = SequenceBuilder;
+    type SerializeTuple = SequenceBuilder;
+    type SerializeTupleStruct = SequenceBuilder;
+    type SerializeTupleVariant = SequenceBuilder;
+    type SerializeMap = DictBuilder;
+    type SerializeStruct = DictBuilder;
+    type SerializeStructVariant = DictBuilder;
 
     whole_numbers! {
         serialize_i8(i8); serialize_i16(i16); serialize_i32(i32); serialize_i64(i64);
         serialize_u8(u8); serialize_u16(u16); serialize_u32(u32);
     }
 
-    fn serialize_u64(self, value: u64) -> Result<PyValue, Refusal> {
+    fn serialize_u64(self, value: u64) -> Result<PyValue, ConversionError> {
         self.serialize_u128(value.into())
     }
 
-    fn serialize_i128(self, value: i128) -> Result<PyValue, Refusal> {
+    fn serialize_i128(self, value: i128) -> Result<PyValue, ConversionError> {
         Ok(PyValue(BigInt::kind_of_i128(value)))
     }
 
-    fn serialize_u128(self, value: u128) -> Result<PyValue, Refusal> {
+    fn serialize_u128(self, value: u128) -> Result<PyValue, ConversionError> {
         Ok(PyValue(BigInt::kind_of_u128(value)))
     }
 
-    fn serialize_bool(self, value: bool) -> Result<PyValue, Refusal> {
-        Ok(PyValue(Kind::Bool(value)))
+    fn serialize_bool(self, value: bool) -> Result<PyValue, ConversionError> {
+        Ok(PyValue(PyKind::Bool(value)))
     }
 
-    fn serialize_f32(self, value: f32) -> Result<PyValue, Refusal> {
+    fn serialize_f32(self, value: f32) -> Result<PyValue, ConversionError> {
         self.serialize_f64(value.into())
     }
 
-    fn serialize_f64(self, value: f64) -> Result<PyValue, Refusal> {
-        Ok(PyValue(Kind::Float(value)))
+    fn serialize_f64(self, value: f64) -> Result<PyValue, ConversionError> {
+        Ok(PyValue(PyKind::Float(value)))
     }
 
-    fn serialize_char(self, value: char) -> Result<PyValue, Refusal> {
+    fn serialize_char(self, value: char) -> Result<PyValue, ConversionError> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
-    fn serialize_str(self, value: &str) -> Result<PyValue, Refusal> {
+    fn serialize_str(self, value: &str) -> Result<PyValue, ConversionError> {
         Ok(PyValue::from(value))
     }
 
-    fn serialize_bytes(self, value: &[u8]) -> Result<PyValue, Refusal> {
-        Ok(PyValue(Kind::Bytes(value.into())))
+    fn serialize_bytes(self, value: &[u8]) -> Result<PyValue, ConversionError> {
+        Ok(PyValue(PyKind::Bytes(value.into())))
     }
 
-    fn serialize_none(self) -> Result<PyValue, Refusal> {
-        Ok(PyValue(Kind::None))
+    fn serialize_none(self) -> Result<PyValue, ConversionError> {
+        Ok(PyValue(PyKind::None))
     }
 
-    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<PyValue, Refusal> {
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<PyValue, ConversionError> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Result<PyValue, Refusal> {
-        Ok(PyValue(Kind::None))
+    fn serialize_unit(self) -> Result<PyValue, ConversionError> {
+        Ok(PyValue(PyKind::None))
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Result<PyValue, Refusal> {
-        Ok(PyValue(Kind::None))
+    fn serialize_unit_struct(self, _: &'static str) -> Result<PyValue, ConversionError> {
+        Ok(PyValue(PyKind::None))
     }
 
     fn serialize_unit_variant(
@@ -165,7 +165,7 @@ impl ser::Serializer for ToPython {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<PyValue, Refusal> {
+    ) -> Result<PyValue, ConversionError> {
         self.serialize_str(variant)
     }
 
@@ -173,9 +173,9 @@ impl ser::Serializer for ToPython {
         self,
         name: &'static str,
         value: &T,
-    ) -> Result<PyValue, Refusal> {
-        if name == exact::NAME
-            && let Some(value) = exact::pick_up()
+    ) -> Result<PyValue, ConversionError> {
+        if name == stash::NAME
+            && let Some(value) = stash::take_stashed()
         {
             return Ok(value);
         }
@@ -188,20 +188,24 @@ impl ser::Serializer for ToPython {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Result<PyValue, Refusal> {
+    ) -> Result<PyValue, ConversionError> {
         Ok(within(Some(variant), value.serialize(self)?))
     }
 
-    fn serialize_seq(self, size: Option<usize>) -> Result<Items, Refusal> {
-        Ok(Items::new(None, false, size.unwrap_or(0)))
+    fn serialize_seq(self, size: Option<usize>) -> Result<SequenceBuilder, ConversionError> {
+        Ok(SequenceBuilder::new(None, false, size.unwrap_or(0)))
     }
 
-    fn serialize_tuple(self, size: usize) -> Result<Items, Refusal> {
-        Ok(Items::new(None, true, size))
+    fn serialize_tuple(self, size: usize) -> Result<SequenceBuilder, ConversionError> {
+        Ok(SequenceBuilder::new(None, true, size))
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, size: usize) -> Result<Items, Refusal> {
-        Ok(Items::new(None, true, size))
+    fn serialize_tuple_struct(
+        self,
+        _: &'static str,
+        size: usize,
+    ) -> Result<SequenceBuilder, ConversionError> {
+        Ok(SequenceBuilder::new(None, true, size))
     }
 
     fn serialize_tuple_variant(
@@ -210,16 +214,16 @@ impl ser::Serializer for ToPython {
         _: u32,
         variant: &'static str,
         size: usize,
-    ) -> Result<Items, Refusal> {
-        Ok(Items::new(Some(variant), false, size))
+    ) -> Result<SequenceBuilder, ConversionError> {
+        Ok(SequenceBuilder::new(Some(variant), false, size))
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Entries, Refusal> {
-        Ok(Entries::new(None))
+    fn serialize_map(self, _: Option<usize>) -> Result<DictBuilder, ConversionError> {
+        Ok(DictBuilder::new(None))
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Entries, Refusal> {
-        Ok(Entries::new(None))
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<DictBuilder, ConversionError> {
+        Ok(DictBuilder::new(None))
     }
 
     fn serialize_struct_variant(
@@ -228,22 +232,22 @@ impl ser::Serializer for ToPython {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Entries, Refusal> {
-        Ok(Entries::new(Some(variant)))
+    ) -> Result<DictBuilder, ConversionError> {
+        Ok(DictBuilder::new(Some(variant)))
     }
 }
 
 macro_rules! collect_items {
     ($($trait:ident::$method:ident;)*) => {
-        $(impl ser::$trait for Items {
+        $(impl ser::$trait for SequenceBuilder {
             type Ok = PyValue;
-            type Error = Refusal;
+            type Error = ConversionError;
 
-            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Refusal> {
+            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), ConversionError> {
                 self.push(value)
             }
 
-            fn end(self) -> Result<PyValue, Refusal> {
+            fn end(self) -> Result<PyValue, ConversionError> {
                 Ok(self.done())
             }
         })*
@@ -259,19 +263,19 @@ collect_items! {
 
 macro_rules! collect_fields {
     ($($trait:ident)*) => {
-        $(impl ser::$trait for Entries {
+        $(impl ser::$trait for DictBuilder {
             type Ok = PyValue;
-            type Error = Refusal;
+            type Error = ConversionError;
 
             fn serialize_field<T: ?Sized + Serialize>(
                 &mut self,
                 name: &'static str,
                 value: &T,
-            ) -> Result<(), Refusal> {
+            ) -> Result<(), ConversionError> {
                 self.push(PyValue::from(name), value)
             }
 
-            fn end(self) -> Result<PyValue, Refusal> {
+            fn end(self) -> Result<PyValue, ConversionError> {
                 Ok(self.done())
             }
         })*
@@ -280,65 +284,67 @@ macro_rules! collect_fields {
 
 collect_fields! { SerializeStruct SerializeStructVariant }
 
-impl ser::SerializeMap for Entries {
+impl ser::SerializeMap for DictBuilder {
     type Ok = PyValue;
-    type Error = Refusal;
+    type Error = ConversionError;
 
-    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), Refusal> {
+    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), ConversionError> {
         self.key = Some(key.serialize(ToPython)?);
         Ok(())
     }
 
-    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Refusal> {
-        let key = self.key.take().unwrap_or(PyValue(Kind::None));
+    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), ConversionError> {
+        let key = self.key.take().unwrap_or(PyValue(PyKind::None));
         self.push(key, value)
     }
 
-    fn end(self) -> Result<PyValue, Refusal> {
+    fn end(self) -> Result<PyValue, ConversionError> {
         Ok(self.done())
     }
 }
 
 impl Serialize for PyValue {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        exact::put_down(self.clone());
-        let done = serializer.serialize_newtype_struct(exact::NAME, &Nearest(self));
-        exact::pick_up();
+        stash::stash(self.clone());
+        let done = serializer.serialize_newtype_struct(stash::NAME, &Portable(self));
+        stash::take_stashed();
         done
     }
 }
 
 /// A value as formats that are not Python's can have it.
-struct Nearest<'a>(&'a PyValue);
+struct Portable<'a>(&'a PyValue);
 
-impl Serialize for Nearest<'_> {
+impl Serialize for Portable<'_> {
     fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0.0 {
-            Kind::None => serializer.serialize_none(),
-            Kind::Bool(value) => serializer.serialize_bool(*value),
-            Kind::Int(value) => serializer.serialize_i64(*value),
-            Kind::BigInt(value) => serialize_big(value, serializer),
-            Kind::Float(value) => serializer.serialize_f64(*value),
-            Kind::Str(text) => serializer.serialize_str(text),
-            Kind::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Kind::Tuple(items) => {
+            PyKind::None => serializer.serialize_none(),
+            PyKind::Bool(value) => serializer.serialize_bool(*value),
+            PyKind::Int(value) => serializer.serialize_i64(*value),
+            PyKind::BigInt(value) => serialize_big(value, serializer),
+            PyKind::Float(value) => serializer.serialize_f64(*value),
+            PyKind::Str(text) => serializer.serialize_str(text),
+            PyKind::Bytes(bytes) => serializer.serialize_bytes(bytes),
+            PyKind::Tuple(items) => {
                 let mut tuple = serializer.serialize_tuple(items.len())?;
-                items.iter().try_for_each(|item| tuple.serialize_element(&Nearest(item)))?;
+                items.iter().try_for_each(|item| tuple.serialize_element(&Portable(item)))?;
                 tuple.end()
             }
-            Kind::List(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
-                serializer.collect_seq(items.iter().map(Nearest))
+            PyKind::List(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
+                serializer.collect_seq(items.iter().map(Portable))
             }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 if serializer.is_human_readable() {
                     check_keys(pairs).map_err(ser::Error::custom)?;
                 }
-                serializer.collect_map(pairs.iter().map(|(key, value)| (Nearest(key), Nearest(value))))
+                serializer.collect_map(pairs.iter().map(|(key, value)| (Portable(key), Portable(value))))
             }
-            Kind::TimeDelta(..) => serializer.serialize_f64(self.0.seconds().unwrap_or_default()),
-            Kind::DateTime(_) | Kind::Date(_) | Kind::Time(_) | Kind::Decimal(_) | Kind::Uuid(_) => {
-                serializer.serialize_str(&self.0.text().unwrap_or_default())
-            }
+            PyKind::TimeDelta(..) => serializer.serialize_f64(self.0.seconds().unwrap_or_default()),
+            PyKind::DateTime(_)
+            | PyKind::Date(_)
+            | PyKind::Time(_)
+            | PyKind::Decimal(_)
+            | PyKind::Uuid(_) => serializer.serialize_str(&self.0.text().unwrap_or_default()),
         }
     }
 }
@@ -362,9 +368,9 @@ fn check_keys(pairs: &[(PyValue, PyValue)]) -> Result<(), String> {
     let mut seen = HashSet::new();
     for (key, _) in pairs {
         let text = match &key.0 {
-            Kind::Bool(value) => value.to_string(),
+            PyKind::Bool(value) => value.to_string(),
             // As Rust writes them, which is as good: only equal ones are alike.
-            Kind::Float(number) => format!("{number:?}"),
+            PyKind::Float(number) => format!("{number:?}"),
             _ => key.text().unwrap_or_else(|| key.to_string()),
         };
         if let Some(text) = seen.replace(text) {

@@ -9,7 +9,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use uuid::Uuid;
 
 use super::integer::shortest;
-use super::{Kind, PyValue};
+use super::{PyKind, PyValue};
 
 /// Python fills containers in batches of this many.
 const BATCH: usize = 1000;
@@ -28,8 +28,8 @@ const FRAME_HEADER: usize = 9;
 /// The value as a pickle that Python reads as an equal one. What is shared stays shared.
 pub(crate) fn pickle(value: &PyValue) -> Vec<u8> {
     let mut writer =
-        Writer { out: vec![0x80, 5], frame: None, memo: HashMap::new(), count: 0, steps: Vec::new() };
-    writer.steps.push(Step::Value(value));
+        Pickler { out: vec![0x80, 5], frame: None, memo: HashMap::new(), count: 0, steps: Vec::new() };
+    writer.steps.push(PendingWrite::Value(value));
     while let Some(step) = writer.steps.pop() {
         writer.step(step);
     }
@@ -39,11 +39,11 @@ pub(crate) fn pickle(value: &PyValue) -> Vec<u8> {
 }
 
 /// What is still to be written. A list of steps instead of recursion: values can be deep.
-enum Step<'a> {
+enum PendingWrite<'a> {
     Value(&'a PyValue),
     Op(u8),
     /// Ends what is remembered only once it is complete.
-    Close(u8, Option<Key>),
+    Close(u8, Option<MemoKey>),
     Items(&'a [PyValue], u8),
     Pairs(&'a [(PyValue, PyValue)], bool),
 }
@@ -51,128 +51,130 @@ enum Step<'a> {
 /// What a later value can refer to: large things by their place in memory and their kind, small ones by
 /// what they are.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
-enum Key {
+enum MemoKey {
     Object(char, usize),
     Name(&'static str),
     Class(&'static str, &'static str),
     Zone(i64),
     Delta(i32, u32, u32),
-    Moment(NaiveDateTime, bool, Option<i64>),
+    PyDateTime(NaiveDateTime, bool, Option<i64>),
     Date(NaiveDate),
     Time(NaiveTime, bool, Option<i64>),
     Uuid(Uuid),
 }
 
-struct Writer<'a> {
+struct Pickler<'a> {
     out: Vec<u8>,
     /// Where the header of the frame stands that is being filled.
     frame: Option<usize>,
-    memo: HashMap<Key, u32>,
+    memo: HashMap<MemoKey, u32>,
     count: u32,
-    steps: Vec<Step<'a>>,
+    steps: Vec<PendingWrite<'a>>,
 }
 
-fn object<T: ?Sized>(tag: char, shared: &Arc<T>) -> Key {
-    Key::Object(tag, Arc::as_ptr(shared).cast::<()>().addr())
+fn object<T: ?Sized>(tag: char, shared: &Arc<T>) -> MemoKey {
+    MemoKey::Object(tag, Arc::as_ptr(shared).cast::<()>().addr())
 }
 
 /// By what a value is remembered, if it is at all.
-fn key(kind: &Kind) -> Option<Key> {
+fn key(kind: &PyKind) -> Option<MemoKey> {
     Some(match kind {
-        Kind::Str(text) => object('s', text),
-        Kind::Bytes(bytes) => object('b', bytes),
-        Kind::List(items) => object('l', items),
-        Kind::Tuple(items) if items.is_empty() => return None,
-        Kind::Tuple(items) => object('t', items),
-        Kind::Set(items) => object('S', items),
-        Kind::FrozenSet(items) => object('F', items),
-        Kind::Dict(pairs) => object('d', pairs),
-        Kind::OrderedDict(pairs) => object('o', pairs),
-        Kind::Decimal(text) => object('D', text),
-        Kind::DateTime(moment) => Key::Moment(moment.naive, moment.fold, moment.offset),
-        Kind::Date(date) => Key::Date(*date),
-        Kind::Time(clock) => Key::Time(clock.time, clock.fold, clock.offset),
-        Kind::TimeDelta(days, seconds, micros) => Key::Delta(*days, *seconds, *micros),
-        Kind::Uuid(uuid) => Key::Uuid(*uuid),
-        Kind::None | Kind::Bool(_) | Kind::Int(_) | Kind::BigInt(_) | Kind::Float(_) => return None,
+        PyKind::Str(text) => object('s', text),
+        PyKind::Bytes(bytes) => object('b', bytes),
+        PyKind::List(items) => object('l', items),
+        PyKind::Tuple(items) if items.is_empty() => return None,
+        PyKind::Tuple(items) => object('t', items),
+        PyKind::Set(items) => object('S', items),
+        PyKind::FrozenSet(items) => object('F', items),
+        PyKind::Dict(pairs) => object('d', pairs),
+        PyKind::OrderedDict(pairs) => object('o', pairs),
+        PyKind::Decimal(text) => object('D', text),
+        PyKind::DateTime(moment) => MemoKey::PyDateTime(moment.naive, moment.fold, moment.offset),
+        PyKind::Date(date) => MemoKey::Date(*date),
+        PyKind::Time(clock) => MemoKey::Time(clock.time, clock.fold, clock.offset),
+        PyKind::TimeDelta(days, seconds, micros) => MemoKey::Delta(*days, *seconds, *micros),
+        PyKind::Uuid(uuid) => MemoKey::Uuid(*uuid),
+        PyKind::None | PyKind::Bool(_) | PyKind::Int(_) | PyKind::BigInt(_) | PyKind::Float(_) => {
+            return None;
+        }
     })
 }
 
-impl<'a> Writer<'a> {
-    fn step(&mut self, step: Step<'a>) {
+impl<'a> Pickler<'a> {
+    fn step(&mut self, step: PendingWrite<'a>) {
         match step {
-            Step::Value(value) => {
+            PendingWrite::Value(value) => {
                 self.value_starts();
                 let key = key(&value.0);
                 if !key.is_some_and(|key| self.met(key)) {
                     self.value(&value.0, key);
                 }
             }
-            Step::Op(op) => self.op(op),
-            Step::Close(op, key) => {
+            PendingWrite::Op(op) => self.op(op),
+            PendingWrite::Close(op, key) => {
                 self.op(op);
                 self.remember(key);
             }
-            Step::Items(items, op) => {
+            PendingWrite::Items(items, op) => {
                 let (now, later) = items.split_at(items.len().min(BATCH));
                 self.op(b'(');
                 if !later.is_empty() || (op == ADD_ITEMS && now.len() == BATCH) {
-                    self.steps.push(Step::Items(later, op));
+                    self.steps.push(PendingWrite::Items(later, op));
                 }
-                self.steps.push(Step::Op(op));
+                self.steps.push(PendingWrite::Op(op));
                 self.push_all(now);
             }
-            Step::Pairs(pairs, ordered) => self.pairs(pairs, ordered),
+            PendingWrite::Pairs(pairs, ordered) => self.pairs(pairs, ordered),
         }
     }
 
-    fn value(&mut self, kind: &'a Kind, key: Option<Key>) {
+    fn value(&mut self, kind: &'a PyKind, key: Option<MemoKey>) {
         match kind {
-            Kind::None => self.op(b'N'),
-            Kind::Bool(true) => self.op(0x88),
-            Kind::Bool(false) => self.op(0x89),
-            Kind::Int(number) => self.int(*number),
-            Kind::BigInt(number) => self.long(&number.to_le_bytes()),
-            Kind::Float(number) => {
+            PyKind::None => self.op(b'N'),
+            PyKind::Bool(true) => self.op(0x88),
+            PyKind::Bool(false) => self.op(0x89),
+            PyKind::Int(number) => self.int(*number),
+            PyKind::BigInt(number) => self.long(&number.to_le_bytes()),
+            PyKind::Float(number) => {
                 self.op(b'G');
                 self.out.extend_from_slice(&number.to_be_bytes());
             }
-            Kind::Str(text) => self.text(text, key),
-            Kind::Bytes(bytes) => self.bytes(bytes, key),
-            Kind::List(items) => {
+            PyKind::Str(text) => self.text(text, key),
+            PyKind::Bytes(bytes) => self.bytes(bytes, key),
+            PyKind::List(items) => {
                 self.op(b']');
                 self.remember(key);
                 match &items[..] {
                     [] => {}
-                    [item] => self.steps.extend([Step::Op(b'a'), Step::Value(item)]),
-                    items => self.steps.push(Step::Items(items, b'e')),
+                    [item] => self.steps.extend([PendingWrite::Op(b'a'), PendingWrite::Value(item)]),
+                    items => self.steps.push(PendingWrite::Items(items, b'e')),
                 }
             }
-            Kind::Tuple(items) => self.tuple(items, key),
-            Kind::Set(items) => {
+            PyKind::Tuple(items) => self.tuple(items, key),
+            PyKind::Set(items) => {
                 self.op(0x8f);
                 self.remember(key);
                 if !items.is_empty() {
-                    self.steps.push(Step::Items(items, ADD_ITEMS));
+                    self.steps.push(PendingWrite::Items(items, ADD_ITEMS));
                 }
             }
-            Kind::FrozenSet(items) => {
+            PyKind::FrozenSet(items) => {
                 self.op(b'(');
-                self.steps.push(Step::Close(0x91, key));
+                self.steps.push(PendingWrite::Close(0x91, key));
                 self.push_all(items);
             }
-            Kind::Dict(pairs) => self.dict(pairs, key),
-            Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) => self.dict(pairs, key),
+            PyKind::OrderedDict(pairs) => {
                 self.class("collections", "OrderedDict");
                 self.value_starts();
                 self.op(b')');
                 self.op(b'R');
                 self.remember(key);
                 if !pairs.is_empty() {
-                    self.steps.push(Step::Pairs(pairs, true));
+                    self.steps.push(PendingWrite::Pairs(pairs, true));
                 }
             }
-            Kind::Decimal(text) => {
+            PyKind::Decimal(text) => {
                 self.class("decimal", "Decimal");
                 self.value_starts();
                 self.text(text, None);
@@ -183,30 +185,32 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn dict(&mut self, pairs: &'a [(PyValue, PyValue)], key: Option<Key>) {
+    fn dict(&mut self, pairs: &'a [(PyValue, PyValue)], key: Option<MemoKey>) {
         self.op(b'}');
         self.remember(key);
         if !pairs.is_empty() {
             // Only a dictionary of one entry has it alone; its last batch may hold just one.
-            self.steps.push(Step::Pairs(pairs, pairs.len() == 1));
+            self.steps.push(PendingWrite::Pairs(pairs, pairs.len() == 1));
         }
     }
 
     fn pairs(&mut self, pairs: &'a [(PyValue, PyValue)], alone: bool) {
         let (now, later) = pairs.split_at(pairs.len().min(BATCH));
         if !later.is_empty() || (!alone && now.len() == BATCH) {
-            self.steps.push(Step::Pairs(later, alone));
+            self.steps.push(PendingWrite::Pairs(later, alone));
         }
         if alone && pairs.len() == 1 {
-            self.steps.push(Step::Op(b's'));
+            self.steps.push(PendingWrite::Op(b's'));
         } else {
             self.op(b'(');
-            self.steps.push(Step::Op(b'u'));
+            self.steps.push(PendingWrite::Op(b'u'));
         }
-        self.steps.extend(now.iter().rev().flat_map(|(key, value)| [Step::Value(value), Step::Value(key)]));
+        self.steps.extend(
+            now.iter().rev().flat_map(|(key, value)| [PendingWrite::Value(value), PendingWrite::Value(key)]),
+        );
     }
 
-    fn tuple(&mut self, items: &'a [PyValue], key: Option<Key>) {
+    fn tuple(&mut self, items: &'a [PyValue], key: Option<MemoKey>) {
         let op = match items.len() {
             0 => return self.op(b')'),
             1 => 0x85,
@@ -217,12 +221,12 @@ impl<'a> Writer<'a> {
                 b't'
             }
         };
-        self.steps.push(Step::Close(op, key));
+        self.steps.push(PendingWrite::Close(op, key));
         self.push_all(items);
     }
 
     fn push_all(&mut self, items: &'a [PyValue]) {
-        self.steps.extend(items.iter().rev().map(Step::Value));
+        self.steps.extend(items.iter().rev().map(PendingWrite::Value));
     }
 
     /// Ends the arguments of a class, and makes an object with them.
@@ -261,12 +265,12 @@ impl<'a> Writer<'a> {
         self.out.extend_from_slice(bytes);
     }
 
-    fn text(&mut self, text: &str, key: Option<Key>) {
+    fn text(&mut self, text: &str, key: Option<MemoKey>) {
         self.sized([0x8c, b'X', 0x8d], text.as_bytes());
         self.remember(key);
     }
 
-    fn bytes(&mut self, bytes: &[u8], key: Option<Key>) {
+    fn bytes(&mut self, bytes: &[u8], key: Option<MemoKey>) {
         self.sized([b'C', b'B', 0x8e], bytes);
         self.remember(key);
     }
@@ -290,7 +294,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Whether the thing is already written; refers to it then.
-    fn met(&mut self, key: Key) -> bool {
+    fn met(&mut self, key: MemoKey) -> bool {
         let Some(&number) = self.memo.get(&key) else { return false };
         match u8::try_from(number) {
             Ok(number) => {
@@ -306,7 +310,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Python counts everything it remembers, so this does too.
-    fn remember(&mut self, key: Option<Key>) {
+    fn remember(&mut self, key: Option<MemoKey>) {
         self.op(0x94);
         if let Some(key) = key {
             self.memo.insert(key, self.count);
@@ -350,30 +354,31 @@ mod tests {
     use super::*;
 
     fn list(items: impl IntoIterator<Item = PyValue>) -> PyValue {
-        PyValue(Kind::List(items.into_iter().collect()))
+        PyValue(PyKind::List(items.into_iter().collect()))
     }
 
     #[test]
     fn a_job_is_written_as_python_writes_it() {
-        let none = PyValue(Kind::None);
-        let arguments = PyValue(Kind::Tuple([2, 3].map(|number| PyValue(Kind::Int(number))).into()));
-        let job = [PyValue(Kind::Str("tasks.add".into())), none, arguments, PyValue(Kind::Dict([].into()))];
+        let none = PyValue(PyKind::None);
+        let arguments = PyValue(PyKind::Tuple([2, 3].map(|number| PyValue(PyKind::Int(number))).into()));
+        let job =
+            [PyValue(PyKind::Str("tasks.add".into())), none, arguments, PyValue(PyKind::Dict([].into()))];
         let expected = b"\x80\x05\x95\x19\0\0\0\0\0\0\0(\x8c\x09tasks.add\x94NK\x02K\x03\x86\x94}\x94t\x94.";
-        assert_eq!(pickle(&PyValue(Kind::Tuple(job.into()))), expected);
-        assert_eq!(pickle(&PyValue(Kind::Int(5))), b"\x80\x05K\x05.");
+        assert_eq!(pickle(&PyValue(PyKind::Tuple(job.into()))), expected);
+        assert_eq!(pickle(&PyValue(PyKind::Int(5))), b"\x80\x05K\x05.");
     }
 
     #[test]
     fn much_is_split_into_frames_and_can_be_read() {
-        let long = PyValue(Kind::Str("é".repeat(FRAME).into()));
-        let parts = (0..5000).map(|number| PyValue(Kind::Str(format!("part number {number}").into())));
+        let long = PyValue(PyKind::Str("é".repeat(FRAME).into()));
+        let parts = (0..5000).map(|number| PyValue(PyKind::Str(format!("part number {number}").into())));
         let value = list([long, list(parts)]);
         assert!(unpickle(&pickle(&value)) == Ok(value));
     }
 
     #[test]
     fn what_is_too_deep_to_be_read_is_still_written() {
-        let mut value = PyValue(Kind::None);
+        let mut value = PyValue(PyKind::None);
         for _ in 0..5000 {
             value = list([value.clone(), value]);
         }

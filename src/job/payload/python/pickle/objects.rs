@@ -3,16 +3,16 @@
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use uuid::Uuid;
 
-use super::super::{BigInt, ClockTime, Kind, Moment};
-use super::{Key, Writer};
+use super::super::{BigInt, PyDateTime, PyKind, PyTime};
+use super::{MemoKey, Pickler};
 
 const DAY_SECONDS: i64 = 86_400;
 
-impl Writer<'_> {
+impl Pickler<'_> {
     /// Times and identifiers.
-    pub(super) fn point(&mut self, kind: &Kind, key: Option<Key>) {
+    pub(super) fn point(&mut self, kind: &PyKind, key: Option<MemoKey>) {
         match kind {
-            Kind::DateTime(Moment { naive, fold, offset }) => {
+            PyKind::DateTime(PyDateTime { naive, fold, offset }) => {
                 let mut state = [0; 10];
                 state[..4].copy_from_slice(&date_state(naive.date()));
                 state[4..].copy_from_slice(&clock_state(naive.time()));
@@ -21,18 +21,18 @@ impl Writer<'_> {
                 self.class("datetime", "datetime");
                 self.state(&state, *offset);
             }
-            Kind::Time(ClockTime { time, fold, offset }) => {
+            PyKind::Time(PyTime { time, fold, offset }) => {
                 let mut state = clock_state(*time);
                 state[0] |= u8::from(*fold) << 7;
                 self.class("datetime", "time");
                 self.state(&state, *offset);
             }
-            Kind::Date(date) => {
+            PyKind::Date(date) => {
                 self.class("datetime", "date");
                 self.state(&date_state(*date), None);
             }
-            Kind::TimeDelta(days, seconds, micros) => self.delta(i64::from(*days), *seconds, *micros),
-            Kind::Uuid(uuid) => return self.uuid(*uuid, key),
+            PyKind::TimeDelta(days, seconds, micros) => self.delta(i64::from(*days), *seconds, *micros),
+            PyKind::Uuid(uuid) => return self.uuid(*uuid, key),
             _ => {}
         }
         self.remember(key);
@@ -48,7 +48,7 @@ impl Writer<'_> {
     }
 
     fn zone(&mut self, micros: i64) {
-        let key = Key::Zone(micros);
+        let key = MemoKey::Zone(micros);
         self.value_starts();
         if self.met(key) {
             return;
@@ -74,7 +74,7 @@ impl Writer<'_> {
     }
 
     /// Python makes it empty, and then sets its number.
-    fn uuid(&mut self, uuid: Uuid, key: Option<Key>) {
+    fn uuid(&mut self, uuid: Uuid, key: Option<MemoKey>) {
         self.class("uuid", "UUID");
         self.value_starts();
         self.op(b')');
@@ -86,8 +86,8 @@ impl Writer<'_> {
         self.name("int");
         self.value_starts();
         match BigInt::kind_of_u128(uuid.as_u128()) {
-            Kind::Int(number) => self.int(number),
-            Kind::BigInt(number) => self.long(&number.to_le_bytes()),
+            PyKind::Int(number) => self.int(number),
+            PyKind::BigInt(number) => self.long(&number.to_le_bytes()),
             _ => {}
         }
         self.op(b's');
@@ -95,7 +95,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn class(&mut self, module: &'static str, name: &'static str) {
-        let key = Key::Class(module, name);
+        let key = MemoKey::Class(module, name);
         self.value_starts();
         if self.met(key) {
             return;
@@ -110,8 +110,8 @@ impl Writer<'_> {
 
     fn name(&mut self, name: &'static str) {
         self.value_starts();
-        if !self.met(Key::Name(name)) {
-            self.text(name, Some(Key::Name(name)));
+        if !self.met(MemoKey::Name(name)) {
+            self.text(name, Some(MemoKey::Name(name)));
         }
     }
 }

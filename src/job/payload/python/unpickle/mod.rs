@@ -2,14 +2,14 @@
 //!
 //! A pickle comes from Redis, so nothing in it is trusted: no length, no depth, no number of things.
 
-mod freeze;
-mod keys;
-mod number;
+mod build;
+#[cfg(feature = "worker")]
+mod check;
+mod hash_key;
+mod numbers;
 mod objects;
 mod opcodes;
-#[cfg(feature = "worker")]
-mod scan;
-mod text;
+mod strings;
 
 #[cfg(test)]
 mod tests;
@@ -18,15 +18,15 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use self::objects::Class;
 #[cfg(feature = "worker")]
-pub(crate) use self::scan::check_pickle;
-pub(crate) use self::text::is_decimal;
-use super::{Kind, PyValue};
-use crate::job::payload::limits::{BYTES, PARTS, check_bytes, too_deep, too_many};
+pub(crate) use self::check::check_pickle;
+use self::objects::KnownClass;
+pub(crate) use self::strings::is_decimal;
+use super::{PyKind, PyValue};
+use crate::job::payload::limits::{MAX_DATA_BYTES, MAX_PARTS, check_bytes, too_deep, too_many};
 
 /// How many bytes may be copied from one thing to another. Honest pickles copy what they hold once.
-const COPIED_BYTES: usize = BYTES;
+const COPIED_BYTES: usize = MAX_DATA_BYTES;
 
 /// How many tuples or lists may be open at a time.
 const MARKS: usize = 1000;
@@ -34,34 +34,34 @@ const MARKS: usize = 1000;
 /// Reads what Python pickled, in any protocol, or says what stands against it.
 pub(crate) fn unpickle(bytes: &[u8]) -> Result<PyValue, String> {
     check_bytes(bytes.len())?;
-    let mut reader = Reader::of(bytes);
+    let mut reader = Unpickler::of(bytes);
     while let op = reader.byte()?
         && op != b'.'
     {
         reader.step(op)?;
     }
     let root = reader.pop()?;
-    freeze::freeze(reader.nodes, root)
+    build::build_value(reader.nodes, root)
 }
 
-/// Where a thing stands among the nodes. Only `Reader::add` makes one, so it always points to a node.
+/// Where a thing stands among the nodes. Only `Unpickler::add` makes one, so it always points to a node.
 type Index = u32;
 
 /// A thing that is being read. Containers are filled after others refer to them.
 #[derive(Clone)]
 enum Node {
-    Leaf(Kind),
+    Leaf(PyKind),
     /// The items; for dictionaries keys and values in turn.
-    Many(Shape, Vec<Index>),
+    Many(Container, Vec<Index>),
     /// An UUID is made without its number, which is set later.
     Uuid(Option<Uuid>),
     /// A `datetime.timezone`: microseconds east of UTC.
     Zone(i64),
-    Class(Class),
+    Class(KnownClass),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Shape {
+enum Container {
     List,
     Tuple,
     Set,
@@ -71,7 +71,7 @@ enum Shape {
 }
 
 /// The machine that a pickle is a program for.
-struct Reader<'a> {
+struct Unpickler<'a> {
     rest: &'a [u8],
     nodes: Vec<Node>,
     stack: Vec<Index>,
@@ -82,9 +82,9 @@ struct Reader<'a> {
     copied: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> Unpickler<'a> {
     fn of(bytes: &'a [u8]) -> Self {
-        Reader {
+        Unpickler {
             rest: bytes,
             nodes: Vec::new(),
             stack: Vec::new(),
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
     }
 
     fn text_line(&mut self) -> Result<&'a str, String> {
-        text::utf8(self.line()?)
+        strings::utf8(self.line()?)
     }
 
     fn node(&self, index: Index) -> &Node {
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
         &mut self.nodes[index as usize]
     }
 
-    fn leaf(&self, index: Index) -> Option<&Kind> {
+    fn leaf(&self, index: Index) -> Option<&PyKind> {
         match self.node(index) {
             Node::Leaf(kind) => Some(kind),
             _ => None,
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     fn add(&mut self, node: Node) -> Result<(), String> {
-        if self.nodes.len() >= PARTS {
+        if self.nodes.len() >= MAX_PARTS {
             return Err(too_many());
         }
         self.nodes.push(node);
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, index: Index) -> Result<(), String> {
         self.pushed += 1;
-        if self.pushed > PARTS {
+        if self.pushed > MAX_PARTS {
             return Err(too_many());
         }
         self.stack.push(index);
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     }
 
     fn remember(&mut self, number: u32) -> Result<(), String> {
-        if self.memo.len() >= PARTS {
+        if self.memo.len() >= MAX_PARTS {
             return Err(too_many());
         }
         self.memo.insert(number, self.top()?);

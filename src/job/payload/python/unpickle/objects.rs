@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use uuid::Uuid;
 
-use super::super::{ClockTime, Kind, Moment};
-use super::{Index, Node, Reader, Shape, only_python, text};
+use super::super::{PyDateTime, PyKind, PyTime};
+use super::{Container, Index, Node, Unpickler, only_python, strings};
 
 const SECOND: i128 = 1_000_000;
 const DAY: i128 = 86_400 * SECOND;
@@ -16,7 +16,7 @@ const DAYS: i128 = 999_999_999;
 
 /// What a pickle may name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Class {
+pub(super) enum KnownClass {
     Object,
     GetAttr,
     Bytes,
@@ -36,27 +36,27 @@ pub(super) enum Class {
 }
 
 /// All of them, with the names that Python 3 has for them.
-const CLASSES: [(Class, &str, &str); 16] = [
-    (Class::Object, "builtins", "object"),
+const CLASSES: [(KnownClass, &str, &str); 16] = [
+    (KnownClass::Object, "builtins", "object"),
     // Only there to be refused with the name of the class that follows it.
-    (Class::GetAttr, "builtins", "getattr"),
-    (Class::Bytes, "builtins", "bytes"),
-    (Class::Set, "builtins", "set"),
-    (Class::FrozenSet, "builtins", "frozenset"),
-    (Class::Reconstructor, "copyreg", "_reconstructor"),
-    (Class::NewObject, "copyreg", "__newobj__"),
-    (Class::Encode, "_codecs", "encode"),
-    (Class::OrderedDict, "collections", "OrderedDict"),
-    (Class::DateTime, "datetime", "datetime"),
-    (Class::Date, "datetime", "date"),
-    (Class::Time, "datetime", "time"),
-    (Class::TimeDelta, "datetime", "timedelta"),
-    (Class::TimeZone, "datetime", "timezone"),
-    (Class::Decimal, "decimal", "Decimal"),
-    (Class::Uuid, "uuid", "UUID"),
+    (KnownClass::GetAttr, "builtins", "getattr"),
+    (KnownClass::Bytes, "builtins", "bytes"),
+    (KnownClass::Set, "builtins", "set"),
+    (KnownClass::FrozenSet, "builtins", "frozenset"),
+    (KnownClass::Reconstructor, "copyreg", "_reconstructor"),
+    (KnownClass::NewObject, "copyreg", "__newobj__"),
+    (KnownClass::Encode, "_codecs", "encode"),
+    (KnownClass::OrderedDict, "collections", "OrderedDict"),
+    (KnownClass::DateTime, "datetime", "datetime"),
+    (KnownClass::Date, "datetime", "date"),
+    (KnownClass::Time, "datetime", "time"),
+    (KnownClass::TimeDelta, "datetime", "timedelta"),
+    (KnownClass::TimeZone, "datetime", "timezone"),
+    (KnownClass::Decimal, "decimal", "Decimal"),
+    (KnownClass::Uuid, "uuid", "UUID"),
 ];
 
-impl Class {
+impl KnownClass {
     pub(super) fn name(self) -> String {
         CLASSES
             .iter()
@@ -69,7 +69,7 @@ impl Class {
     }
 }
 
-impl Reader<'_> {
+impl Unpickler<'_> {
     pub(super) fn global(&mut self, module: &str, name: &str) -> Result<(), String> {
         let module = match module {
             "__builtin__" => "builtins",
@@ -92,53 +92,59 @@ impl Reader<'_> {
     /// As `call`, but an UUID may still be without its number.
     pub(super) fn construct(&mut self, class: Index, arguments: Index) -> Result<(), String> {
         match self.class_and_arguments(class, arguments)? {
-            (Class::Uuid, none) if none.is_empty() => self.add(Node::Uuid(None)),
+            (KnownClass::Uuid, none) if none.is_empty() => self.add(Node::Uuid(None)),
             _ => self.call(class, arguments),
         }
     }
 
-    fn class_and_arguments(&self, class: Index, arguments: Index) -> Result<(Class, Vec<Index>), String> {
+    fn class_and_arguments(
+        &self,
+        class: Index,
+        arguments: Index,
+    ) -> Result<(KnownClass, Vec<Index>), String> {
         let Node::Class(class) = self.node(class) else {
             return Err("the pickle calls something that is not a class".to_owned());
         };
         match self.node(arguments) {
-            Node::Many(Shape::Tuple, items) if items.len() <= 3 => Ok((*class, items.clone())),
+            Node::Many(Container::Tuple, items) if items.len() <= 3 => Ok((*class, items.clone())),
             _ => Err(class.wrong()),
         }
     }
 
-    fn make(&mut self, class: Class, arguments: &[Index]) -> Result<Option<Node>, String> {
+    fn make(&mut self, class: KnownClass, arguments: &[Index]) -> Result<Option<Node>, String> {
         Ok(match (class, arguments) {
-            (Class::Bytes, []) => Some(Node::Leaf(Kind::Bytes([].into()))),
-            (Class::Encode, [text, encoding]) => self.encode(*text, *encoding)?.map(Node::Leaf),
-            (Class::Set, items) => self.copy(Shape::Set, items)?,
-            (Class::FrozenSet, items) => self.copy(Shape::FrozenSet, items)?,
-            (Class::OrderedDict, items) => self.copy(Shape::OrderedDict, items)?,
-            (Class::Reconstructor, [class, base, state]) => {
-                let expected = matches!(self.node(*class), Node::Class(Class::Uuid))
-                    && matches!(self.node(*base), Node::Class(Class::Object))
-                    && matches!(self.leaf(*state), Some(Kind::None));
+            (KnownClass::Bytes, []) => Some(Node::Leaf(PyKind::Bytes([].into()))),
+            (KnownClass::Encode, [text, encoding]) => self.encode(*text, *encoding)?.map(Node::Leaf),
+            (KnownClass::Set, items) => self.copy(Container::Set, items)?,
+            (KnownClass::FrozenSet, items) => self.copy(Container::FrozenSet, items)?,
+            (KnownClass::OrderedDict, items) => self.copy(Container::OrderedDict, items)?,
+            (KnownClass::Reconstructor, [class, base, state]) => {
+                let expected = matches!(self.node(*class), Node::Class(KnownClass::Uuid))
+                    && matches!(self.node(*base), Node::Class(KnownClass::Object))
+                    && matches!(self.leaf(*state), Some(PyKind::None));
                 expected.then_some(Node::Uuid(None))
             }
-            (Class::NewObject, [class]) => match self.node(*class) {
-                Node::Class(Class::Uuid) => Some(Node::Uuid(None)),
-                Node::Class(Class::OrderedDict) => Some(Node::Many(Shape::OrderedDict, Vec::new())),
+            (KnownClass::NewObject, [class]) => match self.node(*class) {
+                Node::Class(KnownClass::Uuid) => Some(Node::Uuid(None)),
+                Node::Class(KnownClass::OrderedDict) => Some(Node::Many(Container::OrderedDict, Vec::new())),
                 _ => None,
             },
-            (Class::DateTime, [state]) => self.moment(*state, None).map(Node::Leaf),
-            (Class::DateTime, [state, zone]) => self.moment(*state, Some(self.zone(*zone)?)).map(Node::Leaf),
-            (Class::Time, [state]) => self.clock(*state, None).map(Node::Leaf),
-            (Class::Time, [state, zone]) => self.clock(*state, Some(self.zone(*zone)?)).map(Node::Leaf),
-            (Class::Date, [state]) => {
-                self.state(*state).and_then(date).map(|date| Node::Leaf(Kind::Date(date)))
+            (KnownClass::DateTime, [state]) => self.moment(*state, None).map(Node::Leaf),
+            (KnownClass::DateTime, [state, zone]) => {
+                self.moment(*state, Some(self.zone(*zone)?)).map(Node::Leaf)
             }
-            (Class::TimeDelta, numbers) => self.delta(numbers).map(Node::Leaf),
-            (Class::TimeZone, [delta]) => self.offset(*delta).map(Node::Zone),
-            (Class::TimeZone, [_, _]) => return Err(only_python("datetime.timezone with a name")),
-            (Class::Decimal, [number]) => self.decimal(*number)?.map(Node::Leaf),
-            (Class::Uuid, [number]) => match self.leaf(*number) {
+            (KnownClass::Time, [state]) => self.clock(*state, None).map(Node::Leaf),
+            (KnownClass::Time, [state, zone]) => self.clock(*state, Some(self.zone(*zone)?)).map(Node::Leaf),
+            (KnownClass::Date, [state]) => {
+                self.state(*state).and_then(date).map(|date| Node::Leaf(PyKind::Date(date)))
+            }
+            (KnownClass::TimeDelta, numbers) => self.delta(numbers).map(Node::Leaf),
+            (KnownClass::TimeZone, [delta]) => self.offset(*delta).map(Node::Zone),
+            (KnownClass::TimeZone, [_, _]) => return Err(only_python("datetime.timezone with a name")),
+            (KnownClass::Decimal, [number]) => self.decimal(*number)?.map(Node::Leaf),
+            (KnownClass::Uuid, [number]) => match self.leaf(*number) {
                 // Longer than any way to write it.
-                Some(Kind::Str(text)) if text.len() < 60 => {
+                Some(PyKind::Str(text)) if text.len() < 60 => {
                     Uuid::parse_str(text).ok().map(|uuid| Node::Uuid(Some(uuid)))
                 }
                 _ => None,
@@ -148,8 +154,8 @@ impl Reader<'_> {
     }
 
     /// The older protocols have no bytes: they make them of a text.
-    fn encode(&mut self, text: Index, encoding: Index) -> Result<Option<Kind>, String> {
-        let (Some(Kind::Str(text)), Some(Kind::Str(encoding))) = (self.leaf(text), self.leaf(encoding))
+    fn encode(&mut self, text: Index, encoding: Index) -> Result<Option<PyKind>, String> {
+        let (Some(PyKind::Str(text)), Some(PyKind::Str(encoding))) = (self.leaf(text), self.leaf(encoding))
         else {
             return Ok(None);
         };
@@ -159,25 +165,27 @@ impl Reader<'_> {
         let text = text.clone();
         self.copying(text.len())?;
         let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-        Ok(bytes.ok().map(|bytes| Kind::Bytes(bytes.into())))
+        Ok(bytes.ok().map(|bytes| PyKind::Bytes(bytes.into())))
     }
 
     /// A set of a list, or an ordered dictionary of a list of pairs.
-    fn copy(&mut self, shape: Shape, arguments: &[Index]) -> Result<Option<Node>, String> {
+    fn copy(&mut self, shape: Container, arguments: &[Index]) -> Result<Option<Node>, String> {
         let items = match arguments {
             [] => return Ok(Some(Node::Many(shape, Vec::new()))),
             [list] => match self.node(*list) {
-                Node::Many(Shape::List | Shape::Tuple, items) => items,
+                Node::Many(Container::List | Container::Tuple, items) => items,
                 _ => return Ok(None),
             },
             _ => return Ok(None),
         };
         let length = items.len();
         let mut copied = Vec::new();
-        if shape == Shape::OrderedDict {
+        if shape == Container::OrderedDict {
             for pair in items {
                 match self.node(*pair) {
-                    Node::Many(Shape::List | Shape::Tuple, pair) if pair.len() == 2 => copied.extend(pair),
+                    Node::Many(Container::List | Container::Tuple, pair) if pair.len() == 2 => {
+                        copied.extend(pair)
+                    }
                     _ => return Ok(None),
                 }
             }
@@ -188,19 +196,19 @@ impl Reader<'_> {
         Ok(Some(Node::Many(shape, copied)))
     }
 
-    fn decimal(&mut self, text: Index) -> Result<Option<Kind>, String> {
-        let Some(Kind::Str(text)) = self.leaf(text) else { return Ok(None) };
+    fn decimal(&mut self, text: Index) -> Result<Option<PyKind>, String> {
+        let Some(PyKind::Str(text)) = self.leaf(text) else { return Ok(None) };
         let text = text.clone();
         self.copying(text.len())?;
         // Each object has its own, because two that are no numbers are two.
-        Ok(text::is_decimal(&text).then(|| Kind::Decimal(Arc::from(&*text))))
+        Ok(strings::is_decimal(&text).then(|| PyKind::Decimal(Arc::from(&*text))))
     }
 
     /// The packed numbers of a time. Python 2 wrote them as text.
     fn state<const N: usize>(&self, index: Index) -> Option<[u8; N]> {
         match self.leaf(index)? {
-            Kind::Bytes(bytes) => bytes.as_ref().try_into().ok(),
-            Kind::Str(text) if text.len() == N && text.is_ascii() => text.as_bytes().try_into().ok(),
+            PyKind::Bytes(bytes) => bytes.as_ref().try_into().ok(),
+            PyKind::Str(text) if text.len() == N && text.is_ascii() => text.as_bytes().try_into().ok(),
             _ => None,
         }
     }
@@ -208,37 +216,37 @@ impl Reader<'_> {
     fn zone(&self, zone: Index) -> Result<i64, String> {
         match self.node(zone) {
             Node::Zone(micros) => Ok(*micros),
-            _ => Err("the payload holds a time whose zone is not a datetime.timezone".to_owned()),
+            _ => Err("the payload holds a time mode zone is not a datetime.timezone".to_owned()),
         }
     }
 
-    fn moment(&self, state: Index, offset: Option<i64>) -> Option<Kind> {
+    fn moment(&self, state: Index, offset: Option<i64>) -> Option<PyKind> {
         let [year_high, year_low, month, day, clock_state @ ..] = self.state::<10>(state)?;
         let date = date([year_high, year_low, month & 0x7f, day])?;
         let naive = NaiveDateTime::new(date, clock(clock_state)?);
-        Some(Kind::DateTime(Moment { naive, fold: month & 0x80 != 0, offset }))
+        Some(PyKind::DateTime(PyDateTime { naive, fold: month & 0x80 != 0, offset }))
     }
 
-    fn clock(&self, state: Index, offset: Option<i64>) -> Option<Kind> {
+    fn clock(&self, state: Index, offset: Option<i64>) -> Option<PyKind> {
         let mut state = self.state::<6>(state)?;
         let fold = state[0] & 0x80 != 0;
         state[0] &= 0x7f;
-        Some(Kind::Time(ClockTime { time: clock(state)?, fold, offset }))
+        Some(PyKind::Time(PyTime { time: clock(state)?, fold, offset }))
     }
 
-    fn delta(&self, numbers: &[Index]) -> Option<Kind> {
+    fn delta(&self, numbers: &[Index]) -> Option<PyKind> {
         let mut micros: i128 = 0;
         for (number, unit) in numbers.iter().zip([DAY, SECOND, 1]) {
-            let Kind::Int(number) = self.leaf(*number)? else { return None };
+            let PyKind::Int(number) = self.leaf(*number)? else { return None };
             micros += i128::from(*number) * unit;
         }
         let (days, rest) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
         let within = (-DAYS..=DAYS).contains(&days);
-        within.then_some(Kind::TimeDelta(days as i32, (rest / SECOND) as u32, (rest % SECOND) as u32))
+        within.then_some(PyKind::TimeDelta(days as i32, (rest / SECOND) as u32, (rest % SECOND) as u32))
     }
 
     fn offset(&self, delta: Index) -> Option<i64> {
-        let Kind::TimeDelta(days, seconds, micros) = self.leaf(delta)? else { return None };
+        let PyKind::TimeDelta(days, seconds, micros) = self.leaf(delta)? else { return None };
         let offset = i128::from(*days) * DAY + i128::from(*seconds) * SECOND + i128::from(*micros);
         (-DAY < offset && offset < DAY).then_some(offset as i64)
     }
@@ -246,13 +254,13 @@ impl Reader<'_> {
     /// Only an UUID has a state that is data.
     pub(super) fn set_state(&mut self, object: Index, state: Index) -> Result<(), String> {
         let ready = match (self.node(object), self.node(state)) {
-            (Node::Uuid(None), Node::Many(Shape::Dict, pairs)) => {
-                let uuid = self.uuid_state(pairs).ok_or_else(|| Class::Uuid.wrong())?;
+            (Node::Uuid(None), Node::Many(Container::Dict, pairs)) => {
+                let uuid = self.uuid_state(pairs).ok_or_else(|| KnownClass::Uuid.wrong())?;
                 *self.node_mut(object) = Node::Uuid(Some(uuid));
                 true
             }
-            (Node::Many(Shape::OrderedDict, _), Node::Leaf(Kind::None)) => true,
-            (Node::Many(Shape::OrderedDict, _), Node::Many(Shape::Dict, pairs)) => pairs.is_empty(),
+            (Node::Many(Container::OrderedDict, _), Node::Leaf(PyKind::None)) => true,
+            (Node::Many(Container::OrderedDict, _), Node::Many(Container::Dict, pairs)) => pairs.is_empty(),
             _ => false,
         };
         if ready { Ok(()) } else { Err("the payload holds an object with a state of its own".to_owned()) }
@@ -266,13 +274,13 @@ impl Reader<'_> {
         }
         for pair in pairs.chunks_exact(2) {
             match (self.leaf(pair[0])?, self.leaf(pair[1])?) {
-                (Kind::Str(key), Kind::Int(number)) if &**key == "int" => {
+                (PyKind::Str(key), PyKind::Int(number)) if &**key == "int" => {
                     uuid = Some(Uuid::from_u128(u128::try_from(*number).ok()?));
                 }
-                (Kind::Str(key), Kind::BigInt(number)) if &**key == "int" => {
+                (PyKind::Str(key), PyKind::BigInt(number)) if &**key == "int" => {
                     uuid = Some(Uuid::from_u128(number.as_u128()?));
                 }
-                (Kind::Str(key), Kind::Int(_) | Kind::None) if &**key == "is_safe" => {}
+                (PyKind::Str(key), PyKind::Int(_) | PyKind::None) if &**key == "is_safe" => {}
                 _ => return None,
             }
         }

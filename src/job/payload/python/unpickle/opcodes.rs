@@ -1,9 +1,9 @@
 //! What each opcode of a pickle does.
 
-use super::super::{BigInt, Kind};
-use super::{Index, Node, Reader, Shape, cut_short, number, only_python, text};
+use super::super::{BigInt, PyKind};
+use super::{Container, Index, Node, Unpickler, cut_short, numbers, only_python, strings};
 
-impl Reader<'_> {
+impl Unpickler<'_> {
     pub(super) fn step(&mut self, op: u8) -> Result<(), String> {
         match op {
             b'N' | b'I' | b'J' | b'K' | b'M' | b'L' | b'F' | b'G' | 0x88..=0x8b => self.number(op),
@@ -17,18 +17,18 @@ impl Reader<'_> {
 
     fn number(&mut self, op: u8) -> Result<(), String> {
         let kind = match op {
-            b'N' => Kind::None,
-            0x88 => Kind::Bool(true),
-            0x89 => Kind::Bool(false),
-            b'I' => number::int(self.line()?)?,
-            b'L' => number::long(self.line()?)?,
-            b'J' => Kind::Int(i64::from(i32::from_le_bytes(self.array()?))),
-            b'K' => Kind::Int(i64::from(self.byte()?)),
-            b'M' => Kind::Int(i64::from(u16::from_le_bytes(self.array()?))),
+            b'N' => PyKind::None,
+            0x88 => PyKind::Bool(true),
+            0x89 => PyKind::Bool(false),
+            b'I' => numbers::int(self.line()?)?,
+            b'L' => numbers::long(self.line()?)?,
+            b'J' => PyKind::Int(i64::from(i32::from_le_bytes(self.array()?))),
+            b'K' => PyKind::Int(i64::from(self.byte()?)),
+            b'M' => PyKind::Int(i64::from(u16::from_le_bytes(self.array()?))),
             0x8a => BigInt::kind_of_le_bytes(self.sized(1)?)?,
             0x8b => BigInt::kind_of_le_bytes(self.sized(4)?)?,
-            b'F' => number::float(self.line()?)?,
-            b'G' => Kind::Float(f64::from_be_bytes(self.array()?)),
+            b'F' => numbers::float(self.line()?)?,
+            b'G' => PyKind::Float(f64::from_be_bytes(self.array()?)),
             _ => return Err(refused(op)),
         };
         self.add(Node::Leaf(kind))
@@ -36,16 +36,16 @@ impl Reader<'_> {
 
     fn string(&mut self, op: u8) -> Result<(), String> {
         let kind = match op {
-            b'V' => Kind::Str(text::raw_unicode(self.line()?)?.into()),
-            b'X' => Kind::Str(text::utf8(self.sized(4)?)?.into()),
-            0x8c => Kind::Str(text::utf8(self.sized(1)?)?.into()),
-            0x8d => Kind::Str(text::utf8(self.sized(8)?)?.into()),
-            b'S' => Kind::Str(text::quoted(self.line()?)?.into()),
-            b'T' => Kind::Str(text::ascii(self.sized(4)?)?.into()),
-            b'U' => Kind::Str(text::ascii(self.sized(1)?)?.into()),
-            b'B' => Kind::Bytes(self.sized(4)?.into()),
-            b'C' => Kind::Bytes(self.sized(1)?.into()),
-            0x8e => Kind::Bytes(self.sized(8)?.into()),
+            b'V' => PyKind::Str(strings::raw_unicode(self.line()?)?.into()),
+            b'X' => PyKind::Str(strings::utf8(self.sized(4)?)?.into()),
+            0x8c => PyKind::Str(strings::utf8(self.sized(1)?)?.into()),
+            0x8d => PyKind::Str(strings::utf8(self.sized(8)?)?.into()),
+            b'S' => PyKind::Str(strings::quoted(self.line()?)?.into()),
+            b'T' => PyKind::Str(strings::ascii(self.sized(4)?)?.into()),
+            b'U' => PyKind::Str(strings::ascii(self.sized(1)?)?.into()),
+            b'B' => PyKind::Bytes(self.sized(4)?.into()),
+            b'C' => PyKind::Bytes(self.sized(1)?.into()),
+            0x8e => PyKind::Bytes(self.sized(8)?.into()),
             _ => return Err(refused(op)),
         };
         self.add(Node::Leaf(kind))
@@ -53,17 +53,17 @@ impl Reader<'_> {
 
     fn container(&mut self, op: u8) -> Result<(), String> {
         let (shape, items) = match op {
-            b')' => (Shape::Tuple, Vec::new()),
-            0x85 => (Shape::Tuple, self.pop_array::<1>()?.to_vec()),
-            0x86 => (Shape::Tuple, self.pop_array::<2>()?.to_vec()),
-            0x87 => (Shape::Tuple, self.pop_array::<3>()?.to_vec()),
-            b't' => (Shape::Tuple, self.pop_to_mark()?),
-            b']' => (Shape::List, Vec::new()),
-            b'l' => (Shape::List, self.pop_to_mark()?),
-            b'}' => (Shape::Dict, Vec::new()),
-            b'd' => (Shape::Dict, even(self.pop_to_mark()?)?),
-            0x8f => (Shape::Set, Vec::new()),
-            0x91 => (Shape::FrozenSet, self.pop_to_mark()?),
+            b')' => (Container::Tuple, Vec::new()),
+            0x85 => (Container::Tuple, self.pop_array::<1>()?.to_vec()),
+            0x86 => (Container::Tuple, self.pop_array::<2>()?.to_vec()),
+            0x87 => (Container::Tuple, self.pop_array::<3>()?.to_vec()),
+            b't' => (Container::Tuple, self.pop_to_mark()?),
+            b']' => (Container::List, Vec::new()),
+            b'l' => (Container::List, self.pop_to_mark()?),
+            b'}' => (Container::Dict, Vec::new()),
+            b'd' => (Container::Dict, even(self.pop_to_mark()?)?),
+            0x8f => (Container::Set, Vec::new()),
+            0x91 => (Container::FrozenSet, self.pop_to_mark()?),
             _ => return Err(refused(op)),
         };
         self.add(Node::Many(shape, items))
@@ -78,9 +78,9 @@ impl Reader<'_> {
         };
         let top = self.top()?;
         match (op, self.node_mut(top)) {
-            (b'a' | b'e', Node::Many(Shape::List, old))
-            | (b's' | b'u', Node::Many(Shape::Dict | Shape::OrderedDict, old))
-            | (0x90, Node::Many(Shape::Set, old)) => {
+            (b'a' | b'e', Node::Many(Container::List, old))
+            | (b's' | b'u', Node::Many(Container::Dict | Container::OrderedDict, old))
+            | (0x90, Node::Many(Container::Set, old)) => {
                 old.extend(items);
                 Ok(())
             }
@@ -96,7 +96,8 @@ impl Reader<'_> {
             }
             0x93 => {
                 let [module, name] = self.pop_array()?;
-                let (Some(Kind::Str(module)), Some(Kind::Str(name))) = (self.leaf(module), self.leaf(name))
+                let (Some(PyKind::Str(module)), Some(PyKind::Str(name))) =
+                    (self.leaf(module), self.leaf(name))
                 else {
                     return Err("the pickle names a class with something else than text".to_owned());
                 };
@@ -114,7 +115,9 @@ impl Reader<'_> {
             0x92 => {
                 let [class, arguments, named] = self.pop_array()?;
                 match self.node(named) {
-                    Node::Many(Shape::Dict, named) if named.is_empty() => self.construct(class, arguments),
+                    Node::Many(Container::Dict, named) if named.is_empty() => {
+                        self.construct(class, arguments)
+                    }
                     _ => Err("the pickle makes an object with named arguments".to_owned()),
                 }
             }
@@ -140,7 +143,7 @@ impl Reader<'_> {
     }
 
     fn instance(&mut self, class: Index, arguments: Vec<Index>) -> Result<(), String> {
-        self.add(Node::Many(Shape::Tuple, arguments))?;
+        self.add(Node::Many(Container::Tuple, arguments))?;
         let arguments = self.pop()?;
         self.call(class, arguments)
     }
@@ -167,7 +170,7 @@ impl Reader<'_> {
                 self.push(top)
             }
             b'p' => {
-                let number = number::place(self.line()?)?;
+                let number = numbers::memo_index(self.line()?)?;
                 self.remember(number)
             }
             b'q' => {
@@ -180,7 +183,7 @@ impl Reader<'_> {
             }
             0x94 => self.remember(self.memo.len() as u32),
             b'g' => {
-                let number = number::place(self.line()?)?;
+                let number = numbers::memo_index(self.line()?)?;
                 self.recall(number)
             }
             b'h' => {

@@ -1,6 +1,6 @@
 //! Reads what Python wrote, and withstands what nobody should have written.
 
-use super::super::{Kind, PyValue, pickle, unpickle};
+use super::super::{PyKind, PyValue, pickle, unpickle};
 
 /// Protocol, `repr()` and pickle of many values, as Python 3.11 writes them.
 const PICKLES: &str = include_str!("../pickles.txt");
@@ -19,7 +19,7 @@ fn odd_pickles_mean_what_they_mean_to_python() {
         let (hex, expected) = line.split_once('\t').unwrap();
         let bytes = bytes_of(hex);
         let shown = match unpickle(&bytes) {
-            Ok(PyValue(Kind::Set(items))) => {
+            Ok(PyValue(PyKind::Set(items))) => {
                 let mut items: Vec<String> = items.iter().map(ToString::to_string).collect();
                 items.sort_unstable();
                 format!("{{{}}}", items.join(", "))
@@ -87,11 +87,11 @@ fn what_is_written_is_what_python_writes() {
 #[test]
 fn what_is_shared_stays_shared() {
     let value = unpickle(b"\x80\x04]\x94(]\x94K\x01ah\x01h\x01e.").unwrap();
-    let Kind::List(items) = &value.0 else { panic!("{value}") };
+    let PyKind::List(items) = &value.0 else { panic!("{value}") };
     let parts: Vec<_> = items
         .iter()
         .map(|item| match &item.0 {
-            Kind::List(items) => items.as_ptr(),
+            PyKind::List(items) => items.as_ptr(),
             _ => panic!("{item}"),
         })
         .collect();
@@ -219,12 +219,12 @@ fn wrong_values_are_refused() {
         refusal(bytes);
     }
     for text in ["1", "-1.5", ".5", "5.", "1E+5", "nan", "-sNaN12", "Infinity", "-inf"] {
-        assert!(super::text::is_decimal(text), "{text}");
+        assert!(super::strings::is_decimal(text), "{text}");
     }
     for text in
         ["", "-", ".", "1e", "e5", "1.5.5", "--1", "1e999999999999999999", "infinit", "nanx", " 1", "٣"]
     {
-        assert!(!super::text::is_decimal(text), "{text}");
+        assert!(!super::strings::is_decimal(text), "{text}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! How much a value is, before it is written.
 
-use super::{Kind, PyValue};
-use crate::job::payload::limits::{DEPTH, PARTS, TEXT, too_deep, too_many, too_much_text};
+use super::{PyKind, PyValue};
+use crate::job::payload::limits::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, too_deep, too_many, too_much_text};
 
 /// Checks a value that is to be written. What stands in several places counts in each.
 pub(crate) fn check_value(value: &PyValue) -> Result<(), String> {
@@ -19,24 +19,24 @@ impl Counted {
     fn count(&mut self, value: &PyValue, depth: usize) -> Result<(), String> {
         self.parts += 1;
         self.text += match &value.0 {
-            Kind::Str(text) | Kind::Decimal(text) => text.len(),
-            Kind::Bytes(bytes) => bytes.len(),
+            PyKind::Str(text) | PyKind::Decimal(text) => text.len(),
+            PyKind::Bytes(bytes) => bytes.len(),
             _ => 0,
         };
-        if depth > DEPTH {
+        if depth > MAX_DEPTH {
             return Err(too_deep());
         }
-        if self.parts > PARTS {
+        if self.parts > MAX_PARTS {
             return Err(too_many());
         }
-        if self.text > TEXT {
+        if self.text > MAX_TEXT_BYTES {
             return Err(too_much_text());
         }
         match &value.0 {
-            Kind::List(items) | Kind::Tuple(items) | Kind::Set(items) | Kind::FrozenSet(items) => {
+            PyKind::List(items) | PyKind::Tuple(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
                 items.iter().try_for_each(|item| self.count(item, depth + 1))
             }
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 let mut parts = pairs.iter().flat_map(|(key, value)| [key, value]);
                 parts.try_for_each(|part| self.count(part, depth + 1))
             }

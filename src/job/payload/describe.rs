@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use serde_json::Value;
 
 use super::PyValue;
-use super::python::{AsJson, Kind};
+use super::python::{AsJson, PyKind};
 
 /// How many characters of an argument people see, as in RQ.
 const SHOWN: usize = 75;
@@ -73,8 +73,8 @@ impl Shown for &Value {
 impl Shown for AsJson<'_> {
     fn show(&self, to: &mut Short) -> fmt::Result {
         match &self.0.0 {
-            Kind::Str(text) => string(text, to),
-            Kind::List(items) | Kind::Tuple(items) => {
+            PyKind::Str(text) => string(text, to),
+            PyKind::List(items) | PyKind::Tuple(items) => {
                 to.write_char('[')?;
                 for (n, item) in items.iter().enumerate() {
                     to.write_str(if n > 0 { "," } else { "" })?;
@@ -82,7 +82,7 @@ impl Shown for AsJson<'_> {
                 }
                 to.write_char(']')
             }
-            Kind::Dict(pairs) if pairs.iter().all(|(key, _)| key.as_str().is_some()) => {
+            PyKind::Dict(pairs) if pairs.iter().all(|(key, _)| key.as_str().is_some()) => {
                 to.write_char('{')?;
                 for (n, (key, item)) in pairs.iter().enumerate() {
                     to.write_str(if n > 0 { "," } else { "" })?;

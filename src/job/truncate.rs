@@ -4,7 +4,7 @@
 const ERROR_LIMIT: usize = 64 * 1024;
 
 /// The text of an error as it is kept.
-pub(crate) fn cut_error(text: &str) -> String {
+pub(crate) fn truncate_error(text: &str) -> String {
     cut(text, ERROR_LIMIT)
 }
 

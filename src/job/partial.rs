@@ -3,34 +3,34 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::fields::Fields;
-use super::parts::{Parts, Want};
-use super::payload::{glance, inflate_head, is_shown_within, read_data};
-use super::pieces::join;
-use super::reader::Whose;
+use super::chunks::join;
+use super::excerpt::{ExcerptSpec, Excerpts};
+use super::payload::{inflate_head, is_displayable_within, preview_call, read_value};
+use super::raw_hash::RawHash;
+use super::reader::ReadMode;
 use super::record::SUCCESSFUL;
 use super::{Record, Status};
 
 /// A field that is left out, and how it begins.
-pub(crate) type Cut = (String, Vec<u8>);
+pub(crate) type OmittedField = (String, Vec<u8>);
 
 impl Record {
     /// Reads what fits, of values of at most so many bytes, from a hash and the newest entry of its results. Also
     /// returns which fields of the record are left out.
-    pub(crate) fn read_shown(
+    pub(crate) fn read_within(
         id: &str,
-        (mut fields, mut entry): (Fields, Fields),
-        mut cut: Vec<Cut>,
+        (mut fields, mut entry): (RawHash, RawHash),
+        mut cut: Vec<OmittedField>,
         most: usize,
     ) -> (Self, Vec<&'static str>) {
         leave_out_more(&fields, &entry, &mut cut, most);
         let is_kept = |(name, _): &(Vec<u8>, Vec<u8>)| !cut.iter().any(|(other, _)| other.as_bytes() == name);
         fields.0.retain(is_kept);
         entry.0.retain(is_kept);
-        let mut record = Record::read(id, &fields, Whose::People);
+        let mut record = Record::read(id, &fields, ReadMode::Full);
         let is_cut = |name: &str| cut.iter().any(|(other, _)| other == name);
         if let Some((_, head)) = cut.iter().find(|(name, _)| name == "data") {
-            let seen = glance(head, false);
+            let seen = preview_call(head, false);
             record.problems.retain(|problem| problem != "data: missing");
             record.handler = seen.handler;
             if record.description.is_empty() && !is_cut("description") {
@@ -39,7 +39,7 @@ impl Record {
         }
         let is_told = record.status.has_ended() || record.repeats_left.is_some();
         if !entry.0.is_empty() && is_told {
-            record.take_entry(&entry);
+            record.apply_result_entry(&entry);
             record.result = record.result.filter(|_| !is_cut("return_value"));
         }
         let mut names: Vec<&str> = cut.iter().flat_map(|(name, _)| shown_as(name)).copied().collect();
@@ -50,10 +50,10 @@ impl Record {
 }
 
 /// Of what is small in Redis, what is too large once it is inflated, or has one part many times.
-fn leave_out_more(fields: &Fields, entry: &Fields, cut: &mut Vec<Cut>, most: usize) {
+fn leave_out_more(fields: &RawHash, entry: &RawHash, cut: &mut Vec<OmittedField>, most: usize) {
     let mut check = |name: &str, bytes: &[u8], is_text: bool| {
         let (plain, is_all) = inflate_head(bytes, most);
-        if !is_all || !is_text && !is_shown_within(&plain, most) {
+        if !is_all || !is_text && !is_displayable_within(&plain, most) {
             cut.push((name.to_owned(), plain.into_owned()));
         }
     };
@@ -88,7 +88,7 @@ fn shown_as(name: &str) -> &'static [&'static str] {
 const LARGEST_RESULT: usize = 8 * 1024 * 1024;
 
 /// What a result is read from.
-pub(crate) const OF_RESULT: &[Want] = &[
+pub(crate) const RESULT_FIELDS: &[ExcerptSpec] = &[
     ("status", 100, 0),
     ("repeats_left", 100, 0),
     ("result", LARGEST_RESULT, 0),
@@ -98,7 +98,7 @@ pub(crate) const OF_RESULT: &[Want] = &[
 
 /// The result of a job as JSON text, if it has one. One that is large is as it was stored; an error when it is too
 /// large for that, or cannot be read.
-pub(crate) fn result_text(parts: &Parts, most: usize) -> Result<Option<String>, String> {
+pub(crate) fn result_json(parts: &Excerpts, most: usize) -> Result<Option<String>, String> {
     let too_large = || "it is too large to be sent".to_owned();
     let status = parts.text("status").and_then(|word| word.parse::<Status>().ok());
     let is_told = status.is_some_and(Status::has_ended) || parts.get("repeats_left").is_some();
@@ -113,23 +113,23 @@ pub(crate) fn result_text(parts: &Parts, most: usize) -> Result<Option<String>, 
             None => return Ok(None),
         },
     };
-    if !is_shown_within(&bytes, most) {
+    if !is_displayable_within(&bytes, most) {
         return match String::from_utf8(bytes) {
             Ok(text) if text.trim_start().starts_with(['[', '{', '"']) => Ok(Some(text)),
             _ => Err(too_large()),
         };
     }
-    let value = read_data(&bytes)?.json;
+    let value = read_value(&bytes)?.json;
     Ok(Some(serde_json::to_string_pretty(&value).unwrap_or_default()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::payload::deflate;
-    use super::{Fields, Record};
+    use super::{RawHash, Record};
 
-    fn fields(pairs: &[(&str, &[u8])]) -> Fields {
-        Fields(pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect())
+    fn fields(pairs: &[(&str, &[u8])]) -> RawHash {
+        RawHash(pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec())).collect())
     }
 
     #[test]
@@ -138,13 +138,13 @@ mod tests {
         let hash =
             fields(&[("data", &bomb), ("status", b"failed"), ("result", b"[1]"), ("exc_info", b"boom")]);
         let cut = vec![("webhooks".to_owned(), Vec::new()), ("description".to_owned(), b"mark".to_vec())];
-        let (record, cut) = Record::read_shown("id", (hash, Fields::default()), cut, 1000);
+        let (record, cut) = Record::read_within("id", (hash, RawHash::default()), cut, 1000);
         assert_eq!(cut, ["args", "description", "kwargs", "other"]);
         assert_eq!((record.handler.as_deref(), record.args.len()), (Some("mark"), 0));
         assert_eq!((record.exc_info.as_deref(), record.problems.len()), (Some("boom"), 0));
         assert_eq!(record.result, Some(serde_json::json!([1])));
         let hash = fields(&[("data", b"[\"f\", null, [1], {}]"), ("exc_info", &deflate(&[b'x'; 5000]))]);
-        let (record, cut) = Record::read_shown("id", (hash, Fields::default()), Vec::new(), 1000);
+        let (record, cut) = Record::read_within("id", (hash, RawHash::default()), Vec::new(), 1000);
         assert_eq!((record.args.len(), record.exc_info, cut), (1, None, vec!["exc_info"]));
     }
 }

@@ -10,18 +10,18 @@ use super::PyValue;
 pub(super) const NAME: &str = "rq_rs::PyValue";
 
 /// Whether somebody who asks for a type of this name takes the exact value.
-pub(crate) fn is_exact(name: &str) -> bool {
+pub(crate) fn is_py_value(name: &str) -> bool {
     name == NAME
 }
 
 thread_local! {
-    static COUNTER: Cell<Option<PyValue>> = const { Cell::new(None) };
+    static STASH: Cell<Option<PyValue>> = const { Cell::new(None) };
 }
 
-pub(super) fn put_down(value: PyValue) {
-    COUNTER.set(Some(value));
+pub(super) fn stash(value: PyValue) {
+    STASH.set(Some(value));
 }
 
-pub(super) fn pick_up() -> Option<PyValue> {
-    COUNTER.take()
+pub(super) fn take_stashed() -> Option<PyValue> {
+    STASH.take()
 }

@@ -1,34 +1,34 @@
 //! Numbers in digits, as the older protocols have them: what Python's own unpickler, which is written in C, takes.
 
-use super::super::{BigInt, Kind};
+use super::super::{BigInt, PyKind};
 use super::cut_short;
 
 /// `INT`: what C's `strtol` reads to the end, or else what Python reads in a program. Of two bytes that stand
 /// for 0 or 1 a truth value is made, which is how `01` is one.
-pub(super) fn int(line: &[u8]) -> Result<Kind, String> {
+pub(super) fn int(line: &[u8]) -> Result<PyKind, String> {
     match (line.len(), strtol(c_text(line)?)) {
-        (2, Some(number @ (0 | 1))) => Ok(Kind::Bool(number == 1)),
-        (_, Some(number)) => Ok(Kind::Int(number)),
+        (2, Some(number @ (0 | 1))) => Ok(PyKind::Bool(number == 1)),
+        (_, Some(number)) => Ok(PyKind::Int(number)),
         (_, None) => literal(c_text(line)?),
     }
 }
 
 /// `LONG`: as Python reads it in a program, with an `L` behind it.
-pub(super) fn long(line: &[u8]) -> Result<Kind, String> {
+pub(super) fn long(line: &[u8]) -> Result<PyKind, String> {
     literal(c_text(line.strip_suffix(b"L").unwrap_or(line)).map_err(|_| cut_short())?)
 }
 
 /// `FLOAT`: decimal, with nothing around it; one that is too large is no infinity.
-pub(super) fn float(line: &[u8]) -> Result<Kind, String> {
+pub(super) fn float(line: &[u8]) -> Result<PyKind, String> {
     let wrong = || "the pickle holds a float that is not one".to_owned();
     let text = std::str::from_utf8(c_text(line)?).map_err(|_| wrong())?;
     let number: f64 = text.parse().map_err(|_| wrong())?;
     let is_too_large = number.is_infinite() && text.contains(|c: char| c.is_ascii_digit());
-    if is_too_large { Err(wrong()) } else { Ok(Kind::Float(number)) }
+    if is_too_large { Err(wrong()) } else { Ok(PyKind::Float(number)) }
 }
 
 /// `GET` and `PUT`: a decimal number.
-pub(super) fn place(line: &[u8]) -> Result<u32, String> {
+pub(super) fn memo_index(line: &[u8]) -> Result<u32, String> {
     let wrong = || "the pickle refers to something that is not a number".to_owned();
     let (is_negative, digits) = signed(c_text(line)?.trim_ascii());
     let digits = digits_of(digits, 10).ok_or_else(wrong)?;
@@ -82,7 +82,7 @@ fn strtol(text: &[u8]) -> Option<i64> {
 }
 
 /// An `int` as it stands in a Python program, with white space around it.
-fn literal(text: &[u8]) -> Result<Kind, String> {
+fn literal(text: &[u8]) -> Result<PyKind, String> {
     let wrong = || "the pickle holds a whole number that is not one".to_owned();
     let text = trim_start(text);
     let end =

@@ -6,23 +6,23 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Vi
 use serde_json::{Error, Value};
 
 use super::Call;
-use super::python::{Kind, PyValue, is_exact};
+use super::python::{PyKind, PyValue, is_py_value};
 
 /// Why arguments do not fit: which one, and what was expected.
 #[derive(Debug)]
-pub(crate) struct Mismatch(pub(crate) String);
+pub(crate) struct ArgumentError(pub(crate) String);
 
 /// Binds the arguments of a call to the type a handler takes.
-pub(crate) fn fit<T: DeserializeOwned>(call: Call) -> Result<T, Mismatch> {
+pub(crate) fn bind<T: DeserializeOwned>(call: Call) -> Result<T, ArgumentError> {
     match call.exact {
-        Some(exact) => bind(Bind { args: exact.args.clone(), kwargs: exact.kwargs.clone() }),
-        None => bind(Bind { args: call.args, kwargs: call.kwargs.into_iter().collect() }),
+        Some(exact) => deserialize(Bind { args: exact.args.clone(), kwargs: exact.kwargs.clone() }),
+        None => deserialize(Bind { args: call.args, kwargs: call.kwargs.into_iter().collect() }),
     }
 }
 
-fn bind<V: Argument, T: DeserializeOwned>(arguments: Bind<V>) -> Result<T, Mismatch> {
+fn deserialize<V: Argument, T: DeserializeOwned>(arguments: Bind<V>) -> Result<T, ArgumentError> {
     serde_path_to_error::deserialize(arguments)
-        .map_err(|error| Mismatch(locate(&error.path().to_string(), &error.into_inner().to_string())))
+        .map_err(|error| ArgumentError(locate(&error.path().to_string(), &error.into_inner().to_string())))
 }
 
 /// What both kinds of values can do: JSON's and Python's.
@@ -84,14 +84,14 @@ impl Argument for PyValue {
 
     fn items(&self) -> Option<Vec<Self>> {
         match &self.0 {
-            Kind::List(items) | Kind::Tuple(items) => Some(items.to_vec()),
+            PyKind::List(items) | PyKind::Tuple(items) => Some(items.to_vec()),
             _ => None,
         }
     }
 
     fn entries(&self) -> Option<Vec<(String, Self)>> {
         match &self.0 {
-            Kind::Dict(pairs) | Kind::OrderedDict(pairs) => {
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 pairs.iter().map(|(name, value)| Some((name.as_str()?.to_owned(), value.clone()))).collect()
             }
             _ => None,
@@ -239,7 +239,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
         name: &'static str,
         visitor: W,
     ) -> Result<W::Value, Error> {
-        if is_exact(name) {
+        if is_py_value(name) {
             return self.whole().deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)
@@ -294,7 +294,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
 
 #[cfg(test)]
 mod tests {
-    use super::fit;
+    use super::bind as bind_call;
     use crate::job::Call;
     use serde::Deserialize;
     use serde::de::DeserializeOwned;
@@ -306,7 +306,7 @@ mod tests {
         };
         let handler = "f".to_owned();
         let call = Call { handler, args, kwargs, exact: None, serializer: crate::Serializer::Json };
-        fit(call).map_err(|mismatch| mismatch.0)
+        bind_call(call).map_err(|mismatch| mismatch.0)
     }
 
     #[derive(Debug, Deserialize, PartialEq)]

@@ -1,6 +1,6 @@
 //! Whether bytes are a pickle at all, whatever Python's classes it names.
 
-use super::{Reader, cut_short, underflow, unpickle};
+use super::{Unpickler, cut_short, underflow, unpickle};
 use crate::job::payload::limits::is_over_limit;
 
 /// What stands behind an opcode.
@@ -23,7 +23,7 @@ pub(crate) fn check_pickle(bytes: &[u8]) -> Result<(), String> {
 
 /// Goes from opcode to opcode until the pickle ends.
 fn follow(bytes: &[u8]) -> Result<(), String> {
-    let mut reader = Reader::of(bytes);
+    let mut reader = Unpickler::of(bytes);
     while let op = reader.byte()?
         && op != b'.'
     {

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
-use super::super::{Kind, Pairs, PyValue};
-use super::keys::Key;
-use super::{Index, Node, Shape, only_python};
-use crate::job::payload::limits::{DEPTH, PARTS, TEXT, too_deep, too_many, too_much_text};
+use super::super::{Pairs, PyKind, PyValue};
+use super::hash_key::HashKey;
+use super::{Container, Index, Node, only_python};
+use crate::job::payload::limits::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, too_deep, too_many, too_much_text};
 
-pub(super) fn freeze(nodes: Vec<Node>, root: Index) -> Result<PyValue, String> {
+pub(super) fn build_value(nodes: Vec<Node>, root: Index) -> Result<PyValue, String> {
     let order = order(&nodes, root)?;
     check_size(&nodes, &order)?;
     let keys = find_keys(&nodes, &order);
-    let mut freezer = Freezer {
+    let mut builder = ValueBuilder {
         ids: vec![0; nodes.len()],
         nodes,
         keys,
@@ -22,9 +22,9 @@ pub(super) fn freeze(nodes: Vec<Node>, root: Index) -> Result<PyValue, String> {
         owner: 0,
     };
     for index in order {
-        freezer.freeze(index)?;
+        builder.build(index)?;
     }
-    Ok(freezer.value(root))
+    Ok(builder.value(root))
 }
 
 fn children(node: &Node) -> &[Index] {
@@ -48,7 +48,7 @@ fn order(nodes: &[Node], root: Index) -> Result<Vec<Index>, String> {
             order.push(index);
             continue;
         };
-        // A plain value in `DEPTH` containers makes a chain of one more.
+        // A plain value in `MAX_DEPTH` containers makes a chain of one more.
         let chain = match heights[*child as usize] {
             OPEN => return Err("the payload holds something that contains itself".to_owned()),
             0 => {
@@ -60,7 +60,7 @@ fn order(nodes: &[Node], root: Index) -> Result<Vec<Index>, String> {
                 path.len() + usize::from(below)
             }
         };
-        if chain > DEPTH + 1 {
+        if chain > MAX_DEPTH + 1 {
             return Err(too_deep());
         }
     }
@@ -76,10 +76,10 @@ fn check_size(nodes: &[Node], order: &[Index]) -> Result<(), String> {
         for child in children(node) {
             let below = sizes[*child as usize];
             size = (size.0 + below.0, size.1 + below.1);
-            if size.0 > PARTS {
+            if size.0 > MAX_PARTS {
                 return Err(too_many());
             }
-            if size.1 > TEXT {
+            if size.1 > MAX_TEXT_BYTES {
                 return Err(too_much_text());
             }
         }
@@ -90,9 +90,9 @@ fn check_size(nodes: &[Node], order: &[Index]) -> Result<(), String> {
 
 fn leaf_bytes(node: &Node) -> usize {
     match node {
-        Node::Leaf(Kind::Str(text) | Kind::Decimal(text)) => text.len(),
-        Node::Leaf(Kind::Bytes(bytes)) => bytes.len(),
-        Node::Leaf(Kind::BigInt(number)) => number.to_le_bytes().len(),
+        Node::Leaf(PyKind::Str(text) | PyKind::Decimal(text)) => text.len(),
+        Node::Leaf(PyKind::Bytes(bytes)) => bytes.len(),
+        Node::Leaf(PyKind::BigInt(number)) => number.to_le_bytes().len(),
         _ => 0,
     }
 }
@@ -104,78 +104,80 @@ fn find_keys(nodes: &[Node], order: &[Index]) -> Vec<bool> {
     for index in order.iter().rev() {
         let Node::Many(shape, items) = &nodes[*index as usize] else { continue };
         match shape {
-            Shape::Set | Shape::FrozenSet => items.iter().for_each(|item| keys[*item as usize] = true),
-            Shape::Dict | Shape::OrderedDict => {
+            Container::Set | Container::FrozenSet => {
+                items.iter().for_each(|item| keys[*item as usize] = true)
+            }
+            Container::Dict | Container::OrderedDict => {
                 items.iter().step_by(2).for_each(|key| keys[*key as usize] = true);
             }
-            Shape::Tuple if keys[*index as usize] => {
+            Container::Tuple if keys[*index as usize] => {
                 items.iter().for_each(|item| keys[*item as usize] = true);
             }
-            Shape::Tuple | Shape::List => {}
+            Container::Tuple | Container::List => {}
         }
     }
     keys
 }
 
-struct Freezer {
+struct ValueBuilder {
     nodes: Vec<Node>,
     keys: Vec<bool>,
     /// The number of each key, the same for equal ones; zero for what is none.
     ids: Vec<u32>,
-    equal: HashMap<Key, u32>,
+    equal: HashMap<HashKey, u32>,
     /// By number of a key: the last container that had it, and where.
     seen: Vec<(u32, u32)>,
     owner: u32,
 }
 
-impl Freezer {
-    fn freeze(&mut self, index: Index) -> Result<(), String> {
+impl ValueBuilder {
+    fn build(&mut self, index: Index) -> Result<(), String> {
         let at = index as usize;
         let kind = match mem::replace(&mut self.nodes[at], Node::Zone(0)) {
             Node::Leaf(kind) => kind,
-            Node::Uuid(Some(uuid)) => Kind::Uuid(uuid),
+            Node::Uuid(Some(uuid)) => PyKind::Uuid(uuid),
             Node::Uuid(None) => return Err("the payload holds an UUID without its number".to_owned()),
             Node::Zone(_) => return Err(only_python("datetime.timezone")),
             Node::Class(class) => return Err(only_python(&class.name())),
             Node::Many(shape, items) => self.container(at, shape, &items)?,
         };
         if self.keys[at] && self.ids[at] == 0 {
-            let key = Key::of(&kind, index)?;
+            let key = HashKey::of(&kind, index)?;
             self.ids[at] = self.number(key);
         }
         self.nodes[at] = Node::Leaf(kind);
         Ok(())
     }
 
-    fn container(&mut self, at: usize, shape: Shape, items: &[Index]) -> Result<Kind, String> {
+    fn container(&mut self, at: usize, shape: Container, items: &[Index]) -> Result<PyKind, String> {
         Ok(match shape {
-            Shape::List => Kind::List(self.all(items)),
-            Shape::Tuple => {
+            Container::List => PyKind::List(self.all(items)),
+            Container::Tuple => {
                 if self.keys[at] {
                     let ids = items.iter().map(|item| self.ids[*item as usize]).collect();
-                    self.ids[at] = self.number(Key::Tuple(ids));
+                    self.ids[at] = self.number(HashKey::Tuple(ids));
                 }
-                Kind::Tuple(self.all(items))
+                PyKind::Tuple(self.all(items))
             }
-            Shape::Set => {
+            Container::Set => {
                 let unique = self.unique(items);
-                Kind::Set(self.all(&unique))
+                PyKind::Set(self.all(&unique))
             }
-            Shape::FrozenSet => {
+            Container::FrozenSet => {
                 let unique = self.unique(items);
                 if self.keys[at] {
                     let mut ids: Vec<u32> = unique.iter().map(|item| self.ids[*item as usize]).collect();
                     ids.sort_unstable();
-                    self.ids[at] = self.number(Key::FrozenSet(ids));
+                    self.ids[at] = self.number(HashKey::FrozenSet(ids));
                 }
-                Kind::FrozenSet(self.all(&unique))
+                PyKind::FrozenSet(self.all(&unique))
             }
-            Shape::Dict => Kind::Dict(self.pairs(items)),
-            Shape::OrderedDict => Kind::OrderedDict(self.pairs(items)),
+            Container::Dict => PyKind::Dict(self.pairs(items)),
+            Container::OrderedDict => PyKind::OrderedDict(self.pairs(items)),
         })
     }
 
-    fn number(&mut self, key: Key) -> u32 {
+    fn number(&mut self, key: HashKey) -> u32 {
         let next = self.seen.len() as u32;
         let number = *self.equal.entry(key).or_insert(next);
         if number == next {
@@ -188,7 +190,7 @@ impl Freezer {
         match &self.nodes[index as usize] {
             Node::Leaf(kind) => PyValue(kind.clone()),
             // What is held stands before what holds it, so all is a leaf by now.
-            _ => PyValue(Kind::None),
+            _ => PyValue(PyKind::None),
         }
     }
 

@@ -14,7 +14,7 @@ const SHOWN: usize = 75;
 
 /// What its beginning says.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Glance {
+pub(crate) struct CallPreview {
     /// None when it cannot be read, or is a method of an object.
     pub(crate) handler: Option<String>,
     /// The call as people see it.
@@ -22,34 +22,34 @@ pub(crate) struct Glance {
 }
 
 /// Looks at the beginning of a payload, or at all of it.
-pub(crate) fn glance(bytes: &[u8], is_whole: bool) -> Glance {
+pub(crate) fn preview_call(bytes: &[u8], is_whole: bool) -> CallPreview {
     let (plain, is_all) = inflate_head(bytes, READ);
     if is_whole
         && is_all
         && plain.len() <= READ
         && let Ok(call) = read_call(&plain, false)
     {
-        return Glance { description: Some(call.describe()), handler: Some(call.handler) };
+        return CallPreview { description: Some(call.describe()), handler: Some(call.handler) };
     }
     let plain = &plain[..plain.len().min(READ)];
     match Serializer::of(plain) {
         Serializer::Json => json(plain).unwrap_or_default(),
         Serializer::Pickle => {
             let handler = pickle(plain);
-            Glance { description: handler.as_ref().map(|name| format!("{name}(...)")), handler }
+            CallPreview { description: handler.as_ref().map(|name| format!("{name}(...)")), handler }
         }
     }
 }
 
 /// `["handler", null, [` and the beginning of the arguments.
-fn json(text: &[u8]) -> Option<Glance> {
+fn json(text: &[u8]) -> Option<CallPreview> {
     let rest = text.trim_ascii_start().strip_prefix(b"[")?;
     let mut items = serde_json::StreamDeserializer::<_, String>::new(SliceRead::new(rest));
     let handler = items.next()?.ok()?;
     let rest = after_comma(&rest[items.byte_offset()..])?.strip_prefix(b"null")?;
     let arguments = after_comma(rest).and_then(|rest| rest.strip_prefix(b"[")).unwrap_or_default();
     let shown: String = String::from_utf8_lossy(arguments).chars().take(SHOWN).collect();
-    Some(Glance { description: Some(format!("{handler}({shown}...)")), handler: Some(handler) })
+    Some(CallPreview { description: Some(format!("{handler}({shown}...)")), handler: Some(handler) })
 }
 
 fn after_comma(text: &[u8]) -> Option<&[u8]> {
@@ -108,7 +108,7 @@ fn pickle(bytes: &[u8]) -> Option<String> {
 
 /// Whether all of a value can be shown, in so many bytes and as a tree of values: a pickle may hold one list many
 /// times, and a map of a few bytes takes hundreds.
-pub(crate) fn is_shown_within(bytes: &[u8], most: usize) -> bool {
+pub(crate) fn is_displayable_within(bytes: &[u8], most: usize) -> bool {
     let mut room = Room { bytes: most, tree: TREE };
     match Serializer::of(bytes) {
         Serializer::Json => room.take(bytes),
@@ -147,11 +147,11 @@ impl Write for Room {
 #[cfg(test)]
 mod tests {
     use super::super::{PyValue, Serializer, deflate, write_call};
-    use super::{Glance, glance, is_shown_within};
+    use super::{CallPreview, is_displayable_within, preview_call};
     use crate::job::Arguments;
 
     fn named(bytes: &[u8], is_whole: bool) -> Option<String> {
-        glance(bytes, is_whole).handler
+        preview_call(bytes, is_whole).handler
     }
 
     #[test]
@@ -159,19 +159,19 @@ mod tests {
         let text = format!("[\"mark\", null, [{}1], {{}}]", "1, ".repeat(300_000));
         let bomb = deflate(text.as_bytes());
         assert!(bomb.len() < 5_000);
-        let shown = Glance {
+        let shown = CallPreview {
             handler: Some("mark".into()),
             description: Some(format!("mark({}...)", &"1, ".repeat(25))),
         };
-        assert_eq!(glance(&bomb, true), shown);
-        assert_eq!(glance(&bomb[..300], false), shown);
-        assert_eq!(glance(&text.as_bytes()[..1000], false), shown);
+        assert_eq!(preview_call(&bomb, true), shown);
+        assert_eq!(preview_call(&bomb[..300], false), shown);
+        assert_eq!(preview_call(&text.as_bytes()[..1000], false), shown);
         let arguments = Arguments { args: vec![PyValue::bytes(&vec![7; 100_000])], ..Arguments::default() };
         let pickled = write_call("tasks.größe", &arguments, Serializer::Pickle).unwrap();
         for bytes in [&pickled, &deflate(&pickled)] {
             assert_eq!(named(&bytes[..100.min(bytes.len())], false).as_deref(), Some("tasks.größe"));
         }
-        assert_eq!(glance(&pickled, true).description.as_deref(), Some("tasks.größe(...)"));
+        assert_eq!(preview_call(&pickled, true).description.as_deref(), Some("tasks.größe(...)"));
     }
 
     #[test]
@@ -201,8 +201,8 @@ mod tests {
     fn one_value_that_stands_often_counts_each_time() {
         // Sixteen pairs, each of which holds the one before twice.
         let doubling = [b"\x80\x04]\x94".as_slice(), &b"2\x86\x94".repeat(16), b"."].concat();
-        assert!(!is_shown_within(&doubling, 100_000));
-        assert!(is_shown_within(b"\x80\x04]\x94.", 100) && is_shown_within(b"[1]", 100));
-        assert!(!is_shown_within(format!("[{}1]", "{\"\":0},".repeat(36_000)).as_bytes(), 1 << 18));
+        assert!(!is_displayable_within(&doubling, 100_000));
+        assert!(is_displayable_within(b"\x80\x04]\x94.", 100) && is_displayable_within(b"[1]", 100));
+        assert!(!is_displayable_within(format!("[{}1]", "{\"\":0},".repeat(36_000)).as_bytes(), 1 << 18));
     }
 }

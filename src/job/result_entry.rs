@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
 use super::record::SUCCESSFUL;
-use super::{Record, Verdict, cut_error, deflate};
+use super::{Record, Verdict, deflate, truncate_error};
 
 const FAILED: &str = "2";
 
 /// The fields of the entry in RQ's order; none for runs that RQ writes none for, those that are
 /// tried again or put back. `ran` is the execution, its begin and its end.
-pub(crate) fn entry_of(
+pub(crate) fn encode_result_entry(
     verdict: &Verdict,
     record: &Record,
     worker: &str,
@@ -24,7 +24,7 @@ pub(crate) fn entry_of(
             (SUCCESSFUL, (!is_none).then(|| ("return_value", STANDARD.encode(result))))
         }
         Verdict::Fail { error, .. } => {
-            let text = deflate(cut_error(error).as_bytes());
+            let text = deflate(truncate_error(error).as_bytes());
             (FAILED, Some(("exc_string", STANDARD.encode(text))))
         }
         Verdict::Retry { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => return Vec::new(),

@@ -4,25 +4,26 @@
 
 use std::borrow::Cow;
 
-use super::Fields;
+use super::RawHash;
 
 /// `hash-max-listpack-value` (before Redis 7 `hash-max-ziplist-value`), as everybody has it.
 const PACKED: usize = 64;
 /// The first one is RQ's; a payload that needs more than these goes there as it is.
-pub(super) const PIECES: [&str; 8] = ["data", "data1", "data2", "data3", "data4", "data5", "data6", "data7"];
+pub(super) const CHUNK_FIELDS: [&str; 8] =
+    ["data", "data1", "data2", "data3", "data4", "data5", "data6", "data7"];
 
 /// The fields that hold a payload.
 pub(super) fn split(data: Vec<u8>) -> Vec<(&'static str, Vec<u8>)> {
-    if data.len() <= PACKED || data.len() > PACKED * PIECES.len() {
-        return vec![(PIECES[0], data)];
+    if data.len() <= PACKED || data.len() > PACKED * CHUNK_FIELDS.len() {
+        return vec![(CHUNK_FIELDS[0], data)];
     }
-    PIECES.into_iter().zip(data.chunks(PACKED).map(<[u8]>::to_vec)).collect()
+    CHUNK_FIELDS.into_iter().zip(data.chunks(PACKED).map(<[u8]>::to_vec)).collect()
 }
 
 /// The payload that these fields hold.
-pub(super) fn join(fields: &Fields) -> Option<Cow<'_, [u8]>> {
-    let first = fields.get(PIECES[0])?;
-    let rest: Vec<&[u8]> = PIECES[1..].iter().map_while(|name| fields.get(name)).collect();
+pub(super) fn join(fields: &RawHash) -> Option<Cow<'_, [u8]>> {
+    let first = fields.get(CHUNK_FIELDS[0])?;
+    let rest: Vec<&[u8]> = CHUNK_FIELDS[1..].iter().map_while(|name| fields.get(name)).collect();
     if rest.is_empty() {
         return Some(Cow::Borrowed(first));
     }
@@ -31,11 +32,11 @@ pub(super) fn join(fields: &Fields) -> Option<Cow<'_, [u8]>> {
 
 /// The same, taken out.
 #[cfg(feature = "worker")]
-pub(super) fn take(mut fields: Fields) -> Vec<u8> {
+pub(super) fn take(mut fields: RawHash) -> Vec<u8> {
     match join(&fields) {
         Some(Cow::Owned(whole)) => whole,
         Some(Cow::Borrowed(_)) => {
-            let first = fields.0.iter_mut().find(|(name, _)| name == PIECES[0].as_bytes());
+            let first = fields.0.iter_mut().find(|(name, _)| name == CHUNK_FIELDS[0].as_bytes());
             first.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
         }
         None => Vec::new(),
@@ -43,13 +44,13 @@ pub(super) fn take(mut fields: Fields) -> Vec<u8> {
 }
 
 /// Whether a field holds a part of a payload.
-pub(super) fn is_piece(name: &str) -> bool {
-    PIECES.contains(&name)
+pub(super) fn is_chunk(name: &str) -> bool {
+    CHUNK_FIELDS.contains(&name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, join, split};
+    use super::{RawHash, join, split};
 
     #[test]
     fn payloads_of_any_size_come_back_whole() {
@@ -59,7 +60,7 @@ mod tests {
             let longest = pieces.iter().map(|(_, piece)| piece.len()).max();
             assert!(size > 512 || longest <= Some(64), "{size}: {longest:?}");
             let fields = pieces.into_iter().map(|(name, piece)| (name.as_bytes().to_vec(), piece)).collect();
-            assert_eq!(join(&Fields(fields)).as_deref(), Some(data.as_slice()));
+            assert_eq!(join(&RawHash(fields)).as_deref(), Some(data.as_slice()));
         }
     }
 }
