@@ -112,9 +112,9 @@ impl Access {
         let access = dashboard::Access {
             password: secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
             token: secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
-            hosts: self.allowed_host.clone(),
+            allowed_hosts: self.allowed_host.clone(),
             is_read_only: self.read_only,
-            dashes,
+            option_prefix: dashes,
         };
         let prefix = self.url_prefix.trim_end_matches('/');
         let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c));

@@ -1,11 +1,12 @@
-//! What can be done from the page. Each thing that was done is a line in the log, with who did it.
+//! Changes that the page can make (`POST /api/…`). Each is a line in the log, with the user who made it.
 
 use std::str::FromStr;
 
 use serde_json::{Map, Value, json};
 
+use super::request::{MAX_OFFSET, RequestInfo};
 use super::response::{self, Response};
-use super::state::{AppState, FURTHEST, RequestInfo};
+use super::state::AppState;
 use crate::bulk::{self, Bookmark, Deed, Part};
 use crate::cron::{listed, pause, run_now};
 use crate::error::{Error, Result};
@@ -14,79 +15,78 @@ use crate::printable::Printable;
 use crate::queue::{Queue, check_known};
 use crate::snapshot::{Filter, Place};
 
-/// More ids are not taken at once.
-const MOST: usize = 1000;
+/// Ids in one request, and jobs that one request with a filter acts on.
+const MAX_JOBS: usize = 1000;
 
-/// What came of it.
+/// Outcome of an action.
 enum Done {
-    /// The one thing that was asked for is done.
-    It,
-    /// It was done for so many jobs.
+    /// The action on one job, queue, entry or worker is done.
+    Single,
+    /// The action was tried on so many jobs.
     Jobs(Part),
 }
 
 impl Done {
-    fn part(self) -> Part {
+    fn into_progress(self) -> Part {
         match self {
-            Done::It => Part { done: 1, failed: 0, next: None },
-            Done::Jobs(part) => part,
+            Done::Single => Part { done: 1, failed: 0, next: None },
+            Done::Jobs(progress) => progress,
         }
     }
 
-    /// For the log.
-    fn words(&self) -> String {
+    fn log_text(&self) -> String {
         match self {
-            Done::It => "done".to_owned(),
+            Done::Single => "done".to_owned(),
             Done::Jobs(Part { done, failed, .. }) => format!("{done} done, {failed} not"),
         }
     }
 }
 
-pub(super) fn act(site: &AppState, asked: &RequestInfo<'_>, body: &Map<String, Value>) -> Response {
-    let ["api", path @ ..] = asked.parts.as_slice() else {
+/// Carries out the action that the path names.
+pub(super) fn handle(state: &AppState, request: &RequestInfo<'_>, body: &Map<String, Value>) -> Response {
+    let ["api", path @ ..] = request.segments.as_slice() else {
         return response::not_found("there is no such thing to do");
     };
     let result = match path {
-        ["jobs", id, action] => job(site, id, action),
-        ["queues", queue, action] => self::queue(site, queue, action),
-        ["queues", queue, place, action] => many(site, queue, place, action, body),
-        ["suspend"] => all(site).and_then(|queue| queue.suspend_all(None)).map(|()| Some(Done::It)),
-        ["resume"] => all(site).and_then(|queue| queue.resume_all()).map(|()| Some(Done::It)),
-        ["cron", name, action] => cron(site, name, action),
-        ["workers", name, action] => worker(site, name, action),
+        ["jobs", id, action] => on_job(state, id, action),
+        ["queues", queue, action] => on_queue(state, queue, action),
+        ["queues", queue, registry, action] => on_jobs(state, queue, registry, action, body),
+        ["suspend"] => {
+            any_queue(state).and_then(|queue| queue.suspend_all(None)).map(|()| Some(Done::Single))
+        }
+        ["resume"] => any_queue(state).and_then(|queue| queue.resume_all()).map(|()| Some(Done::Single)),
+        ["cron", name, action] => on_cron_entry(state, name, action),
+        ["workers", name, action] => on_worker(state, name, action),
         _ => Ok(None),
     };
-    let told = |words: &str| {
-        let what = path.join(" ");
-        let (what, who, peer) = (Printable(&what), Printable(&asked.who), asked.peer);
-        log::info!(target: "rq_rs", "dashboard: {who} ({peer}): {what}: {words}");
-    };
     match result {
-        Ok(Some(what)) => {
-            told(&what.words());
-            let Part { done, failed, next } = what.part();
+        Ok(Some(done)) => {
+            log_action(request, path, &done.log_text());
+            let Part { done, failed, next } = done.into_progress();
             let next = next.map(|next| format!("{}+{}", next.offset, next.left));
             response::json(&json!({ "done": done, "failed": failed, "next": next }))
         }
         Ok(None) => response::not_found("there is no such thing to do"),
         Err(error) => {
-            told(&error.to_string());
-            response::failure(&error)
+            log_action(request, path, &error.to_string());
+            response::from_error(&error)
         }
     }
 }
 
-/// Any queue, for what is for all of them.
-fn all(site: &AppState) -> Result<Queue> {
-    Queue::on(&site.client, "default")
+fn log_action(request: &RequestInfo<'_>, path: &[&str], outcome: &str) {
+    let action = path.join(" ");
+    let (action, user, peer) = (Printable(&action), Printable(&request.user), request.peer);
+    log::info!(target: "rq_rs", "dashboard: {user} ({peer}): {action}: {outcome}");
 }
 
-fn job(site: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
-    Ok(on_job(site, id, action)?.map(|()| Done::It))
+/// A handle for actions that concern no single queue.
+fn any_queue(state: &AppState) -> Result<Queue> {
+    Queue::on(&state.client, "default")
 }
 
-fn on_job(site: &AppState, id: &str, action: &str) -> Result<Option<()>> {
-    let fetch = || Job::find(&site.client, id);
+fn on_job(state: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
+    let fetch = || Job::find(&state.client, id);
     match action {
         "requeue" => fetch()?.requeue()?,
         "cancel" => fetch()?.cancel().map(drop)?,
@@ -95,12 +95,12 @@ fn on_job(site: &AppState, id: &str, action: &str) -> Result<Option<()>> {
         "delete" => fetch()?.delete().map(drop)?,
         _ => return Ok(None),
     }
-    Ok(Some(()))
+    Ok(Some(Done::Single))
 }
 
-fn queue(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    check_known(&site.client, name)?;
-    let queue = Queue::of(&site.client, name);
+fn on_queue(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
+    check_known(&state.client, name)?;
+    let queue = Queue::of(&state.client, name);
     match action {
         "suspend" => queue.suspend()?,
         "resume" => queue.resume()?,
@@ -110,77 +110,83 @@ fn queue(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
         }
         _ => return Ok(None),
     }
-    Ok(Some(Done::It))
+    Ok(Some(Done::Single))
 }
 
-/// For those that are named, or for a part of all that a filter fits.
-fn many(
-    site: &AppState,
+/// Acts on the jobs whose ids the body lists, or on the next ones that its filter matches.
+fn on_jobs(
+    state: &AppState,
     queue: &str,
-    place: &str,
+    registry: &str,
     action: &str,
     body: &Map<String, Value>,
 ) -> Result<Option<Done>> {
-    let deed = Deed { queue, place: Place::from_str(place)?, action };
-    check_known(&site.client, queue)?;
+    let bulk_action = Deed { queue, place: Place::from_str(registry)?, action };
+    check_known(&state.client, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }
     if let Some(ids) = body.get("ids") {
-        let ids = named(ids)?;
-        let done = bulk::on_many(&site.client, &deed, &ids)?;
+        let ids = id_list(ids)?;
+        let done = bulk::on_many(&state.client, &bulk_action, &ids)?;
         return Ok(Some(Done::Jobs(Part { done, failed: ids.len() - done, next: None })));
     }
     if body.get("all") != Some(&Value::Bool(true)) {
         return Err(Error::invalid("no jobs are named", "give \"ids\", or \"all\": true with a filter"));
     }
+    let cursor = body.get("next").filter(|next| !next.is_null()).map(cursor).transpose()?;
+    let filter = filter(body, state.options.hide_args);
+    bulk::part(&state.client, &bulk_action, filter, MAX_JOBS, cursor)
+        .map(|progress| Some(Done::Jobs(progress)))
+}
+
+fn filter(body: &Map<String, Value>, is_blind: bool) -> Filter {
     let text = |name: &str| {
         body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
-    let filter = Filter {
+    Filter {
         handler: text("handler"),
         error: text("error"),
         text: text("text"),
         is_exact: body.get("exact") == Some(&Value::Bool(true)),
-        is_blind: site.options.hide_args,
-    };
-    let from = body.get("next").filter(|next| !next.is_null()).map(bookmark).transpose()?;
-    bulk::part(&site.client, &deed, filter, MOST, from).map(|part| Some(Done::Jobs(part)))
+        is_blind,
+    }
 }
 
-/// What an answer gave as `next`.
-fn bookmark(text: &Value) -> Result<Bookmark> {
-    let wrong = || Error::invalid("next is not what an answer has given", "leave it out to begin anew");
-    let (offset, left) = text.as_str().and_then(|text| text.split_once('+')).ok_or_else(wrong)?;
-    let number = |text: &str| text.parse().ok().filter(|n| *n <= FURTHEST).ok_or_else(wrong);
+/// Parses the `next` of an earlier response: `OFFSET+LEFT`.
+fn cursor(text: &Value) -> Result<Bookmark> {
+    let malformed =
+        || Error::invalid("next is not a value of an earlier response", "leave it out to begin anew");
+    let (offset, left) = text.as_str().and_then(|text| text.split_once('+')).ok_or_else(malformed)?;
+    let number = |text: &str| text.parse().ok().filter(|n| *n <= MAX_OFFSET).ok_or_else(malformed);
     Ok(Bookmark { offset: number(offset)?, left: number(left)? })
 }
 
-fn named(ids: &Value) -> Result<Vec<String>> {
-    let wrong = || Error::invalid("ids is not a list of ids", format!("at most {MOST} texts"));
-    let ids = ids.as_array().filter(|ids| ids.len() <= MOST).ok_or_else(wrong)?;
-    ids.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+fn id_list(ids: &Value) -> Result<Vec<String>> {
+    let malformed = || Error::invalid("ids must be a list of job ids", format!("at most {MAX_JOBS} strings"));
+    let ids = ids.as_array().filter(|ids| ids.len() <= MAX_JOBS).ok_or_else(malformed)?;
+    ids.iter().map(|id| id.as_str().map(str::to_owned).ok_or_else(malformed)).collect()
 }
 
-fn cron(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    let now = crate::server_info::clock(&site.client)?;
+fn on_cron_entry(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
+    let now = crate::server_info::clock(&state.client)?;
     match action {
-        "run" => drop(run_now(&site.client, listed::find(&site.client, name, now)?.cron()?)?),
-        "pause" => pause::pause(&site.client, name, now)?,
-        "resume" => pause::resume(&site.client, name, now)?,
+        "run" => drop(run_now(&state.client, listed::find(&state.client, name, now)?.cron()?)?),
+        "pause" => pause::pause(&state.client, name, now)?,
+        "resume" => pause::resume(&state.client, name, now)?,
         _ => return Ok(None),
     }
-    Ok(Some(Done::It))
+    Ok(Some(Done::Single))
 }
 
-fn worker(site: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    let any = all(site)?;
+fn on_worker(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
+    let queue = any_queue(state)?;
     match action {
-        "shutdown" => any.shutdown_worker(name)?,
-        "kill-horse" => any.kill_horse(name)?,
-        "quiet" => any.quiet_worker(name)?,
-        "continue" => any.continue_worker(name)?,
+        "shutdown" => queue.shutdown_worker(name)?,
+        "kill-horse" => queue.kill_horse(name)?,
+        "quiet" => queue.quiet_worker(name)?,
+        "continue" => queue.continue_worker(name)?,
         _ => return Ok(None),
     }
-    Ok(Some(Done::It))
+    Ok(Some(Done::Single))
 }

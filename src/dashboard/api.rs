@@ -1,4 +1,4 @@
-//! What the pages are drawn from, and scripts may read: docs/dashboard.md.
+//! The JSON that the page is drawn from and that scripts may read; docs/dashboard.md describes it.
 
 use std::str::FromStr;
 
@@ -6,8 +6,9 @@ use hyper::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::request::{MAX_OFFSET, Query};
 use super::response::{self, Response};
-use super::state::{AppState, FURTHEST, Query};
+use super::state::AppState;
 use crate::client::Client;
 use crate::cron::listed;
 use crate::error::Result;
@@ -15,79 +16,92 @@ use crate::queue::check_known;
 use crate::snapshot::{self, Filter, LARGEST, Order, Place};
 use crate::wrong_type::WrongTypeKeys;
 
-pub(super) fn answer(site: &AppState, parts: &[&str], query: &Query, who: &str) -> Response {
-    let client = &site.client;
-    let found = match parts {
-        ["site"] => Ok(json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "dialect": client.dialect.name,
-            "prefix": client.keys.prefix(),
-            "address": client.address(),
-            "read_only": site.options.access.is_read_only,
-            "hide_args": site.options.hide_args,
-            "user": Some(who).filter(|_| !site.options.access.is_open()),
-        })),
+const DEFAULT_LIMIT: usize = 50;
+
+/// Responds to `GET /api/PATH`.
+pub(super) fn read(state: &AppState, path: &[&str], query: &Query, user: &str) -> Response {
+    let result = match path {
+        ["site"] => Ok(site(state, user)),
         ["overview"] => {
-            let only: Vec<String> = query.get("queue").map(str::to_owned).into_iter().collect();
-            value(snapshot::look(client, &only))
+            let queues: Vec<String> = query.get("queue").map(str::to_owned).into_iter().collect();
+            to_value(snapshot::look(&state.client, &queues))
         }
-        ["queues", queue, place] => page(site, queue, place, query),
-        ["queues", queue, place, "count"] => count(site, queue, place, query),
+        ["queues", queue, registry] => page(state, queue, registry, query),
+        ["queues", queue, registry, "count"] => count(state, queue, registry, query),
         ["scheduled"] => {
-            let offset = query.number("offset", 0, FURTHEST);
-            value(snapshot::scheduled(client, offset, query.number("limit", 50, LARGEST).max(1)))
+            let (offset, limit) = (query.number("offset", 0, MAX_OFFSET), limit(query).max(1));
+            to_value(snapshot::scheduled(&state.client, offset, limit))
         }
         ["failed"] => {
-            value(checked(client, query.get("queue")).and_then(|queue| snapshot::failed(client, queue)))
+            let queue = queue_parameter(&state.client, query);
+            to_value(queue.and_then(|queue| snapshot::failed(&state.client, queue)))
         }
-        ["jobs", id] => return job(site, id),
-        ["jobs", id, "result"] => return result(site, id),
-        ["cron"] => return cron(site),
+        ["jobs", id] => return job(state, id),
+        ["jobs", id, "result"] => return result(state, id),
+        ["cron"] => return cron(state),
         ["cron", name, "history"] => {
-            let limit = query.number("limit", 50, LARGEST);
-            value(
-                snapshot::cron_history(client, name, limit, &mut WrongTypeKeys::default())
-                    .map(|(jobs, _)| jobs),
-            )
+            let runs =
+                snapshot::cron_history(&state.client, name, limit(query), &mut WrongTypeKeys::default());
+            to_value(runs.map(|(jobs, _)| jobs))
         }
-        ["workers"] => workers(site),
+        ["workers"] => workers(state),
         ["metrics"] => {
-            value(checked(client, query.get("queue")).and_then(|queue| snapshot::history(client, queue)))
+            let queue = queue_parameter(&state.client, query);
+            to_value(queue.and_then(|queue| snapshot::history(&state.client, queue)))
         }
         _ => return response::not_found("there is no such thing to read"),
     };
-    match found {
-        Ok(mut found) => {
-            if site.options.hide_args {
-                hide(&mut found);
+    match result {
+        Ok(mut value) => {
+            if state.options.hide_args {
+                hide(&mut value);
             }
-            response::json(&found)
+            response::json(&value)
         }
-        Err(error) => response::failure(&error),
+        Err(error) => response::from_error(&error),
     }
 }
 
-fn value(found: Result<impl Serialize>) -> Result<Value> {
-    found.map(|found| serde_json::to_value(found).unwrap_or_default())
+fn site(state: &AppState, user: &str) -> Value {
+    let (client, options) = (&state.client, &state.options);
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "dialect": client.dialect.name,
+        "prefix": client.keys.prefix(),
+        "address": client.address(),
+        "read_only": options.access.is_read_only,
+        "hide_args": options.hide_args,
+        "user": Some(user).filter(|_| !options.access.is_open()),
+    })
 }
 
-fn checked<'a>(client: &Client, queue: Option<&'a str>) -> Result<Option<&'a str>> {
+fn limit(query: &Query) -> usize {
+    query.number("limit", DEFAULT_LIMIT, LARGEST)
+}
+
+fn to_value(result: Result<impl Serialize>) -> Result<Value> {
+    result.map(|data| serde_json::to_value(data).unwrap_or_default())
+}
+
+/// The queue that the query names, if any; an unknown one is an error.
+fn queue_parameter<'a>(client: &Client, query: &'a Query) -> Result<Option<&'a str>> {
+    let queue = query.get("queue");
     queue.map_or(Ok(()), |name| check_known(client, name)).map(|()| queue)
 }
 
-/// What is asked of a list.
-fn asked(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
+/// Reads offset, limit, order and filter of a list from the query.
+fn page_query(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
     let text = |name: &str| query.get(name).map(str::to_owned);
-    let first_due = matches!(place, Place::Queued | Place::Scheduled | Place::Started);
+    let is_oldest_first = matches!(place, Place::Queued | Place::Scheduled | Place::Started);
     let order = match query.get("order") {
         Some("oldest") => Order::Oldest,
         Some("newest") => Order::Newest,
-        _ if first_due => Order::Oldest,
+        _ if is_oldest_first => Order::Oldest,
         _ => Order::Newest,
     };
     snapshot::Asked {
-        offset: query.number("offset", 0, FURTHEST),
-        limit: query.number("limit", 50, LARGEST).max(1),
+        offset: query.number("offset", 0, MAX_OFFSET),
+        limit: limit(query).max(1),
         order,
         filter: Filter {
             handler: text("handler"),
@@ -99,71 +113,72 @@ fn asked(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
     }
 }
 
-fn page(site: &AppState, queue: &str, place: &str, query: &Query) -> Result<Value> {
-    let place = Place::from_str(place)?;
-    check_known(&site.client, queue)?;
-    value(snapshot::page(&site.client, queue, place, &asked(query, place, site.options.hide_args)))
+fn page(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
+    let place = Place::from_str(registry)?;
+    check_known(&state.client, queue)?;
+    let query = page_query(query, place, state.options.hide_args);
+    to_value(snapshot::page(&state.client, queue, place, &query))
 }
 
-fn count(site: &AppState, queue: &str, place: &str, query: &Query) -> Result<Value> {
-    let place = Place::from_str(place)?;
-    check_known(&site.client, queue)?;
-    value(snapshot::count(&site.client, queue, place, &asked(query, place, site.options.hide_args)))
+fn count(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
+    let place = Place::from_str(registry)?;
+    check_known(&state.client, queue)?;
+    let query = page_query(query, place, state.options.hide_args);
+    to_value(snapshot::count(&state.client, queue, place, &query))
 }
 
-fn cron(site: &AppState) -> Response {
-    let found = crate::server_info::clock(&site.client).and_then(|now| listed::list(&site.client, now));
-    match found {
-        Ok(listing) if site.options.hide_args => {
-            let mut all = serde_json::to_value(&listing.all).unwrap_or_default();
-            hide(&mut all);
-            response::json(&all)
-        }
-        // Not as a value first, which would take the same room again.
-        Ok(listing) => response::json(&listing.all),
-        Err(error) => response::failure(&error),
-    }
+fn cron(state: &AppState) -> Response {
+    let listing = crate::server_info::clock(&state.client).and_then(|now| listed::list(&state.client, now));
+    large(state, listing.map(|listing| listing.all))
 }
 
-fn workers(site: &AppState) -> Result<Value> {
-    let shot = snapshot::look(&site.client, &[])?;
-    let queues: Vec<String> = shot.queues.into_iter().map(|queue| queue.name).collect();
-    let running = snapshot::running(&site.client, &queues)?;
-    let (workers, worker_count, odd_keys, now) = (shot.workers, shot.worker_count, shot.odd_keys, shot.now);
+fn workers(state: &AppState) -> Result<Value> {
+    let snapshot = snapshot::look(&state.client, &[])?;
+    let queues: Vec<String> = snapshot.queues.into_iter().map(|queue| queue.name).collect();
+    let running = snapshot::running(&state.client, &queues)?;
     Ok(json!({
-        "workers": workers, "worker_count": worker_count, "running": running, "odd_keys": odd_keys, "now": now
+        "workers": snapshot.workers,
+        "worker_count": snapshot.worker_count,
+        "running": running,
+        "odd_keys": snapshot.odd_keys,
+        "now": snapshot.now,
     }))
 }
 
-/// All there is to show of a job.
-fn job(site: &AppState, id: &str) -> Response {
-    match snapshot::look_at_shown(&site.client, id) {
-        Ok(job) if site.options.hide_args => {
-            let mut job = serde_json::to_value(&job).unwrap_or_default();
-            hide(&mut job);
-            response::json(&job)
+fn job(state: &AppState, id: &str) -> Response {
+    large(state, snapshot::look_at_shown(&state.client, id))
+}
+
+/// Responds with data that may be megabytes large. It is serialized directly, because a JSON value of it in between
+/// takes the same memory once more; only hiding needs that value.
+fn large(state: &AppState, result: Result<impl Serialize>) -> Response {
+    match result {
+        Ok(data) if state.options.hide_args => {
+            let mut value = serde_json::to_value(&data).unwrap_or_default();
+            hide(&mut value);
+            response::json(&value)
         }
-        // Not as a value first, which would take the same room again.
-        Ok(job) => response::json(&job),
-        Err(error) => response::failure(&error),
+        Ok(data) => response::json(&data),
+        Err(error) => response::from_error(&error),
     }
 }
 
-fn result(site: &AppState, id: &str) -> Response {
-    if site.options.hide_args {
-        return response::refuse(StatusCode::FORBIDDEN, "results are hidden here", "");
+fn result(state: &AppState, id: &str) -> Response {
+    if state.options.hide_args {
+        return response::error(StatusCode::FORBIDDEN, "results are hidden here", "");
     }
-    match snapshot::result_text(&site.client, id) {
-        Ok(Some(text)) => response::file("attachment; filename=\"result.json.txt\"", text),
+    match snapshot::result_text(&state.client, id) {
+        Ok(Some(text)) => response::download("attachment; filename=\"result.json.txt\"", text),
         Ok(None) => response::not_found("the job has no result"),
-        Err(error) => response::failure(&error),
+        Err(error) => response::from_error(&error),
     }
 }
 
-/// What a job is about, wherever it stands.
-const HIDDEN: [&str; 7] = ["args", "kwargs", "meta", "result", "other", "log", "problems"];
+/// Fields with a job's data, at any depth.
+const HIDDEN_FIELDS: [&str; 7] = ["args", "kwargs", "meta", "result", "other", "log", "problems"];
 
-/// Leaves out what a job is about. The name of its handler stays; errors stay, because nobody could help without.
+/// Removes a job's data. Its handler's name stays, and replaces the description; errors stay, because without them
+/// nobody could help.
 fn hide(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(hide),
@@ -171,7 +186,7 @@ fn hide(value: &mut Value) {
             let handler = object.get("handler").cloned();
             for (name, value) in object {
                 match name.as_str() {
-                    name if HIDDEN.contains(&name) => *value = Value::Null,
+                    name if HIDDEN_FIELDS.contains(&name) => *value = Value::Null,
                     "description" => *value = handler.clone().unwrap_or_default(),
                     _ => hide(value),
                 }

@@ -1,4 +1,5 @@
-//! The files of the page, compressed in the program (`build.rs`). Each has its name; there is no other way to one.
+//! Files of the page, compressed by `build.rs` and embedded in the program. Requests find them by name in this table,
+//! so no path can lead to another file.
 
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, VARY};
@@ -6,49 +7,54 @@ use miniz_oxide::inflate::decompress_to_vec_zlib;
 
 use super::response::{self, HTML, JSON, Response};
 
+/// Name and compressed content of each file.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 const INDEX: &str = "index.html";
-const KINDS: [(&str, &str); 4] = [
+const CONTENT_TYPES: [(&str, &str); 4] = [
     (".css", "text/css; charset=utf-8"),
     (".js", "text/javascript; charset=utf-8"),
     (".json", JSON),
     (".svg", "image/svg+xml"),
 ];
 
-/// A file that the page asks for by itself.
-pub(super) fn find(name: &str, headers: &HeaderMap) -> Response {
-    let file = FILES.iter().find(|(known, _)| *known == name);
-    let kind = KINDS.iter().find(|(end, _)| name.ends_with(end));
-    let (Some((_, packed)), Some((_, kind))) = (file, kind) else {
+/// Responds with a script, style sheet, text file or icon.
+pub(super) fn file(name: &str, headers: &HeaderMap) -> Response {
+    let content_type = CONTENT_TYPES.iter().find(|(suffix, _)| name.ends_with(suffix));
+    let (Some(compressed), Some((_, content_type))) = (find(name), content_type) else {
         return response::not_found("there is no such file");
     };
     let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut answer = match accepted.split(',').any(|one| one.trim() == "deflate") {
+    let mut response = match accepted.split(',').any(|encoding| encoding.trim() == "deflate") {
         true => {
-            let mut answer = response::ok(kind, Bytes::from_static(packed));
-            answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("deflate"));
-            answer
+            let mut response = response::ok(content_type, Bytes::from_static(compressed));
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("deflate"));
+            response
         }
-        false => response::ok(kind, unpacked(packed)),
+        false => response::ok(content_type, decompress(compressed)),
     };
-    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-    answer
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    response
 }
 
-fn unpacked(packed: &[u8]) -> Vec<u8> {
-    decompress_to_vec_zlib(packed).unwrap_or_default()
+fn find(name: &str) -> Option<&'static [u8]> {
+    FILES.iter().find(|(known, _)| *known == name).map(|(_, compressed)| *compressed)
 }
 
-/// One page for all paths: what it shows is in its address.
+fn decompress(compressed: &[u8]) -> Vec<u8> {
+    decompress_to_vec_zlib(compressed).unwrap_or_default()
+}
+
+/// Responds with the HTML that all pages share; its script reads from the URL which page to draw.
 pub(super) fn index(url_prefix: &str) -> Response {
-    let packed = FILES.iter().find(|(name, _)| *name == INDEX).map_or(&[][..], |(_, packed)| packed);
-    response::ok(HTML, String::from_utf8_lossy(&unpacked(packed)).replace("%BASE%", url_prefix))
+    let html = decompress(find(INDEX).unwrap_or_default());
+    response::ok(HTML, String::from_utf8_lossy(&html).replace("%BASE%", url_prefix))
 }
 
-pub(super) fn is_page(parts: &[&str]) -> bool {
+/// Returns whether the script draws a page for this path.
+pub(super) fn is_page(segments: &[&str]) -> bool {
     matches!(
-        parts,
+        segments,
         [] | ["queues", _]
             | ["queues", _, _]
             | ["failed"]
@@ -65,22 +71,24 @@ pub(super) fn is_page(parts: &[&str]) -> bool {
 mod tests {
     use std::collections::HashMap;
 
-    use super::{FILES, KINDS, unpacked};
+    use super::{CONTENT_TYPES, FILES, decompress, find};
 
     #[test]
-    fn all_files_are_there_and_small() {
+    fn files_are_complete_small_and_have_a_content_type() {
         assert!(FILES.len() > 15);
-        let size: usize = FILES.iter().map(|(_, packed)| packed.len()).sum();
+        let size: usize = FILES.iter().map(|(_, compressed)| compressed.len()).sum();
         assert!(size < 150_000, "{size} bytes");
-        let has_kind = |name: &str| name == "index.html" || KINDS.iter().any(|(end, _)| name.ends_with(end));
-        assert!(FILES.iter().all(|(name, _)| has_kind(name)));
+        let has_type = |name: &str| {
+            name == "index.html" || CONTENT_TYPES.iter().any(|(suffix, _)| name.ends_with(suffix))
+        };
+        assert!(FILES.iter().all(|(name, _)| has_type(name)));
     }
 
     #[test]
     fn all_languages_have_the_same_texts() {
         let texts = |name: &str| {
-            let (_, packed) = FILES.iter().find(|(known, _)| *known == name).expect("a language");
-            serde_json::from_slice::<HashMap<String, String>>(&unpacked(packed)).expect("texts by key")
+            let json = decompress(find(name).expect("a language"));
+            serde_json::from_slice::<HashMap<String, String>>(&json).expect("texts by key")
         };
         let (english, korean) = (texts("en.json"), texts("ko.json"));
         assert!(english.contains_key("why.queued") && english.contains_key("brand"));

@@ -1,25 +1,26 @@
-//! Who may ask, and from where. The one place that says no.
+//! Authentication and protection against other sites: every request that is refused for who sent it, or from where,
+//! is refused here.
 
 use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, ORIGIN, TRANSFER_ENCODING};
 use hyper::{Method, StatusCode, Uri, Version};
 use sha2::{Digest, Sha256};
 
 use super::response::{self, Response};
 use crate::error::{Error, Result};
 
-/// What somebody must know. Kept as a digest, so that comparing says nothing about how much was right.
+/// A password or token. Only its digest is kept, so that the time of a comparison reveals nothing about the secret.
 #[derive(Clone)]
 pub(crate) struct Secret([u8; 32]);
 
 impl Secret {
-    /// `sha256:` and 64 hex digits, or the secret itself.
+    /// Reads a secret: `sha256:` and 64 hex digits, or the secret itself.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
+    /// [`Error::Invalid`] when the text is empty or the digest is malformed.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let text = text.trim_end_matches(['\r', '\n']);
         let Some(hex) = text.strip_prefix("sha256:") else {
@@ -31,7 +32,7 @@ impl Secret {
                 false => Ok(Secret(Sha256::digest(text).into())),
             };
         };
-        let wrong = || {
+        let malformed = || {
             Error::invalid(
                 "that is no SHA-256 digest",
                 "as in: sha256:$(printf %s SECRET | sha256sum | cut -d' ' -f1)",
@@ -40,69 +41,72 @@ impl Secret {
         let digits = hex.trim().as_bytes();
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Secret).ok_or_else(wrong)
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Secret).ok_or_else(malformed)
     }
 
-    fn is(&self, said: &str) -> bool {
-        let said: [u8; 32] = Sha256::digest(said).into();
-        said.iter().zip(self.0).fold(0, |odd, (a, b)| odd | (a ^ b)) == 0
+    /// Compares in constant time.
+    fn matches(&self, given: &str) -> bool {
+        let given: [u8; 32] = Sha256::digest(given).into();
+        given.iter().zip(self.0).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
     }
 }
 
-/// Who is let in.
+/// Access rules of one listener.
 #[derive(Clone, Default)]
 pub(crate) struct Access {
     pub(crate) password: Option<Secret>,
     pub(crate) token: Option<Secret>,
-    /// Names by which it may be called, beside `localhost` and addresses.
-    pub(crate) hosts: Vec<String>,
+    /// Host names that requests may use, beside `localhost` and IP addresses.
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) is_read_only: bool,
-    /// How its options begin: `--`, in a worker `--dashboard-`.
-    pub(crate) dashes: &'static str,
+    /// Prefix of the options in hints: `--`, or `--dashboard-` in a worker.
+    pub(crate) option_prefix: &'static str,
 }
 
 impl Access {
+    /// Returns whether requests need neither a password nor a token.
     pub(crate) fn is_open(&self) -> bool {
         self.password.is_none() && self.token.is_none()
     }
 
-    /// The head of a request that no honest client sends.
-    pub(super) fn check_form(
+    /// Refuses request heads that no honest client sends: chunked bodies, proxy requests, a missing or repeated Host.
+    pub(super) fn validate_request(
         &self,
         (version, uri, headers): (Version, &Uri, &HeaderMap),
     ) -> Option<Response> {
-        let close = |what: &str| Some(response::refuse_and_close(StatusCode::BAD_REQUEST, what, ""));
-        if headers.contains_key(hyper::header::TRANSFER_ENCODING) {
-            return close("a body must come with its length");
+        let refuse = |message: &str| Some(response::error_and_close(StatusCode::BAD_REQUEST, message, ""));
+        if headers.contains_key(TRANSFER_ENCODING) {
+            return refuse("a body needs a Content-Length header; Transfer-Encoding is not supported");
         }
         if uri.authority().is_some() || !uri.path().starts_with('/') {
-            return close("this is no proxy");
+            return refuse("this server is not a proxy");
         }
         let mut hosts = headers.get_all(HOST).iter();
         match (hosts.next(), hosts.next(), version) {
             (Some(host), None, _) if !host.is_empty() => None,
-            // No browser does without.
+            // HTTP/1.0 probes send no Host; every browser does.
             (None, None, Version::HTTP_10) => None,
-            _ => close("one Host is wanted"),
+            _ => refuse("exactly one Host header is required"),
         }
     }
 
-    /// A page elsewhere that has led its own name here is refused. It knows no password and no token, so where one is
-    /// wanted every name will do.
-    pub(super) fn check_name(&self, headers: &HeaderMap) -> Option<Response> {
+    /// Refuses host names that are not allowed (DNS rebinding: a page elsewhere resolves its own name to this machine).
+    /// Such a page knows no password and no token, so with one of these every name is allowed.
+    pub(super) fn check_host(&self, headers: &HeaderMap) -> Option<Response> {
         let host = headers.get(HOST)?.to_str().unwrap_or_default();
-        if !self.is_open() || self.is_host(host) {
+        if !self.is_open() || self.is_allowed_host(host) {
             return None;
         }
-        Some(response::refuse_and_close(
+        Some(response::error_and_close(
             StatusCode::FORBIDDEN,
             "the dashboard is not known by this name",
-            &format!("start it with {}allowed-host NAME, or with a password or token", self.dashes),
+            &format!("start it with {}allowed-host NAME, or with a password or token", self.option_prefix),
         ))
     }
 
-    /// A page elsewhere can lead any name of its own to this machine, but not an address.
-    fn is_host(&self, host: &str) -> bool {
+    /// IP addresses are always allowed: a page elsewhere can point a name at this machine, but cannot be served from
+    /// this machine's address.
+    fn is_allowed_host(&self, host: &str) -> bool {
         let (name, port) = match host.strip_prefix('[') {
             Some(rest) => rest.split_once(']').unwrap_or_default(),
             None => host.split_at(host.find(':').unwrap_or(host.len())),
@@ -114,56 +118,69 @@ impl Access {
         name.eq_ignore_ascii_case("localhost")
             || name.parse::<IpAddr>().is_ok()
             || self
-                .hosts
+                .allowed_hosts
                 .iter()
-                .any(|known| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(host))
+                .any(|allowed| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host))
     }
 
-    /// Who asks: the name that stands beside the password, or what else is known.
-    pub(super) fn who(&self, headers: &HeaderMap) -> Option<String> {
+    /// Returns the user's name for the log, or nothing when the password or token is wrong or missing.
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Option<String> {
         if self.is_open() {
             return Some("anybody here".to_owned());
         }
-        let said = headers.get(AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, said) = said.split_once(' ')?;
+        let credentials = headers.get(AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, given) = credentials.split_once(' ')?;
         if scheme.eq_ignore_ascii_case("bearer") {
-            return self.token.as_ref().filter(|token| token.is(said.trim())).map(|_| "token".to_owned());
+            let token = self.token.as_ref().filter(|token| token.matches(given.trim()));
+            return token.map(|_| "token".to_owned());
         }
-        let said = String::from_utf8(STANDARD.decode(said.trim()).ok()?).ok()?;
-        let (name, password) = said.split_once(':')?;
-        let is_right = self.password.as_ref().is_some_and(|secret| secret.is(password));
-        (scheme.eq_ignore_ascii_case("basic") && is_right).then(|| name.to_owned())
+        let decoded = String::from_utf8(STANDARD.decode(given.trim()).ok()?).ok()?;
+        let (user, password) = decoded.split_once(':')?;
+        let is_right = self.password.as_ref().is_some_and(|secret| secret.matches(password));
+        (scheme.eq_ignore_ascii_case("basic") && is_right).then(|| user.to_owned())
     }
 
-    /// Whether a change may be asked for: by a page of ours, or by no page at all.
-    pub(super) fn check_change(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    /// Refuses changes that come from other sites' pages (CSRF), that are not a POST with JSON, or that are not
+    /// allowed at all because the dashboard is read-only.
+    pub(super) fn authorize_write(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         if self.is_read_only {
-            return Some(response::only(
+            return Some(response::method_not_allowed(
                 "GET, HEAD",
                 "the dashboard is read-only",
-                &format!("start it without {}read-only", self.dashes),
+                &format!("start it without {}read-only", self.option_prefix),
             ));
         }
         if method != Method::POST {
-            return Some(response::only("GET, HEAD, POST", "there is no such method here", ""));
+            let message = "there is no such method here";
+            return Some(response::method_not_allowed("GET, HEAD, POST", message, ""));
         }
-        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let site = text(HeaderName::from_static("sec-fetch-site"));
-        let is_ours = site.is_none_or(|site| site == "same-origin" || site == "none");
-        let host = text(HOST).unwrap_or_default();
-        let of_origin =
-            |origin: &str| origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
-        if !is_ours || !text(ORIGIN).is_none_or(of_origin) {
-            return Some(response::refuse_and_close(StatusCode::FORBIDDEN, "another site has sent this", ""));
+        if !is_same_origin(headers) {
+            return Some(response::error_and_close(StatusCode::FORBIDDEN, "cross-site request rejected", ""));
         }
-        let kind = text(CONTENT_TYPE).unwrap_or_default();
-        if kind.split(';').next().unwrap_or_default().trim() != response::JSON {
-            return Some(response::refuse_and_close(
+        let content_type = header_text(headers, CONTENT_TYPE).unwrap_or_default();
+        if content_type.split(';').next().unwrap_or_default().trim() != response::JSON {
+            return Some(response::error_and_close(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "a JSON object is wanted",
+                "the body must be a JSON object",
                 "send it with content-type: application/json",
             ));
         }
         None
     }
+}
+
+/// Returns whether the request comes from this dashboard's own page, or from no page at all.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let fetch_site = header_text(headers, HeaderName::from_static("sec-fetch-site"));
+    let host = header_text(headers, HOST).unwrap_or_default();
+    let is_own = |origin: &str| {
+        origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
+    };
+    fetch_site.is_none_or(|site| site == "same-origin" || site == "none")
+        && header_text(headers, ORIGIN).is_none_or(is_own)
+}
+
+/// Text of a header; empty when it is not ASCII.
+fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }

@@ -1,5 +1,5 @@
-//! ConnectionTable for connections: never more than a few dozen. Who waits for longest without having asked for anything, or does
-//! not read its answer, makes room for the next one, so that many slow clients do not keep a quick one out.
+//! Limit on open connections: a few dozen at a time. The connection that has been idle longest, or does not read its
+//! response, is closed for the next one, so that many slow clients do not keep a quick one out.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -9,104 +9,123 @@ use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// More connections than this are not open at once, but for some that ask whether the program lives.
-const MOST: usize = 64;
-const PROBES: usize = 16;
-/// Who had to leave takes a moment, half a second after a wrong password.
-const THREADS: usize = 2 * MOST;
+/// Open connections, not counting [`MAX_EXTRA`].
+const MAX_CONNECTIONS: usize = 64;
+/// Connections above the limit, for liveness probes and for refusals.
+const MAX_EXTRA: usize = 16;
+/// Threads of open and of closed connections: one of a closed connection may live up to 500 ms longer, for the delay
+/// after a wrong password.
+const MAX_THREADS: usize = 2 * MAX_CONNECTIONS;
 
-/// All that are here.
+/// All connections that have a thread; clones share one table.
 #[derive(Clone, Default)]
 pub(super) struct ConnectionLimiter(Arc<Mutex<ConnectionTable>>);
 
 #[derive(Default)]
 struct ConnectionTable {
-    taken: HashMap<u64, Entry>,
-    /// No number is given twice: who has left must not take the seat of another one along.
-    numbers: u64,
-    /// Of those who had to leave too, until they have.
+    open: HashMap<u64, Entry>,
+    /// No id is given twice, so that the thread of a closed connection cannot remove another one.
+    next_id: u64,
+    /// Threads, also those of connections that were closed here and have not ended yet.
     threads: usize,
 }
 
 struct Entry {
     stream: TcpStream,
     peer: IpAddr,
-    at: At,
+    activity: Activity,
 }
 
-/// What is waited for, and since when.
+/// Side that a connection waits for, and since when.
 #[derive(Clone, Copy)]
-enum At {
-    /// A request, the rest of one, or the end of the connection.
-    Asking(Instant),
-    /// Nothing: it is our turn.
-    Served,
-    /// That it reads the answer.
-    Reading(Instant),
-    /// Nothing: it is refused, and held up.
+enum Activity {
+    /// The client: a request, the rest of one, or the end of the connection.
+    Receiving(Instant),
+    /// The server.
+    Busy,
+    /// The client, which has to read the response.
+    Sending(Instant),
+    /// The server, which delays the response to a wrong password.
     Refused(Instant),
 }
 
 impl Entry {
-    /// Since when it keeps others waiting. What it has sent, or could be sent, is for us to do.
-    fn waits_since(&self) -> Option<Instant> {
-        let (our_turn, since) = match self.at {
-            At::Served => return None,
-            At::Refused(since) => return Some(since),
-            At::Asking(since) => (PollFlags::POLLIN, since),
-            At::Reading(since) => (PollFlags::POLLOUT, since),
+    /// Since when the client keeps the connection open without need; nothing while it is the server's turn, which it
+    /// also is when bytes have arrived or can be sent.
+    fn idle_since(&self) -> Option<Instant> {
+        let (our_turn, since) = match self.activity {
+            Activity::Busy => return None,
+            Activity::Refused(since) => return Some(since),
+            Activity::Receiving(since) => (PollFlags::POLLIN, since),
+            Activity::Sending(since) => (PollFlags::POLLOUT, since),
         };
         let mut fds = [PollFd::new(self.stream.as_fd(), our_turn)];
         (poll(&mut fds, PollTimeout::ZERO) == Ok(0)).then_some(since)
     }
 }
 
-/// What a seat is wanted for.
+/// Priority of a connection that asks for a permit.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Claim {
+pub(super) enum Priority {
     Page,
-    /// The same, by one for whom a refusal is better by now than more waiting.
+    /// A page whose client has waited so long that a refusal serves it better than more waiting.
     Refusal,
+    /// A liveness probe.
     Probe,
 }
 
-/// One that is here.
-pub(super) struct ConnectionPermit {
-    pub(super) number: u64,
-    /// Whether it may ask for `/livez` only.
-    pub(super) is_short: bool,
-    all: ConnectionLimiter,
-}
-
-impl ConnectionPermit {
-    /// It is to send something, since then.
-    pub(super) fn asks(&self, since: Instant) {
-        self.set(At::Asking(since));
-    }
-
-    /// What it has sent, or gets, is for us to do.
-    pub(super) fn is_served(&self) {
-        self.set(At::Served);
-    }
-
-    /// It is to read its answer, since then.
-    pub(super) fn reads(&self, since: Instant) {
-        self.set(At::Reading(since));
-    }
-
-    /// It is held up before it is refused.
-    pub(super) fn is_refused(&self) {
-        self.set(At::Refused(Instant::now()));
-    }
-
-    fn set(&self, at: At) {
-        if let Some(seat) = self.all.lock().taken.get_mut(&self.number) {
-            seat.at = at;
+impl Priority {
+    fn max_connections(self) -> usize {
+        match self {
+            Priority::Page => MAX_CONNECTIONS,
+            Priority::Refusal => MAX_CONNECTIONS + MAX_EXTRA / 2,
+            Priority::Probe => MAX_CONNECTIONS + MAX_EXTRA,
         }
     }
 
-    pub(super) fn twin(&self) -> ConnectionPermit {
-        ConnectionPermit { number: self.number, is_short: self.is_short, all: self.all.clone() }
+    fn max_threads(self) -> usize {
+        if self == Priority::Page { MAX_THREADS } else { MAX_THREADS + MAX_EXTRA }
+    }
+}
+
+/// Entry of one connection in the table, for the thread that serves it.
+pub(super) struct ConnectionPermit {
+    pub(super) id: u64,
+    /// Whether the limit was reached, so that only `/livez` is answered.
+    pub(super) is_over_limit: bool,
+    limiter: ConnectionLimiter,
+}
+
+impl ConnectionPermit {
+    /// The client has to send something, since then.
+    pub(super) fn mark_receiving(&self, since: Instant) {
+        self.set(Activity::Receiving(since));
+    }
+
+    /// The server works on a request.
+    pub(super) fn mark_busy(&self) {
+        self.set(Activity::Busy);
+    }
+
+    /// The client has to read the response, since then.
+    pub(super) fn mark_sending(&self, since: Instant) {
+        self.set(Activity::Sending(since));
+    }
+
+    /// The response to a wrong password is being delayed.
+    pub(super) fn mark_refused(&self) {
+        self.set(Activity::Refused(Instant::now()));
+    }
+
+    fn set(&self, activity: Activity) {
+        if let Some(entry) = self.limiter.lock().open.get_mut(&self.id) {
+            entry.activity = activity;
+        }
+    }
+
+    /// A second handle on the same entry.
+    pub(super) fn share(&self) -> ConnectionPermit {
+        ConnectionPermit { id: self.id, is_over_limit: self.is_over_limit, limiter: self.limiter.clone() }
     }
 }
 
@@ -115,65 +134,67 @@ impl ConnectionLimiter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat for one who has asked for something; nothing while there is no room.
+    /// Returns a permit for a connection that has sent something, or nothing while the limit is reached and no idle
+    /// connection can be closed.
     pub(super) fn try_acquire(
         &self,
         stream: &TcpStream,
         peer: IpAddr,
-        claim: Claim,
+        priority: Priority,
     ) -> Option<ConnectionPermit> {
-        let mut seats = self.lock();
-        if seats.threads >= if claim == Claim::Page { THREADS } else { THREADS + PROBES } {
+        let mut table = self.lock();
+        if table.threads >= priority.max_threads() {
             return None;
         }
-        if seats.taken.len() >= MOST {
-            let waiting =
-                seats.taken.iter().filter_map(|(n, seat)| Some((*n, seat.peer, seat.waits_since()?)));
-            if let Some(number) = longest_waiting(waiting) {
-                // Its thread sees the end of the connection, and ends too.
-                let _ = seats.taken.remove(&number)?.stream.shutdown(Shutdown::Both);
-            }
+        if table.open.len() >= MAX_CONNECTIONS {
+            table.close_longest_idle();
         }
-        // All are being answered, most likely by a Redis that hangs: some more may ask whether the program lives, or
-        // be told to come again.
-        let is_short = seats.taken.len() >= MOST || seats.threads >= THREADS;
-        let most = match claim {
-            Claim::Page => MOST,
-            Claim::Refusal => MOST + PROBES / 2,
-            Claim::Probe => MOST + PROBES,
-        };
-        if seats.taken.len() >= most {
+        // If the limit is still reached, all connections are being answered, most likely by a Redis that hangs. The
+        // permits above the limit are for probes, and for telling clients to try again.
+        let is_over_limit = table.open.len() >= MAX_CONNECTIONS || table.threads >= MAX_THREADS;
+        if table.open.len() >= priority.max_connections() {
             return None;
         }
         let stream = stream.try_clone().ok()?;
-        let number = seats.numbers;
-        seats.numbers += 1;
-        seats.threads += 1;
-        seats.taken.insert(number, Entry { stream, peer, at: At::Served });
-        Some(ConnectionPermit { number, is_short, all: self.clone() })
+        let id = table.next_id;
+        table.next_id += 1;
+        table.threads += 1;
+        table.open.insert(id, Entry { stream, peer, activity: Activity::Busy });
+        Some(ConnectionPermit { id, is_over_limit, limiter: self.clone() })
     }
 
-    /// Its thread has ended.
-    pub(super) fn forget(&self, number: u64) {
-        let mut seats = self.lock();
-        seats.taken.remove(&number);
-        seats.threads -= 1;
+    /// Removes a connection whose thread has ended.
+    pub(super) fn release(&self, id: u64) {
+        let mut table = self.lock();
+        table.open.remove(&id);
+        table.threads -= 1;
     }
 
-    pub(super) fn dismiss(&self) {
-        for seat in self.lock().taken.values().filter(|seat| !matches!(seat.at, At::Served)) {
-            let _ = seat.stream.shutdown(Shutdown::Both);
+    /// Closes all connections that are not being answered.
+    pub(super) fn close_idle(&self) {
+        for entry in self.lock().open.values().filter(|entry| !matches!(entry.activity, Activity::Busy)) {
+            let _ = entry.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// Of those who have the most connections.
-pub(super) fn longest_waiting<K>(waiting: impl Iterator<Item = (K, IpAddr, Instant)>) -> Option<K> {
-    let waiting: Vec<_> = waiting.collect();
+impl ConnectionTable {
+    fn close_longest_idle(&mut self) {
+        let idle = self.open.iter().filter_map(|(id, entry)| Some((*id, entry.peer, entry.idle_since()?)));
+        if let Some(entry) = longest_idle(idle).and_then(|id| self.open.remove(&id)) {
+            // The connection's thread sees this and ends.
+            let _ = entry.stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Picks the connection that has been idle longest, among those of the address that has the most of them.
+pub(super) fn longest_idle<K>(idle: impl Iterator<Item = (K, IpAddr, Instant)>) -> Option<K> {
+    let idle: Vec<_> = idle.collect();
     let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-    for (_, peer, _) in &waiting {
+    for (_, peer, _) in &idle {
         *counts.entry(*peer).or_default() += 1;
     }
-    let longest = waiting.into_iter().min_by_key(|(_, peer, since)| (usize::MAX - counts[peer], *since));
+    let longest = idle.into_iter().min_by_key(|(_, peer, since)| (usize::MAX - counts[peer], *since));
     longest.map(|(key, ..)| key)
 }

@@ -1,4 +1,4 @@
-//! What probes ask: whether the program lives, and whether it can do its work.
+//! Liveness (`/livez`: restart the process if not) and readiness (`/readyz`: can it do its work now).
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use super::response::{self, Response, TEXT};
 use crate::client::{Client, RedisCommand};
 use crate::worker::Stopper;
 
-/// A worker that was well so long ago is not ready.
+/// A worker that has not been healthy for so long is not ready.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// What is known of the worker in this process; nothing without one.
+/// Health of the worker in this process; without one, only Redis is checked.
 #[derive(Clone, Default)]
 pub(crate) struct Health(Option<WorkerHealth>);
 
@@ -23,31 +23,34 @@ struct WorkerHealth {
 }
 
 impl Health {
-    /// Of a process with a worker.
+    /// Health of a process that runs a worker.
     pub(crate) fn of_worker(stopper: Stopper) -> Self {
         Health(Some(WorkerHealth { stopper, last_ready: Arc::default() }))
     }
 
-    /// It fetches jobs, or is busy with as many as it can have.
+    /// Records that the worker fetches jobs now, or is busy with as many as it has slots.
     pub(crate) fn mark_ready(&self) {
         if let Some(worker) = &self.0 {
             *worker.last_ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         }
     }
 
-    pub(super) fn answer(&self, client: &Client, probe: &str) -> Response {
-        let trouble = match probe {
+    /// Responds to the probe `livez` or `readyz`.
+    pub(super) fn respond(&self, client: &Client, probe: &str) -> Response {
+        let problem = match probe {
             "livez" => self.is_loop_stuck().then_some("the worker's loop does not turn"),
-            _ if self.is_not_ready() => Some("the worker does not fetch jobs"),
-            // Once: a probe has no time for a second try.
+            _ if self.is_worker_unready() => Some("the worker does not fetch jobs"),
+            // One try only: the probe's own timeout leaves no time for a second one.
             _ => client
                 .query_all_no_retry(&[RedisCommand::new("PING")])
                 .err()
                 .map(|_| "Redis cannot be reached"),
         };
-        match trouble {
+        match problem {
             None => response::ok(TEXT, "ok\n"),
-            Some(what) => response::answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{what}\n")),
+            Some(problem) => {
+                response::with_status(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{problem}\n"))
+            }
         }
     }
 
@@ -55,12 +58,9 @@ impl Health {
         self.0.as_ref().is_some_and(|worker| worker.stopper.is_loop_stuck())
     }
 
-    fn is_not_ready(&self) -> bool {
-        let last_ready =
-            |worker: &WorkerHealth| *worker.last_ready.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.as_ref().is_some_and(|worker| {
-            worker.stopper.is_stopping()
-                || last_ready(worker).is_none_or(|at| at.elapsed() >= READINESS_TIMEOUT)
-        })
+    fn is_worker_unready(&self) -> bool {
+        let Some(worker) = &self.0 else { return false };
+        let last_ready = *worker.last_ready.lock().unwrap_or_else(PoisonError::into_inner);
+        worker.stopper.is_stopping() || last_ready.is_none_or(|at| at.elapsed() >= READINESS_TIMEOUT)
     }
 }

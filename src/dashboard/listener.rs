@@ -1,4 +1,4 @@
-//! Connections: each that asks gets a thread, if there is a seat.
+//! The listening thread: it accepts connections and starts a thread for each that has sent a request.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,73 +8,80 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sys::signal::SigSet;
+
 use super::connections::ConnectionLimiter;
 use super::pending::{PendingConnection, PendingConnections};
+use super::serve::serve;
 use super::state::AppState;
 
-const STACK: usize = 512 * 1024;
-/// Until a seat is looked for again, and until the system is asked again that has no more file handles.
-const NO_SEAT: Duration = Duration::from_millis(5);
-const NO_HANDLE: Duration = Duration::from_millis(100);
+const STACK_SIZE: usize = 512 * 1024;
+/// Wait before the next try while no permit is free.
+const PERMIT_RETRY_DELAY: Duration = Duration::from_millis(5);
+/// Wait before the next try while the process is out of file descriptors.
+const DESCRIPTOR_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// A server that runs until it is stopped.
+/// A running server.
 pub(crate) struct ServerHandle {
     address: SocketAddr,
-    stop: Arc<AtomicBool>,
+    should_stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl ServerHandle {
-    /// Where it listens, with the port that a wish for port 0 got.
+    /// Address of the listener, with the actual port when port 0 was asked for.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Ends it; what is being answered is not waited for.
+    /// Stops the server without waiting for responses in progress.
     pub(crate) fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        // It waits for a connection, and this is one.
+        self.should_stop.store(true, Ordering::Relaxed);
+        // The thread waits for a connection; this one wakes it.
         let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
         let _ = self.thread.join();
     }
 
-    /// Until it ends.
+    /// Waits until the server ends.
     pub(crate) fn wait(self) {
         let _ = self.thread.join();
     }
 }
 
-pub(super) fn start(listener: TcpListener, site: AppState) -> io::Result<ServerHandle> {
-    let (address, stop) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
-    // Whoever was there may have gone before it is let in.
+pub(super) fn start(listener: TcpListener, state: AppState) -> io::Result<ServerHandle> {
+    let (address, should_stop) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
+    // A client may be gone between poll and accept, which then must not block.
     listener.set_nonblocking(true)?;
-    let (guests, site, told) = (ConnectionLimiter::default(), Arc::new(site), Arc::clone(&stop));
+    let (limiter, state, stop_flag) =
+        (ConnectionLimiter::default(), Arc::new(state), Arc::clone(&should_stop));
     let thread = std::thread::Builder::new().name("rq-rs dashboard".to_owned()).spawn(move || {
-        super::block_signals();
-        let mut lobby = PendingConnections::new(&site.options.url_prefix);
-        while !told.load(Ordering::Relaxed) {
-            let are_in = !lobby.wait(&listener) || open(&listener, &mut lobby);
-            if !lobby.seat(|visitor| welcome(&guests, &site, visitor)) || !are_in {
-                std::thread::sleep(NO_SEAT);
+        block_signals();
+        let mut pending = PendingConnections::new(&state.options.url_prefix);
+        while !stop_flag.load(Ordering::Relaxed) {
+            let all_accepted = !pending.wait(&listener) || accept_all(&listener, &mut pending);
+            let all_started =
+                pending.start_ready(|connection| start_connection(&limiter, &state, connection));
+            if !all_started || !all_accepted {
+                std::thread::sleep(PERMIT_RETRY_DELAY);
             }
         }
-        guests.dismiss();
+        limiter.close_idle();
     })?;
-    Ok(ServerHandle { address, stop, thread })
+    Ok(ServerHandle { address, should_stop, thread })
 }
 
-/// Lets in those who are at the door. Says whether there was room for all.
-fn open(listener: &TcpListener, lobby: &mut PendingConnections) -> bool {
-    while lobby.has_room() {
+/// Accepts the waiting connections. Returns whether there was space for all of them.
+fn accept_all(listener: &TcpListener, pending: &mut PendingConnections) -> bool {
+    while pending.make_space() {
         match listener.accept() {
-            // Where it is not so by itself: a thread waits for what is read.
-            Ok((stream, peer)) if stream.set_nonblocking(false).is_ok() => lobby.enter(stream, peer.ip()),
+            // On some systems an accepted socket inherits the listener's non-blocking mode.
+            Ok((stream, peer)) if stream.set_nonblocking(false).is_ok() => pending.push(stream, peer.ip()),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
-            // Out of file handles, most likely: one is given back, or it is not to be asked again at once.
+            // Most likely out of file descriptors: closing a connection frees one.
             Err(_) => {
-                if !lobby.show_one_out() {
-                    std::thread::sleep(NO_HANDLE);
+                if !pending.close_longest_silent() {
+                    std::thread::sleep(DESCRIPTOR_RETRY_DELAY);
                 }
                 return true;
             }
@@ -83,29 +90,34 @@ fn open(listener: &TcpListener, lobby: &mut PendingConnections) -> bool {
     false
 }
 
-/// Gives a thread to one who has asked, or gives it back.
-fn welcome(
-    guests: &ConnectionLimiter,
-    site: &Arc<AppState>,
-    visitor: PendingConnection,
+/// Starts a thread for the connection, or gives it back if no permit is free.
+fn start_connection(
+    limiter: &ConnectionLimiter,
+    state: &Arc<AppState>,
+    connection: PendingConnection,
 ) -> Result<(), PendingConnection> {
-    let Some(guest) = guests.try_acquire(&visitor.stream, visitor.peer, visitor.claim()) else {
-        return Err(visitor);
+    let Some(permit) = limiter.try_acquire(&connection.stream, connection.peer, connection.priority()) else {
+        return Err(connection);
     };
-    let PendingConnection { stream, peer, .. } = visitor;
-    let site = Arc::clone(site);
+    let PendingConnection { stream, peer, .. } = connection;
+    let state = Arc::clone(state);
     let _ = stream.set_nodelay(true);
-    let (number, seats) = (guest.number, guests.clone());
-    let serve = move || {
-        super::block_signals();
-        // Whatever happens to one guest, its place is free afterwards.
-        let _ = catch_unwind(AssertUnwindSafe(|| site.serve(stream, guest, peer)));
-        seats.forget(number);
+    let (id, thread_limiter) = (permit.id, limiter.clone());
+    let run = move || {
+        block_signals();
+        // A panic must not leak the permit.
+        let _ = catch_unwind(AssertUnwindSafe(|| serve(&state, stream, permit, peer)));
+        thread_limiter.release(id);
     };
-    let name = "rq-rs guest".to_owned();
-    // Without a thread there is no answer; the place is given back with the guest that was dropped.
-    if std::thread::Builder::new().name(name).stack_size(STACK).spawn(serve).is_err() {
-        guests.forget(number);
+    let name = "rq-rs http".to_owned();
+    // If the thread cannot be started, the connection is closed without a response.
+    if std::thread::Builder::new().name(name).stack_size(STACK_SIZE).spawn(run).is_err() {
+        limiter.release(id);
     }
     Ok(())
+}
+
+/// Signals are handled by the thread that waits for them.
+fn block_signals() {
+    let _ = SigSet::all().thread_block();
 }

@@ -1,5 +1,5 @@
-//! Wrong passwords and tokens, in the log: one line for each address and some seconds, with a count, so that whoever
-//! guesses does not fill the log. What was given stands in none of them.
+//! Log lines about wrong passwords and tokens: one for each address and ten seconds, with a count, so that an attacker
+//! cannot fill the log. The line never contains what was given.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,27 +7,28 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So long an address has no second line.
-const QUIET: Duration = Duration::from_secs(10);
-/// Addresses that have lines of their own within that time; the others share one.
-const PEERS: usize = 32;
+/// Shortest time between two lines about the same address.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// Addresses that are counted on their own; the others share one line.
+const MAX_ADDRESSES: usize = 32;
 
+/// Failures by address; `None` stands for all addresses above the limit.
 #[derive(Default)]
-pub(super) struct LoginFailures(Mutex<HashMap<Option<IpAddr>, Told>>);
+pub(super) struct LoginFailures(Mutex<HashMap<Option<IpAddr>, FailureCount>>);
 
-struct Told {
-    at: Instant,
-    /// How many there were since.
-    more: u64,
+struct FailureCount {
+    reported_at: Instant,
+    /// Failures since then.
+    unreported: u64,
 }
 
 /// A line of the log.
-pub(super) struct Line {
+pub(super) struct FailureReport {
     peer: Option<IpAddr>,
     count: u64,
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for FailureReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.peer {
             Some(peer) => write!(f, "dashboard: a wrong password or token from {peer}")?,
@@ -38,23 +39,23 @@ impl fmt::Display for Line {
 }
 
 impl LoginFailures {
-    /// One has failed. Says what the log is to say, if anything.
-    pub(super) fn fails(&self, peer: IpAddr, now: Instant) -> Option<Line> {
-        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever has nothing left to be told is forgotten.
-        peers.retain(|_, told| told.more > 0 || now.duration_since(told.at) < QUIET);
-        let is_known = peers.contains_key(&Some(peer)) || peers.len() < PEERS;
-        let peer = Some(peer).filter(|_| is_known);
-        let Some(told) = peers.get_mut(&peer) else {
-            peers.insert(peer, Told { at: now, more: 0 });
-            return Some(Line { peer, count: 1 });
+    /// Records a failure. Returns a report if one is due.
+    pub(super) fn record(&self, peer: IpAddr, now: Instant) -> Option<FailureReport> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = |count: &FailureCount| now.duration_since(count.reported_at) < REPORT_INTERVAL;
+        counts.retain(|_, count| count.unreported > 0 || is_recent(count));
+        let has_own_line = counts.contains_key(&Some(peer)) || counts.len() < MAX_ADDRESSES;
+        let peer = Some(peer).filter(|_| has_own_line);
+        let Some(count) = counts.get_mut(&peer) else {
+            counts.insert(peer, FailureCount { reported_at: now, unreported: 0 });
+            return Some(FailureReport { peer, count: 1 });
         };
-        told.more += 1;
-        if now.duration_since(told.at) < QUIET {
+        count.unreported += 1;
+        if is_recent(count) {
             return None;
         }
-        told.at = now;
-        Some(Line { peer, count: std::mem::take(&mut told.more) })
+        count.reported_at = now;
+        Some(FailureReport { peer, count: std::mem::take(&mut count.unreported) })
     }
 }
 
@@ -66,12 +67,12 @@ mod tests {
     use super::LoginFailures;
 
     #[test]
-    fn whoever_guesses_has_few_lines_with_counts() {
-        let (logins, start) = (LoginFailures::default(), Instant::now());
+    fn repeated_failures_of_an_address_share_a_line_with_a_count() {
+        let (failures, start) = (LoginFailures::default(), Instant::now());
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let lines: Vec<String> = (0..300)
-            .filter_map(|n| logins.fails(peer, start + Duration::from_millis(n * 100)))
-            .map(|line| line.to_string())
+            .filter_map(|n| failures.record(peer, start + Duration::from_millis(n * 100)))
+            .map(|report| report.to_string())
             .collect();
         assert_eq!(
             lines,
@@ -85,15 +86,12 @@ mod tests {
 
     #[test]
     fn many_addresses_share_a_line() {
-        let (logins, now) = (LoginFailures::default(), Instant::now());
-        let lines = (0..10_000_u32).filter_map(|n| logins.fails(IpAddr::V4(Ipv4Addr::from_bits(n)), now));
-        assert_eq!(lines.count(), 33);
+        let (failures, now) = (LoginFailures::default(), Instant::now());
+        let reports =
+            (0..10_000_u32).filter_map(|n| failures.record(IpAddr::V4(Ipv4Addr::from_bits(n)), now));
+        assert_eq!(reports.count(), 33);
         let later = now + Duration::from_secs(60);
-        let told = logins.fails(IpAddr::V4(Ipv4Addr::from_bits(20_000)), later);
-        assert!(
-            told.is_some_and(
-                |line| line.to_string().contains("20000") || line.to_string().contains("0.0.78.32")
-            )
-        );
+        let report = failures.record(IpAddr::V4(Ipv4Addr::from_bits(20_000)), later);
+        assert!(report.is_some_and(|report| report.to_string().contains("0.0.78.32")));
     }
 }

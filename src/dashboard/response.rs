@@ -1,4 +1,4 @@
-//! Answers: what every one of them says, and those that are errors.
+//! Responses: the headers that all of them have, and the ones that report an error.
 
 use http_body_util::Full;
 use hyper::StatusCode;
@@ -13,9 +13,9 @@ use serde_json::json;
 use crate::error::Error;
 use crate::wrong_type::is_wrong_type;
 
-/// No code but ours, from here only; nobody shows these pages in theirs.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Only this server's own scripts and styles are loaded, and no other site may frame the page.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                              connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 pub(super) type Response = hyper::Response<Full<Bytes>>;
 
@@ -23,105 +23,113 @@ pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 
-pub(super) fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
-    let mut answer = Response::new(Full::new(body.into()));
-    *answer.status_mut() = status;
+/// Builds a response with the security headers that every response has.
+pub(super) fn with_status(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
     let headers: [(HeaderName, &'static str); 7] = [
-        (CONTENT_TYPE, kind),
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_TYPE, content_type),
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-client"),
+        (CACHE_CONTROL, "no-store"),
         (HeaderName::from_static("x-frame-options"), "DENY"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in headers {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    answer
+    response
 }
 
-pub(super) fn ok(kind: &'static str, body: impl Into<Bytes>) -> Response {
-    answer(StatusCode::OK, kind, body)
+pub(super) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    with_status(StatusCode::OK, content_type, body)
 }
 
 pub(super) fn json(value: &impl Serialize) -> Response {
     ok(JSON, serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// To be saved and not to be shown, whatever it is.
-pub(super) fn file(name: &'static str, text: String) -> Response {
-    let mut answer = ok(TEXT, text);
-    answer.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(name));
-    answer
+/// A text that browsers save to a file and never display, because a job may have written anything into it.
+pub(super) fn download(disposition: &'static str, text: String) -> Response {
+    let mut response = ok(TEXT, text);
+    response.headers_mut().insert(CONTENT_DISPOSITION, HeaderValue::from_static(disposition));
+    response
 }
 
-pub(super) fn refuse(status: StatusCode, what: &str, hint: &str) -> Response {
-    let body = json!({ "error": what, "hint": Some(hint).filter(|hint| !hint.is_empty()) });
-    answer(status, JSON, body.to_string())
+/// An error as `{error, hint}`; an empty hint becomes `null`.
+pub(super) fn error(status: StatusCode, message: &str, hint: &str) -> Response {
+    let body = json!({ "error": message, "hint": Some(hint).filter(|hint| !hint.is_empty()) });
+    with_status(status, JSON, body.to_string())
 }
 
-/// The same, and nothing more is heard on this connection.
-pub(super) fn refuse_and_close(status: StatusCode, what: &str, hint: &str) -> Response {
-    let mut answer = refuse(status, what, hint);
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
+/// An error after which the connection is closed: the rest of the request is not read.
+pub(super) fn error_and_close(status: StatusCode, message: &str, hint: &str) -> Response {
+    let mut response = error(status, message, hint);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 pub(super) fn unauthorized(has_password: bool) -> Response {
-    let mut answer = refuse_and_close(StatusCode::UNAUTHORIZED, "a password or token is wanted", "");
+    let mut response = error_and_close(StatusCode::UNAUTHORIZED, "authentication required", "");
     let scheme = if has_password { "Basic realm=\"rq-rs\", charset=\"UTF-8\"" } else { "Bearer" };
-    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
-    answer
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    response
 }
 
-pub(super) fn only(methods: &'static str, what: &str, hint: &str) -> Response {
-    let mut answer = refuse_and_close(StatusCode::METHOD_NOT_ALLOWED, what, hint);
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    answer
+pub(super) fn method_not_allowed(allowed: &'static str, message: &str, hint: &str) -> Response {
+    let mut response = error_and_close(StatusCode::METHOD_NOT_ALLOWED, message, hint);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
-pub(super) fn not_found(what: &str) -> Response {
-    refuse(StatusCode::NOT_FOUND, what, "")
+pub(super) fn not_found(message: &str) -> Response {
+    error(StatusCode::NOT_FOUND, message, "")
 }
 
-/// What an error of the queue means to a browser. Where Redis is, and what it says, stands in the log only.
-pub(super) fn failure(error: &Error) -> Response {
-    let log_it = || log::debug!(target: "rq_rs", "dashboard: {error}");
-    let status = match error {
+/// Translates an error of the crate into a response. Redis' address and its own message go to the log only.
+pub(super) fn from_error(failure: &Error) -> Response {
+    let (status, message, hint) = match failure {
         Error::Unreachable { .. } => {
-            log_it();
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached", "it is tried again");
+            (StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached", "the page tries again by itself")
         }
         Error::Refused { reason }
             if ["LOADING", "MASTERDOWN"].iter().any(|code| reason.starts_with(code)) =>
         {
-            log_it();
-            let what = "Redis is not ready yet";
-            return refuse(StatusCode::SERVICE_UNAVAILABLE, what, "it is tried again");
+            (StatusCode::SERVICE_UNAVAILABLE, "Redis is not ready yet", "the page tries again by itself")
         }
-        Error::Refused { .. } if is_wrong_type(error) => {
-            log_it();
-            let what = "a key of it is of another type than it should be";
-            return refuse(
-                StatusCode::CONFLICT,
-                what,
-                "another program uses it; see the dashboard's log, with -v",
-            );
-        }
-        Error::Refused { .. } | Error::Denied { .. } | Error::Unsupported { .. } => {
-            log_it();
-            let what = match error {
-                Error::Denied { .. } => "Redis does not let the dashboard look",
-                _ => "Redis does not do this now",
-            };
-            return refuse(StatusCode::INTERNAL_SERVER_ERROR, what, "see the dashboard's log, with -v");
-        }
+        Error::Refused { .. } if is_wrong_type(failure) => (
+            StatusCode::CONFLICT,
+            "one of its keys in Redis has another type than it should have",
+            "another program uses the key; see the dashboard's log, with -v",
+        ),
+        Error::Denied { .. } => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Redis does not permit this to the dashboard",
+            "see the dashboard's log, with -v",
+        ),
+        Error::Refused { .. } | Error::Unsupported { .. } => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Redis refuses to do this now",
+            "see the dashboard's log, with -v",
+        ),
+        _ => return error(status_of(failure), &failure.to_string(), &failure.hint().unwrap_or_default()),
+    };
+    log::debug!(target: "rq_rs", "dashboard: {failure}");
+    error(status, message, hint)
+}
+
+/// Status of an error that may be shown as it is.
+fn status_of(failure: &Error) -> StatusCode {
+    match failure {
         Error::NotFound { .. } | Error::NoWorker { .. } => StatusCode::NOT_FOUND,
         Error::WrongState { .. } | Error::OfPython { .. } => StatusCode::CONFLICT,
         Error::Invalid { .. } => StatusCode::BAD_REQUEST,
         Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    refuse(status, &error.to_string(), &error.hint().unwrap_or_default())
+    }
 }

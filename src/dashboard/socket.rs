@@ -1,6 +1,5 @@
-//! A socket for hyper, which asks whether there is something to read where ours waits until there is. Every wait
-//! has its end, whatever the other side does; and a line of a head that ends without CR is refused, because a proxy
-//! before us might see other requests than we do.
+//! A blocking socket behind hyper's poll interface, with a time limit for every wait. It also replaces a bare LF in a
+//! request head by a byte that hyper refuses: a proxy in front might split such a head into other requests.
 
 use std::cell::Cell;
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -16,200 +15,221 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connections::ConnectionPermit;
 
-/// From a connection, or the first byte of another request, to the end of its head.
-const HEAD_WITHIN: Duration = Duration::from_secs(5);
-const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// For all of an answer, and for any part of it to go.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-const PART_WITHIN: Duration = Duration::from_secs(10);
+/// From the start of a connection, or the first byte of a further request, to the end of its head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+/// For each single write of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two requests.
-const KEPT_ALIVE: Duration = Duration::from_secs(15);
-/// What is left of a request that was refused is read for so long, so that the client sees the answer and not a reset.
-const DRAINED: (usize, Duration) = (256 * 1024, Duration::from_millis(300));
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Limits for reading the rest of a refused request. Without reading it, the client would see a reset instead of the
+/// response.
+const MAX_DRAINED_BYTES: usize = 256 * 1024;
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// What the connection is at. Shared with whoever answers, on the same thread.
+/// Phase of a connection, shared between its socket and its request handler, which run on the same thread.
 #[derive(Clone)]
-pub(super) struct ConnectionPhase(Rc<Cell<Step>>);
+pub(super) struct ConnectionPhase(Rc<Cell<PhaseTimes>>);
 
 #[derive(Clone, Copy)]
-struct Step {
-    at: At,
+struct PhaseTimes {
+    phase: Phase,
     since: Instant,
-    until: Instant,
+    deadline: Instant,
 }
 
-impl Step {
-    fn now(at: At, within: Duration) -> Self {
+impl PhaseTimes {
+    fn begin(phase: Phase, timeout: Duration) -> Self {
         let since = Instant::now();
-        Step { at, since, until: since + within }
+        PhaseTimes { phase, since, deadline: since + timeout }
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum At {
+enum Phase {
+    /// Between two requests.
     Idle,
     Head,
-    /// The head is there; nobody has read in it yet how long the body is.
-    Read,
+    /// The head is complete; the handler has not read the length of the body from it yet.
+    HeadComplete,
     /// So many bytes of the body are still to come.
     Body(u64),
-    Answer,
+    Response,
 }
 
 impl ConnectionPhase {
-    fn set(&self, at: At, within: Duration) {
-        self.0.set(Step::now(at, within));
+    fn enter(&self, phase: Phase, timeout: Duration) {
+        self.0.set(PhaseTimes::begin(phase, timeout));
     }
 
-    fn at(&self) -> At {
-        self.0.get().at
+    fn phase(&self) -> Phase {
+        self.0.get().phase
     }
 
     fn since(&self) -> Instant {
         self.0.get().since
     }
 
-    /// The head has been read, and says how long the body is.
-    pub(super) fn expects(&self, bytes: u64) {
-        self.set(At::Body(bytes), BODY_WITHIN);
+    /// Begins to read a body of so many bytes. Without this call, hyper gets no byte after the head.
+    pub(super) fn expect_body(&self, bytes: u64) {
+        self.enter(Phase::Body(bytes), BODY_TIMEOUT);
     }
 
-    /// How long the next wait may take.
-    fn left(&self) -> Result<Duration> {
-        let left = self.0.get().until.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    /// Subtracts from the bytes of the body; its deadline stays.
+    fn consume_body(&self, bytes: u64) {
+        let times = self.0.get();
+        if let Phase::Body(remaining) = times.phase {
+            self.0.set(PhaseTimes { phase: Phase::Body(remaining - bytes), ..times });
+        }
+    }
+
+    fn remaining_time(&self) -> Result<Duration> {
+        let remaining = self.0.get().deadline.saturating_duration_since(Instant::now());
+        if remaining.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(remaining) }
     }
 }
 
 pub(super) struct BlockingSocket {
     stream: TcpStream,
-    stage: ConnectionPhase,
-    guest: ConnectionPermit,
-    /// What has come and is not to be seen yet: hyper gets one head, its body, and then the next one.
-    came: Vec<u8>,
-    last: [u8; 4],
-    /// Whether what hyper has to say could be said since the head came.
-    has_let_write: bool,
-    /// How often something was read or written.
-    progress: Rc<Cell<u64>>,
+    phase: ConnectionPhase,
+    permit: ConnectionPermit,
+    /// Bytes received and not passed on yet: hyper gets one head, its body, and only then the next head.
+    read_buffer: Vec<u8>,
+    /// The last bytes of the head, for finding its end.
+    last_bytes: [u8; 4],
+    /// Whether hyper had a chance to write since the head was complete.
+    could_write: bool,
+    /// Count of reads and writes.
+    operations: Rc<Cell<u64>>,
 }
 
 impl BlockingSocket {
-    pub(super) fn new(stream: TcpStream, guest: ConnectionPermit) -> Self {
-        let stage = ConnectionPhase(Rc::new(Cell::new(Step::now(At::Head, HEAD_WITHIN))));
+    pub(super) fn new(stream: TcpStream, permit: ConnectionPermit) -> Self {
+        let phase = ConnectionPhase(Rc::new(Cell::new(PhaseTimes::begin(Phase::Head, HEAD_TIMEOUT))));
         BlockingSocket {
             stream,
-            stage,
-            guest,
-            came: Vec::new(),
-            last: [0; 4],
-            has_let_write: false,
-            progress: Rc::default(),
+            phase,
+            permit,
+            read_buffer: Vec::new(),
+            last_bytes: [0; 4],
+            could_write: false,
+            operations: Rc::default(),
         }
     }
 
-    pub(super) fn stage(&self) -> ConnectionPhase {
-        self.stage.clone()
+    pub(super) fn phase(&self) -> ConnectionPhase {
+        self.phase.clone()
     }
 
-    pub(super) fn progress(&self) -> Rc<Cell<u64>> {
-        Rc::clone(&self.progress)
+    /// Count of reads and writes so far; it shows whether the connection makes progress.
+    pub(super) fn operations(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.operations)
     }
 
-    fn fill(&mut self) -> Result<()> {
-        if !self.came.is_empty() {
+    /// Waits for bytes if the buffer is empty.
+    fn fill_buffer(&mut self) -> Result<()> {
+        if !self.read_buffer.is_empty() {
             return Ok(());
         }
         let mut bytes = [0; 8192];
-        if !is_ready(&self.stream, PollFlags::POLLIN, Duration::ZERO) {
-            self.guest.asks(self.stage.since());
-            is_ready(&self.stream, PollFlags::POLLIN, self.stage.left()?);
-            // From here on it is not to be shown out for what it has sent.
-            self.guest.is_served();
+        if !wait_until_ready(&self.stream, PollFlags::POLLIN, Duration::ZERO) {
+            self.permit.mark_receiving(self.phase.since());
+            wait_until_ready(&self.stream, PollFlags::POLLIN, self.phase.remaining_time()?);
+            // From here on the connection must not be closed as an idle one: a request has arrived.
+            self.permit.mark_busy();
         }
-        self.stream.set_read_timeout(Some(self.stage.left()?))?;
+        self.stream.set_read_timeout(Some(self.phase.remaining_time()?))?;
         let n = self.stream.read(&mut bytes)?;
-        self.came.extend_from_slice(&bytes[..n]);
+        self.read_buffer.extend_from_slice(&bytes[..n]);
         Ok(())
     }
 
-    /// How much of what has come belongs to the head.
-    fn head(&mut self) -> usize {
-        for (n, byte) in self.came.iter_mut().enumerate() {
-            if *byte == b'\n' && self.last[3] != b'\r' {
-                *byte = 0; // which no head may have
+    /// Scans the buffer for the end of the head. Returns how many bytes of the buffer belong to the head.
+    fn scan_head(&mut self) -> usize {
+        for (n, byte) in self.read_buffer.iter_mut().enumerate() {
+            if *byte == b'\n' && self.last_bytes[3] != b'\r' {
+                *byte = 0; // hyper refuses a head with a NUL
             }
-            self.last.rotate_left(1);
-            self.last[3] = *byte;
-            if self.last == *b"\r\n\r\n" {
-                self.last = [0; 4];
-                self.has_let_write = false;
-                self.stage.set(At::Read, BODY_WITHIN);
+            self.last_bytes.rotate_left(1);
+            self.last_bytes[3] = *byte;
+            if self.last_bytes == *b"\r\n\r\n" {
+                self.last_bytes = [0; 4];
+                self.could_write = false;
+                self.phase.enter(Phase::HeadComplete, BODY_TIMEOUT);
                 return n + 1;
             }
         }
-        self.came.len()
+        self.read_buffer.len()
     }
 
-    fn take(&mut self, most: usize) -> Result<Vec<u8>> {
-        if self.stage.at() == At::Answer {
-            self.stage.set(At::Idle, KEPT_ALIVE);
+    /// Returns the next bytes for hyper: at most `max`, and never past the end of a head or body.
+    fn read(&mut self, max: usize) -> Result<Vec<u8>> {
+        if self.phase.phase() == Phase::Response {
+            self.phase.enter(Phase::Idle, KEEP_ALIVE_TIMEOUT);
         }
-        self.fill()?;
-        if self.stage.at() == At::Idle && !self.came.is_empty() {
-            self.stage.set(At::Head, HEAD_WITHIN);
+        self.fill_buffer()?;
+        if self.phase.phase() == Phase::Idle && !self.read_buffer.is_empty() {
+            self.phase.enter(Phase::Head, HEAD_TIMEOUT);
         }
-        let mine = match self.stage.at() {
-            At::Body(left) => {
-                let mine = self.came.len().min(most).min(usize::try_from(left).unwrap_or(usize::MAX));
-                self.stage.0.set(Step { at: At::Body(left - mine as u64), ..self.stage.0.get() });
-                mine
+        let length = match self.phase.phase() {
+            Phase::Body(remaining) => {
+                let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+                let length = self.read_buffer.len().min(max).min(remaining);
+                self.phase.consume_body(length as u64);
+                length
             }
             _ => {
-                // What does not fit waits, and is looked at when it is taken.
-                let rest = self.came.split_off(self.came.len().min(most));
-                let mine = self.head();
-                self.came.extend(rest);
-                mine
+                // Bytes beyond `max` are scanned when they are passed on.
+                let rest = self.read_buffer.split_off(self.read_buffer.len().min(max));
+                let length = self.scan_head();
+                self.read_buffer.extend(rest);
+                length
             }
         };
-        Ok(self.came.drain(..mine).collect())
+        Ok(self.read_buffer.drain(..length).collect())
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<usize> {
-        let wait = self.stage.left()?.min(PART_WITHIN);
-        if !is_ready(&self.stream, PollFlags::POLLOUT, Duration::ZERO) {
-            // Whoever does not read what it has asked for makes room for others.
-            self.guest.reads(self.stage.since());
-            is_ready(&self.stream, PollFlags::POLLOUT, wait);
-            self.guest.is_served();
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        let timeout = self.phase.remaining_time()?.min(WRITE_TIMEOUT);
+        if !wait_until_ready(&self.stream, PollFlags::POLLOUT, Duration::ZERO) {
+            // A client that does not read its response may be closed for another one.
+            self.permit.mark_sending(self.phase.since());
+            wait_until_ready(&self.stream, PollFlags::POLLOUT, timeout);
+            self.permit.mark_busy();
         }
-        self.stream.set_write_timeout(Some(wait))?;
+        self.stream.set_write_timeout(Some(timeout))?;
         self.stream.write(bytes).map_err(|error| match error.kind() {
             ErrorKind::WouldBlock => Error::from(ErrorKind::TimedOut),
             _ => error,
         })
     }
 
-    /// The end of a connection on which something may still come.
-    pub(super) fn drain(stream: &TcpStream) {
-        let _ = stream.shutdown(Shutdown::Write);
-        let (mut left, until) = (DRAINED.0, Instant::now() + DRAINED.1);
-        let (mut reader, mut bytes) = (stream, [0; 8192]);
-        while let Some(wait) = until.checked_duration_since(Instant::now()).filter(|wait| !wait.is_zero()) {
-            let _ = stream.set_read_timeout(Some(wait));
+    /// Closes the writing side and reads what the client still sends, within limits.
+    fn close(&self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
+        let (mut remaining, deadline) = (MAX_DRAINED_BYTES, Instant::now() + DRAIN_TIMEOUT);
+        let (mut reader, mut bytes) = (&self.stream, [0; 8192]);
+        let time_left =
+            || deadline.checked_duration_since(Instant::now()).filter(|timeout| !timeout.is_zero());
+        while let Some(timeout) = time_left() {
+            let _ = self.stream.set_read_timeout(Some(timeout));
             match reader.read(&mut bytes) {
-                Ok(n @ 1..) if n <= left => left -= n,
+                Ok(n @ 1..) if n <= remaining => remaining -= n,
                 _ => return,
             }
         }
     }
+
+    fn count_operation(&self) {
+        self.operations.set(self.operations.get() + 1);
+    }
 }
 
-/// Whether the socket can be read or written by then, or is at its end.
-fn is_ready(stream: &TcpStream, what: PollFlags, within: Duration) -> bool {
-    let within = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
-    poll(&mut [PollFd::new(stream.as_fd(), what)], within) == Ok(1)
+/// Waits until the socket can be read or written, or is closed. Returns false when the time is over.
+fn wait_until_ready(stream: &TcpStream, direction: PollFlags, timeout: Duration) -> bool {
+    let timeout = PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX);
+    poll(&mut [PollFd::new(stream.as_fd(), direction)], timeout) == Ok(1)
 }
 
 impl hyper::rt::Read for BlockingSocket {
@@ -218,31 +238,32 @@ impl hyper::rt::Read for BlockingSocket {
         _: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<Result<()>> {
-        let wire = self.get_mut();
-        if matches!(wire.stage.at(), At::Read | At::Body(0)) {
-            // There is nothing to wait for before the head has been looked at.
+        let socket = self.get_mut();
+        if matches!(socket.phase.phase(), Phase::HeadComplete | Phase::Body(0)) {
+            // The handler runs next; blocking here would keep it from running.
             return Poll::Pending;
         }
-        if matches!(wire.stage.at(), At::Body(_)) && wire.came.is_empty() && !wire.has_let_write {
-            // A client may wait until it is told to go on, and that is written after this.
-            wire.has_let_write = true;
+        let is_in_body = matches!(socket.phase.phase(), Phase::Body(_));
+        if is_in_body && socket.read_buffer.is_empty() && !socket.could_write {
+            // The client may wait for `100 Continue`, which hyper writes after this.
+            socket.could_write = true;
             return Poll::Pending;
         }
-        wire.progress.set(wire.progress.get() + 1);
-        let read = wire.take(buffer.remaining());
+        socket.count_operation();
+        let read = socket.read(buffer.remaining());
         Poll::Ready(read.map(|bytes| buffer.put_slice(&bytes)))
     }
 }
 
 impl hyper::rt::Write for BlockingSocket {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        let wire = self.get_mut();
-        wire.progress.set(wire.progress.get() + 1);
-        // While a body is still to come it is only told that it may.
-        if !matches!(wire.stage.at(), At::Answer | At::Body(1..)) {
-            wire.stage.set(At::Answer, ANSWER_WITHIN);
+        let socket = self.get_mut();
+        socket.count_operation();
+        // What is written while a body is still to come is `100 Continue`, and no response yet.
+        if !matches!(socket.phase.phase(), Phase::Response | Phase::Body(1..)) {
+            socket.phase.enter(Phase::Response, RESPONSE_TIMEOUT);
         }
-        Poll::Ready(wire.put(bytes))
+        Poll::Ready(socket.write(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
@@ -250,8 +271,8 @@ impl hyper::rt::Write for BlockingSocket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<()>> {
-        self.guest.asks(Instant::now());
-        BlockingSocket::drain(&self.stream);
+        self.permit.mark_receiving(Instant::now());
+        self.close();
         Poll::Ready(Ok(()))
     }
 }

@@ -141,7 +141,7 @@ fn each_kind_of_line_lives_in_its_room() {
             "worker/processes/horse.rs",
             "worker/processes/exec_server.rs",
             "snapshot/messages.rs",
-            "dashboard/serve.rs",
+            "dashboard/router.rs",
         ],
     );
     // Where each line is made harmless.

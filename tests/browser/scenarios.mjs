@@ -333,7 +333,7 @@ const SCENARIOS = {
       document.forms[0].submit();
     }, target);
     await page.waitForURL(target);
-    assert.match(await page.innerText('body'), /another site/);
+    assert.match(await page.innerText('body'), /cross-site/);
     assert.equal((await api('/queues/mail/queued')).total, before);
     evil.close();
   },
