@@ -119,7 +119,7 @@ fn each_kind_of_line_lives_in_its_room() {
     only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "claim.rs", "cron/ticker.rs"]);
     only_in(
         "a thread or process",
-        &["thread::spawn", "thread::Builder", "Command::new("],
+        &["thread::spawn", "thread::Builder", " Command::new(", "(Command::new("],
         &["worker/", "cli/", "dashboard/"],
     );
     only_in(
