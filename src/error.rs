@@ -173,7 +173,7 @@ impl Error {
             Error::Invalid { hint, .. } | Error::SystemLimit { hint, .. } => hint.clone(),
             Error::OfPython { .. } => "stop that program, or suspend the queue of its jobs".into(),
             Error::TooLarge { .. } => {
-                "client the data elsewhere and pass where it is, or raise the limit".into()
+                "store the data elsewhere and pass where it is, or raise the limit".into()
             }
             Error::Duplicate { .. } => "use another id, or delete the job first".into(),
             Error::NotFound { .. } => {

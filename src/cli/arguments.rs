@@ -12,7 +12,7 @@ use crate::job::{Arguments, MAX_DATA_BYTES, PyValue, is_over_limit, parse_json};
 const SHOWN: usize = 200;
 
 /// What to do with data that is over a limit.
-pub(super) const STORE_ELSEWHERE_HINT: &str = "client the data elsewhere and pass where it is";
+pub(super) const STORE_ELSEWHERE_HINT: &str = "store the data elsewhere and pass where it is";
 
 /// Positional and keyword arguments from what was typed.
 pub(crate) fn parse_arguments(words: &[String]) -> Result<Arguments, Failure> {

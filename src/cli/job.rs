@@ -120,7 +120,7 @@ fn cancel(client: &Arc<Client>, id: &str) -> Result<String, Error> {
     Ok(match had {
         Status::Started if is_python => {
             format!(
-                "{id} canceled, but its Python worker goes on and will client its result: `job stop` ends it"
+                "{id} canceled, but its Python worker goes on and will store its result: `job stop` ends it"
             )
         }
         Status::Started => {
