@@ -9,7 +9,7 @@ use super::python_rq;
 use crate::job::{Arguments, MAX_DATA_BYTES, PyValue, is_over_limit, parse_json};
 
 /// How much of a word an error quotes.
-const SHOWN: usize = 200;
+const MAX_QUOTED: usize = 200;
 
 /// What to do with data that is over a limit.
 pub(super) const STORE_ELSEWHERE_HINT: &str = "store the data elsewhere and pass where it is";
@@ -22,7 +22,7 @@ pub(crate) fn parse_arguments(words: &[String]) -> Result<Arguments, Failure> {
             None => given.args.push(positional(word)?),
             Some((name, form, text)) => {
                 if given.kwargs.iter().any(|(known, _)| known == name) {
-                    return Err(wrong(format!("the keyword {name} is given twice"), "give it once"));
+                    return Err(usage_error(format!("the keyword {name} is given twice"), "give it once"));
                 }
                 given.kwargs.push((name.to_owned(), value(word, form, text)?));
             }
@@ -32,7 +32,7 @@ pub(crate) fn parse_arguments(words: &[String]) -> Result<Arguments, Failure> {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Form {
+enum ValueForm {
     Text,
     Json,
     Python,
@@ -40,19 +40,19 @@ enum Form {
 
 fn positional(word: &str) -> Result<PyValue, Failure> {
     match word.as_bytes().first() {
-        Some(b':') => value(word, Form::Json, &word[1..]),
-        Some(b'%') => value(word, Form::Python, &word[1..]),
-        _ => value(word, Form::Text, word),
+        Some(b':') => value(word, ValueForm::Json, &word[1..]),
+        Some(b'%') => value(word, ValueForm::Python, &word[1..]),
+        _ => value(word, ValueForm::Text, word),
     }
 }
 
 /// `key=…`, `key:=…` or `key%=…`, where the key is an identifier; anything else is positional.
-fn keyword(word: &str) -> Option<(&str, Form, &str)> {
+fn keyword(word: &str) -> Option<(&str, ValueForm, &str)> {
     let (key, text) = word.split_once('=')?;
     let (name, form) = match (key.strip_suffix(':'), key.strip_suffix('%')) {
-        (Some(name), _) => (name, Form::Json),
-        (_, Some(name)) => (name, Form::Python),
-        _ => (key, Form::Text),
+        (Some(name), _) => (name, ValueForm::Json),
+        (_, Some(name)) => (name, ValueForm::Python),
+        _ => (key, ValueForm::Text),
     };
     let mut chars = name.chars();
     let first = chars.next()?;
@@ -61,10 +61,10 @@ fn keyword(word: &str) -> Option<(&str, Form, &str)> {
     is_identifier.then_some((name, form, text))
 }
 
-fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
+fn value(word: &str, form: ValueForm, text: &str) -> Result<PyValue, Failure> {
     let text = match text.strip_prefix('@') {
         Some(path) => &read_file(path).map_err(|error| {
-            wrong(
+            usage_error(
                 format!("cannot read {path} of {word:?}: {error}"),
                 "@ reads a file; text that begins with @ is written as :'\"@text\"'",
             )
@@ -72,15 +72,19 @@ fn value(word: &str, form: Form, text: &str) -> Result<PyValue, Failure> {
         None => text,
     };
     match form {
-        Form::Text => Ok(PyValue::from(text)),
-        Form::Json => parse_json(text).map_err(|error| {
-            let word: String = word.chars().take(SHOWN).collect();
+        ValueForm::Text => Ok(PyValue::from(text)),
+        ValueForm::Json => parse_json(text).map_err(|error| {
+            let word: String = word.chars().take(MAX_QUOTED).collect();
             match is_over_limit(&error) {
-                true => wrong(format!("{word:?}: {error}"), STORE_ELSEWHERE_HINT),
-                false => wrong(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true"),
+                true => usage_error(format!("{word:?}: {error}"), STORE_ELSEWHERE_HINT),
+                false => {
+                    usage_error(format!("{word:?} is not JSON: {error}"), "as in :42, :'[1, 2]' or key:=true")
+                }
             }
         }),
-        Form::Python => Err(wrong(format!("{word:?} is a Python literal"), python_rq::of_literal())),
+        ValueForm::Python => {
+            Err(usage_error(format!("{word:?} is a Python literal"), python_rq::literal_hint()))
+        }
     }
 }
 
@@ -94,7 +98,7 @@ fn read_file(path: &str) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8 text"))
 }
 
-fn wrong(what: String, hint: &str) -> Failure {
+fn usage_error(what: String, hint: &str) -> Failure {
     Failure::Usage(what, hint.to_owned())
 }
 

@@ -10,15 +10,15 @@ use crate::queue::Queue;
 
 /// Names of workers, as `info` shows them
 #[derive(Args)]
-pub(crate) struct Names {
+pub(crate) struct WorkerNames {
     /// Names of workers, as `rq-rs info` shows them
     #[arg(required = true)]
     names: Vec<String>,
 }
 
-impl Names {
+impl WorkerNames {
     /// Tells each, and complains of those that do not listen.
-    fn tell(
+    fn send_to_each(
         &self,
         server: &RedisOptions,
         what: &str,
@@ -40,18 +40,18 @@ impl Names {
     }
 
     pub(crate) fn shutdown(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.tell(server, "end when what it runs has ended", Queue::shutdown_worker)
+        self.send_to_each(server, "end when what it runs has ended", Queue::shutdown_worker)
     }
 
     pub(crate) fn quiet(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.tell(server, "start no more jobs", Queue::quiet_worker)
+        self.send_to_each(server, "start no more jobs", Queue::quiet_worker)
     }
 
-    pub(crate) fn go_on(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.tell(server, "go on", Queue::continue_worker)
+    pub(crate) fn resume(&self, server: &RedisOptions) -> Result<Exit, Failure> {
+        self.send_to_each(server, "go on", Queue::continue_worker)
     }
 
     pub(crate) fn kill_horse(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.tell(server, "kill what it runs", Queue::kill_horse)
+        self.send_to_each(server, "kill what it runs", Queue::kill_horse)
     }
 }

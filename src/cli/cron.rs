@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use clap::{Args, Subcommand};
 
-use super::config::Asked;
+use super::config::ParsedArgs;
 use super::exit::{Exit, Failure};
 use super::format::{clock_time_with_zone, shell_quote, table};
-use super::logger::start_log;
+use super::logger::start_logger;
 use super::output::{eprint, print, print_json, print_lines};
 use super::redis_options::RedisOptions;
 use super::reports::{report_more, report_odd_keys};
@@ -27,23 +27,23 @@ use crate::worker::cron::{CronEntries, CronLoop};
 use crate::wrong_type::WrongTypeKeys;
 
 /// How many jobs of an entry a table has when nobody says.
-const ROWS: usize = 20;
+const DEFAULT_LIMIT: usize = 20;
 
 /// Jobs that are enqueued again and again: keep the entries of a file, as workers do, or look at what is kept
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
-pub(crate) struct Cron {
+pub(crate) struct CronCommand {
     /// A TOML file with [[cron]] entries, to be kept without running jobs; see `rq-rs config --help`
     file: Option<PathBuf>,
     /// Go on without entries that are not in order, or whose time zone this machine does not know
     #[arg(long, requires = "file")]
     cron_lenient: bool,
     #[command(subcommand)]
-    command: Option<What>,
+    command: Option<CronAction>,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum CronAction {
     /// Show the entries that workers have now, Python's too
     List {
         /// Print JSON: a list of entries
@@ -78,22 +78,22 @@ enum What {
     },
 }
 
-impl Cron {
-    pub(crate) fn run(self, server: &RedisOptions, asked: &Asked) -> Result<Exit, Failure> {
+impl CronCommand {
+    pub(crate) fn run(self, server: &RedisOptions, asked: &ParsedArgs) -> Result<Exit, Failure> {
         match (self.file, self.command) {
-            (Some(file), _) => keep(server, &file, self.cron_lenient, asked),
-            (None, Some(What::List { json })) => list(&server.connect()?, json),
-            (None, Some(What::History { name, limit, json })) => {
+            (Some(file), _) => run_scheduler(server, &file, self.cron_lenient, asked),
+            (None, Some(CronAction::List { json })) => list(&server.connect()?, json),
+            (None, Some(CronAction::History { name, limit, json })) => {
                 history(&server.connect()?, &name, limit, json)
             }
-            (None, Some(What::Run { name })) => {
+            (None, Some(CronAction::Run { name })) => {
                 let client = server.connect()?;
-                let entry = listed::find(&client, &name, clock_of(&client)?).map_err(missing)?;
-                print(run_now(&client, entry.cron().map_err(missing)?)?)?;
+                let entry = listed::find(&client, &name, clock_of(&client)?).map_err(not_found)?;
+                print(run_now(&client, entry.cron().map_err(not_found)?)?)?;
                 Ok(Exit::Done)
             }
-            (None, Some(What::Pause { name })) => pause(&server.connect()?, &name, true),
-            (None, Some(What::Resume { name })) => pause(&server.connect()?, &name, false),
+            (None, Some(CronAction::Pause { name })) => set_paused(&server.connect()?, &name, true),
+            (None, Some(CronAction::Resume { name })) => set_paused(&server.connect()?, &name, false),
             // An option in the environment is enough that clap does not show its help.
             (None, None) => Err(Failure::Usage(
                 "cron needs a file of entries, or one of list, history, run, pause, resume".into(),
@@ -104,10 +104,15 @@ impl Cron {
 }
 
 /// As RQ's `cron`: only the entries, no jobs.
-fn keep(server: &RedisOptions, file: &Path, is_lenient: bool, asked: &Asked) -> Result<Exit, Failure> {
-    start_log(false, false);
-    let is_lenient = is_lenient || asked.is_lenient_elsewhere()?;
-    let (_, entries) = asked.entries_in_order(is_lenient)?;
+fn run_scheduler(
+    server: &RedisOptions,
+    file: &Path,
+    is_lenient: bool,
+    asked: &ParsedArgs,
+) -> Result<Exit, Failure> {
+    start_logger(false, false);
+    let is_lenient = is_lenient || asked.is_cron_lenient()?;
+    let (_, entries) = asked.valid_entries(is_lenient)?;
     let client = server.connect()?;
     let crons = CronEntries { entries, is_lenient };
     let Some(keeper) = CronLoop::standalone(&client, &file.display().to_string(), crons)? else {
@@ -132,11 +137,11 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
     let Listing { all, odd, is_cut } = listed::list(client, clock_of(client)?)?;
     if is_json {
         print_json(&all)?;
-        return Ok(note_left_out(&odd, is_cut));
+        return Ok(report_incomplete(&odd, is_cut));
     }
     if all.is_empty() {
         print("No worker has cron entries now.")?;
-        return Ok(note_left_out(&odd, is_cut));
+        return Ok(report_incomplete(&odd, is_cut));
     }
     let row = |listed: &Listed| {
         let next = if listed.paused { "paused".to_owned() } else { clock_time_with_zone(listed.next) };
@@ -157,11 +162,11 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
     print_lines(table(&heading, all.iter().map(row).collect()))?;
-    Ok(note_left_out(&odd, is_cut))
+    Ok(report_incomplete(&odd, is_cut))
 }
 
 /// Says what is not in the list; one that is not all of it is a failure.
-fn note_left_out(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
+fn report_incomplete(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
     let exit = report_odd_keys(odd);
     if !is_cut {
         return exit;
@@ -172,13 +177,13 @@ fn note_left_out(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
 
 fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
     let (limit, mut odd) =
-        (limit.unwrap_or(if is_json { usize::MAX } else { ROWS }), WrongTypeKeys::default());
+        (limit.unwrap_or(if is_json { usize::MAX } else { DEFAULT_LIMIT }), WrongTypeKeys::default());
     let (all, total) = snapshot::cron_history(client, name, limit, &mut odd)?;
     if is_json {
         print_json(&all)?;
     } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
-        listed::find(client, name, clock_of(client)?).map_err(missing)?;
+        listed::find(client, name, clock_of(client)?).map_err(not_found)?;
         print("No jobs yet.")?;
     } else {
         let took = |past: &Past| {
@@ -196,18 +201,18 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
     Ok(report_odd_keys(&odd))
 }
 
-fn pause(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
+fn set_paused(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
     let now = clock_of(client)?;
     let done = match is_paused {
         true => pauses::pause(client, name, now).map(|()| "paused"),
         false => pauses::resume(client, name, now).map(|()| "goes on with its next tick"),
     };
-    eprint(format_args!("{name}: {}", done.map_err(missing)?));
+    eprint(format_args!("{name}: {}", done.map_err(not_found)?));
     Ok(Exit::Done)
 }
 
 /// The command line is right; what it names is not there, as with a job.
-fn missing(error: Error) -> Failure {
+fn not_found(error: Error) -> Failure {
     match error {
         Error::Invalid { what, hint } => Failure::Other(what, hint),
         error => error.into(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::exit::{Exit, Failure};
-use super::logger::start_log;
+use super::logger::start_logger;
 use super::output::eprint;
 use super::redis_options::RedisOptions;
 use super::signals::on_stop_signal;
@@ -17,7 +17,7 @@ use crate::dashboard::{self, Health, Options, Secret, ServerHandle, StartError};
 
 /// Serve a page that tells what is happening, its JSON, and what Prometheus reads
 #[derive(Args)]
-pub(crate) struct Dashboard {
+pub(crate) struct DashboardCommand {
     /// Where: HOST:PORT; others than this machine only with a password or token
     #[arg(
         short,
@@ -29,7 +29,7 @@ pub(crate) struct Dashboard {
     )]
     listen: String,
     #[command(flatten)]
-    access: Access,
+    access: AccessOptions,
     /// Show more
     #[arg(short, long)]
     verbose: bool,
@@ -39,12 +39,12 @@ pub(crate) struct Dashboard {
 }
 
 /// The ids of [`Access`].
-pub(crate) const ACCESS: [&str; 7] =
+pub(crate) const ACCESS_OPTIONS: [&str; 7] =
     ["password-file", "token-file", "allowed-host", "metrics-listen", "read-only", "hide-args", "url-prefix"];
 
 /// Who may see what. In `worker` each of these begins with `dashboard-`.
 #[derive(Args)]
-pub(crate) struct Access {
+pub(crate) struct AccessOptions {
     /// A file with the password, or with sha256: and its digest; any user name goes with it and stands in the log [or: RQ_RS_DASHBOARD_PASSWORD]
     #[arg(
         id = "password-file",
@@ -95,8 +95,8 @@ pub(crate) struct Access {
 }
 
 /// How the options of [`Access`] begin.
-pub(crate) const OWN: &str = "--";
-pub(crate) const OF_WORKER: &str = "--dashboard-";
+pub(crate) const OPTION_PREFIX: &str = "--";
+pub(crate) const WORKER_OPTION_PREFIX: &str = "--dashboard-";
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
@@ -107,11 +107,11 @@ impl From<StartError> for Failure {
     }
 }
 
-impl Access {
+impl AccessOptions {
     fn options(&self, dashes: &'static str) -> Result<Options, Failure> {
         let access = dashboard::Access {
-            password: secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
-            token: secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
+            password: read_secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
+            token: read_secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
             allowed_hosts: self.allowed_host.clone(),
             is_read_only: self.read_only,
             option_prefix: dashes,
@@ -170,7 +170,7 @@ impl Access {
 }
 
 /// What a file or a variable holds.
-fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure> {
+fn read_secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure> {
     let text = match path {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
             Failure::Usage(format!("cannot read {}: {error}", path.display()), "it holds one line".into())
@@ -188,14 +188,14 @@ fn secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure
     Ok(text.map(|text| Secret::parse(&text)).transpose()?)
 }
 
-impl Dashboard {
+impl DashboardCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        start_log(self.verbose, self.quiet);
+        start_logger(self.verbose, self.quiet);
         // Before it says where it is: who reads that may end it at once. A second signal is not waited for.
         on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
         let client = server.connect_lazily()?;
-        self.access.start_metrics(&client, OWN, Health::default())?;
-        let running = self.access.start(&client, &self.listen, OWN, Health::default())?;
+        self.access.start_metrics(&client, OPTION_PREFIX, Health::default())?;
+        let running = self.access.start(&client, &self.listen, OPTION_PREFIX, Health::default())?;
         running.wait();
         Ok(Exit::Done)
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::ephemeral_redis::PrivateRedis;
+use super::ephemeral_redis::EphemeralRedis;
 use super::exit::{Exit, Failure};
 use super::format::pluralize;
-use super::info::Info;
+use super::info::InfoCommand;
 use super::output::{print, print_lines};
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
@@ -20,27 +20,27 @@ use crate::{Context, Event, NewJob, Queue, Worker};
 
 /// Run a few believable jobs: one fails, is requeued, and succeeds
 #[derive(Args)]
-pub(crate) struct Demo {}
+pub(crate) struct DemoCommand {}
 
-impl Demo {
+impl DemoCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         if RedisOptions::url_was_typed() {
             let client = server.connect()?;
             print(format_args!("This demo uses the Redis at {}, queue demo.", client.address()))?;
             print("")?;
-            return tell(&Queue::on(&client, "demo")?);
+            return run_steps(&Queue::on(&client, "demo")?);
         }
-        let redis = PrivateRedis::start()?;
+        let redis = EphemeralRedis::start()?;
         print(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
         print("")?;
-        tell(&Queue::on(&server.connect_to(&redis.url())?, "demo")?)
+        run_steps(&Queue::on(&server.connect_to(&redis.url())?, "demo")?)
     }
 }
 
 /// What the outside world is like: the payment service is down, at first.
-type Outside = Arc<AtomicBool>;
+type PaymentService = Arc<AtomicBool>;
 
-fn tell(queue: &Queue) -> Result<Exit, Failure> {
+fn run_steps(queue: &Queue) -> Result<Exit, Failure> {
     print("1. A web service enqueues what would keep its users waiting:")?;
     let jobs = jobs();
     let total = jobs.len();
@@ -51,8 +51,8 @@ fn tell(queue: &Queue) -> Result<Exit, Failure> {
 
     print("")?;
     print("2. A worker runs them:")?;
-    let payments = Outside::default();
-    work(queue, &payments, total)?;
+    let payments = PaymentService::default();
+    run_worker(queue, &payments, total)?;
 
     print("")?;
     print("3. One has failed. It is not lost: it waits in the failed registry, with its reason:")?;
@@ -69,14 +69,14 @@ fn tell(queue: &Queue) -> Result<Exit, Failure> {
     ))?;
     payments.store(true, Ordering::Relaxed);
     queue.job(&webhook)?.requeue()?;
-    work(queue, &payments, 1)?;
+    run_worker(queue, &payments, 1)?;
     let result: String = queue.job(&webhook)?.returned()?;
     print(format_args!("     {result}"))?;
 
     print("")?;
     print(format_args!("5. `{me} info` shows it all:"))?;
     print("")?;
-    print_lines(Info::of(queue)?)?;
+    print_lines(InfoCommand::queue_overview(queue)?)?;
     Ok(Exit::Done)
 }
 
@@ -96,7 +96,7 @@ fn jobs() -> Vec<NewJob> {
 }
 
 /// A worker that ends when the queue is empty.
-fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> {
+fn run_worker(queue: &Queue, payments: &PaymentService, total: usize) -> Result<(), Failure> {
     let (payments, bar) = (Arc::clone(payments), Arc::new(ProgressBar::new(total, false)));
     let shown = Arc::clone(&bar);
     let summary = Worker::on(queue.client(), vec![queue.name().to_owned()])?
@@ -104,18 +104,18 @@ fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> 
         .concurrency(2)
         .burst(true)
         .handler("send_email", |_: &Context, email: serde_json::Value| {
-            pretend(format!("sent to {}", email["to"]))
+            simulate_work(format!("sent to {}", email["to"]))
         })
         .handler("resize_image", |_: &Context, (name, w, h): (String, u32, u32)| {
-            pretend(format!("{name} is {w}×{h}"))
+            simulate_work(format!("{name} is {w}×{h}"))
         })
-        .handler("fetch_rates", |_: &Context, currency: String| pretend(format!("1 {currency} = 1.07")))
+        .handler("fetch_rates", |_: &Context, currency: String| simulate_work(format!("1 {currency} = 1.07")))
         .handler("archive_posts", |_: &Context, _: serde_json::Value| {
-            pretend("1,204 posts archived".to_owned())
+            simulate_work("1,204 posts archived".to_owned())
         })
         .handler("call_webhook", move |_: &Context, (url, order): (String, u64)| {
             anyhow::ensure!(payments.load(Ordering::Relaxed), "{url} answered 503 Service Unavailable");
-            pretend(format!("order {order} confirmed"))
+            simulate_work(format!("order {order} confirmed"))
         })
         .on_event(move |event| match event {
             Event::Started { description, .. } => shown.set_message(first_line(description, 50)),
@@ -132,7 +132,7 @@ fn work(queue: &Queue, payments: &Outside, total: usize) -> Result<(), Failure> 
 }
 
 /// As long as such a thing takes, so that there is something to see.
-fn pretend(result: String) -> anyhow::Result<String> {
+fn simulate_work(result: String) -> anyhow::Result<String> {
     std::thread::sleep(Duration::from_millis(150));
     Ok(result)
 }

@@ -13,7 +13,7 @@ use crate::wrong_type::WrongTypeKeys;
 
 /// Remove all jobs that wait in queues
 #[derive(Args)]
-pub(crate) struct Empty {
+pub(crate) struct EmptyCommand {
     /// The queues
     #[arg(conflicts_with = "all", required_unless_present = "all")]
     queues: Vec<String>,
@@ -25,7 +25,7 @@ pub(crate) struct Empty {
     quiet: bool,
 }
 
-impl Empty {
+impl EmptyCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
         let mut odd = WrongTypeKeys::default();

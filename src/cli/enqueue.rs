@@ -20,7 +20,7 @@ use crate::queue::Queue;
 
 /// Enqueue a job, and print its id
 #[derive(Args)]
-pub(crate) struct Enqueue {
+pub(crate) struct EnqueueCommand {
     /// The handler's name
     handler: String,
     /// Its arguments: text, :json, key=text, key:=json; a value of @file is read from that file
@@ -91,7 +91,7 @@ pub(crate) struct Enqueue {
     quiet: bool,
 }
 
-impl Enqueue {
+impl EnqueueCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let job = self.job()?;
         if self.wait && self.result_ttl == Some(Ttl::NONE) {
@@ -104,7 +104,7 @@ impl Enqueue {
         }
         let job = queue.enqueue_job(job)?;
         if self.wait {
-            return self.see_it_end(job);
+            return self.wait_for_result(job);
         }
         let shown = match (self.json, self.quiet) {
             (true, _) => print_json(&*job),
@@ -121,7 +121,7 @@ impl Enqueue {
         Ok(Exit::Done)
     }
 
-    fn see_it_end(&self, mut job: Job) -> Result<Exit, Failure> {
+    fn wait_for_result(&self, mut job: Job) -> Result<Exit, Failure> {
         if !self.quiet {
             output::eprint(format_args!("waiting for {}", job.id()));
         }

@@ -8,15 +8,15 @@ use tempfile::TempDir;
 use super::exit::Failure;
 use crate::client::Client;
 
-const READY_WITHIN: Duration = Duration::from_secs(10);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(crate) struct PrivateRedis {
+pub(crate) struct EphemeralRedis {
     server: Child,
     folder: TempDir,
     pub(crate) program: &'static str,
 }
 
-impl PrivateRedis {
+impl EphemeralRedis {
     pub(crate) fn start() -> Result<Self, Failure> {
         // Directly under /tmp: the path of a socket is limited to 107 bytes.
         let folder = tempfile::Builder::new().prefix("rq-rs-demo-").tempdir_in("/tmp")?;
@@ -30,7 +30,7 @@ impl PrivateRedis {
                 .stderr(Stdio::null())
                 .spawn();
             if let Ok(server) = started {
-                let redis = PrivateRedis { server, folder, program };
+                let redis = EphemeralRedis { server, folder, program };
                 redis.wait_until_ready()?;
                 return Ok(redis);
             }
@@ -49,7 +49,7 @@ impl PrivateRedis {
         let started = Instant::now();
         loop {
             match Client::connect(&self.url()) {
-                Err(error) if started.elapsed() > READY_WITHIN => return Err(error.into()),
+                Err(error) if started.elapsed() > STARTUP_TIMEOUT => return Err(error.into()),
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
                 Ok(_) => return Ok(()),
             }
@@ -57,7 +57,7 @@ impl PrivateRedis {
     }
 }
 
-impl Drop for PrivateRedis {
+impl Drop for EphemeralRedis {
     fn drop(&mut self) {
         // It holds nothing that anybody wants.
         let _ = self.server.kill();

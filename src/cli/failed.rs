@@ -21,13 +21,13 @@ use crate::snapshot::{self, JobSummary, List, Place};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many rows a table has when nobody says.
-const ROWS: usize = 50;
+const DEFAULT_LIMIT: usize = 50;
 /// How many whole records are read together, each at most a megabyte of it.
-const TOGETHER: usize = 10;
+const RECORDS_PER_BATCH: usize = 10;
 
 /// Show jobs that failed, the oldest first
 #[derive(Args)]
-pub(crate) struct Failed {
+pub(crate) struct FailedCommand {
     /// Only this queue [default: all]
     queue: Option<String>,
     /// How many to skip
@@ -43,13 +43,13 @@ pub(crate) struct Failed {
 
 /// A job in the list.
 #[derive(Serialize)]
-struct Listed {
+struct FailedJob {
     #[serde(flatten)]
     record: Record,
     cut: Vec<&'static str>,
 }
 
-impl Failed {
+impl FailedCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
         let mut odd = WrongTypeKeys::default();
@@ -61,7 +61,7 @@ impl Failed {
             }
             None => all_names(&client, &mut odd)?,
         };
-        let limit = self.limit.or((!self.json).then_some(ROWS));
+        let limit = self.limit.or((!self.json).then_some(DEFAULT_LIMIT));
         let list =
             List { client: &client, queues: &queues, place: Place::Failed, offset: self.offset, limit };
         // Keys of jobs that are of another type.
@@ -70,21 +70,21 @@ impl Failed {
             true => {
                 let mut total = 0;
                 print_json_list(|show| {
-                    total = list.each(&mut odd, |_, ids| records(&client, ids, &mut taken, show))?;
+                    total = list.each(&mut odd, |_, ids| print_records(&client, ids, &mut taken, show))?;
                     Ok(Exit::Done)
                 })?;
                 total
             }
-            false => rows(&list, &mut odd, &mut taken)?,
+            false => print_table(&list, &mut odd, &mut taken)?,
         };
         let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
-        report_more(total.saturating_sub(shown), &self.command_from(shown), "the next ones");
+        report_more(total.saturating_sub(shown), &self.next_page_command(shown), "the next ones");
         odd.join(taken);
         Ok(report_odd_keys(&odd))
     }
 
     /// The same for what follows.
-    fn command_from(&self, offset: usize) -> String {
+    fn next_page_command(&self, offset: usize) -> String {
         let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {}", shell_quote(name)));
         let limit = self.limit.map_or_else(String::new, |limit| format!(" --limit {limit}"));
         let json = if self.json { " --json" } else { "" };
@@ -92,20 +92,20 @@ impl Failed {
     }
 }
 
-fn records(
+fn print_records(
     client: &Arc<Client>,
     ids: &[String],
     taken: &mut WrongTypeKeys,
-    show: &mut dyn FnMut(&Listed) -> PrintResult,
+    show: &mut dyn FnMut(&FailedJob) -> PrintResult,
 ) -> PrintResult {
-    for ids in ids.chunks(TOGETHER) {
+    for ids in ids.chunks(RECORDS_PER_BATCH) {
         for (id, found) in ids.iter().zip(bounded_read::shown(client, ids)?) {
             match found {
                 Ok(found) => {
                     let (record, cut) = found.read(id);
-                    show(&Listed { record, cut })?;
+                    show(&FailedJob { record, cut })?;
                 }
-                Err(error) => note_missing(client, id, &error, taken),
+                Err(error) => report_unreadable(client, id, &error, taken),
             }
         }
     }
@@ -113,13 +113,17 @@ fn records(
 }
 
 /// Prints a table; returns how many there are in all.
-fn rows(list: &List<'_>, odd: &mut WrongTypeKeys, taken: &mut WrongTypeKeys) -> Result<usize, Failure> {
+fn print_table(
+    list: &List<'_>,
+    odd: &mut WrongTypeKeys,
+    taken: &mut WrongTypeKeys,
+) -> Result<usize, Failure> {
     let mut cells = Vec::new();
     let total = list.each(odd, |queue, ids| {
         for (id, row) in ids.iter().zip(snapshot::read_rows(list.client, ids)?) {
             match row {
-                Ok(job) => cells.push(row_of(id, queue, &job)),
-                Err(error) => note_missing(list.client, id, &error, taken),
+                Ok(job) => cells.push(table_row(id, queue, &job)),
+                Err(error) => report_unreadable(list.client, id, &error, taken),
             }
         }
         Ok::<_, Failure>(())
@@ -134,7 +138,7 @@ fn rows(list: &List<'_>, odd: &mut WrongTypeKeys, taken: &mut WrongTypeKeys) -> 
     Ok(total)
 }
 
-fn row_of(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
+fn table_row(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
     let error = job.error.as_deref().map_or("no reason is kept", error_line);
     let origin = if job.origin.is_empty() { queue } else { &job.origin };
     vec![
@@ -149,7 +153,7 @@ fn row_of(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
 }
 
 /// A key of another type is named with all others of that kind, at the end.
-fn note_missing(client: &Client, id: &str, error: &Error, taken: &mut WrongTypeKeys) {
+fn report_unreadable(client: &Client, id: &str, error: &Error, taken: &mut WrongTypeKeys) {
     match is_wrong_type(error) {
         true => taken.add(&client.keys.job(id)),
         false => eprint(format_args!("{}: {error}", first_line(id, 60))),

@@ -20,11 +20,11 @@ use crate::snapshot::{self, QueueView, Snapshot, WorkerView, messages};
 
 /// RQ's scales for the bars: the longest queue decides.
 const SCALES: [u64; 8] = [20, 50, 100, 200, 400, 600, 800, 1000];
-const BAR: u64 = 20;
+const BAR_WIDTH: u64 = 20;
 
 /// Show queues, registries and workers; reads only
 #[derive(Args)]
-pub(crate) struct Info {
+pub(crate) struct InfoCommand {
     /// Only these queues
     queues: Vec<String>,
     /// Draw again every so often, at least 0.1s apart
@@ -47,11 +47,11 @@ pub(crate) struct Info {
     json: bool,
 }
 
-impl Info {
+impl InfoCommand {
     /// What `rq-rs info QUEUE` prints.
-    pub(crate) fn of(queue: &Queue) -> Result<Vec<String>, Failure> {
+    pub(crate) fn queue_overview(queue: &Queue) -> Result<Vec<String>, Failure> {
         let shot = snapshot::look(queue.client(), &[queue.name().to_owned()])?;
-        Ok(draw_queues(&shot))
+        Ok(queue_table(&shot))
     }
 
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
@@ -63,7 +63,7 @@ impl Info {
             let shot = look()?;
             match self.json {
                 true => print_json(&shot)?,
-                false => print_lines(self.draw(&shot))?,
+                false => print_lines(self.render(&shot))?,
             }
             return Ok(report_odd_keys(&shot.odd_keys));
         };
@@ -72,33 +72,33 @@ impl Info {
         loop {
             let shot = look()?;
             clear_screen()?;
-            print_lines(self.draw(&shot))?;
+            print_lines(self.render(&shot))?;
             print("")?;
             print(format_args!("Updated: {}", clock_time(Some(Utc::now()))))?;
             std::thread::sleep(interval);
         }
     }
 
-    fn draw(&self, shot: &Snapshot) -> Vec<String> {
+    fn render(&self, shot: &Snapshot) -> Vec<String> {
         let mut parts = Vec::new();
         if !shot.warnings.is_empty() && !self.raw {
             parts.push(shot.warnings.iter().map(messages::warning).collect());
         }
         if !self.only_workers {
-            parts.push(if self.raw { raw_queues(shot) } else { draw_queues(shot) });
+            parts.push(if self.raw { queue_lines(shot) } else { queue_table(shot) });
         }
         if !self.only_queues {
             parts.push(match (self.by_queue, self.raw) {
-                (true, _) => draw_by_queue(shot),
-                (_, true) => raw_workers(shot),
-                _ => draw_workers(shot),
+                (true, _) => workers_by_queue(shot),
+                (_, true) => worker_lines(shot),
+                _ => worker_table(shot),
             });
         }
         parts.join(&String::new())
     }
 }
 
-fn draw_queues(shot: &Snapshot) -> Vec<String> {
+fn queue_table(shot: &Snapshot) -> Vec<String> {
     if shot.queues.is_empty() {
         return vec![format!("No queues yet: the first `{} enqueue` makes one.", program::name())];
     }
@@ -110,7 +110,7 @@ fn draw_queues(shot: &Snapshot) -> Vec<String> {
         let filled = if queue.queued == 0 || !stdout().is_terminal() {
             0
         } else {
-            (queue.queued * BAR / scale).max(1)
+            (queue.queued * BAR_WIDTH / scale).max(1)
         };
         let mut row = vec![queue.name.clone(), "█".repeat(filled as usize)];
         row.extend(
@@ -167,7 +167,7 @@ fn remarks(queue: &QueueView) -> String {
 }
 
 /// Lines as RQ prints them, for scripts that grep.
-fn raw_queues(shot: &Snapshot) -> Vec<String> {
+fn queue_lines(shot: &Snapshot) -> Vec<String> {
     let line = |q: &QueueView| {
         format!(
             "queue {} {}, {} executing, {} finished, {} failed",
@@ -181,7 +181,7 @@ fn raw_queues(shot: &Snapshot) -> Vec<String> {
     shot.queues.iter().map(line).collect()
 }
 
-fn raw_workers(shot: &Snapshot) -> Vec<String> {
+fn worker_lines(shot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
         let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
@@ -190,7 +190,7 @@ fn raw_workers(shot: &Snapshot) -> Vec<String> {
     shot.workers.iter().map(line).collect()
 }
 
-fn draw_workers(shot: &Snapshot) -> Vec<String> {
+fn worker_table(shot: &Snapshot) -> Vec<String> {
     let workers = &shot.workers;
     if workers.is_empty() {
         return vec!["No workers.".to_owned()];
@@ -222,7 +222,7 @@ fn draw_workers(shot: &Snapshot) -> Vec<String> {
     lines
 }
 
-fn draw_by_queue(shot: &Snapshot) -> Vec<String> {
+fn workers_by_queue(shot: &Snapshot) -> Vec<String> {
     let line = |queue: &QueueView| {
         let listens = shot.workers.iter().filter(|worker| worker.listens_to(&queue.name));
         let names: Vec<String> =

@@ -20,7 +20,7 @@ use crate::snapshot::{self, messages};
 use crate::wrong_type::is_wrong_type;
 
 #[derive(Subcommand)]
-pub(crate) enum Job {
+pub(crate) enum JobCommand {
     /// Show all that is known of a job
     Show {
         /// The job's id
@@ -46,35 +46,35 @@ pub(crate) enum Job {
         json: bool,
     },
     /// Put jobs that wait for their time, or for their next try, into their queue now; also jobs that are in no place
-    Enqueue(Ids),
+    Enqueue(JobIds),
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
-    Cancel(Ids),
+    Cancel(JobIds),
     /// Tell the workers of jobs that run to end them; they go to the failed registry as stopped
-    Stop(Ids),
+    Stop(JobIds),
     /// Delete jobs with their results, wherever they are
-    Delete(Ids),
+    Delete(JobIds),
 }
 
 #[derive(Args)]
-pub(crate) struct Ids {
+pub(crate) struct JobIds {
     /// Ids of jobs
     #[arg(required = true)]
     ids: Vec<String>,
 }
 
-impl Job {
+impl JobCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
         match self {
-            Job::Show { id, json } => {
+            JobCommand::Show { id, json } => {
                 if json {
                     print_json(&snapshot::look_at_job(&client, &id)?)?;
                 } else {
-                    show(&Handle::fetch(&client, &id)?)?;
+                    print_job(&Handle::fetch(&client, &id)?)?;
                 }
                 Ok(Exit::Done)
             }
-            Job::Explain { id, json } => {
+            JobCommand::Explain { id, json } => {
                 let why = snapshot::look_at_job(&client, &id)?.why;
                 if json {
                     print_json(&why)?;
@@ -83,17 +83,17 @@ impl Job {
                 }
                 Ok(Exit::Done)
             }
-            Job::Logs { id, follow } => job_logs::run(&client, &id, follow),
-            Job::Enqueue(Ids { ids }) => each(&client, &ids, enqueue),
-            Job::Cancel(Ids { ids }) => each(&client, &ids, cancel),
-            Job::Stop(Ids { ids }) => each(&client, &ids, stop),
-            Job::Delete(Ids { ids }) => each(&client, &ids, delete),
+            JobCommand::Logs { id, follow } => job_logs::run(&client, &id, follow),
+            JobCommand::Enqueue(JobIds { ids }) => for_each_id(&client, &ids, enqueue),
+            JobCommand::Cancel(JobIds { ids }) => for_each_id(&client, &ids, cancel),
+            JobCommand::Stop(JobIds { ids }) => for_each_id(&client, &ids, stop),
+            JobCommand::Delete(JobIds { ids }) => for_each_id(&client, &ids, delete),
         }
     }
 }
 
 /// Does it for each, and tells of those that could not be done.
-fn each(
+fn for_each_id(
     client: &Arc<Client>,
     ids: &[String],
     act: fn(&Arc<Client>, &str) -> Result<String, Error>,
@@ -156,7 +156,7 @@ fn delete(client: &Arc<Client>, id: &str) -> Result<String, Error> {
 }
 
 /// The runs that failed, one a line, and the one after them.
-fn time_line(job: &Handle) -> Vec<String> {
+fn attempt_lines(job: &Handle) -> Vec<String> {
     let took = |from: DateTime<Utc>, to: DateTime<Utc>| format!("{:.1} s", (to - from).as_seconds_f64());
     let failed = job.attempts.iter().map(|attempt| {
         let next = attempt.retry_in.map(|seconds| format!(", again after {seconds} s")).unwrap_or_default();
@@ -174,7 +174,7 @@ fn time_line(job: &Handle) -> Vec<String> {
 }
 
 /// When it goes on, in which try.
-fn waits_for(job: &Handle) -> Result<Option<String>, Failure> {
+fn due_text(job: &Handle) -> Result<Option<String>, Failure> {
     let Some(time) = job.due()? else { return Ok(None) };
     let left = (time - Utc::now()).num_seconds().max(0);
     let attempt = match (job.number_of_retries, job.retries_left) {
@@ -185,8 +185,8 @@ fn waits_for(job: &Handle) -> Result<Option<String>, Failure> {
     Ok(Some(format!("{} (in {left} s{attempt})", local_time(time))))
 }
 
-fn show(job: &Handle) -> Result<(), Failure> {
-    let due = waits_for(job)?;
+fn print_job(job: &Handle) -> Result<(), Failure> {
+    let due = due_text(job)?;
     let seconds =
         |ttl: Option<i64>| ttl.map(|ttl| if ttl < 0 { "for ever".to_owned() } else { format!("{ttl} s") });
     let meta = (!job.meta.is_empty()).then(|| serde_json::Value::Object(job.meta.clone()).to_string());
@@ -229,7 +229,7 @@ fn show(job: &Handle) -> Result<(), Failure> {
     }
     if !job.attempts.is_empty() {
         print("attempts:")?;
-        for line in time_line(job) {
+        for line in attempt_lines(job) {
             print(format_args!("  {}", first_line(&line, 300)))?;
         }
     }

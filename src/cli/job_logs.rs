@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::job_handle::Job;
 
 /// How often it is looked for more; a worker saves once a second.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How much of the text before must come again, to know where the new one goes on.
 const OVERLAP: usize = 200;
 
@@ -18,14 +18,14 @@ pub(crate) fn run(client: &Arc<Client>, id: &str, follow: bool) -> Result<Exit, 
     let mut shown = String::new();
     loop {
         let text = job.log.clone().unwrap_or_default();
-        if !print_raw(news(&shown, &text))? {
+        if !print_raw(appended(&shown, &text))? {
             return Ok(Exit::Done);
         }
         shown = text;
         if !follow || job.status.has_ended() {
             break;
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
         job.refresh()?;
     }
     if !shown.is_empty() && !shown.ends_with('\n') {
@@ -37,7 +37,7 @@ pub(crate) fn run(client: &Arc<Client>, id: &str, follow: bool) -> Result<Exit, 
 }
 
 /// What is new in the text, of which only the last 64 KiB are kept.
-fn news<'a>(before: &str, now: &'a str) -> &'a str {
+fn appended<'a>(before: &str, now: &'a str) -> &'a str {
     if let Some(rest) = now.strip_prefix(before) {
         return rest;
     }
@@ -47,14 +47,14 @@ fn news<'a>(before: &str, now: &'a str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use super::news;
+    use super::appended;
 
     #[test]
     fn only_what_is_new_is_shown() {
-        assert_eq!(news("", "one\n"), "one\n");
-        assert_eq!(news("one\n", "one\ntwo\n"), "two\n");
+        assert_eq!(appended("", "one\n"), "one\n");
+        assert_eq!(appended("one\n", "one\ntwo\n"), "two\n");
         let long: String = (0..100).map(|n| format!("line {n}\n")).collect();
-        assert_eq!(news(&long, &format!("{}line 100\n", &long[300..])), "line 100\n");
-        assert_eq!(news("of another run\n", "begins anew\n"), "begins anew\n");
+        assert_eq!(appended(&long, &format!("{}line 100\n", &long[300..])), "line 100\n");
+        assert_eq!(appended("of another run\n", "begins anew\n"), "begins anew\n");
     }
 }

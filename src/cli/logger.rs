@@ -8,7 +8,7 @@ use log::LevelFilter;
 use crate::printable::Line;
 
 /// Lines with a clock on standard error. `RUST_LOG` says what is logged where nobody has typed it.
-pub(super) fn start_log(is_verbose: bool, is_quiet: bool) {
+pub(super) fn start_logger(is_verbose: bool, is_quiet: bool) {
     let level = match (is_verbose, is_quiet) {
         (true, _) => LevelFilter::Debug,
         (_, true) => LevelFilter::Warn,

@@ -10,9 +10,9 @@ use crate::metrics::page;
 
 /// Print what Prometheus reads, in its text format, with the names of rq-exporter; reads only
 #[derive(Args)]
-pub(crate) struct Metrics {}
+pub(crate) struct MetricsCommand {}
 
-impl Metrics {
+impl MetricsCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let (page, odd) = page(&*server.connect()?)?;
         print_lines(page.lines())?;

@@ -45,7 +45,7 @@ use serde::de::DeserializeOwned;
 use crate::cron::Cron;
 use crate::program;
 use crate::worker::{Context, Handlers};
-use config::{Asked, Refusal};
+use config::{ParseError, ParsedArgs};
 use exit::{Exit, Failure};
 use redis_options::RedisOptions;
 
@@ -114,16 +114,16 @@ impl App {
         let name = name.map_or_else(|| "rq-rs".to_owned(), |name| name.to_string_lossy().into_owned());
         program::set_name(&name);
         let version = self.version.unwrap_or(env!("CARGO_PKG_VERSION"));
-        let whole = with_name(Typed::whole().name(name.clone()).version(version), &name);
+        let whole = with_program_name(Cli::build_command().name(name.clone()).version(version), &name);
         let mut command = config::with_environment(whole);
-        let asked = config::ask(&mut command, &arguments).and_then(|asked| {
-            let typed = Typed::from_arg_matches(&asked.matches)?;
+        let asked = config::parse(&mut command, &arguments).and_then(|asked| {
+            let typed = Cli::from_arg_matches(&asked.matches)?;
             Ok((typed, asked))
         });
         let (typed, asked) = match asked {
             Ok(both) => both,
             // Help and version are no errors; clap knows which stream and code they get.
-            Err(Refusal::Clap(error)) => match python_rq::explain(error, &command, &arguments) {
+            Err(ParseError::Clap(error)) => match python_rq::explain(error, &command, &arguments) {
                 Ok(error) => {
                     let _ = error.print();
                     return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
@@ -133,7 +133,7 @@ impl App {
                     return failure.exit().into();
                 }
             },
-            Err(Refusal::File(failure)) => {
+            Err(ParseError::File(failure)) => {
                 output::print_error(&failure);
                 return failure.exit().into();
             }
@@ -147,42 +147,42 @@ impl App {
         }
     }
 
-    fn run(self, typed: Typed, mut command: clap::Command, asked: Asked) -> Result<Exit, Failure> {
+    fn run(self, typed: Cli, mut command: clap::Command, asked: ParsedArgs) -> Result<Exit, Failure> {
         let server = &typed.server;
         // `config show` counts them.
-        if !matches!(typed.command, Command::Config(_) | Command::Completions { .. }) {
-            config::warn_of_variables(&command);
+        if !matches!(typed.command, CliCommand::Config(_) | CliCommand::Completions { .. }) {
+            config::warn_unknown_variables(&command);
         }
         match typed.command {
-            Command::Worker(worker) => {
-                let (handlers, crons) = asked.entries_in_order(worker.cron_lenient())?;
+            CliCommand::Worker(worker) => {
+                let (handlers, crons) = asked.valid_entries(worker.cron_lenient())?;
                 // A worker runs for long, and has no more use for them.
                 drop((command, asked));
                 worker.run(server, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
             }
             #[cfg(feature = "dashboard")]
-            Command::Dashboard(command) => command.run(server),
+            CliCommand::Dashboard(command) => command.run(server),
             #[cfg(feature = "top")]
-            Command::Top(command) => command.run(server),
-            Command::Metrics(command) => command.run(server),
-            Command::Config(config) => config.run(&mut command, &asked, &self.handlers),
-            Command::Cron(command) => command.run(server, &asked),
-            Command::Enqueue(command) => command.run(server),
-            Command::Info(command) => command.run(server),
-            Command::Job { command } => command.run(server),
-            Command::Failed(command) => command.run(server),
-            Command::Requeue(command) => command.run(server),
-            Command::Empty(command) => command.run(server),
-            Command::Suspend(command) => command.run(server),
-            Command::Resume(command) => command.run(server),
-            Command::Shutdown(names) => names.shutdown(server),
-            Command::Quiet(names) => names.quiet(server),
-            Command::Continue(names) => names.go_on(server),
-            Command::KillHorse(names) => names.kill_horse(server),
-            Command::Demo(command) => command.run(server),
-            Command::Completions { shell } => {
+            CliCommand::Top(command) => command.run(server),
+            CliCommand::Metrics(command) => command.run(server),
+            CliCommand::Config(config) => config.run(&mut command, &asked, &self.handlers),
+            CliCommand::Cron(command) => command.run(server, &asked),
+            CliCommand::Enqueue(command) => command.run(server),
+            CliCommand::Info(command) => command.run(server),
+            CliCommand::Job { command } => command.run(server),
+            CliCommand::Failed(command) => command.run(server),
+            CliCommand::Requeue(command) => command.run(server),
+            CliCommand::Empty(command) => command.run(server),
+            CliCommand::Suspend(command) => command.run(server),
+            CliCommand::Resume(command) => command.run(server),
+            CliCommand::Shutdown(names) => names.shutdown(server),
+            CliCommand::Quiet(names) => names.quiet(server),
+            CliCommand::Continue(names) => names.resume(server),
+            CliCommand::KillHorse(names) => names.kill_horse(server),
+            CliCommand::Demo(command) => command.run(server),
+            CliCommand::Completions { shell } => {
                 let mut text = Vec::new();
-                clap_complete::generate(shell, &mut Typed::whole(), program::name(), &mut text);
+                clap_complete::generate(shell, &mut Cli::build_command(), program::name(), &mut text);
                 output::print_lines(String::from_utf8_lossy(&text).trim_end().lines())?;
                 Ok(Exit::Done)
             }
@@ -191,7 +191,7 @@ impl App {
 }
 
 /// Help names the program as it was started.
-fn with_name(command: clap::Command, name: &str) -> clap::Command {
+fn with_program_name(command: clap::Command, name: &str) -> clap::Command {
     if name == "rq-rs" {
         return command;
     }
@@ -210,27 +210,27 @@ fn with_name(command: clap::Command, name: &str) -> clap::Command {
         (Some(help), None) => arg.help(help),
         _ => arg,
     };
-    command.mut_args(arg).mut_subcommands(|sub| with_name(sub, name))
+    command.mut_args(arg).mut_subcommands(|sub| with_program_name(sub, name))
 }
 
 /// A lightweight job queue on Redis: Python RQ for Rust
 #[derive(Parser)]
 #[command(name = "rq-rs", version, max_term_width = 100)]
-struct Typed {
+struct Cli {
     #[command(flatten)]
     server: RedisOptions,
     /// A TOML file with options, handlers and cron entries; see `rq-rs config --help`
     #[arg(long, global = true, env = "RQ_RS_CONFIG", hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
-impl Typed {
+impl Cli {
     /// The command line, in which what a worker's dashboard shows has longer names than that of `dashboard`.
-    fn whole() -> clap::Command {
+    fn build_command() -> clap::Command {
         #[cfg(feature = "dashboard")]
-        let rename = |arg: clap::Arg| match dashboard::ACCESS.contains(&arg.get_id().as_str()) {
+        let rename = |arg: clap::Arg| match dashboard::ACCESS_OPTIONS.contains(&arg.get_id().as_str()) {
             true => {
                 let long = format!("dashboard-{}", arg.get_id());
                 arg.long(long)
@@ -239,41 +239,43 @@ impl Typed {
         };
         #[cfg(not(feature = "dashboard"))]
         let rename = std::convert::identity::<clap::Arg>;
-        python_rq::with_silent(Typed::command().mut_subcommand("worker", |worker| worker.mut_args(rename)))
+        python_rq::with_ignored_options(
+            Cli::command().mut_subcommand("worker", |worker| worker.mut_args(rename)),
+        )
     }
 }
 
 #[derive(Subcommand)]
-enum Command {
-    Worker(Box<worker::Worker>),
-    Enqueue(Box<enqueue::Enqueue>),
-    Info(info::Info),
+enum CliCommand {
+    Worker(Box<worker::WorkerCommand>),
+    Enqueue(Box<enqueue::EnqueueCommand>),
+    Info(info::InfoCommand),
     /// Look at one job, cancel it, stop it, delete it
     Job {
         #[command(subcommand)]
-        command: job::Job,
+        command: job::JobCommand,
     },
-    Failed(failed::Failed),
-    Requeue(requeue::Requeue),
-    Empty(empty::Empty),
-    Suspend(suspend::Suspend),
-    Resume(suspend::Resume),
+    Failed(failed::FailedCommand),
+    Requeue(requeue::RequeueCommand),
+    Empty(empty::EmptyCommand),
+    Suspend(suspend::SuspendCommand),
+    Resume(suspend::ResumeCommand),
     /// Tell workers, rq-rs' or Python's, to end when what they run has ended
-    Shutdown(control::Names),
+    Shutdown(control::WorkerNames),
     /// Tell workers to start no more jobs until they are told to continue; those that run end
-    Quiet(control::Names),
+    Quiet(control::WorkerNames),
     /// Let workers go on that were told to be quiet
-    Continue(control::Names),
+    Continue(control::WorkerNames),
     /// Tell workers to kill what they run; those jobs fail, or are tried again
-    KillHorse(control::Names),
-    Cron(cron::Cron),
-    Config(config::Config),
-    Metrics(metrics::Metrics),
+    KillHorse(control::WorkerNames),
+    Cron(cron::CronCommand),
+    Config(config::ConfigCommand),
+    Metrics(metrics::MetricsCommand),
     #[cfg(feature = "dashboard")]
-    Dashboard(dashboard::Dashboard),
+    Dashboard(dashboard::DashboardCommand),
     #[cfg(feature = "top")]
-    Top(top::Top),
-    Demo(demo::Demo),
+    Top(top::TopCommand),
+    Demo(demo::DemoCommand),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {
         /// For which shell
@@ -285,6 +287,6 @@ enum Command {
 mod tests {
     #[test]
     fn the_options_of_all_commands_fit_together() {
-        super::Typed::whole().debug_assert();
+        super::Cli::build_command().debug_assert();
     }
 }

@@ -10,30 +10,30 @@ use super::exit::Failure;
 
 /// What it is here.
 #[derive(Clone, Copy)]
-enum Here {
+enum Handling {
     /// Taken, and not looked at: why that is right.
-    Silence(&'static str),
+    Ignored(&'static str),
     /// Refused: what to do instead.
-    Instead(&'static str),
+    Rejected(&'static str),
 }
-use Here::{Instead, Silence};
+use Handling::{Ignored, Rejected};
 
-struct Counterpart {
+struct RqOption {
     /// The commands that have it; none for a command.
     of: &'static [&'static str],
     /// Its spellings.
-    words: &'static [&'static str],
+    spellings: &'static [&'static str],
     has_value: bool,
-    here: Here,
+    handling: Handling,
 }
 
-const fn row(
+const fn option(
     of: &'static [&'static str],
     words: &'static [&'static str],
     has_value: bool,
-    here: Here,
-) -> Counterpart {
-    Counterpart { of, words, has_value, here }
+    here: Handling,
+) -> RqOption {
+    RqOption { of, spellings: words, has_value, handling: here }
 }
 
 const WORKER: &[&str] = &["worker"];
@@ -42,131 +42,131 @@ const ALL: &[&str] = &["worker", "enqueue", "info", "requeue", "empty", "suspend
 const BUT_WORKER: &[&str] = &["enqueue", "info", "requeue", "empty", "suspend", "resume", "cron"];
 const BUT_ENQUEUE: &[&str] = &["worker", "info", "requeue", "empty", "suspend", "resume", "cron"];
 
-const TABLE: [Counterpart; 20] = [
-    row(
+const TABLE: [RqOption; 20] = [
+    option(
         &[],
         &["worker-pool"],
         false,
-        Instead(
+        Rejected(
             "`worker -c N --isolate` runs N jobs at once, each in a process of its own, as programs of --exec are anyway",
         ),
     ),
-    row(WORKER, &["--with-scheduler", "-s"], false, Silence("every worker moves what is due")),
-    row(
+    option(WORKER, &["--with-scheduler", "-s"], false, Ignored("every worker moves what is due")),
+    option(
         WORKER,
         &["--job-monitoring-interval"],
         true,
-        Silence("a worker keeps the leases of its jobs by itself"),
+        Ignored("a worker keeps the leases of its jobs by itself"),
     ),
-    row(
+    option(
         BUT_ENQUEUE,
         &["--serializer", "-S"],
         true,
-        Silence("a job is read, and answered, in what it came in"),
+        Ignored("a job is read, and answered, in what it came in"),
     ),
-    row(BUT_WORKER, &["--path", "-P"], true, Silence("no Python is imported")),
-    row(
+    option(BUT_WORKER, &["--path", "-P"], true, Ignored("no Python is imported")),
+    option(
         BUT_WORKER,
         &["--worker-class", "-w", "--job-class", "-j", "--queue-class", "--connection-class"],
         true,
-        Silence("no Python class is needed for that"),
+        Ignored("no Python class is needed for that"),
     ),
-    row(
+    option(
         ALL,
         &["--config MODULE", "-c"],
         true,
-        Instead("--config FILE is a TOML file, and a worker's -c is --concurrency; see `config --help`"),
+        Rejected("--config FILE is a TOML file, and a worker's -c is --concurrency; see `config --help`"),
     ),
-    row(
+    option(
         WORKER,
         &["--logging_level", "--logging-level", "-l"],
         true,
-        Instead("-v shows more, -q warnings only"),
+        Rejected("-v shows more, -q warnings only"),
     ),
-    row(
+    option(
         &["cron"],
         &["--logging_level", "--logging-level", "-l"],
         true,
-        Instead("leave it out: it says what it enqueues, and what is wrong"),
+        Rejected("leave it out: it says what it enqueues, and what is wrong"),
     ),
-    row(
+    option(
         WORKER,
         &["--log-format", "--date-format"],
         true,
-        Instead("leave it out: a line of the log is a clock and a text, on standard error"),
+        Rejected("leave it out: a line of the log is a clock and a text, on standard error"),
     ),
-    row(
+    option(
         WORKER,
         &["--disable-job-desc-logging"],
         false,
-        Instead("-q shows warnings only, which do not hold descriptions of jobs"),
+        Rejected("-q shows warnings only, which do not hold descriptions of jobs"),
     ),
-    row(WORKER, &["--maintenance-interval"], true, Instead("--recover-interval DURATION")),
-    row(
+    option(WORKER, &["--maintenance-interval"], true, Rejected("--recover-interval DURATION")),
+    option(
         WORKER,
         &["--exception-handler"],
         true,
-        Instead(
+        Rejected(
             "leave it out: `failed` shows what failed and why; a program of your own hears it with Worker::on_event",
         ),
     ),
-    row(
+    option(
         WORKER,
         &["--disable-default-exception-handler", "-d"],
         false,
-        Instead("leave it out: failed jobs are kept; how many, and how long, says --keep-failed"),
+        Rejected("leave it out: failed jobs are kept; how many, and how long, says --keep-failed"),
     ),
-    row(
+    option(
         WORKER,
         &["--dequeue-strategy", "-ds"],
         true,
-        Instead("leave it out: queues are taken from in the order in which they are named"),
+        Rejected("leave it out: queues are taken from in the order in which they are named"),
     ),
-    row(
+    option(
         WORKER,
         &["--path", "-P"],
         true,
-        Instead("PYTHONPATH in the environment, for a Python program of --exec-server"),
+        Rejected("PYTHONPATH in the environment, for a Python program of --exec-server"),
     ),
-    row(
+    option(
         WORKER,
         &["--worker-class", "-w", "--job-class", "-j", "--queue-class", "--connection-class"],
         true,
-        Instead(
+        Rejected(
             "leave it out: no Python classes are loaded; with --isolate jobs run in processes of their own",
         ),
     ),
-    row(
+    option(
         ENQUEUE,
         &["--depends-on"],
         true,
-        Instead("jobs that wait for others are enqueued with Python: queue.enqueue(…, depends_on=…)"),
+        Rejected("jobs that wait for others are enqueued with Python: queue.enqueue(…, depends_on=…)"),
     ),
-    row(ENQUEUE, &["--id"], true, Instead("--job-id ID")),
-    row(
+    option(ENQUEUE, &["--id"], true, Rejected("--job-id ID")),
+    option(
         ENQUEUE,
         &[LITERAL],
         false,
-        Instead(r#"give JSON instead: :JSON or key:=JSON; text that begins with % is :'"%text"'"#),
+        Rejected(r#"give JSON instead: :JSON or key:=JSON; text that begins with % is :'"%text"'"#),
     ),
 ];
 
 const LITERAL: &str = "%literal";
 
 /// What is said of Python literals among arguments.
-pub(crate) fn of_literal() -> &'static str {
-    let literal = TABLE.iter().find(|one| one.words.contains(&LITERAL));
-    literal.map_or("", |one| match one.here {
-        Silence(text) | Instead(text) => text,
+pub(crate) fn literal_hint() -> &'static str {
+    let literal = TABLE.iter().find(|one| one.spellings.contains(&LITERAL));
+    literal.map_or("", |one| match one.handling {
+        Ignored(text) | Rejected(text) => text,
     })
 }
 
 /// The same command line, which takes what is not needed.
-pub(crate) fn with_silent(mut command: Command) -> Command {
-    for (n, one) in TABLE.iter().enumerate().filter(|(_, one)| matches!(one.here, Silence(_))) {
+pub(crate) fn with_ignored_options(mut command: Command) -> Command {
+    for (n, one) in TABLE.iter().enumerate().filter(|(_, one)| matches!(one.handling, Ignored(_))) {
         let action = if one.has_value { ArgAction::Append } else { ArgAction::Count };
         let mut arg = Arg::new(format!("of Python RQ {n}")).hide(true).action(action);
-        for word in one.words {
+        for word in one.spellings {
             let letter = word.trim_start_matches('-').chars().next().unwrap_or_default();
             arg = match word.strip_prefix("--") {
                 Some(long) if arg.get_long().is_none() => arg.long(long),
@@ -189,7 +189,7 @@ pub(crate) fn explain(
     command: &Command,
     arguments: &[OsString],
 ) -> Result<clap::Error, Failure> {
-    if let Some(failure) = counterpart(&error, command, arguments) {
+    if let Some(failure) = rejected_option(&error, command, arguments) {
         return Err(failure);
     }
     if let Some(ContextValue::StyledStrs(tips)) = error.remove(ContextKind::Suggested) {
@@ -202,7 +202,7 @@ pub(crate) fn explain(
     Ok(error)
 }
 
-fn counterpart(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Option<Failure> {
+fn rejected_option(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Option<Failure> {
     let words: Vec<String> =
         arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let words = words.iter().take_while(|word| **word != "--");
@@ -228,25 +228,25 @@ fn counterpart(error: &clap::Error, command: &Command, arguments: &[OsString]) -
         }
         _ => return None,
     };
-    let is_of = |one: &&Counterpart| match &of {
+    let is_of = |one: &&RqOption| match &of {
         Some(of) => one.of.contains(&of.as_str()),
         None => one.of.is_empty(),
     };
-    let spelled = |word: &str| TABLE.iter().filter(is_of).find(|one| one.words.contains(&word));
+    let spelled = |word: &str| TABLE.iter().filter(is_of).find(|one| one.spellings.contains(&word));
     // What stands behind a letter may be its value.
     let one = spelled(&found).or_else(|| spelled(found.get(..2).filter(|_| !found.starts_with("--"))?))?;
-    match one.here {
-        Instead(hint) => Some(Failure::Usage(first, hint.to_owned())),
-        Silence(_) => None,
+    match one.handling {
+        Rejected(hint) => Some(Failure::Usage(first, hint.to_owned())),
+        Ignored(_) => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, BUT_ENQUEUE, BUT_WORKER, Counterpart, Instead, Silence, TABLE};
-    use crate::cli::Typed;
+    use super::{ALL, BUT_ENQUEUE, BUT_WORKER, Ignored, Rejected, RqOption, TABLE};
+    use crate::cli::Cli;
 
-    fn commands(one: &Counterpart) -> String {
+    fn commands(one: &RqOption) -> String {
         match one.of {
             [] => "a command".to_owned(),
             of if of == ALL => "all".to_owned(),
@@ -262,10 +262,10 @@ mod tests {
         let docs = std::fs::read_to_string(docs).unwrap_or_default();
         let mut missing = Vec::new();
         for one in &TABLE {
-            let words: Vec<_> = one.words.iter().map(|word| format!("`{word}`")).collect();
-            let here = match one.here {
-                Silence(why) => format!("taken, and not needed: {why}"),
-                Instead(what) => what.to_owned(),
+            let words: Vec<_> = one.spellings.iter().map(|word| format!("`{word}`")).collect();
+            let here = match one.handling {
+                Ignored(why) => format!("taken, and not needed: {why}"),
+                Rejected(what) => what.to_owned(),
             };
             let line = format!("| {} | {} | {here} |", words.join(", "), commands(one));
             if !docs.contains(&line) {
@@ -277,13 +277,14 @@ mod tests {
 
     #[test]
     fn what_is_not_needed_is_taken_in_every_command_that_has_it() {
-        for one in TABLE.iter().filter(|one| matches!(one.here, Silence(_))) {
-            for (name, word) in one.of.iter().flat_map(|name| one.words.iter().map(move |word| (name, word)))
+        for one in TABLE.iter().filter(|one| matches!(one.handling, Ignored(_))) {
+            for (name, word) in
+                one.of.iter().flat_map(|name| one.spellings.iter().map(move |word| (name, word)))
             {
                 let mut words = vec!["rq-rs", name, word];
                 words.extend(one.has_value.then_some("json"));
                 words.extend(["enqueue", "requeue", "empty", "cron"].contains(name).then_some("x"));
-                let taken = Typed::whole().try_get_matches_from(&words);
+                let taken = Cli::build_command().try_get_matches_from(&words);
                 assert!(
                     taken.is_ok(),
                     "{words:?}: {}",

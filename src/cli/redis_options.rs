@@ -38,7 +38,7 @@ impl RedisOptions {
     /// Whether the URL was typed, and does not merely stand in the environment.
     pub(crate) fn url_was_typed() -> bool {
         let arguments: Vec<OsString> = std::env::args_os().collect();
-        without_url(&arguments).1.is_some() || std::env::var_os(TYPED).is_some()
+        split_url(&arguments).1.is_some() || std::env::var_os(URL_WAS_TYPED).is_some()
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -106,7 +106,7 @@ fn suggest_other_dialect(client: &Arc<Client>) -> Result<()> {
 /// program is started anew in this process, with the URL in its environment instead.
 pub(crate) fn hide_password(arguments: &[OsString]) -> Option<std::io::Error> {
     use std::os::unix::process::CommandExt;
-    let (kept, url) = without_url(arguments);
+    let (kept, url) = split_url(arguments);
     let url = url.filter(|url| holds_password(url))?;
     let (name, rest) = kept.split_first()?;
     let program = std::env::current_exe().ok()?;
@@ -114,17 +114,17 @@ pub(crate) fn hide_password(arguments: &[OsString]) -> Option<std::io::Error> {
         .arg0(name)
         .args(rest)
         .env("RQ_REDIS_URL", url)
-        .env(TYPED, "1")
+        .env(URL_WAS_TYPED, "1")
         .exec();
     Some(error)
 }
 
 /// Says to the program that was started anew that its URL was typed.
-const TYPED: &str = "RQ_RS_URL_WAS_TYPED";
+const URL_WAS_TYPED: &str = "RQ_RS_URL_WAS_TYPED";
 
 /// The arguments without the URL, and the URL: `-u URL`, `-uURL`, `--url URL`, `--url=URL`, also at
 /// the end of other short options, as in `-bu URL`. What follows `--` is not ours.
-fn without_url(arguments: &[OsString]) -> (Vec<OsString>, Option<String>) {
+fn split_url(arguments: &[OsString]) -> (Vec<OsString>, Option<String>) {
     let (mut kept, mut url) = (Vec::new(), None);
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
@@ -166,23 +166,23 @@ fn holds_password(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{holds_password, without_url};
+    use super::{holds_password, split_url};
 
     #[test]
     fn the_url_is_found_in_every_spelling() {
         for words in ["w -u URL -b", "w --url URL -b", "w --url=URL -b"] {
             let arguments: Vec<_> = words.split(' ').map(Into::into).collect();
-            let (kept, url) = without_url(&arguments);
+            let (kept, url) = split_url(&arguments);
             assert_eq!((kept, url.as_deref()), (vec!["w".into(), "-b".into()], Some("URL")), "{words}");
         }
         for words in ["w -b -uredis://x", "w -bu redis://x", "w -buredis://x"] {
             let arguments: Vec<_> = words.split(' ').map(Into::into).collect();
-            let (kept, url) = without_url(&arguments);
+            let (kept, url) = split_url(&arguments);
             assert_eq!((kept, url.as_deref()), (vec!["w".into(), "-b".into()], Some("redis://x")), "{words}");
         }
-        let (kept, url) = without_url(&["w", "-queue", "--", "-u", "x"].map(Into::into));
+        let (kept, url) = split_url(&["w", "-queue", "--", "-u", "x"].map(Into::into));
         assert_eq!((kept.len(), url), (5, None));
-        let (kept, url) = without_url(&["w", "--", "-u", "x"].map(Into::into));
+        let (kept, url) = split_url(&["w", "--", "-u", "x"].map(Into::into));
         assert_eq!((kept.len(), url), (4, None));
     }
 

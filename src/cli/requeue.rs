@@ -19,12 +19,12 @@ use crate::snapshot::{self, List, Place};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many failures are told one by one.
-const SHOWN: usize = 10;
+const MAX_ERRORS_PRINTED: usize = 10;
 
 /// Put jobs that failed or were canceled back in their queue as new, with all their retries; also jobs that are in no
 /// place any more. Exit code 1 when any could not be
 #[derive(Args)]
-pub(crate) struct Requeue {
+pub(crate) struct RequeueCommand {
     /// Ids of jobs; - reads them from standard input, one on each line
     #[arg(conflicts_with = "all")]
     ids: Vec<String>,
@@ -40,7 +40,11 @@ pub(crate) struct Requeue {
 }
 
 /// Names the keys of jobs that stay in the failed registry because they are of another type; returns how many.
-fn name_taken(client: &Arc<Client>, queue: &Queue, odd: &mut WrongTypeKeys) -> Result<usize, Failure> {
+fn add_wrong_type_keys(
+    client: &Arc<Client>,
+    queue: &Queue,
+    odd: &mut WrongTypeKeys,
+) -> Result<usize, Failure> {
     let (queues, mut taken) = ([queue.name().to_owned()], WrongTypeKeys::default());
     let list = List { client, queues: &queues, place: Place::Failed, offset: 0, limit: None };
     let mut left = 0;
@@ -57,7 +61,7 @@ fn name_taken(client: &Arc<Client>, queue: &Queue, odd: &mut WrongTypeKeys) -> R
     Ok(left)
 }
 
-impl Requeue {
+impl RequeueCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         if !self.all && self.ids.is_empty() {
             return Err(Failure::Usage(
@@ -99,7 +103,7 @@ impl Requeue {
             match odd.pass(&queue.keys().list, here)? {
                 Some(here) => {
                     back += here;
-                    left += if here < count { name_taken(client, &queue, &mut odd)? } else { 0 };
+                    left += if here < count { add_wrong_type_keys(client, &queue, &mut odd)? } else { 0 };
                 }
                 None => left += count,
             }
@@ -137,8 +141,8 @@ impl Requeue {
         drop(bar);
         print(format_args!("{} requeued.", pluralize(back, "job")))?;
         let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
-        let more = failures.len().saturating_sub(SHOWN);
-        failures.into_iter().take(SHOWN).for_each(|failure| print_error(&failure));
+        let more = failures.len().saturating_sub(MAX_ERRORS_PRINTED);
+        failures.into_iter().take(MAX_ERRORS_PRINTED).for_each(|failure| print_error(&failure));
         if more > 0 {
             eprint(format_args!("… and {more} more like that"));
         }

@@ -11,17 +11,17 @@ use super::exit::Failure;
 use crate::worker::{Event, Stopper};
 
 /// How often a sign of life is given.
-const EVERY: Duration = Duration::from_secs(1);
+const WATCHDOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Tells those that watch this process. Silent where nobody does.
 #[derive(Clone)]
-pub(crate) struct Supervised {
+pub(crate) struct ServiceNotifier {
     health_file: Option<PathBuf>,
     /// No sign of life is given any more.
-    has_ended: Arc<Mutex<bool>>,
+    stopped: Arc<Mutex<bool>>,
 }
 
-impl Supervised {
+impl ServiceNotifier {
     /// A health file that cannot be written is known now.
     pub(crate) fn new(health_file: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(path) = &health_file {
@@ -30,10 +30,10 @@ impl Supervised {
                 Failure::Other(what, "choose another --health-file".to_owned())
             })?;
         }
-        Ok(Supervised { health_file, has_ended: Arc::default() })
+        Ok(ServiceNotifier { health_file, stopped: Arc::default() })
     }
 
-    pub(crate) fn tell(&self, event: &Event) {
+    pub(crate) fn on_event(&self, event: &Event) {
         let change = match event {
             Event::Ready { .. } => Some(NotifyState::Ready),
             Event::Stopping { .. } => Some(NotifyState::Stopping),
@@ -48,26 +48,26 @@ impl Supervised {
 
     /// Gives a sign of life about once a second, for as long as the worker's loop turns. That Redis is away is no
     /// reason to end a worker: `/readyz` and `info` say so.
-    pub(crate) fn watch(&self, stopper: Stopper) -> std::io::Result<()> {
+    pub(crate) fn start_watchdog(&self, stopper: Stopper) -> std::io::Result<()> {
         let this = self.clone();
         let watch = move || {
             let mut is_told = false;
             loop {
-                let has_ended = this.has_ended.lock().unwrap_or_else(PoisonError::into_inner);
+                let has_ended = this.stopped.lock().unwrap_or_else(PoisonError::into_inner);
                 if *has_ended {
                     return;
                 }
                 if !stopper.is_loop_stuck() {
-                    this.give_sign(&mut is_told);
+                    this.notify_healthy(&mut is_told);
                 }
                 drop(has_ended);
-                std::thread::sleep(EVERY);
+                std::thread::sleep(WATCHDOG_INTERVAL);
             }
         };
         std::thread::Builder::new().name("rq-rs watchdog".to_owned()).spawn(watch).map(drop)
     }
 
-    fn give_sign(&self, is_told: &mut bool) {
+    fn notify_healthy(&self, is_told: &mut bool) {
         let _ = notify(&[NotifyState::Watchdog]);
         let Some(path) = &self.health_file else { return };
         let touched = File::options().write(true).create(true).truncate(false).open(path);
@@ -83,9 +83,9 @@ impl Supervised {
     }
 
     /// A probe must not find a worker well that has ended.
-    pub(crate) fn end(&self) {
+    pub(crate) fn stop(&self) {
         let _ = notify(&[NotifyState::Stopping]);
-        *self.has_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
         // Root could remove a device.
         if let Some(path) = self.health_file.as_ref().filter(|path| path.is_file()) {
             let _ = std::fs::remove_file(path);

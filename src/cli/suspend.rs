@@ -15,7 +15,7 @@ use crate::wrong_type::WrongTypeKeys;
 
 /// Start no more jobs: of these queues, or of all
 #[derive(Args)]
-pub(crate) struct Suspend {
+pub(crate) struct SuspendCommand {
     /// Only these queues [default: all workers, as in RQ]
     queues: Vec<String>,
     /// For how long [default: until `rq-rs resume`]
@@ -23,7 +23,7 @@ pub(crate) struct Suspend {
     duration: Option<Duration>,
 }
 
-impl Suspend {
+impl SuspendCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         if self.duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
             return Err(Failure::Usage(
@@ -48,12 +48,12 @@ impl Suspend {
 
 /// Take a suspend back
 #[derive(Args)]
-pub(crate) struct Resume {
+pub(crate) struct ResumeCommand {
     /// Only these queues [default: all workers, as in RQ; queues suspended by name stay so]
     queues: Vec<String>,
 }
 
-impl Resume {
+impl ResumeCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
         let mut odd = WrongTypeKeys::default();

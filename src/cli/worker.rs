@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::config::{self, Handler};
+use super::config::{self, HandlerConfig};
 #[cfg(feature = "dashboard")]
-use super::dashboard::{Access, OF_WORKER};
+use super::dashboard::{AccessOptions, WORKER_OPTION_PREFIX};
 use super::exit::{Exit, Failure};
-use super::logger::start_log;
+use super::logger::start_logger;
 use super::output;
 use super::redis_options::RedisOptions;
 use super::retry_options::retry_policy;
-use super::service_notify::Supervised;
+use super::service_notify::ServiceNotifier;
 use super::signals::{HangupFlag, install_signal_handlers};
 use super::value_parsers::{at_least, parse_max_result, parse_size};
 use crate::cron::Cron;
@@ -30,7 +30,7 @@ use crate::worker::{Handlers, Run, Stopper};
 #[command(
     after_help = "Each option has the same name in the environment (RQ_RS_MAX_JOBS=5) and in the file of --config; see `rq-rs config --help`."
 )]
-pub(crate) struct Worker {
+pub(crate) struct WorkerCommand {
     /// The queues, in order of priority
     #[arg(default_value = "default", value_delimiter = ',')]
     queues: Vec<String>,
@@ -75,10 +75,10 @@ pub(crate) struct Worker {
     results_ttl: Option<Ttl>,
     /// How many finished jobs of each queue are kept, and how long those that do not say, as in 1000/500s, 1000 or /1h
     #[arg(long, value_name = "N/DURATION")]
-    keep_finished: Option<Keep>,
+    keep_finished: Option<RetentionArg>,
     /// The same for failed jobs, as in 10000/1y [default: /1y]
     #[arg(long, value_name = "N/DURATION")]
-    keep_failed: Option<Keep>,
+    keep_failed: Option<RetentionArg>,
     /// The largest result, as in 512K, at most 16M; a job with a larger one fails
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_max_result)]
     max_result: u64,
@@ -118,7 +118,7 @@ pub(crate) struct Worker {
     dashboard: Option<String>,
     #[cfg(feature = "dashboard")]
     #[command(flatten)]
-    access: Access,
+    access: AccessOptions,
     /// Write the process id to this file
     #[arg(long, value_name = "FILE")]
     pid: Option<PathBuf>,
@@ -130,7 +130,7 @@ pub(crate) struct Worker {
     quiet: bool,
 }
 
-impl Worker {
+impl WorkerCommand {
     pub(crate) fn cron_lenient(&self) -> bool {
         self.cron_lenient
     }
@@ -138,16 +138,16 @@ impl Worker {
     pub(crate) fn run(
         self,
         server: &RedisOptions,
-        (handlers, of_file): (Handlers, Vec<Handler>),
+        (handlers, of_file): (Handlers, Vec<HandlerConfig>),
         crons: Vec<Cron>,
     ) -> Result<Exit, Failure> {
-        start_log(self.verbose, self.quiet);
+        start_logger(self.verbose, self.quiet);
         let retry = retry_policy(self.retry_max, &self.retry_interval)?;
         let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
         config::strange_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let client = server.connect()?;
         self.queues.iter().try_for_each(|name| check_known(&client, name))?;
-        let mut worker = self.built(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
+        let mut worker = self.configure(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
         if let Some(retry) = retry {
             worker = worker.retry(retry);
         }
@@ -166,21 +166,21 @@ impl Worker {
                 .fold(worker, |worker, most| worker.handler_concurrency(&handler.name, most));
         }
         worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);
-        self.pid.as_deref().map_or(Ok(()), write_pid)?;
-        let supervised = Supervised::new(self.health_file.clone())?;
+        self.pid.as_deref().map_or(Ok(()), write_pid_file)?;
+        let supervised = ServiceNotifier::new(self.health_file.clone())?;
         let hangup = install_signal_handlers(&worker.stopper()).unwrap_or_else(|error| {
             output::eprint(format_args!("warning: signals end the worker at once: {error}"));
             HangupFlag::default()
         });
-        supervised.watch(worker.stopper())?;
+        supervised.start_watchdog(worker.stopper())?;
         let told = supervised.clone();
         #[cfg(feature = "dashboard")]
-        let (health, dashboard) = self.serve(server, worker.stopper())?;
-        let worker = worker.on_event(move |event| told.tell(event));
+        let (health, dashboard) = self.start_dashboard(server, worker.stopper())?;
+        let worker = worker.on_event(move |event| told.on_event(event));
         #[cfg(feature = "dashboard")]
         let worker = worker.on_healthy(move || health.mark_ready());
         let done = worker.run();
-        supervised.end();
+        supervised.stop();
         #[cfg(feature = "dashboard")]
         dashboard.into_iter().for_each(ServerHandle::stop);
         let exit = if done?.put_back == 0 { Exit::Done } else { Exit::PutBack };
@@ -189,7 +189,7 @@ impl Worker {
 
     /// The dashboard of this process, if there is to be one.
     #[cfg(feature = "dashboard")]
-    fn serve(
+    fn start_dashboard(
         &self,
         server: &RedisOptions,
         stopper: Stopper,
@@ -199,8 +199,8 @@ impl Worker {
             return Ok((health, None));
         }
         let client = server.connect_lazily()?;
-        self.access.start_metrics(&client, OF_WORKER, health.clone())?;
-        let start = |address| self.access.start(&client, address, OF_WORKER, health.clone());
+        self.access.start_metrics(&client, WORKER_OPTION_PREFIX, health.clone())?;
+        let start = |address| self.access.start(&client, address, WORKER_OPTION_PREFIX, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;
         Ok((health, running))
     }
@@ -209,7 +209,7 @@ impl Worker {
     fn with_programs(
         &self,
         mut handlers: Handlers,
-        of_file: &[Handler],
+        of_file: &[HandlerConfig],
         dialect: Dialect,
     ) -> Result<Handlers, Failure> {
         let typed: Vec<&str> = self
@@ -251,7 +251,7 @@ impl Worker {
     }
 
     /// What was typed, as the library's options.
-    fn built(&self, worker: crate::Worker) -> crate::Worker {
+    fn configure(&self, worker: crate::Worker) -> crate::Worker {
         let mut worker = worker
             .burst(self.burst)
             .worker_ttl(self.worker_ttl)
@@ -262,12 +262,12 @@ impl Worker {
             .kill_after(self.kill_after)
             .max_result(usize::try_from(self.max_result).unwrap_or(usize::MAX))
             .isolate(if self.isolate { Run::Processes } else { Run::Threads });
-        if let Some(Keep { count, ttl }) = self.keep_finished {
+        if let Some(RetentionArg { count, ttl }) = self.keep_finished {
             worker = count.into_iter().fold(worker, crate::Worker::keep_finished);
             worker = ttl.into_iter().fold(worker, crate::Worker::result_ttl);
         }
         worker = self.results_ttl.into_iter().fold(worker, crate::Worker::result_ttl);
-        if let Some(Keep { count, ttl }) = self.keep_failed {
+        if let Some(RetentionArg { count, ttl }) = self.keep_failed {
             worker = count.into_iter().fold(worker, crate::Worker::keep_failed);
             worker = ttl.into_iter().fold(worker, crate::Worker::failure_ttl);
         }
@@ -300,7 +300,7 @@ impl Worker {
 }
 
 /// All of it or nothing: who reads an empty file would signal nobody, or everybody.
-fn write_pid(path: &Path) -> Result<(), Failure> {
+fn write_pid_file(path: &Path) -> Result<(), Failure> {
     std::fs::write(path, std::process::id().to_string()).map_err(|error| {
         // What a full disk has left of it, unless it was never a file.
         if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) {
@@ -313,12 +313,12 @@ fn write_pid(path: &Path) -> Result<(), Failure> {
 
 /// How many, how long, or both.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Keep {
+struct RetentionArg {
     count: Option<u64>,
     ttl: Option<Ttl>,
 }
 
-impl FromStr for Keep {
+impl FromStr for RetentionArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -326,23 +326,23 @@ impl FromStr for Keep {
         let number =
             |text: &str| text.parse().map_err(|_| format!("{text:?} is not a number of jobs; as in 1000/1h"));
         let count = if count.is_empty() && ttl.is_some() { None } else { Some(number(count)?) };
-        Ok(Keep { count, ttl: ttl.map(str::parse).transpose()? })
+        Ok(RetentionArg { count, ttl: ttl.map(str::parse).transpose()? })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Keep, Ttl};
+    use super::{RetentionArg, Ttl};
 
     #[test]
     fn what_is_kept_is_a_number_a_time_or_both() {
         let hour = Some(Ttl::seconds(3600));
         for (text, count, ttl) in [("10", Some(10), None), ("0/1h", Some(0), hour), ("/1h", None, hour)] {
-            assert_eq!(text.parse(), Ok(Keep { count, ttl }), "{text}");
+            assert_eq!(text.parse(), Ok(RetentionArg { count, ttl }), "{text}");
         }
-        assert_eq!("5/-1".parse(), Ok(Keep { count: Some(5), ttl: Some(Ttl::FOREVER) }));
+        assert_eq!("5/-1".parse(), Ok(RetentionArg { count: Some(5), ttl: Some(Ttl::FOREVER) }));
         for bad in ["", "/", "-1", "1h", "5/", "5/soon", "1/2/3"] {
-            assert!(bad.parse::<Keep>().is_err(), "{bad}");
+            assert!(bad.parse::<RetentionArg>().is_err(), "{bad}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::file::{File, Section};
+use super::file::{ConfigFile, Section};
 use crate::cli::exit::Failure;
 use crate::cli::retry_options::retry_policy;
 use crate::cli::value_parsers::{at_least_one, parse_retry_max, parse_timeout};
@@ -12,7 +12,7 @@ use crate::cron::Cron;
 use crate::error::Error;
 use crate::job::{NewJob, Retry, Ttl, parse_duration};
 
-const CRON: [&str; 20] = [
+const CRON_KEYS: [&str; 20] = [
     "name",
     "schedule",
     "handler",
@@ -34,10 +34,11 @@ const CRON: [&str; 20] = [
     "description",
     "at-front",
 ];
-const HANDLER: [&str; 6] = ["exec", "exec-server", "timeout", "retry-max", "retry-interval", "concurrency"];
+const HANDLER_KEYS: [&str; 6] =
+    ["exec", "exec-server", "timeout", "retry-max", "retry-interval", "concurrency"];
 
 /// `[handlers.NAME]`
-pub(crate) struct Handler {
+pub(crate) struct HandlerConfig {
     pub(crate) name: String,
     pub(crate) exec: Option<String>,
     pub(crate) exec_server: Option<String>,
@@ -46,32 +47,32 @@ pub(crate) struct Handler {
     pub(crate) concurrency: Option<usize>,
 }
 
-impl Handler {
+impl HandlerConfig {
     /// Whether the file says what runs it.
-    pub(super) fn runs(&self) -> bool {
+    pub(super) fn has_program(&self) -> bool {
         self.exec.is_some() || self.exec_server.is_some()
     }
 }
 
 /// All `[handlers.NAME]`.
-pub(crate) fn handlers(file: &File) -> Result<Vec<Handler>, Failure> {
+pub(crate) fn read_handlers(file: &ConfigFile) -> Result<Vec<HandlerConfig>, Failure> {
     let Some(all) = file.root().table("handlers")? else { return Ok(Vec::new()) };
-    all.pairs().iter().map(|(name, _)| handler(name, &all)).collect()
+    all.pairs().iter().map(|(name, _)| read_handler(name, &all)).collect()
 }
 
-fn handler(name: &str, all: &Section<'_>) -> Result<Handler, Failure> {
+fn read_handler(name: &str, all: &Section<'_>) -> Result<HandlerConfig, Failure> {
     let Some(section) = all.table(name)? else { unreachable!("it is one of its own keys") };
-    section.check_keys(&HANDLER)?;
-    let handler = Handler {
+    section.check_keys(&HANDLER_KEYS)?;
+    let handler = HandlerConfig {
         name: name.to_owned(),
         exec: section.text("exec")?,
         exec_server: section.text("exec-server")?,
-        timeout: section.parsed("timeout", parse_timeout)?,
+        timeout: section.parse_one("timeout", parse_timeout)?,
         retry: retry(&section)?,
-        concurrency: section.parsed("concurrency", at_least_one)?,
+        concurrency: section.parse_one("concurrency", at_least_one)?,
     };
     if handler.exec.is_some() && handler.exec_server.is_some() {
-        return Err(section.wrong(
+        return Err(section.error_at(
             section.item.line,
             "exec and exec-server are two ways",
             "leave one of them",
@@ -81,10 +82,10 @@ fn handler(name: &str, all: &Section<'_>) -> Result<Handler, Failure> {
 }
 
 /// The `[[cron]]` entries that can be read, and what is wrong with the others.
-pub(crate) fn crons(file: &File) -> Result<(Vec<Cron>, Vec<Failure>), Failure> {
+pub(crate) fn read_crons(file: &ConfigFile) -> Result<(Vec<Cron>, Vec<Failure>), Failure> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for section in file.root().tables("cron")? {
-        match cron(&section) {
+        match read_cron(&section) {
             Ok(cron) => good.push(cron),
             Err(failure) => bad.push(failure),
         }
@@ -92,11 +93,11 @@ pub(crate) fn crons(file: &File) -> Result<(Vec<Cron>, Vec<Failure>), Failure> {
     Ok((good, bad))
 }
 
-fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
-    section.check_keys(&CRON)?;
+fn read_cron(section: &Section<'_>) -> Result<Cron, Failure> {
+    section.check_keys(&CRON_KEYS)?;
     let needed = |key: &str| {
         let lacks = || {
-            section.wrong(
+            section.error_at(
                 section.item.line,
                 &format!("a cron entry has no {key}"),
                 "it needs name, schedule and handler",
@@ -105,27 +106,27 @@ fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
         section.text(key)?.ok_or_else(lacks)
     };
     let (name, schedule) = (needed("name")?, needed("schedule")?);
-    let mut cron = Cron::new(name, schedule, job(needed("handler")?, section)?);
+    let mut cron = Cron::new(name, schedule, read_job(needed("handler")?, section)?);
     if let Some(queue) = section.text("queue")? {
         cron = cron.queue(queue);
     }
     if let Some(zone) = section.text("tz")? {
         cron = cron.tz(zone);
     }
-    if let Some(catchup) = section.parsed("catchup", str::parse)? {
+    if let Some(catchup) = section.parse_one("catchup", str::parse)? {
         cron = cron.catchup(catchup);
     }
-    if let Some(overlap) = section.parsed("overlap", str::parse)? {
+    if let Some(overlap) = section.parse_one("overlap", str::parse)? {
         cron = cron.overlap(overlap);
     }
-    if let Some(jitter) = section.parsed("jitter", parse_duration)? {
+    if let Some(jitter) = section.parse_one("jitter", parse_duration)? {
         cron = cron.jitter(jitter);
     }
     match cron.check() {
         Ok(_) => Ok(cron),
         Err(error) => {
             let failure =
-                section.wrong(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
+                section.error_at(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
             // The file is right; it is the machine that lacks something.
             Err(match (error, failure) {
                 (Error::Unsupported { .. }, Failure::Usage(what, hint)) => Failure::Other(what, hint),
@@ -135,15 +136,15 @@ fn cron(section: &Section<'_>) -> Result<Cron, Failure> {
     }
 }
 
-fn job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
-    let args = match section.data("args")? {
+fn read_job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
+    let args = match section.json_value("args")? {
         None => Vec::new(),
         Some((_, Value::Array(args))) => args,
-        Some((line, _)) => return Err(section.wrong(line, "args is not a list", "as in [1, \"two\"]")),
+        Some((line, _)) => return Err(section.error_at(line, "args is not a list", "as in [1, \"two\"]")),
     };
     let mut job = NewJob::call(handler, args, section.object("kwargs")?);
-    let ttl = |key| section.parsed(key, str::parse::<Ttl>);
-    if let Some(timeout) = section.parsed("timeout", parse_timeout)? {
+    let ttl = |key| section.parse_one(key, str::parse::<Ttl>);
+    if let Some(timeout) = section.parse_one("timeout", parse_timeout)? {
         job = job.timeout(timeout);
     }
     job = ttl(section.either("result-ttl", "results-ttl")?)?.into_iter().fold(job, NewJob::result_ttl);
@@ -153,7 +154,7 @@ fn job(handler: String, section: &Section<'_>) -> Result<NewJob, Failure> {
     if let Some(text) = section.text("description")? {
         job = job.description(text);
     }
-    if section.parsed("at-front", parse_flag)? == Some(true) {
+    if section.parse_one("at-front", parse_flag)? == Some(true) {
         job = job.at_front();
     }
     match section.object("meta")? {
@@ -167,9 +168,13 @@ fn parse_flag(text: &str) -> Result<bool, String> {
 }
 
 fn retry(section: &Section<'_>) -> Result<Option<Retry>, Failure> {
-    let max = section.parsed("retry-max", parse_retry_max)?.unwrap_or(0);
-    let intervals = section.all("retry-interval", parse_duration)?;
+    let max = section.parse_one("retry-max", parse_retry_max)?.unwrap_or(0);
+    let intervals = section.parse_all("retry-interval", parse_duration)?;
     retry_policy(max, &intervals).map_err(|failure| {
-        section.wrong(section.item.line, &failure.message_and_hint().unwrap_or_default().0, "give retry-max")
+        section.error_at(
+            section.item.line,
+            &failure.message_and_hint().unwrap_or_default().0,
+            "give retry-max",
+        )
     })
 }

@@ -10,14 +10,14 @@ use crate::cli::exit::Failure;
 use crate::program::see_help_of;
 
 /// Larger ones are not read.
-const LARGEST: u64 = 4 * 1024 * 1024;
+const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
 
 /// What a key holds.
 #[derive(Debug)]
 pub(crate) enum Node {
     Leaf(Value),
     /// A number that JSON does not have, as it was typed.
-    Odd(String),
+    NotJson(String),
     List(Vec<Item>),
     Table(Vec<(String, Item)>),
 }
@@ -29,31 +29,31 @@ pub(crate) struct Item {
     pub(crate) node: Node,
 }
 
-pub(crate) struct File {
+pub(crate) struct ConfigFile {
     pub(crate) path: PathBuf,
     root: Item,
 }
 
-impl File {
+impl ConfigFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let cannot = |what: String| {
             let what = format!("cannot read {}: {what}", path.display());
             Failure::Usage(what, format!("--config FILE is a TOML file; {}", see_help_of("config")))
         };
         let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
-        if size > LARGEST {
-            return Err(cannot(format!("it has more than {LARGEST} bytes")));
+        if size > MAX_FILE_SIZE {
+            return Err(cannot(format!("it has more than {MAX_FILE_SIZE} bytes")));
         }
         let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
         let table = DeTable::parse(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| Lines::of(&text).at(span.start));
+            let line = error.span().map_or(1, |span| LineIndex::of(&text).at(span.start));
             Failure::Usage(
                 format!("{}:{line}: {}", path.display(), error.message()),
                 "the file is TOML (https://toml.io): key = \"text\", and [sections]".into(),
             )
         })?;
-        let root = Item { line: 1, node: table_node(&Lines::of(&text), table.get_ref()) };
-        Ok(File { path: path.to_owned(), root })
+        let root = Item { line: 1, node: table_node(&LineIndex::of(&text), table.get_ref()) };
+        Ok(ConfigFile { path: path.to_owned(), root })
     }
 
     /// All of it.
@@ -63,11 +63,11 @@ impl File {
 }
 
 /// Where lines begin.
-struct Lines(Vec<usize>);
+struct LineIndex(Vec<usize>);
 
-impl Lines {
+impl LineIndex {
     fn of(text: &str) -> Self {
-        Lines(text.match_indices('\n').map(|(at, _)| at).collect())
+        LineIndex(text.match_indices('\n').map(|(at, _)| at).collect())
     }
 
     fn at(&self, offset: usize) -> usize {
@@ -75,7 +75,7 @@ impl Lines {
     }
 }
 
-fn table_node(lines: &Lines, table: &DeTable<'_>) -> Node {
+fn table_node(lines: &LineIndex, table: &DeTable<'_>) -> Node {
     let item = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
         (key.get_ref().to_string(), Item { line: lines.at(key.span().start), node: node(lines, value) })
@@ -83,17 +83,17 @@ fn table_node(lines: &Lines, table: &DeTable<'_>) -> Node {
     Node::Table(table.iter().map(item).collect())
 }
 
-fn node(lines: &Lines, value: &Spanned<DeValue<'_>>) -> Node {
+fn node(lines: &LineIndex, value: &Spanned<DeValue<'_>>) -> Node {
     match value.get_ref() {
         DeValue::String(string) => Node::Leaf(Value::from(string.as_ref())),
         DeValue::Integer(number) => {
             let digits = number.as_str().replace('_', "");
             let parsed = i64::from_str_radix(digits.trim_start_matches('+'), number.radix());
-            parsed.map_or_else(|_| Node::Odd(number.as_str().to_owned()), |n| Node::Leaf(Value::from(n)))
+            parsed.map_or_else(|_| Node::NotJson(number.as_str().to_owned()), |n| Node::Leaf(Value::from(n)))
         }
         DeValue::Float(number) => match number.as_str().replace('_', "").parse::<f64>() {
             Ok(parsed) if parsed.is_finite() => Node::Leaf(Value::from(parsed)),
-            _ => Node::Odd(number.as_str().to_owned()),
+            _ => Node::NotJson(number.as_str().to_owned()),
         },
         DeValue::Boolean(flag) => Node::Leaf(Value::from(*flag)),
         DeValue::Datetime(time) => Node::Leaf(Value::from(time.to_string())),
@@ -113,7 +113,7 @@ impl Item {
     pub(crate) fn json(&self) -> Result<Value, String> {
         Ok(match &self.node {
             Node::Leaf(value) => value.clone(),
-            Node::Odd(text) => return Err(format!("{text} is no number of JSON")),
+            Node::NotJson(text) => return Err(format!("{text} is no number of JSON")),
             Node::List(items) => items.iter().map(Item::json).collect::<Result<_, _>>()?,
             Node::Table(pairs) => {
                 let pair = |(name, item): &(String, Item)| Ok((name.clone(), item.json()?));
@@ -127,7 +127,7 @@ impl Item {
         let leaf = |item: &Item| match &item.node {
             Node::Leaf(Value::String(text)) => Some(text.clone()),
             Node::Leaf(value) => Some(value.to_string()),
-            Node::Odd(text) => Some(text.clone()),
+            Node::NotJson(text) => Some(text.clone()),
             _ => None,
         };
         match &self.node {
@@ -138,7 +138,7 @@ impl Item {
 }
 
 /// The word that was perhaps meant.
-pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn closest_name<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let nearest = known.iter().map(|word| (strsim::jaro_winkler(name, word), *word));
     let nearest = nearest.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.8);
     nearest.map(|(_, word)| word)
@@ -147,7 +147,7 @@ pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
 /// A table of the file.
 #[derive(Clone)]
 pub(crate) struct Section<'a> {
-    pub(crate) file: &'a File,
+    pub(crate) file: &'a ConfigFile,
     /// As people write it: `handlers.resize`.
     pub(crate) name: String,
     pub(crate) item: &'a Item,
@@ -169,22 +169,23 @@ impl<'a> Section<'a> {
     pub(crate) fn table(&self, key: &str) -> Result<Option<Section<'a>>, Failure> {
         match self.get(key) {
             None => Ok(None),
-            Some(item) if matches!(item.node, Node::Table(_)) => Ok(Some(self.within(key, item))),
+            Some(item) if matches!(item.node, Node::Table(_)) => Ok(Some(self.subsection(key, item))),
             Some(item) => {
-                Err(self.wrong(item.line, &format!("{key} is not a section"), "write it as [section]"))
+                Err(self.error_at(item.line, &format!("{key} is not a section"), "write it as [section]"))
             }
         }
     }
 
     /// The tables of this name, as in `[[cron]]`.
     pub(crate) fn tables(&self, key: &str) -> Result<Vec<Section<'a>>, Failure> {
-        let wrong =
-            |line| self.wrong(line, &format!("{key} is not a list of sections"), "write each as [[section]]");
+        let wrong = |line| {
+            self.error_at(line, &format!("{key} is not a list of sections"), "write each as [[section]]")
+        };
         match self.get(key) {
             None => Ok(Vec::new()),
             Some(Item { node: Node::List(items), .. }) => {
                 let table = |item: &'a Item| match item.node {
-                    Node::Table(_) => Ok(self.within(key, item)),
+                    Node::Table(_) => Ok(self.subsection(key, item)),
                     _ => Err(wrong(item.line)),
                 };
                 items.iter().map(table).collect()
@@ -193,21 +194,23 @@ impl<'a> Section<'a> {
         }
     }
 
-    pub(crate) fn within(&self, key: &str, item: &'a Item) -> Section<'a> {
+    pub(crate) fn subsection(&self, key: &str, item: &'a Item) -> Section<'a> {
         let name = if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) };
         Section { file: self.file, name, item }
     }
 
-    pub(crate) fn wrong(&self, line: usize, what: &str, hint: &str) -> Failure {
+    pub(crate) fn error_at(&self, line: usize, what: &str, hint: &str) -> Failure {
         Failure::Usage(format!("{}:{line}: {what}", self.file.path.display()), hint.to_owned())
     }
 
     /// The one of two words for the same that is there.
     pub(crate) fn either<'w>(&self, word: &'w str, other: &'w str) -> Result<&'w str, Failure> {
         match (self.get(word), self.get(other)) {
-            (Some(_), Some(item)) => {
-                Err(self.wrong(item.line, &format!("{word} and {other} say the same"), "leave one of them"))
-            }
+            (Some(_), Some(item)) => Err(self.error_at(
+                item.line,
+                &format!("{word} and {other} say the same"),
+                "leave one of them",
+            )),
             (None, Some(_)) => Ok(other),
             _ => Ok(word),
         }
@@ -219,59 +222,63 @@ impl<'a> Section<'a> {
         let Some((name, item)) = self.pairs().iter().find(unknown) else { return Ok(()) };
         let place =
             if self.name.is_empty() { "the top of the file".to_owned() } else { format!("[{}]", self.name) };
-        let hint = match nearest(name, known) {
+        let hint = match closest_name(name, known) {
             Some(word) => format!("did you mean {word}?"),
             None => format!("there are: {}", known.join(", ")),
         };
-        Err(self.wrong(item.line, &format!("{place} has no key {name:?}"), &hint))
+        Err(self.error_at(item.line, &format!("{place} has no key {name:?}"), &hint))
     }
 
     /// A value that is written as text or number, read by `parse`.
-    pub(crate) fn parsed<T>(
+    pub(crate) fn parse_one<T>(
         &self,
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Option<T>, Failure> {
-        let mut all = self.all(key, parse)?;
+        let mut all = self.parse_all(key, parse)?;
         match (self.get(key), all.len()) {
             (Some(item), 0 | 2..) => {
-                Err(self.wrong(item.line, &format!("{key}: one value is wanted"), "not a list"))
+                Err(self.error_at(item.line, &format!("{key}: one value is wanted"), "not a list"))
             }
             _ => Ok(all.pop()),
         }
     }
 
     /// The same, one or several.
-    pub(crate) fn all<T>(
+    pub(crate) fn parse_all<T>(
         &self,
         key: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, Failure> {
         let Some(item) = self.get(key) else { return Ok(Vec::new()) };
-        let wrong = |what: &str| self.wrong(item.line, &format!("{key}: {what}"), &see_help_of("config"));
+        let wrong = |what: &str| self.error_at(item.line, &format!("{key}: {what}"), &see_help_of("config"));
         let texts = item.texts().ok_or_else(|| wrong("text or a number is wanted"))?;
         texts.iter().map(|text| parse(text).map_err(|what| wrong(&what))).collect()
     }
 
     pub(crate) fn text(&self, key: &str) -> Result<Option<String>, Failure> {
-        self.parsed(key, |text| Ok(text.to_owned()))
+        self.parse_one(key, |text| Ok(text.to_owned()))
     }
 
     /// Values for a job, and their line.
-    pub(crate) fn data(&self, key: &str) -> Result<Option<(usize, Value)>, Failure> {
+    pub(crate) fn json_value(&self, key: &str) -> Result<Option<(usize, Value)>, Failure> {
         let Some(item) = self.get(key) else { return Ok(None) };
         match item.json() {
             Ok(value) => Ok(Some((item.line, value))),
-            Err(what) => Err(self.wrong(item.line, &format!("{key}: {what}"), "write it as text, in quotes")),
+            Err(what) => {
+                Err(self.error_at(item.line, &format!("{key}: {what}"), "write it as text, in quotes"))
+            }
         }
     }
 
     /// A table of values for a job.
     pub(crate) fn object(&self, key: &str) -> Result<Map<String, Value>, Failure> {
-        match self.data(key)? {
+        match self.json_value(key)? {
             None => Ok(Map::new()),
             Some((_, Value::Object(map))) => Ok(map),
-            Some((line, _)) => Err(self.wrong(line, &format!("{key} is not a table"), "as in { name = 1 }")),
+            Some((line, _)) => {
+                Err(self.error_at(line, &format!("{key} is not a table"), "as in { name = 1 }"))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Args, Command, Subcommand};
 use serde::Serialize;
 
-use super::{Asked, Refusal, WORKER, first_line, name_of};
+use super::{ParseError, ParsedArgs, WORKER, error_summary, option_name};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::table;
 use crate::cli::output::{print_json, print_lines, warn};
@@ -17,14 +17,14 @@ use crate::worker::Handlers;
 
 /// What `--config FILE` holds, and what is in force
 #[derive(Args)]
-#[command(after_help = FILE)]
-pub(crate) struct Config {
+#[command(after_help = FILE_HELP)]
+pub(crate) struct ConfigCommand {
     #[command(subcommand)]
-    command: What,
+    command: ConfigAction,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum ConfigAction {
     /// Show every option of `worker`, its value and where it comes from
     Show {
         /// Print JSON: a list of {option, value, from}
@@ -33,7 +33,7 @@ enum What {
     },
 }
 
-const FILE: &str = r#"The file, all of it optional:
+const FILE_HELP: &str = r#"The file, all of it optional:
 
   url = "redis://127.0.0.1:6379"       # url, dialect, prefix: for every command
 
@@ -68,33 +68,34 @@ A variable that nobody knows (RQ_RS_GRACEE) is told by every command, [handlers.
 when a worker starts; `rq-rs config show` ends with 1 then."#;
 
 #[derive(Serialize)]
-struct Row {
+struct OptionRow {
     option: String,
     value: Option<String>,
     from: String,
 }
 
-impl Config {
+impl ConfigCommand {
     pub(crate) fn run(
         self,
         command: &mut Command,
-        asked: &Asked,
+        asked: &ParsedArgs,
         handlers: &Handlers,
     ) -> Result<Exit, Failure> {
-        let What::Show { json } = self.command;
-        let (rows, programs) = rows(command, asked)?;
+        let ConfigAction::Show { json } = self.command;
+        let (rows, programs) = option_rows(command, asked)?;
         let (of_file, _, bad) = asked.entries()?;
         let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
         let strange = super::strange_handlers(&of_file, handlers, &programs);
         strange.iter().for_each(warn);
-        let bad = bad + strange.len() + super::warn_of_variables(command);
+        let bad = bad + strange.len() + super::warn_unknown_variables(command);
         let exit = if bad > 0 { Exit::Failed } else { Exit::Done };
         if json {
             print_json(&rows)?;
             return Ok(exit);
         }
-        let cells =
-            |row: &Row| vec![row.option.clone(), row.value.clone().unwrap_or("–".into()), row.from.clone()];
+        let cells = |row: &OptionRow| {
+            vec![row.option.clone(), row.value.clone().unwrap_or("–".into()), row.from.clone()]
+        };
         print_lines(table(&["option", "value", "from"], rows.iter().map(cells).collect()))?;
         Ok(exit)
     }
@@ -102,12 +103,12 @@ impl Config {
 
 /// As if `worker` had been asked for with the same options for all commands; and the names of handlers that its
 /// programs have.
-fn rows(command: &mut Command, asked: &Asked) -> Result<(Vec<Row>, Vec<String>), Failure> {
+fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionRow>, Vec<String>), Failure> {
     let mut words = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
         let is_typed = asked.matches.value_source(id) == Some(ValueSource::CommandLine);
-        if let (true, false, Some(name)) = (is_typed, asked.from_file.contains_key(id), name_of(arg)) {
+        if let (true, false, Some(name)) = (is_typed, asked.from_file.contains_key(id), option_name(arg)) {
             for value in asked.matches.get_raw(id).into_iter().flatten() {
                 let mut word = OsString::from(format!("--{name}="));
                 word.push(value);
@@ -115,30 +116,30 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<(Vec<Row>, Vec<String>),
             }
         }
     }
-    let worker = asked.instead(command, &words).map_err(|refusal| match refusal {
-        Refusal::File(failure) => failure,
-        Refusal::Clap(error) => Failure::Usage(first_line(&error), see_help_of("worker")),
+    let worker = asked.reparse(command, &words).map_err(|refusal| match refusal {
+        ParseError::File(failure) => failure,
+        ParseError::Clap(error) => Failure::Usage(error_summary(&error), see_help_of("worker")),
     })?;
     let mut rows = Vec::new();
     let options = command.get_arguments().map(|arg| (arg, &worker.matches));
     let sub = command.find_subcommand(WORKER).zip(worker.matches.subcommand_matches(WORKER));
     let of_worker = sub.iter().flat_map(|(sub, matches)| sub.get_arguments().map(|arg| (arg, *matches)));
     for (arg, matches) in options.chain(of_worker.filter(|(arg, _)| !arg.is_global_set())) {
-        let (id, Some(name)) = (arg.get_id().as_str(), name_of(arg)) else { continue };
+        let (id, Some(name)) = (arg.get_id().as_str(), option_name(arg)) else { continue };
         let values =
             matches.get_raw(id).map(|all| all.map(|one| one.to_string_lossy()).collect::<Vec<_>>().join(" "));
         let from = match (matches.value_source(id), worker.from_file.get(id)) {
-            (_, Some(line)) => place(&worker, *line),
+            (_, Some(line)) => location(&worker, *line),
             (Some(ValueSource::CommandLine), _) => "command line".to_owned(),
             (Some(ValueSource::EnvVariable), _) => {
                 arg.get_env().unwrap_or_default().to_string_lossy().into_owned()
             }
             _ => "default".to_owned(),
         };
-        let row = Row { option: name.to_owned(), value: values, from };
-        rows.push(if name == "url" { url_row(row) } else { row });
+        let row = OptionRow { option: name.to_owned(), value: values, from };
+        rows.push(if name == "url" { with_url_source(row) } else { row });
     }
-    rows.extend(sections(&worker));
+    rows.extend(section_rows(&worker));
     let programs = sub.iter().flat_map(|(_, matches)| {
         let all = ["exec", "exec_server"].map(|id| matches.get_many::<String>(id).into_iter().flatten());
         all.into_iter().flatten().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
@@ -148,13 +149,13 @@ fn rows(command: &mut Command, asked: &Asked) -> Result<(Vec<Row>, Vec<String>),
 }
 
 /// Handlers and cron entries, which only the file has.
-fn sections(asked: &Asked) -> Vec<Row> {
+fn section_rows(asked: &ParsedArgs) -> Vec<OptionRow> {
     let Some(file) = &asked.file else { return Vec::new() };
     let root = file.root();
     let mut rows = Vec::new();
     let handlers = root.table("handlers").ok().flatten();
     let handlers =
-        handlers.iter().flat_map(|all| all.pairs().iter().map(|(name, item)| all.within(name, item)));
+        handlers.iter().flat_map(|all| all.pairs().iter().map(|(name, item)| all.subsection(name, item)));
     // An entry is known by its name.
     let crons = root.tables("cron").unwrap_or_default().into_iter().map(|mut section| {
         let name = section.get("name").and_then(|item| item.texts()?.pop());
@@ -168,19 +169,19 @@ fn sections(asked: &Asked) -> Vec<Row> {
                 || item.json().map_or_else(|what| what, |json| json.to_string()),
                 |texts| texts.join(" "),
             );
-            rows.push(Row { option, value: Some(value), from: place(asked, item.line) });
+            rows.push(OptionRow { option, value: Some(value), from: location(asked, item.line) });
         }
     }
     rows
 }
 
-fn place(asked: &Asked, line: usize) -> String {
+fn location(asked: &ParsedArgs, line: usize) -> String {
     let path = asked.file.as_ref().map(|file| file.path.display().to_string());
     format!("{}:{line}", path.unwrap_or_default())
 }
 
 /// `REDIS_URL` is obeyed where nothing else is said, and a URL that was typed with a password has moved to the environment.
-fn url_row(mut row: Row) -> Row {
+fn with_url_source(mut row: OptionRow) -> OptionRow {
     let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
     match (&row.value, fallback) {
         (None, Some(url)) => (row.value, row.from) = (Some(url), "REDIS_URL".to_owned()),
@@ -188,11 +189,11 @@ fn url_row(mut row: Row) -> Row {
         _ if RedisOptions::url_was_typed() => row.from = "command line".to_owned(),
         _ => {}
     }
-    row.value = row.value.map(|url| without_password(&url));
+    row.value = row.value.map(|url| hide_password(&url));
     row
 }
 
 /// A URL that cannot be read may hold a password anywhere.
-fn without_password(url: &str) -> String {
+fn hide_password(url: &str) -> String {
     Address::parse(url).map_or_else(|_| "***".to_owned(), |address| address.to_string())
 }

@@ -35,7 +35,7 @@ const REST: u32 = 4;
 
 /// Watch queues, workers, running and failed jobs on a full screen, with keys for what is done to them
 #[derive(Args)]
-pub(crate) struct Top {
+pub(crate) struct TopCommand {
     /// Only these queues
     queues: Vec<String>,
     /// Look again every so often, at most four times a second
@@ -60,7 +60,7 @@ enum Event {
     Sleep,
 }
 
-impl Top {
+impl TopCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         let me = program::name();
