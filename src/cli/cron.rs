@@ -12,7 +12,7 @@ use super::format::{clock_time_with_zone, shell_quote, table};
 use super::logger::start_logger;
 use super::output::{eprint, print, print_json, print_lines};
 use super::redis_options::RedisOptions;
-use super::reports::{report_more, report_odd_keys};
+use super::reports::{report_more, report_wrong_types};
 use super::signals::on_stop_signal;
 use super::value_parsers::parse_limit;
 use crate::client::Client;
@@ -167,7 +167,7 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
 
 /// Says what is not in the list; one that is not all of it is a failure.
 fn report_incomplete(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
-    let exit = report_odd_keys(odd);
+    let exit = report_wrong_types(odd);
     if !is_cut {
         return exit;
     }
@@ -198,7 +198,7 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
         print_lines(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
     report_more(total - all.len(), &format!("cron history {} --limit {total}", shell_quote(name)), "all");
-    Ok(report_odd_keys(&odd))
+    Ok(report_wrong_types(&odd))
 }
 
 fn set_paused(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {

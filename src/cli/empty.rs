@@ -7,7 +7,7 @@ use super::format::pluralize;
 use super::output::print;
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
-use super::reports::{report_odd_keys, report_unknown_queues};
+use super::reports::{report_unknown_queues, report_wrong_types};
 use crate::queue::{Queue, all_names, check_known};
 use crate::wrong_type::WrongTypeKeys;
 
@@ -43,6 +43,6 @@ impl EmptyCommand {
             drop(bar);
             print(format_args!("{} removed from {name}", pluralize(removed, "job")))?;
         }
-        Ok(report_odd_keys(&odd))
+        Ok(report_wrong_types(&odd))
     }
 }

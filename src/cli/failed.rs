@@ -9,7 +9,7 @@ use super::exit::{Exit, Failure};
 use super::format::{clock_time, pluralize, shell_quote, table};
 use super::output::{PrintResult, eprint, print, print_json_list, print_lines};
 use super::redis_options::RedisOptions;
-use super::reports::{report_more, report_odd_keys, report_unknown_queues};
+use super::reports::{report_more, report_unknown_queues, report_wrong_types};
 use super::value_parsers::parse_limit;
 use crate::bounded_read;
 use crate::client::Client;
@@ -80,7 +80,7 @@ impl FailedCommand {
         let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
         report_more(total.saturating_sub(shown), &self.next_page_command(shown), "the next ones");
         odd.join(taken);
-        Ok(report_odd_keys(&odd))
+        Ok(report_wrong_types(&odd))
     }
 
     /// The same for what follows.

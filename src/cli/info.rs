@@ -10,7 +10,7 @@ use super::exit::{Exit, Failure};
 use super::format::{clock_time, pluralize, table};
 use super::output::{clear_screen, print, print_json, print_lines};
 use super::redis_options::RedisOptions;
-use super::reports::{report_odd_keys, report_unknown_queues};
+use super::reports::{report_unknown_queues, report_wrong_types};
 use super::signals::on_stop_signal;
 use super::value_parsers::at_least;
 use crate::printable::{Line, Printable};
@@ -65,7 +65,7 @@ impl InfoCommand {
                 true => print_json(&shot)?,
                 false => print_lines(self.render(&shot))?,
             }
-            return Ok(report_odd_keys(&shot.odd_keys));
+            return Ok(report_wrong_types(&shot.odd_keys));
         };
         // Ctrl-C is how one leaves this screen, and no failure.
         on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;

@@ -5,7 +5,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output::print_lines;
 use super::redis_options::RedisOptions;
-use super::reports::report_odd_keys;
+use super::reports::report_wrong_types;
 use crate::metrics::page;
 
 /// Print what Prometheus reads, in its text format, with the names of rq-exporter; reads only
@@ -16,6 +16,6 @@ impl MetricsCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let (page, odd) = page(&*server.connect()?)?;
         print_lines(page.lines())?;
-        Ok(report_odd_keys(&odd))
+        Ok(report_wrong_types(&odd))
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
 }
 
 /// Names the keys that were passed over; a command that has met any has not done all.
-pub(crate) fn report_odd_keys(odd: &WrongTypeKeys) -> Exit {
+pub(crate) fn report_wrong_types(odd: &WrongTypeKeys) -> Exit {
     for key in odd.keys() {
         eprint(format_args!("warning: {key} is of another type than it should be, and passed over"));
     }

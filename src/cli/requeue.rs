@@ -10,7 +10,7 @@ use super::format::pluralize;
 use super::output::{eprint, print, print_error};
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
-use super::reports::{job_failure, report_odd_keys, report_unknown_queues};
+use super::reports::{job_failure, report_unknown_queues, report_wrong_types};
 use crate::client::Client;
 use crate::error::Error;
 use crate::job_handle::Job;
@@ -93,7 +93,7 @@ impl RequeueCommand {
         let total: usize = registries.iter().map(|(count, ..)| count).sum();
         if total == 0 {
             print("Nothing to do: no failed jobs.")?;
-            return Ok(report_odd_keys(&odd));
+            return Ok(report_wrong_types(&odd));
         }
         let bar = ProgressBar::new(total, self.quiet);
         let (mut done, mut back, mut left) = (0, 0, 0);
@@ -111,7 +111,7 @@ impl RequeueCommand {
         }
         drop(bar);
         print(format_args!("{} requeued.", pluralize(back, "job")))?;
-        let exit = report_odd_keys(&odd);
+        let exit = report_wrong_types(&odd);
         let gone = total.saturating_sub(back + left);
         if gone > 0 {
             let what = format!(

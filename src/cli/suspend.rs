@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::{Exit, Failure};
 use super::output::print;
 use super::redis_options::RedisOptions;
-use super::reports::{report_odd_keys, report_unknown_queues};
+use super::reports::{report_unknown_queues, report_wrong_types};
 use crate::job::parse_duration;
 use crate::program;
 use crate::queue::{Queue, all_names, check_known};
@@ -72,6 +72,6 @@ impl ResumeCommand {
             Queue::of(&client, name).resume()?;
             print(format_args!("{name} resumed."))?;
         }
-        Ok(report_odd_keys(&odd))
+        Ok(report_wrong_types(&odd))
     }
 }
