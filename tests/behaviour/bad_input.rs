@@ -21,7 +21,7 @@ fn refused(output: Output, code: i32, parts: &[&str]) {
 }
 
 #[test]
-fn a_redis_that_is_not_there() {
+fn an_unreachable_redis_is_an_error_with_a_hint() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = format!("redis://127.0.0.1:{port}");
     refused(with_url(&url, &["enqueue", "f"]), 1, &["cannot reach Redis at 127.0.0.1", "--url"]);
@@ -29,7 +29,7 @@ fn a_redis_that_is_not_there() {
 }
 
 #[test]
-fn a_url_that_cannot_be_read() {
+fn an_invalid_url_is_a_usage_error() {
     for url in
         ["localhost:6379", "http://localhost", "redis://", "redis://a:pass word@/x/y", "unix:///x?passwd=y"]
     {
@@ -43,7 +43,7 @@ fn a_url_that_cannot_be_read() {
 }
 
 #[test]
-fn a_server_that_is_no_redis() {
+fn a_server_that_is_not_redis_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -57,7 +57,7 @@ fn a_server_that_is_no_redis() {
 }
 
 #[test]
-fn a_server_that_is_too_old() {
+fn a_redis_that_is_too_old_is_refused() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -84,7 +84,7 @@ fn a_server_that_is_too_old() {
 }
 
 #[test]
-fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
+fn a_wrong_or_missing_password_is_an_error_that_does_not_show_it() {
     let env = TestEnv::with_own_redis(&["--requirepass", "s3cret", "--port", "0"]);
     let path = env.url().strip_prefix("unix://").unwrap();
     for (url, words) in
@@ -101,7 +101,7 @@ fn a_wrong_password_and_a_missing_one_are_told_and_never_shown() {
 }
 
 #[test]
-fn a_password_on_the_command_line_is_not_seen_in_the_process_list() {
+fn a_password_on_the_command_line_is_hidden_from_the_process_list() {
     let env = TestEnv::new();
     let url = format!("redis+unix://{}?user=ada&pass=s3cret", env.url().strip_prefix("unix://").unwrap());
     let forms = [vec!["-u".to_owned(), url.clone()], vec![format!("--url={url}")]];
@@ -119,7 +119,7 @@ fn a_password_on_the_command_line_is_not_seen_in_the_process_list() {
 }
 
 #[test]
-fn a_user_without_the_rights() {
+fn a_missing_acl_right_is_named() {
     let env = TestEnv::with_own_redis(&[]);
     env.redis::<String>(&["ACL", "SETUSER", "default", "-evalsha"]);
     refused(env.cli(&["enqueue", "f"]), 1, &["NOPERM", "ACL SETUSER"]);
@@ -137,14 +137,14 @@ fn a_full_redis_refuses_cleanly_and_still_hands_out_work() {
 }
 
 #[test]
-fn a_policy_that_may_evict_is_warned_of() {
+fn an_eviction_policy_that_may_drop_jobs_is_a_warning() {
     let env = TestEnv::with_own_redis(&["--maxmemory-policy", "allkeys-lru"]);
     let log = env.cli(&["worker", "--burst", "--exec", "*=cat"]).stderr;
     assert!(log.contains("maxmemory-policy is allkeys-lru") && log.contains("noeviction"), "{log}");
 }
 
 #[test]
-fn names_and_durations_that_cannot_be() {
+fn invalid_names_and_durations_are_usage_errors() {
     let env = TestEnv::new();
     let (file, deep) = ("@/no/such/file", "[".repeat(201) + &"]".repeat(201));
     for (words, code, part) in [
@@ -186,7 +186,7 @@ fn names_and_durations_that_cannot_be() {
 }
 
 #[test]
-fn nothing_that_is_too_small_becomes_something_else_in_silence() {
+fn values_below_the_minimum_are_refused_and_not_rounded() {
     let env = TestEnv::new();
     let worker = ["worker", "--burst", "--exec", "*=cat"];
     for (option, value, part) in [
@@ -239,7 +239,7 @@ fn nothing_that_is_too_small_becomes_something_else_in_silence() {
 }
 
 #[test]
-fn an_option_that_is_unknown_is_not_advised_as_a_name() {
+fn an_unknown_option_is_not_suggested_as_a_job_name() {
     let env = TestEnv::new();
     for words in [
         vec!["worker", "--logging_level", "DEBUG"],
@@ -270,7 +270,7 @@ fn an_option_that_is_unknown_is_not_advised_as_a_name() {
 }
 
 #[test]
-fn the_words_of_python_rq_are_taken_or_have_a_hint() {
+fn options_of_python_rq_work_or_have_a_hint() {
     let env = TestEnv::new();
     for (words, hint) in [
         ("worker-pool -n 4", "`worker -c N --isolate`"),

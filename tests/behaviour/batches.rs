@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{CallLog, Gate, RunningWorker, TestEnv, eventually};
 
 #[test]
-fn an_id_that_is_twice_in_a_queue_runs_once_at_a_time() {
+fn an_id_twice_in_a_queue_runs_once_at_a_time() {
     let (env, calls) = (TestEnv::new(), CallLog::default());
     let queue = env.queue("default");
     let job = queue.enqueue("slow", ()).unwrap();
@@ -27,7 +27,7 @@ fn an_id_that_is_twice_in_a_queue_runs_once_at_a_time() {
 }
 
 #[test]
-fn what_a_job_saves_last_is_saved() {
+fn the_last_meta_that_a_job_saves_is_kept() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let bulk = queue.enqueue_many((0..1000).map(|n| NewJob::new("save", n))).unwrap();
@@ -43,7 +43,7 @@ fn what_a_job_saves_last_is_saved() {
 }
 
 #[test]
-fn five_hundred_runs_that_end_at_one_moment_are_ended_and_others_begin() {
+fn five_hundred_runs_that_end_at_once_are_completed_and_others_start() {
     for env in [TestEnv::new().in_native_dialect(), TestEnv::new().in_rq_dialect()] {
         env.queue("default").enqueue_many((0..1000).map(|_| NewJob::new("meet", ()))).unwrap();
         let all = Barrier::new(500);
@@ -56,7 +56,7 @@ fn five_hundred_runs_that_end_at_one_moment_are_ended_and_others_begin() {
 }
 
 #[test]
-fn what_was_enqueued_before_a_job_that_cannot_be_is_there() {
+fn jobs_enqueued_before_one_that_is_refused_are_stored() {
     let env = TestEnv::with_own_redis(&[]);
     let queue = env.queue("default");
     let jobs = (0..251).map(|n| NewJob::new(if n < 250 { "add" } else { "" }, (n, 1)));
@@ -79,7 +79,7 @@ fn payloads_of_any_size_arrive_whole() {
 }
 
 #[test]
-fn a_server_that_is_too_old_for_zmscore_does_the_same() {
+fn a_server_without_zmscore_works_as_well() {
     let env = TestEnv::with_own_redis(&["--rename-command", "ZMSCORE", ""]);
     env.queue("default").enqueue_many((0..100).map(|n| NewJob::new("add", (n, 1)))).unwrap();
     assert_eq!(env.drain(env.worker(&["default"]).concurrency(16)).finished, 100);
@@ -87,7 +87,7 @@ fn a_server_that_is_too_old_for_zmscore_does_the_same() {
 }
 
 #[test]
-fn jobs_that_were_claimed_ahead_go_back_when_no_slot_is_free_soon() {
+fn prefetched_jobs_go_back_when_no_slot_is_free_soon() {
     let (env, gate, calls) = (TestEnv::new(), Gate::default(), CallLog::default());
     let queue = env.queue("default");
     let short = (0..400).map(|_| NewJob::new("echo", "so that the next ones seem to be short too"));

@@ -53,7 +53,7 @@ fn peak(pid: &str) -> usize {
 }
 
 #[test]
-fn payloads_that_stand_for_millions_fail_with_the_limit_and_the_job_beside_them_finishes() {
+fn a_payload_that_expands_to_millions_of_values_fails_alone_with_the_limit_named() {
     let env = TestEnv::new();
     let bombs = [json_bomb(), pickle_bomb()];
     assert!(bombs.iter().all(|bomb| bomb.len() < 20_000));
@@ -89,7 +89,7 @@ fn payloads_that_stand_for_millions_fail_with_the_limit_and_the_job_beside_them_
 }
 
 #[test]
-fn a_meta_and_a_result_have_the_same_limits() {
+fn meta_and_results_have_the_limits_of_payloads() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let ones = ones();
@@ -125,7 +125,7 @@ fn a_meta_and_a_result_have_the_same_limits() {
 const FLOOD: &str = "import sys, json\nline = sys.stdin.readline()\nprint(json.dumps({'ok': [1] * 1200000} if sys.argv[1:] else [1] * 1200000), flush=True)\nsys.stdin.readline()";
 
 #[test]
-fn what_programs_servers_and_functions_answer_is_counted_as_well() {
+fn results_of_programs_servers_and_functions_have_the_limits_of_payloads() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
@@ -162,7 +162,7 @@ fn nested(depth: usize) -> PyValue {
 }
 
 #[test]
-fn what_would_not_be_read_is_refused_on_the_way_in() {
+fn a_job_that_no_worker_could_read_is_refused_by_enqueue() {
     let env = TestEnv::new();
     let queue = env.queue("default").max_payload(64 << 20);
     let many = PyValue::list((0..1_000_000).map(|n| PyValue::from(n % 10)));
@@ -188,7 +188,7 @@ fn what_would_not_be_read_is_refused_on_the_way_in() {
 }
 
 #[test]
-fn what_is_nested_as_deep_as_it_may_be_passes_everywhere() {
+fn the_deepest_allowed_nesting_passes_everywhere() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let deep = nested(190);
@@ -214,7 +214,7 @@ fn what_is_nested_as_deep_as_it_may_be_passes_everywhere() {
 }
 
 #[test]
-fn numbers_of_the_command_line_keep_all_their_digits() {
+fn numbers_on_the_command_line_keep_all_their_digits() {
     let env = TestEnv::new();
     let digits = "123456789012345678901234567890";
     env.cli(&["enqueue", "number", &format!(":{digits}"), &format!("named:=[{digits}]")]).ok();
@@ -232,7 +232,7 @@ fn numbers_of_the_command_line_keep_all_their_digits() {
 }
 
 #[test]
-fn what_is_within_the_limits_takes_no_room_out_of_proportion() {
+fn a_payload_within_the_limits_takes_memory_in_proportion() {
     let env = TestEnv::new();
     let objects = format!("[\"wc\",null,[{}1],{{}}]", "{\"a\":1},".repeat(330_000));
     let payload = compress_to_vec_zlib(objects.as_bytes(), 6);
@@ -255,7 +255,7 @@ struct Letter {
 }
 
 #[test]
-fn arguments_of_any_size_are_read_alike() {
+fn arguments_of_any_size_are_read_in_the_same_way() {
     let env = TestEnv::new();
     let texts = [10, 500_000].map(|size| "x".repeat(size));
     // Of equal keys the last one counts, as everywhere; ten others are there too.

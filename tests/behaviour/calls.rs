@@ -99,7 +99,7 @@ fn a_handler_knows_its_job() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_before_anything_is_stored() {
+fn arguments_that_json_cannot_hold_are_refused_before_anything_is_stored() {
     let env = TestEnv::new().in_native_dialect(); // Python's dicts have keys of any kind
     let queue = env.queue("default");
     let bad = [

@@ -104,7 +104,7 @@ fn info_shows_queues_and_workers_and_changes_nothing() {
 }
 
 #[test]
-fn names_of_strangers_do_not_move_the_cursor() {
+fn names_from_other_programs_do_not_move_the_cursor() {
     let env = TestEnv::with_own_redis(&[]);
     env.redis::<i64>(&["SADD", &env.key("queues"), &env.key("queue:\u{1b}[31mred\nline")]);
     let worker = env.key("worker:w");

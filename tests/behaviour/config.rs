@@ -18,7 +18,7 @@ fn shown(output: Output) -> BTreeMap<String, (Option<String>, String)> {
 }
 
 #[test]
-fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+fn the_command_line_wins_over_the_environment_and_the_environment_over_the_file() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[worker]\nconcurrency = 3\nmax-jobs = 5\ngrace = \"9s\"\nqueues = [\"a\", \"b\"]\nburst = true\n",
@@ -44,14 +44,14 @@ fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
-fn passwords_of_a_file_are_not_shown() {
+fn passwords_from_a_file_are_not_shown() {
     let (_folder, path) = options_file("url = \"redis://ada:secret@127.0.0.1:1/2\"\n");
     let output = Process::start(&["--config", &path, "config", "show"], &[]).finish("").ok();
     assert!(output.contains("127.0.0.1:1/2") && !output.contains("secret"), "{output}");
 }
 
 #[test]
-fn a_handler_of_the_file_has_its_own_timeout_and_retries() {
+fn a_handler_in_the_file_has_its_own_timeout_and_retries() {
     let env = TestEnv::new();
     let text = "[worker]\nburst = true\nretry-max = 1\n\n[handlers.fail]\nexec = \"false\"\nretry-max = 4\nretry-interval = [\"1h\"]\n\n\
                 [handlers.sleep]\nexec = \"sleep 30\"\ntimeout = \"1s\"\n";
@@ -70,7 +70,7 @@ fn a_handler_of_the_file_has_its_own_timeout_and_retries() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
+fn an_error_in_a_file_names_its_line_and_suggests_a_mend() {
     let env = TestEnv::new();
     for (text, part) in [
         (
@@ -99,7 +99,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_line_and_a_suggestion() {
 }
 
 #[test]
-fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
+fn an_option_that_is_typed_wins_over_a_conflicting_one_from_elsewhere() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[worker]\nquiet = true\nkeep-finished = \"10/1h\"\nburst = true\n\n[handlers.x]\nexec = \"false\"\n\n[handlers.\"*\"]\nexec = \"sleep 30\"\ntimeout = 1\n",
@@ -128,7 +128,7 @@ fn what_is_typed_goes_before_what_says_the_same_in_other_words() {
 }
 
 #[test]
-fn the_environment_s_words_for_yes_and_nothing_are_understood() {
+fn environment_variables_may_say_yes_no_or_nothing() {
     let env = TestEnv::new();
     for (burst, jobs) in [("1", ""), ("yes", ""), ("true", "")] {
         let mut environment = env.environment();
@@ -139,7 +139,7 @@ fn the_environment_s_words_for_yes_and_nothing_are_understood() {
 }
 
 #[test]
-fn a_password_that_is_typed_does_not_cost_a_file_from_a_pipe() {
+fn a_password_on_standard_input_does_not_consume_a_configuration_from_a_pipe() {
     let env = TestEnv::with_own_redis(&["--requirepass", "secret"]);
     let url = format!("{}?pass=secret", env.url());
     let script = format!(
@@ -168,7 +168,7 @@ fn a_large_file_is_read_quickly_enough_to_be_used() {
 }
 
 #[test]
-fn names_that_nobody_knows_are_told_with_what_was_perhaps_meant() {
+fn unknown_names_get_a_suggestion() {
     let env = TestEnv::new();
     let with = |variables: &[(&str, &str)], words: &[&str]| {
         let mut environment = env.environment();
@@ -216,7 +216,7 @@ fn names_that_nobody_knows_are_told_with_what_was_perhaps_meant() {
 }
 
 #[test]
-fn both_words_for_the_time_to_live_of_results_work_everywhere() {
+fn both_names_of_the_result_ttl_work_everywhere() {
     let env = TestEnv::new();
     for word in ["result-ttl", "results-ttl"] {
         let option = format!("--{word}");
@@ -245,7 +245,7 @@ fn both_words_for_the_time_to_live_of_results_work_everywhere() {
 }
 
 #[test]
-fn the_largest_result_is_an_option_too() {
+fn the_result_limit_is_an_option() {
     let env = TestEnv::new();
     let id = env.cli(&["enqueue", "f"]).ok();
     env.cli(&["worker", "--burst", "--max-result", "1K", "--exec", "*=head -c 5000 /dev/zero"]).ok();
@@ -254,7 +254,7 @@ fn the_largest_result_is_an_option_too() {
 }
 
 #[test]
-fn a_wrong_value_of_the_environment_is_told_with_its_variable() {
+fn a_wrong_value_in_the_environment_names_its_variable() {
     let env = TestEnv::new();
     let with = |variable: &str, value: &str, words: &[&str]| {
         let mut environment = env.environment();

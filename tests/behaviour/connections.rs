@@ -72,7 +72,7 @@ fn a_call_to_a_silent_redis_ends_within_its_limit() {
 }
 
 #[test]
-fn as_many_connections_are_kept_as_calls_run_at_once() {
+fn the_pool_keeps_as_many_connections_as_calls_run_at_once() {
     let env = TestEnv::with_own_redis(&[]);
     let queue = env.queue("default");
     let received = || -> u64 {
@@ -93,7 +93,7 @@ fn as_many_connections_are_kept_as_calls_run_at_once() {
 }
 
 #[test]
-fn a_connection_that_was_closed_while_idle_is_no_failed_call() {
+fn a_connection_that_was_closed_while_idle_is_replaced_without_an_error() {
     let env = TestEnv::with_own_redis(&["--appendonly", "yes", "--appendfsync", "always"]);
     let queue = env.queue("default");
     let dashboard = DashboardProcess::start(&env, &[]);
@@ -124,7 +124,7 @@ fn info(url: &str) -> String {
 }
 
 #[test]
-fn a_redis_that_has_all_its_clients_says_so_itself() {
+fn a_redis_at_its_client_limit_is_named() {
     let port = free_port();
     let server = RedisServer::start(&["--port", &port.to_string(), "--maxclients", "1"]);
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
@@ -166,7 +166,7 @@ fn certificate(folder: &Path) -> [String; 2] {
 }
 
 #[test]
-fn a_plain_url_for_a_port_that_wants_tls_says_that() {
+fn a_plain_url_for_a_tls_port_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let ([cert, key], port) = (certificate(folder.path()), free_port());
     let tls = ["--tls-port", &port.to_string(), "--tls-cert-file", &cert, "--tls-key-file", &key];
@@ -178,7 +178,7 @@ fn a_plain_url_for_a_port_that_wants_tls_says_that() {
 }
 
 #[test]
-fn a_sentinel_is_told_from_a_redis() {
+fn a_sentinel_is_recognized() {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let file = folder.path().join("sentinel.conf");
     std::fs::write(&file, format!("port {port}\n")).unwrap();
@@ -196,7 +196,7 @@ fn a_sentinel_is_told_from_a_redis() {
 }
 
 #[test]
-fn a_node_of_a_cluster_is_told_from_a_redis() {
+fn a_cluster_node_is_recognized() {
     let port = free_port();
     let cluster =
         ["--port", &port.to_string(), "--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()];
@@ -223,7 +223,7 @@ fn a_node_of_a_cluster_is_told_from_a_redis() {
 }
 
 #[test]
-fn the_protocol_in_a_url_changes_nothing_and_its_database_counts() {
+fn a_url_may_name_a_protocol_and_its_database_is_used() {
     let port = free_port();
     let server = RedisServer::start(&["--port", &port.to_string()]);
     let rq = |url: &str, words: &[&str]| {

@@ -32,7 +32,7 @@ fn brings(clock: &mut CronClock, moments: &[&str]) -> Vec<usize> {
 }
 
 #[test]
-fn a_time_of_day_is_waited_for_and_brings_one_job() {
+fn a_daily_entry_enqueues_one_job_at_its_time() {
     let env = TestEnv::new();
     let mut clock = clock(&env, entry("30 3 * * *"));
     let moments =
@@ -42,7 +42,7 @@ fn a_time_of_day_is_waited_for_and_brings_one_job() {
 }
 
 #[test]
-fn an_interval_begins_at_once() {
+fn an_interval_entry_starts_at_once() {
     let env = TestEnv::new();
     let mut clock = clock(&env, entry("every 10m"));
     let moments =
@@ -53,7 +53,7 @@ fn an_interval_begins_at_once() {
 }
 
 #[test]
-fn ticks_that_nobody_was_there_for_are_forgotten_or_made_up_for() {
+fn missed_ticks_are_skipped_or_caught_up_as_the_entry_says() {
     for (catchup, made_up) in [(Catchup::None, 0), (Catchup::One, 1), (Catchup::All, 5)] {
         let env = TestEnv::new();
         let hourly = || entry("0 * * * *").catchup(catchup);
@@ -70,7 +70,7 @@ fn ticks_that_nobody_was_there_for_are_forgotten_or_made_up_for() {
 }
 
 #[test]
-fn a_tick_that_is_a_little_late_was_not_missed() {
+fn a_tick_within_the_grace_time_counts_as_on_time() {
     let env = TestEnv::new();
     let mut clock = clock(&env, entry("* * * * *"));
     let moments = ["2026-03-01T03:31:00Z", "2026-03-01T03:32:50Z", "2026-03-01T03:40:10Z"];
@@ -78,7 +78,7 @@ fn a_tick_that_is_a_little_late_was_not_missed() {
 }
 
 #[test]
-fn no_more_than_the_newest_thousand_ticks_are_made_up_for() {
+fn at_most_the_newest_thousand_missed_ticks_are_caught_up() {
     let env = TestEnv::new();
     let mut clock = clock(&env, entry("* * * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut clock, &["2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z"]), [0, 1000]);
@@ -86,7 +86,7 @@ fn no_more_than_the_newest_thousand_ticks_are_made_up_for() {
 }
 
 #[test]
-fn a_tick_is_skipped_while_the_job_before_is_not_done_if_so_asked() {
+fn overlap_skip_skips_a_tick_while_the_previous_job_is_unfinished() {
     for (overlap, jobs) in [(Overlap::Queue, [1, 1, 1]), (Overlap::Skip, [1, 0, 1])] {
         let env = TestEnv::new();
         let mut clock = clock(&env, entry("* * * * *").overlap(overlap));
@@ -102,7 +102,7 @@ fn a_tick_is_skipped_while_the_job_before_is_not_done_if_so_asked() {
 }
 
 #[test]
-fn a_new_schedule_does_not_make_up_for_ticks_of_the_time_before_it() {
+fn a_new_schedule_does_not_catch_up_ticks_from_before_it() {
     let env = TestEnv::new();
     let mut daily = clock(&env, entry("0 3 * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut daily, &["2026-03-01T02:00:00Z", "2026-03-01T03:00:00Z"]), [0, 1]);
@@ -111,7 +111,7 @@ fn a_new_schedule_does_not_make_up_for_ticks_of_the_time_before_it() {
 }
 
 #[test]
-fn an_entry_whose_last_tick_is_garbage_goes_on() {
+fn an_entry_with_an_unreadable_last_tick_goes_on() {
     for odd in ["soon", "-9223372036854775808", "99999999999999999999", ""] {
         let env = TestEnv::new();
         env.redis::<i64>(&["HSET", &env.key("cron_entry:entry"), "last", odd, "schedule", "* * * * * UTC"]);
@@ -123,7 +123,7 @@ fn an_entry_whose_last_tick_is_garbage_goes_on() {
 }
 
 #[test]
-fn an_entry_whose_keys_are_taken_is_named_and_the_others_go_on() {
+fn an_entry_whose_keys_have_another_type_is_named_and_the_others_go_on() {
     let env = TestEnv::new();
     env.redis::<()>(&["SET", &env.key("queue:taken"), "something"]);
     env.redis::<()>(&["SET", &env.key("cron_entry:second"), "something"]);
@@ -142,7 +142,7 @@ fn an_entry_whose_keys_are_taken_is_named_and_the_others_go_on() {
 }
 
 #[test]
-fn short_intervals_that_were_missed_are_not_made_up_for_one_by_one() {
+fn missed_ticks_of_short_intervals_are_not_caught_up_one_by_one() {
     for (catchup, jobs) in [(Catchup::None, 1), (Catchup::One, 1), (Catchup::All, 50)] {
         let env = TestEnv::new();
         let mut clock = clock(&env, entry("every 1s").catchup(catchup));
@@ -152,7 +152,7 @@ fn short_intervals_that_were_missed_are_not_made_up_for_one_by_one() {
 }
 
 #[test]
-fn a_job_that_somebody_wanted_beside_a_running_one_does_not_hide_it() {
+fn a_manual_run_does_not_hide_the_running_job_from_overlap() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\noverlap = \"skip\"\ndescription = \"said so\"\n",
@@ -172,7 +172,7 @@ fn a_job_that_somebody_wanted_beside_a_running_one_does_not_hide_it() {
 }
 
 #[test]
-fn records_of_others_that_cannot_be_read_do_not_hide_the_rest() {
+fn unreadable_cron_records_do_not_hide_the_others() {
     let env = TestEnv::new();
     let now: (String, String) = env.redis(&["TIME"]);
     let jobs = r#"[{"func_name": "app.x", "queue_name": "q", "args": "<not JSON serializable>", "kwargs": null, "interval": 5, "cron": null,
@@ -251,7 +251,7 @@ fn entries_of_any_number_and_size_are_listed_and_run() {
 }
 
 #[test]
-fn a_record_that_is_larger_than_is_read_is_known_as_cut() {
+fn a_cron_record_over_the_read_limit_is_marked_as_cut() {
     let env = TestEnv::new();
     let large = serde_json::json!(["y".repeat(900_000)]);
     let jobs: Vec<_> = (0..10).map(|n| kept(&format!("large-{n}"), &large)).collect();
@@ -264,7 +264,7 @@ fn a_record_that_is_larger_than_is_read_is_known_as_cut() {
 }
 
 #[test]
-fn an_entry_that_is_run_by_hand_has_the_arguments_of_its_ticks_or_is_refused() {
+fn a_manual_run_has_the_arguments_of_a_tick_or_is_refused() {
     let env = TestEnv::new();
     let digits = PyValue::integer("123456789012345678901234567890").unwrap();
     let exact = NewJob::new("exact", (digits.clone(),)).meta(PyValue::dict([(PyValue::from("n"), digits)]));
@@ -297,7 +297,7 @@ fn an_entry_that_is_run_by_hand_has_the_arguments_of_its_ticks_or_is_refused() {
 }
 
 #[test]
-fn numbers_of_a_file_that_json_does_not_have_are_refused() {
+fn numbers_in_a_file_that_json_cannot_hold_are_refused() {
     let env = TestEnv::new();
     for number in ["nan", "-inf", "12345678901234567890123"] {
         let (_folder, path) = options_file(&format!(
@@ -316,7 +316,7 @@ fn a_burst_worker_enqueues_and_runs_what_is_due_before_it_ends() {
 }
 
 #[test]
-fn jitter_sends_the_job_later() {
+fn jitter_delays_the_job() {
     let env = TestEnv::new();
     let mut clock = clock(&env, entry("every 1h").jitter(Duration::from_secs(3600)));
     let ids = clock.turn_to(Utc::now()).unwrap();
@@ -324,7 +324,7 @@ fn jitter_sends_the_job_later() {
 }
 
 #[test]
-fn what_is_wrong_with_an_entry_is_said() {
+fn an_invalid_entry_is_refused_with_its_reason() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = || NewJob::new("noop", ());
@@ -343,7 +343,7 @@ fn what_is_wrong_with_an_entry_is_said() {
 }
 
 #[test]
-fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
+fn a_worker_enqueues_due_entries_and_reports_those_it_cannot() {
     let env = TestEnv::new();
     let worker = env
         .worker(&["default"])
@@ -372,7 +372,7 @@ fn a_worker_enqueues_what_is_due_and_says_what_it_cannot() {
 }
 
 #[test]
-fn a_worker_with_an_entry_that_is_not_in_order_does_not_begin() {
+fn a_worker_with_an_invalid_entry_does_not_start() {
     let env = TestEnv::new();
     let noop = || NewJob::new("noop", ());
     for bad in [
@@ -398,7 +398,7 @@ fn a_worker_with_an_entry_that_is_not_in_order_does_not_begin() {
 }
 
 #[test]
-fn a_machine_without_time_zones_does_not_go_on_without_an_entry_in_silence() {
+fn a_machine_without_tzdata_is_an_error_and_not_a_silent_entry() {
     let env = TestEnv::new();
     let zones = tempfile::tempdir().unwrap();
     std::fs::copy("/usr/share/zoneinfo/UTC", zones.path().join("UTC")).unwrap();
@@ -477,7 +477,7 @@ fn entries_in_utc_need_no_tzdata() {
 }
 
 #[test]
-fn an_entry_in_local_time_is_shown_as_it_is_kept_and_times_have_a_zone() {
+fn an_entry_in_local_time_is_shown_as_stored_and_times_have_a_zone() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[[cron]]\nname = \"tokyo\"\nschedule = \"0 3 * * *\"\nhandler = \"f\"\ntz = \"local\"\n",
@@ -504,7 +504,7 @@ fn an_entry_in_local_time_is_shown_as_it_is_kept_and_times_have_a_zone() {
 
 /// Each form that docs/time.md shows, those that are refused with the words that it shows.
 #[test]
-fn the_forms_of_schedules_are_what_the_documentation_says() {
+fn the_forms_of_schedules_are_as_documented() {
     let docs = include_str!("../../docs/time.md");
     let rows = docs.lines().filter_map(|line| {
         let (schedule, what) = line.strip_prefix("| `")?.split_once("` | ")?;
@@ -609,7 +609,7 @@ handler = "report"
 "#;
 
 #[test]
-fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
+fn entries_of_a_file_run_in_a_worker_and_are_listed() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(ENTRIES);
     let told = env.cli(&["--config", &path, "worker", "low"]).expect_failure(2);
@@ -658,7 +658,7 @@ fn entries_of_a_file_are_kept_by_a_worker_and_seen_by_people() {
 }
 
 #[test]
-fn a_paused_entry_lets_its_ticks_pass() {
+fn a_paused_entry_skips_its_ticks() {
     let env = TestEnv::new();
     let mut clock = clock(&env, entry("* * * * *").catchup(Catchup::All));
     assert_eq!(brings(&mut clock, &["2026-03-01T03:30:00Z", "2026-03-01T03:31:00Z"]), [0, 1]);
@@ -690,7 +690,7 @@ fn entries_are_paused_for_all_workers_by_name() {
 }
 
 #[test]
-fn a_file_without_an_entry_that_is_in_order_is_refused() {
+fn a_file_without_a_valid_entry_is_refused() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(&format!("url = \"redis://127.0.0.1:1\"\n{ENTRIES}"));
     let environment: Vec<_> =

@@ -23,7 +23,7 @@ fn failures(env: &TestEnv) {
 }
 
 #[test]
-fn the_overview_is_what_info_prints() {
+fn the_overview_shows_what_info_prints() {
     let env = TestEnv::new();
     failures(&env);
     let dashboard = DashboardProcess::start(&env, &[]);
@@ -42,7 +42,7 @@ fn the_overview_is_what_info_prints() {
 }
 
 #[test]
-fn warnings_tell_what_somebody_should_look_at() {
+fn warnings_name_the_trouble_and_the_way_out() {
     let env = TestEnv::new();
     env.queue("nobody").enqueue("add", (1, 2)).unwrap();
     env.queue("other").suspend_all(None).unwrap();
@@ -56,7 +56,7 @@ fn warnings_tell_what_somebody_should_look_at() {
 }
 
 #[test]
-fn a_list_is_paged_and_narrowed_by_the_server() {
+fn lists_are_paged_and_filtered_on_the_server() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let bulk = queue
@@ -112,7 +112,7 @@ fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
 }
 
 #[test]
-fn a_large_registry_is_dealt_with_in_parts() {
+fn bulk_actions_on_a_large_registry_run_in_batches() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
@@ -147,7 +147,7 @@ fn all(dashboard: &DashboardProcess, path: &str) -> u64 {
 }
 
 #[test]
-fn records_that_are_gone_do_not_hide_jobs_from_a_bulk() {
+fn missing_records_do_not_hide_jobs_from_a_bulk_action() {
     for action in ["requeue", "delete"] {
         let env = TestEnv::new();
         let queue = env.queue("default");
@@ -163,7 +163,7 @@ fn records_that_are_gone_do_not_hide_jobs_from_a_bulk() {
 }
 
 #[test]
-fn a_bulk_requeue_of_what_fails_again_at_once_has_an_end() {
+fn a_bulk_requeue_of_jobs_that_fail_again_at_once_ends() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
@@ -176,7 +176,7 @@ fn a_bulk_requeue_of_what_fails_again_at_once_has_an_end() {
 }
 
 #[test]
-fn a_queue_that_is_called_two_dots_is_a_queue() {
+fn a_queue_named_two_dots_is_an_ordinary_queue() {
     let env = TestEnv::new();
     let queue = env.queue("..");
     queue.enqueue("add", (1, 2)).unwrap();
@@ -188,7 +188,7 @@ fn a_queue_that_is_called_two_dots_is_a_queue() {
 }
 
 #[test]
-fn what_others_have_put_into_redis_breaks_no_page() {
+fn data_of_other_programs_break_no_page() {
     let env = TestEnv::new();
     failures(&env);
     env.redis::<()>(&["SADD", &env.key("queues"), &env.key("queue:high priority"), &env.key("queue:")]);
@@ -243,7 +243,7 @@ fn a_job_is_shown_with_why_it_does_not_run() {
 }
 
 #[test]
-fn a_retry_says_which_one_it_is_and_can_be_sent_now() {
+fn a_waiting_retry_shows_its_number_and_can_be_enqueued_now() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = NewJob::new("fail", "boom").retry(Retry::every(Duration::from_secs(600), 3));
@@ -269,7 +269,7 @@ fn a_retry_says_which_one_it_is_and_can_be_sent_now() {
 }
 
 #[test]
-fn what_runs_is_shown_with_its_worker_and_can_be_stopped() {
+fn running_jobs_are_shown_with_their_worker_and_can_be_stopped() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let waiting = gate.clone();
     let queue = env.queue("default");
@@ -306,7 +306,7 @@ fn what_runs_is_shown_with_its_worker_and_can_be_stopped() {
 }
 
 #[test]
-fn queues_and_workers_are_suspended_and_go_on() {
+fn queues_and_workers_are_suspended_and_resumed() {
     let env = TestEnv::new();
     let queue = env.queue("a:bé%");
     queue.enqueue("add", (1, 2)).unwrap();
@@ -344,7 +344,7 @@ fn cron_entries_are_shown_paused_and_run() {
 }
 
 #[test]
-fn minutes_days_and_run_times_are_shown() {
+fn history_by_minutes_and_days_and_run_times_are_shown() {
     let env = TestEnv::new();
     failures(&env);
     let history = DashboardProcess::start(&env, &[]).get("/api/metrics?queue=mail").json();
@@ -363,7 +363,7 @@ fn minutes_days_and_run_times_are_shown() {
 }
 
 #[test]
-fn prometheus_and_probes_have_their_pages() {
+fn metrics_and_probes_have_their_paths() {
     let env = TestEnv::new();
     failures(&env);
     let dashboard = DashboardProcess::start(&env, &[]);
@@ -374,7 +374,7 @@ fn prometheus_and_probes_have_their_pages() {
 }
 
 #[test]
-fn it_starts_without_redis_says_so_and_heals() {
+fn the_dashboard_starts_without_redis_and_recovers() {
     let env = TestEnv::with_own_redis(&[]);
     env.server().kill();
     let dashboard = DashboardProcess::start(&env, &[]);
@@ -392,7 +392,7 @@ fn it_starts_without_redis_says_so_and_heals() {
 }
 
 #[test]
-fn a_worker_has_it_too_and_its_probes_speak_of_the_worker() {
+fn a_worker_serves_the_dashboard_and_its_probes_describe_the_worker() {
     let env = TestEnv::with_own_redis(&[]);
     let words =
         ["worker", "--dashboard", "127.0.0.1:0", "--exec", "*=cat", "--name", "ada", "--dashboard-read-only"];

@@ -14,7 +14,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 #[test]
-fn others_than_this_machine_need_a_password() {
+fn an_address_that_other_machines_reach_requires_a_password() {
     let env = TestEnv::new();
     for address in ["0.0.0.0:0", "[::]:0"] {
         let told = env.cli(&["dashboard", "--listen", address]).expect_failure(2);
@@ -35,7 +35,7 @@ fn others_than_this_machine_need_a_password() {
 }
 
 #[test]
-fn a_password_or_token_opens_it_and_nothing_else_does() {
+fn a_password_or_token_is_required_for_every_page() {
     let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
@@ -66,7 +66,7 @@ fn a_password_or_token_opens_it_and_nothing_else_does() {
 }
 
 #[test]
-fn every_answer_of_ours_has_the_headers_that_keep_browsers_safe() {
+fn every_response_has_the_security_headers() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let all = [
@@ -92,7 +92,7 @@ fn every_answer_of_ours_has_the_headers_that_keep_browsers_safe() {
 }
 
 #[test]
-fn nothing_is_changed_by_reading() {
+fn get_requests_change_nothing() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
@@ -111,7 +111,7 @@ fn nothing_is_changed_by_reading() {
 }
 
 #[test]
-fn read_only_is_kept_by_the_server() {
+fn read_only_is_enforced_on_the_server() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let id = queue.enqueue("add", (1, 2)).unwrap().id().to_owned();
@@ -134,7 +134,7 @@ fn read_only_is_kept_by_the_server() {
 }
 
 #[test]
-fn a_change_that_another_site_sends_is_refused() {
+fn a_cross_site_change_is_refused() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue("add", (1, 2)).unwrap();
@@ -165,7 +165,7 @@ fn a_change_that_another_site_sends_is_refused() {
 }
 
 #[test]
-fn a_name_that_somebody_has_led_here_is_refused() {
+fn a_host_name_that_is_not_allowed_is_refused() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &["--allowed-host", "jobs.example"]);
     let with = |host: &str| dashboard.ask("GET", "/api/site", &[("host", host)], "").status;
@@ -196,7 +196,7 @@ fn a_name_that_somebody_has_led_here_is_refused() {
 }
 
 #[test]
-fn probes_and_scrapes_are_answered_by_any_name_and_so_is_whoever_knows_the_password() {
+fn probes_scrapes_and_authenticated_requests_work_under_any_host_name() {
     let env = TestEnv::new();
     let open = ["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
     let mut process = env.start(&open);
@@ -233,7 +233,7 @@ fn probes_and_scrapes_are_answered_by_any_name_and_so_is_whoever_knows_the_passw
 }
 
 #[test]
-fn failed_logins_are_in_the_log_without_what_was_given() {
+fn failed_logins_are_logged_without_their_credentials() {
     let env = TestEnv::new();
     let mut dashboard = DashboardProcess::with(&env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
     assert_eq!(dashboard.get("/").status, 401);
@@ -253,7 +253,7 @@ fn failed_logins_are_in_the_log_without_what_was_given() {
 }
 
 #[test]
-fn no_path_leads_out_of_the_files_of_the_page() {
+fn no_path_leads_out_of_the_assets() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     for path in [
@@ -276,7 +276,7 @@ fn no_path_leads_out_of_the_files_of_the_page() {
 }
 
 #[test]
-fn behind_a_prefix_only_what_begins_with_it_is_there() {
+fn behind_a_path_prefix_only_paths_under_it_exist() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &["--url-prefix", "/rq/"]);
     assert!(dashboard.get("/rq/").body.contains("data-base=\"/rq\""));
@@ -298,7 +298,7 @@ fn behind_a_prefix_only_what_begins_with_it_is_there() {
 }
 
 #[test]
-fn requests_that_two_servers_might_read_differently_are_refused_and_the_connection_ends() {
+fn ambiguous_requests_are_refused_and_the_connection_is_closed() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let host = "host: localhost\r\n";
@@ -366,7 +366,7 @@ fn requests_that_two_servers_might_read_differently_are_refused_and_the_connecti
 }
 
 #[test]
-fn what_is_right_is_answered_in_every_form() {
+fn valid_requests_are_served_in_every_form() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let host = "host: localhost\r\n";
@@ -396,7 +396,7 @@ fn what_is_right_is_answered_in_every_form() {
 }
 
 #[test]
-fn heads_and_bodies_have_a_limit() {
+fn request_heads_and_bodies_have_a_limit() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let head = format!("GET /livez HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(2_000_000));
@@ -417,7 +417,7 @@ fn heads_and_bodies_have_a_limit() {
 }
 
 #[test]
-fn many_slow_clients_keep_nobody_out() {
+fn slow_clients_do_not_lock_others_out() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let mut slow: Vec<_> = (0..200).map(|_| dashboard.connect()).collect();
@@ -475,7 +475,7 @@ fn probes_are_answered_while_300_clients_are_busy() {
 }
 
 #[test]
-fn a_redis_that_hangs_does_not_make_it_look_dead() {
+fn a_hanging_redis_does_not_fail_the_liveness_probe() {
     let env = TestEnv::with_own_redis(&[]);
     let dashboard = DashboardProcess::start(&env, &[]);
     assert_eq!(dashboard.get("/readyz").status, 200);
@@ -495,7 +495,7 @@ fn a_redis_that_hangs_does_not_make_it_look_dead() {
 }
 
 #[test]
-fn a_password_that_cannot_be_read_is_no_open_door() {
+fn a_password_file_that_cannot_be_read_is_an_error() {
     use std::os::unix::ffi::OsStrExt;
     let env = TestEnv::new();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rq-rs"));
@@ -506,7 +506,7 @@ fn a_password_that_cannot_be_read_is_no_open_door() {
 }
 
 #[test]
-fn one_connection_is_good_for_many_requests() {
+fn one_connection_serves_many_requests() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let mut stream = dashboard.connect();
@@ -525,7 +525,7 @@ fn one_connection_is_good_for_many_requests() {
 }
 
 #[test]
-fn hidden_arguments_are_nowhere() {
+fn hidden_arguments_appear_on_no_page() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let call = || NewJob::new("echo", "s3cret").meta(json!({"card": "s3cret"}));
@@ -553,7 +553,7 @@ fn hidden_arguments_are_nowhere() {
 }
 
 #[test]
-fn the_log_says_who_did_what_and_errors_say_no_more_than_browsers_need() {
+fn the_log_names_user_and_action_and_http_errors_leak_nothing() {
     let env = TestEnv::new();
     env.queue("mail").enqueue_many((0..3).map(|n| NewJob::new("add", (n, n)))).unwrap();
     let mut dashboard = DashboardProcess::with(&env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
@@ -565,7 +565,7 @@ fn the_log_says_who_did_what_and_errors_say_no_more_than_browsers_need() {
 }
 
 #[test]
-fn metrics_can_have_an_address_of_their_own_that_shows_nothing_else() {
+fn metrics_can_have_a_listener_that_serves_nothing_else() {
     let env = TestEnv::new();
     env.queue("mail").enqueue("add", (1, 2)).unwrap();
     let words = ["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"];
@@ -605,7 +605,7 @@ fn a_worker_can_serve_metrics_without_the_page() {
 }
 
 #[test]
-fn what_fails_at_run_time_is_no_wrong_command_line() {
+fn a_failure_at_run_time_is_not_a_usage_error() {
     let env = TestEnv::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -621,7 +621,7 @@ fn what_fails_at_run_time_is_no_wrong_command_line() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_given_up() {
+fn a_request_whose_body_does_not_arrive_times_out() {
     let env = TestEnv::new();
     let dashboard = DashboardProcess::start(&env, &[]);
     let head = "POST /api/resume HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
@@ -633,7 +633,7 @@ fn a_body_that_does_not_come_is_given_up() {
 }
 
 #[test]
-fn metrics_have_no_more_lines_than_a_scrape_can_take() {
+fn metrics_have_a_limit_of_lines() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..300).map(|n| NewJob::new(format!("handler{n}"), ()))).unwrap();

@@ -48,7 +48,7 @@ fn a_job_that_is_due_goes_to_its_queue_and_runs() {
 }
 
 #[test]
-fn what_is_due_goes_to_the_front_where_it_should_and_its_time_to_live_begins_then() {
+fn a_due_job_goes_to_the_front_if_asked_and_its_ttl_starts_then() {
     let (env, calls) = (TestEnv::new(), CallLog::default());
     let queue = env.queue("default");
     let past = SystemTime::now() - HOUR;
@@ -85,7 +85,7 @@ fn many_jobs_may_have_times_of_their_own() {
 }
 
 #[test]
-fn a_retry_that_waits_is_visible() {
+fn a_waiting_retry_is_listed() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = NewJob::new("fail", "no").retry(Retry::every(Duration::from_secs(41), 4));
@@ -124,7 +124,7 @@ fn the_command_line_takes_delays_and_times() {
 }
 
 #[test]
-fn a_taken_key_refuses_jobs_for_later_and_stores_nothing() {
+fn a_scheduled_key_of_another_type_refuses_delayed_jobs_and_stores_nothing() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     env.redis::<()>(&["SET", &env.key("scheduled:default"), "mine"]);

@@ -40,7 +40,7 @@ fn a_dialect_is_chosen_by_method_option_or_environment_and_has_its_own_prefix() 
 }
 
 #[test]
-fn what_is_no_dialect_or_serializer_is_a_usage_error() {
+fn an_unknown_dialect_or_serializer_is_a_usage_error() {
     let env = TestEnv::new().in_native_dialect();
     let error = env.cli(&["info", "--dialect", "klingon"]).expect_failure(2);
     assert!(error.contains("\"klingon\" is not a dialect: native or rq"), "{error}");
@@ -52,7 +52,7 @@ fn what_is_no_dialect_or_serializer_is_a_usage_error() {
 }
 
 #[test]
-fn in_the_dialect_rq_json_is_a_choice_and_the_answer_is_json_too() {
+fn the_rq_dialect_can_use_json_for_payloads_and_results() {
     let env = TestEnv::new().in_rq_dialect();
     let id = env.cli(&["enqueue", "add", ":20", ":22", "-S", "json"]).ok();
     env.drain(env.worker(&["default"]));
@@ -88,7 +88,7 @@ fn a_job_that_runs_can_be_stopped_and_is_not_tried_again() {
 }
 
 #[test]
-fn a_job_whose_worker_does_not_listen_cannot_be_stopped_and_that_is_said() {
+fn stopping_a_job_whose_worker_does_not_listen_is_an_error() {
     let env = TestEnv::new();
     let mut job = env.queue("default").enqueue_job(NewJob::new("f", ()).id("one")).unwrap();
     env.redis::<i64>(&["HSET", &env.key("job:one"), "status", "started", "worker_name", "gone"]);

@@ -65,7 +65,7 @@ fn nightly_keeps_its_entries() {
 }
 
 #[test]
-fn the_board_asks_for_metrics_that_are_there() {
+fn the_grafana_board_uses_metrics_that_exist() {
     let env = TestEnv::new();
     env.queue("default").enqueue("x", ()).unwrap();
     env.cli(&["worker", "-b", "-q", "--exec", "*=cat"]).ok();
@@ -127,7 +127,7 @@ fn from_python_takes_positions_and_keywords() {
 }
 
 #[test]
-fn no_example_is_left_out() {
+fn every_example_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut names: Vec<_> = std::fs::read_dir(folder)
         .unwrap()

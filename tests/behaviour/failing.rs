@@ -61,7 +61,7 @@ fn a_panic_becomes_a_failed_job_with_message_and_place_and_the_worker_goes_on() 
 }
 
 #[test]
-fn an_error_that_panics_when_it_is_printed_is_only_one_failed_job() {
+fn an_error_that_panics_when_printed_fails_one_job() {
     #[derive(Debug)]
     struct Hostile;
     impl std::fmt::Display for Hostile {
@@ -267,7 +267,7 @@ fn every_try_is_kept_with_its_job_and_drawn_as_a_time_line() {
 }
 
 #[test]
-fn a_handler_that_was_called_too_early_is_called_again_and_nothing_is_counted() {
+fn an_uncounted_retry_changes_no_count() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = queue.enqueue_job(NewJob::new("early", ()).retry(Retry::every(Duration::ZERO, 2))).unwrap();
@@ -295,7 +295,7 @@ fn a_handler_that_was_called_too_early_is_called_again_and_nothing_is_counted() 
 }
 
 #[test]
-fn delays_longer_than_any_clock_mean_never_and_not_at_once() {
+fn delays_beyond_the_clock_mean_never() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let forever = rq_rs::Repeat::every(Duration::MAX, 3);
@@ -322,7 +322,7 @@ fn delays_longer_than_any_clock_mean_never_and_not_at_once() {
 }
 
 #[test]
-fn a_worker_without_the_handler_tries_again_as_the_job_says() {
+fn a_job_without_a_handler_is_retried_as_its_policy_says() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let later = || Retry::every(Duration::from_secs(3600), 2);
@@ -349,7 +349,7 @@ fn a_worker_without_the_handler_tries_again_as_the_job_says() {
 }
 
 #[test]
-fn the_policy_of_a_worker_counts_for_handlers_that_it_does_not_have() {
+fn the_worker_s_retry_policy_covers_unknown_handlers() {
     let env = TestEnv::new();
     let job = env.queue("default").enqueue("tomorrow", ()).unwrap();
     let worker = env.worker(&["default"]).retry(Retry::every(Duration::from_secs(3600), 1));

@@ -49,7 +49,7 @@ fn alike() -> Vec<(PyValue, Value)> {
 }
 
 #[test]
-fn programs_and_servers_get_every_entry_of_a_dict() {
+fn programs_and_servers_get_every_item_of_a_dict() {
     let env = TestEnv::new().in_rq_dialect();
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
@@ -80,7 +80,7 @@ fn programs_and_servers_get_every_entry_of_a_dict() {
 }
 
 #[test]
-fn json_is_not_written_where_it_would_say_something_else() {
+fn a_value_that_json_would_change_is_not_written_as_json() {
     let env = TestEnv::new();
     let queue = env.queue("default").serializer(Serializer::Json).unwrap();
     let refused = |value: PyValue| match queue.enqueue("echo", (value.clone(),)) {
@@ -104,7 +104,7 @@ fn json_is_not_written_where_it_would_say_something_else() {
 }
 
 #[test]
-fn a_float_that_is_no_number_is_never_null() {
+fn nan_and_infinity_are_never_written_as_null() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let worker = || {
@@ -134,7 +134,7 @@ fn a_float_that_is_no_number_is_never_null() {
 }
 
 #[test]
-fn enqueue_wait_prints_what_json_can_show_of_any_result() {
+fn enqueue_wait_prints_any_result_as_json() {
     let env = TestEnv::new().in_rq_dialect();
     let worker = crate::support::RunningWorker::start(env.worker(&["default"]).handler(
         "odd",
@@ -151,7 +151,7 @@ fn enqueue_wait_prints_what_json_can_show_of_any_result() {
 }
 
 #[test]
-fn a_server_s_own_data_must_be_what_it_says() {
+fn data_tagged_by_a_server_must_be_valid() {
     let env = TestEnv::new().in_native_dialect();
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();

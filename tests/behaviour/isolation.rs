@@ -137,7 +137,7 @@ fn a_deadline_ends_the_whole_process_group_and_the_slot_goes_on() {
 }
 
 #[test]
-fn one_horse_runs_many_jobs_until_it_has_had_its_time() {
+fn one_work_horse_runs_many_jobs_until_it_is_recycled() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let pids = |words: &[&str], jobs: usize| {
@@ -154,7 +154,7 @@ fn one_horse_runs_many_jobs_until_it_has_had_its_time() {
 }
 
 #[test]
-fn a_horse_learns_nothing_of_redis() {
+fn a_work_horse_does_not_see_the_redis_url() {
     let env = TestEnv::new();
     let job = run(&env, &[], NewJob::new("environment", ()));
     let text = job.returned::<Value>().unwrap().to_string();
@@ -166,7 +166,7 @@ fn a_horse_learns_nothing_of_redis() {
 }
 
 #[test]
-fn what_a_job_prints_is_kept_the_last_64_kib_of_it() {
+fn the_last_64_kib_that_a_job_prints_are_kept() {
     let env = TestEnv::new();
     let job = run(&env, &[], NewJob::new("shout", 100_000_000));
     assert_eq!(job.returned(), Ok(100_000_000));
@@ -228,7 +228,7 @@ fn a_running_job_is_stopped_canceled_or_killed_with_its_process() {
 }
 
 #[test]
-fn a_worker_that_has_to_leave_ends_its_horse_and_puts_the_job_back() {
+fn a_terminated_worker_ends_its_work_horse_and_puts_the_job_back() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
@@ -278,7 +278,7 @@ fn a_worker_that_is_killed_leaves_no_process_behind() {
 }
 
 #[test]
-fn the_terminal_does_not_reach_the_horses() {
+fn signals_of_the_terminal_do_not_reach_work_horses() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let worker = start(&env, &[]);
@@ -316,7 +316,7 @@ fn a_thousand_crashes_leak_nothing() {
 }
 
 #[test]
-fn a_worker_whose_program_was_replaced_starts_horses_of_the_old_one() {
+fn a_worker_starts_work_horses_of_its_own_version_after_an_upgrade() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
@@ -332,14 +332,14 @@ fn a_worker_whose_program_was_replaced_starts_horses_of_the_old_one() {
 }
 
 #[test]
-fn what_a_handler_saves_in_a_horse_is_saved() {
+fn meta_saved_in_a_work_horse_is_stored() {
     let env = TestEnv::new();
     let job = run(&env, &[], NewJob::new("save", 7));
     assert_eq!((job.meta.get("n"), job.returned()), (Some(&json!(7)), Ok(7)));
 }
 
 #[test]
-fn a_program_that_does_not_ask_whether_it_is_a_horse_cannot_have_any() {
+fn a_program_without_the_work_horse_entry_point_is_refused() {
     let env = TestEnv::new();
     let worker = env.worker(&["default"]).isolate(Run::Processes);
     match worker.run() {
@@ -358,7 +358,7 @@ fn a_program_that_does_not_ask_whether_it_is_a_horse_cannot_have_any() {
 }
 
 #[test]
-fn threads_that_run_on_are_counted_and_told_of() {
+fn abandoned_threads_are_counted_and_reported() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let mut command = Command::new(misbehaving());
@@ -380,7 +380,7 @@ fn threads_that_run_on_are_counted_and_told_of() {
 }
 
 #[test]
-fn who_stops_the_whole_service_with_its_processes_loses_no_job() {
+fn stopping_a_whole_service_with_its_processes_loses_no_job() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
@@ -395,14 +395,14 @@ fn who_stops_the_whole_service_with_its_processes_loses_no_job() {
 }
 
 #[test]
-fn somebody_who_ends_one_horse_fails_its_job() {
+fn killing_one_work_horse_fails_its_job() {
     let env = TestEnv::new();
     let job = run(&env, &[], NewJob::new("signal", 15));
     assert_eq!(job.exc_info.as_deref(), Some("signal was ended by signal 15 SIGTERM"));
 }
 
 #[test]
-fn the_log_of_an_earlier_try_is_not_taken_for_that_of_the_last_one() {
+fn the_log_of_an_earlier_attempt_is_not_shown_for_the_last_one() {
     let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tried");
@@ -417,7 +417,7 @@ fn the_log_of_an_earlier_try_is_not_taken_for_that_of_the_last_one() {
 }
 
 #[test]
-fn a_large_error_and_a_large_meta_come_through_a_horse() {
+fn a_large_error_and_a_large_meta_pass_through_a_work_horse() {
     let env = TestEnv::new();
     let job = run(&env, &[], NewJob::new("large error", 5_000_000));
     assert!(job.exc_info.as_deref().unwrap().contains("bytes left out"));
@@ -426,7 +426,7 @@ fn a_large_error_and_a_large_meta_come_through_a_horse() {
 }
 
 #[test]
-fn as_many_jobs_run_as_max_jobs_says_whatever_was_claimed_ahead() {
+fn max_jobs_is_exact_despite_prefetching() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let short = (0..300).map(|_| NewJob::new("add", (1, 2)));

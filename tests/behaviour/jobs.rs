@@ -55,7 +55,7 @@ fn waits_until_the_end(env: &TestEnv, listens: impl Fn(&str) -> bool) {
 }
 
 #[test]
-fn waiting_is_told_at_once_when_the_job_ends() {
+fn a_waiting_producer_wakes_when_the_job_ends() {
     let env = TestEnv::new().in_native_dialect();
     waits_until_the_end(&env, |id| {
         let channel = env.key(&format!("ended:{id}"));
@@ -66,7 +66,7 @@ fn waiting_is_told_at_once_when_the_job_ends() {
 }
 
 #[test]
-fn waiting_too_short_says_so_and_the_job_goes_on() {
+fn a_wait_that_times_out_is_an_error_and_the_job_goes_on() {
     let env = TestEnv::new();
     let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     let waited = Duration::from_millis(50);
@@ -94,7 +94,7 @@ fn a_queued_job_can_be_canceled_and_never_runs() {
 }
 
 #[test]
-fn a_running_job_that_is_canceled_is_told_and_its_end_changes_nothing() {
+fn a_running_job_sees_its_cancellation_and_its_end_changes_nothing() {
     let env = TestEnv::new();
     let running_worker =
         RunningWorker::start(env.worker(&["default"]).handler("long", |context: &Context, (): ()| {

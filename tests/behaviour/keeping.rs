@@ -12,7 +12,7 @@ fn visit(env: &TestEnv, words: &[&str]) {
 }
 
 #[test]
-fn only_so_many_finished_and_failed_jobs_are_kept_the_youngest() {
+fn only_the_newest_finished_and_failed_jobs_are_kept_up_to_the_limit() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let add = |n: usize| NewJob::new("add", (n, 1)).id(format!("good-{n}"));
@@ -41,7 +41,7 @@ fn only_so_many_finished_and_failed_jobs_are_kept_the_youngest() {
 }
 
 #[test]
-fn a_burst_keeps_no_more_than_it_was_told_of_what_it_ran_itself() {
+fn a_burst_worker_trims_what_it_ran_itself() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..300).map(|n| NewJob::new(["good", "bad"][n % 2], ()))).unwrap();
@@ -52,7 +52,7 @@ fn a_burst_keeps_no_more_than_it_was_told_of_what_it_ran_itself() {
 }
 
 #[test]
-fn a_job_that_was_enqueued_anew_is_not_deleted_with_its_old_entry() {
+fn a_job_enqueued_again_is_not_deleted_with_its_old_entry() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_job(NewJob::new("fail", "boom").id("again")).unwrap();
@@ -68,7 +68,7 @@ fn a_job_that_was_enqueued_anew_is_not_deleted_with_its_old_entry() {
 }
 
 #[test]
-fn jobs_that_do_not_say_are_kept_as_long_as_their_worker_says() {
+fn jobs_without_a_ttl_are_kept_as_long_as_their_worker_says() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let ids = [

@@ -58,7 +58,7 @@ fn a_handler_with_a_limit_leaves_the_other_slots_to_other_queues() {
 }
 
 #[test]
-fn what_is_above_the_limit_of_one_worker_runs_in_another() {
+fn jobs_over_the_limit_of_one_worker_run_in_another() {
     let (env, gate, calls) = (TestEnv::new(), Gate::default(), CallLog::default());
     let limited = || worker(&env, &["default"], &gate, &calls).concurrency(3).handler_concurrency("*", 1);
     let queue = env.queue("default");
@@ -99,7 +99,7 @@ fn a_burst_worker_runs_all_of_a_limited_handler_before_it_ends() {
 }
 
 #[test]
-fn the_file_limits_a_handler() {
+fn a_file_can_limit_a_handler() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(
         "[worker]\nburst = true\nconcurrency = 4\n\n[handlers.once]\nconcurrency = 1\n\

@@ -194,7 +194,7 @@ fn listens(env: &TestEnv, worker: &str, queues: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_worker_of_many_queues_is_known_to_listen_to_each() {
+fn a_worker_of_many_queues_is_listed_for_each() {
     let env = TestEnv::new();
     let names = listens(&env, "many", 250);
     let (last, other) = (names.last().unwrap(), "nobody");
@@ -215,7 +215,7 @@ fn a_worker_of_many_queues_is_known_to_listen_to_each() {
 }
 
 #[test]
-fn a_worker_of_more_queues_than_are_read_may_listen_to_any() {
+fn a_worker_with_more_queues_than_are_read_may_listen_to_any() {
     let env = TestEnv::new();
     let names = listens(&env, "endless", 30_000);
     let job = env.queue(names.last().unwrap()).enqueue("noop", ()).unwrap();
@@ -321,7 +321,7 @@ fn with_odd_keys() -> TestEnv {
 }
 
 #[test]
-fn a_key_that_another_program_has_taken_is_named_and_the_others_are_shown() {
+fn a_key_of_another_type_is_named_and_the_others_are_shown() {
     let env = with_odd_keys();
     let odd = env.key("failed:taken");
     for (words, part) in [
@@ -373,7 +373,7 @@ fn a_failed_job_whose_key_is_of_another_type_is_named() {
 }
 
 #[test]
-fn requeueing_all_keeps_and_names_what_another_program_has_taken_and_nothing_else() {
+fn requeueing_all_keeps_and_names_jobs_whose_keys_have_another_type() {
     let env = with_odd_keys();
     env.redis::<i64>(&["ZADD", &env.key("failed:default"), "1", "taken"]);
     env.redis::<()>(&["SET", &env.key("job:taken"), "x"]);
@@ -445,7 +445,7 @@ fn the_page_names_keys_of_another_type_and_503_means_that_redis_is_away() {
 }
 
 #[test]
-fn a_queue_with_a_name_that_only_python_makes_is_listed_requeued_and_worked() {
+fn a_queue_name_that_only_python_allows_is_listed_requeued_and_worked() {
     let env = TestEnv::new();
     let job = env.queue("plain").enqueue("echo", "hello").unwrap().id().to_owned();
     env.redis::<i64>(&["SADD", &env.key("queues"), &env.key("queue:a b/c")]);
@@ -477,7 +477,7 @@ fn a_queue_with_a_name_that_only_python_makes_is_listed_requeued_and_worked() {
 }
 
 #[test]
-fn ids_that_only_python_makes_can_be_opened_and_dealt_with() {
+fn ids_that_only_python_allows_can_be_opened_and_acted_on() {
     let env = TestEnv::new();
     let names = ["a b", "x/y", "ünï?#%", "re:port"].map(str::to_owned);
     put(&env, "failed", &names, &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
@@ -523,7 +523,7 @@ fn failures_that_differ_in_ids_and_numbers_are_one_group_and_are_requeued_togeth
 }
 
 #[test]
-fn the_line_that_says_what_happened_is_the_same_everywhere() {
+fn the_error_line_is_the_same_everywhere() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let traceback = "import sys; print('out', file=sys.stderr); d = {}; d['missing']";

@@ -32,7 +32,7 @@ fn runs_a_job(env: &TestEnv, running_worker: &RunningWorker) {
 }
 
 #[test]
-fn redis_restarts_while_the_worker_is_idle() {
+fn an_idle_worker_survives_a_restart_of_redis() {
     let env = TestEnv::with_own_redis(&DURABLE);
     let running_worker = RunningWorker::start(env.worker(&["default"]));
     running_worker.wait_until_idle();
@@ -45,7 +45,7 @@ fn redis_restarts_while_the_worker_is_idle() {
 }
 
 #[test]
-fn redis_restarts_while_a_job_runs_and_its_end_is_kept_until_it_is_back() {
+fn a_job_that_ends_while_redis_restarts_is_completed_afterwards() {
     let (env, gate) = (TestEnv::with_own_redis(&DURABLE), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
@@ -61,7 +61,7 @@ fn redis_restarts_while_a_job_runs_and_its_end_is_kept_until_it_is_back() {
 }
 
 #[test]
-fn redis_is_replaced_by_an_empty_one() {
+fn a_worker_survives_a_redis_that_lost_its_data() {
     let env = TestEnv::with_own_redis(&DURABLE);
     let running_worker =
         RunningWorker::start(env.worker(&["default"]).name("w1").lease(Duration::from_secs(1)));
@@ -75,7 +75,7 @@ fn redis_is_replaced_by_an_empty_one() {
 }
 
 #[test]
-fn redis_goes_silent() {
+fn a_worker_survives_a_redis_that_stops_answering() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
@@ -93,7 +93,7 @@ fn redis_goes_silent() {
 }
 
 #[test]
-fn redis_becomes_read_only_after_a_failover() {
+fn a_worker_survives_a_redis_that_became_a_replica() {
     let env = TestEnv::with_own_redis(&[]);
     let running_worker = RunningWorker::start(env.worker(&["default"]));
     running_worker.wait_until_idle();
@@ -109,7 +109,7 @@ fn redis_becomes_read_only_after_a_failover() {
 }
 
 #[test]
-fn redis_is_loading_for_a_while() {
+fn a_worker_survives_a_redis_that_is_loading() {
     let env = TestEnv::with_own_redis(&[&DURABLE[..], &["--key-load-delay", "500"]].concat());
     let running_worker = RunningWorker::start(env.worker(&["default"]));
     running_worker.wait_until_idle();
@@ -123,7 +123,7 @@ fn redis_is_loading_for_a_while() {
 }
 
 #[test]
-fn redis_drops_every_client() {
+fn a_worker_survives_the_loss_of_every_connection() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
@@ -149,7 +149,7 @@ fn redis_refuses_blocking_commands_and_the_worker_polls() {
 }
 
 #[test]
-fn redis_is_full_while_jobs_run() {
+fn a_worker_survives_a_redis_without_memory() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
     let running_worker = RunningWorker::start(door_worker(&env, &gate).lease(Duration::from_secs(1)));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
@@ -167,7 +167,7 @@ fn redis_is_full_while_jobs_run() {
 }
 
 #[test]
-fn the_budget_of_retries_ends_the_worker_with_code_3() {
+fn the_limit_of_reconnects_ends_the_worker_with_code_3() {
     let env = TestEnv::with_own_redis(&[]);
     let mut worker = env.start(&["worker", "--exec", "*=cat", "--broker-max-retries", "2", "-v"]);
     worker.wait_for_stderr("idle");
@@ -179,7 +179,7 @@ fn the_budget_of_retries_ends_the_worker_with_code_3() {
 }
 
 #[test]
-fn an_enqueue_whose_answer_is_lost_does_not_run_twice() {
+fn an_enqueue_whose_reply_is_lost_does_not_run_twice() {
     for cut in [Fault::CutBefore, Fault::CutAfter] {
         let env = TestEnv::new();
         let mut left = 1;
@@ -197,7 +197,7 @@ fn an_enqueue_whose_answer_is_lost_does_not_run_twice() {
 }
 
 #[test]
-fn a_finish_whose_answer_is_lost_is_done_once() {
+fn a_completion_whose_reply_is_lost_is_applied_once() {
     let env = TestEnv::new();
     env.queue("default").enqueue("add", (1, 1)).unwrap();
     env.drain(env.worker(&["default"])); // Redis knows the scripts now: the cut hits a real finish
@@ -228,7 +228,7 @@ fn loses_a_claim(env: &TestEnv) -> Proxy {
 }
 
 #[test]
-fn jobs_of_a_claim_whose_answer_is_lost_go_back_at_once_in_order_and_no_start_is_counted() {
+fn jobs_of_a_claim_whose_reply_is_lost_go_back_at_once_in_order_uncounted() {
     let env = TestEnv::new();
     let proxy = loses_a_claim(&env);
     let queue = env.queue("default");
@@ -252,7 +252,7 @@ fn jobs_of_a_claim_whose_answer_is_lost_go_back_at_once_in_order_and_no_start_is
 }
 
 #[test]
-fn a_burst_worker_runs_the_jobs_of_a_claim_whose_answer_was_lost() {
+fn a_burst_worker_runs_the_jobs_of_a_claim_whose_reply_was_lost() {
     let env = TestEnv::new();
     let proxy = loses_a_claim(&env);
     let ids = env.queue("default").enqueue_many((0..4).map(|n| NewJob::new("add", (n, n)))).unwrap().ids;
@@ -262,7 +262,7 @@ fn a_burst_worker_runs_the_jobs_of_a_claim_whose_answer_was_lost() {
 }
 
 #[test]
-fn a_worker_whose_registration_is_cut_works_all_the_same() {
+fn a_worker_whose_registration_is_cut_off_works() {
     for cut in [Fault::CutBefore, Fault::CutAfter] {
         let env = TestEnv::new();
         env.drain(env.worker(&["default"]));
@@ -280,7 +280,7 @@ fn a_worker_whose_registration_is_cut_works_all_the_same() {
 }
 
 #[test]
-fn grace_ends_and_what_runs_is_put_back_with_code_4() {
+fn jobs_that_outlast_the_grace_time_are_put_back_with_code_4() {
     let env = TestEnv::new();
     let mut worker = env.start(&["worker", "--grace", "0.3s", "--exec", "job=sleep 60"]);
     let id = env.cli(&["enqueue", "job"]).ok();
@@ -293,7 +293,7 @@ fn grace_ends_and_what_runs_is_put_back_with_code_4() {
 }
 
 #[test]
-fn tstp_quiets_a_worker_and_cont_lets_it_go_on() {
+fn tstp_makes_a_worker_quiet_and_cont_resumes_it() {
     let env = TestEnv::new();
     let mut worker = env.start(&["worker", "-v", "--exec", "job=echo done"]);
     worker.wait_for_stderr("idle");
@@ -308,7 +308,7 @@ fn tstp_quiets_a_worker_and_cont_lets_it_go_on() {
 }
 
 #[test]
-fn a_right_that_is_taken_away_is_told_of_once_by_an_idle_worker_and_its_end_too() {
+fn an_idle_worker_reports_a_revoked_right_once_and_its_return_once() {
     let env = TestEnv::with_own_redis(&[]);
     let mut worker =
         env.start(&["worker", "--exec", "*=cat", "--lease", "1s", "--recover-interval", "0.1s", "-v"]);
@@ -329,7 +329,7 @@ fn a_right_that_is_taken_away_is_told_of_once_by_an_idle_worker_and_its_end_too(
 }
 
 #[test]
-fn signs_of_life_go_on_while_redis_is_away_and_stop_with_the_worker() {
+fn the_health_file_is_touched_during_an_outage_and_not_after_the_worker() {
     let env = TestEnv::with_own_redis(&DURABLE);
     let folder = tempfile::tempdir().unwrap();
     let (file, path) = (folder.path().join("health"), folder.path().join("notify"));
@@ -367,7 +367,7 @@ fn signs_of_life_go_on_while_redis_is_away_and_stop_with_the_worker() {
 }
 
 #[test]
-fn a_replica_is_told_of_once_by_an_idle_worker_and_its_end_too() {
+fn an_idle_worker_reports_a_replica_once_and_its_end_once() {
     let env = TestEnv::with_own_redis(&[]);
     let words = ["worker", "--exec", "*=cat", "--lease", "1s", "-v"];
     let mut worker = env.start(&words);
@@ -415,7 +415,7 @@ fn the_health_file_is_touched_while_the_worker_lives_and_only_then() {
 }
 
 #[test]
-fn systemd_is_told_ready_watchdog_and_status() {
+fn systemd_gets_ready_watchdog_and_status() {
     let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
@@ -482,7 +482,7 @@ fn cron_entries_go_on_after_redis_was_away_and_nothing_is_enqueued_twice() {
 }
 
 #[test]
-fn a_file_for_supervisors_that_cannot_be_written_is_told_once() {
+fn a_pid_or_health_file_that_cannot_be_written_is_reported_once() {
     let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("run");

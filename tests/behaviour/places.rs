@@ -51,7 +51,7 @@ fn a_result_counts_also_when_the_lease_is_deleted_just_before() {
 }
 
 #[test]
-fn a_lease_does_not_come_back_for_a_job_that_another_worker_has_in_its_record() {
+fn a_lease_is_not_restored_for_a_job_that_another_worker_runs() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let running_worker = RunningWorker::start(worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", "x").unwrap();
@@ -66,7 +66,7 @@ fn a_lease_does_not_come_back_for_a_job_that_another_worker_has_in_its_record() 
 }
 
 #[test]
-fn a_record_that_is_in_no_place_can_be_requeued() {
+fn a_job_in_no_list_or_registry_can_be_requeued() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     for id in ["queued", "started", "scheduled", "failed", "canceled"] {
@@ -94,7 +94,7 @@ fn a_record_that_is_in_no_place_can_be_requeued() {
 }
 
 #[test]
-fn job_enqueue_puts_a_record_back_that_is_in_no_place_and_its_life_goes_on() {
+fn job_enqueue_enqueues_a_job_in_no_list_or_registry_and_keeps_its_counts() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = NewJob::new("fail", "x").id("again").retry(Retry::every(Duration::from_secs(3600), 2));
@@ -108,7 +108,7 @@ fn job_enqueue_puts_a_record_back_that_is_in_no_place_and_its_life_goes_on() {
 }
 
 #[test]
-fn a_record_that_is_somewhere_is_not_put_into_a_second_place() {
+fn a_job_in_a_list_or_registry_is_not_put_into_a_second_one() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let queue = env.queue("default");
     queue.enqueue_job(NewJob::new("gate", "x").id("running")).unwrap();
@@ -230,7 +230,7 @@ fn a_job_of_a_dead_worker_can_be_requeued_when_its_lease_would_have_ended() {
 }
 
 #[test]
-fn a_queue_that_is_too_long_to_be_searched_is_told_of() {
+fn a_queue_too_long_to_search_is_an_error() {
     let env = TestEnv::new();
     let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     let list = env.key("queue:default");
@@ -242,7 +242,7 @@ fn a_queue_that_is_too_long_to_be_searched_is_told_of() {
 }
 
 #[test]
-fn explain_says_what_is_true_of_a_job_whose_record_says_that_it_runs() {
+fn explain_is_right_about_a_job_whose_record_says_started() {
     let env = TestEnv::new();
     let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     let (key, wip) = (env.key(&format!("job:{}", job.id())), env.key("wip:default"));
@@ -287,7 +287,7 @@ fn explain_says_who_runs_a_job_that_runs() {
 }
 
 #[test]
-fn explain_names_the_limit_of_a_handler_that_holds_a_queue_up() {
+fn explain_names_the_handler_limit_that_blocks_a_queue() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let queue = env.queue("default");
     let running_worker =
@@ -311,7 +311,7 @@ fn explain_names_the_limit_of_a_handler_that_holds_a_queue_up() {
 }
 
 #[test]
-fn explain_knows_what_a_python_worker_runs_and_what_nobody_runs() {
+fn explain_tells_jobs_of_python_workers_from_jobs_that_nobody_runs() {
     let env = TestEnv::new().in_rq_dialect();
     let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     let (key, runs) = (env.key(&format!("job:{}", job.id())), env.key(&format!("executions:{}", job.id())));

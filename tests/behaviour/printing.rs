@@ -141,7 +141,7 @@ fn no_command_prints_a_control_character_or_a_forged_line() {
 }
 
 #[test]
-fn the_log_of_the_dashboard_has_one_line_for_each_thing_that_is_done() {
+fn the_dashboard_logs_one_line_for_each_action() {
     let env = TestEnv::new();
     fill(&env);
     let mut dashboard = DashboardProcess::start(&env, &[]);
@@ -164,7 +164,7 @@ fn dashboard_quiet_logs_warnings_only() {
 }
 
 #[test]
-fn rust_log_says_what_is_logged_where_nothing_is_typed() {
+fn rust_log_sets_the_level_without_options() {
     let env = TestEnv::new();
     let log = |filter: &str, more: &[&str]| {
         env.queue("default").enqueue("add", (1, 1)).unwrap();

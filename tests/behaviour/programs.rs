@@ -35,7 +35,7 @@ fn the_job_comes_as_json_on_standard_input_and_the_result_is_standard_output() {
 }
 
 #[test]
-fn output_that_is_no_json_is_text_and_none_is_null() {
+fn output_that_is_not_json_is_text_and_no_output_is_null() {
     let env = TestEnv::new();
     for (command, expected) in [
         ("echo hello world", json!("hello world")),
@@ -49,7 +49,7 @@ fn output_that_is_no_json_is_text_and_none_is_null() {
 }
 
 #[test]
-fn output_that_is_no_text_fails_the_job_and_changes_nothing() {
+fn output_that_is_not_utf8_fails_the_job() {
     let env = TestEnv::new();
     let job = run(&env, "printf 'caf\\351'", NewJob::new("program", ()));
     let serializer = if env.dialect == Dialect::Rq { "pickle" } else { "json" };
@@ -64,14 +64,14 @@ fn output_that_is_no_text_fails_the_job_and_changes_nothing() {
 }
 
 #[test]
-fn words_are_split_as_in_a_shell_but_no_shell_runs() {
+fn command_words_are_split_as_in_a_shell_but_no_shell_runs() {
     let env = TestEnv::new();
     let job = run(&env, r#"printf %s| 'a b' "c;d" $HOME `id` *"#, NewJob::new("program", ()));
     assert_eq!(job.returned::<String>().unwrap(), "a b|c;d|$HOME|`id`|*|");
 }
 
 #[test]
-fn standard_error_is_kept_the_last_64_kib_of_it() {
+fn the_last_64_kib_of_standard_error_are_kept() {
     let env = TestEnv::new();
     let job = run(&env, "sh -c 'echo careful >&2; echo 1'", NewJob::new("program", ()));
     assert_eq!((job.returned::<u8>(), job.log.as_deref()), (Ok(1), Some("careful")));
@@ -83,7 +83,7 @@ fn standard_error_is_kept_the_last_64_kib_of_it() {
 }
 
 #[test]
-fn how_a_program_ended_is_told_truly() {
+fn the_error_says_truly_how_a_program_ended() {
     let env = TestEnv::new();
     for (command, expected) in [
         ("sh -c 'exit 3'", "program exited with code 3"),
@@ -138,7 +138,7 @@ fn a_program_that_forks_floods_or_closes_its_input_does_not_wedge_the_worker() {
 }
 
 #[test]
-fn a_program_learns_its_job_from_its_environment_and_nothing_of_redis() {
+fn a_program_gets_its_job_in_the_environment_and_not_the_redis_url() {
     let env = TestEnv::new();
     env.queue("default").enqueue_job(NewJob::new("env", ()).id("one")).unwrap();
     env.cli(&["worker", "--burst", "--exec", "*=env"]).ok();

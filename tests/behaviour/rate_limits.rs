@@ -57,7 +57,7 @@ fn worker(env: &TestEnv, gate: &Gate) -> Worker {
 }
 
 #[test]
-fn jobs_of_a_limit_run_as_many_at_once_as_it_has_slots() {
+fn a_limit_runs_as_many_jobs_at_once_as_it_has_slots() {
     let env = limited(1, &[("a", "count"), ("b", "count"), ("c", "count")]);
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (running, peak) = (Arc::clone(&now), Arc::clone(&most));
@@ -76,7 +76,7 @@ fn jobs_of_a_limit_run_as_many_at_once_as_it_has_slots() {
 }
 
 #[test]
-fn a_failure_and_a_retry_that_waits_let_the_next_one_in() {
+fn a_failure_and_a_waiting_retry_free_the_slot_of_a_limit() {
     let env = limited(1, &[("a", "broken"), ("b", "broken"), ("c", "done")]);
     let key = env.key("job:b");
     env.redis::<i64>(&["HSET", &key, "retries_left", "1", "retry_intervals", "[3600]"]);
@@ -153,7 +153,7 @@ fn an_id_in_the_list_that_has_no_slot_waits_for_one() {
 }
 
 #[test]
-fn canceling_deleting_and_emptying_let_the_next_one_in() {
+fn canceling_deleting_and_emptying_free_slots_of_a_limit() {
     let env = limited(1, &[("a", "done"), ("b", "done"), ("c", "done"), ("d", "done"), ("e", "done")]);
     env.cli(&["job", "cancel", "a"]).ok();
     assert_eq!((members(&env, "allowed"), status(&env, "b")), (vec!["b".into()], Status::Queued));
@@ -168,7 +168,7 @@ fn canceling_deleting_and_emptying_let_the_next_one_in() {
 }
 
 #[test]
-fn a_job_that_is_taken_back_while_it_runs_keeps_its_slot_until_its_handler_has_stopped() {
+fn a_canceled_run_keeps_its_slot_until_its_handler_stops() {
     for command in ["cancel", "delete"] {
         let env = limited(1, &[("holder", "gate"), ("next", "done")]);
         let gate = Gate::default();
@@ -251,7 +251,7 @@ fn a_job_that_is_requeued_while_its_canceled_run_goes_on_does_not_share_its_slot
 }
 
 #[test]
-fn a_limit_whose_hash_was_deleted_gets_it_back_from_those_that_wait() {
+fn a_limit_whose_hash_was_deleted_is_restored_from_its_waiting_jobs() {
     let env = limited(1, &[("holder", "gate"), ("next", "done")]);
     let gate = Gate::default();
     let running_worker = RunningWorker::start(worker(&env, &gate));
@@ -267,7 +267,7 @@ fn a_limit_whose_hash_was_deleted_gets_it_back_from_those_that_wait() {
 }
 
 #[test]
-fn a_limit_without_its_hash_is_looked_after_too() {
+fn a_limit_without_its_hash_is_maintained_too() {
     let env = limited(0, &[("a", "done"), ("b", "done")]);
     for id in ["a", "b"] {
         env.redis::<i64>(&["HSET", &env.key(&format!("job:{id}")), "rate_limit_concurrency", "1"]);
@@ -277,7 +277,7 @@ fn a_limit_without_its_hash_is_looked_after_too() {
 }
 
 #[test]
-fn slots_of_jobs_that_do_not_need_them_are_free_again() {
+fn slots_of_jobs_that_no_longer_run_are_freed() {
     let env = limited(2, &[("gone", "done"), ("ended", "done"), ("next", "done")]);
     env.redis::<i64>(&["DEL", &env.key("job:gone"), &env.key("queue:default")]);
     env.redis::<i64>(&["HSET", &env.key("job:ended"), "status", "finished"]);
@@ -322,7 +322,7 @@ fn a_group_without_jobs_is_forgotten() {
 }
 
 #[test]
-fn a_job_that_rq_let_go_half_way_reaches_its_queue() {
+fn a_job_that_rq_released_half_way_reaches_its_queue() {
     let env = TestEnv::new().in_rq_dialect();
     for (id, more) in [("behind", ["enqueue_at_front", "0"]), ("front", ["enqueue_at_front", "1"])] {
         record(&env, id, "done", &[&["status", "ready_to_enqueue"], &more[..]].concat());
@@ -339,7 +339,7 @@ fn a_job_that_rq_let_go_half_way_reaches_its_queue() {
 }
 
 #[test]
-fn a_job_that_rq_let_go_half_way_can_be_canceled_and_deleted() {
+fn a_job_that_rq_released_half_way_can_be_canceled_and_deleted() {
     let env = TestEnv::new().in_rq_dialect();
     for id in ["canceled", "deleted"] {
         record(&env, id, "done", &["status", "ready_to_enqueue"]);
@@ -353,7 +353,7 @@ fn a_job_that_rq_let_go_half_way_can_be_canceled_and_deleted() {
 }
 
 #[test]
-fn a_plain_job_of_this_dialect_knows_nothing_of_limits() {
+fn a_plain_job_in_the_native_dialect_has_no_limit_fields() {
     let env = TestEnv::new().in_rq_dialect();
     let queue = env.queue("default");
     let job = queue.enqueue_job(NewJob::new("fail", "x").retry(Retry::every(Duration::ZERO, 1))).unwrap();

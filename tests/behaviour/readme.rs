@@ -55,7 +55,7 @@ fn every_command_runs() {
 }
 
 #[test]
-fn every_recipe_it_names_exists() {
+fn every_recipe_that_the_readme_names_exists() {
     for block in blocks("sh") {
         for part in block.lines().flat_map(|line| line.split("&&")) {
             if let Some(recipe) = part.trim().strip_prefix("just ") {
@@ -73,7 +73,7 @@ fn every_recipe_it_names_exists() {
 }
 
 #[test]
-fn its_figures_of_speed_are_those_that_were_measured() {
+fn the_readme_s_figures_of_speed_are_the_measured_ones() {
     let measured = include_str!("../../benches/results.md");
     let (_, section) = README.split_once("## Speed").unwrap();
     let rows: Vec<&str> =
@@ -88,7 +88,7 @@ fn its_figures_of_speed_are_those_that_were_measured() {
 }
 
 #[test]
-fn setting_up_again_asks_and_changes_nothing() {
+fn a_second_setup_asks_and_changes_nothing() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = run_in(root, "sh scripts/setup.sh", &[]);
     assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(0), "", ""));
@@ -111,7 +111,7 @@ fn every_program_is_an_example_that_a_test_runs() {
 }
 
 #[test]
-fn its_file_of_options_is_an_example_that_is_in_order() {
+fn the_readme_s_configuration_file_is_valid() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/rq-rs.toml");
     let text = std::fs::read_to_string(&example).unwrap();
     assert!(blocks("toml").iter().any(|block| text.ends_with(block)), "no example has the README's file");

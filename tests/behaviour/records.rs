@@ -48,7 +48,7 @@ fn a_record_that_cannot_be_read_fails_with_its_reason_and_its_bytes_are_kept() {
 }
 
 #[test]
-fn what_is_no_job_at_all_is_set_aside_and_counted() {
+fn an_entry_that_is_not_a_job_is_quarantined_and_counted() {
     let env = TestEnv::new();
     for odd in ["a b", "a:b", "ü", "a\nb"] {
         env.push("default", odd);
@@ -71,7 +71,7 @@ fn what_is_no_job_at_all_is_set_aside_and_counted() {
 }
 
 #[test]
-fn an_id_without_a_record_and_a_left_over_of_an_ended_job_are_dropped() {
+fn an_id_without_a_record_and_a_leftover_id_of_an_ended_job_are_dropped() {
     let env = TestEnv::new();
     let done = env.queue("default").enqueue("echo", "x").unwrap();
     env.drain(env.worker(&["default"]));
@@ -87,7 +87,7 @@ fn an_id_without_a_record_and_a_left_over_of_an_ended_job_are_dropped() {
 }
 
 #[test]
-fn a_key_that_is_taken_while_the_worker_runs_costs_no_job() {
+fn a_key_that_changes_its_type_while_the_worker_runs_costs_no_job() {
     let env = TestEnv::new();
     let running_worker = RunningWorker::start(env.worker(&["default"]));
     let first = env.queue("default").enqueue("echo", "x").unwrap();
@@ -106,7 +106,7 @@ fn a_key_that_is_taken_while_the_worker_runs_costs_no_job() {
 }
 
 #[test]
-fn a_queue_whose_keys_another_program_has_taken_does_not_stop_the_others() {
+fn a_queue_whose_keys_have_another_type_does_not_stop_the_others() {
     let env = TestEnv::new();
     env.redis::<String>(&["SET", &env.key("queue:taken"), "a string"]);
     env.redis::<String>(&["SET", &env.key("wip:broken"), "a string"]);
@@ -127,7 +127,7 @@ fn a_queue_whose_keys_another_program_has_taken_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_result_that_finds_its_registry_taken_is_kept_and_the_other_queues_go_on() {
+fn a_completion_whose_registry_has_another_type_waits_and_the_other_queues_go_on() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let inside = gate.clone();
     let worker = env.worker(&["default", "other"]).handler("gate", move |_: &rq_rs::Context, (): ()| {

@@ -29,7 +29,7 @@ fn a_job_whose_worker_is_killed_runs_again_and_no_retry_is_used_up() {
 }
 
 #[test]
-fn a_burst_worker_finds_what_an_earlier_one_was_lost_with() {
+fn a_burst_worker_recovers_jobs_of_an_earlier_one_that_died() {
     let env = TestEnv::new();
     let mut victim = worker(&env, &["--exec", "job=sleep 60"]);
     let id = env.cli(&["enqueue", "job"]).ok();
@@ -46,7 +46,7 @@ fn a_burst_worker_finds_what_an_earlier_one_was_lost_with() {
 }
 
 #[test]
-fn a_job_that_kills_its_workers_fails_after_the_third_and_says_so() {
+fn a_job_that_kills_three_workers_fails_with_that_reason() {
     let env = TestEnv::new();
     let id = env.cli(&["enqueue", "killer", "--retry-max", "5"]).ok();
     for _ in 0..3 {

@@ -59,7 +59,7 @@ fn arguments_whose_own_code_panics_are_one_failed_job() {
 }
 
 #[test]
-fn a_listener_that_panics_does_not_end_the_worker() {
+fn a_callback_that_panics_does_not_end_the_worker() {
     let env = TestEnv::new();
     env.queue("default").enqueue("add", (1, 1)).unwrap();
     let worker = env.worker(&["default"]).on_event(|event| assert!(matches!(event, Event::Idle), "{event}"));
@@ -86,7 +86,7 @@ fn a_user_who_may_not_publish_can_do_everything_else() {
 }
 
 #[test]
-fn a_worker_whose_every_slot_is_taken_by_runaways_says_so_and_ends() {
+fn a_worker_with_an_abandoned_thread_in_every_slot_ends_with_that_reason() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     for _ in 0..5 {
@@ -101,7 +101,7 @@ fn a_worker_whose_every_slot_is_taken_by_runaways_says_so_and_ends() {
 }
 
 #[test]
-fn while_the_ends_of_a_queue_would_be_refused_none_of_its_jobs_is_started() {
+fn no_job_starts_while_redis_refuses_completions_of_its_queue() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..100).map(|n| NewJob::new("add", (n, n)))).unwrap();
@@ -118,7 +118,7 @@ fn while_the_ends_of_a_queue_would_be_refused_none_of_its_jobs_is_started() {
 }
 
 #[test]
-fn a_refused_renewal_holds_recovery_off_as_an_outage_does() {
+fn a_refused_lease_renewal_puts_recovery_on_hold() {
     let env = TestEnv::with_own_redis(&[]);
     let gate = crate::support::Gate::default();
     let quick = |worker: rq_rs::Worker| {
@@ -151,7 +151,7 @@ fn a_refused_renewal_holds_recovery_off_as_an_outage_does() {
 }
 
 #[test]
-fn more_leases_than_one_batch_are_taken_over_in_one_round() {
+fn more_expired_leases_than_one_batch_are_recovered_in_one_round() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..250).map(|n| NewJob::new("add", (n, n)).id(format!("j{n}")))).unwrap();
@@ -190,7 +190,7 @@ fn a_burst_worker_with_many_slots_also_runs_what_its_jobs_enqueue() {
 }
 
 #[test]
-fn grace_also_ends_a_worker_whose_ends_cannot_be_saved() {
+fn the_grace_time_also_ends_a_worker_whose_completions_are_refused() {
     let env = TestEnv::with_own_redis(&[]);
     let mut worker = env.start(&["worker", "--grace", "0.5s", "--exec", "job=sleep 0.2"]);
     let id = env.cli(&["enqueue", "job"]).ok();
@@ -202,7 +202,7 @@ fn grace_also_ends_a_worker_whose_ends_cannot_be_saved() {
 }
 
 #[test]
-fn a_server_without_info_is_taken_as_it_is() {
+fn a_server_without_info_is_accepted() {
     let env = TestEnv::with_own_redis(&["--rename-command", "INFO", ""]);
     let id = env.cli(&["enqueue", "f", ":1"]).ok();
     env.cli(&["worker", "--burst", "--exec", "f=true"]).ok();
@@ -210,7 +210,7 @@ fn a_server_without_info_is_taken_as_it_is() {
 }
 
 #[test]
-fn what_a_run_that_is_over_still_saves_changes_nothing() {
+fn a_run_that_is_over_cannot_save_meta() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = NewJob::new("late", ()).timeout(Duration::from_secs(1)).meta(json!({"kept": true}));
@@ -231,7 +231,7 @@ fn what_a_run_that_is_over_still_saves_changes_nothing() {
 }
 
 #[test]
-fn a_left_over_id_does_not_start_a_job_that_waits_for_its_retry() {
+fn a_leftover_id_does_not_start_a_job_that_waits_for_its_retry() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = NewJob::new("fail", "x").retry(Retry::every(Duration::from_secs(3600), 3)).id("one");
@@ -242,7 +242,7 @@ fn a_left_over_id_does_not_start_a_job_that_waits_for_its_retry() {
 }
 
 #[test]
-fn a_due_job_whose_queue_is_taken_by_another_program_stays_scheduled() {
+fn a_due_job_whose_queue_key_has_another_type_stays_scheduled() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let job = NewJob::new("once", ()).retry(Retry::every(Duration::from_secs(1), 1)).id("one");
@@ -268,7 +268,7 @@ fn a_due_job_whose_queue_is_taken_by_another_program_stays_scheduled() {
 }
 
 #[test]
-fn a_requeue_whose_answer_is_lost_is_told_as_done() {
+fn a_requeue_whose_reply_is_lost_is_reported_as_done() {
     use crate::support::{Fault, Proxy};
     let env = TestEnv::new();
     for id in ["warm", "one"] {

@@ -59,7 +59,7 @@ fn a_job_that_fails_for_good_is_not_repeated_and_one_that_is_tried_again_is() {
 }
 
 #[test]
-fn repeats_are_asked_for_on_the_command_line_too() {
+fn repeats_are_options_of_the_command_line() {
     let env = TestEnv::new();
     let words =
         ["enqueue", "add", ":1", ":2", "--repeat", "2", "--repeat-interval", "1h", "--repeat-interval", "2h"];

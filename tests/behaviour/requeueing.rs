@@ -18,7 +18,7 @@ fn with_failed(ids: &[&str]) -> TestEnv {
 }
 
 #[test]
-fn a_requeued_job_is_as_new_and_a_second_requeue_changes_nothing() {
+fn a_requeue_resets_the_job_and_a_second_requeue_changes_nothing() {
     let env = with_failed(&["one"]);
     let mut job = env.queue("default").job("one").unwrap();
     job.requeue().unwrap();
@@ -31,7 +31,7 @@ fn a_requeued_job_is_as_new_and_a_second_requeue_changes_nothing() {
 }
 
 #[test]
-fn several_are_requeued_and_each_is_told_what_became_of_it() {
+fn several_jobs_are_requeued_and_each_has_its_outcome() {
     let env = with_failed(&["a", "b", "expired"]);
     env.redis::<i64>(&["DEL", &env.key("job:expired")]);
     let failed = env.queue("default").failed();
@@ -44,7 +44,7 @@ fn several_are_requeued_and_each_is_told_what_became_of_it() {
 }
 
 #[test]
-fn all_are_requeued_in_batches() {
+fn all_jobs_are_requeued_in_batches() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue_many((0..1_001).map(|n| NewJob::new("fail", n.to_string()))).unwrap();
@@ -135,7 +135,7 @@ fn a_handler_that_asks_for_tries_by_itself_may_ask_again_after_a_requeue() {
 }
 
 #[test]
-fn a_requeued_job_takes_the_policy_of_the_worker_that_runs_it_then() {
+fn a_requeued_job_gets_the_policy_of_the_worker_that_runs_it() {
     let (env, calls) = (TestEnv::new(), CallLog::default());
     env.queue("default").enqueue_job(NewJob::new("tries", ()).id("x")).unwrap();
     env.drain(telling(&env, &calls).retry(Retry::every(Duration::ZERO, 1)));
@@ -161,7 +161,7 @@ fn each_run_of_a_repeated_job_has_all_retries() {
 }
 
 #[test]
-fn a_canceled_job_that_is_requeued_begins_anew_too() {
+fn a_canceled_job_that_is_requeued_is_reset() {
     let (env, calls) = (TestEnv::new(), CallLog::default());
     let queue = env.queue("default");
     let retry = Retry::list([Duration::ZERO, Duration::from_secs(3600)], 2);
@@ -175,7 +175,7 @@ fn a_canceled_job_that_is_requeued_begins_anew_too() {
 }
 
 #[test]
-fn what_python_puts_back_or_enqueues_anew_has_nothing_of_its_earlier_life_here() {
+fn a_job_that_python_requeues_keeps_nothing_of_its_earlier_run() {
     let (env, calls) = (TestEnv::new().in_rq_dialect(), CallLog::default());
     let queue = env.queue("default");
     queue.enqueue_job(NewJob::new("tries", ()).id("x").retry(Retry::every(Duration::ZERO, 2))).unwrap();
@@ -207,7 +207,7 @@ fn enqueued_anew(env: &TestEnv, id: &str) {
 }
 
 #[test]
-fn an_entry_that_was_left_behind_is_dropped_and_its_job_stays_where_it_is() {
+fn a_stale_registry_entry_is_dropped_and_its_job_stays() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let mut job = queue.enqueue("fail", "x").unwrap();
@@ -226,7 +226,7 @@ fn an_entry_that_was_left_behind_is_dropped_and_its_job_stays_where_it_is() {
 }
 
 #[test]
-fn a_registry_that_is_trimmed_forgets_no_job_of_another_one() {
+fn trimming_a_registry_deletes_no_job_of_another_one() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let failed = queue.enqueue("fail", "x").unwrap();

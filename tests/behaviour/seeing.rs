@@ -81,7 +81,7 @@ fn a_worker_s_counts_are_seen_while_it_runs() {
 }
 
 #[test]
-fn handlers_beyond_the_most_share_a_series_and_their_space_is_fixed() {
+fn handlers_over_the_limit_share_a_series_of_fixed_size() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     for _ in 0..2 {
@@ -100,7 +100,7 @@ fn handlers_beyond_the_most_share_a_series_and_their_space_is_fixed() {
 }
 
 #[test]
-fn names_cannot_forge_metrics() {
+fn names_cannot_inject_metrics() {
     let env = TestEnv::new();
     env.queue("default").enqueue("a\"} 1\\nforged", ()).unwrap();
     env.cli(&["worker", "-b", "-q", "--exec", "*=cat"]).ok();

@@ -37,7 +37,7 @@ fn error(job: &rq_rs::Job) -> &str {
 }
 
 #[test]
-fn a_server_gets_a_line_and_answers_a_line_for_many_jobs() {
+fn a_server_reads_and_writes_one_line_a_job() {
     let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
@@ -65,7 +65,7 @@ for line in sys.stdin:
 }
 
 #[test]
-fn a_server_fails_jobs_asks_for_another_try_or_gives_up() {
+fn a_server_can_fail_retry_or_give_up_a_job() {
     let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
@@ -107,7 +107,7 @@ for line in sys.stdin:
 }
 
 #[test]
-fn data_of_a_server_that_nobody_could_read_fails_its_job() {
+fn unreadable_output_of_a_server_fails_its_job() {
     let env = TestEnv::new().in_rq_dialect();
     let (_folder, file) = script(
         "server.py",
@@ -133,7 +133,7 @@ for line in sys.stdin:
 }
 
 #[test]
-fn a_server_that_dies_hangs_or_babbles_costs_one_job() {
+fn a_server_that_dies_hangs_or_prints_garbage_costs_one_job() {
     let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
@@ -188,7 +188,7 @@ for line in sys.stdin:
 }
 
 #[test]
-fn a_server_is_replaced_after_so_many_jobs_and_bad_commands_are_refused() {
+fn a_server_is_recycled_after_its_limit_of_jobs_and_invalid_commands_are_refused() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let (_folder, file) = script(
@@ -274,7 +274,7 @@ fn handler_mjs_runs_javascript_functions_by_their_name() {
 }
 
 #[test]
-fn an_answer_after_the_time_is_over_comes_too_late_and_costs_nobody_else() {
+fn an_answer_after_the_timeout_is_dropped_and_costs_no_other_job() {
     let env = TestEnv::new();
     let (_folder, file) = script(
         "server.py",
@@ -345,7 +345,7 @@ fn a_server_that_died_while_it_was_idle_gets_no_job() {
 }
 
 #[test]
-fn handler_py_fails_a_job_whose_result_is_no_json_and_goes_on() {
+fn handler_py_fails_a_job_whose_result_is_not_json_and_goes_on() {
     let env = TestEnv::new();
     let command = format!("python3 {}", example("handler.py").display());
     let not_json = NewJob::new("builtins.float", "nan");

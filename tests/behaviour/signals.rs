@@ -22,7 +22,7 @@ fn an_idle_worker_ends_at_once_with_code_0() {
 }
 
 #[test]
-fn a_signal_that_interrupts_the_start_ends_the_worker_in_order() {
+fn a_signal_during_the_start_is_a_warm_shutdown() {
     let env = TestEnv::new();
     let record = env.key("worker:early");
     let pid = std::sync::Arc::new(std::sync::OnceLock::<String>::new());
@@ -45,7 +45,7 @@ fn a_signal_that_interrupts_the_start_ends_the_worker_in_order() {
 }
 
 #[test]
-fn a_hangup_ends_a_worker_in_order_with_a_code_that_supervisors_restart() {
+fn a_hangup_is_a_warm_shutdown_with_a_code_that_supervisors_restart() {
     let env = TestEnv::new();
     for words in [
         &["worker", "--exec", "*=cat"][..],
@@ -92,7 +92,7 @@ fn a_signal_that_is_ignored_when_the_worker_starts_stays_ignored() {
 }
 
 #[test]
-fn of_a_pause_and_its_end_that_come_together_the_last_one_counts() {
+fn the_last_of_tstp_and_cont_counts() {
     let env = TestEnv::new();
     let mut worker = env.start(&["worker", "-v", "--exec", "job=echo done"]);
     worker.wait_for_stderr("idle");

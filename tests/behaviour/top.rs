@@ -21,7 +21,7 @@ fn count(env: &TestEnv, place: &str) -> usize {
 }
 
 #[test]
-fn queues_workers_running_and_failed_jobs_are_seen() {
+fn top_shows_queues_workers_running_and_failed_jobs() {
     let env = TestEnv::new();
     fail(&env, 3, "no such 사용자");
     fail(&env, 1, "boom");
@@ -67,7 +67,7 @@ fn queues_workers_running_and_failed_jobs_are_seen() {
 }
 
 #[test]
-fn only_the_queues_that_were_named_are_seen() {
+fn top_shows_only_the_named_queues() {
     let env = TestEnv::new();
     for name in ["mail", "other"] {
         env.queue(name).enqueue("add", (1, 1)).unwrap();
@@ -78,7 +78,7 @@ fn only_the_queues_that_were_named_are_seen() {
 }
 
 #[test]
-fn a_key_suspends_the_selected_queue_and_lets_it_go_on() {
+fn a_key_suspends_and_resumes_the_selected_queue() {
     let env = TestEnv::new();
     for name in ["first", "second"] {
         env.queue(name).enqueue("add", (1, 1)).unwrap();
@@ -98,7 +98,7 @@ fn a_key_suspends_the_selected_queue_and_lets_it_go_on() {
 }
 
 #[test]
-fn a_group_of_failed_jobs_is_requeued_after_a_yes() {
+fn a_group_of_failed_jobs_is_requeued_after_confirmation() {
     let env = TestEnv::new();
     fail(&env, 7, "boom");
     fail(&env, 2, "boom, and more");
@@ -120,7 +120,7 @@ fn a_group_of_failed_jobs_is_requeued_after_a_yes() {
 }
 
 #[test]
-fn a_group_of_failed_jobs_is_deleted_and_no_other_one() {
+fn a_group_of_failed_jobs_is_deleted_and_no_other_job() {
     let env = TestEnv::new();
     fail(&env, 250, "boom");
     fail(&env, 2, "boom, and more");
@@ -136,7 +136,7 @@ fn a_group_of_failed_jobs_is_deleted_and_no_other_one() {
 }
 
 #[test]
-fn what_is_done_to_many_can_be_interrupted() {
+fn a_bulk_action_can_be_interrupted() {
     let env = TestEnv::new().in_native_dialect();
     fail(&env, 500, "boom");
     let (gate, calls) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
@@ -163,7 +163,7 @@ fn what_is_done_to_many_can_be_interrupted() {
 }
 
 #[test]
-fn a_job_that_runs_is_canceled_after_a_yes() {
+fn a_running_job_is_canceled_after_confirmation() {
     let env = TestEnv::new();
     let worker = env.worker(&["default"]).handler("wait", |context: &rq_rs::Context, _: u8| {
         eventually("it is canceled", || context.is_canceled());
@@ -184,7 +184,7 @@ fn a_job_that_runs_is_canceled_after_a_yes() {
 }
 
 #[test]
-fn a_worker_is_told_to_end_after_a_yes() {
+fn a_worker_is_shut_down_after_confirmation() {
     let env = TestEnv::new();
     let running_worker = RunningWorker::start(env.worker(&["default"]).name("ada"));
     running_worker.wait_until_idle();
@@ -203,7 +203,7 @@ fn a_worker_is_told_to_end_after_a_yes() {
 }
 
 #[test]
-fn read_only_changes_nothing() {
+fn top_read_only_changes_nothing() {
     let env = TestEnv::new();
     env.queue("default").enqueue("add", (1, 1)).unwrap();
     let top = Terminal::with_top(&env, USUAL, "--read-only");
@@ -231,7 +231,7 @@ fn texts_of_jobs_do_not_move_the_cursor() {
 }
 
 #[test]
-fn any_size_will_do() {
+fn top_works_in_a_terminal_of_any_size() {
     let env = TestEnv::new();
     fail(&env, 1, "boom");
     let top = Terminal::with_top(&env, (80, 24), "");
@@ -254,7 +254,7 @@ fn any_size_will_do() {
 }
 
 #[test]
-fn redis_may_go_and_come_back() {
+fn top_survives_an_outage_of_redis() {
     let env = TestEnv::with_own_redis(&["--appendonly", "yes"]);
     fail(&env, 1, "boom");
     let top = Terminal::with_top(&env, USUAL, "");
@@ -282,7 +282,7 @@ fn redis_may_go_and_come_back() {
 }
 
 #[test]
-fn a_redis_that_is_silent_keeps_nobody_from_pressing_keys() {
+fn a_silent_redis_does_not_block_the_keys_of_top() {
     let env = TestEnv::with_own_redis(&[]);
     env.queue("default").enqueue("add", (1, 1)).unwrap();
     let top = Terminal::with_top(&env, USUAL, "");
@@ -300,7 +300,7 @@ fn a_redis_that_is_silent_keeps_nobody_from_pressing_keys() {
 }
 
 #[test]
-fn the_terminal_is_given_back_however_it_ends() {
+fn the_terminal_is_restored_however_top_ends() {
     let env = TestEnv::new();
     let top = Terminal::open(&env, USUAL);
     for way in ["q", "Escape", "C-c", "TERM", "HUP", "INT", "QUIT"] {
@@ -315,7 +315,7 @@ fn the_terminal_is_given_back_however_it_ends() {
 }
 
 #[test]
-fn it_goes_to_the_background_and_comes_back() {
+fn top_can_be_suspended_and_resumed_by_the_shell() {
     let env = TestEnv::new();
     let top = Terminal::with_top(&env, USUAL, "");
     for way in ["key", "signal"] {
@@ -334,7 +334,7 @@ fn it_goes_to_the_background_and_comes_back() {
 }
 
 #[test]
-fn where_no_shell_could_wake_it_it_does_not_sleep() {
+fn top_does_not_suspend_without_a_shell() {
     let env = TestEnv::new();
     let top = Terminal::open(&env, USUAL);
     top.line(&format!("exec {} top", env!("CARGO_BIN_EXE_rq-rs")));
@@ -344,7 +344,7 @@ fn where_no_shell_could_wake_it_it_does_not_sleep() {
 }
 
 #[test]
-fn colours_are_for_those_who_want_them() {
+fn colours_can_be_switched_off() {
     let env = TestEnv::new();
     fail(&env, 1, "boom");
     let top = Terminal::with_top(&env, USUAL, "");
@@ -360,7 +360,7 @@ fn colours_are_for_those_who_want_them() {
 }
 
 #[test]
-fn without_a_terminal_it_says_what_to_use() {
+fn top_without_a_terminal_names_the_alternative() {
     let env = TestEnv::new();
     let said = env.cli(&["top"]).expect_failure(2);
     assert!(said.contains("needs a terminal") && said.contains("rq-rs info"), "{said}");

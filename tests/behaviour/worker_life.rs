@@ -7,7 +7,7 @@ use rq_rs::{Context, Error, Event, NewJob, Worker};
 use crate::support::{Gate, RunningWorker, TestEnv, eventually};
 
 #[test]
-fn burst_ends_when_nothing_is_left_also_what_jobs_enqueue_themselves() {
+fn burst_ends_when_nothing_is_left_including_jobs_enqueued_by_jobs() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     queue.enqueue("parent", ()).unwrap();
@@ -38,7 +38,7 @@ fn max_idle_time_ends_a_worker_that_has_nothing_to_do() {
 }
 
 #[test]
-fn a_suspended_worker_starts_nothing_not_even_one() {
+fn a_suspended_worker_starts_nothing() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let running_worker = RunningWorker::start(env.worker(&["default"]));
@@ -77,7 +77,7 @@ fn a_suspension_may_end_by_itself() {
 }
 
 #[test]
-fn stopping_lets_the_running_job_end_and_leaves_the_waiting_one() {
+fn a_warm_shutdown_finishes_the_running_job_and_leaves_the_waiting_one() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let queue = env.queue("default");
     let inside = gate.clone();
@@ -100,7 +100,7 @@ fn stopping_lets_the_running_job_end_and_leaves_the_waiting_one() {
 }
 
 #[test]
-fn stopping_now_puts_what_runs_back_at_the_head_without_counting_an_attempt() {
+fn a_cold_shutdown_puts_running_jobs_back_at_the_head_uncounted() {
     let env = TestEnv::new();
     let queue = env.queue("default");
     let running_worker = RunningWorker::start(env.worker(&["default"]).concurrency(1).handler(
@@ -137,7 +137,7 @@ fn an_idle_worker_that_stops_takes_no_job_with_it() {
 }
 
 #[test]
-fn a_worker_is_registered_with_its_state_and_counts_and_says_farewell() {
+fn a_worker_registers_with_state_and_counts_and_deregisters() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let inside = gate.clone();
     let running_worker = RunningWorker::start(env.worker(&["a", "b"]).name("w1").handler(
@@ -219,7 +219,7 @@ fn a_worker_without_handlers_or_queues_is_refused() {
 }
 
 #[test]
-fn a_fresh_worker_says_soon_that_it_is_idle() {
+fn a_new_worker_is_soon_reported_idle() {
     // Its next heartbeat that is due anyway comes after 100 s.
     let env = TestEnv::new();
     for n in 0..5 {
