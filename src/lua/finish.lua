@@ -1,162 +1,163 @@
--- finish: ends executions of one worker that end alike. The one script that takes jobs out of a worker's
--- hands. It acts only for executions that still hold their leases, or whose lease somebody has deleted while the
--- record is still theirs. Its first write frees (ZREM), so that a full Redis still takes results.
+-- finish: ends executions of one worker that end alike: the only script that takes jobs from a worker. It changes
+-- nothing for an execution without its lease, unless the lease was deleted and the record still names the execution.
+-- Its first write is one that a Redis out of memory accepts (ZREM), so that results are written all the same.
 --
 -- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
--- ARGV[4] prefix of the channels that say a job has ended  ARGV[5] score of 'failed for ever'
--- ARGV[6] patterns of the books  ARGV[7] 1 when scores are whole seconds
--- ARGV[8] worker  ARGV[9] '' for the worker itself; else the jobs are taken from it because it is lost, and
--- nothing happens to those whose lease does not end in less than so many seconds
--- ARGV[10] place: finished, failed (ARGV[11]: seconds to keep; -1 for ever, 0 not at all), scheduled
--- (seconds from now), queue or head (seconds unused)
--- ARGV[12] seconds that their results are kept  ARGV[13] status  ARGV[14] n, then n names of fields
--- then for each job: id, execution, n values, and with books m, m values of the entry in the results
+-- ARGV[4] prefix of the channels on which a job's end is published  ARGV[5] score of 'failed for ever'
+-- ARGV[6] patterns of rq_compat  ARGV[7] 1 when scores are whole seconds
+-- ARGV[8] worker  ARGV[9] '' when the worker itself calls; for the recovery of a lost worker's jobs, the seconds that
+-- a lease's score may be ahead: a lease with more was renewed, and its job is left alone
+-- ARGV[10] destination: finished, failed, scheduled, queue (its tail) or head (its front)
+-- ARGV[11] for finished and failed, the seconds to keep the job: -1 for ever, 0 not at all; for scheduled, the delay
+-- ARGV[12] seconds to keep the results  ARGV[13] status  ARGV[14] n, then n names of fields
+-- then for each job: id, execution, n values; in the dialect rq also m, m values of the entry in the results
 --
--- Returns for each job: 1 done, 2 was done before by this execution, 0 the lease was lost:
--- nothing was changed; 3 done, but more jobs wait for it than one call releases.
+-- Returns for each job: 1 done, 2 done before by this execution, 0 nothing changed because the lease was lost,
+-- 3 done, but the job has more dependents than one call releases.
 
-local push, front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local worker, passed = ARGV[8], tonumber(ARGV[9])
-local place, seconds, kept, status = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
+local push, push_front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local worker, expired_within = ARGV[8], tonumber(ARGV[9])
+local destination, seconds, result_ttl, status = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 local names = tonumber(ARGV[14])
-open_books(ARGV[6])
+rq_init(ARGV[6])
 local time = redis.call('TIME')
-local exact = time[1] + time[2] / 1000000
-local is_end = place == 'finished' or place == 'failed'
-local home = ({ finished = 3, failed = 4, scheduled = 5 })[place]
+local now = time[1] + time[2] / 1000000
+local is_end = destination == 'finished' or destination == 'failed'
+local registry = ({ finished = 3, failed = 4, scheduled = 5 })[destination]
 
--- Keys of a wrong type end the script here, before anything is written.
+-- A key of a wrong type ends the script here, before anything is written.
 redis.call('ZCARD', KEYS[2])
-if home then redis.call('ZCARD', KEYS[home]) else redis.call('LLEN', KEYS[1]) end
+if registry then redis.call('ZCARD', KEYS[registry]) else redis.call('LLEN', KEYS[1]) end
 
--- Where each job's arguments begin, and its entry in wip; old RQ wrote no execution.
-local begins, members, count = {}, {}, 0
-local at = 15 + names
-while ARGV[at] do
+-- For each job, the index of its first argument and its entry in wip. Old versions of RQ have no execution.
+local first_args, members, count = {}, {}, 0
+local next_arg = 15 + names
+while ARGV[next_arg] do
   count = count + 1
-  begins[count] = at
-  members[count] = ARGV[at + 1] == '' and ARGV[at] or ARGV[at] .. ':' .. ARGV[at + 1]
-  at = at + 2 + names
-  if books then at = at + 1 + ARGV[at] end
+  first_args[count] = next_arg
+  members[count] = ARGV[next_arg + 1] == '' and ARGV[next_arg] or ARGV[next_arg] .. ':' .. ARGV[next_arg + 1]
+  next_arg = next_arg + 2 + names
+  if rq then next_arg = next_arg + 1 + ARGV[next_arg] end
 end
 
--- All leases in one look, since Redis 6.2.
+-- Redis reads all scores with one command since 6.2.
 local lease_ends = redis.pcall('ZMSCORE', KEYS[2], unpack(members))
 if lease_ends.err then
   for i, member in ipairs(members) do lease_ends[i] = redis.call('ZSCORE', KEYS[2], member) end
 end
--- One that is lost may have come back and renewed its lease since it was looked at.
+-- A worker that seemed lost may have come back and renewed its lease since the recovery has read it.
 local held, is_held = {}, {}
 for i = 1, count do
   local lease_end = lease_ends[i]
-  is_held[i] = lease_end and not (passed and tonumber(lease_end) > exact + passed)
+  is_held[i] = lease_end and not (expired_within and tonumber(lease_end) > now + expired_within)
   if is_held[i] then held[#held + 1] = members[i] end
 end
 if #held > 0 then redis.call('ZREM', KEYS[2], unpack(held)) end
 
--- Where the values have the moment of the end, if they have it; and whether these runs have ended well but are
--- to be repeated: for all who wait for them they have finished.
-local moment, repeats
+-- The position of ended_at among the values, if it is there; and whether these runs have finished but are repeated:
+-- their dependents are released as those of a finished job.
+local ended_at, repeats
 for i = 1, names do
-  if ARGV[14 + i] == 'ended_at' then moment = i + 1 end
+  if ARGV[14 + i] == 'ended_at' then ended_at = i + 1 end
   if ARGV[14 + i] == 'repeats_left' then repeats = true end
 end
 
--- What is to be answered for an execution without a lease: 2 when this very call did it before, and only its answer
--- was lost: the end has the moment of ours; 1 when it is still to be ended, because nobody else has taken the job.
--- (A Python program that took it away leaves the execution in its record.)
-local function look_again(begin)
-  local known = redis.pcall('HMGET', prefix .. ARGV[begin], 'execution_id', 'status', 'ended_at', 'worker_name')
-  if known[1] ~= ARGV[begin + 1] then return 0 end
-  if known[2] == 'started' then return known[4] == worker and 1 or 0 end
-  if moment then return known[3] == ARGV[begin + moment] and 2 or 0 end
-  return known[2] == status and 2 or 0
+-- The reply for an execution without a lease. 2: this very call was made before, and its reply was lost; the record
+-- has our ended_at. 1: the run is still to be ended, because only the lease was deleted and no other worker has taken
+-- the job. (A Python program that takes the job away leaves our execution in the record.)
+local function state_without_lease(first)
+  local job = redis.pcall('HMGET', prefix .. ARGV[first], 'execution_id', 'status', 'ended_at', 'worker_name')
+  if job[1] ~= ARGV[first + 1] then return 0 end
+  if job[2] == 'started' then return job[4] == worker and 1 or 0 end
+  if ended_at then return job[3] == ARGV[first + ended_at] and 2 or 0 end
+  return job[2] == status and 2 or 0
 end
 
--- What goes to the registry goes there together, at the end. Exact scores keep it in the order of time,
--- which is also what makes it quick.
+-- All entries of the registry are added with one command at the end. Scores with fractions keep the order of time, and
+-- adding at the end of a sorted set is quickest.
 local entries, score = {}, nil
-if place == 'scheduled' then
-  score = string.format('%d', math.ceil(exact + seconds))
+if destination == 'scheduled' then
+  score = string.format('%d', math.ceil(now + seconds))
 elseif seconds == '-1' then
-  score = place == 'failed' and ARGV[5] or '+inf'
+  score = destination == 'failed' and ARGV[5] or '+inf'
 elseif ARGV[7] == '1' then
   score = string.format('%d', time[1] + seconds)
 else
-  score = string.format('%.3f', exact + seconds)
+  score = string.format('%.3f', now + seconds)
 end
 
-local function keep(id, key)
+local function add_to_registry(id, key)
   if is_end and seconds == '0' then
     local group = redis.pcall('HGET', key, 'group_id')
     redis.call('DEL', key)
-    delete_relatives(id, type(group) == 'string' and group)
+    delete_related_keys(id, type(group) == 'string' and group)
     return
   end
   local n = #entries
   entries[n + 1], entries[n + 2] = score, id
   if is_end and seconds ~= '-1' then
     redis.call('EXPIRE', key, seconds)
-    expire_relatives(id, seconds)
+    expire_related_keys(id, seconds)
   end
 end
 
--- The fields of a job: only the values change.
+-- The arguments of HSET, made once: from job to job only the values change.
 local fields = { 'status', status }
 for i = 1, names do fields[i * 2 + 1], fields[i * 2 + 2] = ARGV[14 + i], '' end
 
--- A job whose lease was there, and is not any more.
-local function finish(begin)
-  local id, execution = ARGV[begin], ARGV[begin + 1]
+-- Ends one run, whose lease is removed by now.
+local function finish(first)
+  local id, execution = ARGV[first], ARGV[first + 1]
   local key = prefix .. id
-  local entry, known
-  if books then
-    local first = begin + 3 + names
-    entry = { unpack(ARGV, first, first - 1 + ARGV[first - 1]) }
-    known = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id', 'rate_limit_key')
+  local entry, job
+  if rq then
+    local first_value = first + 3 + names
+    entry = { unpack(ARGV, first_value, first_value - 1 + ARGV[first_value - 1]) }
+    job = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id', 'rate_limit_key')
   else
-    known = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id')
+    job = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id')
   end
-  -- Deleted behind our back: do not half revive it. Or only its lease was left behind; or somebody has enqueued the
-  -- same id anew while it ran.
-  if known[1] ~= 'started' or (not passed and known[3] ~= execution) then
-    if known[1] and not passed then write_result(id, kept, entry) end
-    end_stale_run(id, execution, worker, moment and ARGV[begin + moment])
+  -- The record was deleted, and must not be recreated with a few fields; or the job has moved on and only its lease
+  -- was left behind; or the same id was enqueued anew while it ran.
+  if job[1] ~= 'started' or (not expired_within and job[3] ~= execution) then
+    if job[1] and not expired_within then write_result(id, result_ttl, entry) end
+    end_stale_execution(id, execution, worker, ended_at and ARGV[first + ended_at])
     return 0
   end
-  drop_execution(id, execution, worker)
-  for i = 1, names do fields[i * 2 + 2] = ARGV[begin + 1 + i] end
+  delete_execution(id, execution, worker)
+  for i = 1, names do fields[i * 2 + 2] = ARGV[first + 1 + i] end
   redis.call('HSET', key, unpack(fields))
-  -- What was taken over is not the same as what its owner may still want to end.
-  if passed then redis.call('HDEL', key, 'execution_id') end
-  if (repeats and kept or seconds) ~= '0' then write_result(id, kept, entry) end
-  local is_more = (is_end or repeats) and release_dependents(id, repeats and 'finished' or status, moment and ARGV[begin + moment])
-  -- One that waits for its time comes back by way of its limit.
-  if home and known[4] then leave_limit(id, known[4], moment and ARGV[begin + moment]) end
-  if home then keep(id, key)
-  else redis.call(place == 'head' and front or push, KEYS[1], id)
+  -- Otherwise a late finish of the lost worker would look like a repetition of this one.
+  if expired_within then redis.call('HDEL', key, 'execution_id') end
+  if (repeats and result_ttl or seconds) ~= '0' then write_result(id, result_ttl, entry) end
+  local is_more = (is_end or repeats)
+    and release_dependents(id, repeats and 'finished' or status, ended_at and ARGV[first + ended_at])
+  -- A scheduled job frees its slot too: it waits for the rate limit again when it is due.
+  if registry and job[4] then leave_rate_limit(id, job[4], ended_at and ARGV[first + ended_at]) end
+  if registry then add_to_registry(id, key)
+  else redis.call(destination == 'head' and push_front or push, KEYS[1], id)
   end
-  -- Somebody without the right to publish has waiters that look for themselves.
-  if is_end and known[2] then redis.pcall('PUBLISH', channel .. id, status) end
+  -- May be denied by the ACL; waiters also poll.
+  if is_end and job[2] then redis.pcall('PUBLISH', channel .. id, status) end
   return is_more and 3 or 1
 end
 
 local replies = {}
 for i = 1, count do
-  local begin = begins[i]
+  local first = first_args[i]
   if is_held[i] then
-    replies[i] = finish(begin)
-  elseif passed then
+    replies[i] = finish(first)
+  elseif expired_within then
     replies[i] = 0
   else
-    replies[i] = look_again(begin)
+    replies[i] = state_without_lease(first)
     if replies[i] == 1 then
-      replies[i] = finish(begin)
+      replies[i] = finish(first)
     else
-      end_stale_run(ARGV[begin], ARGV[begin + 1], worker, moment and ARGV[begin + moment])
+      end_stale_execution(ARGV[first], ARGV[first + 1], worker, ended_at and ARGV[first + ended_at])
     end
   end
 end
-if #entries > 0 then redis.call('ZADD', KEYS[home], unpack(entries)) end
+if #entries > 0 then redis.call('ZADD', KEYS[registry], unpack(entries)) end
 return replies

@@ -1,17 +1,17 @@
--- heartbeat: renews a worker's record and the leases of what it runs.
--- The first write cannot be refused by a full Redis (EXPIRE), so the others pass too.
+-- heartbeat: renews a worker's record and the leases of the jobs it runs. The first write is one that a Redis out of
+-- memory accepts (EXPIRE), and lets it accept the others.
 --
--- KEYS[1] worker hash  KEYS[2] set of workers
+-- KEYS[1] worker's record  KEYS[2] set of workers
 -- KEYS[3 …] for each queue: set of its workers, wip, list
--- ARGV[1] seconds the record lives  ARGV[2] lease in seconds  ARGV[3] how many seconds after it its
--- score ends  ARGV[4] 1 when scores are whole seconds  ARGV[5] patterns of the books
--- ARGV[6] job key prefix  ARGV[7] worker name  ARGV[8] last_heartbeat
--- ARGV[9] set of queues to be known in, or ''  ARGV[10] n, then n values for the record
+-- ARGV[1] seconds the record lives  ARGV[2] lease in seconds
+-- ARGV[3] seconds between the end of a lease and its score  ARGV[4] 1 when scores are whole seconds
+-- ARGV[5] patterns of rq_compat  ARGV[6] job key prefix  ARGV[7] worker name  ARGV[8] last_heartbeat
+-- ARGV[9] set of queues to add the worker's queues to, or ''  ARGV[10] n, then n values (field, value …) of the record
 -- then for each running job: number of its queue (from 0), '<id>:<execution>'
 --
--- A lease that is gone comes back while the record is still this execution's: somebody has deleted the key.
+-- A deleted lease is restored while the job's record still names this execution.
 --
--- Returns the members whose job is not this worker's any more: taken over, canceled or deleted.
+-- Returns '<id>:<execution>' of the jobs that are lost to this worker: taken over, canceled or deleted.
 
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 local n = tonumber(ARGV[10])
@@ -19,31 +19,31 @@ local now = redis.call('TIME')
 local seconds = tonumber(ARGV[2]) + tonumber(ARGV[3])
 local lease_end = ARGV[4] == '1' and string.format('%d', now[1] + seconds)
   or string.format('%.3f', now[1] + now[2] / 1000000 + seconds)
-open_books(ARGV[5])
+rq_init(ARGV[5])
 local lost = {}
 
 local function is_ours(id, execution)
-  local held = redis.pcall('HMGET', ARGV[6] .. id, 'status', 'execution_id', 'worker_name')
-  return held[1] == 'started' and held[2] == execution and held[3] == ARGV[7]
+  local job = redis.pcall('HMGET', ARGV[6] .. id, 'status', 'execution_id', 'worker_name')
+  return job[1] == 'started' and job[2] == execution and job[3] == ARGV[7]
 end
 
--- The leases first, each by itself: a key that another program has taken must not cost the others.
+-- Leases come before the record, and one by one: a key of a wrong type must not cost the leases of other queues.
 for i = n + 11, #ARGV, 2 do
   local wip, member = KEYS[4 + 3 * tonumber(ARGV[i])], ARGV[i + 1]
   local id, execution = string.match(member, '^(.*):(.*)$')
   local has_lease = redis.pcall('ZSCORE', wip, member)
   if has_lease or is_ours(id, execution) then
     redis.pcall('ZADD', wip, lease_end, member)
-    if books then
+    if rq then
       write_execution(id, execution, ARGV[7], now, math.floor(seconds) + 60, not has_lease)
-      local job = ARGV[6] .. id
-      -- A job that was deleted meanwhile must not come back as a stump.
-      if redis.call('EXISTS', job) == 1 then redis.pcall('HSET', job, 'last_heartbeat', ARGV[8]) end
+      local key = ARGV[6] .. id
+      -- A job that was deleted meanwhile must not be recreated with a single field.
+      if redis.call('EXISTS', key) == 1 then redis.pcall('HSET', key, 'last_heartbeat', ARGV[8]) end
     end
   else
     lost[#lost + 1] = member
-    -- A rate limit counts it until its handler has stopped.
-    if books and redis.pcall('EXISTS', book(EXECUTION, member)) == 1 then
+    -- The execution uses a slot of its rate limit until the handler has stopped, so it stays alive.
+    if rq and redis.pcall('EXISTS', rq_key(EXECUTION, member)) == 1 then
       write_execution(id, execution, ARGV[7], now, math.floor(seconds) + 60, false)
     end
   end

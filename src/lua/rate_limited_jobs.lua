@@ -1,32 +1,32 @@
--- rate_limited_jobs: reads which jobs wait for rate limits. Changes nothing. Their places are sorted by limits and not by
--- queues, so each job says what its queue is.
+-- rate_limited_jobs: reads which jobs wait for rate limits, or how many in each queue. Changes nothing. RQ keeps
+-- these jobs by rate limit and not by queue, so the queue is read from each job's record.
 --
--- KEYS none of its own: see books
--- ARGV[1] patterns of the books  ARGV[2] queue, '' to count those of all queues
--- ARGV[3] how many jobs of each limit to look at, the eldest first  ARGV[4] how many in all
+-- KEYS none of its own: see rq_compat
+-- ARGV[1] patterns of rq_compat  ARGV[2] queue, or '' to count the jobs of all queues
+-- ARGV[3] number of jobs to read for each limit at most, the oldest first  ARGV[4] number of jobs to read in all
 --
--- Returns { queue, how many … }: when a limit has more than were looked at, as many more in proportion; or, of one
--- queue, { id, since when it waits … }.
+-- Returns { queue, number of jobs … }, where the number for a limit with more jobs than were read is extrapolated; or,
+-- for one queue, { id, since when it waits … }.
 
-open_books(ARGV[1])
+rq_init(ARGV[1])
 local left = tonumber(ARGV[4])
 local counts, found = {}, {}
-for _, limit in ipairs(redis.call('SRANDMEMBER', book(LIMITS, ''), left)) do
-  local all = redis.pcall('ZCARD', book(WAITING, limit))
-  local seen = {}
-  if type(all) == 'number' and all > 0 and left > 0 then
-    seen = redis.call('ZRANGE', book(WAITING, limit), 0, math.min(ARGV[3], left) - 1, 'WITHSCORES')
+for _, limit in ipairs(redis.call('SRANDMEMBER', rq_key(LIMITS, ''), left)) do
+  local total = redis.pcall('ZCARD', rq_key(WAITING, limit))
+  local read = {}
+  if type(total) == 'number' and total > 0 and left > 0 then
+    read = redis.call('ZRANGE', rq_key(WAITING, limit), 0, math.min(ARGV[3], left) - 1, 'WITHSCORES')
   end
-  left = left - #seen / 2
-  local here = {}
-  for i = 1, #seen, 2 do
-    local queue = redis.pcall('HGET', book(JOB, seen[i]), 'origin')
+  left = left - #read / 2
+  local by_queue = {}
+  for i = 1, #read, 2 do
+    local queue = redis.pcall('HGET', rq_key(JOB, read[i]), 'origin')
     if type(queue) == 'string' then
-      here[queue] = (here[queue] or 0) + 1
-      if queue == ARGV[2] then found[#found + 1], found[#found + 2] = seen[i], seen[i + 1] end
+      by_queue[queue] = (by_queue[queue] or 0) + 1
+      if queue == ARGV[2] then found[#found + 1], found[#found + 2] = read[i], read[i + 1] end
     end
   end
-  for queue, n in pairs(here) do counts[queue] = (counts[queue] or 0) + n * all * 2 / #seen end
+  for queue, n in pairs(by_queue) do counts[queue] = (counts[queue] or 0) + n * total * 2 / #read end
 end
 if ARGV[2] ~= '' then return found end
 local reply = {}

@@ -1,7 +1,7 @@
--- release_scheduler_lock: gives back the lock of a scheduler, when it is ours.
+-- release_scheduler_lock: deletes the lock of a queue's schedulers, if it is ours.
 --
--- KEYS[1] lock  KEYS[2] record of the scheduler
--- ARGV[1] under which name we hold it
+-- KEYS[1] lock  KEYS[2] scheduler's record
+-- ARGV[1] the value of the lock when it is ours
 --
 -- Returns 1 when it was ours, else 0.
 

@@ -1,35 +1,35 @@
--- requeue: puts ended jobs back in their queue, as new, from the registry they ended in.
+-- requeue: returns ended jobs to their queue, as new, from the registry they ended in.
 --
 -- KEYS[1] registry  KEYS[2] list  KEYS[3] set of queues
--- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of the books
+-- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of rq_compat
 -- ARGV[5] field that counts retries  ARGV[6] statuses of the jobs of this registry, then the ids
 --
--- Returns for each id: 1 back in the queue, 0 not in this registry, 2 its record is gone. RQ leaves entries behind:
--- one of a job that has another place by now is dropped, and that job is left where it is.
+-- Returns for each id: 1 it is in the queue, 0 it was not in this registry, 2 its record is gone. RQ leaves entries
+-- behind: a stale entry, of a job that has moved on, is dropped, and the job is not changed.
 
-redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
+redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here, before anything is written
 redis.call('SCARD', KEYS[3])
-open_books(ARGV[4])
-local replies, mine = {}, {}
+rq_init(ARGV[4])
+local replies, requeued = {}, {}
 for i = 7, #ARGV do
   local id = ARGV[i]
-  local job = ARGV[2] .. id
-  local status = redis.pcall('HGET', job, 'status')
+  local key = ARGV[2] .. id
+  local status = redis.pcall('HGET', key, 'status')
   if type(status) == 'table' then
-    replies[#replies + 1] = 0 -- another program has taken the key of the record; the entry is kept
+    replies[#replies + 1] = 0 -- the record's key has a wrong type; the entry is kept
   elseif redis.call('ZREM', KEYS[1], id) == 0 then
-    -- A repeated call of our own, whose first answer was lost, has done it before.
-    replies[#replies + 1] = not mine[id] and redis.pcall('HGET', job, 'enqueued_at') == ARGV[3] and 1 or 0
-  elseif redis.pcall('HEXISTS', job, 'data') ~= 1 then
+    -- 1 if this very call was made before, and its reply was lost; 0 for an id that this call names twice.
+    replies[#replies + 1] = not requeued[id] and redis.pcall('HGET', key, 'enqueued_at') == ARGV[3] and 1 or 0
+  elseif redis.pcall('HEXISTS', key, 'data') ~= 1 then
     replies[#replies + 1] = 2
-  elseif is_elsewhere(status, ARGV[6]) then
+  elseif is_stale_entry(status, ARGV[6]) then
     replies[#replies + 1] = 0
   else
-    redis.call('PERSIST', job)
-    begin_anew(job, ARGV[5])
+    redis.call('PERSIST', key)
+    reset_job(key, ARGV[5])
     redis.call('SADD', KEYS[3], KEYS[2])
-    into_queue(job, id, KEYS[2], ARGV[1], ARGV[3])
-    mine[id] = true
+    enqueue_or_wait(key, id, KEYS[2], ARGV[1], ARGV[3])
+    requeued[id] = true
     replies[#replies + 1] = 1
   end
 end

@@ -1,24 +1,24 @@
--- requeue_orphan_ids: ids that were taken from a queue and never started go back to its head; those of jobs
--- that have ended meanwhile only leave the list.
+-- requeue_orphan_ids: returns ids that were popped and never started to the front of their queue. An id whose job has
+-- ended meanwhile is only removed.
 --
 -- KEYS[1] intermediate list  KEYS[2] list
--- ARGV[1] push command for the front  ARGV[2] patterns of the books  ARGV[3] job key prefix
+-- ARGV[1] push command for the front  ARGV[2] patterns of rq_compat  ARGV[3] job key prefix
 -- then the ids
 --
--- Returns how many went back; one that was started meanwhile is not in the list any more, or has a run.
+-- Returns how many were requeued. An id that was started meanwhile is no longer in the list, or has an execution.
 
-redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here
-open_books(ARGV[2])
-local back = 0
+redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here, before anything is written
+rq_init(ARGV[2])
+local requeued = 0
 local ended = { finished = true, failed = true, stopped = true, canceled = true }
 for i = 4, #ARGV do
-  local is_run = books and redis.call('EXISTS', book(EXECUTIONS, ARGV[i])) == 1
-  if not is_run and redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then
+  local has_execution = rq and redis.call('EXISTS', rq_key(EXECUTIONS, ARGV[i])) == 1
+  if not has_execution and redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then
     local status = redis.pcall('HGET', ARGV[3] .. ARGV[i], 'status')
     if type(status) ~= 'string' or not ended[status] then
       redis.call(ARGV[1], KEYS[2], ARGV[i])
-      back = back + 1
+      requeued = requeued + 1
     end
   end
 end
-return back
+return requeued

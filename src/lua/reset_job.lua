@@ -1,24 +1,24 @@
--- reset_job: a job that begins anew. Stands before the scripts that put one back into its queue as new, so that all of
--- them forget the same of its earlier life.
+-- reset_job: makes a job new. It is put in front of the scripts that give an ended job back to its queue, so that all
+-- of them clear the same fields.
 --
 -- KEYS none of its own  ARGV none of its own
 --
 -- Returns nothing.
 
--- What its runs have left. The failures in `attempts` stay for people to read, unless it is another job.
-local function forget_runs(job)
-  redis.call('HDEL', job, 'started_at', 'ended_at', 'last_heartbeat', 'worker_name', 'execution_id', 'deliveries',
+-- Clears what earlier runs have left in the record. `attempts`, the history of failures, stays for people to read.
+local function clear_run_fields(key)
+  redis.call('HDEL', key, 'started_at', 'ended_at', 'last_heartbeat', 'worker_name', 'execution_id', 'deliveries',
     'exc_info', 'retry_error', 'result', 'log', 'number_of_retries', 'retries_made', 'adopted')
 end
 
--- It has all retries of its policy again; a policy that was its worker's is its worker's again. `made`: the field
--- that counts retries.
-local function begin_anew(job, made)
-  local held = redis.call('HMGET', job, 'retries_left', made, 'adopted')
-  if held[3] then
-    redis.call('HDEL', job, 'retries_left', 'retry_intervals', 'enqueue_at_front_on_retry')
-  elseif string.find(held[1] or '', '^%d+$') and string.find(held[2] or '', '^%d+$') then
-    redis.call('HSET', job, 'retries_left', string.format('%d', held[1] + held[2]))
+-- Gives the job back all retries of its own policy, or removes a policy that its worker had applied. `retries_field`
+-- is the field that counts retries.
+local function reset_job(key, retries_field)
+  local job = redis.call('HMGET', key, 'retries_left', retries_field, 'adopted')
+  if job[3] then
+    redis.call('HDEL', key, 'retries_left', 'retry_intervals', 'enqueue_at_front_on_retry')
+  elseif string.find(job[1] or '', '^%d+$') and string.find(job[2] or '', '^%d+$') then
+    redis.call('HSET', key, 'retries_left', string.format('%d', job[1] + job[2]))
   end
-  forget_runs(job)
+  clear_run_fields(key)
 end
