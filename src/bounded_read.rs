@@ -63,8 +63,8 @@ pub(crate) struct Shown {
 /// Reads them in one round trip; [`NotFound`](Error::NotFound) for a job that is not there.
 pub(crate) fn shown<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<Shown>>> {
     let call = |id: &S| {
-        let (hash, stream) = (client.keys.job(id.as_ref()), client.keys.results(id.as_ref()));
-        let keys = if client.dialect.writes_rq_metadata { vec![&*hash, &*stream] } else { vec![&*hash] };
+        let (hash, stream) = (client.keys.job(id.as_ref()), client.rq.results_stream(id.as_ref()));
+        let keys: Vec<&str> = std::iter::once(&*hash).chain(stream.as_deref()).collect();
         let call =
             RedisCommand::evalsha(&HASH_PREVIEW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
         KNOWN_FIELDS.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))

@@ -205,7 +205,7 @@ impl Claimer {
             .arg(PAYLOAD_BUDGET)
             .arg(client.dialect.lease_grace.as_secs())
             .arg(u8::from(client.dialect.integer_scores))
-            .arg(&client.rq_key_patterns)
+            .arg(client.rq.key_patterns())
             .arg(u8::from(checks_keys))
             .arg(skipped.map(ToString::to_string).collect::<Vec<_>>().join(" "));
         if checks_keys {

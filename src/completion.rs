@@ -196,8 +196,8 @@ impl Transition {
             None => Self::new(Destination::Finished { ttl }, Status::Finished),
         };
         transition.result_ttl = Some(ttl);
-        if !dialect.writes_rq_metadata {
-            transition.set("result", result);
+        if let Some(field) = dialect.result_field {
+            transition.set(field, result);
         }
         transition
     }
@@ -207,17 +207,15 @@ impl Transition {
         // Without a time of its own in the record, RQ never lets the stream of results expire; maintenance
         // deletes it with the script `expire`.
         transition.result_ttl = record.failure_ttl;
-        if !dialect.writes_rq_metadata {
-            transition.set("exc_info", truncate_error(error));
+        if let Some(field) = dialect.error_field {
+            transition.set(field, truncate_error(error));
         }
         transition
     }
 
     fn retried(record: &Record, dialect: &DialectSpec, error: &str, delay: Duration) -> Self {
         let mut transition = Self::queued(delay, record.enqueue_at_front_on_retry);
-        // RQ stores no error for a run that is retried, and its tools show `exc_info` as the job's last one.
-        let name = if dialect.writes_rq_metadata { "retry_error" } else { "exc_info" };
-        transition.set(name, truncate_error(error));
+        transition.set(dialect.retry_error_field, truncate_error(error));
         transition.set("deliveries", "0");
         transition.set(dialect.retries_field, (record.number_of_retries + 1).to_string());
         if let Some(left) = record.retries_left {

@@ -53,7 +53,7 @@ pub(crate) fn encode(client: &Client, queues: &[QueueKeys], batch: &[Completion]
     for completion in batch {
         call = call.arg(&completion.id).arg(&completion.execution);
         call = completion.fields.iter().fold(call, |call, (_, value)| call.arg(value));
-        if client.dialect.writes_rq_metadata {
+        if client.rq.is_enabled() {
             let entry = &completion.result_entry;
             call =
                 entry.iter().fold(call.arg(entry.len() * 2), |call, (name, value)| call.arg(name).arg(value));
@@ -74,7 +74,7 @@ fn encode_shared(client: &Client, queues: &[QueueKeys], first: &Completion) -> R
         .arg(client.keys.job_prefix())
         .arg(client.keys.ended_prefix())
         .arg(client.dialect.failed_forever)
-        .arg(&client.rq_key_patterns)
+        .arg(client.rq.key_patterns())
         .arg(u8::from(client.dialect.integer_scores))
         .arg(&first.worker)
         .arg(or_empty(first.expired_within.map(|within| within.as_secs_f64().to_string())))

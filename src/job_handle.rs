@@ -87,7 +87,7 @@ impl Job {
         let mut answer = || answers.next().unwrap_or(Ok(Reply::Nil));
         let mut jobs = Vec::with_capacity(ids.len());
         for id in ids {
-            let entry = |answer: &mut dyn FnMut() -> Result<Reply>| match client.dialect.writes_rq_metadata {
+            let entry = |answer: &mut dyn FnMut() -> Result<Reply>| match client.rq.is_enabled() {
                 true => answer(),
                 false => Ok(Reply::Nil),
             };
@@ -99,9 +99,10 @@ impl Job {
 
     fn reads(client: &Client, id: &str) -> impl Iterator<Item = RedisCommand> {
         let hash = RedisCommand::new("HGETALL").arg(client.keys.job(id));
-        let entry = client.dialect.writes_rq_metadata.then(|| {
-            RedisCommand::new("XREVRANGE").arg(client.keys.results(id)).arg("+").arg("-").arg("COUNT").arg(1)
-        });
+        let entry = client
+            .rq
+            .results_stream(id)
+            .map(|stream| RedisCommand::new("XREVRANGE").arg(stream).arg("+").arg("-").arg("COUNT").arg(1));
         [hash].into_iter().chain(entry)
     }
 
@@ -179,7 +180,7 @@ impl Job {
             .arg(iso(Utc::now()))
             .arg(self.client.dialect.canceled_ttl.as_seconds())
             .arg(SEARCHED)
-            .arg(&self.client.rq_key_patterns);
+            .arg(self.client.rq.key_patterns());
         let Some(had) = reply::text(self.client.query(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
@@ -278,7 +279,7 @@ impl Job {
                 .arg(self.id())
                 .arg(self.client.dialect.push)
                 .arg(iso(Utc::now()))
-                .arg(&self.client.rq_key_patterns)
+                .arg(self.client.rq.key_patterns())
                 .arg(SEARCHED)
                 .arg(counts)
                 .arg(statuses.join(" "))
@@ -315,7 +316,7 @@ impl Job {
 
     /// Whether the worker that has it, or had it last, is one of Python's that lives.
     pub(crate) fn is_run_by_python(&self) -> Result<bool> {
-        let Some(worker) = self.worker_name.as_deref().filter(|_| self.client.dialect.writes_rq_metadata)
+        let Some(worker) = self.worker_name.as_deref().filter(|_| self.client.dialect.is_shared_with_python)
         else {
             return Ok(false);
         };
@@ -408,7 +409,7 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
     let call = RedisCommand::evalsha(&DELETE, &all.map(String::as_str))
         .arg(id)
         .arg(SEARCHED)
-        .arg(&client.rq_key_patterns)
+        .arg(client.rq.key_patterns())
         .arg(iso(Utc::now()));
     Ok(reply::int(&client.query(&call)?)? == 1)
 }

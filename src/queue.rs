@@ -278,7 +278,7 @@ impl Queue {
                 .arg(self.client.dialect.pop)
                 .arg(self.client.keys.job_prefix())
                 .arg(batch)
-                .arg(&self.client.rq_key_patterns)
+                .arg(self.client.rq.key_patterns())
                 .arg(iso(Utc::now()));
             // Not to be repeated: it would take jobs that were enqueued meanwhile.
             let mut answers = self.client.pipeline_once(&[call])?;

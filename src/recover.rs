@@ -100,7 +100,7 @@ fn complete_lost(
 ) -> Completion {
     let (id, execution) = member.rsplit_once(':').unwrap_or((member, ""));
     let record = Record::read(id, fields, ReadMode::Recovery);
-    let is_ours = !dialect.writes_rq_metadata || record.execution_id.as_deref() == Some(execution);
+    let is_ours = !dialect.is_shared_with_python || record.execution_id.as_deref() == Some(execution);
     let outcome = if is_ours { outcome_of_ours(&record) } else { outcome_of_python(&record) };
     let within = if is_ours { dialect.overdue() } else { Duration::ZERO };
     let verdict = decide(outcome, &RetryState::from_record(&record), max_deliveries);
@@ -170,7 +170,7 @@ impl OrphanTracker {
         }
         let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_IDS, &[&queue.intermediate, &queue.list])
             .arg(client.dialect.push_front)
-            .arg(&client.rq_key_patterns)
+            .arg(client.rq.key_patterns())
             .arg(client.keys.job_prefix());
         let call = orphans.into_iter().fold(call, RedisCommand::arg);
         Ok(usize::try_from(reply::int(&client.query(&call)?)?).unwrap_or(0))

@@ -106,7 +106,7 @@ impl Registry {
                     .arg(self.client.dialect.push)
                     .arg(self.client.keys.job_prefix())
                     .arg(iso(Utc::now()))
-                    .arg(&self.client.rq_key_patterns);
+                    .arg(self.client.rq.key_patterns());
             if is_anew {
                 call = call.arg(self.client.dialect.retries_field);
             }

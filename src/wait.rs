@@ -39,10 +39,10 @@ impl Job {
     /// Listens for the end of the job, at most `wait`.
     fn listen(&self, wait: Duration) -> Result<()> {
         let client = self.client();
-        if client.dialect.writes_rq_metadata {
+        if let Some(stream) = client.rq.results_stream(self.id()) {
             // Whoever ends the job adds to its results, a Python worker too.
             let call = RedisCommand::new("XREAD").arg("BLOCK").arg(wait.as_millis().max(1) as u64);
-            let call = call.arg("STREAMS").arg(client.keys.results(self.id())).arg(&self.last_entry);
+            let call = call.arg("STREAMS").arg(stream).arg(&self.last_entry);
             return client.dedicated(wait)?.query(&call).map(drop);
         }
         let channel = format!("{}{}", client.keys.ended_prefix(), self.id());

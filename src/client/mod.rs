@@ -14,7 +14,7 @@ use redis::{Cmd, RedisError, RedisResult};
 pub(crate) use self::command::RedisCommand;
 pub(crate) use self::dedicated::DedicatedConnection;
 pub(crate) use self::pipeline::Pipeline;
-use crate::dialect::{Dialect, DialectSpec, Keys};
+use crate::dialect::{Dialect, DialectSpec, Keys, RqMetadata};
 use crate::error::{Error, Result};
 pub(crate) use crate::redis::Reply;
 use crate::redis::{Address, DEFAULT_TIMEOUT, Delivery, Redis, Timeouts};
@@ -24,9 +24,7 @@ pub(crate) struct Client {
     redis: Arc<Redis>,
     timeouts: Timeouts,
     pub(crate) keys: Keys,
-    /// Argument of the scripts that include `lua/rq_compat.lua`: patterns of the keys that only the dialect rq has,
-    /// and its push commands; empty in other dialects.
-    pub(crate) rq_key_patterns: String,
+    pub(crate) rq: RqMetadata,
     pub(crate) dialect: &'static DialectSpec,
     /// The key prefix that was asked for; `None` for the dialect's own.
     prefix: Option<String>,
@@ -61,12 +59,8 @@ impl Client {
         prefix: Option<String>,
     ) -> Arc<Self> {
         let keys = Keys::new(prefix.as_deref().unwrap_or(dialect.prefix));
-        let rq_key_patterns = if dialect.writes_rq_metadata {
-            format!("{} {} {}", keys.rq_patterns(), dialect.push, dialect.push_front)
-        } else {
-            String::new()
-        };
-        Arc::new(Client { redis, timeouts, keys, rq_key_patterns, dialect, prefix })
+        let rq = RqMetadata::new(dialect, &keys);
+        Arc::new(Client { redis, timeouts, keys, rq, dialect, prefix })
     }
 
     /// Returns a client of the same server with another key prefix.

@@ -4,12 +4,14 @@
 mod keys;
 mod native;
 mod rq;
+mod rq_metadata;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 pub(crate) use keys::{Keys, QueueKeys};
+pub(crate) use rq_metadata::RqMetadata;
 
 use crate::error::{Error, Result};
 use crate::job::{PayloadFormat, Ttl};
@@ -102,8 +104,16 @@ pub(crate) struct DialectSpec {
     pub(crate) retries_field: &'static str,
     /// Age at which an id in the intermediate list is an orphan.
     pub(crate) orphan_after: Duration,
-    /// Jobs get RQ's metadata, which only Python's tools read: executions, results as a stream, full worker records.
+    /// Field of the record that holds the result of a finished run; `None` where only the results stream has it.
+    pub(crate) result_field: Option<&'static str>,
+    /// Field of the record that holds the error of a failed run; `None` where only the results stream has it.
+    pub(crate) error_field: Option<&'static str>,
+    /// Field of the record that holds the error of a run that is retried.
+    pub(crate) retry_error_field: &'static str,
+    /// Jobs get RQ's metadata, which only RQ's tools read: see [`RqMetadata`].
     pub(crate) writes_rq_metadata: bool,
+    /// Python's workers may work on the same queues.
+    pub(crate) is_shared_with_python: bool,
     /// Hint for a worker that is started without handlers.
     pub(crate) handlers_hint: &'static str,
 }

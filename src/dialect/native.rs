@@ -28,6 +28,10 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     integer_scores: false,
     retries_field: "number_of_retries",
     orphan_after: Duration::from_secs(10),
+    result_field: Some("result"),
+    error_field: Some("exc_info"),
+    retry_error_field: "exc_info",
     writes_rq_metadata: false,
+    is_shared_with_python: false,
     handlers_hint: "give --exec NAME=COMMAND, or build your own binary with rq_rs::App",
 };

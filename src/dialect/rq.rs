@@ -31,6 +31,11 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     retries_field: "retries_made",
     // A Python worker that has just taken an id is not disturbed; its maintenance waits 60 s.
     orphan_after: Duration::from_secs(20),
+    result_field: None,
+    error_field: None,
+    // RQ stores no error for a run that is retried, and its tools show `exc_info` as the job's last one.
+    retry_error_field: "retry_error",
     writes_rq_metadata: true,
+    is_shared_with_python: true,
     handlers_hint: "give --exec-server '*=python handler.py' for functions in Python (see docs/from-python-rq.md), --exec NAME=COMMAND, or build your own binary with rq_rs::App",
 };

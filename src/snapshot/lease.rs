@@ -99,11 +99,8 @@ fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option
     if let Some(end) = score(format!("{}:{execution}", job.id))? {
         return Ok(page::moment(end - client.dialect.overdue().as_secs_f64()));
     }
-    if !client.dialect.writes_rq_metadata {
-        return Ok(None);
-    }
-    let runs =
-        RedisCommand::new("ZREVRANGE").arg(client.keys.runs(&job.id)).arg(0).arg(RUNS).arg("WITHSCORES");
+    let Some(executions) = client.rq.executions(&job.id) else { return Ok(None) };
+    let runs = RedisCommand::new("ZREVRANGE").arg(executions).arg(0).arg(RUNS).arg("WITHSCORES");
     let runs = pass_over(client.query(&runs).and_then(reply::texts))?;
     for run in runs.chunks_exact(2) {
         if let Some(end) = score(format!("{}:{}", job.id, run[0]))? {

@@ -15,11 +15,11 @@ const OF_ONE: usize = 1000;
 const OF_ALL: usize = 5000;
 
 fn look(client: &Client, queue: &str) -> Result<Vec<Reply>> {
-    if !client.dialect.writes_rq_metadata {
+    if !client.rq.is_enabled() {
         return Ok(Vec::new());
     }
     let call = RedisCommand::evalsha(&RATE_LIMITED_JOBS, &[])
-        .arg(&client.rq_key_patterns)
+        .arg(client.rq.key_patterns())
         .arg(queue)
         .arg(OF_ONE)
         .arg(OF_ALL);

@@ -23,7 +23,7 @@ const SHOWN: usize = 300;
 pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<JobSummary>>> {
     let keys = ids.iter().map(|id| {
         let id = id.as_ref();
-        (client.keys.job(id), client.dialect.writes_rq_metadata.then(|| client.keys.results(id)))
+        (client.keys.job(id), client.rq.results_stream(id))
     });
     let found = bounded_read::ends(client, keys, SUMMARY_FIELDS)?;
     let row = |(id, parts): (&S, Result<Option<_>>)| match parts {
@@ -83,10 +83,7 @@ pub(crate) fn fetch_shown(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'
 
 /// The result of a job as JSON, if it has one.
 pub(crate) fn result_text(client: &Client, id: &str) -> Result<Option<String>> {
-    let keys = std::iter::once((
-        client.keys.job(id),
-        client.dialect.writes_rq_metadata.then(|| client.keys.results(id)),
-    ));
+    let keys = std::iter::once((client.keys.job(id), client.rq.results_stream(id)));
     let parts = bounded_read::ends(client, keys, RESULT_FIELDS)?.pop().unwrap_or(Ok(None))?;
     let parts = parts.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
     job::result_json(&parts, bounded_read::SHOWN).map_err(|what| {

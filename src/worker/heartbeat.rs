@@ -52,7 +52,7 @@ pub(crate) struct WorkerState {
 
 impl WorkerState {
     pub(crate) fn new(client: &Client, options: &Options) -> Self {
-        let books = client.dialect.writes_rq_metadata.then(|| rq_worker_fields(client)).into_iter().flatten();
+        let books = client.rq.is_enabled().then(|| rq_worker_fields(client)).into_iter().flatten();
         let mut birth = vec![
             ("birth", iso(Utc::now())),
             ("queues", options.queues.join(",")),
@@ -268,7 +268,7 @@ impl Heartbeat {
         let lease = text("lease").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         let age = beat.map(|time| (Utc::now() - time.with_timezone(&Utc)).to_std().unwrap_or_default());
         // A Python worker says nothing of a lease, and gives a sign every seven minutes.
-        let is_python = lease.is_none() && age.is_some() && self.client.dialect.writes_rq_metadata;
+        let is_python = lease.is_none() && age.is_some() && self.client.dialect.is_shared_with_python;
         let is_fresh = is_python || age.is_some_and(|age| age < lease.unwrap_or(self.options.lease()));
         let pid = text("pid").unwrap_or_default();
         if is_fresh
@@ -350,11 +350,11 @@ impl Heartbeat {
             .arg(self.options.lease().as_secs_f64())
             .arg(dialect.lease_grace.as_secs())
             .arg(u8::from(dialect.integer_scores))
-            .arg(&self.client.rq_key_patterns)
+            .arg(self.client.rq.key_patterns())
             .arg(self.client.keys.job_prefix())
             .arg(&self.options.name)
             .arg(iso(Utc::now()))
-            .arg(if dialect.writes_rq_metadata { self.client.keys.queues() } else { String::new() })
+            .arg(self.client.rq.queues_or_empty())
             .arg(fields.len() * 2);
         for (field, value) in &fields {
             call = call.arg(field).arg(value);

@@ -188,8 +188,8 @@ impl Maintenance {
                 .arg(client.keys.job_prefix())
                 .arg(iso(Utc::now()))
                 .arg(BATCH)
-                .arg(&client.rq_key_patterns);
-            if !client.dialect.writes_rq_metadata {
+                .arg(client.rq.key_patterns());
+            if !client.rq.is_enabled() {
                 return call.arg("");
             }
             let call = call.arg(SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
@@ -202,7 +202,7 @@ impl Maintenance {
     /// nobody needs to wait for anybody, as in RQ's own maintenance.
     fn promote_ready(&mut self, queue: usize) -> Result<bool> {
         let (client, queue) = (&self.client, &self.queues[queue]);
-        if !client.dialect.writes_rq_metadata {
+        if !client.rq.is_enabled() {
             return Ok(true);
         }
         in_batches(client, || {
@@ -213,7 +213,7 @@ impl Maintenance {
                 .arg(client.keys.job_prefix())
                 .arg(iso(Utc::now()))
                 .arg(BATCH)
-                .arg(&client.rq_key_patterns)
+                .arg(client.rq.key_patterns())
                 .arg("")
         })
     }
@@ -221,7 +221,7 @@ impl Maintenance {
     /// Slots that nobody needs are free again. Limits belong to no queue, so this is done once for all of them.
     fn free_rate_limit_slots(&mut self, queue: usize) -> Result<bool> {
         let client = &self.client;
-        if queue > 0 || !client.dialect.writes_rq_metadata {
+        if queue > 0 || !client.rq.is_enabled() {
             return Ok(true);
         }
         for _ in 0..MAX_BATCHES {
@@ -233,7 +233,7 @@ impl Maintenance {
             let (next, limits) = read_scan(client.query(&look)?)?;
             let call = |limit: &String| {
                 RedisCommand::evalsha(&MAINTAIN_RATE_LIMIT, &[])
-                    .arg(&client.rq_key_patterns)
+                    .arg(client.rq.key_patterns())
                     .arg(limit)
                     .arg(iso(Utc::now()))
                     .arg(LIMIT_SLOTS)
@@ -253,7 +253,7 @@ impl Maintenance {
     /// under RQ's own lock.
     fn clean_groups(&mut self, queue: usize) -> Result<bool> {
         let client = &self.client;
-        if queue > 0 || !client.dialect.writes_rq_metadata {
+        if queue > 0 || !client.rq.is_enabled() {
             return Ok(true);
         }
         let lock = RedisCommand::new("SET")
@@ -280,7 +280,7 @@ impl Maintenance {
 
     /// Python's schedulers need not wait until the locks end by themselves; other workers of ours take them again.
     fn release_scheduler_locks(&self) {
-        if self.client.dialect.writes_rq_metadata {
+        if self.client.rq.is_enabled() {
             let record = self.client.keys.scheduler(SCHEDULER_NAME);
             let call = |queue: &QueueKeys| {
                 RedisCommand::evalsha(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record])
@@ -343,7 +343,7 @@ impl Maintenance {
         for (registry, age) in ended.into_iter().chain(canceled) {
             is_done &= in_batches(client, || {
                 let call = RedisCommand::evalsha(&EXPIRE, &[registry]).arg(BATCH).arg(age);
-                call.arg(client.keys.job_prefix()).arg(&client.rq_key_patterns)
+                call.arg(client.keys.job_prefix()).arg(client.rq.key_patterns())
             })?;
         }
         Ok(is_done)
@@ -359,7 +359,7 @@ impl Maintenance {
             is_done &= in_batches(client, || {
                 let call = RedisCommand::evalsha(&TRIM, &[registry]).arg(kept).arg(BATCH);
                 call.arg(client.keys.job_prefix())
-                    .arg(&client.rq_key_patterns)
+                    .arg(client.rq.key_patterns())
                     .arg(statuses_of(queue, registry))
             })?;
         }
