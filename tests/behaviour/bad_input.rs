@@ -65,7 +65,7 @@ fn a_redis_that_is_too_old_is_refused() {
             let mut stream = stream.unwrap();
             let mut request = [0; 4096];
             while let Ok(length @ 1..) = stream.read(&mut request) {
-                // One answer for each command; all old servers know INFO.
+                // The fake server has one reply for each command; all old servers know INFO.
                 let text = String::from_utf8_lossy(&request[..length]).into_owned();
                 for command in text.split('*').skip(1) {
                     let answer = if command.contains("INFO\r\n") && !command.contains("SETINFO") {
@@ -228,7 +228,7 @@ fn values_below_the_minimum_are_refused_and_not_rounded() {
         let told = env.cli(&["--config", &path, "config", "show"]);
         assert!([Some(1), Some(2)].contains(&told.code) && told.stderr.contains(part), "{text}: {told:?}");
     }
-    // What is shorter than the second in which it is kept is rounded up: a short delay is not none.
+    // RQ stores whole seconds. A shorter time is rounded up, so that a short delay does not become none.
     let words = ["enqueue", "f", "--retry-max", "1", "--retry-interval", "0.2", "--repeat", "1", "--json"];
     let job = env
         .cli(&[&words[..], &["--repeat-interval", "0.2", "--timeout", "0.2", "--ttl", "0.2"]].concat())

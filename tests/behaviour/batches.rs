@@ -1,4 +1,4 @@
-//! What many jobs share, and what must hold for each of them all the same.
+//! Many jobs at once: each job keeps the guarantees that it has alone.
 
 use std::sync::Barrier;
 

@@ -1,5 +1,4 @@
-//! A few kilobytes that stand for gigabytes cost their own job, and no memory: limits are the border's, and counted
-//! before anything is built.
+//! Payloads that expand from kilobytes to gigabytes: they are counted before a value is built, and fail their own job only.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{DashboardProcess, RunningWorker, TestEnv, eventually, run_in};
 
 const MILLIONS: usize = 7_000_000;
-/// What it takes to read what is within the limits, in a build that is not optimized.
+/// Time limit to read a payload within the limits, in a debug build.
 const ENOUGH_KB: usize = 250_000;
 const LIMIT: &str = "the data has more than 1000000 parts, which is the limit";
 
@@ -28,7 +27,7 @@ fn pickle_bomb() -> Vec<u8> {
     compress_to_vec_zlib(&[b"(X\x04\0\0\0markN(".as_slice(), &ones, b"t}t."].concat(), 6)
 }
 
-/// Writes bytes past rq-rs.
+/// Writes bytes to Redis without rq-rs.
 fn write(env: &TestEnv, words: &[&[u8]]) {
     let mut connection = redis::Client::open(env.url()).unwrap().get_connection().unwrap();
     let mut command = redis::cmd(std::str::from_utf8(words[0]).unwrap());
@@ -45,7 +44,7 @@ fn put(env: &TestEnv, id: &str, data: &[u8], more: [&[u8]; 2]) {
     env.push("default", id);
 }
 
-/// The most memory a process had, in kilobytes.
+/// Peak memory of a process, in KiB.
 fn peak(pid: &str) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -72,7 +71,7 @@ fn a_payload_that_expands_to_millions_of_values_fails_alone_with_the_limit_named
     }
     assert!(peak(&worker.pid()) < ENOUGH_KB, "{} kB", peak(&worker.pid()));
 
-    // Whoever looks at one needs no more.
+    // Showing one job needs no more memory.
     let limited = format!("ulimit -v {}; exec rq-rs job show", 2 * ENOUGH_KB);
     let folder = tempfile::tempdir().unwrap();
     let shown = run_in(folder.path(), &format!("{limited} bomb-0"), &env.environment()).ok();
@@ -102,7 +101,7 @@ fn meta_and_results_have_the_limits_of_payloads() {
     let failed = queue.job("meta").unwrap();
     assert_eq!(failed.exc_info, Some(format!("the record cannot be read: meta: {LIMIT}")));
 
-    // What somebody else has written as its result.
+    // Another program has written this result.
     let (job, results) = (env.key("job:result"), env.key("results:result"));
     match env.dialect {
         Dialect::Rq => {
@@ -121,7 +120,7 @@ fn meta_and_results_have_the_limits_of_payloads() {
     assert!(peak(&dashboard.process.pid()) < ENOUGH_KB, "{} kB", peak(&dashboard.process.pid()));
 }
 
-/// JSON that is no problem but for its number of parts.
+/// JSON that is valid but has too many values.
 const FLOOD: &str = "import sys, json\nline = sys.stdin.readline()\nprint(json.dumps({'ok': [1] * 1200000} if sys.argv[1:] else [1] * 1200000), flush=True)\nsys.stdin.readline()";
 
 #[test]
@@ -156,7 +155,7 @@ fn results_of_programs_servers_and_functions_have_the_limits_of_payloads() {
     }
 }
 
-/// A list in a list in a list …
+/// A list nested to a depth.
 fn nested(depth: usize) -> PyValue {
     (1..depth).fold(PyValue::list([]), |inner, _| PyValue::list([inner]))
 }
@@ -258,7 +257,7 @@ struct Letter {
 fn arguments_of_any_size_are_read_in_the_same_way() {
     let env = TestEnv::new();
     let texts = [10, 500_000].map(|size| "x".repeat(size));
-    // Of equal keys the last one counts, as everywhere; ten others are there too.
+    // Of equal keys the last one counts, as in JSON and Python.
     let others: String = (0..10).map(|n| format!("\"k{n}\": [{n}, null, 1.5], ")).collect();
     for (n, text) in texts.iter().enumerate() {
         let letter = format!(

@@ -1,4 +1,4 @@
-//! Typed calls, both ways.
+//! Typed arguments and results.
 
 use rq_rs::{Context, Error, NewJob, Status};
 use serde::{Deserialize, Serialize};

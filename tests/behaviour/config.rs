@@ -7,7 +7,7 @@ use rq_rs::{NewJob, Status};
 
 use crate::support::{Output, Process, TestEnv, options_file};
 
-/// What `config show` says of each option: value and source.
+/// Value and source of each option, read from `config show`.
 fn shown(output: Output) -> BTreeMap<String, (Option<String>, String)> {
     let rows: Vec<BTreeMap<String, Option<String>>> = serde_json::from_value(output.json()).unwrap();
     let row = |mut row: BTreeMap<String, Option<String>>| {
@@ -162,7 +162,7 @@ fn a_large_file_is_read_quickly_enough_to_be_used() {
     let (_folder, path) = options_file(&format!(
         "[[cron]]\nname = \"x\"\nschedule = \"@daily\"\nhandler = \"x\"\nargs = [{args}]\n"
     ));
-    // It was quadratic: a minute.
+    // Reading was quadratic once, and took a minute.
     let output = env.cli(&["--config", &path, "config", "show", "--json"]);
     assert_eq!(output.code, Some(0));
 }
@@ -175,7 +175,7 @@ fn unknown_names_get_a_suggestion() {
         environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Process::start(words, &environment).finish("")
     };
-    // Whoever talks to Redis may talk to another one than was meant.
+    // A command that uses Redis warns too: a wrong name may lead it to another Redis.
     for words in [vec!["enqueue", "f"], vec!["info"], vec!["cron", "list"]] {
         let output = with(&[("RQ_RS_DIALEKT", "rq")], &words);
         assert!(output.stderr.contains("did you mean RQ_RS_DIALECT?"), "{words:?}: {output:?}");
@@ -204,7 +204,7 @@ fn unknown_names_get_a_suggestion() {
         }
         assert_eq!(told.matches("warning: ").count(), 4, "{told}");
     }
-    // Who has programs for all names has one for that too; and what a job's program is given is no slip.
+    // With a program for every name no job name is unknown, and variables for a job's program are no typing errors.
     let all = ["--config", &path, "worker", "--burst", "--exec", "*=cat"];
     let of_job = [("RQ_RS_JOB_ID", "x"), ("RQ_RS_QUEUE", "mail"), ("RQ_RS_ATTEMPT", "1")];
     assert!(!with(&of_job, &all).stderr.contains("warning: "));
@@ -275,7 +275,7 @@ fn a_wrong_value_in_the_environment_names_its_variable() {
         assert!(told.contains(variable) && told.contains(" hint: "), "{variable} {words:?}: {told}");
         assert_eq!(told.matches("error:").count(), 1, "{variable} {words:?}: {told}");
     }
-    // What is typed goes before it, and is told as it was typed.
+    // A typed option wins, and its error quotes what was typed.
     let told = with("RQ_RS_GRACE", "x", &["worker", "--grace", "x"]).expect_failure(2);
     assert!(!told.contains("RQ_RS_GRACE:"), "{told}");
     let entry = |name: &str, more: &str| {

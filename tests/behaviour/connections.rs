@@ -1,5 +1,4 @@
-//! Connections to Redis as programs and people meet them: how long a call may take, how many there are, and what is
-//! said when the other end is no Redis that one can use.
+//! Connections to Redis: time limit of a call, size of the pool, and errors for servers that are not a usable Redis.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -12,7 +11,7 @@ use rq_rs::{Error, Queue};
 
 use crate::support::{DashboardProcess, Fault, Process, Proxy, RedisServer, TestEnv, eventually};
 
-/// Redis behind a proxy that goes silent, and how many commands it has swallowed since.
+/// Redis behind a proxy that stops answering, and the number of commands that got no reply.
 struct Silent {
     proxy: Proxy,
     is_silent: Arc<AtomicBool>,
@@ -42,7 +41,7 @@ fn threads_that_call_a_silent_redis_do_not_wait_for_each_other() {
         let queue = queue.clone();
         std::thread::spawn(move || drop(queue.enqueue("add", (1, 1))));
     }
-    // Each has a connection of its own on which it waits, before any of them has given up.
+    // Each thread waits on its own connection before the first one times out.
     eventually("all have asked", || swallowed.load(Ordering::SeqCst) >= 12);
 }
 
@@ -64,7 +63,7 @@ fn a_call_to_a_silent_redis_ends_within_its_limit() {
     for (name, result) in calls {
         assert!(matches!(result, Err(Error::Unreachable { .. })), "{name}: {result:?}");
     }
-    // Without a limit each would wait for half a minute.
+    // Without a limit each call would wait for half a minute.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let output = env.via(proxy.url()).cli(&["info", "--redis-timeout", "0.5s"]);
     assert!(output.expect_failure(1).contains("does not answer in time"));
@@ -113,7 +112,7 @@ fn a_connection_that_was_closed_while_idle_is_replaced_without_an_error() {
     assert_eq!(dashboard.post("/api/suspend", &serde_json::json!({ "queue": "default" })).status, 200);
 }
 
-/// A port that nobody uses now.
+/// A free port.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -128,7 +127,7 @@ fn a_redis_at_its_client_limit_is_named() {
     let port = free_port();
     let server = RedisServer::start(&["--port", &port.to_string(), "--maxclients", "1"]);
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-    // The first one may come before the test's own look has left.
+    // The first command may arrive while the test's own connection is still open.
     let mut held = None;
     eventually("one client is there", || {
         client.get_connection().is_ok_and(|mut c| redis::cmd("PING").query::<String>(&mut c).is_ok())
@@ -153,7 +152,7 @@ fn a_redis_at_its_client_limit_is_named() {
     drop(held);
 }
 
-/// A certificate for localhost, and its key.
+/// A certificate for localhost and its private key.
 fn certificate(folder: &Path) -> [String; 2] {
     let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.join(name).display().to_string());
     let made = Command::new("openssl")
@@ -216,7 +215,7 @@ fn a_cluster_node_is_recognized() {
             redis::cmd("CLUSTER").arg("INFO").query(&mut client.get_connection().unwrap()).unwrap();
         state.contains("cluster_state:ok")
     });
-    // Scripts with keys of several slots.
+    // Scripts use keys of several hash slots.
     let queue = Queue::connect(&url, "default").unwrap();
     let error = queue.enqueue("add", (1, 1)).unwrap_err();
     assert!(error.to_string().contains("CROSSSLOT") && error.hint().unwrap().contains("Redis Cluster"));

@@ -1,11 +1,11 @@
-//! What jobs cost Redis, in numbers that no machine changes: script calls and commands. A change that
-//! makes jobs dearer has to change a number here.
+//! The cost of a job in script calls and commands, which no machine changes. A change that makes jobs more
+//! expensive must change a number here.
 
 use rq_rs::{NewJob, Queue, Worker};
 
 use crate::support::TestEnv;
 
-/// How often a command was called since the last look.
+/// Number of calls of a command since the counters were reset.
 fn calls(env: &TestEnv, command: &str) -> u64 {
     let stats: String = env.redis(&["INFO", "commandstats"]);
     let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
@@ -32,7 +32,7 @@ fn enqueueing_costs_one_script_call_each_and_in_bulk_one_for_250() {
 
 #[test]
 fn a_busy_worker_needs_one_script_call_a_job_or_less_and_six_commands() {
-    // One call a job is the most; from a few slots on, batches form.
+    // At most one call a job; with a few slots, completions form batches.
     for (slots, most_calls) in [(1, 1000), (8, 500), (64, 200)] {
         let env = TestEnv::with_own_redis(&[]).in_native_dialect();
         env.queue("default").enqueue_many((0..1000).map(|n| NewJob::new("add", (n, 1)))).unwrap();
@@ -41,7 +41,7 @@ fn a_busy_worker_needs_one_script_call_a_job_or_less_and_six_commands() {
         forget(&env);
         env.drain(worker(&env.queue("default")).concurrency(slots));
         let scripts = calls(&env, "evalsha");
-        // Heartbeats, duties, the first claim and the last.
+        // Heartbeats, maintenance, the first claim and the last one.
         assert!(scripts <= most_calls + 40, "{slots} slots: {scripts} script calls");
         let each_job = ["hgetall", "hmget", "hset", "expire"];
         let of_jobs: u64 = each_job.iter().map(|command| calls(&env, command)).sum();

@@ -1,5 +1,5 @@
-//! The worker is killed with -9 at each command it sends, before Redis has seen it and after Redis
-//! has done it. Each job still ends, and runs twice at most.
+//! The worker is killed with -9 at each command that it sends: before Redis receives it, and after Redis has carried
+//! it out. Each job still ends, and runs twice at most.
 
 use std::path::Path;
 use std::process::Command;
@@ -57,7 +57,7 @@ const SCENARIOS: [Scenario; 5] = [
     },
 ];
 
-/// A worker behind a proxy that kills it at one point. Returns how many commands it sent before.
+/// Runs a worker behind a proxy that kills it at one command. Returns the number of commands sent before.
 fn run_to(scenario: &Scenario, point: usize, cut: Fault) -> usize {
     let env = TestEnv::new();
     let folder = tempfile::tempdir().unwrap();
@@ -70,7 +70,7 @@ fn run_to(scenario: &Scenario, point: usize, cut: Fault) -> usize {
     let (counter, condemned) = (Arc::clone(&sent), Arc::clone(&victim));
     let pop = env.pop();
     let proxy = Proxy::start(env.url(), move |words| {
-        // Only what concerns the job: renewals and duties come by the clock.
+        // Only commands about the job count: renewals and maintenance come by the clock.
         let concerns_job = ["BRPOPLPUSH", "BLMOVE"].contains(&words[0].as_str())
             || words
                 .iter()
@@ -92,7 +92,7 @@ fn run_to(scenario: &Scenario, point: usize, cut: Fault) -> usize {
     let worker = Process::start(&words, &env.via(proxy.url()).environment());
     *victim.lock().unwrap() = Some(worker.pid());
     if cut == Fault::CutAfter {
-        // The answer is not passed on; the worker is killed while it waits for it.
+        // The reply is withheld; the worker is killed while it waits.
         eventually("the point is reached or passed", || {
             sent.load(Ordering::Relaxed) > point || env.locations("default", "job") == scenario.ends_in
         });
@@ -100,7 +100,7 @@ fn run_to(scenario: &Scenario, point: usize, cut: Fault) -> usize {
     }
     worker.finish("");
     let before = sent.load(Ordering::Relaxed);
-    // Wherever the worker died, a cancel is final; it is refused only when the job has ended before.
+    // A cancel is final wherever the worker died; it is refused only if the job has ended before.
     let is_canceled = scenario.name == "cancel" && env.queue("default").job("job").unwrap().cancel().is_ok();
     let ends_in = if is_canceled { &["canceled"] } else { scenario.ends_in };
 
@@ -137,7 +137,7 @@ fn a_worker_killed_at_any_command_loses_nothing_and_runs_a_job_twice_at_most() {
             for cut in [Fault::CutBefore, Fault::CutAfter] {
                 scope.spawn(move || {
                     let mut point = 0;
-                    // The last point is beyond the last command: nobody is killed there.
+                    // The last point is beyond the last command: no worker is killed.
                     while run_to(scenario, point, cut) > point {
                         point += 1;
                         assert!(point < 40, "{}: no end of commands", scenario.name);

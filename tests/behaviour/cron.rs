@@ -1,4 +1,4 @@
-//! Cron entries: one tick is one job, whoever is there.
+//! Cron entries: each tick enqueues one job, however many workers have the entry.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn clock(env: &TestEnv, entry: Cron) -> CronClock {
     CronClock::new(&env.queue("default"), [entry]).unwrap()
 }
 
-/// How many jobs each of these moments brings.
+/// Number of jobs that are enqueued at each of these times.
 fn brings(clock: &mut CronClock, moments: &[&str]) -> Vec<usize> {
     moments.iter().map(|moment| clock.turn_to(at(moment)).unwrap().len()).collect()
 }
@@ -48,7 +48,7 @@ fn an_interval_entry_starts_at_once() {
     let moments =
         ["2026-03-01T03:31:07Z", "2026-03-01T03:41:06Z", "2026-03-01T03:41:07Z", "2026-03-01T03:51:20Z"];
     assert_eq!(brings(&mut clock, &moments), [1, 0, 1, 1]);
-    // It is counted from tick to tick: being late does not shift it.
+    // Intervals are counted from tick to tick, so a late tick does not shift the next one.
     assert_eq!(brings(&mut clock, &["2026-03-01T04:01:06Z", "2026-03-01T04:01:07Z"]), [0, 1]);
 }
 
@@ -58,7 +58,7 @@ fn missed_ticks_are_skipped_or_caught_up_as_the_entry_says() {
         let env = TestEnv::new();
         let hourly = || entry("0 * * * *").catchup(catchup);
         assert_eq!(brings(&mut clock(&env, hourly()), &["2026-03-01T03:31:00Z"]), [0]);
-        // Another worker, later.
+        // Another worker comes later.
         let mut other = clock(&env, hourly());
         assert_eq!(
             brings(&mut other, &["2026-03-01T08:30:00Z", "2026-03-01T08:31:00Z"]),
@@ -162,7 +162,7 @@ fn a_manual_run_does_not_hide_the_running_job_from_overlap() {
     let id = env.cli(&["cron", "run", "entry"]).ok();
     assert_eq!(env.queue("default").job(&id).unwrap().description, "said so");
     let queue = env.queue("default");
-    // The one that was wanted is done; the first one still waits.
+    // The manual run has finished; the first job still waits.
     queue.job(&id).unwrap().cancel().unwrap();
     keeper.wait_for_stderr("skipped");
     keeper.wait_for_stderr("skipped");
@@ -195,7 +195,7 @@ fn unreadable_cron_records_do_not_hide_the_others() {
     );
 }
 
-/// A scheduler's record with these entries, as a worker would write it.
+/// Writes a scheduler's record with these entries, as a worker does.
 fn keeps(env: &TestEnv, scheduler: &str, jobs: &serde_json::Value) {
     let now: (String, String) = env.redis(&["TIME"]);
     env.redis::<()>(&["ZADD", &env.key("cron_schedulers"), &now.0, scheduler]);
@@ -223,7 +223,7 @@ fn entries_of_any_number_and_size_are_listed_and_run() {
         "worker-of-large",
         &vec![kept("large", &large), kept("middle-1", &middle), kept("middle-2", &middle)].into(),
     );
-    // A fleet that keeps the same entries.
+    // Many workers have the same entries.
     for n in 0..20 {
         keeps(&env, &format!("fleet-{n}"), &many[..300].to_vec().into());
     }
@@ -268,7 +268,7 @@ fn a_manual_run_has_the_arguments_of_a_tick_or_is_refused() {
     let env = TestEnv::new();
     let digits = PyValue::integer("123456789012345678901234567890").unwrap();
     let exact = NewJob::new("exact", (digits.clone(),)).meta(PyValue::dict([(PyValue::from("n"), digits)]));
-    // What JSON shows of these is something else.
+    // JSON would show other numbers.
     let bytes = NewJob::new("bytes", (PyValue::bytes(b"a"), PyValue::decimal("1.5").unwrap()));
     let running_worker = RunningWorker::start(
         env.worker(&["other"]).cron(Cron::new("exact", "0 0 1 1 *", exact)).cron(Cron::new(
@@ -362,7 +362,7 @@ fn a_worker_enqueues_due_entries_and_reports_those_it_cannot() {
     else {
         unreachable!()
     };
-    // It may have finished before that was told.
+    // The job may have finished before the event arrived.
     eventually("it has finished", || env.queue("default").job(&id).unwrap().status == Status::Finished);
     assert_eq!(
         (entry.as_str(), env.queue("default").job(&id).unwrap().result.clone()),
@@ -445,7 +445,7 @@ fn a_machine_without_tzdata_is_an_error_and_not_a_silent_entry() {
     with(&words, &[("TZ", "UTC")]).finish("").ok();
 }
 
-/// In a name space of mounts, which not every machine lets a test make.
+/// Runs in a mount namespace, which not every machine allows a test to create.
 #[test]
 fn entries_in_utc_need_no_tzdata() {
     let without = |script: &str, environment: &[(String, String)]| {
@@ -502,7 +502,7 @@ fn an_entry_in_local_time_is_shown_as_stored_and_times_have_a_zone() {
     assert!(told.contains(" +05:30"), "{told}");
 }
 
-/// Each form that docs/time.md shows, those that are refused with the words that it shows.
+/// Checks each form that docs/time.md shows; refused forms have the error text that it shows.
 #[test]
 fn the_forms_of_schedules_are_as_documented() {
     let docs = include_str!("../../docs/time.md");
@@ -535,8 +535,7 @@ fn ticking() -> &'static Path {
     BUILT.get_or_init(|| build_example("ticking"))
 }
 
-/// Five programs with the same entries, killed at random, over the two days of the year that lack an hour
-/// and have one twice.
+/// Five programs with the same entries are killed at random, over the two days of the year on which the clocks change.
 #[test]
 fn five_workers_that_are_killed_at_random_enqueue_one_job_a_minute() {
     for (first, nights) in [("2026-03-28T23:00:00Z", 1), ("2026-10-24T22:00:00Z", 1)] {
@@ -558,7 +557,7 @@ fn five_workers_that_are_killed_at_random_enqueue_one_job_a_minute() {
         });
         let mut minute = 0;
         while minute < 25 * 60 {
-            // Now and then nobody is there for a while.
+            // At times no program runs for a while.
             let outage = if dice.u32(0..100) == 0 { dice.usize(2..20) } else { 0 };
             let killed = if outage > 0 { 5 } else { usize::from(dice.u32(0..25) == 0) };
             minute += 1 + outage;
@@ -679,11 +678,11 @@ fn entries_are_paused_for_all_workers_by_name() {
     assert!(env.cli(&["cron", "list"]).ok().contains("paused"));
     env.cli(&["cron", "resume", "often"]).ok();
     assert!(!env.cli(&["cron", "list"]).ok().contains("paused"));
-    // One that a wrong clock has sent into the future comes back.
+    // An entry whose last tick is in the future, by a wrong clock, recovers.
     env.redis::<i64>(&["HSET", &env.key("cron_entry:often"), "last", "9000000000"]);
     env.cli(&["cron", "resume", "often"]).ok();
     assert!(!env.redis::<bool>(&["HEXISTS", &env.key("cron_entry:often"), "last"]));
-    // It runs nothing itself.
+    // This worker runs no jobs itself.
     assert_eq!(env.queue("low").count().unwrap(), 1);
     keeper.signal("TERM");
     keeper.finish("").ok();

@@ -1,4 +1,4 @@
-//! What the dashboard shows, and what can be done from it.
+//! The dashboard's pages and actions.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn ids(page: &Value) -> Vec<&str> {
     page["jobs"].as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect()
 }
 
-/// A env in which jobs have failed with two errors.
+/// Makes jobs fail with two errors.
 fn failures(env: &TestEnv) {
     let queue = env.queue("mail");
     queue.enqueue_many((0..5).map(|n| NewJob::new("fail", ["boom", "bang"][n % 2]))).unwrap();
@@ -79,7 +79,7 @@ fn lists_are_paged_and_filtered_on_the_server() {
     assert_eq!(ids(&found), [&*bulk.ids[249]]);
     let count = dashboard.get("/api/queues/default/queued/count?handler=rare").json();
     assert_eq!(count, json!({"matched": 5, "scanned": 250, "total": 250}));
-    // Whatever is asked for, an answer has an end.
+    // A response has a limit, whatever the request asks for.
     let page = dashboard.get("/api/queues/default/queued?limit=99999999&offset=-3").json();
     assert_eq!(ids(&page).len(), 200);
     assert_eq!(dashboard.get("/api/queues/default/nothing").status, 400);
@@ -104,7 +104,7 @@ fn failures_are_grouped_by_error_and_handler_and_requeued_by_a_filter() {
     assert_eq!((env.queue("mail").count().unwrap(), env.queue("mail").failed().count().unwrap()), (2, 3));
     let part = json!({"all": true, "handler": "fail", "error": "fail failed: bo", "exact": true});
     assert_eq!(dashboard.post("/api/queues/mail/failed/delete", &part).json()["done"], 0);
-    // Nothing without being told what.
+    // An action without a target is refused.
     assert_eq!(dashboard.post("/api/queues/mail/failed/requeue", &json!({})).status, 400);
     let ids = env.queue("mail").failed().ids(0, 2).unwrap();
     let done = dashboard.post("/api/queues/mail/failed/delete", &json!({"ids": ids})).json();
@@ -132,7 +132,7 @@ fn bulk_actions_on_a_large_registry_run_in_batches() {
     assert_eq!((done, parts, queue.count().unwrap()), (2500, 3, 2500));
 }
 
-/// Goes on until there is no next part; returns how many it was done for.
+/// Repeats the action until there is no next batch; returns the number of jobs.
 fn all(dashboard: &DashboardProcess, path: &str) -> u64 {
     let (mut next, mut done) = (Value::Null, 0);
     for _ in 0..100 {
@@ -169,7 +169,7 @@ fn a_bulk_requeue_of_jobs_that_fail_again_at_once_ends() {
     queue.enqueue_many((0..2500).map(|_| NewJob::new("unknown", ()))).unwrap();
     env.drain(env.worker(&["default"]));
     let running_worker = RunningWorker::start(env.worker(&["default"]));
-    // Python's scores are whole seconds, so a few that fail again may come before those that wait for it.
+    // Scores in the rq dialect are whole seconds, so jobs that fail again may precede some that still wait.
     let done = all(&DashboardProcess::start(&env, &[]), "/api/queues/default/failed/requeue");
     assert!((2000..=2500).contains(&done), "{done}");
     running_worker.stop();
@@ -238,7 +238,7 @@ fn a_job_is_shown_with_why_it_does_not_run() {
     let shown = look(&large);
     assert_eq!((&shown["cut"], &shown["args"]), (&json!(["args", "kwargs"]), &json!([])));
     assert_eq!(dashboard.get("/api/jobs/none").status, 404);
-    // Python's ids may hold anything, but this one is not there.
+    // Python allows any id, but no job has this one.
     assert_eq!(dashboard.get("/api/jobs/no%20id%21").status, 404);
 }
 

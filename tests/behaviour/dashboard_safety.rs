@@ -1,4 +1,4 @@
-//! What the dashboard does not let happen.
+//! Security of the dashboard.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -55,7 +55,7 @@ fn a_password_or_token_is_required_for_every_page() {
     for path in ["/", "/api/overview", "/metrics", "/assets/app.js"] {
         assert_eq!(dashboard.get(path).status, 401, "{path}");
     }
-    // Probes know no password, and are told nothing.
+    // Probes need no password, and reveal nothing.
     assert_eq!((dashboard.get("/livez").status, dashboard.get("/livez").body.as_str()), (200, "ok\n"));
     std::fs::write(&file, "sha256:zz").unwrap();
     assert!(
@@ -154,13 +154,13 @@ fn a_cross_site_change_is_refused() {
             "{headers:?}"
         );
     }
-    // What a form of another site can send.
+    // A form on another site can send these headers.
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let headers = [("content-type", kind), ("origin", &*own)];
         assert_eq!(dashboard.ask("POST", "/api/queues/default/empty", &headers, "{}").status, 415, "{kind}");
     }
     assert_eq!(queue.count().unwrap(), 1);
-    // A script has neither of them.
+    // A script sends neither header.
     assert_eq!(dashboard.ask("POST", "/api/queues/default/empty", &[json], "{}").json()["done"], 1);
 }
 
@@ -243,7 +243,7 @@ fn failed_logins_are_logged_without_their_credentials() {
     dashboard.process.wait_for_stderr("dashboard: a wrong password or token from 127.0.0.1");
     let headers = [("content-type", "application/json"), ("authorization", "Basic YWRhOnNlc2FtZQ==")];
     assert_eq!(dashboard.ask("POST", "/api/suspend", &headers, "{}").status, 200);
-    // One line for all of them, and none for who has given nothing.
+    // One line covers all of them; a request without credentials is not logged.
     let rest = dashboard.process.wait_for_stderr("dashboard: ada");
     assert!(rest.contains(": suspend: done"), "{rest}");
     dashboard.process.signal("TERM");
@@ -288,7 +288,7 @@ fn behind_a_path_prefix_only_paths_under_it_exist() {
     for path in ["/", "/api/site", "/rqx/api/site"] {
         assert_eq!(dashboard.get(path).status, 404, "{path}");
     }
-    // Probes and scrapes do not come through the proxy.
+    // Probes and scrapes bypass the proxy, and so the prefix.
     assert_eq!((dashboard.get("/livez").status, dashboard.get("/metrics").status), (200, 200));
     assert!(
         env.cli(&["dashboard", "--url-prefix", "/\"><script>"])
@@ -357,7 +357,7 @@ fn ambiguous_requests_are_refused_and_the_connection_is_closed() {
         let mut stream = dashboard.connect();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answers = String::new();
-        // It ends, though nobody has asked for that.
+        // The server closes the connection, though the client did not ask for it.
         stream.read_to_string(&mut answers).unwrap();
         let last = answers.rfind("HTTP/1.").map(|at| &answers[at..]).unwrap_or_default();
         assert!(last.starts_with("HTTP/1.1 400") || last.starts_with("HTTP/1.0 400"), "{what}: {answers:?}");
@@ -422,13 +422,13 @@ fn slow_clients_do_not_lock_others_out() {
     let dashboard = DashboardProcess::start(&env, &[]);
     let mut slow: Vec<_> = (0..200).map(|_| dashboard.connect()).collect();
     for (n, stream) in slow.iter_mut().enumerate() {
-        // Those that had to make room are gone.
+        // The evicted connections are closed.
         let _ = stream.write_all(if n % 2 == 0 { b"GET /livez HTT" } else { b"" });
     }
     for _ in 0..20 {
         assert_eq!(dashboard.get("/livez").status, 200);
     }
-    // A head has its time, however many bytes come.
+    // A request head has a time limit, however many bytes arrive.
     let mut last = slow.pop().unwrap();
     last.set_read_timeout(Some(WAIT_LIMIT)).unwrap();
     let mut rest = Vec::new();
@@ -436,7 +436,7 @@ fn slow_clients_do_not_lock_others_out() {
     let mut dripping = dashboard.connect();
     dripping.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let still_waits = |_: &i32| {
-        // Nothing is read for a while, or that the connection has ended.
+        // The client reads nothing for a while, or sees the end of the connection.
         let _ = dripping.write_all(b"G");
         !matches!(dripping.read(&mut [0; 1]), Ok(0)) && dripping.take_error().unwrap().is_none()
     };
@@ -453,7 +453,7 @@ fn probes_are_answered_while_300_clients_are_busy() {
     let unanswered: Vec<_> = std::thread::scope(|scope| {
         for n in 0..300 {
             let (address, is_over, answered) = (dashboard.address.clone(), &is_over, &answered);
-            // Whoever knows the token, and whoever guesses it.
+            // Requests with the token are served; wrong tokens are delayed.
             let said = if n % 3 == 0 { "Bearer guess" } else { "Bearer t0ken" };
             scope.spawn(move || {
                 let head = format!("GET /api/overview HTTP/1.1\r\nhost: localhost\r\nauthorization: {said}\r\nconnection: close\r\n\r\n");
@@ -542,7 +542,7 @@ fn hidden_arguments_appear_on_no_page() {
     ] {
         assert!(!dashboard.get(&path).body.contains("s3cret"), "{path}");
     }
-    // Nor can they be guessed letter by letter.
+    // Filters do not reveal hidden arguments letter by letter.
     let count = |part: &str| {
         dashboard.get(&format!("/api/queues/default/queued/count?text={part}")).json()["matched"].clone()
     };
@@ -613,7 +613,7 @@ fn a_failure_at_run_time_is_not_a_usage_error() {
     assert!(told.contains(&format!("cannot listen on {address}")) && told.contains("another port"), "{told}");
     env.cli(&["worker", "--exec", "*=cat", "--dashboard", &address]).expect_failure(1);
     env.cli(&["dashboard", "--listen", "127.0.0.1:0", "--metrics-listen", &address]).expect_failure(1);
-    // A name may be known later.
+    // A name may become resolvable later.
     env.cli(&["dashboard", "--listen", "nobody.invalid:0"]).expect_failure(1);
     for wrong in ["nowhere", "127.0.0.1:99999", "127.0.0.1"] {
         env.cli(&["dashboard", "--listen", wrong]).expect_failure(2);

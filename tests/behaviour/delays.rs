@@ -1,4 +1,4 @@
-//! Jobs that are enqueued for later.
+//! Delayed jobs.
 
 use std::time::{Duration, SystemTime};
 
@@ -34,7 +34,7 @@ fn a_job_that_is_due_goes_to_its_queue_and_runs() {
         queue.enqueue_job(NewJob::new("add", (1, 2)).at(past)).unwrap(),
         queue.enqueue_job(NewJob::new("add", (3, 4)).after(Duration::ZERO)).unwrap(),
     ];
-    // The worker is there before; what is due in a moment does not wait for a restart.
+    // The worker already runs; a job that becomes due does not wait for a restart.
     let worker = RunningWorker::start(env.worker(&["default"]));
     worker.wait_for_finish(jobs[0].id());
     let soon = queue.enqueue_job(NewJob::new("add", (5, 6)).after(Duration::from_millis(1500))).unwrap();

@@ -1,4 +1,4 @@
-//! Two dialects, one engine: how one is chosen, and what is refused.
+//! The two dialects: how one is chosen, and which choices are refused.
 
 use crate::support::TestEnv;
 use rq_rs::{Dialect, Error, NewJob, Queue, Serializer, Status};

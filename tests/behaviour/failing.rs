@@ -1,4 +1,4 @@
-//! Errors, panics, retries, time-outs: one gate out.
+//! Errors, panics, retries and timeouts.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn error_of(env: &TestEnv, id: &str) -> String {
     without_backtrace(&error).to_owned()
 }
 
-/// With `RUST_BACKTRACE` set, errors keep where they came from.
+/// With `RUST_BACKTRACE` set, errors contain a backtrace.
 pub(crate) fn without_backtrace(error: &str) -> &str {
     error.split("\n\nStack backtrace:").next().unwrap()
 }
@@ -210,7 +210,7 @@ fn a_worker_has_a_policy_for_jobs_that_have_none() {
     let job = queue.job(own.id()).unwrap();
     assert_eq!((job.retries_left, job.retry_intervals.as_slice()), (Some(0), [7].as_slice()));
     assert_eq!(queue.job(fine.id()).unwrap().retries_left, None);
-    // From now on it is the job's own, whichever worker has it.
+    // The policy is now stored with the job, whichever worker runs it.
     for left in [0, 0] {
         env.redis::<i64>(&["ZADD", &env.key("scheduled:default"), "1", plain.id()]);
         env.drain(env.worker(&["default"]));
@@ -281,7 +281,7 @@ fn an_uncounted_retry_changes_no_count() {
         }
     });
     let running_worker = RunningWorker::start(worker);
-    // Not at once, whatever it asks for.
+    // The retry does not run at once, whatever the handler asks for.
     let snoozed = running_worker.wait_for_event("a snooze", |event| matches!(event, Event::Snoozed { .. }));
     assert!(
         matches!(snoozed, Event::Snoozed { delay, .. } if delay == Duration::from_secs(1)),
@@ -336,7 +336,7 @@ fn a_job_without_a_handler_is_retried_as_its_policy_says() {
         assert_eq!((job.status, job.retries_left), (Status::Scheduled, Some(1)), "{id}");
     }
     assert_eq!(env.locations("default", "plain"), ["failed"]);
-    // The new release is there.
+    // A worker with the handler starts.
     for id in ["unknown", "unfit"] {
         env.cli(&["job", "enqueue", id]).ok();
     }

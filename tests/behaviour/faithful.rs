@@ -1,4 +1,4 @@
-//! Nothing is changed in silence where values pass from Python's kinds to JSON's: it is kept, or refused with a reason.
+//! Values that pass from Python's types to JSON's are preserved, or refused with a reason, and never changed in silence.
 
 use rq_rs::{Context, Error, NewJob, PyValue, Serializer, Status};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn number(n: i32) -> PyValue {
     PyValue::from(n)
 }
 
-/// Dicts whose keys are different in Python and the same as text, and what JSON shows of each.
+/// Dicts whose keys differ in Python but are equal as text, with the JSON shown for each.
 fn alike() -> Vec<(PyValue, Value)> {
     let text = |text: &str| PyValue::from(text);
     let pair = PyValue::tuple([number(1), number(2)]);
@@ -43,7 +43,7 @@ fn alike() -> Vec<(PyValue, Value)> {
             PyValue::dict([(PyValue::decimal("1.5").unwrap(), number(1)), (text("1.5"), number(2))]),
             json!([["1.5", 1], ["1.5", 2]]),
         ),
-        // Those that are not alike are the keys of an object.
+        // Keys that differ as text become keys of an object.
         (PyValue::dict([(number(1), number(1)), (text("2"), number(2))]), json!({"1": 1, "2": 2})),
     ]
 }
@@ -87,7 +87,7 @@ fn a_value_that_json_would_change_is_not_written_as_json() {
         Err(Error::Invalid { what, .. }) => what,
         other => panic!("{value} was enqueued: {other:?}"),
     };
-    // In JSON a truth value is written `true`, and what is neither text nor number is no key.
+    // JSON writes a boolean key as `true`; a key must be text or a number.
     let truth = PyValue::dict([(PyValue::from(true), number(1)), (PyValue::from("true"), number(2))]);
     let are_alike = |(dict, shown): (PyValue, Value)| {
         (shown.is_array() && !dict.to_string().contains("True")).then_some(dict)

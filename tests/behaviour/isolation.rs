@@ -1,4 +1,4 @@
-//! Work horses: whatever a handler does, it costs its own job only.
+//! Work horses: a handler that misbehaves costs its own job only.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Process, TestEnv, WAIT_LIMIT, build_example, eventually};
 
-/// The application in `tests/fixtures/misbehaving`.
+/// Path of the application in `tests/fixtures/misbehaving`.
 fn misbehaving() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| build_example("misbehaving"))
@@ -25,12 +25,12 @@ fn start(env: &TestEnv, words: &[&str]) -> Process {
     Process::spawn(command, &env.environment())
 }
 
-/// Runs all that waits.
+/// Runs all queued jobs.
 fn drain(env: &TestEnv, words: &[&str]) {
     start(env, &[&["--burst"], words].concat()).finish("").ok();
 }
 
-/// Runs one job, and returns what is known of it afterwards.
+/// Runs one job, and returns its final record.
 fn run(env: &TestEnv, words: &[&str], job: NewJob) -> rq_rs::Job {
     let queue = env.queue("default");
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
@@ -43,7 +43,7 @@ fn is_alive(pid: &str) -> bool {
     !state.is_empty() && !state.contains(") Z ")
 }
 
-/// What a handler writes into a file, when it is there.
+/// Waits for a file that a handler writes, and returns its text.
 fn written(file: &Path) -> String {
     eventually("the handler has begun", || std::fs::read_to_string(file).is_ok_and(|text| !text.is_empty()));
     std::fs::read_to_string(file).unwrap()
@@ -258,7 +258,7 @@ fn a_worker_that_is_killed_leaves_no_process_behind() {
     queue.enqueue("fork and hang", in_folder("horse")).unwrap();
     queue.enqueue("program", ()).unwrap();
     queue.enqueue("server", ()).unwrap();
-    // One that is idle.
+    // An idle work horse.
     assert_eq!(queue.enqueue("add", (1, 2)).unwrap().wait::<i64>(WAIT_LIMIT), Ok(3));
     let pids: Vec<String> = ["horse", "program", "server"]
         .iter()
@@ -388,7 +388,7 @@ fn stopping_a_whole_service_with_its_processes_loses_no_job() {
     let job = queue.enqueue("fork and hang", file.to_str().unwrap()).unwrap();
     let worker = start(&env, &[]);
     let horse = written(&file).split(' ').next().unwrap().to_owned();
-    // As systemd does it, unless told otherwise.
+    // This is what systemd does by default.
     Command::new("kill").args(["-s", "TERM", &worker.pid(), &horse]).status().unwrap();
     assert_eq!(worker.finish("").code, Some(4));
     assert_eq!(env.locations("default", job.id()), ["queue"]);

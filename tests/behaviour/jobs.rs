@@ -1,4 +1,4 @@
-//! One job: ids, times to running_worker, waiting, cancel, delete, meta.
+//! A single job: id, times to live, waiting, cancel, delete, meta.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn a_producer_waits_for_the_result() {
     running_worker.stop();
 }
 
-/// The job ends while somebody waits for it; `listens` says, of the job's id, whether he does yet.
+/// The job ends while a producer waits; `listens` returns whether the producer waits for that job id yet.
 fn waits_until_the_end(env: &TestEnv, listens: impl Fn(&str) -> bool) {
     let gate = Gate::default();
     let inside = gate.clone();

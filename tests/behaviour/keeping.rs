@@ -1,4 +1,4 @@
-//! What is kept of jobs that have ended: for how long, and how many.
+//! Retention of ended jobs, by time and by number.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rq_rs::{NewJob, Ttl};
 
 use crate::support::TestEnv;
 
-/// The duties of a worker are done before its first claim.
+/// Maintenance runs before a worker's first claim.
 fn visit(env: &TestEnv, words: &[&str]) {
     env.cli(&[&["worker", "-b", "-q", "--exec", "*=cat"], words].concat()).ok();
 }
@@ -28,7 +28,7 @@ fn only_the_newest_finished_and_failed_jobs_are_kept_up_to_the_limit() {
     finished.sort_unstable();
     let mut expected: Vec<String> = (490..=500).map(|n| format!("good-{n}")).collect();
     expected.sort_unstable();
-    // Whole seconds in the dialect rq: within one it is a matter of names.
+    // Scores in the rq dialect are whole seconds: within one second ids decide the order.
     assert_eq!(finished.len(), 11);
     assert!(finished.contains(&"good-500".to_owned()), "for ever is for ever");
     if env.dialect == rq_rs::Dialect::Native {

@@ -1,4 +1,4 @@
-//! Handlers that may have only so many jobs at once in one worker.
+//! Concurrency limits of handlers within one worker.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rq_rs::{Context, Event, NewJob, Worker};
 
 use crate::support::{CallLog, Gate, RunningWorker, TestEnv, eventually, options_file, run_in};
 
-/// A worker whose handler `heavy` waits at a gate, and whose others do nothing.
+/// A worker whose handler `heavy` waits at a gate; its other handlers do nothing.
 fn worker(env: &TestEnv, queues: &[&str], gate: &Gate, calls: &CallLog) -> Worker {
     let (gate, calls, other) = (gate.clone(), calls.clone(), calls.clone());
     env.worker(queues)
@@ -41,14 +41,14 @@ fn a_handler_with_a_limit_leaves_the_other_slots_to_other_queues() {
             }),
     );
     running_worker.wait_for_finish(light.enqueue("light", "l1").unwrap().id());
-    // Those above the limit wait in their queue, where everybody may take them, and nothing goes round.
+    // Jobs over the limit wait in their queue for any worker, and are not claimed and returned in a loop.
     eventually("three wait", || heavy.count().unwrap() == 3);
     for n in 2..20 {
         running_worker.wait_for_finish(light.enqueue("light", format!("l{n}")).unwrap().id());
     }
     assert_eq!(heavy.count().unwrap(), 3);
     assert!(handed_back.load(Ordering::Relaxed) <= 3);
-    // The last one to come is watched for as well.
+    // The queue is watched again for the last job.
     heavy.enqueue("heavy", "h4").unwrap();
     gate.open();
     eventually("all have run", || calls.lines().len() == 25);

@@ -1,4 +1,4 @@
-//! Lists of jobs, however large or odd what is in them: their memory, what they leave out, what they say of it.
+//! Lists of jobs of any size and content: memory, what is left out, and the notes that say so.
 
 use std::process::Command;
 
@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::support::{DashboardProcess, Output, Process, TestEnv, eventually};
 
-/// More no list needs, in KiB.
+/// Memory limit of a list, in KiB.
 const MOST: u64 = 64 * 1024;
 
-/// A payload that Python has compressed.
+/// A payload compressed by Python.
 fn compressed(expression: &str) -> Vec<u8> {
     let script = format!("import sys, zlib, pickle; sys.stdout.buffer.write(zlib.compress({expression}))");
     let output = Command::new("python3").args(["-c", &script]).output().unwrap();
@@ -17,7 +17,7 @@ fn compressed(expression: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Puts jobs with these fields into a registry, past rq-rs.
+/// Puts jobs with these fields into a registry, without rq-rs.
 fn put(env: &TestEnv, registry: &str, ids: &[String], fields: &[(&str, &[u8])]) {
     let mut connection = redis::Client::open(env.url()).unwrap().get_connection().unwrap();
     redis::cmd("SADD").arg(env.key("queues")).arg(env.key("queue:default")).exec(&mut connection).unwrap();
@@ -44,7 +44,7 @@ fn ids(kind: &str, many: usize) -> Vec<String> {
     (0..many).map(|n| format!("{kind}-{n}")).collect()
 }
 
-/// `rq-rs WORDS…`, and how much memory it had at most, in KiB.
+/// Runs `rq-rs ARGS…`; returns its output and peak memory in KiB.
 fn measured(env: &TestEnv, words: &[&str]) -> (Output, u64) {
     let script = "import resource, subprocess, sys\n\
         code = subprocess.run(sys.argv[1:]).returncode\n\
@@ -57,14 +57,14 @@ fn measured(env: &TestEnv, words: &[&str]) -> (Output, u64) {
     (output, peak)
 }
 
-/// How much memory a process had at most, in KiB.
+/// Peak memory of a process, in KiB.
 fn peak_of(process: &Process) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Two pages of the worst there is, and fifty honest jobs of a megabyte.
+/// Two pages of the worst records, and fifty honest jobs of a megabyte.
 fn fill(env: &TestEnv) {
     let bomb = compressed(r#"b'["mark", null, [' + b'1,' * 6_999_999 + b'1], {}]'"#);
     assert!(bomb.len() < 20_000, "{}", bomb.len());
@@ -87,7 +87,7 @@ fn fill(env: &TestEnv) {
     *fields.last_mut().unwrap() = ("status", b"started");
     put(env, "wip", &ids("run", 20), &fields);
     put(env, "cron_job", &[], &[]);
-    // What RQ keeps of the last run; our own dialect has none.
+    // RQ keeps results of the last run; the native dialect has none.
     let result = "QUFB".repeat(1 << 19);
     for id in ids("text", 20) {
         let key = env.key(&format!("results:{id}"));
@@ -115,7 +115,7 @@ fn fill(env: &TestEnv) {
     }
 }
 
-/// More entries than a list takes, of which each is as much as it can be.
+/// More entries than a list shows, each of the largest size.
 fn fill_cron(env: &TestEnv) {
     let now: (String, String) = env.redis(&["TIME"]);
     let entry = |name: String, args: String| {
@@ -184,7 +184,7 @@ fn no_list_needs_more_than_64_mib_whatever_is_in_its_records() {
     assert!(peak_of(&dashboard.process) < MOST, "{} KiB", peak_of(&dashboard.process));
 }
 
-/// A worker with queues of this many names, as it would write it.
+/// Writes the record of a worker with this many queues, as the worker does.
 fn listens(env: &TestEnv, worker: &str, queues: usize) -> Vec<String> {
     let names: Vec<String> = (0..queues).map(|n| format!("queue-of-a-long-name-{n:06}")).collect();
     let key = env.key(&format!("worker:{worker}"));
@@ -307,7 +307,7 @@ fn the_history_of_a_cron_entry_says_when_there_is_more() {
     assert_eq!((all.stderr.as_str(), all.stdout_json().as_array().unwrap().len()), ("", 30));
 }
 
-/// A env with some keys that another program has taken.
+/// An environment in which some keys have another type.
 fn with_odd_keys() -> TestEnv {
     let env = TestEnv::new();
     put(&env, "failed", &ids("good", 3), &[("data", br#"["f", null, [], {}]"#), ("status", b"failed")]);
@@ -377,7 +377,7 @@ fn requeueing_all_keeps_and_names_jobs_whose_keys_have_another_type() {
     let env = with_odd_keys();
     env.redis::<i64>(&["ZADD", &env.key("failed:default"), "1", "taken"]);
     env.redis::<()>(&["SET", &env.key("job:taken"), "x"]);
-    // A queue whose failed registry is in order, and whose own key is not.
+    // This queue's failed registry is in order, but its list has another type.
     env.redis::<i64>(&["ZADD", &env.key("failed:zz"), "1", "waits"]);
     let output = env.cli(&["requeue", "--all"]);
     assert!(output.code == Some(1) && output.stdout.contains("3 jobs requeued."), "{output:?}");
@@ -471,7 +471,7 @@ fn a_queue_name_that_only_python_allows_is_listed_requeued_and_worked() {
     let log = env.cli(&["worker", "a b/c", "--burst", "--exec", "*=cat"]);
     assert_eq!(log.code, Some(0), "{log:?}");
     assert_eq!(env.queue("plain").job(&job).unwrap().status, rq_rs::Status::Finished);
-    // Nobody makes such a name.
+    // No program makes such a name.
     assert_eq!(env.cli(&["enqueue", "f", "-q", "a b/c"]).code, Some(2));
     assert_eq!(env.cli(&["worker", "x y", "--burst", "--exec", "*=cat"]).code, Some(2));
 }

@@ -1,4 +1,4 @@
-//! What rq-rs does, in sentences. One binary, one real redis-server that it starts itself.
+//! The behaviour of rq-rs, one sentence a test, against a real redis-server that the tests start themselves.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::too_many_lines)]
 

@@ -1,4 +1,4 @@
-//! Which job comes next.
+//! Order of jobs.
 
 use rq_rs::{Context, NewJob, Worker};
 

@@ -1,4 +1,4 @@
-//! The outage matrix: what Redis does, and what becomes of the work.
+//! Outages of Redis of each kind, and the worker's behaviour in each.
 
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn wait_for_reconnect(running_worker: &RunningWorker) {
     running_worker.wait_for_event("Redis back", |event| *event == Event::Back);
 }
 
-/// A worker that is well: it runs a job.
+/// Checks that the worker works: it runs a job.
 fn runs_a_job(env: &TestEnv, running_worker: &RunningWorker) {
     let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     running_worker.wait_for_finish(job.id());
@@ -203,7 +203,7 @@ fn a_completion_whose_reply_is_lost_is_applied_once() {
     env.drain(env.worker(&["default"])); // Redis knows the scripts now: the cut hits a real finish
     let mut cuts = 2;
     let proxy = Proxy::start(env.url(), move |words| {
-        // The claim and the finish name the job key prefix; only the finish says finished.
+        // Claim and completion both contain the job's key prefix; only the completion contains `finished`.
         let hit = cuts > 0 && words.iter().any(|word| word == "finished");
         cuts -= i32::from(hit);
         if hit { Fault::CutAfter } else { Fault::None }
@@ -216,7 +216,7 @@ fn a_completion_whose_reply_is_lost_is_applied_once() {
     assert_eq!(env.locations("default", job.id()), ["finished"]);
 }
 
-/// Redis carries out a claim of these workers, and its answer is lost.
+/// Starts a proxy that carries out one claim and loses its reply.
 fn loses_a_claim(env: &TestEnv) -> Proxy {
     env.drain(env.worker(&["default"])); // Redis knows the scripts now: the cut hits a real claim
     let (mut cuts, pop) = (1, env.pop());
@@ -351,7 +351,7 @@ fn the_health_file_is_touched_during_an_outage_and_not_after_the_worker() {
     worker.wait_for_stderr("idle");
     env.server().kill();
     worker.wait_for_stderr("next try in");
-    // What was sent before is heard, too: so many cannot have been.
+    // Messages sent earlier are received too, but there cannot be this many.
     let touched = || std::fs::metadata(&file).and_then(|meta| meta.modified()).unwrap();
     for _ in 0..3 {
         let before = touched();
@@ -468,7 +468,7 @@ fn cron_entries_go_on_after_redis_was_away_and_nothing_is_enqueued_twice() {
     let all = ids.len();
     ids.dedup();
     assert_eq!(ids.len(), all);
-    // Each tick is a second of its own.
+    // Each tick belongs to a second of its own.
     let scores: Vec<(String, f64)> = {
         let flat: Vec<String> =
             env.redis(&["ZRANGE", &env.key("cron_job:often:jobs"), "0", "-1", "WITHSCORES"]);
@@ -502,7 +502,7 @@ fn a_pid_or_health_file_that_cannot_be_written_is_reported_once() {
     worker.wait_for_stderr("listens");
     std::fs::remove_dir_all(&inner).unwrap();
     worker.wait_for_stderr("probes may take this worker for dead");
-    // It is touched about once a second, and this takes longer.
+    // The file is touched about once a second, and the job takes longer.
     let job = env.queue("default").enqueue("wait", ()).unwrap();
     eventually("some touches later", || {
         env.queue("default").job(job.id()).unwrap().status == Status::Finished

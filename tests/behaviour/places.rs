@@ -1,4 +1,4 @@
-//! Records that say that they are somewhere, and are nowhere: somebody has deleted a key, or Redis has lost it.
+//! Jobs whose record names a list or registry that does not contain them: a key was deleted, or Redis lost it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rq_rs::{Context, Error, NewJob, Retry, Status};
 
 use crate::support::{Gate, RunningWorker, TestEnv, eventually};
 
-/// A worker whose handler `gate` waits at it.
+/// A worker whose handler `gate` waits at the gate.
 fn worker(env: &TestEnv, gate: &Gate) -> rq_rs::Worker {
     let inside = gate.clone();
     env.worker(&["default"]).handler("gate", move |_: &Context, text: String| {
@@ -56,7 +56,7 @@ fn a_lease_is_not_restored_for_a_job_that_another_worker_runs() {
     let running_worker = RunningWorker::start(worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", "x").unwrap();
     running_worker.wait_for_start(job.id());
-    // A Python worker that has taken it over leaves our execution in the record.
+    // A Python worker that takes the job over leaves our execution id in the record.
     env.redis::<i64>(&["HSET", &env.key(&format!("job:{}", job.id())), "worker_name", "another"]);
     delete(&env, &["wip:default"]);
     gate.open();
@@ -134,7 +134,7 @@ fn a_job_in_a_list_or_registry_is_not_put_into_a_second_one() {
     running_worker.stop();
 }
 
-/// A job whose record says that this worker runs it, and that is in no place.
+/// Makes a job whose record says that this worker runs it, in no list or registry.
 fn started(env: &TestEnv, id: &str, worker: &str) -> String {
     let key = env.key(&format!("job:{id}"));
     let later = NewJob::new("add", (1, 1)).id(id).after(Duration::from_secs(3600));
@@ -173,7 +173,7 @@ fn a_job_of_a_worker_that_runs_something_else_or_nothing_can_be_requeued() {
     started(&env, "lost", "w");
     queue.enqueue_job(NewJob::new("gate", "x").id("other")).unwrap();
     running_worker.wait_for_start("other");
-    // It puts back the lease of what it runs, and of nothing else.
+    // The worker restores the leases of the jobs that it runs, and no others.
     assert_eq!(env.cli(&["requeue", "lost"]).ok(), "1 job requeued.");
     let created = started(&env, "again", "w");
     gate.open();
@@ -209,7 +209,7 @@ fn a_job_of_a_dead_worker_can_be_requeued_when_its_lease_would_have_ended() {
         env.redis::<i64>(&[&["HSET", &record][..], &fields].concat());
         env.redis::<i64>(&["SADD", &env.key("workers"), &record]);
         if env.lease_grace() > 0.0 {
-            // What RQ's dialect keeps of a run lives on when its worker is dead.
+            // The execution key of the rq dialect outlives its worker.
             let now: (f64, u64) = env.redis(&["TIME"]);
             env.redis::<i64>(&["ZADD", &runs, &(now.0 + 150.0).to_string(), "e1"]);
         }
@@ -217,7 +217,7 @@ fn a_job_of_a_dead_worker_can_be_requeued_when_its_lease_would_have_ended() {
     let long_ago = "2026-01-01T00:00:00.000000Z";
     dies(long_ago, long_ago);
     is_back("Requeue it to run it");
-    // Another one of its name runs nothing of it.
+    // A new worker of the same name does not run that job.
     dies("", "2100-01-01T00:00:00.000000Z");
     is_back("Requeue it to run it");
     dies("", long_ago);
@@ -251,10 +251,10 @@ fn explain_is_right_about_a_job_whose_record_says_started() {
     assert!(told().contains("Its record says queued, but it is in no place"), "{}", told());
     env.redis::<i64>(&["HSET", &key, "status", "started", "worker_name", "w", "execution_id", "e1"]);
     assert!(told().contains("Its record says started, but it is in no place"), "{}", told());
-    // A lease that has passed, and nobody who could take the job over.
+    // The lease has expired, and no worker could recover the job.
     env.redis::<i64>(&["ZADD", &wip, "1", &format!("{}:e1", job.id())]);
     assert!(told().contains("no worker of rq-rs listens to queue default"), "{}", told());
-    // Its worker's record is gone, and another worker is there.
+    // The worker's record is gone, and another worker is registered.
     let now: (f64, u64) = env.redis(&["TIME"]);
     let end = now.0 + env.lease_grace() + 20.0;
     env.redis::<i64>(&["ZADD", &wip, &end.to_string(), &format!("{}:e1", job.id())]);
@@ -266,7 +266,7 @@ fn explain_is_right_about_a_job_whose_record_says_started() {
         "{}",
         told()
     );
-    // Its record is there, and it has not been heard of.
+    // The worker's record exists, but its heartbeat is old.
     let (record, then) = (env.key("worker:w"), "2026-01-01T00:00:00.000000Z");
     env.redis::<i64>(&["HSET", &record, "last_heartbeat", then, "runs_in", "threads", "queues", "default"]);
     env.redis::<i64>(&["SADD", &env.key("workers"), &record]);
@@ -342,7 +342,7 @@ fn explain_names_workers_that_are_quiet_or_silent() {
     let told = || env.cli(&["job", "explain", job.id()]).ok();
     eventually("it is quiet", || told().contains("All workers of queue default were told to be quiet"));
     running_worker.stop();
-    // A worker that was killed leaves its record.
+    // A killed worker leaves its record.
     let (record, then) = (env.key("worker:dead"), "2026-01-01T00:00:00.000000Z");
     env.redis::<i64>(&["HSET", &record, "last_heartbeat", then, "runs_in", "threads", "queues", "default"]);
     env.redis::<i64>(&["SADD", &env.key("workers"), &record]);

@@ -1,10 +1,10 @@
-//! What is printed steers no terminal and forges no line, whatever jobs, workers and others have written.
+//! Printed text contains no control character and no forged line, whatever jobs, workers and other programs write.
 
 use serde_json::{Value, json};
 
 use crate::support::{DashboardProcess, TestEnv, build_example, run_in};
 
-/// An escape, a carriage return, a newline, a C1 control, marks of direction, and separators of lines.
+/// An escape, a carriage return, a newline, a C1 control, direction marks and line separators.
 const ODD: &str = "x\u{1b}[2J\r\nforged: line\u{9b}31m\u{202e}\u{2066}\u{200f}\u{2028}\u{7f}\tö";
 
 fn is_odd(c: char) -> bool {
@@ -177,7 +177,7 @@ fn rust_log_sets_the_level_without_options() {
     assert!(!log("warn", &[]).contains("finished in"));
     assert!(log("rq_rs=debug", &[]).contains("idle"));
     assert!(log("off", &["--verbose"]).contains("finished in"));
-    // What names something else, or has a slip, changes nothing here.
+    // A filter for another module, or one with a typing error, changes nothing here.
     for filter in ["sqlx=warn", "hyper=off,sqlx", "wran", "rq_rs=wran", "rq_rss=off"] {
         assert!(log(filter, &[]).contains("finished in"), "{filter}");
     }

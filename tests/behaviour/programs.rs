@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, eventually};
 
-/// Runs one job with a program, and returns what is known of it afterwards.
+/// Runs one job with a program, and returns its final record.
 fn run(env: &TestEnv, command: &str, job: NewJob) -> rq_rs::Job {
     let queue = env.queue("default");
     let id = queue.enqueue_job(job).unwrap().id().to_owned();
@@ -58,7 +58,7 @@ fn output_that_is_not_utf8_fails_the_job() {
          bytes in base64"
     );
     assert_eq!(error(&job), expected);
-    // What it writes for people is text to be looked at.
+    // Standard error is shown as text.
     let job = run(&env, "sh -c 'printf caf\\\\351 >&2'", NewJob::new("program", ()));
     assert_eq!((job.returned::<()>(), job.log.as_deref()), (Ok(()), Some("caf\u{fffd}")));
 }

@@ -1,5 +1,5 @@
-//! What only RQ's dialect has: rate limits, groups, and jobs that were let go in two steps. The keys are made by
-//! hand, as Python's programs make them; `tests/interop` has those programs.
+//! Rate limits, groups and two-step releases, which only the rq dialect has. The keys are made by hand, as Python RQ
+//! makes them; `tests/interop` runs the real Python RQ.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use rq_rs::{Context, Event, NewJob, Retry, Status, Worker};
 
 use crate::support::{DashboardProcess, Gate, RunningWorker, TestEnv, eventually};
 
-/// A env in which the limit `api` has so many slots; of the jobs as many are let in as there is room for.
+/// An environment in which the limit `api` has this many slots, taken by the first of these jobs.
 fn limited(slots: usize, jobs: &[(&str, &str)]) -> TestEnv {
     let env = TestEnv::new().in_rq_dialect();
     env.redis::<i64>(&["SADD", &env.key("rl-keys"), "api"]);
@@ -27,7 +27,7 @@ fn limited(slots: usize, jobs: &[(&str, &str)]) -> TestEnv {
     env
 }
 
-/// The record of a job that is nowhere yet.
+/// Writes the record of a job that is in no list or registry yet.
 fn record(env: &TestEnv, id: &str, handler: &str, more: &[&str]) {
     let (key, data) = (env.key(&format!("job:{id}")), format!(r#"["{handler}", null, [], {{}}]"#));
     let created = "2026-11-22T00:00:00.000000Z";
@@ -44,7 +44,7 @@ fn status(env: &TestEnv, id: &str) -> Status {
     env.queue("default").job(id).unwrap().status
 }
 
-/// Handlers that end, fail, and wait at a gate.
+/// A worker with handlers that finish, fail, and wait at a gate.
 fn worker(env: &TestEnv, gate: &Gate) -> Worker {
     let inside = gate.clone();
     env.worker(&["default"])
@@ -69,7 +69,7 @@ fn a_limit_runs_as_many_jobs_at_once_as_it_has_slots() {
     });
     assert_eq!(env.drain(worker).finished, 3);
     assert_eq!((most.load(Ordering::SeqCst), members(&env, "allowed").len()), (1, 0));
-    // A limit that nobody needs any more is forgotten.
+    // An unused limit is deleted.
     env.drain(env.worker(&["default"]));
     assert!(!env.redis::<bool>(&["EXISTS", &env.key("rl:api")]));
     assert_eq!(env.redis::<i64>(&["SCARD", &env.key("rl-keys")]), 0);
@@ -83,7 +83,7 @@ fn a_failure_and_a_waiting_retry_free_the_slot_of_a_limit() {
     let summary = env.drain(worker(&env, &Gate::default()));
     assert_eq!((summary.failed, summary.retried, summary.finished), (1, 1, 1));
     assert_eq!((status(&env, "b"), members(&env, "allowed")), (Status::Scheduled, vec![]));
-    // When it is due, or somebody wants it now, it has to have a slot again.
+    // A job that becomes due, or is enqueued by hand, needs a slot again.
     env.redis::<i64>(&["ZADD", &env.key("rl:api:allowed"), "1", "another"]);
     env.cli(&["job", "enqueue", "b"]).ok();
     assert_eq!((status(&env, "b"), members(&env, "rate_limited")), (Status::RateLimited, vec!["b".into()]));
@@ -159,7 +159,7 @@ fn canceling_deleting_and_emptying_free_slots_of_a_limit() {
     assert_eq!((members(&env, "allowed"), status(&env, "b")), (vec!["b".into()], Status::Queued));
     env.cli(&["job", "delete", "b"]).ok();
     assert_eq!((members(&env, "allowed"), status(&env, "c")), (vec!["c".into()], Status::Queued));
-    // One that waits leaves its place.
+    // A waiting job leaves the limit's list.
     env.cli(&["job", "cancel", "d"]).ok();
     assert_eq!(members(&env, "rate_limited"), ["e"]);
     assert_eq!(env.queue("default").empty(), Ok(1));
@@ -175,13 +175,13 @@ fn a_canceled_run_keeps_its_slot_until_its_handler_stops() {
         let running_worker = RunningWorker::start(worker(&env, &gate).lease(Duration::from_secs(1)));
         running_worker.wait_for_start("holder");
         env.cli(&["job", command, "holder"]).ok();
-        // A look at limits, as every worker and `rq info` have it, sees that it still runs.
+        // Maintenance of limits, by a worker or by `rq info`, sees that the job still runs.
         env.drain(env.worker(&["other"]));
         assert_eq!(
             (members(&env, "allowed"), status(&env, "next")),
             (vec!["holder".into()], Status::RateLimited)
         );
-        // As long as it runs, however long that is.
+        // The slot is kept for as long as the handler runs.
         let runs = env.key("executions:holder");
         env.redis::<i64>(&["EXPIRE", &runs, "20"]);
         eventually("the run is renewed", || env.redis::<i64>(&["TTL", &runs]) > 60);
@@ -198,7 +198,7 @@ fn a_run_whose_job_python_has_canceled_gives_its_slot_back_when_it_ends() {
     let gate = Gate::default();
     let running_worker = RunningWorker::start(worker(&env, &gate).concurrency(1));
     running_worker.wait_for_start("holder");
-    // Python's programs leave the lease of our run where it is.
+    // Python RQ leaves the lease of our run in place.
     env.redis::<i64>(&["HSET", &env.key("job:holder"), "status", "canceled"]);
     gate.open();
     running_worker.wait_for_event("a refusal", |event| matches!(event, Event::Stale { .. }));
@@ -206,7 +206,7 @@ fn a_run_whose_job_python_has_canceled_gives_its_slot_back_when_it_ends() {
     running_worker.stop();
 }
 
-/// Jobs of the limit that are in no place get one.
+/// Jobs of the limit that are in no list or registry are enqueued again.
 fn let_wait(env: &TestEnv, slots: &str, ids: &[&str]) {
     for id in ids {
         let limit = ["status", "queued", "rate_limit_key", "api", "rate_limit_concurrency", slots];
@@ -217,7 +217,7 @@ fn let_wait(env: &TestEnv, slots: &str, ids: &[&str]) {
 
 #[test]
 fn a_job_that_is_requeued_while_its_canceled_run_goes_on_does_not_share_its_slot() {
-    // Whoever lets it in: our commands, or a program of Python, which puts it into the list.
+    // Our commands release the job, or Python RQ, which pushes it onto the queue.
     for is_let_in_by_python in [false, true] {
         let env = limited(2, &[("again", "gate")]);
         let gate = Gate::default();
@@ -257,7 +257,7 @@ fn a_limit_whose_hash_was_deleted_is_restored_from_its_waiting_jobs() {
     let running_worker = RunningWorker::start(worker(&env, &gate));
     running_worker.wait_for_start("holder");
     env.redis::<i64>(&["DEL", &env.key("rl:api"), &env.key("rl-keys")]);
-    // What is gone says nothing, and is passed over.
+    // Missing records are skipped without an error.
     env.redis::<i64>(&["ZADD", &env.key("rl:api:rate_limited"), "0", "gone"]);
     let told = env.cli(&["job", "explain", "next"]).ok();
     assert!(told.contains("1 of 1 slots are taken"), "{told}");

@@ -1,4 +1,4 @@
-//! The README is true: its commands run, its snippets are programs that run.
+//! The README is true: its commands and its snippets run.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::support::{TestEnv, run_in};
 const README: &str = include_str!("../../README.md");
 const JUSTFILE: &str = include_str!("../../justfile");
 
-/// The fenced blocks of this language.
+/// Fenced blocks of this language in the README.
 fn blocks(language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut block: Option<String> = None;
@@ -25,8 +25,8 @@ fn blocks(language: &str) -> Vec<String> {
     blocks
 }
 
-/// Set-up and recipes are what runs this test; the rest is run as it stands, except that workers
-/// end when there is nothing left to do.
+/// Set-up and recipes run this test and are left out; other commands run as they stand, except that workers
+/// get `--burst`.
 fn is_of_this_checkout(line: &str) -> bool {
     ["sh scripts/setup.sh", "just ", "cargo ", "git "].iter().any(|start| line.starts_with(start))
 }

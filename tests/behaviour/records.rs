@@ -1,4 +1,4 @@
-//! What strangers may have left in Redis never stops the loop, and is not thrown away.
+//! Unreadable data of other programs in Redis never stops the worker, and is not deleted.
 
 use rq_rs::{Error, Event};
 

@@ -1,4 +1,4 @@
-//! A worker may die at any moment: its jobs run again, and it can do no harm when it comes back.
+//! A worker may die at any moment: its jobs run again, and a worker that comes back late changes nothing.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Gate, Process, RunningWorker, TestEnv, eventually};
 
 const QUICK: [&str; 4] = ["--lease", "1s", "--recover-interval", "0.2s"];
 
-/// A worker process with quick recovery.
+/// Starts a worker process with short lease and recovery intervals.
 fn worker(env: &TestEnv, words: &[&str]) -> Process {
     env.start(&[&["worker", "-v", "-c", "1"], &QUICK[..], words].concat())
 }

@@ -1,4 +1,4 @@
-//! Defects that were found once, so that they stay away.
+//! Regressions: defects that were found and mended.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{RunningWorker, TestEnv, eventually};
 
-/// How often Redis was asked for something, by `INFO commandstats`.
+/// Number of calls of a command, from `INFO commandstats`.
 fn calls(env: &TestEnv, command: &str) -> u64 {
     let stats: String = env.redis(&["INFO", "commandstats"]);
     let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{command}:")));

@@ -1,4 +1,4 @@
-//! Jobs that run again once they have finished.
+//! Repeated jobs.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn a_repeated_job_runs_so_many_times_more_after_its_intervals() {
         (Status::Scheduled, Some(1), vec![3600])
     );
     assert_eq!((job.result.clone(), env.locations("default", job.id())), (Some(7.into()), vec!["scheduled"]));
-    // Its hour has come.
+    // The job becomes due.
     env.redis::<i64>(&["ZADD", &env.key("scheduled:default"), "1", job.id()]);
     assert_eq!(env.drain(worker(&env)).finished, 1);
     env.redis::<i64>(&["ZADD", &env.key("scheduled:default"), "XX", "1", job.id()]);

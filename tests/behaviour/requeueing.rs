@@ -1,4 +1,4 @@
-//! The way back from the failed registry, by library and by command line.
+//! Requeueing failed jobs, by library and command line.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rq_rs::{Context, Error, NewJob, Repeat, Requeued, Retry, Status, Worker};
 
 use crate::support::{CallLog, TestEnv};
 
-/// A env in which these jobs have failed.
+/// An environment in which these jobs have failed.
 fn with_failed(ids: &[&str]) -> TestEnv {
     let env = TestEnv::new();
     for id in ids {
@@ -90,7 +90,7 @@ fn requeue_without_any_job_is_a_usage_error() {
     assert_eq!(env.cli(&["requeue", "--all", "one"]).code, Some(2));
 }
 
-/// A worker whose handler `tries` fails and writes down which attempt it was told.
+/// A worker whose handler `tries` fails and records the attempt number that it gets.
 fn telling(env: &TestEnv, calls: &CallLog) -> Worker {
     let tries = calls.clone();
     env.worker(&["default"]).handler("tries", move |job: &Context, (): ()| -> anyhow::Result<()> {
@@ -200,7 +200,7 @@ fn a_job_that_python_requeues_keeps_nothing_of_its_earlier_run() {
     assert_eq!(queue.job("x").unwrap().attempts.len(), 2, "those of the earlier life may be another job's");
 }
 
-/// A job that failed and was enqueued anew under its id, past rq-rs: RQ leaves the entry where it was.
+/// Makes a job that failed and was enqueued again under its id without rq-rs: RQ leaves the failed entry behind.
 fn enqueued_anew(env: &TestEnv, id: &str) {
     env.redis::<i64>(&["HSET", &env.key(&format!("job:{id}")), "status", "queued"]);
     env.push("default", id);
@@ -215,7 +215,7 @@ fn a_stale_registry_entry_is_dropped_and_its_job_stays() {
     enqueued_anew(&env, job.id());
     assert_eq!(queue.failed().requeue(&[job.id()]), Ok(vec![Requeued::NotThere]));
     assert_eq!(env.locations("default", job.id()), ["queue"]);
-    // While it runs, too; and where it is canceled or scheduled by an older entry.
+    // The entry is dropped while the job runs too, and on cancel or enqueue by an older entry.
     for registry in ["failed", "canceled", "scheduled"] {
         env.redis::<i64>(&["ZADD", &env.key(&format!("{registry}:default")), "1", job.id()]);
     }
@@ -231,7 +231,7 @@ fn trimming_a_registry_deletes_no_job_of_another_one() {
     let queue = env.queue("default");
     let failed = queue.enqueue("fail", "x").unwrap();
     env.drain(env.worker(&["default"]));
-    // It had finished before, under the same id.
+    // A job with this id has finished before.
     let soon: (f64, u64) = env.redis(&["TIME"]);
     env.redis::<i64>(&["ZADD", &env.key("finished:default"), &(soon.0 + 100.0).to_string(), failed.id()]);
     queue.enqueue("echo", "y").unwrap();

@@ -1,4 +1,4 @@
-//! What people and Prometheus see of the work: counts, rates, times.
+//! Statistics and metrics: counts, rates and times.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, eventually};
 
-/// Some of each kind.
+/// Runs jobs with each outcome.
 fn work(env: &TestEnv) {
     let queue = env.queue("default");
     queue.enqueue_many((0..30).map(|n| NewJob::new("add", (n, 1)))).unwrap();
@@ -17,7 +17,7 @@ fn work(env: &TestEnv) {
     env.drain(env.worker(&["default"]));
 }
 
-/// The value of this line of the metrics.
+/// Value of this line of the metrics.
 fn value(page: &str, line: &str) -> Option<f64> {
     page.lines().find_map(|one| one.strip_prefix(line)?.trim().parse().ok())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, WAIT_LIMIT, eventually};
 
-/// What the servers of these tests are written in.
+/// Writes a program into a temporary folder and returns its path.
 fn script(name: &str, text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(name);
@@ -21,7 +21,7 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/handlers").join(name)
 }
 
-/// Runs jobs in order, and returns what is known of them afterwards.
+/// Runs jobs in order, and returns their final records.
 fn run(env: &TestEnv, command: &str, jobs: Vec<NewJob>) -> Vec<rq_rs::Job> {
     let queue = env.queue("default");
     let ids: Vec<String> =
@@ -94,7 +94,7 @@ for line in sys.stdin:
         (Status::Scheduled, Some(1), 0)
     );
     assert_eq!(error(&jobs[0]), "say failed: out of paper");
-    // One that always asks to be called at once would never let the burst end.
+    // A server that always asks for an immediate retry would keep the burst from ending.
     assert_eq!((jobs[6].status, jobs[6].attempts.len()), (Status::Scheduled, 0));
     for (job, least, most) in [(&jobs[1], 900.0, 1001.0), (&jobs[2], 30.0, 61.0)] {
         assert_eq!(job.status, Status::Scheduled, "{job:?}");
@@ -117,7 +117,7 @@ for line in sys.stdin:
     print(json.dumps({"data": json.loads(line)["args"][0]}), flush=True)
 "#,
     );
-    // No pickle at all, a list that is cut short, and an object of a class that only Python has.
+    // Not a pickle, a truncated list, and an object of a Python class.
     let say = |data: &str| NewJob::new("say", (data,));
     let user = "gASMDG15YXBwLm1vZGVsc4wEVXNlcpMpgX1iLg==";
     let jobs = run(&env, &format!("python3 {file}"), vec![say("////"), say("XX1d"), say(user)]);
@@ -328,7 +328,7 @@ fn a_server_that_died_while_it_was_idle_gets_no_job() {
     let queue = env.queue("default");
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
-    // A child of its keeps its pipes open.
+    // A child process keeps the pipes open.
     let server = format!(
         "*=sh -c 'sleep 1000 & echo $$ > {}; while read job; do echo \"{{\\\"ok\\\": 1}}\"; done'",
         pid.display()

@@ -1,4 +1,4 @@
-//! INT and TERM, as a supervisor or a Ctrl-C sends them.
+//! Signals from a supervisor or a terminal.
 
 use crate::support::{Fault, Proxy, TestEnv, eventually};
 
@@ -29,7 +29,7 @@ fn a_signal_during_the_start_is_a_warm_shutdown() {
     let known = std::sync::Arc::clone(&pid);
     let mut signals = 1;
     let proxy = Proxy::start(env.url(), move |words| {
-        // The worker waits for this answer, and is interrupted in it.
+        // The worker is interrupted while it waits for this reply.
         if signals > 0 && words[0].starts_with("EVAL") && words.contains(&record) {
             signals -= 1;
             let sent =
@@ -63,7 +63,7 @@ fn a_hangup_is_a_warm_shutdown_with_a_code_that_supervisors_restart() {
     }
 }
 
-/// Whether a process has a handler for the signal.
+/// Returns whether a process has a handler for the signal.
 fn catches(pid: &str, signal: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
@@ -83,7 +83,7 @@ fn a_signal_that_is_ignored_when_the_worker_starts_stays_ignored() {
         let mut worker = crate::support::Process::spawn(command, &env.environment());
         worker.wait_for_stderr("idle");
         worker.signal(signal);
-        // It would have ended before this job.
+        // A worker with a handler for the signal would have ended before this job.
         let id = env.cli(&["enqueue", "job"]).ok();
         worker.wait_for_stderr(&format!("{id} finished"));
         worker.signal("TERM");
@@ -145,7 +145,7 @@ fn a_second_signal_puts_the_job_back_ends_its_program_and_gives_code_4() {
     let pid = std::fs::read_to_string(&pid_file).unwrap().trim().to_owned();
     worker.signal("TERM");
     worker.wait_for_stderr("stopping");
-    // An echo within a second of the first signal is ignored, so the second one is sent until it counts.
+    // A second signal within a second of the first is ignored, so the test sends it until it counts.
     eventually("the job is put back", || {
         worker.signal("TERM");
         env.locations("default", &id) == ["queue"]

@@ -1,4 +1,4 @@
-//! `rq-rs top`, as somebody at a terminal sees it.
+//! `rq-rs top` in a real terminal.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use crate::support::{Fault, Gate, Proxy, RunningWorker, Terminal, TestEnv, event
 
 const USUAL: (u16, u16) = (100, 30);
 
-/// So many jobs that failed with this.
+/// Makes this many jobs that failed with an error.
 fn fail(env: &TestEnv, n: usize, why: &str) {
     env.queue("default").enqueue_many((0..n).map(|_| NewJob::new("fail", why))).unwrap();
     env.drain(env.worker(&["default"]));
@@ -54,7 +54,7 @@ fn top_shows_queues_workers_running_and_failed_jobs() {
     let text = top.wait_for_text("no such 사용자");
     let lines: Vec<&str> = text.lines().filter(|line| line.contains(" fail ")).collect();
     assert!(lines[0].trim_start().starts_with("3 ") && lines[1].trim_start().starts_with("1 "), "{text}");
-    // A wide character takes two cells, and what follows it stands where it should.
+    // A wide character takes two cells, and the columns after it stay aligned.
     let column = |line: &str| {
         line.split(" fail ").next().unwrap().chars().map(|c| 1 + usize::from(c >= '\u{1100}')).sum::<usize>()
     };
@@ -142,7 +142,7 @@ fn a_bulk_action_can_be_interrupted() {
     let (gate, calls) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
     let (shut, counted) = (gate.clone(), Arc::clone(&calls));
     let proxy = Proxy::start(env.url(), move |words| {
-        // Requeues are the only scripts of three keys that it calls.
+        // Only requeue scripts have three keys.
         if words[0] == "EVALSHA" && words[2] == "3" && counted.fetch_add(1, Ordering::SeqCst) == 1 {
             shut.wait();
         }
@@ -262,7 +262,7 @@ fn top_survives_an_outage_of_redis() {
     env.server().kill();
     let text = top.wait_for_text("Redis is away since");
     assert!(text.contains("default  "), "what was seen last stays: {text}");
-    // Keys are heard all the same.
+    // Keys still work.
     top.keys(&["p"]);
     top.wait_for_text("start one with");
     env.server().launch();
@@ -273,7 +273,7 @@ fn top_survives_an_outage_of_redis() {
     top.wait_for_text("Redis is away since");
     top.keys(&["q"]);
     top.expect_shell("quit");
-    // It can also begin like that.
+    // `top` can also start without Redis.
     top.start_top("");
     top.wait_for_text("Redis is away since");
     env.server().launch();

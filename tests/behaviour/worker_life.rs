@@ -1,4 +1,4 @@
-//! From ready to ended.
+//! A worker's life, from ready to stopped.
 
 use std::time::Duration;
 
@@ -220,7 +220,7 @@ fn a_worker_without_handlers_or_queues_is_refused() {
 
 #[test]
 fn a_new_worker_is_soon_reported_idle() {
-    // Its next heartbeat that is due anyway comes after 100 s.
+    // The next regular heartbeat would come after 100 s.
     let env = TestEnv::new();
     for n in 0..5 {
         let name = format!("fresh{n}");

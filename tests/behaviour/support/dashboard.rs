@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use super::{Process, TestEnv, WAIT_LIMIT};
 
-/// A dashboard that runs.
+/// A running dashboard.
 pub(crate) struct DashboardProcess {
     pub(crate) process: Process,
     /// `127.0.0.1:PORT`
     pub(crate) address: String,
 }
 
-/// What it answered.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -54,10 +54,10 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// What comes back for these bytes until the connection ends; nothing when that is no answer.
+/// Sends bytes and reads until the connection ends; `None` if no HTTP response arrives.
 pub(crate) fn response_at(address: &str, bytes: &[u8]) -> Option<Answer> {
     let mut stream = connect(address);
-    // Who refuses may do so before all has come.
+    // A server that refuses may close the connection before it has read all bytes.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -76,14 +76,14 @@ impl DashboardProcess {
         Self::of(Process::start(&words, &environment))
     }
 
-    /// That of another command.
+    /// The dashboard of another command, such as `worker --dashboard`.
     pub(crate) fn of(mut process: Process) -> Self {
         let said = process.wait_for_stderr("dashboard: http://");
         let address = said.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
         DashboardProcess { process, address }
     }
 
-    /// What comes back for these bytes until the connection ends.
+    /// Sends bytes and reads the response until the connection ends.
     #[track_caller]
     pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
         response_at(&self.address, bytes).expect("an answer")
@@ -111,7 +111,7 @@ impl DashboardProcess {
         self.ask("GET", path, &[], "")
     }
 
-    /// As a page of its own would.
+    /// Posts as the dashboard's own page does.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         let origin = format!("http://{}", self.address);
         let headers =

@@ -1,5 +1,5 @@
-//! The test language: a env (a deployment of its own), workers that can be listened to, and the
-//! command line as a user types it.
+//! Helpers of the tests: an environment with a key prefix of its own, workers whose events can be awaited, and the
+//! command line.
 
 mod dashboard;
 mod process;
@@ -24,15 +24,15 @@ pub(crate) use redis_server::RedisServer;
 #[cfg(feature = "top")]
 pub(crate) use terminal::Terminal;
 
-/// Nothing in these tests takes this long unless it is broken.
+/// Time limit of every wait in the tests.
 pub(crate) const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
-/// A deployment of its own: a key prefix that no other test has, on the Redis of this process.
+/// A test's deployment: a key prefix that no other test has, on the Redis of this process.
 pub(crate) struct TestEnv {
     url: String,
     pub(crate) prefix: String,
     pub(crate) dialect: Dialect,
-    /// Of a env that has one of its own, and ends with it.
+    /// The Redis of this environment alone, if it has one.
     server: Option<RedisServer>,
 }
 
@@ -41,7 +41,7 @@ impl TestEnv {
         Self::at(RedisServer::shared().url(), None)
     }
 
-    /// With a Redis of its own, for tests that change its settings.
+    /// An environment with a Redis of its own, for tests that change its settings.
     pub(crate) fn with_own_redis(settings: &[&str]) -> Self {
         let server = RedisServer::start(settings);
         Self::at(server.url(), Some(server))
@@ -50,35 +50,35 @@ impl TestEnv {
     fn at(url: String, server: Option<RedisServer>) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // The same sentences hold in both dialects: `RQ_RS_TEST_DIALECT=rq cargo test`.
+        // `RQ_RS_TEST_DIALECT=rq cargo test` runs the tests in the rq dialect.
         let dialect =
             std::env::var("RQ_RS_TEST_DIALECT").map_or(Dialect::Native, |word| word.parse().unwrap());
         TestEnv { url, prefix: format!("test{number}"), dialect, server }
     }
 
-    /// Whatever dialect is tested: for sentences that are about rq-rs' own.
+    /// Uses the native dialect whichever one is tested.
     pub(crate) fn in_native_dialect(mut self) -> Self {
         self.dialect = Dialect::Native;
         self
     }
 
-    /// For sentences that are about Python's.
+    /// Uses the rq dialect whichever one is tested.
     pub(crate) fn in_rq_dialect(mut self) -> Self {
         self.dialect = Dialect::Rq;
         self
     }
 
-    /// How much later than the lease its score ends.
+    /// Seconds by which the score in `started` exceeds the end of the lease.
     pub(crate) fn lease_grace(&self) -> f64 {
         if self.dialect == Dialect::Rq { 45.0 } else { 0.0 }
     }
 
-    /// The command that takes the next id.
+    /// Redis command that pops the next id.
     pub(crate) fn pop(&self) -> &'static str {
         if self.dialect == Dialect::Rq { "LPOP" } else { "RPOP" }
     }
 
-    /// An id behind the others, past rq-rs.
+    /// Pushes an id to the end of a queue, without rq-rs.
     pub(crate) fn push(&self, queue: &str, id: &str) {
         let push = if self.dialect == Dialect::Rq { "RPUSH" } else { "LPUSH" };
         self.redis::<i64>(&[push, &self.key(&format!("queue:{queue}")), id]);
@@ -88,12 +88,12 @@ impl TestEnv {
         &self.url
     }
 
-    /// The Redis of a env that has one of its own.
+    /// The Redis of an environment made by `with_own_redis`.
     pub(crate) fn server(&self) -> &RedisServer {
         self.server.as_ref().expect("TestEnv::with_own_redis")
     }
 
-    /// The same deployment seen through another address, a proxy.
+    /// This deployment at another address, such as a proxy's.
     pub(crate) fn via(&self, url: &str) -> TestEnv {
         TestEnv { url: url.to_owned(), prefix: self.prefix.clone(), dialect: self.dialect, server: None }
     }
@@ -119,12 +119,12 @@ impl TestEnv {
             .handler("fail", |_: &Context, why: String| -> anyhow::Result<()> { anyhow::bail!(why) })
     }
 
-    /// Works until nothing is left.
+    /// Runs the worker until no job is left.
     pub(crate) fn drain(&self, worker: Worker) -> Summary {
         worker.burst(true).run().unwrap()
     }
 
-    /// A command for Redis, past rq-rs.
+    /// Sends a command to Redis, without rq-rs.
     pub(crate) fn redis<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut connection = redis::Client::open(self.url.as_str()).unwrap().get_connection().unwrap();
         let mut command = redis::cmd(words[0]);
@@ -134,7 +134,7 @@ impl TestEnv {
         command.query(&mut connection).unwrap()
     }
 
-    /// `rq-rs WORDS…` to its end.
+    /// Runs `rq-rs ARGS…` to its end.
     pub(crate) fn cli(&self, words: &[&str]) -> Output {
         self.cli_with_input(words, "")
     }
@@ -143,7 +143,7 @@ impl TestEnv {
         Process::start(words, &self.environment()).finish(input)
     }
 
-    /// `rq-rs WORDS…` as a process that goes on.
+    /// Starts `rq-rs ARGS…` as a process.
     pub(crate) fn start(&self, words: &[&str]) -> Process {
         Process::start(words, &self.environment())
     }
@@ -155,7 +155,7 @@ impl TestEnv {
             .to_vec()
     }
 
-    /// In which places an id is: the invariant says in exactly one.
+    /// Lists and registries that contain an id. By the invariant there is exactly one.
     pub(crate) fn locations(&self, queue: &str, id: &str) -> Vec<&'static str> {
         let mut places = Vec::new();
         for (place, key) in
@@ -172,7 +172,7 @@ impl TestEnv {
     }
 }
 
-/// A worker in a thread of this process, and what it tells.
+/// A worker in a thread of this process, with its events.
 pub(crate) struct RunningWorker {
     events: Receiver<Event>,
     pub(crate) stopper: Stopper,
@@ -187,7 +187,7 @@ impl RunningWorker {
         RunningWorker { events, stopper, thread: std::thread::spawn(move || worker.run()) }
     }
 
-    /// Waits for an event that fits.
+    /// Waits for an event that matches.
     pub(crate) fn wait_for_event(&self, what: &str, fits: impl Fn(&Event) -> bool) -> Event {
         let until = Instant::now() + WAIT_LIMIT;
         loop {
@@ -224,7 +224,7 @@ impl RunningWorker {
     }
 }
 
-/// What handlers did, in order.
+/// A log of handler calls, in order.
 #[derive(Clone, Default)]
 pub(crate) struct CallLog(Arc<Mutex<Vec<String>>>);
 
@@ -255,7 +255,7 @@ impl Gate {
     }
 }
 
-/// Waits until something is so, for facts that nobody tells.
+/// Polls until a condition holds, for facts that no event announces.
 pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let until = Instant::now() + WAIT_LIMIT;
     while !is_so() {
@@ -264,7 +264,7 @@ pub(crate) fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A file of options in a folder of its own.
+/// Writes a configuration file in a temporary folder.
 pub(crate) fn options_file(text: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rq-rs.toml");
@@ -272,7 +272,7 @@ pub(crate) fn options_file(text: &str) -> (tempfile::TempDir, String) {
     (folder, path.to_str().unwrap().to_owned())
 }
 
-/// A program that is built as an example, of the code that is tested.
+/// Builds an example of this crate and returns its path.
 pub(crate) fn build_example(name: &str) -> std::path::PathBuf {
     let built = std::process::Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--example", name])

@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use super::WAIT_LIMIT;
 
-/// A process that runs.
+/// A running process.
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
     heard: Vec<String>,
 }
 
-/// How a process ended.
+/// Exit code and output of a process.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) code: Option<i32>,
@@ -24,14 +24,14 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Standard output of a command that did as asked.
+    /// Standard output; panics unless the exit code is 0.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout.trim_end().to_owned()
     }
 
-    /// Standard error of a command that ended with this code; two lines, the second one a hint.
+    /// Standard error; panics unless the exit code is `code` and an error was printed.
     #[track_caller]
     pub(crate) fn expect_failure(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -39,7 +39,7 @@ impl Output {
         self.stderr
     }
 
-    /// The JSON that it has printed, however it ended.
+    /// JSON on standard output, whatever the exit code.
     #[track_caller]
     pub(crate) fn stdout_json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -61,7 +61,7 @@ impl Process {
         for name in ["RQ_REDIS_URL", "REDIS_URL", "RQ_KEY_PREFIX", "RQ_RS_DIALECT", "NO_COLOR"] {
             command.env_remove(name);
         }
-        // Those of the tests themselves.
+        // Variables of the tests themselves.
         for name in ["RQ_RS_TEST_DIALECT", "RQ_RS_TEST_REDIS"] {
             command.env_remove(name);
         }
@@ -78,7 +78,7 @@ impl Process {
         self.child.id().to_string()
     }
 
-    /// Waits for a line on standard error that has this in it.
+    /// Waits for a line on standard error that contains `part`.
     #[track_caller]
     pub(crate) fn wait_for_stderr(&mut self, part: &str) -> String {
         let until = Instant::now() + WAIT_LIMIT;
@@ -121,7 +121,7 @@ impl Drop for Process {
     }
 }
 
-/// A shell command in a folder, with `rq-rs` first on PATH.
+/// Runs a shell command in a folder, with `rq-rs` first on PATH.
 pub(crate) fn run_in(folder: &Path, script: &str, environment: &[(String, String)]) -> Output {
     let bin = Path::new(env!("CARGO_BIN_EXE_rq-rs")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());

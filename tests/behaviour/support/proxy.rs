@@ -5,28 +5,28 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
-/// What happens to a command.
+/// Fault that the proxy injects at a command.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Fault {
-    /// It goes through.
+    /// The command passes.
     None,
-    /// The connection breaks before Redis has seen it.
+    /// The connection breaks before Redis receives the command.
     CutBefore,
-    /// Redis has done it, and the connection breaks before the answer comes back.
+    /// Redis carries the command out, and the connection breaks before the reply.
     CutAfter,
-    /// It is never answered, and the connection stays open.
+    /// Redis never receives the command, no reply comes, and the connection stays open.
     Silence,
 }
 
 type Decide = Arc<Mutex<dyn FnMut(&[String]) -> Fault + Send>>;
 
-/// Listens on a port of its own until the process ends.
+/// A proxy on a port of its own, until the process ends.
 pub(crate) struct Proxy {
     url: String,
 }
 
 impl Proxy {
-    /// `decide` is asked for each command: its words.
+    /// `decide` gets the words of each command and returns its fault.
     pub(crate) fn start(redis: &str, decide: impl FnMut(&[String]) -> Fault + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
@@ -46,7 +46,7 @@ impl Proxy {
     }
 }
 
-/// Commands are passed on one by one, and each answer is awaited, so that a cut is exact.
+/// Forwards commands one by one and waits for each reply, so that a fault hits exactly one command.
 fn serve(client: TcpStream, socket: &str, decide: &Decide) {
     let Ok(server) = UnixStream::connect(socket) else { return };
     let mut commands = BufReader::new(client.try_clone().unwrap());

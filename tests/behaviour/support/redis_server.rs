@@ -1,4 +1,4 @@
-//! A real redis-server on a socket of its own, gone with this process whatever happens to it.
+//! A real redis-server on a Unix socket, which ends with this process even if the process is killed.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -10,20 +10,20 @@ use tempfile::TempDir;
 use super::WAIT_LIMIT;
 
 pub(crate) struct RedisServer {
-    /// The first one removes the folder.
+    /// The first guard removes the folder.
     guards: Mutex<Vec<Child>>,
     folder: TempDir,
     settings: Vec<String>,
 }
 
-/// Starts the server, and ends it when standard input closes, which a killed test also does.
+/// Starts the server and kills it when standard input closes, as it does when the test process is killed.
 const GUARD: &str = r#"folder=$1; shift
 "$@" >>"$folder/log" 2>&1 & echo $! >"$folder/pid.new"; mv "$folder/pid.new" "$folder/pid"
 cat >/dev/null
 kill -9 $(cat "$folder/pid" 2>/dev/null) 2>/dev/null; rm -rf "$folder""#;
 
 impl RedisServer {
-    /// The one that most tests of this process share.
+    /// The server that most tests of this process share.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: LazyLock<RedisServer> = LazyLock::new(|| RedisServer::start(&[]));
         &SHARED
@@ -39,8 +39,8 @@ impl RedisServer {
         server
     }
 
-    /// Starts the server program; with `--appendonly yes` it finds what it had.
-    /// `$RQ_RS_TEST_REDIS` names another one: valkey-server, an older redis-server.
+    /// Starts the server program; with `--appendonly yes` it loads its earlier data.
+    /// `$RQ_RS_TEST_REDIS` names another program: valkey-server, an older redis-server.
     pub(crate) fn launch(&self) {
         let named = std::env::var("RQ_RS_TEST_REDIS").ok();
         let program = named.unwrap_or_else(|| {
@@ -65,7 +65,7 @@ impl RedisServer {
         assert!(Command::new("kill").args(["-s", name, pid.trim()]).status().unwrap().success());
     }
 
-    /// `kill -9`, and nobody answers any more.
+    /// Kills the server with -9 and waits until it no longer accepts connections.
     pub(crate) fn kill(&self) {
         self.signal("KILL");
         super::eventually("Redis is gone", || {
@@ -79,7 +79,7 @@ impl RedisServer {
         self.launch();
     }
 
-    /// Forgets everything, as a new machine would.
+    /// Deletes the data on disk, so that the next start is empty.
     pub(crate) fn forget_data(&self) {
         for entry in std::fs::read_dir(self.folder.path()).unwrap() {
             let path = entry.unwrap().path();

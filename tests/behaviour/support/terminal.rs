@@ -1,4 +1,4 @@
-//! A real terminal, with a shell in it: tmux, which draws nowhere and tells what would be seen.
+//! A real terminal with a shell in it: a tmux session without a display, whose screen can be read.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// The shell's environment leads to this env.
+    /// Opens a terminal whose environment variables name this deployment.
     pub(crate) fn open(env: &TestEnv, (width, height): (u16, u16)) -> Self {
         let folder = tempfile::Builder::new().prefix("rq-rs-").tempdir_in("/tmp").unwrap();
         let terminal = Terminal { folder };
@@ -27,7 +27,7 @@ impl Terminal {
         terminal
     }
 
-    /// With `rq-rs top` in it.
+    /// Opens a terminal and starts `rq-rs top` in it.
     pub(crate) fn with_top(env: &TestEnv, size: (u16, u16), options: &str) -> Self {
         let terminal = Self::open(env, size);
         terminal.start_top(options);
@@ -53,12 +53,12 @@ impl Terminal {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Keys by tmux' names, as in `Enter` and `C-c`.
+    /// Presses keys, by tmux' names: `Enter`, `C-c`.
     pub(crate) fn keys(&self, keys: &[&str]) {
         self.ask(&[&["send-keys"], keys].concat());
     }
 
-    /// A line for the shell.
+    /// Types a line into the shell.
     pub(crate) fn line(&self, text: &str) {
         self.ask(&["send-keys", "-l", text]);
         self.keys(&["Enter"]);
@@ -68,12 +68,12 @@ impl Terminal {
         self.ask(&["resize-window", "-x", &width.to_string(), "-y", &height.to_string()]);
     }
 
-    /// What somebody sees.
+    /// Text on the screen.
     pub(crate) fn text(&self) -> String {
         self.ask(&["capture-pane", "-p"])
     }
 
-    /// The same with its colours, as escape sequences.
+    /// Text on the screen with colours as escape sequences.
     pub(crate) fn colours(&self) -> String {
         self.ask(&["capture-pane", "-p", "-e"])
     }
@@ -101,15 +101,15 @@ impl Terminal {
         self.ask(&["display-message", "-p", "#{alternate_on}"]).trim() == "1"
     }
 
-    /// The shell answers on its own screen, with a cursor, and lines are edited and echoed as usual.
+    /// Checks that the shell works on its own screen, with cursor, line editing and echo.
     #[track_caller]
     pub(crate) fn expect_shell(&self, word: &str) {
         eventually("it is the shell's screen", || !self.is_on_other_screen());
-        // What is typed while the program still reads is its own, and gone with it.
+        // Keys typed while the program still reads would be lost with it.
         eventually("the shell reads", || {
             self.ask(&["display-message", "-p", "#{pane_current_command}"]).trim() != "rq-rs"
         });
-        // What is typed is not what is answered.
+        // The typed text differs from the output.
         self.line(&format!("echo '{word}'-$((40 + 2)); stty -a | tr ' ' '\\n' | grep -xE '(-?)(icanon|echo|isig)' | paste -sd+"));
         self.wait_for_text(&format!("{word}-42"));
         self.wait_for_text("isig+icanon+echo");
@@ -117,7 +117,7 @@ impl Terminal {
         self.line("clear");
     }
 
-    /// The process that reads from it.
+    /// Sends a signal to `rq-rs top` in this terminal.
     pub(crate) fn signal(&self, name: &str) {
         let tty = self.ask(&["display-message", "-p", "#{pane_tty}"]);
         let found = Command::new("ps").args(["-o", "pid=,args=", "-t", tty.trim()]).output().unwrap();
