@@ -8,62 +8,62 @@ use crate::error::{Error, Result};
 use crate::job_handle::{self, Job};
 use crate::queue::Queue;
 use crate::registry::Requeued;
-use crate::snapshot::{self, Asked, Filter, Order, Place};
+use crate::snapshot::{self, Filter, JobList, PageQuery, SortOrder};
 use crate::wrong_type::is_wrong_type;
 
 /// What is to be done to jobs of one place.
-pub(crate) struct Deed<'a> {
+pub(crate) struct BulkAction<'a> {
     pub(crate) queue: &'a str,
-    pub(crate) place: Place,
+    pub(crate) place: JobList,
     pub(crate) action: &'a str,
 }
 
 /// For how many it was done, for how many it could not be, and where it goes on.
-pub(crate) struct Part {
+pub(crate) struct BulkProgress {
     pub(crate) done: usize,
     pub(crate) failed: usize,
-    pub(crate) next: Option<Bookmark>,
+    pub(crate) next: Option<Cursor>,
 }
 
 /// Where a walk goes on, and at how many it has still to look.
-pub(crate) struct Bookmark {
+pub(crate) struct Cursor {
     pub(crate) offset: usize,
     pub(crate) left: usize,
 }
 
 /// A part of all that a filter fits, from the oldest on, and no more than there were at first: what fails again
 /// meanwhile comes behind those, and is not looked at.
-pub(crate) fn part(
+pub(crate) fn run_batch(
     client: &Arc<Client>,
-    deed: &Deed<'_>,
+    deed: &BulkAction<'_>,
     filter: Filter,
     limit: usize,
-    from: Option<Bookmark>,
-) -> Result<Part> {
+    from: Option<Cursor>,
+) -> Result<BulkProgress> {
     let offset = from.as_ref().map_or(0, |from| from.offset);
-    let asked = Asked { offset, limit, order: Order::Oldest, filter };
-    let mut found = snapshot::matching(client, deed.queue, deed.place, &asked)?;
+    let asked = PageQuery { offset, limit, order: SortOrder::Oldest, filter };
+    let mut found = snapshot::find_matching(client, deed.queue, deed.place, &asked)?;
     let left = from.map_or(found.total, |from| from.left);
     found.seen.truncate(left);
     let is_seen: HashSet<&String> = found.seen.iter().collect();
     found.ids.retain(|id| is_seen.contains(id));
-    let done = on_many(client, deed, &found.ids)?;
+    let done = apply_to_ids(client, deed, &found.ids)?;
     // What is gone has let those behind it move up.
-    let kept = snapshot::kept(client, deed.queue, deed.place, (offset, &found.seen))?;
+    let kept = snapshot::count_remaining(client, deed.queue, deed.place, (offset, &found.seen))?;
     let left = left - found.seen.len();
-    let next = (left > 0 && !found.seen.is_empty()).then_some(Bookmark { offset: offset + kept, left });
-    Ok(Part { done, failed: found.ids.len() - done, next })
+    let next = (left > 0 && !found.seen.is_empty()).then_some(Cursor { offset: offset + kept, left });
+    Ok(BulkProgress { done, failed: found.ids.len() - done, next })
 }
 
 /// For how many of these jobs, which are in one place of one queue, it could be done.
-pub(crate) fn on_many(client: &Arc<Client>, deed: &Deed<'_>, ids: &[String]) -> Result<usize> {
-    let Deed { queue: name, place, action } = *deed;
+pub(crate) fn apply_to_ids(client: &Arc<Client>, deed: &BulkAction<'_>, ids: &[String]) -> Result<usize> {
+    let BulkAction { queue: name, place, action } = *deed;
     let queue = Queue::of(client, name);
     let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
     match (action, place) {
-        ("requeue", Place::Failed) => return queue.failed().requeue(ids).map(back),
-        ("requeue", Place::Canceled) => return queue.canceled().requeue(ids).map(back),
-        ("enqueue", Place::Scheduled) => return queue.scheduled().enqueue_now(ids).map(back),
+        ("requeue", JobList::Failed) => return queue.failed().requeue(ids).map(back),
+        ("requeue", JobList::Canceled) => return queue.canceled().requeue(ids).map(back),
+        ("enqueue", JobList::Scheduled) => return queue.scheduled().enqueue_now(ids).map(back),
         ("cancel" | "delete", _) => {}
         _ => {
             let what = format!("jobs that are {} cannot be told to {action}", place.name());

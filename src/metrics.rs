@@ -15,17 +15,17 @@ const QUEUES: usize = 200;
 const HANDLERS: usize = 2000;
 
 /// The whole page, in the text format 0.0.4, and the keys of which it counts nothing.
-pub(crate) fn page(client: &Client) -> Result<(String, WrongTypeKeys)> {
-    let mut shot = snapshot::look(client, &[])?;
+pub(crate) fn render(client: &Client) -> Result<(String, WrongTypeKeys)> {
+    let mut shot = snapshot::fetch(client, &[])?;
     let others = shot.queues.split_off(shot.queues.len().min(QUEUES));
-    let mut page = Page::default();
+    let mut page = Exposition::default();
     workers(&mut page, &shot.workers);
     let named = shot.queues.len();
-    shot.queues.extend(others.into_iter().reduce(QueueView::and).map(|queue| queue.named("other")));
+    shot.queues.extend(others.into_iter().reduce(QueueView::merge).map(|queue| queue.with_name("other")));
     queues(&mut page, &shot.queues);
     let mut handlers = Vec::new();
     for queue in &shot.queues[..named] {
-        for (handler, series) in stats::handlers_of(client, &queue.name)? {
+        for (handler, series) in stats::fetch_handler_series(client, &queue.name)? {
             if handlers.len() < HANDLERS {
                 handlers.push((queue.name.clone(), handler, series));
             }
@@ -37,7 +37,7 @@ pub(crate) fn page(client: &Client) -> Result<(String, WrongTypeKeys)> {
     Ok((page.0, shot.odd_keys))
 }
 
-fn workers(page: &mut Page, workers: &[WorkerView]) {
+fn workers(page: &mut Exposition, workers: &[WorkerView]) {
     page.family("rq_workers", "gauge", "RQ workers");
     for worker in workers {
         let queues = worker.queues.join(",");
@@ -60,7 +60,7 @@ fn workers(page: &mut Page, workers: &[WorkerView]) {
     }
 }
 
-fn queues(page: &mut Page, queues: &[QueueView]) {
+fn queues(page: &mut Exposition, queues: &[QueueView]) {
     page.family("rq_jobs", "gauge", "RQ jobs by state");
     for queue in queues {
         let counts = [
@@ -90,7 +90,7 @@ fn queues(page: &mut Page, queues: &[QueueView]) {
 }
 
 /// Counters that outlive workers: they are kept with the queues.
-fn runs(page: &mut Page, handlers: &[(String, String, Series)]) {
+fn runs(page: &mut Exposition, handlers: &[(String, String, Series)]) {
     page.family(
         "rq_runs_total",
         "counter",
@@ -120,9 +120,9 @@ fn runs(page: &mut Page, handlers: &[(String, String, Series)]) {
 }
 
 #[derive(Default)]
-struct Page(String);
+struct Exposition(String);
 
-impl Page {
+impl Exposition {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a text does not fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::cron::{Cron, Ticked, Ticker};
+use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::Result;
 use crate::queue::Queue;
 
@@ -22,7 +22,7 @@ use crate::queue::Queue;
 /// # }
 /// ```
 pub struct CronClock {
-    ticker: Ticker,
+    ticker: CronScheduler,
 }
 
 impl CronClock {
@@ -31,7 +31,7 @@ impl CronClock {
     /// # Errors
     /// The first entry that is not in order.
     pub fn new(queue: &Queue, entries: impl IntoIterator<Item = Cron>) -> Result<Self> {
-        let (ticker, wrong) = Ticker::new(queue.client(), entries.into_iter().collect());
+        let (ticker, wrong) = CronScheduler::new(queue.client(), entries.into_iter().collect());
         match wrong.into_iter().next() {
             Some(error) => Err(error),
             None => Ok(CronClock { ticker }),
@@ -44,11 +44,11 @@ impl CronClock {
     /// As [`Queue::enqueue`].
     pub fn turn_to(&mut self, moment: DateTime<Utc>) -> Result<Vec<String>> {
         let now = moment.timestamp_millis() as f64 / 1000.0;
-        self.ticker.look(now)?;
+        self.ticker.sync(now)?;
         let id = |ticked| match ticked {
-            Ticked::Enqueued { id, .. } => Some(id),
-            Ticked::Skipped { .. } => None,
+            TickOutcome::Enqueued { id, .. } => Some(id),
+            TickOutcome::Skipped { .. } => None,
         };
-        Ok(self.ticker.step(now, Some(now))?.into_iter().filter_map(id).collect())
+        Ok(self.ticker.run_due(now, Some(now))?.into_iter().filter_map(id).collect())
     }
 }

@@ -16,13 +16,13 @@ use super::reports::{report_more, report_wrong_types};
 use super::signals::on_stop_signal;
 use super::value_parsers::parse_limit;
 use crate::client::Client;
-use crate::cron::listed::{self, Listed, Listing};
-use crate::cron::{pause as pauses, run_now};
+use crate::cron::view::{self, CronView, Listing};
+use crate::cron::{enqueue_now, pause as pauses};
 use crate::error::Error;
 use crate::printable::first_line;
 use crate::program::see_help_of;
 use crate::server_info::clock as clock_of;
-use crate::snapshot::{self, Past};
+use crate::snapshot::{self, CronRun};
 use crate::worker::cron::{CronEntries, CronLoop};
 use crate::wrong_type::WrongTypeKeys;
 
@@ -88,8 +88,8 @@ impl CronCommand {
             }
             (None, Some(CronAction::Run { name })) => {
                 let client = server.connect()?;
-                let entry = listed::find(&client, &name, clock_of(&client)?).map_err(not_found)?;
-                print(run_now(&client, entry.cron().map_err(not_found)?)?)?;
+                let entry = view::find_entry(&client, &name, clock_of(&client)?).map_err(not_found)?;
+                print(enqueue_now(&client, entry.cron().map_err(not_found)?)?)?;
                 Ok(Exit::Done)
             }
             (None, Some(CronAction::Pause { name })) => set_paused(&server.connect()?, &name, true),
@@ -134,7 +134,7 @@ fn run_scheduler(
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
-    let Listing { all, odd, is_cut } = listed::list(client, clock_of(client)?)?;
+    let Listing { all, odd, is_cut } = view::list_entries(client, clock_of(client)?)?;
     if is_json {
         print_json(&all)?;
         return Ok(report_incomplete(&odd, is_cut));
@@ -143,7 +143,7 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
         print("No worker has cron entries now.")?;
         return Ok(report_incomplete(&odd, is_cut));
     }
-    let row = |listed: &Listed| {
+    let row = |listed: &CronView| {
         let next = if listed.paused { "paused".to_owned() } else { clock_time_with_zone(listed.next) };
         let zone = match (listed.tz.as_deref(), listed.zone.as_deref()) {
             (Some(tz), Some(zone)) => format!("{zone} ({tz})"),
@@ -178,20 +178,20 @@ fn report_incomplete(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
 fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
     let (limit, mut odd) =
         (limit.unwrap_or(if is_json { usize::MAX } else { DEFAULT_LIMIT }), WrongTypeKeys::default());
-    let (all, total) = snapshot::cron_history(client, name, limit, &mut odd)?;
+    let (all, total) = snapshot::fetch_cron_history(client, name, limit, &mut odd)?;
     if is_json {
         print_json(&all)?;
     } else if all.is_empty() && odd.is_empty() {
         // One that has not been due yet is known all the same.
-        listed::find(client, name, clock_of(client)?).map_err(not_found)?;
+        view::find_entry(client, name, clock_of(client)?).map_err(not_found)?;
         print("No jobs yet.")?;
     } else {
-        let took = |past: &Past| {
+        let took = |past: &CronRun| {
             let took =
                 past.ended_at.zip(past.started_at).and_then(|(end, start)| (end - start).to_std().ok());
             took.map_or_else(|| "–".to_owned(), |took| format!("{took:.1?}"))
         };
-        let row = |past: &Past| {
+        let row = |past: &CronRun| {
             let status = past.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
             vec![clock_time_with_zone(Some(past.at)), past.id.clone(), status, took(past)]
         };

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::job::{Record, error_line};
 use crate::printable::first_line;
 use crate::queue::{all_names, check_known};
-use crate::snapshot::{self, JobSummary, List, Place};
+use crate::snapshot::{self, IdScan, JobList, JobSummary};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many rows a table has when nobody says.
@@ -63,14 +63,15 @@ impl FailedCommand {
         };
         let limit = self.limit.or((!self.json).then_some(DEFAULT_LIMIT));
         let list =
-            List { client: &client, queues: &queues, place: Place::Failed, offset: self.offset, limit };
+            IdScan { client: &client, queues: &queues, list: JobList::Failed, offset: self.offset, limit };
         // Keys of jobs that are of another type.
         let mut taken = WrongTypeKeys::default();
         let total = match self.json {
             true => {
                 let mut total = 0;
                 print_json_list(|show| {
-                    total = list.each(&mut odd, |_, ids| print_records(&client, ids, &mut taken, show))?;
+                    total = list
+                        .for_each_batch(&mut odd, |_, ids| print_records(&client, ids, &mut taken, show))?;
                     Ok(Exit::Done)
                 })?;
                 total
@@ -114,13 +115,13 @@ fn print_records(
 
 /// Prints a table; returns how many there are in all.
 fn print_table(
-    list: &List<'_>,
+    list: &IdScan<'_>,
     odd: &mut WrongTypeKeys,
     taken: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let mut cells = Vec::new();
-    let total = list.each(odd, |queue, ids| {
-        for (id, row) in ids.iter().zip(snapshot::read_rows(list.client, ids)?) {
+    let total = list.for_each_batch(odd, |queue, ids| {
+        for (id, row) in ids.iter().zip(snapshot::fetch_rows(list.client, ids)?) {
             match row {
                 Ok(job) => cells.push(table_row(id, queue, &job)),
                 Err(error) => report_unreadable(list.client, id, &error, taken),

@@ -50,7 +50,7 @@ pub(crate) struct InfoCommand {
 impl InfoCommand {
     /// What `rq-rs info QUEUE` prints.
     pub(crate) fn queue_overview(queue: &Queue) -> Result<Vec<String>, Failure> {
-        let shot = snapshot::look(queue.client(), &[queue.name().to_owned()])?;
+        let shot = snapshot::fetch(queue.client(), &[queue.name().to_owned()])?;
         Ok(queue_table(&shot))
     }
 
@@ -58,7 +58,7 @@ impl InfoCommand {
         let client = server.connect()?;
         self.queues.iter().try_for_each(|name| check_known(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
-        let look = || snapshot::look(&client, &self.queues);
+        let look = || snapshot::fetch(&client, &self.queues);
         let Some(interval) = self.interval else {
             let shot = look()?;
             match self.json {
@@ -185,7 +185,7 @@ fn worker_lines(shot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
         let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
-        format!("worker {name} ({host} {pid}) {state} {}", Line(w.queue_line(", ")))
+        format!("worker {name} ({host} {pid}) {state} {}", Line(w.joined_queues(", ")))
     };
     shot.workers.iter().map(line).collect()
 }
@@ -199,7 +199,7 @@ fn worker_table(shot: &Snapshot) -> Vec<String> {
         vec![
             worker.name.clone(),
             worker.state.clone(),
-            worker.queue_line(", "),
+            worker.joined_queues(", "),
             worker.hostname.clone(),
             worker.pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string()),
             worker.successful_job_count.to_string(),

@@ -68,14 +68,14 @@ impl JobCommand {
         match self {
             JobCommand::Show { id, json } => {
                 if json {
-                    print_json(&snapshot::look_at_job(&client, &id)?)?;
+                    print_json(&snapshot::fetch_job(&client, &id)?)?;
                 } else {
                     print_job(&Handle::fetch(&client, &id)?)?;
                 }
                 Ok(Exit::Done)
             }
             JobCommand::Explain { id, json } => {
-                let why = snapshot::look_at_job(&client, &id)?.why;
+                let why = snapshot::fetch_job(&client, &id)?.why;
                 if json {
                     print_json(&why)?;
                 } else {
@@ -124,7 +124,7 @@ fn cancel(client: &Arc<Client>, id: &str) -> Result<String, Error> {
             )
         }
         Status::Started => {
-            let what = match snapshot::runs_in(client, job.worker_name.as_deref())?.as_deref() {
+            let what = match snapshot::fetch_runs_in(client, job.worker_name.as_deref())?.as_deref() {
                 Some("processes") => "its process is ended",
                 _ => "its program is ended, or its thread told to stop",
             };

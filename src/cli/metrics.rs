@@ -6,7 +6,7 @@ use super::exit::{Exit, Failure};
 use super::output::print_lines;
 use super::redis_options::RedisOptions;
 use super::reports::report_wrong_types;
-use crate::metrics::page;
+use crate::metrics::render;
 
 /// Print what Prometheus reads, in its text format, with the names of rq-exporter; reads only
 #[derive(Args)]
@@ -14,7 +14,7 @@ pub(crate) struct MetricsCommand {}
 
 impl MetricsCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let (page, odd) = page(&*server.connect()?)?;
+        let (page, odd) = render(&*server.connect()?)?;
         print_lines(page.lines())?;
         Ok(report_wrong_types(&odd))
     }

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::job_handle::Job;
 use crate::queue::{Queue, all_names, check_known};
-use crate::snapshot::{self, List, Place};
+use crate::snapshot::{self, IdScan, JobList};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// How many failures are told one by one.
@@ -46,10 +46,10 @@ fn add_wrong_type_keys(
     odd: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let (queues, mut taken) = ([queue.name().to_owned()], WrongTypeKeys::default());
-    let list = List { client, queues: &queues, place: Place::Failed, offset: 0, limit: None };
+    let list = IdScan { client, queues: &queues, list: JobList::Failed, offset: 0, limit: None };
     let mut left = 0;
-    list.each(odd, |_, ids| {
-        for (id, row) in ids.iter().zip(snapshot::read_rows(client, ids)?) {
+    list.for_each_batch(odd, |_, ids| {
+        for (id, row) in ids.iter().zip(snapshot::fetch_rows(client, ids)?) {
             if row.is_err_and(|error| is_wrong_type(&error)) {
                 taken.add(&client.keys.job(id));
                 left += 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::schedule::{Schedule, Wrong};
+use super::schedule::{Schedule, ScheduleError};
 use crate::error::{Error, NO_ZONES, Result};
 use crate::job::{NewJob, check_queue_name};
 use crate::program;
@@ -146,7 +146,7 @@ impl Cron {
     /// # Errors
     /// [`Error::Invalid`] when the entry is not in order.
     pub fn next_after(&self, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
-        let next = self.check()?.after(moment.timestamp());
+        let next = self.check()?.next_after(moment.timestamp());
         Ok(next.and_then(|next| DateTime::from_timestamp(next, 0)))
     }
 
@@ -168,8 +168,8 @@ impl Cron {
             return Err(wrong("its jobs get an id and a time of their own".to_owned()));
         }
         Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(|what| match what {
-            Wrong::Text(what) => wrong(what),
-            Wrong::NoZones(what) => {
+            ScheduleError::Invalid(what) => wrong(what),
+            ScheduleError::NoTimeZones(what) => {
                 Error::Unsupported { what: format!("cron entry {:?}: {what} ({NO_ZONES})", self.name) }
             }
         })

@@ -23,7 +23,7 @@ const NICKNAMES: [&str; 7] =
     ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
 
 /// Five fields, or a name, for the parser.
-pub(super) fn translated(text: &str) -> Result<String, String> {
+pub(super) fn to_parser_syntax(text: &str) -> Result<String, String> {
     if text.starts_with('@') {
         return nickname(text);
     }
@@ -159,7 +159,7 @@ fn value(n: usize, text: &str) -> Result<u32, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::translated;
+    use super::to_parser_syntax;
 
     #[test]
     fn what_people_write_is_what_the_parser_reads() {
@@ -177,7 +177,7 @@ mod tests {
             ("*/5 1-5/2 * * mon-fri", "*/5 1-5/2 * * 1-5"),
             ("@Midnight", "@daily"),
         ] {
-            assert_eq!(translated(theirs).unwrap_or("not a month".to_owned()), ours, "{theirs}");
+            assert_eq!(to_parser_syntax(theirs).unwrap_or("not a month".to_owned()), ours, "{theirs}");
         }
     }
 
@@ -205,7 +205,7 @@ mod tests {
             ("0 0 * * L", "\"l\" is not a number from 0 to 7"),
             ("0 0 w * *", "\"w\" is not a number from 1 to 31"),
         ] {
-            let told = translated(bad).err().unwrap_or_default();
+            let told = to_parser_syntax(bad).err().unwrap_or_default();
             assert!(told.contains(part), "{bad}: {told:?}");
         }
     }

@@ -1,13 +1,13 @@
 //! Entries that are due again and again: when ([`schedule`]), what ([`entry`]), the one place where a tick becomes
-//! a job ([`ticker`]), what is written down of it ([`book`]), what people see of that ([`listed`]), and its pauses ([`pause`]).
+//! a job ([`scheduler`]), what is written down of it ([`records`]), what people see of that ([`view`]), and its pauses ([`pause`]).
 
-pub(crate) mod book;
 mod entry;
 mod fields;
-pub(crate) mod listed;
 pub(crate) mod pause;
+pub(crate) mod records;
 mod schedule;
-mod ticker;
+mod scheduler;
+pub(crate) mod view;
 
 pub use entry::{Catchup, Cron, Overlap};
-pub(crate) use ticker::{Ticked, Ticker, run_now};
+pub(crate) use scheduler::{CronScheduler, TickOutcome, enqueue_now};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::listed::find;
+use super::view::find_entry;
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};
 
@@ -13,7 +13,7 @@ fn is_known(client: &Client, name: &str) -> Result<bool> {
 
 /// Refuses what nobody can pause.
 fn check_pausable(client: &Arc<Client>, name: &str, now: f64) -> Result<()> {
-    match find(client, name, now) {
+    match find_entry(client, name, now) {
         Ok(entry) if entry.is_python() => Err(Error::OfPython { name: name.to_owned() }),
         // One that nobody has just now may be paused too.
         Err(error) if !is_known(client, name)? => Err(error),

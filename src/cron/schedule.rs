@@ -7,7 +7,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::fields::translated;
+use super::fields::to_parser_syntax;
 use crate::job::parse_duration;
 
 /// The shortest and the longest interval of a schedule, in seconds.
@@ -27,16 +27,16 @@ pub(crate) struct Schedule {
 
 /// Why it is none.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Wrong {
+pub(crate) enum ScheduleError {
     /// What was written.
-    Text(String),
+    Invalid(String),
     /// This machine does not know the zone, and no other one.
-    NoZones(String),
+    NoTimeZones(String),
 }
 
-impl From<String> for Wrong {
+impl From<String> for ScheduleError {
     fn from(what: String) -> Self {
-        Wrong::Text(what)
+        ScheduleError::Invalid(what)
     }
 }
 
@@ -48,19 +48,19 @@ enum Kind {
 }
 
 impl Schedule {
-    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, Wrong> {
+    pub(crate) fn parse(text: &str, zone: Option<&str>) -> Result<Self, ScheduleError> {
         let zone_name = zone.unwrap_or("UTC").to_owned();
-        let zone = zone_of(&zone_name)?;
+        let zone = parse_zone(&zone_name)?;
         let text = text.trim();
         let words = text.trim_start_matches('@').split_once(char::is_whitespace);
         let kind = match words.filter(|(word, _)| word.eq_ignore_ascii_case("every")) {
-            Some((_, interval)) => Kind::Every(interval_of(interval.trim())?),
-            None => Kind::Fields(Box::new(fields_of(text)?)),
+            Some((_, interval)) => Kind::Every(parse_interval(interval.trim())?),
+            None => Kind::Fields(Box::new(parse_fields(text)?)),
         };
         let schedule = Schedule { text: text.to_owned(), zone, zone_name, kind };
-        match schedule.after(0) {
+        match schedule.next_after(0) {
             Some(_) => Ok(schedule),
-            None => Err(Wrong::Text(format!("{text:?} is never due"))),
+            None => Err(ScheduleError::Invalid(format!("{text:?} is never due"))),
         }
     }
 
@@ -78,12 +78,12 @@ impl Schedule {
     }
 
     /// The name under which others know that zone, as far as it has one.
-    pub(crate) fn known_zone(&self) -> Option<&str> {
+    pub(crate) fn iana_zone(&self) -> Option<&str> {
         self.zone.iana_name()
     }
 
     /// The first tick after this moment. An interval is counted from the moment itself.
-    pub(crate) fn after(&self, moment: i64) -> Option<i64> {
+    pub(crate) fn next_after(&self, moment: i64) -> Option<i64> {
         match &self.kind {
             Kind::Every(seconds) => moment.checked_add(*seconds),
             Kind::Fields(fields) => self.step(fields, moment, Direction::Forward),
@@ -91,7 +91,7 @@ impl Schedule {
     }
 
     /// The last tick that is not later than `now`, of those after `moment`.
-    pub(crate) fn newest(&self, moment: i64, now: i64) -> Option<i64> {
+    pub(crate) fn last_until(&self, moment: i64, now: i64) -> Option<i64> {
         match &self.kind {
             Kind::Every(seconds) => Some((now - moment) / seconds * seconds + moment),
             Kind::Fields(fields) => self.step(fields, now, Direction::Backward),
@@ -100,7 +100,7 @@ impl Schedule {
     }
 
     /// The last tick before `tick` that is not before `first`.
-    pub(crate) fn before(&self, tick: i64, first: i64) -> Option<i64> {
+    pub(crate) fn previous(&self, tick: i64, first: i64) -> Option<i64> {
         match &self.kind {
             Kind::Every(seconds) => Some(tick - seconds),
             Kind::Fields(fields) => self.step(fields, tick - 1, Direction::Backward),
@@ -126,51 +126,57 @@ impl fmt::Display for Schedule {
 }
 
 /// The zones are those of the system, as for any other program. UTC needs none.
-fn zone_of(name: &str) -> Result<TimeZone, Wrong> {
+fn parse_zone(name: &str) -> Result<TimeZone, ScheduleError> {
     if name.eq_ignore_ascii_case("UTC") {
         return Ok(TimeZone::UTC);
     }
     if name == "local" {
-        return local();
+        return local_zone();
     }
     TimeZone::get(name).map_err(|_| match TimeZone::get("Europe/Berlin") {
-        Ok(_) => Wrong::Text(format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC")),
-        Err(_) => Wrong::NoZones(format!("{name:?} is unknown here, as is every time zone but UTC")),
+        Ok(_) => {
+            ScheduleError::Invalid(format!("{name:?} is not a time zone: a name like Europe/Berlin, or UTC"))
+        }
+        Err(_) => {
+            ScheduleError::NoTimeZones(format!("{name:?} is unknown here, as is every time zone but UTC"))
+        }
     })
 }
 
 /// A machine that says nothing has UTC. One that says something which cannot be read has not.
-fn local() -> Result<TimeZone, Wrong> {
+fn local_zone() -> Result<TimeZone, ScheduleError> {
     let Err(error) = TimeZone::try_system() else { return Ok(TimeZone::system()) };
     let has_said = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty() && zone != "UTC")
         || std::fs::read_link("/etc/localtime").is_ok_and(|file| !file.ends_with("UTC"));
     match has_said {
-        true => Err(Wrong::NoZones(format!("the machine's own time zone cannot be read: {error}"))),
+        true => {
+            Err(ScheduleError::NoTimeZones(format!("the machine's own time zone cannot be read: {error}")))
+        }
         false => Ok(TimeZone::UTC),
     }
 }
 
-fn interval_of(text: &str) -> Result<i64, String> {
+fn parse_interval(text: &str) -> Result<i64, String> {
     let seconds = parse_duration(text).map_err(|what| format!("every {text}: {what}"))?.as_secs_f64();
     let is_whole = seconds.fract() == 0.0 && INTERVALS.contains(&(seconds as u64));
     is_whole.then_some(seconds as i64).ok_or_else(|| format!("every {text}: whole seconds from 1s to 366d"))
 }
 
-fn fields_of(text: &str) -> Result<croner::Cron, String> {
+fn parse_fields(text: &str) -> Result<croner::Cron, String> {
     let wrong = |what: String| {
         format!(
             "{text:?} is not a schedule: {what}; five fields as in \"0 3 * * mon-fri\", @daily, or \"every 90s\""
         )
     };
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    parser.parse(&translated(text).map_err(wrong)?).map_err(|error| wrong(error.to_string()))
+    parser.parse(&to_parser_syntax(text).map_err(wrong)?).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
 
-    use super::{Schedule, Wrong};
+    use super::{Schedule, ScheduleError};
 
     fn moment(text: &str) -> i64 {
         text.parse::<DateTime<Utc>>().map(|time| time.timestamp()).unwrap_or_default()
@@ -182,7 +188,7 @@ mod tests {
         let mut at = moment(after);
         let mut found = Vec::new();
         while found.len() < n {
-            at = schedule.after(at).expect("another tick");
+            at = schedule.next_after(at).expect("another tick");
             found.push(DateTime::from_timestamp(at, 0).expect("a time").format("%d %H:%M").to_string());
         }
         found
@@ -219,13 +225,13 @@ mod tests {
             let first = moment("2026-01-01T00:00:00Z") + dice.i64(0..365 * 86_400);
             let now = first + dice.i64(0..3 * 86_400);
             let (mut newest, mut at, mut all) = (None, first, Vec::new());
-            while let Some(next) = schedule.after(at).filter(|next| *next <= now) {
+            while let Some(next) = schedule.next_after(at).filter(|next| *next <= now) {
                 (newest, at) = (Some(next), next);
                 all.push(next);
             }
-            assert_eq!(schedule.newest(first, now), newest, "{text} {zone} {first} {now}");
+            assert_eq!(schedule.last_until(first, now), newest, "{text} {zone} {first} {now}");
             let mut back: Vec<i64> = newest.into_iter().collect();
-            while let Some(before) = back.last().and_then(|tick| schedule.before(*tick, first + 1)) {
+            while let Some(before) = back.last().and_then(|tick| schedule.previous(*tick, first + 1)) {
                 back.push(before);
             }
             back.reverse();
@@ -254,7 +260,10 @@ mod tests {
             ("", "is not a schedule"),
         ] {
             let told = Schedule::parse(bad, None).err();
-            assert!(matches!(&told, Some(Wrong::Text(told)) if told.contains(part)), "{bad}: {told:?}");
+            assert!(
+                matches!(&told, Some(ScheduleError::Invalid(told)) if told.contains(part)),
+                "{bad}: {told:?}"
+            );
         }
         assert!(Schedule::parse("@midnight", None).is_ok());
         assert!(Schedule::parse("* * * * *", Some("Mars/Olympus")).is_err());

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 use super::request::{MAX_OFFSET, RequestInfo};
 use super::response::{self, Response};
 use super::state::AppState;
-use crate::bulk::{self, Bookmark, Deed, Part};
-use crate::cron::{listed, pause, run_now};
+use crate::bulk::{self, BulkAction, BulkProgress, Cursor};
+use crate::cron::{enqueue_now, pause, view};
 use crate::error::{Error, Result};
 use crate::job_handle::Job;
 use crate::printable::Printable;
 use crate::queue::{Queue, check_known};
-use crate::snapshot::{Filter, Place};
+use crate::snapshot::{Filter, JobList};
 
 /// Ids in one request, and jobs that one request with a filter acts on.
 const MAX_JOBS: usize = 1000;
@@ -23,13 +23,13 @@ enum Done {
     /// The action on one job, queue, entry or worker is done.
     Single,
     /// The action was tried on so many jobs.
-    Jobs(Part),
+    Jobs(BulkProgress),
 }
 
 impl Done {
-    fn into_progress(self) -> Part {
+    fn into_progress(self) -> BulkProgress {
         match self {
-            Done::Single => Part { done: 1, failed: 0, next: None },
+            Done::Single => BulkProgress { done: 1, failed: 0, next: None },
             Done::Jobs(progress) => progress,
         }
     }
@@ -37,7 +37,7 @@ impl Done {
     fn log_text(&self) -> String {
         match self {
             Done::Single => "done".to_owned(),
-            Done::Jobs(Part { done, failed, .. }) => format!("{done} done, {failed} not"),
+            Done::Jobs(BulkProgress { done, failed, .. }) => format!("{done} done, {failed} not"),
         }
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn handle(state: &AppState, request: &RequestInfo<'_>, body: &Map<Str
     match result {
         Ok(Some(done)) => {
             log_action(request, path, &done.log_text());
-            let Part { done, failed, next } = done.into_progress();
+            let BulkProgress { done, failed, next } = done.into_progress();
             let next = next.map(|next| format!("{}+{}", next.offset, next.left));
             response::json(&json!({ "done": done, "failed": failed, "next": next }))
         }
@@ -106,7 +106,7 @@ fn on_queue(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> 
         "resume" => queue.resume()?,
         "empty" => {
             let done = queue.empty()?;
-            return Ok(Some(Done::Jobs(Part { done, failed: 0, next: None })));
+            return Ok(Some(Done::Jobs(BulkProgress { done, failed: 0, next: None })));
         }
         _ => return Ok(None),
     }
@@ -121,26 +121,26 @@ fn on_jobs(
     action: &str,
     body: &Map<String, Value>,
 ) -> Result<Option<Done>> {
-    let bulk_action = Deed { queue, place: Place::from_str(registry)?, action };
+    let bulk_action = BulkAction { queue, place: JobList::from_str(registry)?, action };
     check_known(&state.client, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }
     if let Some(ids) = body.get("ids") {
         let ids = id_list(ids)?;
-        let done = bulk::on_many(&state.client, &bulk_action, &ids)?;
-        return Ok(Some(Done::Jobs(Part { done, failed: ids.len() - done, next: None })));
+        let done = bulk::apply_to_ids(&state.client, &bulk_action, &ids)?;
+        return Ok(Some(Done::Jobs(BulkProgress { done, failed: ids.len() - done, next: None })));
     }
     if body.get("all") != Some(&Value::Bool(true)) {
         return Err(Error::invalid("no jobs are named", "give \"ids\", or \"all\": true with a filter"));
     }
     let cursor = body.get("next").filter(|next| !next.is_null()).map(cursor).transpose()?;
     let filter = filter(body, state.options.hide_args);
-    bulk::part(&state.client, &bulk_action, filter, MAX_JOBS, cursor)
+    bulk::run_batch(&state.client, &bulk_action, filter, MAX_JOBS, cursor)
         .map(|progress| Some(Done::Jobs(progress)))
 }
 
-fn filter(body: &Map<String, Value>, is_blind: bool) -> Filter {
+fn filter(body: &Map<String, Value>, hide_text: bool) -> Filter {
     let text = |name: &str| {
         body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
     };
@@ -149,17 +149,17 @@ fn filter(body: &Map<String, Value>, is_blind: bool) -> Filter {
         error: text("error"),
         text: text("text"),
         is_exact: body.get("exact") == Some(&Value::Bool(true)),
-        is_blind,
+        hide_text,
     }
 }
 
 /// Parses the `next` of an earlier response: `OFFSET+LEFT`.
-fn cursor(text: &Value) -> Result<Bookmark> {
+fn cursor(text: &Value) -> Result<Cursor> {
     let malformed =
         || Error::invalid("next is not a value of an earlier response", "leave it out to begin anew");
     let (offset, left) = text.as_str().and_then(|text| text.split_once('+')).ok_or_else(malformed)?;
     let number = |text: &str| text.parse().ok().filter(|n| *n <= MAX_OFFSET).ok_or_else(malformed);
-    Ok(Bookmark { offset: number(offset)?, left: number(left)? })
+    Ok(Cursor { offset: number(offset)?, left: number(left)? })
 }
 
 fn id_list(ids: &Value) -> Result<Vec<String>> {
@@ -171,7 +171,7 @@ fn id_list(ids: &Value) -> Result<Vec<String>> {
 fn on_cron_entry(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
     let now = crate::server_info::clock(&state.client)?;
     match action {
-        "run" => drop(run_now(&state.client, listed::find(&state.client, name, now)?.cron()?)?),
+        "run" => drop(enqueue_now(&state.client, view::find_entry(&state.client, name, now)?.cron()?)?),
         "pause" => pause::pause(&state.client, name, now)?,
         "resume" => pause::resume(&state.client, name, now)?,
         _ => return Ok(None),

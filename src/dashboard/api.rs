@@ -10,10 +10,10 @@ use super::request::{MAX_OFFSET, Query};
 use super::response::{self, Response};
 use super::state::AppState;
 use crate::client::Client;
-use crate::cron::listed;
+use crate::cron::view;
 use crate::error::Result;
 use crate::queue::check_known;
-use crate::snapshot::{self, Filter, LARGEST, Order, Place};
+use crate::snapshot::{self, Filter, JobList, MAX_PAGE_SIZE, SortOrder};
 use crate::wrong_type::WrongTypeKeys;
 
 const DEFAULT_LIMIT: usize = 50;
@@ -24,30 +24,34 @@ pub(super) fn read(state: &AppState, path: &[&str], query: &Query, user: &str) -
         ["site"] => Ok(site(state, user)),
         ["overview"] => {
             let queues: Vec<String> = query.get("queue").map(str::to_owned).into_iter().collect();
-            to_value(snapshot::look(&state.client, &queues))
+            to_value(snapshot::fetch(&state.client, &queues))
         }
         ["queues", queue, registry] => page(state, queue, registry, query),
         ["queues", queue, registry, "count"] => count(state, queue, registry, query),
         ["scheduled"] => {
             let (offset, limit) = (query.number("offset", 0, MAX_OFFSET), limit(query).max(1));
-            to_value(snapshot::scheduled(&state.client, offset, limit))
+            to_value(snapshot::fetch_scheduled(&state.client, offset, limit))
         }
         ["failed"] => {
             let queue = queue_parameter(&state.client, query);
-            to_value(queue.and_then(|queue| snapshot::failed(&state.client, queue)))
+            to_value(queue.and_then(|queue| snapshot::fetch_failure_groups(&state.client, queue)))
         }
         ["jobs", id] => return job(state, id),
         ["jobs", id, "result"] => return result(state, id),
         ["cron"] => return cron(state),
         ["cron", name, "history"] => {
-            let runs =
-                snapshot::cron_history(&state.client, name, limit(query), &mut WrongTypeKeys::default());
+            let runs = snapshot::fetch_cron_history(
+                &state.client,
+                name,
+                limit(query),
+                &mut WrongTypeKeys::default(),
+            );
             to_value(runs.map(|(jobs, _)| jobs))
         }
         ["workers"] => workers(state),
         ["metrics"] => {
             let queue = queue_parameter(&state.client, query);
-            to_value(queue.and_then(|queue| snapshot::history(&state.client, queue)))
+            to_value(queue.and_then(|queue| snapshot::fetch_run_history(&state.client, queue)))
         }
         _ => return response::not_found("there is no such thing to read"),
     };
@@ -76,7 +80,7 @@ fn site(state: &AppState, user: &str) -> Value {
 }
 
 fn limit(query: &Query) -> usize {
-    query.number("limit", DEFAULT_LIMIT, LARGEST)
+    query.number("limit", DEFAULT_LIMIT, MAX_PAGE_SIZE)
 }
 
 fn to_value(result: Result<impl Serialize>) -> Result<Value> {
@@ -90,16 +94,16 @@ fn queue_parameter<'a>(client: &Client, query: &'a Query) -> Result<Option<&'a s
 }
 
 /// Reads offset, limit, order and filter of a list from the query.
-fn page_query(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
+fn page_query(query: &Query, place: JobList, hide_text: bool) -> snapshot::PageQuery {
     let text = |name: &str| query.get(name).map(str::to_owned);
-    let is_oldest_first = matches!(place, Place::Queued | Place::Scheduled | Place::Started);
+    let is_oldest_first = matches!(place, JobList::Queued | JobList::Scheduled | JobList::Started);
     let order = match query.get("order") {
-        Some("oldest") => Order::Oldest,
-        Some("newest") => Order::Newest,
-        _ if is_oldest_first => Order::Oldest,
-        _ => Order::Newest,
+        Some("oldest") => SortOrder::Oldest,
+        Some("newest") => SortOrder::Newest,
+        _ if is_oldest_first => SortOrder::Oldest,
+        _ => SortOrder::Newest,
     };
-    snapshot::Asked {
+    snapshot::PageQuery {
         offset: query.number("offset", 0, MAX_OFFSET),
         limit: limit(query).max(1),
         order,
@@ -108,34 +112,35 @@ fn page_query(query: &Query, place: Place, is_blind: bool) -> snapshot::Asked {
             error: text("error"),
             text: text("text"),
             is_exact: query.get("exact") == Some("true"),
-            is_blind,
+            hide_text,
         },
     }
 }
 
 fn page(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
-    let place = Place::from_str(registry)?;
+    let place = JobList::from_str(registry)?;
     check_known(&state.client, queue)?;
     let query = page_query(query, place, state.options.hide_args);
-    to_value(snapshot::page(&state.client, queue, place, &query))
+    to_value(snapshot::fetch_page(&state.client, queue, place, &query))
 }
 
 fn count(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
-    let place = Place::from_str(registry)?;
+    let place = JobList::from_str(registry)?;
     check_known(&state.client, queue)?;
     let query = page_query(query, place, state.options.hide_args);
-    to_value(snapshot::count(&state.client, queue, place, &query))
+    to_value(snapshot::count_matching(&state.client, queue, place, &query))
 }
 
 fn cron(state: &AppState) -> Response {
-    let listing = crate::server_info::clock(&state.client).and_then(|now| listed::list(&state.client, now));
+    let listing =
+        crate::server_info::clock(&state.client).and_then(|now| view::list_entries(&state.client, now));
     large(state, listing.map(|listing| listing.all))
 }
 
 fn workers(state: &AppState) -> Result<Value> {
-    let snapshot = snapshot::look(&state.client, &[])?;
+    let snapshot = snapshot::fetch(&state.client, &[])?;
     let queues: Vec<String> = snapshot.queues.into_iter().map(|queue| queue.name).collect();
-    let running = snapshot::running(&state.client, &queues)?;
+    let running = snapshot::fetch_running(&state.client, &queues)?;
     Ok(json!({
         "workers": snapshot.workers,
         "worker_count": snapshot.worker_count,
@@ -146,7 +151,7 @@ fn workers(state: &AppState) -> Result<Value> {
 }
 
 fn job(state: &AppState, id: &str) -> Response {
-    large(state, snapshot::look_at_shown(&state.client, id))
+    large(state, snapshot::fetch_job_bounded(&state.client, id))
 }
 
 /// Responds with data that may be megabytes large. It is serialized directly, because a JSON value of it in between
@@ -167,7 +172,7 @@ fn result(state: &AppState, id: &str) -> Response {
     if state.options.hide_args {
         return response::error(StatusCode::FORBIDDEN, "results are hidden here", "");
     }
-    match snapshot::result_text(&state.client, id) {
+    match snapshot::fetch_result_json(&state.client, id) {
         Ok(Some(text)) => response::download("attachment; filename=\"result.json.txt\"", text),
         Ok(None) => response::not_found("the job has no result"),
         Err(error) => response::from_error(&error),

@@ -103,7 +103,7 @@ async fn read_body(body: Incoming, phase: &ConnectionPhase) -> Result<Map<String
 
 fn read(state: &AppState, request: &RequestInfo<'_>, headers: &HeaderMap) -> Response {
     match request.segments.as_slice() {
-        ["metrics"] => match crate::metrics::page(&state.client) {
+        ["metrics"] => match crate::metrics::render(&state.client) {
             Ok((page, _)) => response::ok("text/plain; version=0.0.4; charset=utf-8", page),
             Err(error) => response::from_error(&error),
         },

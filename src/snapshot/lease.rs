@@ -25,7 +25,7 @@ const RUNS: usize = 20;
 pub(super) fn started(client: &Arc<Client>, job: &Record, now: DateTime<Utc>) -> Result<Diagnostic> {
     let worker = job.worker_name.clone().unwrap_or_default();
     let note = |code| Diagnostic::new(code).with("worker", worker.as_str()).with("queue", &*job.origin);
-    let workers = super::look_at_workers(client, &mut WrongTypeKeys::default())?;
+    let workers = super::fetch_workers(client, &mut WrongTypeKeys::default())?;
     let owner = workers.iter().find(|one| one.name == worker);
     let Some(end) = lease_end(client, job, now)? else {
         // A worker of ours that lives puts its lease back; until it is taken for lost, nobody else does it.
@@ -97,21 +97,21 @@ fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option
     };
     let execution = job.execution_id.as_deref().unwrap_or_default();
     if let Some(end) = score(format!("{}:{execution}", job.id))? {
-        return Ok(page::moment(end - client.dialect.overdue().as_secs_f64()));
+        return Ok(page::from_unix_seconds(end - client.dialect.overdue().as_secs_f64()));
     }
     let Some(executions) = client.rq.executions(&job.id) else { return Ok(None) };
     let runs = RedisCommand::new("ZREVRANGE").arg(executions).arg(0).arg(RUNS).arg("WITHSCORES");
     let runs = pass_over(client.query(&runs).and_then(reply::texts))?;
     for run in runs.chunks_exact(2) {
         if let Some(end) = score(format!("{}:{}", job.id, run[0]))? {
-            return Ok(page::moment(end));
+            return Ok(page::from_unix_seconds(end));
         }
         // A Python worker does not put its lease back, and runs on.
-        let end = run[1].parse().ok().and_then(page::moment).map(|end| end - LONGER);
+        let end = run[1].parse().ok().and_then(page::from_unix_seconds).map(|end| end - LONGER);
         if run[0] != execution && end.is_some_and(|end| end > now) {
             return Ok(end);
         }
     }
     // As old RQ wrote it.
-    Ok(score(job.id.clone())?.and_then(page::moment))
+    Ok(score(job.id.clone())?.and_then(page::from_unix_seconds))
 }

@@ -1,19 +1,19 @@
 //! One look at everything, for all that shows it. Reads only.
 
-mod cron;
+mod cron_runs;
 mod diagnostic;
-mod groups;
-mod history;
+mod failure_groups;
+mod id_scan;
+mod job_list;
+mod job_view;
 mod lease;
-mod limited;
-mod list;
 pub(crate) mod messages;
 mod page;
-mod place;
+mod rate_limited;
 mod row;
+mod run_history;
 mod running;
 mod warnings;
-mod why;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -28,26 +28,29 @@ use crate::queue::{all_names, check_known};
 use crate::stats::{self, Counts};
 use crate::wrong_type::WrongTypeKeys;
 
-pub(crate) use cron::{Past, cron_history};
+pub(crate) use cron_runs::{CronRun, fetch_cron_history};
 pub(crate) use diagnostic::Diagnostic;
-pub(crate) use groups::failed;
+pub(crate) use failure_groups::fetch_failure_groups;
 #[cfg(feature = "top")]
-pub(crate) use groups::{Group, Groups};
-pub(crate) use history::history;
-pub(crate) use list::List;
-pub(crate) use page::{Asked, Filter, LARGEST, count, kept, matching, page, scheduled};
-pub(crate) use place::{Order, Place};
-pub(crate) use row::{JobSummary, read_each as read_rows, result_text};
+pub(crate) use failure_groups::{FailureGroup, FailureGroups};
+pub(crate) use id_scan::IdScan;
+pub(crate) use job_list::{JobList, SortOrder};
+pub(crate) use job_view::{fetch_job, fetch_job_bounded};
+pub(crate) use page::{
+    Filter, MAX_PAGE_SIZE, PageQuery, count_matching, count_remaining, fetch_page, fetch_scheduled,
+    find_matching,
+};
+pub(crate) use row::{JobSummary, fetch_result_json, fetch_rows};
+pub(crate) use run_history::fetch_run_history;
 #[cfg(feature = "top")]
-pub(crate) use running::Running;
-pub(crate) use running::running;
-pub(crate) use why::{look_at_job, look_at_shown};
-use workers::look_at_workers;
+pub(crate) use running::RunningJob;
+pub(crate) use running::fetch_running;
+use workers::fetch_workers;
 
 /// How many queues are looked at in one round trip.
-const TOGETHER: usize = 100;
+const BATCH: usize = 100;
 /// More workers than this are counted but not shown.
-const WORKERS_SHOWN: usize = 1000;
+const MAX_WORKERS: usize = 1000;
 
 /// What is in a deployment at one moment.
 #[derive(Debug, Serialize)]
@@ -106,7 +109,7 @@ pub(crate) struct QueueView {
 
 impl QueueView {
     /// Two of them, as if they were one.
-    pub(crate) fn and(mut self, other: Self) -> Self {
+    pub(crate) fn merge(mut self, other: Self) -> Self {
         self.suspended &= other.suspended;
         self.queued += other.queued;
         self.intermediate += other.intermediate;
@@ -123,7 +126,7 @@ impl QueueView {
         self
     }
 
-    pub(crate) fn named(self, name: &str) -> Self {
+    pub(crate) fn with_name(self, name: &str) -> Self {
         QueueView { name: name.to_owned(), ..self }
     }
 }
@@ -175,32 +178,32 @@ impl WorkerView {
     }
 
     /// Its queues in a line.
-    pub(crate) fn queue_line(&self, between: &str) -> String {
+    pub(crate) fn joined_queues(&self, between: &str) -> String {
         let more = self.queues_cut.then_some("…");
         self.queues.iter().map(String::as_str).chain(more).collect::<Vec<_>>().join(between)
     }
 }
 
 /// Looks at these queues, or at all when none is named.
-pub(crate) fn look(client: &Client, only: &[String]) -> Result<Snapshot> {
+pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
     only.iter().try_for_each(|name| check_known(client, name))?;
     let server = crate::server_info::fetch(client)?;
     let mut odd = WrongTypeKeys::default();
     let names = if only.is_empty() { all_names(client, &mut odd)? } else { only.to_vec() };
     let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
-    let mut queues = look_at_queues(client, &names, &mut odd)?;
-    let now = now(client)?;
+    let mut queues = fetch_queues(client, &names, &mut odd)?;
+    let now = server_time(client)?;
     let mut minutes = vec![Counts::default(); 60];
-    for queues in queues.chunks_mut(TOGETHER) {
-        look_closer(client, queues, now, &mut minutes)?;
+    for queues in queues.chunks_mut(BATCH) {
+        fetch_details(client, queues, now, &mut minutes)?;
     }
-    let mut workers = look_at_workers(client, &mut odd)?;
+    let mut workers = fetch_workers(client, &mut odd)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.listens_to(&queue.name)).count() as u64;
     }
     workers.retain(|worker| only.is_empty() || only.iter().any(|queue| worker.listens_to(queue)));
     let worker_count = workers.len();
-    workers.truncate(WORKERS_SHOWN);
+    workers.truncate(MAX_WORKERS);
     let mut shot = Snapshot {
         server: ServerView {
             address: client.address(),
@@ -224,13 +227,13 @@ pub(crate) fn look(client: &Client, only: &[String]) -> Result<Snapshot> {
 }
 
 /// Redis' clock.
-fn now(client: &Client) -> Result<DateTime<Utc>> {
-    Ok(page::moment(crate::server_info::clock(client)?).unwrap_or_default())
+fn server_time(client: &Client) -> Result<DateTime<Utc>> {
+    Ok(page::from_unix_seconds(crate::server_info::clock(client)?).unwrap_or_default())
 }
 
-fn look_at_queues(client: &Client, names: &[String], odd: &mut WrongTypeKeys) -> Result<Vec<QueueView>> {
+fn fetch_queues(client: &Client, names: &[String], odd: &mut WrongTypeKeys) -> Result<Vec<QueueView>> {
     let mut queues = Vec::with_capacity(names.len());
-    for names in names.chunks(TOGETHER) {
+    for names in names.chunks(BATCH) {
         let keys: Vec<[String; 10]> = names.iter().map(|name| counted(client, name)).collect();
         let calls: Vec<RedisCommand> = keys.iter().flat_map(counts_of).collect();
         let mut answers = client.query_all(&calls)?.into_iter();
@@ -238,7 +241,7 @@ fn look_at_queues(client: &Client, names: &[String], odd: &mut WrongTypeKeys) ->
             queues.push(read_queue(name, &keys, &mut answers, odd)?);
         }
     }
-    let mut limited = limited::counts(client)?;
+    let mut limited = rate_limited::count_by_queue(client)?;
     for queue in &mut queues {
         queue.rate_limited = limited.remove(&queue.name).unwrap_or_default();
     }
@@ -310,7 +313,7 @@ fn read_queue(
 
 /// What is worth a look when the counts are known: how long the next jobs have waited, and the last hour, of which
 /// it adds the minutes to those of the others.
-fn look_closer(
+fn fetch_details(
     client: &Client,
     queues: &mut [QueueView],
     now: DateTime<Utc>,
@@ -318,10 +321,10 @@ fn look_closer(
 ) -> Result<()> {
     let names: Vec<String> = queues.iter().map(|queue| queue.name.clone()).collect();
     let minute = now.timestamp() / 60;
-    for (queue, series) in queues.iter_mut().zip(stats::read(client, &names)?) {
+    for (queue, series) in queues.iter_mut().zip(stats::fetch_series(client, &names)?) {
         let minutes = series.minutes(minute, 60);
         queue.last_hour = stats::sum(&minutes);
-        history::add(all, minutes);
+        run_history::add_counts(all, minutes);
         queue.today = stats::sum(&series.days(minute / 1440, 1));
     }
     let next = if client.dialect.pops_from_tail { -1 } else { 0 };
@@ -344,7 +347,7 @@ fn look_closer(
 }
 
 /// Whether a worker runs its functions in `threads` or `processes`, if it says so.
-pub(crate) fn runs_in(client: &Client, worker: Option<&str>) -> Result<Option<String>> {
+pub(crate) fn fetch_runs_in(client: &Client, worker: Option<&str>) -> Result<Option<String>> {
     let Some(name) = worker else { return Ok(None) };
     reply::text(client.query(&RedisCommand::new("HGET").arg(client.keys.worker(name)).arg("runs_in"))?)
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::limited;
-use super::place::{Order, Place};
+use super::job_list::{JobList, SortOrder};
+use super::rate_limited;
 use super::row::{self, JobSummary};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
@@ -17,10 +17,10 @@ use crate::queue::{Queue, all_names};
 use crate::wrong_type::WrongTypeKeys;
 
 /// The largest page.
-pub(crate) const LARGEST: usize = 200;
+pub(crate) const MAX_PAGE_SIZE: usize = 200;
 /// A filter looks at so many jobs at a time, for so long.
-const SCANNED: usize = 10_000;
-const SCANS_FOR: Duration = Duration::from_secs(2);
+const MAX_SCANNED: usize = 10_000;
+const SCAN_TIME_LIMIT: Duration = Duration::from_secs(2);
 /// How many ids are read together.
 const BATCH: usize = 50;
 
@@ -35,7 +35,7 @@ pub(crate) struct Filter {
     /// Handler and kind of the error are to be these, none where none is given.
     pub(crate) is_exact: bool,
     /// Descriptions are not looked at: who asks may not see them.
-    pub(crate) is_blind: bool,
+    pub(crate) hide_text: bool,
 }
 
 impl Filter {
@@ -43,10 +43,10 @@ impl Filter {
         self.handler.is_none() && self.error.is_none() && self.text.is_none()
     }
 
-    fn fits(&self, id: &str, job: Option<&JobSummary>) -> bool {
+    fn matches(&self, id: &str, job: Option<&JobSummary>) -> bool {
         let has = |part: &str, text: &str| text.to_lowercase().contains(&part.to_lowercase());
         let error = job.and_then(|job| job.error.as_deref()).unwrap_or_default();
-        let description = job.filter(|_| !self.is_blind).map_or("", |job| job.description.as_str());
+        let description = job.filter(|_| !self.hide_text).map_or("", |job| job.description.as_str());
         let handler = job.and_then(|job| job.handler.as_deref());
         let is_of_kind = match self.is_exact {
             true => {
@@ -74,7 +74,7 @@ pub(crate) struct Page {
     pub(crate) total: usize,
     pub(crate) offset: usize,
     pub(crate) limit: usize,
-    pub(crate) order: Order,
+    pub(crate) order: SortOrder,
     /// At how many a filter has looked.
     pub(crate) scanned: usize,
     /// Where it goes on.
@@ -88,20 +88,25 @@ pub(crate) struct Page {
 
 /// What a page is asked for with.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct PageQuery {
     pub(crate) offset: usize,
     pub(crate) limit: usize,
-    pub(crate) order: Order,
+    pub(crate) order: SortOrder,
     pub(crate) filter: Filter,
 }
 
 /// A page of one queue.
-pub(crate) fn page(client: &Arc<Client>, queue: &str, place: Place, asked: &Asked) -> Result<Page> {
+pub(crate) fn fetch_page(
+    client: &Arc<Client>,
+    queue: &str,
+    place: JobList,
+    asked: &PageQuery,
+) -> Result<Page> {
     let mut jobs = Vec::new();
-    let walk = Walk::new(client, queue, place, asked)?;
+    let walk = Scan::new(client, queue, place, asked)?;
     let (scanned, next) = walk.run(asked.offset, |id, score, job| {
-        if asked.filter.fits(id, job) {
-            let due = score.filter(|_| place == Place::Scheduled).and_then(moment);
+        if asked.filter.matches(id, job) {
+            let due = score.filter(|_| place == JobList::Scheduled).and_then(from_unix_seconds);
             jobs.push(row::listed(id.to_owned(), queue, job, due));
         }
         jobs.len() < asked.limit
@@ -117,7 +122,7 @@ pub(crate) fn page(client: &Arc<Client>, queue: &str, place: Place, asked: &Aske
         next,
         jobs,
         odd_keys: walk.odd,
-        now: super::now(client)?,
+        now: super::server_time(client)?,
     })
 }
 
@@ -129,22 +134,27 @@ pub(crate) struct Count {
     pub(crate) total: usize,
 }
 
-pub(crate) fn count(client: &Arc<Client>, queue: &str, place: Place, asked: &Asked) -> Result<Count> {
-    let walk = Walk::new(client, queue, place, asked)?;
+pub(crate) fn count_matching(
+    client: &Arc<Client>,
+    queue: &str,
+    place: JobList,
+    asked: &PageQuery,
+) -> Result<Count> {
+    let walk = Scan::new(client, queue, place, asked)?;
     let total = walk.total;
     if asked.filter.is_empty() {
         return Ok(Count { matched: total, scanned: total, total });
     }
     let mut matched = 0;
     let (scanned, _) = walk.run(0, |id, _, job| {
-        matched += usize::from(asked.filter.fits(id, job));
+        matched += usize::from(asked.filter.matches(id, job));
         true
     })?;
     Ok(Count { matched, scanned, total })
 }
 
 /// What a filter fits, as far as one look goes.
-pub(crate) struct Matching {
+pub(crate) struct Matches {
     /// The ids that it fits, at most so many.
     pub(crate) ids: Vec<String>,
     /// All that were looked at, in their order.
@@ -152,50 +162,60 @@ pub(crate) struct Matching {
     pub(crate) total: usize,
 }
 
-pub(crate) fn matching(client: &Arc<Client>, queue: &str, place: Place, asked: &Asked) -> Result<Matching> {
+pub(crate) fn find_matching(
+    client: &Arc<Client>,
+    queue: &str,
+    place: JobList,
+    asked: &PageQuery,
+) -> Result<Matches> {
     let (mut ids, mut seen) = (Vec::new(), Vec::new());
-    let mut walk = Walk::new(client, queue, place, asked)?;
-    walk.is_blind = asked.filter.is_empty();
+    let mut walk = Scan::new(client, queue, place, asked)?;
+    walk.ids_only = asked.filter.is_empty();
     walk.run(asked.offset, |id, _, job| {
         seen.push(id.to_owned());
-        if asked.filter.fits(id, job) {
+        if asked.filter.matches(id, job) {
             ids.push(id.to_owned());
         }
         ids.len() < asked.limit
     })?;
-    Ok(Matching { ids, seen, total: walk.total })
+    Ok(Matches { ids, seen, total: walk.total })
 }
 
 /// How many of these, which were in a place from an offset on, are there still.
-pub(crate) fn kept(
+pub(crate) fn count_remaining(
     client: &Arc<Client>,
     queue: &str,
-    place: Place,
+    place: JobList,
     (offset, seen): (usize, &[String]),
 ) -> Result<usize> {
     let mut odd = WrongTypeKeys::default();
-    let there = ids(client, (queue, place), Order::Oldest, (offset, seen.len()), &mut odd)?;
+    let there = fetch_ids(client, (queue, place), SortOrder::Oldest, (offset, seen.len()), &mut odd)?;
     let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
     Ok(there.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }
 
 /// The jobs of a registry one after the other, as far as one look goes.
-pub(super) struct Walk<'a> {
+pub(super) struct Scan<'a> {
     client: &'a Arc<Client>,
     queue: &'a str,
-    place: Place,
-    order: Order,
+    place: JobList,
+    order: SortOrder,
     /// Whether ids are enough.
-    is_blind: bool,
+    ids_only: bool,
     pub(super) total: usize,
     pub(super) odd: WrongTypeKeys,
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(client: &'a Arc<Client>, queue: &'a str, place: Place, asked: &Asked) -> Result<Self> {
+impl<'a> Scan<'a> {
+    pub(super) fn new(
+        client: &'a Arc<Client>,
+        queue: &'a str,
+        place: JobList,
+        asked: &PageQuery,
+    ) -> Result<Self> {
         let mut odd = WrongTypeKeys::default();
-        let total = count_of(client, queue, place, &mut odd)?;
-        Ok(Walk { client, queue, place, order: asked.order, is_blind: false, total, odd })
+        let total = count_jobs(client, queue, place, &mut odd)?;
+        Ok(Scan { client, queue, place, order: asked.order, ids_only: false, total, odd })
     }
 
     /// Shows each one, from an offset on, until somebody has seen enough, or the look was long enough. Returns at
@@ -209,14 +229,14 @@ impl<'a> Walk<'a> {
         loop {
             let (place, mut odd) = (self.place, WrongTypeKeys::default());
             let batch =
-                ids(self.client, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
+                fetch_ids(self.client, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
             if batch.is_empty() {
                 return Ok((scanned, None));
             }
             let (names, scores): (Vec<String>, Vec<Option<f64>>) = batch.into_iter().unzip();
-            let found = match self.is_blind {
+            let found = match self.ids_only {
                 true => vec![None; names.len()],
-                false => row::read(self.client, &names)?,
+                false => row::fetch_readable_rows(self.client, &names)?,
             };
             for ((id, job), score) in names.iter().zip(found).zip(scores) {
                 scanned += 1;
@@ -224,7 +244,7 @@ impl<'a> Walk<'a> {
                     return Ok((scanned, Some(offset + scanned).filter(|next| *next < self.total)));
                 }
             }
-            if scanned >= SCANNED || began.elapsed() >= SCANS_FOR {
+            if scanned >= MAX_SCANNED || began.elapsed() >= SCAN_TIME_LIMIT {
                 return Ok((scanned, Some(offset + scanned).filter(|next| *next < self.total)));
             }
         }
@@ -232,14 +252,14 @@ impl<'a> Walk<'a> {
 }
 
 /// How many jobs are in one place.
-pub(crate) fn count_of(
+pub(crate) fn count_jobs(
     client: &Arc<Client>,
     queue: &str,
-    place: Place,
+    place: JobList,
     odd: &mut WrongTypeKeys,
 ) -> Result<usize> {
-    if place == Place::RateLimited {
-        return limited::count(client, queue);
+    if place == JobList::RateLimited {
+        return rate_limited::count_in_queue(client, queue);
     }
     let queue = Queue::of(client, queue);
     match place.registry(&queue) {
@@ -249,10 +269,10 @@ pub(crate) fn count_of(
 }
 
 /// Ids of one registry, and their scores where it has them.
-pub(crate) fn ids(
+pub(crate) fn fetch_ids(
     client: &Arc<Client>,
-    (queue, place): (&str, Place),
-    order: Order,
+    (queue, place): (&str, JobList),
+    order: SortOrder,
     (offset, limit): (usize, usize),
     odd: &mut WrongTypeKeys,
 ) -> Result<Vec<(String, Option<f64>)>> {
@@ -263,9 +283,11 @@ pub(crate) fn ids(
     let Some(registry) = place.registry(&queue) else {
         let list = &queue.keys().list;
         let ids = match order {
-            _ if place == Place::RateLimited => return limited::part(client, &queue, order, (offset, limit)),
-            Order::Oldest => odd.pass(list, queue.ids(offset, limit))?,
-            Order::Newest => {
+            _ if place == JobList::RateLimited => {
+                return rate_limited::fetch_ids(client, &queue, order, (offset, limit));
+            }
+            SortOrder::Oldest => odd.pass(list, queue.ids(offset, limit))?,
+            SortOrder::Newest => {
                 let rest = odd.pass(list, queue.count())?.saturating_sub(offset);
                 let mut ids = odd.pass(list, queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
                 ids.reverse();
@@ -274,14 +296,14 @@ pub(crate) fn ids(
         };
         return Ok(ids.into_iter().map(|id| (id, None)).collect());
     };
-    let command = if order == Order::Newest { "ZREVRANGE" } else { "ZRANGE" };
+    let command = if order == SortOrder::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let call =
         RedisCommand::new(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
     let texts = odd.pass(registry.key(), client.query(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         // `<job>:<execution>`; old RQ wrote no execution.
         let id = match place {
-            Place::Started => pair[0].rsplit_once(':').map_or(pair[0].as_str(), |(id, _)| id),
+            JobList::Started => pair[0].rsplit_once(':').map_or(pair[0].as_str(), |(id, _)| id),
             _ => &pair[0],
         };
         (id.to_owned(), pair[1].parse().ok())
@@ -289,24 +311,26 @@ pub(crate) fn ids(
     Ok(texts.chunks_exact(2).map(entry).collect())
 }
 
-pub(super) fn moment(seconds: f64) -> Option<DateTime<Utc>> {
+pub(super) fn from_unix_seconds(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
 /// Further than this the list of a queue is to be read.
-const FURTHEST: usize = 10_000;
+const MAX_OFFSET: usize = 10_000;
 /// Queues of which the jobs that are scheduled are shown together.
-const QUEUES: usize = 200;
+const MAX_QUEUES: usize = 200;
 
 /// What is scheduled in all queues, the next one due first.
-pub(crate) fn scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Result<Page> {
+pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Result<Page> {
     let (mut all, mut total, mut odd) = (Vec::new(), 0, WrongTypeKeys::default());
     // Of each queue as many as there would be if all were its.
-    let most = (offset + limit).min(FURTHEST);
-    for queue in all_names(client, &mut odd)?.into_iter().take(QUEUES) {
-        total += count_of(client, &queue, Place::Scheduled, &mut odd)?;
+    let most = (offset + limit).min(MAX_OFFSET);
+    for queue in all_names(client, &mut odd)?.into_iter().take(MAX_QUEUES) {
+        total += count_jobs(client, &queue, JobList::Scheduled, &mut odd)?;
         let queue: Arc<str> = queue.into();
-        for (id, due) in ids(client, (&queue, Place::Scheduled), Order::Oldest, (0, most), &mut odd)? {
+        for (id, due) in
+            fetch_ids(client, (&queue, JobList::Scheduled), SortOrder::Oldest, (0, most), &mut odd)?
+        {
             all.push((due.unwrap_or_default(), id, Arc::clone(&queue)));
         }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -315,11 +339,11 @@ pub(crate) fn scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Re
     let shown: Vec<_> = all.into_iter().skip(offset).take(limit).collect();
     let names: Vec<&str> = shown.iter().map(|(_, id, _)| id.as_str()).collect();
     let mut jobs = Vec::with_capacity(names.len());
-    for ((due, id, queue), job) in shown.iter().zip(row::read_all(client, &names)?) {
-        jobs.push(row::listed(id.clone(), queue, job.as_ref(), moment(*due)));
+    for ((due, id, queue), job) in shown.iter().zip(row::fetch_display_rows(client, &names)?) {
+        jobs.push(row::listed(id.clone(), queue, job.as_ref(), from_unix_seconds(*due)));
     }
-    let next = Some(offset + jobs.len()).filter(|next| *next < total.min(FURTHEST) && jobs.len() == limit);
-    let (registry, order, scanned) = (Place::Scheduled.name(), Order::Oldest, jobs.len());
-    let (odd_keys, now) = (odd, super::now(client)?);
+    let next = Some(offset + jobs.len()).filter(|next| *next < total.min(MAX_OFFSET) && jobs.len() == limit);
+    let (registry, order, scanned) = (JobList::Scheduled.name(), SortOrder::Oldest, jobs.len());
+    let (odd_keys, now) = (odd, super::server_time(client)?);
     Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
 }

@@ -16,11 +16,11 @@ use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 /// How many are read together, each at most 150 KiB of it.
 pub(super) const BATCH: usize = 50;
 /// How much is shown of a description or an error.
-const SHOWN: usize = 300;
+const MAX_TEXT: usize = 300;
 
 /// Reads these, one round trip for all of them; an error for one that has expired, and for one whose key is of
 /// another type.
-pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<JobSummary>>> {
+pub(crate) fn fetch_rows<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<JobSummary>>> {
     let keys = ids.iter().map(|id| {
         let id = id.as_ref();
         (client.keys.job(id), client.rq.results_stream(id))
@@ -39,24 +39,30 @@ pub(crate) fn read_each<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec
 }
 
 /// The same, none of those that have an error.
-pub(crate) fn read<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Option<JobSummary>>> {
-    Ok(read_each(client, ids)?.into_iter().map(Result::ok).collect())
+pub(crate) fn fetch_readable_rows<S: AsRef<str>>(
+    client: &Client,
+    ids: &[S],
+) -> Result<Vec<Option<JobSummary>>> {
+    Ok(fetch_rows(client, ids)?.into_iter().map(Result::ok).collect())
 }
 
 /// The same for more of them, in parts, of which only what is shown is kept.
-pub(crate) fn read_all<S: AsRef<str>>(client: &Arc<Client>, ids: &[S]) -> Result<Vec<Option<JobSummary>>> {
-    read_all_naming(client, ids, &mut WrongTypeKeys::default())
+pub(crate) fn fetch_display_rows<S: AsRef<str>>(
+    client: &Arc<Client>,
+    ids: &[S],
+) -> Result<Vec<Option<JobSummary>>> {
+    fetch_display_rows_reporting(client, ids, &mut WrongTypeKeys::default())
 }
 
 /// The same; keys of another type are named.
-pub(super) fn read_all_naming<S: AsRef<str>>(
+pub(super) fn fetch_display_rows_reporting<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
     odd: &mut WrongTypeKeys,
 ) -> Result<Vec<Option<JobSummary>>> {
     let mut rows = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
-        for (id, row) in batch.iter().zip(read_each(client, batch)?) {
+        for (id, row) in batch.iter().zip(fetch_rows(client, batch)?) {
             let row = match row {
                 Err(Error::NotFound { .. }) => None,
                 row => odd.pass(&client.keys.job(id.as_ref()), row.map(Some))?,
@@ -68,12 +74,12 @@ pub(super) fn read_all_naming<S: AsRef<str>>(
 }
 
 fn shortened(row: JobSummary) -> JobSummary {
-    let error = row.error.as_deref().map(short_error);
-    JobSummary { description: one_line(&row.description), error, ..row }
+    let error = row.error.as_deref().map(display_error);
+    JobSummary { description: display_line(&row.description), error, ..row }
 }
 
 /// All of a job but what is too large to be shown, and the names of the fields that are left out.
-pub(crate) fn fetch_shown(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'static str>)> {
+pub(crate) fn fetch_bounded_job(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'static str>)> {
     let found = bounded_read::shown(client, &[id])?
         .pop()
         .unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))?;
@@ -82,7 +88,7 @@ pub(crate) fn fetch_shown(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'
 }
 
 /// The result of a job as JSON, if it has one.
-pub(crate) fn result_text(client: &Client, id: &str) -> Result<Option<String>> {
+pub(crate) fn fetch_result_json(client: &Client, id: &str) -> Result<Option<String>> {
     let keys = std::iter::once((client.keys.job(id), client.rq.results_stream(id)));
     let parts = bounded_read::ends(client, keys, RESULT_FIELDS)?.pop().unwrap_or(Ok(None))?;
     let parts = parts.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
@@ -107,11 +113,11 @@ pub(super) fn listed(
 }
 
 /// As much of a text as fits a table.
-pub(crate) fn one_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(SHOWN).collect()
+pub(crate) fn display_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().chars().take(MAX_TEXT).collect()
 }
 
 /// What an error says, as short.
-pub(super) fn short_error(text: &str) -> String {
-    one_line(error_line(text))
+pub(super) fn display_error(text: &str) -> String {
+    display_line(error_line(text))
 }

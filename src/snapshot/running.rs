@@ -5,19 +5,19 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::job_list::{JobList, SortOrder};
 use super::page;
-use super::place::{Order, Place};
 use super::row;
 use crate::client::Client;
 use crate::error::Result;
 use crate::wrong_type::WrongTypeKeys;
 
 /// More are counted but not shown.
-pub(super) const SHOWN: usize = 500;
+pub(super) const MAX_RUNNING: usize = 500;
 
 /// A job that runs.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Running {
+pub(crate) struct RunningJob {
     pub(crate) id: String,
     pub(crate) queue: String,
     pub(crate) handler: Option<String>,
@@ -27,16 +27,21 @@ pub(crate) struct Running {
 }
 
 /// Of these queues, those first that have run for longest.
-pub(crate) fn running(client: &Arc<Client>, queues: &[String]) -> Result<Vec<Running>> {
+pub(crate) fn fetch_running(client: &Arc<Client>, queues: &[String]) -> Result<Vec<RunningJob>> {
     let (mut all, mut odd) = (Vec::new(), WrongTypeKeys::default());
     for queue in queues {
-        let ids =
-            page::ids(client, (queue, Place::Started), Order::Oldest, (0, SHOWN - all.len()), &mut odd)?;
+        let ids = page::fetch_ids(
+            client,
+            (queue, JobList::Started),
+            SortOrder::Oldest,
+            (0, MAX_RUNNING - all.len()),
+            &mut odd,
+        )?;
         let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
-        let rows = row::read_all(client, &ids)?;
+        let rows = row::fetch_display_rows(client, &ids)?;
         for (id, job) in ids.into_iter().zip(rows) {
             let Some(job) = job else { continue };
-            all.push(Running {
+            all.push(RunningJob {
                 id,
                 queue: queue.clone(),
                 handler: job.handler,
@@ -45,7 +50,7 @@ pub(crate) fn running(client: &Arc<Client>, queues: &[String]) -> Result<Vec<Run
                 started_at: job.started_at,
             });
         }
-        if all.len() >= SHOWN {
+        if all.len() >= MAX_RUNNING {
             break;
         }
     }

@@ -1,6 +1,6 @@
 //! The records of workers, of which only so much is read as can be shown.
 
-use super::{TOGETHER, WorkerView};
+use super::{BATCH, WorkerView};
 use crate::bounded_read;
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
@@ -47,14 +47,14 @@ const OF_WORKER: &[ExcerptSpec] = &[
 /// What is read of those whose lists are longer.
 const OF_LONG: &[ExcerptSpec] = &[("queues", LONG, 0), ("handler_limits", LONG, 0)];
 
-pub(super) fn look_at_workers(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
+pub(super) fn fetch_workers(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
     let set = client.keys.workers();
     let mut keys =
         odd.pass(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     keys.sort_unstable();
     keys.truncate(WORKERS_COUNTED);
     let (mut workers, mut room) = (Vec::with_capacity(keys.len()), ROOM);
-    for keys in keys.chunks(TOGETHER) {
+    for keys in keys.chunks(BATCH) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
         let mut records = bounded_read::ends(client, hashes, OF_WORKER)?;
         read_long(client, keys, &mut records, &mut room)?;

@@ -1,13 +1,13 @@
 //! What was done, counted: for each queue and handler, by minute and by day, in a fixed space in Redis. Workers
 //! gather ([`Tally`]) and write with their heartbeat; others read ([`series`]).
 
+mod counters;
 mod series;
-mod tally;
 
 use std::time::Duration;
 
-pub(crate) use series::{Counts, Series, handlers_of, read, sum};
-pub(crate) use tally::{Tally, What};
+pub(crate) use counters::{RunCounters, RunResult};
+pub(crate) use series::{Counts, Series, fetch_handler_series, fetch_series, sum};
 
 /// How many minutes and days a series remembers.
 const MINUTES: i64 = 180;

@@ -83,14 +83,14 @@ pub(crate) fn sum(counts: &[Counts]) -> Counts {
 }
 
 /// The series of these queues.
-pub(crate) fn read(client: &Client, queues: &[String]) -> Result<Vec<Series>> {
+pub(crate) fn fetch_series(client: &Client, queues: &[String]) -> Result<Vec<Series>> {
     let calls: Vec<RedisCommand> =
         queues.iter().map(|name| RedisCommand::new("HGETALL").arg(client.keys.stats(name))).collect();
     series(client, &calls)
 }
 
 /// The handlers of a queue, with their series; what is beyond the most is named `*`.
-pub(crate) fn handlers_of(client: &Client, queue: &str) -> Result<Vec<(String, Series)>> {
+pub(crate) fn fetch_handler_series(client: &Client, queue: &str) -> Result<Vec<(String, Series)>> {
     let set = client.query_all(&[RedisCommand::new("SMEMBERS").arg(client.keys.stats_handlers(queue))])?;
     let mut names = set.into_iter().next().and_then(Result::ok).map_or(Ok(Vec::new()), reply::texts)?;
     names.sort_unstable();

@@ -11,8 +11,8 @@ use super::background::BackgroundThread;
 use super::event::{Event, EventBus};
 use super::options::Options;
 use crate::client::Client;
-use crate::cron::book::{self, Scheduler};
-use crate::cron::{Cron, Ticked, Ticker};
+use crate::cron::records::{self, SchedulerInfo};
+use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::{Error, Result};
 use crate::printable::Printable;
 use crate::server_info;
@@ -36,8 +36,8 @@ impl CronEntries {
     ///
     /// # Errors
     /// That of the first entry that is not in order, unless that is allowed.
-    pub(crate) fn ticker(self, client: &Arc<Client>, listener: &EventBus) -> Result<Ticker> {
-        let (ticker, mut wrong) = Ticker::new(client, self.entries);
+    pub(crate) fn ticker(self, client: &Arc<Client>, listener: &EventBus) -> Result<CronScheduler> {
+        let (ticker, mut wrong) = CronScheduler::new(client, self.entries);
         let refusal = (!self.is_lenient && !wrong.is_empty()).then(|| wrong.remove(0));
         wrong.iter().for_each(|error| listener.emit(&Event::Warning(error.to_string())));
         refusal.map_or(Ok(ticker), Err)
@@ -64,7 +64,7 @@ impl super::Worker {
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Options,
-    ticker: Ticker,
+    ticker: CronScheduler,
     listener: &EventBus,
 ) -> Option<BackgroundThread> {
     let mut keeper = CronLoop::new(client, &options.name, "", ticker, listener)?;
@@ -81,8 +81,8 @@ pub(super) fn start(
 pub(crate) struct CronLoop {
     client: Arc<Client>,
     events: EventBus,
-    scheduler: Scheduler,
-    ticker: Ticker,
+    scheduler: SchedulerInfo,
+    ticker: CronScheduler,
     synced_at: Option<Instant>,
     published_at: Option<Instant>,
     is_away: bool,
@@ -96,10 +96,10 @@ impl CronLoop {
         client: &Arc<Client>,
         name: &str,
         config_file: &str,
-        ticker: Ticker,
+        ticker: CronScheduler,
         listener: &EventBus,
     ) -> Option<Self> {
-        let scheduler = Scheduler {
+        let scheduler = SchedulerInfo {
             name: name.to_owned(),
             hostname: super::heartbeat::hostname(),
             created_at: Utc::now(),
@@ -151,22 +151,22 @@ impl CronLoop {
             }
         }
         // Else its record ends by itself.
-        let _ = book::withdraw(&self.client, &self.scheduler.name);
+        let _ = records::deregister(&self.client, &self.scheduler.name);
     }
 
     /// Does what is due, and returns how long there is nothing to do.
     fn tick(&mut self) -> Result<Duration> {
         let (now, since) = (server_info::clock(&self.client)?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
-            self.ticker.look(now)?;
+            self.ticker.sync(now)?;
             self.synced_at = Some(Instant::now());
         }
-        let ticked = self.ticker.step(now, None)?;
+        let ticked = self.ticker.run_due(now, None)?;
         if !ticked.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_INTERVAL) {
-            book::publish(&self.client, &self.scheduler, &self.ticker, now)?;
+            records::publish(&self.client, &self.scheduler, &self.ticker, now)?;
             self.published_at = Some(Instant::now());
         }
-        let troubles = self.ticker.troubles();
+        let troubles = self.ticker.problems();
         for (name, what) in
             troubles.iter().filter(|(name, what)| self.reported_problems.get(*name) != Some(*what))
         {
@@ -175,11 +175,12 @@ impl CronLoop {
         self.reported_problems = troubles.clone();
         for tick in ticked {
             self.events.emit(&match tick {
-                Ticked::Enqueued { entry, id } => Event::Ticked { entry, id },
-                Ticked::Skipped { entry } => Event::TickSkipped { entry },
+                TickOutcome::Enqueued { entry, id } => Event::Ticked { entry, id },
+                TickOutcome::Skipped { entry } => Event::TickSkipped { entry },
             });
         }
-        let next = Duration::from_secs_f64(self.ticker.patience(now + since.elapsed().as_secs_f64()));
+        let next =
+            Duration::from_secs_f64(self.ticker.seconds_until_next(now + since.elapsed().as_secs_f64()));
         Ok(next.min(SYNC_INTERVAL))
     }
 

@@ -19,7 +19,7 @@ use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::{RawHash, iso};
-use crate::stats::{Tally, What};
+use crate::stats::{RunCounters, RunResult};
 
 /// News of the state and the counts are written at most this often.
 const STATE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -43,7 +43,7 @@ pub(crate) struct WorkerState {
     is_quiet: AtomicBool,
     /// Jobs of others taken over, ends that were refused, outages that have ended.
     seen: [AtomicU64; 3],
-    tally: Mutex<Tally>,
+    tally: Mutex<RunCounters>,
     healthy: Mutex<Option<String>>,
     shutdown: Mutex<Option<String>>,
     beats: Mutex<HeartbeatTimes>,
@@ -102,10 +102,10 @@ impl WorkerState {
     }
 
     /// A run has ended, and Redis knows.
-    pub(crate) fn record_run(&self, what: What, took: Duration, queue: usize, handler: Option<&str>) {
+    pub(crate) fn record_run(&self, what: RunResult, took: Duration, queue: usize, handler: Option<&str>) {
         let minute = Utc::now().timestamp() / 60;
-        lock(&self.tally).add((queue, handler.unwrap_or_default()), what, took, minute);
-        let counter = if matches!(what, What::Finished) { &self.successful } else { &self.failed };
+        lock(&self.tally).record((queue, handler.unwrap_or_default()), what, took, minute);
+        let counter = if matches!(what, RunResult::Finished) { &self.successful } else { &self.failed };
         counter.fetch_add(1, Ordering::Relaxed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.working_micros.fetch_add(micros, Ordering::Relaxed);
@@ -369,7 +369,7 @@ impl Heartbeat {
     fn flush_stats(&self) {
         let tally = std::mem::take(&mut *lock(&self.board.tally));
         if !tally.is_empty()
-            && let Err(error) = self.client.pipeline_once(&tally.calls(&self.client, &self.options.queues))
+            && let Err(error) = self.client.pipeline_once(&tally.commands(&self.client, &self.options.queues))
         {
             log::debug!(target: "rq_rs", "counts are lost: {error}");
         }

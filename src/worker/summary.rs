@@ -5,7 +5,7 @@ use super::heartbeat::WorkerState;
 use crate::completion::Completion;
 use crate::finish::FinishAck;
 use crate::job::{Verdict, error_line};
-use crate::stats::What;
+use crate::stats::RunResult;
 
 /// What a worker did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,17 +35,17 @@ impl Summary {
         match verdict {
             Verdict::Finish { .. } => {
                 self.finished += 1;
-                board.record_run(What::Finished, took, queue, handler.as_deref());
+                board.record_run(RunResult::Finished, took, queue, handler.as_deref());
                 Event::Finished { id, took }
             }
             Verdict::Fail { error, .. } => {
                 self.failed += 1;
-                board.record_run(What::Failed, took, queue, handler.as_deref());
+                board.record_run(RunResult::Failed, took, queue, handler.as_deref());
                 Event::Failed { id, error: line(&error) }
             }
             Verdict::Retry { delay, error } => {
                 self.retried += 1;
-                board.record_run(What::Retried, took, queue, handler.as_deref());
+                board.record_run(RunResult::Retried, took, queue, handler.as_deref());
                 Event::Retried { id, delay, error: line(&error) }
             }
             Verdict::Snooze { delay } => Event::Snoozed { id, delay },

@@ -116,7 +116,7 @@ fn each_kind_of_line_lives_in_its_room() {
         ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
-    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "claim.rs", "cron/ticker.rs"]);
+    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "claim.rs", "cron/scheduler.rs"]);
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", " Command::new(", "(Command::new("],
@@ -135,7 +135,7 @@ fn each_kind_of_line_lives_in_its_room() {
         &[
             "job/payload/json.rs",
             "job/attempt.rs",
-            "cron/book.rs",
+            "cron/records.rs",
             "wait.rs",
             "worker/commands.rs",
             "worker/processes/horse.rs",

@@ -7,13 +7,13 @@ use std::sync::mpsc::{Sender, channel};
 use super::Event;
 use super::state::Question;
 use super::text::clean;
-use crate::bulk::{self, Deed};
+use crate::bulk::{self, BulkAction};
 use crate::cli::format::pluralize;
 use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::job_handle::Job;
 use crate::queue::Queue;
-use crate::snapshot::{self, Asked, Group, Order, Place};
+use crate::snapshot::{self, FailureGroup, JobList, PageQuery, SortOrder};
 
 /// A part of what is done to many. A delete is a round trip for each.
 const BATCH: usize = 200;
@@ -52,9 +52,9 @@ pub(super) enum Task {
     Cancel(String),
     Stop(String),
     /// How many are in the group, before somebody is asked whether it shall be done.
-    Count(Verb, Group),
+    Count(Verb, FailureGroup),
     /// To so many of the group.
-    All(Verb, Group, usize),
+    All(Verb, FailureGroup, usize),
 }
 
 /// A line about what is done.
@@ -164,12 +164,13 @@ impl Hands {
     }
 
     /// Counts, and has somebody asked.
-    fn count(&self, verb: Verb, group: Group) -> Result<()> {
+    fn count(&self, verb: Verb, group: FailureGroup) -> Result<()> {
         let (mut found, mut from) = (0, Some(0));
         while let Some(offset) = from {
             self.say(format!("counting: {found} so far"), false, false);
-            let asked = Asked { offset, limit: usize::MAX, order: Order::Oldest, filter: group.filter() };
-            let some = snapshot::matching(&self.client, &group.queue, Place::Failed, &asked)?;
+            let asked =
+                PageQuery { offset, limit: usize::MAX, order: SortOrder::Oldest, filter: group.filter() };
+            let some = snapshot::find_matching(&self.client, &group.queue, JobList::Failed, &asked)?;
             found += some.ids.len();
             let next =
                 Some(offset + some.seen.len()).filter(|next| !some.seen.is_empty() && *next < some.total);
@@ -192,23 +193,24 @@ impl Hands {
     }
 
     /// No more than were counted, so that what fails again meanwhile does not go round for ever.
-    fn all(&self, verb: Verb, group: &Group, most: usize) {
+    fn all(&self, verb: Verb, group: &FailureGroup, most: usize) {
         let (mut done, mut seen, mut from) = (0, 0, None);
         let told = |done: usize| format!("{done} of {} {}", pluralize(most, "job"), verb.past());
-        let deed = Deed { queue: &group.queue, place: Place::Failed, action: verb.word() };
+        let deed = BulkAction { queue: &group.queue, place: JobList::Failed, action: verb.word() };
         while seen < most {
             self.say(format!("{}; Esc ends that", told(done)), false, false);
             if self.is_interrupted() {
                 self.say(format!("ended: {}", told(done)), true, true);
                 return;
             }
-            let part = match bulk::part(&self.client, &deed, group.filter(), BATCH.min(most - seen), from) {
-                Ok(part) => part,
-                Err(error) => {
-                    self.complain(&format!("{}: ", told(done)), &error);
-                    return;
-                }
-            };
+            let part =
+                match bulk::run_batch(&self.client, &deed, group.filter(), BATCH.min(most - seen), from) {
+                    Ok(part) => part,
+                    Err(error) => {
+                        self.complain(&format!("{}: ", told(done)), &error);
+                        return;
+                    }
+                };
             done += part.done;
             seen += part.done + part.failed;
             from = part.next;

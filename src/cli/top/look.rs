@@ -8,14 +8,14 @@ use super::Event;
 use super::pane::Pane;
 use crate::client::Client;
 use crate::error::Result;
-use crate::snapshot::{self, Groups, Running, Snapshot};
+use crate::snapshot::{self, FailureGroups, RunningJob, Snapshot};
 use crate::wrong_type::WrongTypeKeys;
 
 /// What was seen. Running jobs and failed ones are records to be read, and are only looked at where they are shown.
 pub(super) struct Look {
     pub(super) shot: Snapshot,
-    pub(super) running: Option<Vec<Running>>,
-    pub(super) failed: Option<Groups>,
+    pub(super) running: Option<Vec<RunningJob>>,
+    pub(super) failed: Option<FailureGroups>,
     pub(super) took: Duration,
     pub(super) at: Instant,
 }
@@ -51,10 +51,10 @@ fn look(client: &Arc<Client>, queues: &[String], pane: Pane, is_checked: &mut bo
         crate::server_info::check(client, &mut |_| {})?;
         *is_checked = true;
     }
-    let shot = snapshot::look(client, queues)?;
+    let shot = snapshot::fetch(client, queues)?;
     let names: Vec<String> = shot.queues.iter().map(|queue| queue.name.clone()).collect();
     let running = match pane {
-        Pane::Running | Pane::Workers => Some(snapshot::running(client, &names)?),
+        Pane::Running | Pane::Workers => Some(snapshot::fetch_running(client, &names)?),
         _ => None,
     };
     let failed = match pane {
@@ -65,13 +65,14 @@ fn look(client: &Arc<Client>, queues: &[String], pane: Pane, is_checked: &mut bo
 }
 
 /// Of these queues, or of all.
-fn failed(client: &Arc<Client>, queues: &[String]) -> Result<Groups> {
+fn failed(client: &Arc<Client>, queues: &[String]) -> Result<FailureGroups> {
     if queues.is_empty() {
-        return snapshot::failed(client, None);
+        return snapshot::fetch_failure_groups(client, None);
     }
-    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
+    let mut all =
+        FailureGroups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
     for queue in queues {
-        let some = snapshot::failed(client, Some(queue))?;
+        let some = snapshot::fetch_failure_groups(client, Some(queue))?;
         all.total += some.total;
         all.scanned += some.scanned;
         all.groups.extend(some.groups);

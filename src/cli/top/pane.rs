@@ -7,7 +7,7 @@ use super::text::{clean, number, span};
 use crate::cli::format::clock_time;
 use crate::job::from_iso;
 use crate::program;
-use crate::snapshot::{Group, Groups, QueueView, Running, WorkerView};
+use crate::snapshot::{FailureGroup, FailureGroups, QueueView, RunningJob, WorkerView};
 
 /// A worker without a sign of life for longer is shown as lost.
 const SILENT: f64 = 90.0;
@@ -182,15 +182,15 @@ fn queue(queue: &QueueView) -> Row {
     Row { key: queue.name.clone(), cells, tone, detail }
 }
 
-fn worker(worker: &WorkerView, running: &[Running], now: DateTime<Utc>) -> Row {
-    let jobs: Vec<&Running> =
+fn worker(worker: &WorkerView, running: &[RunningJob], now: DateTime<Utc>) -> Row {
+    let jobs: Vec<&RunningJob> =
         running.iter().filter(|run| run.worker_name.as_deref() == Some(&worker.name)).collect();
     let heard = worker.last_heartbeat.as_deref().and_then(from_iso);
     let silence = heard.map(|heard| (now - heard).as_seconds_f64());
     let cells = vec![
         clean(&worker.name),
         clean(&worker.state),
-        clean(&worker.queue_line(",")),
+        clean(&worker.joined_queues(",")),
         number(jobs.len() as u64),
         worker.concurrency.map_or_else(|| "?".into(), |slots| slots.to_string()),
         number(worker.successful_job_count),
@@ -220,14 +220,14 @@ fn worker(worker: &WorkerView, running: &[Running], now: DateTime<Utc>) -> Row {
 }
 
 /// What a job is called.
-fn job(run: &Running) -> String {
+fn job(run: &RunningJob) -> String {
     match run.handler.as_deref().filter(|_| run.description.is_empty()) {
         Some(handler) => clean(handler),
         None => clean(&run.description),
     }
 }
 
-fn run(run: &Running, now: DateTime<Utc>) -> Row {
+fn run(run: &RunningJob, now: DateTime<Utc>) -> Row {
     let since = run.started_at.map(|since| (now - since).as_seconds_f64());
     let cells = vec![
         job(run),
@@ -241,7 +241,7 @@ fn run(run: &Running, now: DateTime<Utc>) -> Row {
     Row { key: run.id.clone(), cells, tone: Tone::Plain, detail }
 }
 
-fn groups(failed: &Groups) -> Vec<Row> {
+fn groups(failed: &FailureGroups) -> Vec<Row> {
     let mut rows: Vec<Row> = failed.groups.iter().map(group).collect();
     if failed.scanned < failed.total {
         let part = format!("the newest {} of {}: ", failed.scanned, failed.total);
@@ -250,7 +250,7 @@ fn groups(failed: &Groups) -> Vec<Row> {
     rows
 }
 
-fn group(group: &Group) -> Row {
+fn group(group: &FailureGroup) -> Row {
     let error = group.error.as_deref().map_or_else(|| "without a record or an error".into(), clean);
     let handler = group.handler.as_deref().map_or_else(|| "?".into(), clean);
     let cells =
@@ -261,6 +261,6 @@ fn group(group: &Group) -> Row {
 }
 
 /// What tells a group from the others.
-pub(super) fn key(group: &Group) -> String {
+pub(super) fn key(group: &FailureGroup) -> String {
     format!("{:?}", (&group.queue, &group.handler, &group.kind))
 }

@@ -10,7 +10,7 @@ use super::look::Look;
 use super::pane::{self, Pane, Row};
 use super::text::clean;
 use crate::client::Client;
-use crate::snapshot::{Group, Groups, Running, messages};
+use crate::snapshot::{FailureGroup, FailureGroups, RunningJob, messages};
 
 /// A look that takes longer is told of, in seconds.
 const SLOW: f64 = 4.0;
@@ -45,8 +45,8 @@ pub(super) struct State {
     pub(super) look: Option<Look>,
     /// Of the last look, in words.
     pub(super) warnings: Vec<String>,
-    pub(super) running: Option<Vec<Running>>,
-    pub(super) failed: Option<Groups>,
+    pub(super) running: Option<Vec<RunningJob>>,
+    pub(super) failed: Option<FailureGroups>,
     pub(super) away: Option<Away>,
     /// Since when a look is on its way.
     pub(super) looking: Option<Instant>,
@@ -169,7 +169,7 @@ impl State {
         self.selection().key.clone()
     }
 
-    pub(super) fn selected_group(&mut self) -> Option<Group> {
+    pub(super) fn selected_group(&mut self) -> Option<FailureGroup> {
         let key = self.selected()?;
         self.failed.iter().flat_map(|failed| &failed.groups).find(|group| pane::key(group) == key).cloned()
     }

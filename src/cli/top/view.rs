@@ -280,7 +280,9 @@ mod tests {
     use super::super::state::{Question, State};
     use crate::client::Client;
     use crate::redis::Timeouts;
-    use crate::snapshot::{Diagnostic, Group, Groups, QueueView, Running, ServerView, Snapshot, WorkerView};
+    use crate::snapshot::{
+        Diagnostic, FailureGroup, FailureGroups, QueueView, RunningJob, ServerView, Snapshot, WorkerView,
+    };
     use crate::stats::Counts;
     use crate::wrong_type::WrongTypeKeys;
 
@@ -336,7 +338,7 @@ mod tests {
     }
 
     fn look() -> Look {
-        let run = Running {
+        let run = RunningJob {
             id: ODD.into(),
             queue: ODD.into(),
             handler: Some(ODD.into()),
@@ -344,7 +346,7 @@ mod tests {
             worker_name: Some(ODD.into()),
             started_at: None,
         };
-        let group = Group {
+        let group = FailureGroup {
             queue: ODD.into(),
             handler: None,
             error: Some(ODD.repeat(30)),
@@ -373,8 +375,12 @@ mod tests {
             minutes: vec![Counts { finished: u64::MAX / 100, ..Counts::default() }; 60],
             now: Utc::now(),
         };
-        let failed =
-            Groups { total: 7, scanned: 7, groups: vec![group; 12], odd_keys: WrongTypeKeys::default() };
+        let failed = FailureGroups {
+            total: 7,
+            scanned: 7,
+            groups: vec![group; 12],
+            odd_keys: WrongTypeKeys::default(),
+        };
         let (took, at) = (Duration::ZERO, Instant::now());
         Look { shot, running: Some(vec![run; 12]), failed: Some(failed), took, at }
     }

@@ -12,7 +12,7 @@ const BATCH: usize = 50;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum What {
+pub(crate) enum RunResult {
     Finished,
     Failed,
     Retried,
@@ -22,24 +22,30 @@ type Counts = [u64; 3];
 
 /// By queue, in the order of the worker's.
 #[derive(Default)]
-pub(crate) struct Tally(HashMap<usize, OfQueue>);
+pub(crate) struct RunCounters(HashMap<usize, QueueCounters>);
 
 #[derive(Default)]
-struct OfQueue {
+struct QueueCounters {
     minutes: HashMap<i64, Counts>,
-    handlers: HashMap<String, OfHandler>,
+    handlers: HashMap<String, HandlerCounters>,
 }
 
 #[derive(Default)]
-struct OfHandler {
+struct HandlerCounters {
     minutes: HashMap<i64, Counts>,
     micros: u64,
     buckets: [u64; BUCKETS.len() + 1],
 }
 
-impl Tally {
+impl RunCounters {
     /// A run of this handler has ended in this minute since 1970.
-    pub(crate) fn add(&mut self, (queue, handler): (usize, &str), what: What, took: Duration, minute: i64) {
+    pub(crate) fn record(
+        &mut self,
+        (queue, handler): (usize, &str),
+        what: RunResult,
+        took: Duration,
+        minute: i64,
+    ) {
         let queue = self.0.entry(queue).or_default();
         queue.minutes.entry(minute).or_default()[what as usize] += 1;
         let handler = match queue.handlers.contains_key(handler) || queue.handlers.len() < HANDLERS {
@@ -47,7 +53,7 @@ impl Tally {
             false => "",
         };
         if !queue.handlers.contains_key(handler) {
-            queue.handlers.insert(handler.to_owned(), OfHandler::default());
+            queue.handlers.insert(handler.to_owned(), HandlerCounters::default());
         }
         let Some(handler) = queue.handlers.get_mut(handler) else { return };
         handler.minutes.entry(minute).or_default()[what as usize] += 1;
@@ -62,15 +68,15 @@ impl Tally {
     }
 
     /// What writes it down; `names` are those of the queues.
-    pub(crate) fn calls(&self, client: &Client, names: &[String]) -> Vec<RedisCommand> {
+    pub(crate) fn commands(&self, client: &Client, names: &[String]) -> Vec<RedisCommand> {
         let known = self.0.iter().filter_map(|(queue, tally)| Some((names.get(*queue)?, tally)));
-        known.flat_map(|(name, tally)| tally.calls(client, name)).collect()
+        known.flat_map(|(name, tally)| tally.commands(client, name)).collect()
     }
 }
 
-impl OfQueue {
-    fn calls(&self, client: &Client, queue: &str) -> Vec<RedisCommand> {
-        let mut handlers: Vec<(&String, &OfHandler)> = self.handlers.iter().collect();
+impl QueueCounters {
+    fn commands(&self, client: &Client, queue: &str) -> Vec<RedisCommand> {
+        let mut handlers: Vec<(&String, &HandlerCounters)> = self.handlers.iter().collect();
         handlers.sort_unstable_by_key(|(name, _)| *name);
         let mut calls = Vec::new();
         for (n, part) in handlers.chunks(BATCH).enumerate() {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::diagnostic::Diagnostic;
 use super::lease::{self, HEARD_WITHIN};
-use super::row::{self, fetch_shown, short_error};
-use super::running::{Running, SHOWN};
+use super::row::{self, display_error, fetch_bounded_job};
+use super::running::{MAX_RUNNING, RunningJob};
 use super::{QueueView, WorkerView};
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
@@ -18,9 +18,9 @@ use crate::queue::Queue;
 use crate::wrong_type::{WrongTypeKeys, pass_over};
 
 /// How far from its head a queue is searched for the place of a job.
-const SEARCHED: usize = 10_000;
+const MAX_POSITION: usize = 10_000;
 /// How many relatives are shown.
-const RELATIVES: usize = 100;
+const MAX_DEPENDENCIES: usize = 100;
 
 /// All there is to know of a job.
 #[derive(Debug, Serialize)]
@@ -32,8 +32,8 @@ pub(crate) struct JobView {
     /// Its place in the queue; 1 is the next.
     pub(crate) position: Option<usize>,
     pub(crate) why: Vec<Diagnostic>,
-    pub(crate) waits_for: Vec<Relative>,
-    pub(crate) waited_for_by: Vec<Relative>,
+    pub(crate) waits_for: Vec<Dependency>,
+    pub(crate) waited_for_by: Vec<Dependency>,
     /// Whether its worker runs it in `threads` or `processes`.
     pub(crate) runs_in: Option<String>,
     /// Fields of the record that are left out, when it is read without what is too large.
@@ -47,28 +47,28 @@ pub(crate) struct JobView {
 
 /// A job that waits for this one, or is waited for.
 #[derive(Debug, Serialize)]
-pub(crate) struct Relative {
+pub(crate) struct Dependency {
     pub(crate) id: String,
     /// `None` when its record is gone.
     pub(crate) status: Option<Status>,
 }
 
-pub(crate) fn look_at_job(client: &Arc<Client>, id: &str) -> Result<JobView> {
-    look_at(client, Job::fetch(client, id)?)
+pub(crate) fn fetch_job(client: &Arc<Client>, id: &str) -> Result<JobView> {
+    build_job_view(client, Job::fetch(client, id)?)
 }
 
 /// The same without what is too large to be shown.
-pub(crate) fn look_at_shown(client: &Arc<Client>, id: &str) -> Result<JobView> {
-    let (job, cut) = fetch_shown(client, id)?;
-    Ok(JobView { cut: Some(cut), ..look_at(client, job)? })
+pub(crate) fn fetch_job_bounded(client: &Arc<Client>, id: &str) -> Result<JobView> {
+    let (job, cut) = fetch_bounded_job(client, id)?;
+    Ok(JobView { cut: Some(cut), ..build_job_view(client, job)? })
 }
 
-fn look_at(client: &Arc<Client>, job: Job) -> Result<JobView> {
+fn build_job_view(client: &Arc<Client>, job: Job) -> Result<JobView> {
     let due = WrongTypeKeys::default().pass("", job.due())?;
     let position = if job.status == Status::Queued { position(client, &job)? } else { None };
-    let (waits_for, waited_for_by) = relatives(client, job.id())?;
-    let runs_in = super::runs_in(client, job.worker_name.as_deref())?;
-    let now = super::now(client)?;
+    let (waits_for, waited_for_by) = fetch_dependencies(client, job.id())?;
+    let runs_in = super::fetch_runs_in(client, job.worker_name.as_deref())?;
+    let now = super::server_time(client)?;
     let why = match job.status {
         Status::Queued => queued(client, &job, position)?,
         Status::Started => vec![lease::started(client, &job, now)?],
@@ -109,7 +109,7 @@ fn actions(status: Status) -> &'static [&'static str] {
 }
 
 fn error_of(job: &Record) -> String {
-    job.exc_info.as_deref().map(short_error).unwrap_or_default()
+    job.exc_info.as_deref().map(display_error).unwrap_or_default()
 }
 
 /// Redis 5 has no command for it.
@@ -118,7 +118,7 @@ fn position(client: &Client, job: &Record) -> Result<Option<usize>> {
         .arg(client.keys.queue(&job.origin).list)
         .arg(&job.id)
         .arg("MAXLEN")
-        .arg(SEARCHED);
+        .arg(MAX_POSITION);
     if client.dialect.pops_from_tail {
         call = call.arg("RANK").arg(-1);
     }
@@ -135,19 +135,18 @@ fn position(client: &Client, job: &Record) -> Result<Option<usize>> {
 
 fn queued(client: &Arc<Client>, job: &Record, position: Option<usize>) -> Result<Vec<Diagnostic>> {
     let queue =
-        super::look_at_queues(client, std::slice::from_ref(&job.origin), &mut WrongTypeKeys::default())?
-            .pop();
+        super::fetch_queues(client, std::slice::from_ref(&job.origin), &mut WrongTypeKeys::default())?.pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut notes = Vec::new();
     let here = |note: Diagnostic| note.with("total", queue.queued).with("queue", &*job.origin);
     match position {
         Some(position) => notes.push(here(Diagnostic::new("queued").with("position", position))),
         // Longer queues are not searched to their end.
-        None if queue.queued as usize <= SEARCHED && queue.intermediate == 0 => {
+        None if queue.queued as usize <= MAX_POSITION && queue.intermediate == 0 => {
             notes.push(Diagnostic::new("nowhere").with("status", "queued"));
         }
-        None if queue.queued as usize > SEARCHED => {
-            notes.push(here(Diagnostic::new("queued_far").with("position", SEARCHED)));
+        None if queue.queued as usize > MAX_POSITION => {
+            notes.push(here(Diagnostic::new("queued_far").with("position", MAX_POSITION)));
         }
         None => {}
     }
@@ -172,7 +171,7 @@ fn workers(
     job: &Record,
     position: Option<usize>,
 ) -> Result<Option<Diagnostic>> {
-    let all = super::look_at_workers(client, &mut WrongTypeKeys::default())?;
+    let all = super::fetch_workers(client, &mut WrongTypeKeys::default())?;
     let listening: Vec<&WorkerView> = all.iter().filter(|worker| worker.listens_to(&queue.name)).collect();
     if listening.is_empty() {
         return Ok(Some(Diagnostic::new("no_worker").with("queue", queue.name.as_str())));
@@ -180,9 +179,9 @@ fn workers(
     let mut queues: Vec<String> = listening.iter().flat_map(|worker| worker.queues.clone()).collect();
     queues.sort_unstable();
     queues.dedup();
-    let running = super::running(client, &queues)?;
+    let running = super::fetch_running(client, &queues)?;
     let runs_of = |worker: &WorkerView, handler: Option<&String>| {
-        let is_its = |run: &&Running| {
+        let is_its = |run: &&RunningJob| {
             run.worker_name.as_ref() == Some(&worker.name)
                 && handler.is_none_or(|name| run.handler.as_ref() == Some(name))
         };
@@ -195,7 +194,7 @@ fn workers(
     if busy >= slots {
         return Ok(Some(note("workers_busy").with("busy", busy).with("slots", slots)));
     }
-    let now = super::now(client)?;
+    let now = super::server_time(client)?;
     if let Some(why) = nobody_looks(&listening, now) {
         return Ok(Some(note(why)));
     }
@@ -207,7 +206,7 @@ fn workers(
     };
     let ready: Vec<&WorkerView> = listening.into_iter().filter(|worker| is_ready(worker)).collect();
     // Of more than are shown nobody has looked at all.
-    let Some(position) = position.filter(|_| !ready.is_empty() && running.len() < SHOWN) else {
+    let Some(position) = position.filter(|_| !ready.is_empty() && running.len() < MAX_RUNNING) else {
         return Ok(None);
     };
     let head =
@@ -242,7 +241,7 @@ fn nobody_looks(listening: &[&WorkerView], now: DateTime<Utc>) -> Option<&'stati
 /// The next job of a queue, and what it calls.
 fn head_of(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
     let Some(id) = Queue::of(client, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
-    let head = row::read(client, std::slice::from_ref(&id))?.pop().flatten();
+    let head = row::fetch_readable_rows(client, std::slice::from_ref(&id))?.pop().flatten();
     Ok(head.map(|head| (id, head.handler)))
 }
 
@@ -292,7 +291,7 @@ fn scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Ve
     }]
 }
 
-fn deferred(other: &Relative) -> Option<Diagnostic> {
+fn deferred(other: &Dependency) -> Option<Diagnostic> {
     match other.status {
         Some(Status::Finished) => None,
         Some(status) => {
@@ -303,21 +302,21 @@ fn deferred(other: &Relative) -> Option<Diagnostic> {
 }
 
 /// Those it waits for, and those that wait for it.
-fn relatives(client: &Arc<Client>, id: &str) -> Result<(Vec<Relative>, Vec<Relative>)> {
+fn fetch_dependencies(client: &Arc<Client>, id: &str) -> Result<(Vec<Dependency>, Vec<Dependency>)> {
     let keys = [client.keys.dependencies(id), client.keys.dependents(id)];
     // Looked at in small parts: nobody knows how large such a set is.
-    let calls = keys.map(|key| RedisCommand::new("SSCAN").arg(key).arg(0).arg("COUNT").arg(RELATIVES));
+    let calls = keys.map(|key| RedisCommand::new("SSCAN").arg(key).arg(0).arg("COUNT").arg(MAX_DEPENDENCIES));
     let mut both = Vec::new();
     for answer in client.query_all(&calls)? {
         let found = answer.and_then(reply::list).unwrap_or_default().into_iter().nth(1);
         let mut ids = found.map_or(Ok(Vec::new()), reply::texts)?;
-        ids.truncate(RELATIVES);
+        ids.truncate(MAX_DEPENDENCIES);
         let name =
             |key: String| key.strip_prefix(&client.keys.job_prefix()).map(str::to_owned).unwrap_or(key);
         let ids: Vec<String> = ids.into_iter().map(name).collect();
         let status = |id: &String| RedisCommand::new("HGET").arg(client.keys.job(id)).arg("status");
         let states = client.query_all(&ids.iter().map(status).collect::<Vec<_>>())?;
-        let of = |(id, status): (String, Result<_>)| Relative {
+        let of = |(id, status): (String, Result<_>)| Dependency {
             id,
             status: status.and_then(reply::text).unwrap_or_default().and_then(|status| status.parse().ok()),
         };

@@ -15,7 +15,7 @@ const DAYS: i64 = 90;
 const HANDLERS: usize = 500;
 
 #[derive(Debug, Serialize)]
-pub(crate) struct History {
+pub(crate) struct RunHistory {
     /// `None` for all of them.
     pub(crate) queue: Option<String>,
     pub(crate) minutes: Vec<Counts>,
@@ -36,23 +36,23 @@ pub(crate) struct HandlerView {
     pub(crate) buckets: [u64; BUCKETS.len() + 1],
 }
 
-pub(crate) fn history(client: &Client, queue: Option<&str>) -> Result<History> {
-    let now = super::now(client)?;
+pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<RunHistory> {
+    let now = super::server_time(client)?;
     let minute = now.timestamp() / 60;
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
         None => all_names(client, &mut WrongTypeKeys::default())?,
     };
     let (mut minutes, mut days) = (Vec::new(), Vec::new());
-    for queues in queues.chunks(super::TOGETHER) {
-        for series in stats::read(client, queues)? {
-            add(&mut minutes, series.minutes(minute, MINUTES));
-            add(&mut days, series.days(minute / 1440, DAYS));
+    for queues in queues.chunks(super::BATCH) {
+        for series in stats::fetch_series(client, queues)? {
+            add_counts(&mut minutes, series.minutes(minute, MINUTES));
+            add_counts(&mut days, series.days(minute / 1440, DAYS));
         }
     }
     let mut handlers = Vec::new();
     for queue in queues {
-        for (handler, series) in stats::handlers_of(client, &queue)? {
+        for (handler, series) in stats::fetch_handler_series(client, &queue)? {
             let (total, seconds, buckets) = (series.total, series.seconds, series.buckets);
             handlers.push(HandlerView { queue: queue.clone(), handler, total, seconds, buckets });
         }
@@ -61,11 +61,11 @@ pub(crate) fn history(client: &Client, queue: Option<&str>) -> Result<History> {
         }
     }
     handlers.truncate(HANDLERS);
-    Ok(History { queue: queue.map(str::to_owned), minutes, days, handlers, bounds: BUCKETS, now })
+    Ok(RunHistory { queue: queue.map(str::to_owned), minutes, days, handlers, bounds: BUCKETS, now })
 }
 
 /// Adds counts to those of the same moments.
-pub(super) fn add(all: &mut Vec<Counts>, more: Vec<Counts>) {
+pub(super) fn add_counts(all: &mut Vec<Counts>, more: Vec<Counts>) {
     if all.is_empty() {
         *all = more;
         return;

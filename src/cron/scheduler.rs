@@ -14,17 +14,17 @@ use crate::job::NewJob;
 use crate::queue::Queue;
 
 /// A tick that is noticed so many seconds late was not missed, if the next one is not due yet.
-const IN_TIME: i64 = 60;
+const MISFIRE_GRACE: i64 = 60;
 /// How many missed ticks get a job each, at most.
-const CAUGHT_UP: usize = 1000;
+const MAX_CATCHUP: usize = 1000;
 /// What can be a moment: up to the year 9999.
-const MOMENTS: std::ops::Range<i64> = 0..253_402_300_800;
+const VALID_TIMES: std::ops::Range<i64> = 0..253_402_300_800;
 /// How many ticks of one entry one step handles; the others come with the next step.
-const AT_ONCE: usize = 2000;
+const MAX_TICKS_PER_STEP: usize = 2000;
 
 /// What came of a tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ticked {
+pub(crate) enum TickOutcome {
     Enqueued {
         entry: String,
         id: String,
@@ -36,32 +36,32 @@ pub(crate) enum Ticked {
 }
 
 /// An entry that is in order, and what is known of its ticks.
-pub(crate) struct Entry {
+pub(crate) struct EntryState {
     pub(crate) cron: Cron,
     pub(crate) schedule: Schedule,
     queue: Queue,
     key: String,
     last: Option<i64>,
     /// The same as it lies in Redis, whatever it is.
-    known: String,
+    stored_last: String,
     pub(crate) has_job: bool,
     /// What Redis had as its schedule, when that was another one.
     is_new: bool,
     due: i64,
 }
 
-impl Entry {
+impl EntryState {
     fn new(client: &Arc<Client>, cron: Cron) -> Result<Self> {
         let (schedule, queue) = (cron.check()?, Queue::on(client, &cron.queue)?);
         queue.prepare(&cron.job)?;
         let key = client.keys.cron_entry(&cron.name);
-        Ok(Entry {
+        Ok(EntryState {
             cron,
             schedule,
             queue,
             key,
             last: None,
-            known: String::new(),
+            stored_last: String::new(),
             has_job: false,
             is_new: true,
             due: i64::MIN,
@@ -83,37 +83,37 @@ impl Entry {
         (self.due > i64::MIN && self.due < i64::MAX).then_some(self.due)
     }
 
-    fn learn(&mut self, last: Option<String>) {
-        self.known = last.unwrap_or_default();
-        self.last = self.known.parse().ok().filter(|last| MOMENTS.contains(last));
+    fn set_last(&mut self, last: Option<String>) {
+        self.stored_last = last.unwrap_or_default();
+        self.last = self.stored_last.parse().ok().filter(|last| VALID_TIMES.contains(last));
     }
 
-    fn expect(&mut self, since: i64) {
-        self.due = self.schedule.after(since).unwrap_or(i64::MAX);
+    fn schedule_next(&mut self, since: i64) {
+        self.due = self.schedule.next_after(since).unwrap_or(i64::MAX);
     }
 
     /// As it is kept beside the last tick, to see that it has changed.
-    fn text(&self) -> String {
+    fn fingerprint(&self) -> String {
         format!("{} {}", self.schedule, self.schedule.zone())
     }
 }
 
 /// The entries of one worker.
-pub(crate) struct Ticker {
+pub(crate) struct CronScheduler {
     client: Arc<Client>,
-    pub(crate) entries: Vec<Entry>,
+    pub(crate) entries: Vec<EntryState>,
     /// What is wrong with entries now; the others go on.
     troubles: BTreeMap<String, String>,
     /// Ticks before this moment are those of entries that were other ones then.
-    began: Option<i64>,
+    started_at: Option<i64>,
 }
 
-impl Ticker {
+impl CronScheduler {
     /// The entries that are in order, and what is wrong with the others.
     pub(crate) fn new(client: &Arc<Client>, crons: Vec<Cron>) -> (Self, Vec<Error>) {
-        let (mut entries, mut wrong): (Vec<Entry>, _) = (Vec::new(), Vec::new());
+        let (mut entries, mut wrong): (Vec<EntryState>, _) = (Vec::new(), Vec::new());
         for cron in crons {
-            match Entry::new(client, cron) {
+            match EntryState::new(client, cron) {
                 Ok(entry) if entries.iter().any(|other| other.cron.name == entry.cron.name) => {
                     let what = format!("cron entry {:?} is there twice", entry.cron.name);
                     wrong.push(Error::invalid(what, "give each a name of its own"));
@@ -122,25 +122,34 @@ impl Ticker {
                 Err(error) => wrong.push(error),
             }
         }
-        (Ticker { client: Arc::clone(client), entries, troubles: BTreeMap::new(), began: None }, wrong)
+        (
+            CronScheduler {
+                client: Arc::clone(client),
+                entries,
+                troubles: BTreeMap::new(),
+                started_at: None,
+            },
+            wrong,
+        )
     }
 
     /// What is wrong with entries now: name, and why.
-    pub(crate) fn troubles(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn problems(&self) -> &BTreeMap<String, String> {
         &self.troubles
     }
 
     /// How many seconds there are until the next tick.
-    pub(crate) fn patience(&self, now: f64) -> f64 {
+    pub(crate) fn seconds_until_next(&self, now: f64) -> f64 {
         let next = self.entries.iter().map(|entry| entry.due).min().unwrap_or(i64::MAX);
         (next as f64 - now).max(0.0)
     }
 
     /// Looks how far each entry is: other workers go on too.
-    pub(crate) fn look(&mut self, now: f64) -> Result<()> {
-        let began = *self.began.get_or_insert(now as i64);
-        let call =
-            |entry: &Entry| RedisCommand::new("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job");
+    pub(crate) fn sync(&mut self, now: f64) -> Result<()> {
+        let began = *self.started_at.get_or_insert(now as i64);
+        let call = |entry: &EntryState| {
+            RedisCommand::new("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job")
+        };
         let calls: Vec<RedisCommand> = self.entries.iter().map(call).collect();
         let answers = self.client.query_all(&calls)?;
         self.troubles.clear();
@@ -157,15 +166,15 @@ impl Ticker {
             let mut text = || reply::text(held.next().unwrap_or_default());
             let (last, schedule, job) = (text()?, text()?, text()?);
             entry.has_job = job.is_some();
-            entry.learn(last);
-            if entry.last.is_some_and(|last| last > now as i64 + IN_TIME) {
+            entry.set_last(last);
+            if entry.last.is_some_and(|last| last > now as i64 + MISFIRE_GRACE) {
                 let me = crate::program::name();
                 let what = format!("its last tick is in the future; `{me} cron resume` lets it begin anew");
                 self.troubles.insert(entry.cron.name.clone(), what);
             }
-            entry.is_new = schedule.as_deref() != Some(&entry.text());
+            entry.is_new = schedule.as_deref() != Some(&entry.fingerprint());
             match entry.last {
-                Some(last) => entry.expect(if entry.is_new { last.max(began) } else { last }),
+                Some(last) => entry.schedule_next(if entry.is_new { last.max(began) } else { last }),
                 // An interval begins at once, as in RQ; a time of day is waited for.
                 None => entry.due = now as i64,
             }
@@ -174,13 +183,13 @@ impl Ticker {
     }
 
     /// Does what is due. `moment` is what a test takes for now, instead of Redis' clock.
-    pub(crate) fn step(&mut self, now: f64, moment: Option<f64>) -> Result<Vec<Ticked>> {
+    pub(crate) fn run_due(&mut self, now: f64, moment: Option<f64>) -> Result<Vec<TickOutcome>> {
         let mut ticked = Vec::new();
         for entry in &mut self.entries {
-            let mut left = AT_ONCE;
+            let mut left = MAX_TICKS_PER_STEP;
             while entry.due as f64 <= now && left > 0 {
                 left -= 1;
-                match tick(&self.client, entry, (now as i64, moment), &mut ticked) {
+                match run_tick(&self.client, entry, (now as i64, moment), &mut ticked) {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error @ Error::Unreachable { .. }) => return Err(error),
@@ -196,29 +205,29 @@ impl Ticker {
 }
 
 /// One tick. Returns whether Redis agrees that there may be another.
-fn tick(
+fn run_tick(
     client: &Arc<Client>,
-    entry: &mut Entry,
+    entry: &mut EntryState,
     (now, moment): (i64, Option<f64>),
-    ticked: &mut Vec<Ticked>,
+    ticked: &mut Vec<TickOutcome>,
 ) -> Result<bool> {
     let (tick, has_job) = match (entry.last, entry.schedule.interval()) {
         (None, Some(_)) => (entry.due, true),
         (None, None) => (entry.due, false),
-        (Some(_), _) => plan(&entry.schedule, entry.cron.catchup, entry.due, now),
+        (Some(_), _) => plan_tick(&entry.schedule, entry.cron.catchup, entry.due, now),
     };
     let what = if has_job { "tick" } else { "pass" };
-    let (state, last, id) = call(client, entry, what, tick, moment)?;
-    entry.learn(last);
+    let (state, last, id) = run_script(client, entry, what, tick, moment)?;
+    entry.set_last(last);
     entry.is_new = false;
-    entry.expect(entry.last.unwrap_or(tick));
+    entry.schedule_next(entry.last.unwrap_or(tick));
     let name = entry.cron.name.clone();
     match state {
         1 => {
             entry.has_job = true;
-            ticked.push(Ticked::Enqueued { entry: name, id });
+            ticked.push(TickOutcome::Enqueued { entry: name, id });
         }
-        2 => ticked.push(Ticked::Skipped { entry: name }),
+        2 => ticked.push(TickOutcome::Skipped { entry: name }),
         5 => {
             // Redis' clock says that it is not due yet.
             entry.due = tick;
@@ -230,19 +239,19 @@ fn tick(
 }
 
 /// The tick that is next, and whether a job follows; `due` is the first one that nobody has seen.
-fn plan(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool) {
-    let in_time = now - IN_TIME.min(schedule.interval().unwrap_or(IN_TIME));
+fn plan_tick(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool) {
+    let in_time = now - MISFIRE_GRACE.min(schedule.interval().unwrap_or(MISFIRE_GRACE));
     if due > in_time {
         return (due, true);
     }
-    let newest = schedule.newest(due, now).unwrap_or(due);
+    let newest = schedule.last_until(due, now).unwrap_or(due);
     match catchup {
         Catchup::One => (newest, true),
         Catchup::None => (newest, newest > in_time),
         Catchup::All => {
             let mut tick = newest;
-            for _ in 1..CAUGHT_UP {
-                match schedule.before(tick, due) {
+            for _ in 1..MAX_CATCHUP {
+                match schedule.previous(tick, due) {
                     Some(before) => tick = before,
                     None => break,
                 }
@@ -253,14 +262,14 @@ fn plan(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool
 }
 
 /// The script call: what came of it, the last tick as Redis has it, and the job's id.
-fn call(
+fn run_script(
     client: &Arc<Client>,
-    entry: &Entry,
+    entry: &EntryState,
     what: &str,
     tick: i64,
     moment: Option<f64>,
 ) -> Result<(i64, Option<String>, String)> {
-    let job = jittered(&entry.cron);
+    let job = with_jitter(&entry.cron);
     let prepared = entry.queue.prepare(&job)?;
     let id = prepared.id.clone();
     let enqueue = enqueue::encode(client, entry.queue.keys(), std::slice::from_ref(&prepared));
@@ -268,9 +277,9 @@ fn call(
     let own = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
         .arg(what)
         .arg(&entry.cron.name)
-        .arg(&entry.known)
+        .arg(&entry.stored_last)
         .arg(tick)
-        .arg(entry.text())
+        .arg(entry.fingerprint())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
         .arg(moment.map(|moment| moment.to_string()).unwrap_or_default());
     let mut answer =
@@ -280,7 +289,7 @@ fn call(
     Ok((state, reply::text(next())?, id))
 }
 
-fn jittered(cron: &Cron) -> NewJob {
+fn with_jitter(cron: &Cron) -> NewJob {
     if cron.jitter.is_zero() {
         return cron.job.clone();
     }
@@ -288,7 +297,7 @@ fn jittered(cron: &Cron) -> NewJob {
 }
 
 /// A job now, whatever the schedule says. Returns its id.
-pub(crate) fn run_now(client: &Arc<Client>, cron: Cron) -> Result<String> {
-    let entry = Entry::new(client, cron)?;
-    Ok(call(client, &entry, "run", 0, None)?.2)
+pub(crate) fn enqueue_now(client: &Arc<Client>, cron: Cron) -> Result<String> {
+    let entry = EntryState::new(client, cron)?;
+    Ok(run_script(client, &entry, "run", 0, None)?.2)
 }

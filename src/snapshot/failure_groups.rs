@@ -6,20 +6,20 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::page::{Asked, Filter, Walk};
-use super::place::{Order, Place};
-use super::row::{JobSummary, short_error};
+use super::job_list::{JobList, SortOrder};
+use super::page::{Filter, PageQuery, Scan};
+use super::row::{JobSummary, display_error};
 use crate::client::Client;
 use crate::error::Result;
 use crate::queue::all_names;
 use crate::wrong_type::WrongTypeKeys;
 
 /// More groups are not told apart: the rest is in the last one, without error and handler.
-const MOST: usize = 500;
+const MAX_GROUPS: usize = 500;
 
 /// Jobs of one handler whose errors differ in ids, addresses, numbers and quoted values only.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Group {
+pub(crate) struct FailureGroup {
     pub(crate) queue: String,
     pub(crate) handler: Option<String>,
     /// What the newest of them says.
@@ -33,7 +33,7 @@ pub(crate) struct Group {
     pub(crate) id: String,
 }
 
-impl Group {
+impl FailureGroup {
     /// What fits its jobs, and no others.
     #[cfg(feature = "top")]
     pub(crate) fn filter(&self) -> Filter {
@@ -43,34 +43,35 @@ impl Group {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Groups {
+pub(crate) struct FailureGroups {
     pub(crate) total: usize,
     /// At how many it has looked, the newest of each queue.
     pub(crate) scanned: usize,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Vec<FailureGroup>,
     /// Keys that are not what they should be, of which nothing is shown.
     pub(crate) odd_keys: WrongTypeKeys,
 }
 
 /// The largest group first.
-pub(crate) fn failed(client: &Arc<Client>, queue: Option<&str>) -> Result<Groups> {
-    let mut all = Groups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
+pub(crate) fn fetch_failure_groups(client: &Arc<Client>, queue: Option<&str>) -> Result<FailureGroups> {
+    let mut all =
+        FailureGroups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
         None => all_names(client, &mut all.odd_keys)?,
     };
-    let asked = Asked { offset: 0, limit: 0, order: Order::Newest, filter: Filter::default() };
+    let asked = PageQuery { offset: 0, limit: 0, order: SortOrder::Newest, filter: Filter::default() };
     let mut places = HashMap::new();
     for queue in queues {
-        let mut walk = Walk::new(client, &queue, Place::Failed, &asked)?;
+        let mut walk = Scan::new(client, &queue, JobList::Failed, &asked)?;
         all.total += walk.total;
         all.odd_keys.join(std::mem::take(&mut walk.odd));
         // A part is shown as one, and says so.
-        if walk.total == 0 || all.groups.len() >= MOST {
+        if walk.total == 0 || all.groups.len() >= MAX_GROUPS {
             continue;
         }
         let (scanned, _) = walk.run(0, |id, _, job| {
-            sort_in(&mut all.groups, &mut places, &queue, (id, job));
+            add_to_group(&mut all.groups, &mut places, &queue, (id, job));
             true
         })?;
         all.scanned += scanned;
@@ -80,18 +81,18 @@ pub(crate) fn failed(client: &Arc<Client>, queue: Option<&str>) -> Result<Groups
 }
 
 /// Where the group of a queue, a handler and a kind of error is.
-type Places = HashMap<(String, Option<String>, Option<String>), usize>;
+type GroupIndex = HashMap<(String, Option<String>, Option<String>), usize>;
 
-fn sort_in(
-    groups: &mut Vec<Group>,
-    places: &mut Places,
+fn add_to_group(
+    groups: &mut Vec<FailureGroup>,
+    places: &mut GroupIndex,
     queue: &str,
     (id, job): (&str, Option<&JobSummary>),
 ) {
     let handler = job.and_then(|job| job.handler.clone());
     let mut key = (queue.to_owned(), handler, job.and_then(JobSummary::error_key));
-    let mut error = job.and_then(|job| job.error.as_deref()).map(short_error);
-    if groups.len() >= MOST && !places.contains_key(&key) {
+    let mut error = job.and_then(|job| job.error.as_deref()).map(display_error);
+    if groups.len() >= MAX_GROUPS && !places.contains_key(&key) {
         key = (queue.to_owned(), None, None);
         error = None;
     }
@@ -99,7 +100,7 @@ fn sort_in(
     let at = *places.entry(key.clone()).or_insert_with(|| {
         let (queue, handler, kind) = key;
         let id = id.to_owned();
-        groups.push(Group { queue, handler, error, kind, count: 0, first: ended, last: ended, id });
+        groups.push(FailureGroup { queue, handler, error, kind, count: 0, first: ended, last: ended, id });
         groups.len() - 1
     });
     let group = &mut groups[at];

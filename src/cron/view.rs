@@ -9,7 +9,7 @@ use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::book::{LOCAL, Noted, SILENT};
+use super::records::{CronRecord, LOCAL_ZONE, RECORD_TTL};
 use super::{Cron, schedule::Schedule};
 use crate::bounded_read;
 use crate::client::{Client, RedisCommand, Reply, reply};
@@ -37,7 +37,7 @@ const NAMES: usize = 20;
 
 /// An entry, as people see it.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Listed {
+pub(crate) struct CronView {
     pub(crate) name: String,
     pub(crate) schedule: String,
     pub(crate) tz: Option<String>,
@@ -64,11 +64,11 @@ pub(crate) struct Listed {
     is_interval: bool,
 }
 
-impl Listed {
+impl CronView {
     /// It, with its arguments as far as there is room for them.
-    fn new(noted: &Noted, room: &mut usize) -> Self {
+    fn new(noted: &CronRecord, room: &mut usize) -> Self {
         let time = |text: &Option<String>| text.as_deref().and_then(from_iso);
-        let ours = noted.rq_rs.as_ref();
+        let ours = noted.extension.as_ref();
         let mut cut = Vec::new();
         let mut fits = |text: &Option<String>, name| {
             let size = text.as_ref().map_or(0, String::len);
@@ -82,7 +82,7 @@ impl Listed {
         };
         let args = if fits(&noted.args, "args") { noted.args() } else { Vec::new() };
         let kwargs = if fits(&noted.kwargs, "kwargs") { noted.kwargs() } else { Map::new() };
-        Listed {
+        CronView {
             name: noted.name().to_owned(),
             schedule: noted.schedule(),
             tz: ours.map(|ours| ours.tz.clone()),
@@ -115,21 +115,21 @@ impl Listed {
 /// All entries that somebody has now.
 pub(crate) struct Listing {
     /// By name.
-    pub(crate) all: Vec<Listed>,
+    pub(crate) all: Vec<CronView>,
     /// The keys that are not what they should be.
     pub(crate) odd: WrongTypeKeys,
     /// Whether there is more than is read or kept.
     pub(crate) is_cut: bool,
 }
 
-pub(crate) fn list(client: &Arc<Client>, now: f64) -> Result<Listing> {
-    let (mut odd, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, Listed>::new());
+pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
+    let (mut odd, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, CronView>::new());
     let (mut room, mut arguments, mut is_full) = (KEPT, ARGUMENTS, false);
-    let is_cut = each(client, now, OF_LARGE, &mut odd, |noted| {
+    let is_cut = for_each_record(client, now, OF_LARGE, &mut odd, |noted| {
         if let Some(listed) = found.get_mut(noted.name()) {
             listed.schedulers += 1;
         } else {
-            let listed = Listed::new(&noted, &mut arguments);
+            let listed = CronView::new(&noted, &mut arguments);
             match room.checked_sub(listed.size()) {
                 Some(left) => {
                     room = left;
@@ -140,7 +140,7 @@ pub(crate) fn list(client: &Arc<Client>, now: f64) -> Result<Listing> {
         }
         Go::On
     })?;
-    let mut all: Vec<Listed> = found.into_values().collect();
+    let mut all: Vec<CronView> = found.into_values().collect();
     for some in all.chunks_mut(SCHEDULERS) {
         read_entries(client, some, &mut odd)?;
     }
@@ -155,18 +155,18 @@ enum Go {
 }
 
 /// Looks at the entries of one scheduler after the other. Returns whether there is more than is read.
-fn each(
+fn for_each_record(
     client: &Client,
     now: f64,
     most: &'static [ExcerptSpec],
     odd: &mut WrongTypeKeys,
-    mut see: impl FnMut(Noted) -> Go,
+    mut see: impl FnMut(CronRecord) -> Go,
 ) -> Result<bool> {
     let schedulers = client.keys.cron_schedulers();
     let newest = RedisCommand::new("ZREVRANGEBYSCORE")
         .arg(&schedulers)
         .arg("+inf")
-        .arg(now - SILENT.as_secs_f64())
+        .arg(now - RECORD_TTL.as_secs_f64())
         .arg("LIMIT")
         .arg(0)
         .arg(SCHEDULERS);
@@ -195,7 +195,7 @@ fn each(
 
 /// Looks at each entry of a record, as far as the text goes. What cannot be read is of another program, or of a newer
 /// one; the rest is seen all the same.
-fn go_through(text: &[u8], see: &mut impl FnMut(Noted) -> Go) -> Go {
+fn go_through(text: &[u8], see: &mut impl FnMut(CronRecord) -> Go) -> Go {
     struct Elements<'a, F>(&'a mut F);
     impl<'de, F: FnMut(&RawValue) -> Go> Visitor<'de> for Elements<'_, F> {
         type Value = ();
@@ -215,7 +215,7 @@ fn go_through(text: &[u8], see: &mut impl FnMut(Noted) -> Go) -> Go {
     }
     let mut go = Go::On;
     let mut look = |one: &RawValue| {
-        if let Ok(noted) = read_json::<Noted>(one.get().as_bytes())
+        if let Ok(noted) = read_json::<CronRecord>(one.get().as_bytes())
             && see(noted) == Go::Home
         {
             go = Go::Home;
@@ -229,16 +229,16 @@ fn go_through(text: &[u8], see: &mut impl FnMut(Noted) -> Go) -> Go {
 }
 
 /// What Redis knows better than any one scheduler.
-fn read_entries(client: &Arc<Client>, all: &mut [Listed], odd: &mut WrongTypeKeys) -> Result<()> {
+fn read_entries(client: &Arc<Client>, all: &mut [CronView], odd: &mut WrongTypeKeys) -> Result<()> {
     let jobs = client.keys.cron_jobs();
-    let entry = |listed: &Listed| {
+    let entry = |listed: &CronView| {
         RedisCommand::new("HMGET")
             .arg(client.keys.cron_entry(&listed.name))
             .arg("last")
             .arg("job")
             .arg("paused")
     };
-    let enqueued = |listed: &Listed| RedisCommand::new("ZSCORE").arg(&jobs).arg(&listed.name);
+    let enqueued = |listed: &CronView| RedisCommand::new("ZSCORE").arg(&jobs).arg(&listed.name);
     let calls = all.iter().flat_map(|listed| [entry(listed), enqueued(listed)]).collect::<Vec<_>>();
     let mut answers = client.query_all(&calls)?.into_iter();
     for listed in all {
@@ -253,21 +253,21 @@ fn read_entries(client: &Arc<Client>, all: &mut [Listed], odd: &mut WrongTypeKey
         (listed.last_job, listed.paused) = (text()?, text()?.is_some());
         let Some(last) = last.filter(|_| !listed.python) else { continue };
         // Whoever reads this may be in another zone than whoever keeps the entry.
-        let named = listed.zone.as_deref().or(listed.tz.as_deref().filter(|tz| *tz != LOCAL));
+        let named = listed.zone.as_deref().or(listed.tz.as_deref().filter(|tz| *tz != LOCAL_ZONE));
         let zone = if listed.is_interval { Some("UTC") } else { named };
         let schedule = zone.and_then(|zone| Schedule::parse(&listed.schedule, Some(zone)).ok());
-        let next = schedule.and_then(|schedule| schedule.after(last));
+        let next = schedule.and_then(|schedule| schedule.next_after(last));
         listed.next = next.and_then(|next| DateTime::from_timestamp(next, 0)).max(listed.next);
     }
     Ok(())
 }
 
 /// An entry as its scheduler wrote it down, whole.
-pub(crate) struct Kept(Noted);
+pub(crate) struct StoredEntry(CronRecord);
 
-impl Kept {
+impl StoredEntry {
     pub(crate) fn is_python(&self) -> bool {
-        self.0.rq_rs.is_none()
+        self.0.extension.is_none()
     }
 
     /// It, to be enqueued now.
@@ -290,9 +290,9 @@ impl Kept {
 }
 
 /// The one of this name.
-pub(crate) fn find(client: &Arc<Client>, name: &str, now: f64) -> Result<Kept> {
+pub(crate) fn find_entry(client: &Arc<Client>, name: &str, now: f64) -> Result<StoredEntry> {
     let (mut names, mut more, mut found) = (BTreeSet::new(), false, None);
-    let is_cut = each(client, now, TO_FIND_ONE, &mut WrongTypeKeys::default(), |noted| {
+    let is_cut = for_each_record(client, now, TO_FIND_ONE, &mut WrongTypeKeys::default(), |noted| {
         if noted.name() == name {
             found = Some(noted);
             return Go::Home;
@@ -315,5 +315,5 @@ pub(crate) fn find(client: &Arc<Client>, name: &str, now: f64) -> Result<Kept> {
         };
         Error::invalid(format!("there is no cron entry {name:?}"), hint)
     };
-    found.map(Kept).ok_or_else(unknown)
+    found.map(StoredEntry).ok_or_else(unknown)
 }

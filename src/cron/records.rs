@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Cron;
-use super::ticker::{Entry, Ticker};
+use super::scheduler::{CronScheduler, EntryState};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::{
@@ -16,10 +16,10 @@ use crate::job::{
 use crate::wrong_type::WrongTypeKeys;
 
 /// How long a scheduler's record outlives its last heartbeat: RQ's 120 s.
-pub(super) const SILENT: Duration = Duration::from_secs(120);
+pub(super) const RECORD_TTL: Duration = Duration::from_secs(120);
 
 /// Who has entries: a worker, or `rq-rs cron`.
-pub(crate) struct Scheduler {
+pub(crate) struct SchedulerInfo {
     pub(crate) name: String,
     pub(crate) hostname: String,
     pub(crate) created_at: DateTime<Utc>,
@@ -28,7 +28,7 @@ pub(crate) struct Scheduler {
 
 /// An entry in a scheduler's record: RQ's fields, and ours behind them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Noted {
+pub(super) struct CronRecord {
     pub(super) func_name: String,
     #[serde(default)]
     name: String,
@@ -50,13 +50,13 @@ pub(super) struct Noted {
     failure_ttl: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) meta: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rq_rs: Option<Ours>,
+    #[serde(rename = "rq_rs", skip_serializing_if = "Option::is_none")]
+    pub(super) extension: Option<Extension>,
 }
 
 /// What RQ does not have.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Ours {
+pub(super) struct Extension {
     pub(super) tz: String,
     /// The name of the zone that `local` is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,16 +64,16 @@ pub(super) struct Ours {
     pub(super) catchup: String,
     pub(super) overlap: String,
     jitter: f64,
-    retry: Option<Policy>,
+    retry: Option<RetryPolicy>,
     /// How often it is repeated, and after which seconds.
     repeat: Option<(u32, Vec<u64>)>,
     description: Option<String>,
     at_front: bool,
 }
 
-impl Ours {
+impl Extension {
     /// What RQ's fields do not say of a job.
-    fn dress(&self, mut job: NewJob) -> NewJob {
+    fn apply(&self, mut job: NewJob) -> NewJob {
         fn all(seconds: &[u64]) -> impl Iterator<Item = Duration> {
             seconds.iter().map(|seconds| Duration::from_secs(*seconds))
         }
@@ -100,23 +100,23 @@ fn seconds(value: &Option<Value>) -> Option<i64> {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Policy {
+struct RetryPolicy {
     max: u32,
     intervals: Vec<u64>,
     at_front: bool,
 }
 
-impl Noted {
-    fn of(entry: &Entry) -> Self {
+impl CronRecord {
+    fn new(entry: &EntryState) -> Self {
         let (cron, interval) = (&entry.cron, entry.schedule.interval());
         let view = cron.job.spec();
         let time = |moment: Option<i64>| moment.and_then(|at| DateTime::from_timestamp(at, 0)).map(iso);
-        let retry = view.retry.map(|retry| Policy {
+        let retry = view.retry.map(|retry| RetryPolicy {
             max: retry.max(),
             intervals: retry.intervals_in(entry.is_rq(), || 0.5),
             at_front: retry.is_at_front(),
         });
-        Noted {
+        CronRecord {
             func_name: cron.job.handler().to_owned(),
             name: cron.name.clone(),
             queue_name: cron.queue.clone(),
@@ -131,12 +131,12 @@ impl Noted {
             ttl: view.ttl.map(|ttl| ttl.as_seconds().into()),
             failure_ttl: view.failure_ttl.map(|ttl| ttl.as_seconds().into()),
             meta: view.meta,
-            rq_rs: Some(Ours {
+            extension: Some(Extension {
                 tz: entry.schedule.zone().to_owned(),
                 zone: entry
                     .schedule
-                    .known_zone()
-                    .filter(|_| entry.schedule.zone() == LOCAL)
+                    .iana_zone()
+                    .filter(|_| entry.schedule.zone() == LOCAL_ZONE)
                     .map(str::to_owned),
                 catchup: cron.catchup.to_string(),
                 overlap: cron.overlap.to_string(),
@@ -181,8 +181,8 @@ impl Noted {
         if let Some(meta) = meta.filter(PyValue::is_dict) {
             job = job.meta(meta);
         }
-        if let Some(ours) = &self.rq_rs {
-            job = ours.dress(job);
+        if let Some(ours) = &self.extension {
+            job = ours.apply(job);
         }
         Cron::new(self.name(), self.schedule(), job).queue(&self.queue_name)
     }
@@ -194,11 +194,16 @@ impl Noted {
 }
 
 /// The zone of whichever machine keeps the entry.
-pub(super) const LOCAL: &str = "local";
+pub(super) const LOCAL_ZONE: &str = "local";
 
 /// Writes what Python's tools read of a scheduler, and says that it lives at this moment.
-pub(crate) fn publish(client: &Client, scheduler: &Scheduler, ticker: &Ticker, now: f64) -> Result<()> {
-    let noted: Vec<Noted> = ticker.entries.iter().map(Noted::of).collect();
+pub(crate) fn publish(
+    client: &Client,
+    scheduler: &SchedulerInfo,
+    ticker: &CronScheduler,
+    now: f64,
+) -> Result<()> {
+    let noted: Vec<CronRecord> = ticker.entries.iter().map(CronRecord::new).collect();
     let key = client.keys.cron_scheduler(&scheduler.name);
     let record = RedisCommand::new("HSET")
         .arg(&key)
@@ -216,26 +221,26 @@ pub(crate) fn publish(client: &Client, scheduler: &Scheduler, ticker: &Ticker, n
         .arg(serde_json::to_string(&noted).unwrap_or_default());
     let calls = [
         record,
-        RedisCommand::new("EXPIRE").arg(&key).arg(SILENT.as_secs()),
+        RedisCommand::new("EXPIRE").arg(&key).arg(RECORD_TTL.as_secs()),
         RedisCommand::new("ZADD").arg(client.keys.cron_schedulers()).arg(now).arg(&scheduler.name),
     ];
     client.query_all(&calls)?.into_iter().try_for_each(|answer| answer.map(drop))
 }
 
 /// It ends. RQ leaves the record to its time to live.
-pub(crate) fn withdraw(client: &Client, name: &str) -> Result<()> {
+pub(crate) fn deregister(client: &Client, name: &str) -> Result<()> {
     client.query(&RedisCommand::new("ZREM").arg(client.keys.cron_schedulers()).arg(name)).map(drop)
 }
 
 /// How many jobs of an entry are remembered.
-pub(crate) fn history_count(client: &Client, name: &str, odd: &mut WrongTypeKeys) -> Result<usize> {
+pub(crate) fn count_history(client: &Client, name: &str, odd: &mut WrongTypeKeys) -> Result<usize> {
     let key = client.keys.cron_jobs_of(name);
     let count = client.query(&RedisCommand::new("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
     Ok(usize::try_from(odd.pass(&key, count)?).unwrap_or(0))
 }
 
 /// The ids of an entry's jobs, the newest first, and when they were enqueued.
-pub(crate) fn history(
+pub(crate) fn fetch_history(
     client: &Client,
     name: &str,
     limit: usize,
