@@ -1,14 +1,14 @@
-//! The Lua scripts, by name. `src/lua/` has their texts.
+//! The Lua scripts by name, each with the files that are put in front of it. Their texts and rules are in `src/lua/`.
 
 use std::sync::LazyLock;
 
 use crate::redis::Script;
 
 macro_rules! scripts {
-    ($($name:ident = $file:literal $(after $($first:literal),+)?;)*) => {
+    ($($name:ident = $file:literal $(with $($library:literal),+)?;)*) => {
         $(pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new(concat!(
-                $($(include_str!(concat!("../lua/", $first, ".lua")),)+)?
+                $($(include_str!(concat!("../lua/", $library, ".lua")),)+)?
                 include_str!(concat!("../lua/", $file, ".lua"))
             ))
         });)*
@@ -16,34 +16,34 @@ macro_rules! scripts {
 }
 
 scripts! {
-    CANCEL = "cancel" after "rq_compat";
-    CLAIM = "claim" after "rq_compat", "reset_job";
-    RECORD_STATS = "record_stats";
-    DELETE = "delete" after "rq_compat";
-    EMPTY = "empty" after "rq_compat";
+    CANCEL = "cancel" with "rq_compat";
+    CLAIM = "claim" with "rq_compat", "reset_job";
+    DELETE = "delete" with "rq_compat";
+    EMPTY = "empty" with "rq_compat";
     ENQUEUE = "enqueue";
-    ENQUEUE_NOW = "enqueue_now" after "rq_compat", "stale_entry";
-    EXPIRE = "expire" after "rq_compat";
-    FINISH = "finish" after "rq_compat";
-    HEARTBEAT = "heartbeat" after "rq_compat";
-    PRUNE_GROUP = "prune_group";
-    MAINTAIN_RATE_LIMIT = "maintain_rate_limit" after "rq_compat";
-    RATE_LIMITED_JOBS = "rate_limited_jobs" after "rq_compat";
+    ENQUEUE_NOW = "enqueue_now" with "rq_compat", "stale_entry";
+    EXPIRE = "expire" with "rq_compat";
     EXPIRED_LEASES = "expired_leases";
     FIELD_EXCERPTS = "field_excerpts";
-    REQUEUE_ORPHAN_IDS = "requeue_orphan_ids" after "rq_compat";
-    PROMOTE_DUE = "promote_due" after "rq_compat";
-    REQUEUE = "requeue" after "rq_compat", "reset_job", "stale_entry";
-    REQUEUE_ORPHAN_JOB = "requeue_orphan_job" after "rq_compat", "reset_job";
-    SET_FIELD = "set_field";
+    FINISH = "finish" with "rq_compat";
     HASH_PREVIEW = "hash_preview";
-    TRIM = "trim" after "rq_compat";
-    RELEASE_SCHEDULER_LOCK = "release_scheduler_lock";
+    HEARTBEAT = "heartbeat" with "rq_compat";
+    MAINTAIN_RATE_LIMIT = "maintain_rate_limit" with "rq_compat";
     MARK_WAITER = "mark_waiter";
+    PROMOTE_DUE = "promote_due" with "rq_compat";
+    PRUNE_GROUP = "prune_group";
+    RATE_LIMITED_JOBS = "rate_limited_jobs" with "rq_compat";
+    RECORD_STATS = "record_stats";
+    RELEASE_SCHEDULER_LOCK = "release_scheduler_lock";
+    REQUEUE = "requeue" with "rq_compat", "reset_job", "stale_entry";
+    REQUEUE_ORPHAN_IDS = "requeue_orphan_ids" with "rq_compat";
+    REQUEUE_ORPHAN_JOB = "requeue_orphan_job" with "rq_compat", "reset_job";
+    SET_FIELD = "set_field";
+    TRIM = "trim" with "rq_compat";
 }
 
-/// Both in one, as functions. In a call of its own a script has globals of the names that it gives its
-/// parameters here.
+/// A finish and a claim in one call: both scripts become functions, whose parameters have the names of the globals
+/// that a script reads when it is called alone.
 pub(crate) static FINISH_AND_CLAIM: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("../lua/rq_compat.lua"),
@@ -57,7 +57,7 @@ pub(crate) static FINISH_AND_CLAIM: LazyLock<Script> = LazyLock::new(|| {
     ))
 });
 
-/// Enqueues what is due, so it has that script as a function.
+/// A tick of a cron entry; `enqueue` becomes a function that it calls.
 #[cfg(feature = "cron")]
 pub(crate) static CRON_TICK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
