@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use clap::{Args, Subcommand};
 
-use super::config::ParsedArgs;
+use super::config::parsed_args::ParsedArgs;
 use super::exit::{Exit, Failure};
 use super::format::{clock_time_with_zone, shell_quote, table};
 use super::logger::start_logger;

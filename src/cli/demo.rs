@@ -12,6 +12,7 @@ use super::exit::{Exit, Failure};
 use super::format::pluralize;
 use super::info::InfoCommand;
 use super::output::{print, print_lines};
+use super::process_url::url_was_typed;
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
 use crate::printable::first_line;
@@ -24,7 +25,7 @@ pub(crate) struct DemoCommand {}
 
 impl DemoCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        if RedisOptions::url_was_typed() {
+        if url_was_typed() {
             let client = server.connect()?;
             print(format_args!("This demo uses the Redis at {}, queue demo.", client.address()))?;
             print("")?;

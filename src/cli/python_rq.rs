@@ -244,7 +244,7 @@ fn rejected_option(error: &clap::Error, command: &Command, arguments: &[OsString
 #[cfg(test)]
 mod tests {
     use super::{ALL, BUT_ENQUEUE, BUT_WORKER, Ignored, Rejected, RqOption, TABLE};
-    use crate::cli::Cli;
+    use crate::cli::command_line::Cli;
 
     fn commands(one: &RqOption) -> String {
         match one.of {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::config::{self, HandlerConfig};
+use super::config::entries::HandlerConfig;
+use super::config::unknown_names::check_handlers;
 #[cfg(feature = "dashboard")]
 use super::dashboard::{AccessOptions, WORKER_OPTION_PREFIX};
 use super::exit::{Exit, Failure};
@@ -144,7 +145,7 @@ impl WorkerCommand {
         start_logger(self.verbose, self.quiet);
         let retry = retry_policy(self.retry_max, &self.retry_interval)?;
         let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
-        config::strange_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
+        check_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let client = server.connect()?;
         self.queues.iter().try_for_each(|name| check_known(&client, name))?;
         let mut worker = self.configure(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::file::{ConfigFile, Section};
+use super::file::ConfigFile;
+use super::section::Section;
 use crate::cli::exit::Failure;
 use crate::cli::retry_options::retry_policy;
 use crate::cli::value_parsers::{at_least_one, parse_retry_max, parse_timeout};
@@ -56,7 +57,7 @@ impl HandlerConfig {
 
 /// All `[handlers.NAME]`.
 pub(crate) fn read_handlers(file: &ConfigFile) -> Result<Vec<HandlerConfig>, Failure> {
-    let Some(all) = file.root().table("handlers")? else { return Ok(Vec::new()) };
+    let Some(all) = Section::root(file).table("handlers")? else { return Ok(Vec::new()) };
     all.pairs().iter().map(|(name, _)| read_handler(name, &all)).collect()
 }
 
@@ -84,7 +85,7 @@ fn read_handler(name: &str, all: &Section<'_>) -> Result<HandlerConfig, Failure>
 /// The `[[cron]]` entries that can be read, and what is wrong with the others.
 pub(crate) fn read_crons(file: &ConfigFile) -> Result<(Vec<Cron>, Vec<Failure>), Failure> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
-    for section in file.root().tables("cron")? {
+    for section in Section::root(file).tables("cron")? {
         match read_cron(&section) {
             Ok(cron) => good.push(cron),
             Err(failure) => bad.push(failure),

@@ -6,11 +6,16 @@ use clap::parser::ValueSource;
 use clap::{Args, Command, Subcommand};
 use serde::Serialize;
 
-use super::{ParseError, ParsedArgs, WORKER, error_summary, option_name};
+use super::option_names::{WORKER, option_name};
+use super::parse_error::{ParseError, error_summary};
+use super::parsed_args::ParsedArgs;
+use super::section::Section;
+use super::unknown_names::{check_handlers, warn_unknown_variables};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::table;
 use crate::cli::output::{print_json, print_lines, warn};
-use crate::cli::redis_options::{DEFAULT_URL, RedisOptions};
+use crate::cli::process_url::url_was_typed;
+use crate::cli::redis_options::DEFAULT_URL;
 use crate::program::see_help_of;
 use crate::redis::Address;
 use crate::worker::Handlers;
@@ -85,9 +90,9 @@ impl ConfigCommand {
         let (rows, programs) = option_rows(command, asked)?;
         let (of_file, _, bad) = asked.entries()?;
         let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
-        let strange = super::strange_handlers(&of_file, handlers, &programs);
+        let strange = check_handlers(&of_file, handlers, &programs);
         strange.iter().for_each(warn);
-        let bad = bad + strange.len() + super::warn_unknown_variables(command);
+        let bad = bad + strange.len() + warn_unknown_variables(command);
         let exit = if bad > 0 { Exit::Failed } else { Exit::Done };
         if json {
             print_json(&rows)?;
@@ -108,7 +113,7 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
     for arg in command.get_arguments() {
         let id = arg.get_id().as_str();
         let is_typed = asked.matches.value_source(id) == Some(ValueSource::CommandLine);
-        if let (true, false, Some(name)) = (is_typed, asked.from_file.contains_key(id), option_name(arg)) {
+        if let (true, false, Some(name)) = (is_typed, asked.file_lines.contains_key(id), option_name(arg)) {
             for value in asked.matches.get_raw(id).into_iter().flatten() {
                 let mut word = OsString::from(format!("--{name}="));
                 word.push(value);
@@ -117,7 +122,7 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
         }
     }
     let worker = asked.reparse(command, &words).map_err(|refusal| match refusal {
-        ParseError::File(failure) => failure,
+        ParseError::Config(failure) => failure,
         ParseError::Clap(error) => Failure::Usage(error_summary(&error), see_help_of("worker")),
     })?;
     let mut rows = Vec::new();
@@ -128,7 +133,7 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
         let (id, Some(name)) = (arg.get_id().as_str(), option_name(arg)) else { continue };
         let values =
             matches.get_raw(id).map(|all| all.map(|one| one.to_string_lossy()).collect::<Vec<_>>().join(" "));
-        let from = match (matches.value_source(id), worker.from_file.get(id)) {
+        let from = match (matches.value_source(id), worker.file_lines.get(id)) {
             (_, Some(line)) => location(&worker, *line),
             (Some(ValueSource::CommandLine), _) => "command line".to_owned(),
             (Some(ValueSource::EnvVariable), _) => {
@@ -151,7 +156,7 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
 /// Handlers and cron entries, which only the file has.
 fn section_rows(asked: &ParsedArgs) -> Vec<OptionRow> {
     let Some(file) = &asked.file else { return Vec::new() };
-    let root = file.root();
+    let root = Section::root(file);
     let mut rows = Vec::new();
     let handlers = root.table("handlers").ok().flatten();
     let handlers =
@@ -186,7 +191,7 @@ fn with_url_source(mut row: OptionRow) -> OptionRow {
     match (&row.value, fallback) {
         (None, Some(url)) => (row.value, row.from) = (Some(url), "REDIS_URL".to_owned()),
         (None, None) => row.value = Some(DEFAULT_URL.to_owned()),
-        _ if RedisOptions::url_was_typed() => row.from = "command line".to_owned(),
+        _ if url_was_typed() => row.from = "command line".to_owned(),
         _ => {}
     }
     row.value = row.value.map(|url| hide_password(&url));

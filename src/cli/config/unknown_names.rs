@@ -1,35 +1,63 @@
-//! Names that nobody knows: most likely slips of the fingers, and a setting that is not in force.
+//! Warnings about names that are most likely misspelled, so that their settings have no effect.
 
 use std::collections::BTreeSet;
 
 use clap::Command;
 
-use super::{WORKER, file, option_names, variable_name};
+use super::entries::HandlerConfig;
+use super::environment::is_env_set;
+use super::option_names::{WORKER, option_names, variable_name};
+use super::suggest::closest_name;
+use crate::cli::output::warn;
 use crate::worker::Handlers;
 
-use super::entries::HandlerConfig;
-
 const PREFIX: &str = "RQ_RS_";
-/// Those that are not options.
+/// Variables that have no option.
 const SECRETS: [&str; 2] = ["DASHBOARD_PASSWORD", "DASHBOARD_TOKEN"];
-/// What our own processes tell each other, which nobody else sets.
+/// Variables that our own processes set for each other.
 const INTERNAL: [&str; 3] = ["URL_WAS_TYPED", "HORSE", "WORKER_PROCESS"];
-/// What a program of `--exec` is given, with the first of them always.
+/// Variables that a program of `--exec` gets. The first one is always among them.
 const JOB_VARIABLES: [&str; 3] = ["JOB_ID", "QUEUE", "ATTEMPT"];
 
-/// What is to be said of the environment.
-pub(super) fn check_variables(command: &Command) -> Vec<String> {
-    let of_worker = command.find_subcommand(WORKER).into_iter().flat_map(Command::get_arguments);
+/// Warns of `RQ_RS_…` variables that have no effect, and returns their number.
+pub(in crate::cli) fn warn_unknown_variables(command: &Command) -> usize {
+    let warnings = check_variables(command);
+    warnings.iter().for_each(warn);
+    warnings.len()
+}
+
+fn check_variables(command: &Command) -> Vec<String> {
+    let (known, mut warnings) = known_variables(command);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    for (variable, _) in std::env::vars_os() {
+        let variable = variable.to_string_lossy();
+        let is_known = |name: &str| known.contains(&name) || INTERNAL.contains(&name);
+        if let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_known(name)) {
+            // The file has the options of `worker` in a section of that name, so people write RQ_RS_WORKER_….
+            let option = name.strip_prefix("WORKER_").filter(|option| known.contains(option));
+            let suggestion = option
+                .or_else(|| closest_name(name, &known))
+                .map(|name| format!("; did you mean {PREFIX}{name}?"));
+            warnings.push(format!("{variable} is no option of rq-rs{}", suggestion.unwrap_or_default()));
+        }
+    }
+    warnings.sort();
+    warnings
+}
+
+/// Returns the variables that have a meaning, without the prefix, and a warning for each option of `worker` that two
+/// variables set.
+fn known_variables(command: &Command) -> (BTreeSet<String>, Vec<String>) {
     let commands = std::iter::once(command).chain(command.get_subcommands());
     let own = commands.flat_map(Command::get_arguments).filter_map(|arg| arg.get_env()?.to_str());
     let mut known: BTreeSet<String> =
         own.filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned).collect();
-    let mut told = Vec::new();
-    for arg in of_worker {
+    let mut warnings = Vec::new();
+    for arg in command.find_subcommand(WORKER).into_iter().flat_map(Command::get_arguments) {
         let variables: Vec<String> = option_names(arg).into_iter().map(variable_name).collect();
         let mut set = variables.iter().filter(|variable| is_env_set(variable));
-        if let (Some(one), Some(other)) = (set.next(), set.next()) {
-            told.push(format!("{other} is not looked at, because {one} says the same"));
+        if let (Some(used), Some(unused)) = (set.next(), set.next()) {
+            warnings.push(format!("{unused} is not looked at, because {used} says the same"));
         }
         known.extend(variables.iter().filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned));
     }
@@ -37,40 +65,26 @@ pub(super) fn check_variables(command: &Command) -> Vec<String> {
     if is_env_set(&format!("{PREFIX}{}", JOB_VARIABLES[0])) {
         known.extend(JOB_VARIABLES.map(str::to_owned));
     }
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    for (variable, _) in std::env::vars_os() {
-        let variable = variable.to_string_lossy();
-        let is_known = |name: &str| known.contains(&name) || INTERNAL.contains(&name);
-        if let Some(name) = variable.strip_prefix(PREFIX).filter(|name| !is_known(name)) {
-            // In the file an option of `worker` stands in its section.
-            let option = name.strip_prefix("WORKER_").filter(|option| known.contains(option));
-            let meant = option
-                .or_else(|| file::closest_name(name, &known))
-                .map(|name| format!("; did you mean {PREFIX}{name}?"));
-            told.push(format!("{variable} is no option of rq-rs{}", meant.unwrap_or_default()));
-        }
-    }
-    told.sort();
-    told
+    (known, warnings)
 }
 
-/// An empty one says nothing.
-pub(super) fn is_env_set(variable: &str) -> bool {
-    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
-}
-
-/// What is to be said of handlers of the file that have settings and nothing that runs them.
-pub(crate) fn check_handlers(of_file: &[HandlerConfig], all: &Handlers, typed: &[&str]) -> Vec<String> {
-    let mut known = all.names();
-    known.extend(typed);
-    known.extend(of_file.iter().filter(|one| one.has_program()).map(|one| one.name.as_str()));
+/// Returns a warning for each `[handlers.NAME]` of the file that has settings but nothing that runs its jobs.
+/// `programs` are the names of `--exec` and `--exec-server`.
+pub(in crate::cli) fn check_handlers(
+    of_file: &[HandlerConfig],
+    handlers: &Handlers,
+    programs: &[&str],
+) -> Vec<String> {
+    let mut known = handlers.names();
+    known.extend(programs);
+    known.extend(of_file.iter().filter(|handler| handler.has_program()).map(|handler| handler.name.as_str()));
     if known.contains(&"*") {
         return Vec::new();
     }
-    let unknown = of_file.iter().filter(|one| one.name != "*" && !known.contains(&one.name.as_str()));
-    let told = |one: &HandlerConfig| {
-        let meant = file::closest_name(&one.name, &known).map(|name| format!("; did you mean {name}?"));
-        format!("[handlers.{}]: there is no handler of this name{}", one.name, meant.unwrap_or_default())
+    let is_unknown = |name: &str| name != "*" && !known.contains(&name);
+    let warning = |name: &str| {
+        let suggestion = closest_name(name, &known).map(|known| format!("; did you mean {known}?"));
+        format!("[handlers.{name}]: there is no handler of this name{}", suggestion.unwrap_or_default())
     };
-    unknown.map(told).collect()
+    of_file.iter().map(|handler| handler.name.as_str()).filter(|name| is_unknown(name)).map(warning).collect()
 }
