@@ -1,27 +1,26 @@
-//! What keys do.
+//! Effect of each key.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use super::act::{Task, Verb};
-use super::pane::Pane;
-use super::state::{Question, State};
-use super::text::clean;
+use super::model::{Confirmation, GroupAction, Pane, UserAction};
+use super::state::State;
+use super::text::sanitize;
 
-/// What is to be done beyond the screen.
-pub(super) enum Step {
-    Stay,
+/// Effect of a key beyond the state of the screen.
+pub(super) enum KeyAction {
+    None,
     Quit,
-    /// Look at Redis now.
-    Look,
-    Do(Task),
-    /// End what is being done.
+    /// Poll Redis now.
+    Poll,
+    Run(UserAction),
+    /// Interrupt the action in progress.
     Interrupt,
-    /// Stand still, as programs do on Ctrl-Z.
-    Sleep,
+    /// Go to the background, as programs do on Ctrl-Z.
+    Background,
     Redraw,
 }
 
-/// For the help.
+/// Keys and their meaning, for the help.
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("1 2 3 4, Tab, ← →", "queues, workers, running, failed"),
     ("↑ ↓ PgUp PgDn Home End", "select"),
@@ -39,62 +38,79 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("q, Esc, Ctrl-C", "quit; Esc first ends what is being done"),
 ];
 
-pub(super) fn press(state: &mut State, key: KeyEvent) -> Step {
+pub(super) fn handle_key(state: &mut State, key: KeyEvent) -> KeyAction {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return match key.code {
-            KeyCode::Char('c') => Step::Quit,
-            KeyCode::Char('z') => Step::Sleep,
-            KeyCode::Char('l') => Step::Redraw,
-            _ => Step::Stay,
+            KeyCode::Char('c') => KeyAction::Quit,
+            KeyCode::Char('z') => KeyAction::Background,
+            KeyCode::Char('l') => KeyAction::Redraw,
+            _ => KeyAction::None,
         };
     }
-    if let Some(question) = state.question.take() {
-        return answer(state, question, key.code);
+    if let Some(confirmation) = state.confirmation.take() {
+        return confirm(state, confirmation, key.code);
     }
     if std::mem::take(&mut state.shows_help) {
-        return Step::Stay;
+        return KeyAction::None;
     }
     match key.code {
-        KeyCode::Esc if state.is_busy => return Step::Interrupt,
-        KeyCode::Esc | KeyCode::Char('q') => return Step::Quit,
+        KeyCode::Esc if state.is_busy => return KeyAction::Interrupt,
+        KeyCode::Esc | KeyCode::Char('q') => return KeyAction::Quit,
         KeyCode::Char('?' | 'h') => state.shows_help = true,
-        KeyCode::Enter => return Step::Look,
+        KeyCode::Enter => return KeyAction::Poll,
         KeyCode::Char(' ') => {
             state.is_paused = !state.is_paused;
-            return if state.is_paused { Step::Stay } else { Step::Look };
+            return if state.is_paused { KeyAction::None } else { KeyAction::Poll };
         }
-        KeyCode::Char(letter) if "pzZScsrd".contains(letter) => return act(state, letter),
-        code => walk(state, code),
+        KeyCode::Char(letter) if "pzZScsrd".contains(letter) => return request_action(state, letter),
+        code => navigate(state, code),
     }
-    Step::Stay
+    KeyAction::None
 }
 
-/// Only `y` is yes.
-fn answer(state: &mut State, question: Question, code: KeyCode) -> Step {
+/// Runs the action on `y`; every other key drops it.
+fn confirm(state: &mut State, confirmation: Confirmation, code: KeyCode) -> KeyAction {
     if code == KeyCode::Char('y') {
-        return Step::Do(question.task);
+        return KeyAction::Run(confirmation.action);
     }
-    state.say("nothing is done");
-    Step::Stay
+    state.show_hint("nothing is done");
+    KeyAction::None
 }
 
-fn walk(state: &mut State, code: KeyCode) {
-    let page = state.page.max(1);
+fn navigate(state: &mut State, code: KeyCode) {
+    let page_size = state.page_size.max(1);
     match code {
-        KeyCode::Tab | KeyCode::Right => state.pane = state.pane.beside(1),
-        KeyCode::BackTab | KeyCode::Left => state.pane = state.pane.beside(Pane::ALL.len() - 1),
+        KeyCode::Tab | KeyCode::Right => state.pane = state.pane.right_by(1),
+        KeyCode::BackTab | KeyCode::Left => state.pane = state.pane.right_by(Pane::ALL.len() - 1),
         KeyCode::Char(digit @ '1'..='4') => state.pane = Pane::ALL[digit as usize - '1' as usize],
-        KeyCode::Up | KeyCode::Char('k') => state.go(|at, _| at.saturating_sub(1)),
-        KeyCode::Down | KeyCode::Char('j') => state.go(|at, _| at + 1),
-        KeyCode::PageUp => state.go(|at, _| at.saturating_sub(page)),
-        KeyCode::PageDown => state.go(|at, _| at + page),
-        KeyCode::Home => state.go(|_, _| 0),
-        KeyCode::End => state.go(|_, last| last),
+        KeyCode::Up | KeyCode::Char('k') => state.select(|index, _| index.saturating_sub(1)),
+        KeyCode::Down | KeyCode::Char('j') => state.select(|index, _| index + 1),
+        KeyCode::PageUp => state.select(|index, _| index.saturating_sub(page_size)),
+        KeyCode::PageDown => state.select(|index, _| index + page_size),
+        KeyCode::Home => state.select(|_, _| 0),
+        KeyCode::End => state.select(|_, last| last),
         _ => {}
     }
 }
 
-fn act(state: &mut State, letter: char) -> Step {
+/// Runs the action of a key, asks for a confirmation first, or shows why the key does nothing now.
+fn request_action(state: &mut State, letter: char) -> KeyAction {
+    if let Some(reason) = reason_against(state, letter) {
+        state.show_hint(&reason);
+        return KeyAction::None;
+    }
+    match action_of(state, letter) {
+        None => state.show_hint("nothing is selected"),
+        Some(action) => match question(&action) {
+            Some(text) => state.ask(Confirmation { text, action }),
+            None => return KeyAction::Run(action),
+        },
+    }
+    KeyAction::None
+}
+
+/// Reason why the key's action is not possible now.
+fn reason_against(state: &State, letter: char) -> Option<String> {
     let pane = match letter {
         'p' => Pane::Queues,
         'z' | 'Z' | 'S' => Pane::Workers,
@@ -102,54 +118,43 @@ fn act(state: &mut State, letter: char) -> Step {
         _ => Pane::Failed,
     };
     if state.is_read_only {
-        state.say("read-only: nothing is changed from here");
-        return Step::Stay;
+        return Some("read-only: nothing is changed from here".to_owned());
     }
     if pane != state.pane {
-        state.say(&format!("{letter} is a key of the pane {}", pane.title()));
-        return Step::Stay;
+        return Some(format!("{letter} is a key of the pane {}", pane.title()));
     }
-    if state.is_busy {
-        state.say("one thing at a time; Esc ends it");
-        return Step::Stay;
-    }
-    let task = task(state, letter);
-    match task {
-        None => state.say("nothing is selected"),
-        // It takes work away from somebody, or is not to be taken back.
-        Some(task @ (Task::Shutdown(_) | Task::Cancel(_) | Task::Stop(_))) => {
-            let text = match &task {
-                Task::Shutdown(name) => format!("tell worker {} to end", clean(name)),
-                Task::Cancel(id) => format!("cancel job {}", clean(id)),
-                Task::Stop(id) => format!("have its worker end job {}", clean(id)),
-                _ => String::new(),
-            };
-            state.ask(Question { text, task });
-        }
-        Some(task) => return Step::Do(task),
-    }
-    Step::Stay
+    state.is_busy.then(|| "one thing at a time; Esc ends it".to_owned())
 }
 
-/// What this key does with what is selected.
-fn task(state: &mut State, letter: char) -> Option<Task> {
-    if let 'r' | 'd' = letter {
-        let verb = if letter == 'r' { Verb::Requeue } else { Verb::Delete };
-        return Some(Task::Count(verb, state.selected_group()?));
+/// Question before an action that interrupts work or cannot be undone. Actions on groups are confirmed after counting.
+fn question(action: &UserAction) -> Option<String> {
+    match action {
+        UserAction::ShutDownWorker(name) => Some(format!("tell worker {} to end", sanitize(name))),
+        UserAction::CancelJob(id) => Some(format!("cancel job {}", sanitize(id))),
+        UserAction::StopJob(id) => Some(format!("have its worker end job {}", sanitize(id))),
+        _ => None,
     }
-    let name = state.selected()?;
+}
+
+/// Action of the key on the selected row.
+fn action_of(state: &mut State, letter: char) -> Option<UserAction> {
+    if let 'r' | 'd' = letter {
+        let action = if letter == 'r' { GroupAction::Requeue } else { GroupAction::Delete };
+        return Some(UserAction::CountGroup(action, state.selected_group()?));
+    }
+    let key = state.selected_key()?;
     Some(match letter {
         'p' => {
-            let queues = &state.look.as_ref()?.shot.queues;
-            match queues.iter().find(|queue| queue.name == name)?.suspended {
-                true => Task::Resume(name),
-                false => Task::Suspend(name),
+            let queues = &state.sample.as_ref()?.snapshot.queues;
+            match queues.iter().find(|queue| queue.name == key)?.suspended {
+                true => UserAction::ResumeQueue(key),
+                false => UserAction::SuspendQueue(key),
             }
         }
-        'z' => Task::Quiet(name),
-        'Z' => Task::Continue(name),
-        'S' => Task::Shutdown(name),
-        'c' => Task::Cancel(name),
-        _ => Task::Stop(name),
+        'z' => UserAction::QuietWorker(key),
+        'Z' => UserAction::ContinueWorker(key),
+        'S' => UserAction::ShutDownWorker(key),
+        'c' => UserAction::CancelJob(key),
+        _ => UserAction::StopJob(key),
     })
 }

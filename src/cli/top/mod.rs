@@ -1,15 +1,22 @@
-//! `rq-rs top [QUEUES…]`: the snapshot as a screen that lives.
+//! `rq-rs top [QUEUES…]`: a live full-screen view of the snapshot, with keys for actions.
 
-mod act;
+mod action_runner;
+mod columns;
+mod header;
+mod input;
 mod keys;
-mod look;
-mod pane;
+mod model;
+mod poller;
+mod rows;
 mod screen;
 mod state;
+mod style;
+mod table;
 mod text;
 mod view;
 
 use std::io::{IsTerminal, stdin, stdout};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -22,16 +29,17 @@ use super::redis_options::RedisOptions;
 use crate::cli::value_parsers::at_least;
 use crate::program;
 use crate::queue::check_known;
-use act::{Doer, Said};
-use keys::Step;
-use look::{Look, Looker};
+use action_runner::ActionRunner;
+use keys::KeyAction;
+use model::UiEvent;
+use poller::Poller;
 use screen::Screen;
-use state::{Question, State};
+use state::State;
 
-/// Clocks on the screen go on without a look.
-const TICK: Duration = Duration::from_secs(1);
-/// A look that takes long is followed by a pause of so many times that, so that it is no load for Redis.
-const REST: u32 = 4;
+/// Longest time between two frames: clocks on the screen advance without a poll.
+const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
+/// The pause after a poll is at least so many times as long as the poll, so that a slow Redis gets no more load.
+const POLL_BACKOFF: u32 = 4;
 
 /// Watch queues, workers, running and failed jobs on a full screen, with keys for what is done to them
 #[derive(Args)]
@@ -46,83 +54,61 @@ pub(crate) struct TopCommand {
     read_only: bool,
 }
 
-/// What the screen is told of.
-enum Event {
-    Key(KeyEvent),
-    /// The terminal has another size, or shows nothing of ours any more.
-    Resized,
-    Looked(Box<Result<Look, String>>),
-    Said(Said),
-    Asked(Box<Question>),
-    /// Somebody asked the process to end, or the terminal is gone.
-    End,
-    /// Somebody asked the process to stand still.
-    Sleep,
-}
-
 impl TopCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        let me = program::name();
+        let program = program::name();
         if !stdin().is_terminal() || !stdout().is_terminal() || is_dumb {
             return Err(Failure::Usage(
                 "top needs a terminal, for what it shows and for keys".into(),
                 format!(
-                    "`{me} info --interval 2s` prints again and again, `{me} info --json` is for scripts"
+                    "`{program} info --interval 2s` prints again and again, `{program} info --json` is for scripts"
                 ),
             ));
         }
         let client = server.connect_lazily()?;
         self.queues.iter().try_for_each(|name| check_known(&client, name))?;
-        let (tell, events) = channel();
-        screen::hear_signals(tell.clone())?;
+        let (sender, events) = channel();
+        input::watch_signals(sender.clone())?;
         let state = State::new(&client, self.read_only, wants_colour(&stdout()));
-        let mut live = Live {
-            looker: Looker::start(&client, self.queues, tell.clone()),
-            doer: Doer::start(&client, tell.clone()),
+        let mut app = TopApp {
+            poller: Poller::start(&client, self.queues, sender.clone()),
+            action_runner: ActionRunner::start(&client, sender.clone()),
             interval: self.interval,
-            is_wanted: true,
-            next: Instant::now(),
+            should_poll_now: true,
+            next_poll: Instant::now(),
             state,
         };
         let mut screen = Screen::enter()?;
-        screen::hear_keys(tell);
-        live.go_on(&mut screen, &events)?;
+        input::watch_keys(sender);
+        app.event_loop(&mut screen, &events)?;
         Ok(Exit::Done)
     }
 }
 
-/// The screen and all that works for it.
-struct Live {
-    looker: Looker,
-    doer: Doer,
+struct TopApp {
+    poller: Poller,
+    action_runner: ActionRunner,
     interval: Duration,
-    /// Whether one is to follow at once, whatever the clock says.
-    is_wanted: bool,
-    /// When the next one is due.
-    next: Instant,
+    /// Whether the next poll follows at once instead of at `next_poll`.
+    should_poll_now: bool,
+    next_poll: Instant,
     state: State,
 }
 
-impl Live {
-    fn go_on(&mut self, screen: &mut Screen, events: &Receiver<Event>) -> Result<(), Failure> {
+impl TopApp {
+    /// Polls, draws and handles events until the user quits.
+    fn event_loop(&mut self, screen: &mut Screen, events: &Receiver<UiEvent>) -> Result<(), Failure> {
         loop {
             let now = Instant::now();
-            let is_due = self.is_wanted || !self.state.is_paused && now >= self.next;
-            if is_due && self.state.looking.is_none() {
-                (self.state.looking, self.is_wanted) = (Some(now), false);
-                self.looker.look(self.state.pane);
-            }
+            self.poll_if_due(now);
             screen.draw(&mut self.state)?;
-            let due = self.next.saturating_duration_since(now);
-            let wait =
-                if self.state.looking.is_some() || self.state.is_paused { TICK } else { due.min(TICK) };
-            match events.recv_timeout(wait) {
+            match events.recv_timeout(self.wait_time(now)) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(event) => {
                     for event in std::iter::once(event).chain(events.try_iter()) {
-                        if !self.hear(screen, event)? {
+                        if self.handle_event(screen, event)?.is_break() {
                             return Ok(());
                         }
                     }
@@ -131,48 +117,65 @@ impl Live {
         }
     }
 
-    /// Whether it goes on.
-    fn hear(&mut self, screen: &mut Screen, event: Event) -> Result<bool, Failure> {
-        match event {
-            Event::Key(key) => return self.step(screen, key),
-            // Also when it has the size that was drawn for: it may have had another one meanwhile.
-            Event::Resized => screen.renew()?,
-            Event::Looked(look) => {
-                let took = look.as_ref().as_ref().map_or(Duration::ZERO, |look| look.took);
-                self.next = Instant::now() + self.interval.max(took * REST);
-                self.state.take(*look);
-            }
-            Event::Said(said) => {
-                // What was done should be seen.
-                self.is_wanted |= said.is_over;
-                self.state.hear(said);
-            }
-            Event::Asked(question) => self.state.ask(*question),
-            Event::End => return Ok(false),
-            Event::Sleep => screen.sleep()?,
+    fn poll_if_due(&mut self, now: Instant) {
+        let is_due = self.should_poll_now || !self.state.is_paused && now >= self.next_poll;
+        if is_due && self.state.polling_since.is_none() {
+            (self.state.polling_since, self.should_poll_now) = (Some(now), false);
+            self.poller.poll(self.state.pane);
         }
-        Ok(true)
     }
 
-    fn step(&mut self, screen: &mut Screen, key: KeyEvent) -> Result<bool, Failure> {
-        let pane = self.state.pane;
-        match keys::press(&mut self.state, key) {
-            Step::Stay => {}
-            Step::Quit => return Ok(false),
-            Step::Look => self.is_wanted = true,
-            Step::Do(task) => {
-                self.state.is_busy = true;
-                self.doer.begin(task);
-            }
-            Step::Interrupt => {
-                self.state.say("ending that …");
-                self.doer.interrupt();
-            }
-            Step::Sleep if !screen::ask_for_sleep() => self.state.say("there is no shell to go back to"),
-            Step::Sleep => {}
-            Step::Redraw => screen.renew()?,
+    fn wait_time(&self, now: Instant) -> Duration {
+        match self.state.polling_since.is_some() || self.state.is_paused {
+            true => REDRAW_INTERVAL,
+            false => self.next_poll.saturating_duration_since(now).min(REDRAW_INTERVAL),
         }
-        self.is_wanted |= pane != self.state.pane;
-        Ok(true)
+    }
+
+    /// Returns `Break` when the program is to end.
+    fn handle_event(&mut self, screen: &mut Screen, event: UiEvent) -> Result<ControlFlow<()>, Failure> {
+        match event {
+            UiEvent::Key(key) => return self.on_key(screen, key),
+            // Even if the size is the drawn one: it may have been another one in between.
+            UiEvent::Resized => screen.reset()?,
+            UiEvent::Polled(result) => {
+                let duration = result.as_ref().as_ref().map_or(Duration::ZERO, |sample| sample.duration);
+                self.next_poll = Instant::now() + self.interval.max(duration * POLL_BACKOFF);
+                self.state.on_polled(*result);
+            }
+            UiEvent::Status(status) => {
+                // Show the action's effect without waiting for the next poll.
+                self.should_poll_now |= status.is_final;
+                self.state.on_status(status);
+            }
+            UiEvent::Confirm(confirmation) => self.state.ask(*confirmation),
+            UiEvent::Quit => return Ok(ControlFlow::Break(())),
+            UiEvent::Background => screen.go_to_background()?,
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn on_key(&mut self, screen: &mut Screen, key: KeyEvent) -> Result<ControlFlow<()>, Failure> {
+        let pane = self.state.pane;
+        match keys::handle_key(&mut self.state, key) {
+            KeyAction::None => {}
+            KeyAction::Quit => return Ok(ControlFlow::Break(())),
+            KeyAction::Poll => self.should_poll_now = true,
+            KeyAction::Run(action) => {
+                self.state.is_busy = true;
+                self.action_runner.submit(action);
+            }
+            KeyAction::Interrupt => {
+                self.state.show_hint("ending that …");
+                self.action_runner.interrupt();
+            }
+            KeyAction::Background if !input::request_background() => {
+                self.state.show_hint("there is no shell to go back to");
+            }
+            KeyAction::Background => {}
+            KeyAction::Redraw => screen.reset()?,
+        }
+        self.should_poll_now |= pane != self.state.pane;
+        Ok(ControlFlow::Continue(()))
     }
 }
