@@ -1,15 +1,16 @@
-//! The invariants, on one atomic snapshot, in a script of its own: every accepted job is in exactly
-//! one place, and its status agrees with it.
+//! The invariants, checked from outside by one atomic script: every accepted job is in exactly one list or registry,
+//! and its status agrees with it.
 
 use std::time::{Duration, Instant};
 
 use crate::{PREFIX, QUEUES};
 
-const SNAPSHOT: &str = r"
+/// Returns a line for each job whose status is not that of the one list or registry it is in.
+const FIND_VIOLATIONS: &str = r"
 local prefix, accepted = ARGV[1], tonumber(ARGV[2])
-local homes, found = {}, {}
-local function add(id, home)
-  homes[id] = homes[id] and (homes[id] .. '+' .. home) or home
+local locations, violations = {}, {}
+local function add(id, location)
+  locations[id] = locations[id] and (locations[id] .. '+' .. location) or location
 end
 for i = 3, #ARGV do
   local queue = ARGV[i]
@@ -18,20 +19,21 @@ for i = 3, #ARGV do
   for _, member in ipairs(redis.call('ZRANGE', prefix .. ':wip:' .. queue, 0, -1)) do
     add(string.match(member, '^(.*):'), 'started')
   end
-  for _, home in ipairs({ 'finished', 'failed', 'scheduled', 'deferred', 'canceled', 'unreadable' }) do
-    for _, id in ipairs(redis.call('ZRANGE', prefix .. ':' .. home .. ':' .. queue, 0, -1)) do add(id, home) end
+  for _, registry in ipairs({ 'finished', 'failed', 'scheduled', 'deferred', 'canceled', 'unreadable' }) do
+    for _, id in ipairs(redis.call('ZRANGE', prefix .. ':' .. registry .. ':' .. queue, 0, -1)) do add(id, registry) end
   end
 end
 for n = 0, accepted - 1 do
   local id = 'j' .. n
   local status = redis.call('HGET', prefix .. ':job:' .. id, 'status')
-  if homes[id] ~= status then
-    found[#found + 1] = id .. ': status ' .. tostring(status) .. ', place ' .. tostring(homes[id])
+  if locations[id] ~= status then
+    violations[#violations + 1] = id .. ': status ' .. tostring(status) .. ', place ' .. tostring(locations[id])
   end
 end
-return found";
+return violations";
 
-fn ask<T: redis::FromRedisValue>(url: &str, build: impl Fn() -> redis::Cmd) -> T {
+/// Sends a command until Redis answers it.
+fn query<T: redis::FromRedisValue>(url: &str, build: impl Fn() -> redis::Cmd) -> T {
     for _ in 0..500 {
         let connection = redis::Client::open(url).unwrap().get_connection();
         if let Ok(mut connection) = connection
@@ -44,18 +46,18 @@ fn ask<T: redis::FromRedisValue>(url: &str, build: impl Fn() -> redis::Cmd) -> T
     panic!("Redis does not answer the checker");
 }
 
-pub(crate) fn violations(url: &str, accepted: usize) -> Vec<String> {
-    ask(url, || {
+pub(crate) fn find_violations(url: &str, accepted: usize) -> Vec<String> {
+    query(url, || {
         let mut command = redis::cmd("EVAL");
-        command.arg(SNAPSHOT).arg(0).arg(PREFIX).arg(accepted).arg(&QUEUES);
+        command.arg(FIND_VIOLATIONS).arg(0).arg(PREFIX).arg(accepted).arg(&QUEUES);
         command
     })
 }
 
-/// Once all have ended: runs that nobody cleared away, and results that nobody wrote.
-pub(crate) fn left_over(url: &str, jobs: usize) -> Vec<String> {
+/// Once all jobs have ended: keys of executions that still exist, and results that are missing.
+pub(crate) fn find_leftovers(url: &str, jobs: usize) -> Vec<String> {
     let count = |pattern: &str| {
-        let keys: Vec<String> = ask(url, || {
+        let keys: Vec<String> = query(url, || {
             let mut command = redis::cmd("KEYS");
             command.arg(format!("{PREFIX}:{pattern}"));
             command
@@ -66,17 +68,18 @@ pub(crate) fn left_over(url: &str, jobs: usize) -> Vec<String> {
     let expected = if std::env::var("RQ_RS_DIALECT").is_ok_and(|dialect| dialect == "rq") { jobs } else { 0 };
     let mut found = Vec::new();
     found.extend((results != expected).then(|| format!("{results} results of {expected}")));
-    let runs = count("execution*:*");
-    found.extend((runs > 0).then(|| format!("{runs} keys of runs")));
+    let executions = count("execution*:*");
+    found.extend((executions > 0).then(|| format!("{executions} keys of executions")));
     found
 }
 
-fn ended(url: &str) -> usize {
-    let places =
-        QUEUES.iter().flat_map(|queue| ["finished", "failed"].map(|home| format!("{PREFIX}:{home}:{queue}")));
-    places
+fn count_ended(url: &str) -> usize {
+    let registries = QUEUES
+        .iter()
+        .flat_map(|queue| ["finished", "failed"].map(|registry| format!("{PREFIX}:{registry}:{queue}")));
+    registries
         .map(|key| {
-            ask::<usize>(url, || {
+            query::<usize>(url, || {
                 let mut command = redis::cmd("ZCARD");
                 command.arg(&key);
                 command
@@ -85,14 +88,14 @@ fn ended(url: &str) -> usize {
         .sum()
 }
 
-/// Waits until all have ended, or nothing has moved for a long time.
-pub(crate) fn wait_for_all(url: &str, jobs: usize, standstill: Duration) -> usize {
-    let (mut last, mut moved) = (ended(url), Instant::now());
-    while last < jobs && moved.elapsed() < standstill {
+/// Waits until all jobs have ended, or none has for `max_standstill`. Returns how many have ended.
+pub(crate) fn wait_for_all(url: &str, jobs: usize, max_standstill: Duration) -> usize {
+    let (mut last, mut changed_at) = (count_ended(url), Instant::now());
+    while last < jobs && changed_at.elapsed() < max_standstill {
         std::thread::sleep(Duration::from_millis(100));
-        let now = ended(url);
+        let now = count_ended(url);
         if now != last {
-            (last, moved) = (now, Instant::now());
+            (last, changed_at) = (now, Instant::now());
         }
     }
     last

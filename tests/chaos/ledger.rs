@@ -1,15 +1,38 @@
-//! What the handlers wrote: `S` started, `E` ended, `A` finish accepted, `L` refused, `R` recovered.
+//! The ledger: a file to which all workers append what they do, one line for each step of a job.
+//! `S` the handler started, `E` the handler ended, `A` the finish was accepted, `L` it was refused because the lease
+//! was lost, `R` the job was recovered from another worker.
 
 use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Each line is one `write` to a file that is opened for appending, so lines of several processes never mix.
+pub(crate) struct LedgerWriter(File);
+
+impl LedgerWriter {
+    pub(crate) fn open(path: &Path) -> Self {
+        LedgerWriter(OpenOptions::new().create(true).append(true).open(path).unwrap())
+    }
+
+    pub(crate) fn write(&self, letter: char, id: &str, execution: &str) {
+        let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        (&self.0).write_all(format!("{letter} {id} {execution} {ms}\n").as_bytes()).unwrap();
+    }
+}
+
+/// Counts of the steps in a ledger.
 #[derive(Default)]
 pub(crate) struct Report {
+    /// The first ids of jobs whose handler never ended.
     pub(crate) never_ended: Vec<String>,
     pub(crate) finished_twice: usize,
+    /// Starts of handlers beyond one for each job.
     pub(crate) extra_runs: usize,
     pub(crate) recovered: usize,
-    pub(crate) stale: usize,
+    /// Finishes that were refused.
+    pub(crate) refused: usize,
     pub(crate) longest_silence_ms: usize,
 }
 
@@ -35,7 +58,7 @@ pub(crate) fn read(path: &Path, jobs: usize) -> Report {
         finished_twice: count.iter().filter(|((letter, _), n)| *letter == "A" && **n > 1).count(),
         extra_runs: total("S").saturating_sub(jobs),
         recovered: total("R"),
-        stale: total("L"),
+        refused: total("L"),
         longest_silence_ms: ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0),
     }
 }

@@ -1,48 +1,33 @@
-//! The worker processes: the library's worker with a handler that writes what it does to a ledger.
+//! The worker processes: the library's worker with a handler that writes its steps to the ledger.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rq_rs::{Context, Event, Handlers, Run, Worker};
 
+use crate::ledger::LedgerWriter;
 use crate::{PREFIX, QUEUES};
 
-/// First argument of this test's own binary when it is to be a worker.
-pub(crate) const WORD: &str = "chaos-worker";
-/// Few slots and many are two ways through the worker's loop.
+/// First argument of this program when it is started as a worker.
+pub(crate) const WORKER_ARGUMENT: &str = "chaos-worker";
+/// Few slots and many slots: the dispatcher pipelines its exchanges only with many.
 pub(crate) const SLOTS: [usize; 2] = [8, 40];
 const WORKERS: usize = 3;
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
-/// One `write` of a short line to a file opened for appending: lines never mix.
-struct Book(File);
+/// Environment variable with the ledger's path: work horses inherit the environment, but not the arguments.
+const LEDGER_VARIABLE: &str = "CHAOS_LEDGER";
 
-impl Book {
-    fn open(path: &Path) -> Self {
-        Book(OpenOptions::new().create(true).append(true).open(path).unwrap())
-    }
-
-    fn write(&self, letter: char, id: &str, execution: &str) {
-        let ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-        (&self.0).write_all(format!("{letter} {id} {execution} {ms}\n").as_bytes()).unwrap();
-    }
-}
-
-/// Where the ledger is: work horses have this program's environment, but not its arguments.
-const LEDGER: &str = "CHAOS_LEDGER";
-
-/// What workers run, and their work horses; those never come back from here.
+/// The handlers of workers and work horses. In a work horse this function does not return.
 pub(crate) fn handlers() -> Handlers {
-    let Some(ledger) = std::env::var_os(LEDGER) else { return Handlers::new() };
-    let book = Book::open(Path::new(&ledger));
+    let Some(ledger) = std::env::var_os(LEDGER_VARIABLE) else { return Handlers::new() };
+    let ledger_writer = LedgerWriter::open(Path::new(&ledger));
     let work = move |context: &Context, n: u64| {
-        book.write('S', context.id(), context.execution_id());
+        ledger_writer.write('S', context.id(), context.execution_id());
         std::thread::sleep(Duration::from_millis(fastrand::u64(0..4)));
-        book.write('E', context.id(), context.execution_id());
+        ledger_writer.write('E', context.id(), context.execution_id());
         Ok(n)
     };
     Handlers::new().handler("work", work).serve_if_horse()
@@ -52,8 +37,8 @@ pub(crate) fn main(handlers: Handlers) -> ExitCode {
     let mut arguments = std::env::args().skip(2);
     let url = arguments.next().unwrap();
     let slots = arguments.next().unwrap().parse().unwrap();
-    let run = if arguments.next().unwrap() == "processes" { Run::Processes } else { Run::Threads };
-    let acks = Book::open(Path::new(&std::env::var_os(LEDGER).unwrap()));
+    let isolation = if arguments.next().unwrap() == "processes" { Run::Processes } else { Run::Threads };
+    let acks = LedgerWriter::open(Path::new(&std::env::var_os(LEDGER_VARIABLE).unwrap()));
     let worker = loop {
         match Worker::connect(&url, QUEUES) {
             Ok(worker) => break worker,
@@ -69,7 +54,7 @@ pub(crate) fn main(handlers: Handlers) -> ExitCode {
         .max_deliveries(1_000)
         .broker_max_retries(0)
         .handlers(handlers)
-        .isolate(run)
+        .isolate(isolation)
         .on_event(move |event| match event {
             Event::Finished { id, .. } => acks.write('A', id, "-"),
             Event::Stale { id } => acks.write('L', id, "-"),
@@ -77,30 +62,29 @@ pub(crate) fn main(handlers: Handlers) -> ExitCode {
             _ => {}
         })
         .run();
-    // Whatever ends it is a reason to start it again, as a supervisor would.
     if let Err(error) = &done {
         eprintln!("chaos worker: {error}");
     }
     ExitCode::from(u8::from(done.is_err()))
 }
 
-/// All workers; a dead one is replaced.
+/// All worker processes. One that is killed is replaced.
 pub(crate) struct Fleet {
     url: String,
     ledger: PathBuf,
     slots: usize,
-    run: String,
+    isolation: String,
     workers: Mutex<Vec<Child>>,
     kills: Mutex<usize>,
 }
 
 impl Fleet {
-    pub(crate) fn start(url: &str, ledger: &Path, (slots, run): (usize, &str)) -> Self {
+    pub(crate) fn start(url: &str, ledger: &Path, (slots, isolation): (usize, &str)) -> Self {
         let fleet = Fleet {
             url: url.to_owned(),
             ledger: ledger.to_owned(),
             slots,
-            run: run.to_owned(),
+            isolation: isolation.to_owned(),
             workers: Mutex::default(),
             kills: Mutex::default(),
         };
@@ -110,14 +94,14 @@ impl Fleet {
 
     fn spawn(&self) -> Child {
         Command::new(std::env::current_exe().unwrap())
-            .args([WORD, &self.url, &self.slots.to_string(), &self.run])
-            .env(LEDGER, &self.ledger)
+            .args([WORKER_ARGUMENT, &self.url, &self.slots.to_string(), &self.isolation])
+            .env(LEDGER_VARIABLE, &self.ledger)
             .stdin(Stdio::null())
             .spawn()
             .unwrap()
     }
 
-    /// `kill -9` one of them, and start another.
+    /// Kills a worker with SIGKILL and starts another.
     pub(crate) fn kill_one(&self, which: usize) {
         let mut workers = self.workers.lock().unwrap();
         let victim = &mut workers[which % WORKERS];
@@ -127,7 +111,7 @@ impl Fleet {
         *self.kills.lock().unwrap() += 1;
     }
 
-    /// Stops one of them; the signal name is STOP or CONT.
+    /// Sends a signal to a worker: `STOP` or `CONT`.
     pub(crate) fn signal_one(&self, which: usize, name: &str) {
         let pid = self.workers.lock().unwrap()[which % WORKERS].id().to_string();
         let _ = Command::new("kill").args(["-s", name, &pid]).status();
@@ -137,18 +121,18 @@ impl Fleet {
         *self.kills.lock().unwrap()
     }
 
-    pub(crate) fn end(&self) {
+    pub(crate) fn kill_all(&self) {
         for worker in self.workers.lock().unwrap().iter_mut() {
             let _ = worker.kill();
             let _ = worker.wait();
         }
     }
 
-    /// Processes of the fleet that are still there a while after its end.
-    pub(crate) fn left_behind(&self) -> Vec<String> {
-        let mark = format!("{LEDGER}={}", self.ledger.display());
-        let is_ours = |environ: &[u8]| environ.split(|byte| *byte == 0).any(|one| one == mark.as_bytes());
-        let until = Instant::now() + Duration::from_secs(5);
+    /// Pids of processes, work horses among them, that still run five seconds after all workers were killed.
+    pub(crate) fn find_survivors(&self) -> Vec<String> {
+        let marker = format!("{LEDGER_VARIABLE}={}", self.ledger.display());
+        let is_ours = |environ: &[u8]| environ.split(|byte| *byte == 0).any(|one| one == marker.as_bytes());
+        let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             let pids = std::fs::read_dir("/proc").unwrap().flatten();
             let left: Vec<String> = pids
@@ -157,7 +141,7 @@ impl Fleet {
                 })
                 .map(|pid| pid.file_name().to_string_lossy().into_owned())
                 .collect();
-            if left.is_empty() || Instant::now() > until {
+            if left.is_empty() || Instant::now() > deadline {
                 return left;
             }
             std::thread::sleep(Duration::from_millis(20));
