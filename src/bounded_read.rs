@@ -6,16 +6,16 @@ use crate::error::{Error, Result};
 use crate::job::{Excerpt, ExcerptSpec, Excerpts, KNOWN_FIELDS, OmittedField, RawHash, Record};
 
 /// A value larger than this is not shown, nor are more than so many bytes of one job.
-pub(crate) const SHOWN: usize = 256 * 1024;
-const ALL_SHOWN: usize = 512 * 1024;
+pub(crate) const MAX_VALUE_SIZE: usize = 256 * 1024;
+const MAX_JOB_SIZE: usize = 512 * 1024;
 /// How much is read of a value that is not shown.
-const BEGINNING: usize = 4096;
+const EXCERPT_SIZE: usize = 4096;
 /// Of a hash with more fields only those are read that have a name of RQ's or ours.
-const FIELDS: usize = 200;
+const MAX_FIELDS: usize = 200;
 
 /// Reads these ends of these hashes in one round trip, each with a stream of results or none; `None` for one that
 /// is not there, an error for one that is no hash.
-pub(crate) fn ends(
+pub(crate) fn fetch_excerpts(
     client: &Client,
     keys: impl Iterator<Item = (String, Option<String>)>,
     wants: &'static [ExcerptSpec],
@@ -31,10 +31,10 @@ pub(crate) fn ends(
         call
     };
     let answers = client.query_all(&keys.map(call).collect::<Vec<_>>())?;
-    Ok(answers.into_iter().map(|answer| answer.and_then(|answer| parts(answer, wants))).collect())
+    Ok(answers.into_iter().map(|answer| answer.and_then(|answer| read_excerpts(answer, wants))).collect())
 }
 
-fn parts(answer: Reply, wants: &'static [ExcerptSpec]) -> Result<Option<Excerpts>> {
+fn read_excerpts(answer: Reply, wants: &'static [ExcerptSpec]) -> Result<Option<Excerpts>> {
     if matches!(answer, Reply::Nil | Reply::Boolean(false)) {
         return Ok(None);
     }
@@ -53,7 +53,7 @@ fn parts(answer: Reply, wants: &'static [ExcerptSpec]) -> Result<Option<Excerpts
 }
 
 /// A hash and the newest entry of its stream, without what is too large to be shown.
-pub(crate) struct Shown {
+pub(crate) struct HashPreview {
     fields: RawHash,
     entry: RawHash,
     /// The names of what is too large, and how it begins.
@@ -61,38 +61,41 @@ pub(crate) struct Shown {
 }
 
 /// Reads them in one round trip; [`NotFound`](Error::NotFound) for a job that is not there.
-pub(crate) fn shown<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<Shown>>> {
+pub(crate) fn fetch_previews<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<HashPreview>>> {
     let call = |id: &S| {
         let (hash, stream) = (client.keys.job(id.as_ref()), client.rq.results_stream(id.as_ref()));
         let keys: Vec<&str> = std::iter::once(&*hash).chain(stream.as_deref()).collect();
-        let call =
-            RedisCommand::evalsha(&HASH_PREVIEW, &keys).arg(SHOWN).arg(ALL_SHOWN).arg(BEGINNING).arg(FIELDS);
+        let call = RedisCommand::evalsha(&HASH_PREVIEW, &keys)
+            .arg(MAX_VALUE_SIZE)
+            .arg(MAX_JOB_SIZE)
+            .arg(EXCERPT_SIZE)
+            .arg(MAX_FIELDS);
         KNOWN_FIELDS.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
     };
     let answers = client.query_all(&ids.iter().map(call).collect::<Vec<_>>())?;
-    let read = |(id, answer): (&S, Result<Reply>)| read_shown(id.as_ref(), answer?);
+    let read = |(id, answer): (&S, Result<Reply>)| read_preview(id.as_ref(), answer?);
     Ok(ids.iter().zip(answers).map(read).collect())
 }
 
-fn read_shown(id: &str, answer: Reply) -> Result<Shown> {
+fn read_preview(id: &str, answer: Reply) -> Result<HashPreview> {
     if matches!(answer, Reply::Nil | Reply::Boolean(false)) {
         return Err(Error::NotFound { id: id.to_owned() });
     }
     let mut halves = reply::list(answer)?.into_iter();
     let mut cut = Vec::new();
-    let mut half = || fields(halves.next().unwrap_or_default(), &mut cut);
+    let mut half = || read_fields(halves.next().unwrap_or_default(), &mut cut);
     let (fields, entry) = (half()?, half()?);
-    Ok(Shown { fields, entry, cut })
+    Ok(HashPreview { fields, entry, cut })
 }
 
-impl Shown {
+impl HashPreview {
     /// The record, and the names of its fields that are left out.
     pub(crate) fn read(self, id: &str) -> (Record, Vec<&'static str>) {
-        Record::read_within(id, (self.fields, self.entry), self.cut, SHOWN)
+        Record::read_within(id, (self.fields, self.entry), self.cut, MAX_VALUE_SIZE)
     }
 }
 
-fn fields(half: Reply, cut: &mut Vec<OmittedField>) -> Result<RawHash> {
+fn read_fields(half: Reply, cut: &mut Vec<OmittedField>) -> Result<RawHash> {
     let mut items = reply::list(half)?.into_iter();
     let mut pairs = Vec::new();
     while let (Some(name), Some(value)) = (items.next(), items.next()) {

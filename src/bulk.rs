@@ -58,7 +58,7 @@ pub(crate) fn run_batch(
 /// For how many of these jobs, which are in one place of one queue, it could be done.
 pub(crate) fn apply_to_ids(client: &Arc<Client>, deed: &BulkAction<'_>, ids: &[String]) -> Result<usize> {
     let BulkAction { queue: name, place, action } = *deed;
-    let queue = Queue::of(client, name);
+    let queue = Queue::with_any_name(client, name);
     let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
     match (action, place) {
         ("requeue", JobList::Failed) => return queue.failed().requeue(ids).map(back),
@@ -74,11 +74,11 @@ pub(crate) fn apply_to_ids(client: &Arc<Client>, deed: &BulkAction<'_>, ids: &[S
     for id in ids {
         let one = match action {
             "delete" => job_handle::delete(client, id, name),
-            _ => Job::find(client, id).and_then(|mut job| job.cancel()).map(|_| true),
+            _ => Job::fetch_partial(client, id).and_then(|mut job| job.cancel()).map(|_| true),
         };
         match one {
             Ok(is_done) => done += usize::from(is_done),
-            Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error),
+            Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error),
             // Gone, ended meanwhile, or a key that another program has taken.
             Err(_) => {}
         }

@@ -145,7 +145,7 @@ impl Error {
 
     /// Whether it is the server that does not do its part, whatever was asked of it.
     #[cfg(feature = "cli")]
-    pub(crate) fn is_of_redis(&self) -> bool {
+    pub(crate) fn is_redis_error(&self) -> bool {
         matches!(self, Error::Unreachable { .. } | Error::Denied { .. } | Error::Refused { .. })
     }
 
@@ -202,7 +202,7 @@ impl Error {
 }
 
 /// Of a machine without the tables of the world's time zones.
-pub(crate) const NO_ZONES: &str = "there is no tzdata";
+pub(crate) const NO_TIME_ZONES: &str = "there is no tzdata";
 const SILENT: &str = "it accepts connections but does not answer in time";
 const NO_REDIS: &str = "answers, but not as a Redis server does";
 const IS_SENTINEL: &str = "is a Redis Sentinel, which holds no jobs";
@@ -215,7 +215,7 @@ fn unsupported_hint(what: &str) -> &'static str {
         _ if what.contains(IS_SENTINEL) => {
             "give the address of the primary: `redis-cli -p PORT sentinel get-master-addr-by-name NAME` tells it"
         }
-        _ if what.contains(NO_ZONES) => {
+        _ if what.contains(NO_TIME_ZONES) => {
             "install the system's package tzdata, or go on without such entries with --cron-lenient"
         }
         _ if what.contains(WANTS_TLS) => "use the server's plain port, or a local TLS proxy such as stunnel",
@@ -305,11 +305,13 @@ impl Error {
     pub(crate) fn from_redis(address: &str, error: &redis::RedisError) -> Self {
         use redis::{ErrorKind, ServerErrorKind};
         match error.kind() {
-            ErrorKind::Io => Error::Unreachable { address: address.to_owned(), reason: network_words(error) },
+            ErrorKind::Io => {
+                Error::Unreachable { address: address.to_owned(), reason: network_message(error) }
+            }
             ErrorKind::AuthenticationFailed => Error::Denied {
                 reason: format!("WRONGPASS {}", error.detail().unwrap_or("wrong user or password")),
             },
-            ErrorKind::Server(ServerErrorKind::NoPerm) => Error::Denied { reason: server_words(error) },
+            ErrorKind::Server(ServerErrorKind::NoPerm) => Error::Denied { reason: server_message(error) },
             ErrorKind::Parse | ErrorKind::Client | ErrorKind::UnexpectedReturnType => {
                 Error::Unsupported { what: format!("{address} {NO_REDIS}") }
             }
@@ -318,15 +320,15 @@ impl Error {
                 "as in redis://USER:PASSWORD@HOST:PORT/DB or unix:///PATH",
             ),
             _ => match error.code() {
-                Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Error::Denied { reason: server_words(error) },
-                _ => Error::Refused { reason: server_words(error) },
+                Some("NOAUTH" | "WRONGPASS" | "NOPERM") => Error::Denied { reason: server_message(error) },
+                _ => Error::Refused { reason: server_message(error) },
             },
         }
     }
 }
 
 /// `CODE detail`, as on the wire. (The client's own `Display` hides the code.)
-fn server_words(error: &redis::RedisError) -> String {
+fn server_message(error: &redis::RedisError) -> String {
     let detail = error.detail().unwrap_or_default();
     match error.code() {
         Some(code) => format!("{code} {detail}").trim_end().to_owned(),
@@ -341,7 +343,7 @@ pub(crate) fn io_error(error: &redis::RedisError) -> Option<&std::io::Error> {
     cause.downcast_ref()
 }
 
-fn network_words(error: &redis::RedisError) -> String {
+fn network_message(error: &redis::RedisError) -> String {
     let code = io_error(error).and_then(std::io::Error::raw_os_error);
     // EMFILE and ENFILE have these numbers on every Unix.
     if matches!(code, Some(23 | 24)) {

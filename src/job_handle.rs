@@ -20,10 +20,10 @@ use crate::worker_command::WorkerCommand;
 
 /// A queue longer than this is not searched for the id of a canceled or deleted job, which would
 /// hold up the server; the id stays and is dropped when its turn comes.
-const SEARCHED: usize = 100_000;
+const MAX_SEARCHED_QUEUE: usize = 100_000;
 
 /// Statuses of jobs that are to run and may be in no place, when a key was deleted or lost.
-const LOST_BEFORE_ITS_END: [Status; 6] = [
+const UNFINISHED: [Status; 6] = [
     Status::Created,
     Status::Queued,
     Status::Started,
@@ -36,7 +36,7 @@ const ENDED: [Status; 3] = [Status::Failed, Status::Stopped, Status::Canceled];
 
 /// How long a requeue waits for the next sign of life of a worker that may run the job: one that runs anything gives
 /// one every two seconds.
-const NEXT_SIGN: Duration = Duration::from_secs(3);
+const NEXT_HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A job. Reads are of the moment it was fetched; [`refresh`](Self::refresh) reads again.
 /// All fields of [`Record`] can be read on it: `job.status`, `job.origin` …
@@ -47,28 +47,28 @@ pub struct Job {
     /// The newest entry of its stream of results, where there is one; `0-0` before the first.
     pub(crate) last_entry: String,
     /// Whether only that was read which is needed to do something to it.
-    is_found_only: bool,
+    is_partial: bool,
 }
 
 /// What is needed to do something to a job: names, which are short.
 #[cfg(feature = "cron")]
-const OF_FOUND: &[ExcerptSpec] =
+const PARTIAL_FIELDS: &[ExcerptSpec] =
     &[("status", 300, 0), ("origin", 4096, 0), ("worker_name", 4096, 0), ("execution_id", 4096, 0)];
 
 impl Job {
     pub(crate) fn new(client: &Arc<Client>, record: Record) -> Self {
-        Job { client: Arc::clone(client), record, last_entry: "0-0".to_owned(), is_found_only: false }
+        Job { client: Arc::clone(client), record, last_entry: "0-0".to_owned(), is_partial: false }
     }
 
     /// One to do something to, whatever its arguments are and how large.
     #[cfg(feature = "cron")]
-    pub(crate) fn find(client: &Arc<Client>, id: &str) -> Result<Self> {
+    pub(crate) fn fetch_partial(client: &Arc<Client>, id: &str) -> Result<Self> {
         let hash = std::iter::once((client.keys.job(id), None));
-        let found = bounded_read::ends(client, hash, OF_FOUND)?.pop().unwrap_or(Ok(None))?;
+        let found = bounded_read::fetch_excerpts(client, hash, PARTIAL_FIELDS)?.pop().unwrap_or(Ok(None))?;
         let parts = found.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
         let fields = parts.0.into_iter().map(|(name, part)| (name.as_bytes().to_vec(), part.head));
         let job = Self::new(client, Record::read(id, &RawHash(fields.collect()), ReadMode::Recovery));
-        Ok(Job { is_found_only: true, ..job })
+        Ok(Job { is_partial: true, ..job })
     }
 
     #[cfg(not(feature = "cron"))]
@@ -112,7 +112,7 @@ impl Job {
             return Err(Error::NotFound { id: id.to_owned() });
         }
         let mut job = Self::new(client, Record::read(id, &RawHash(pairs), ReadMode::Full));
-        if let Some((entry, fields)) = reply::entry(entry?)? {
+        if let Some((entry, fields)) = reply::first_stream_entry(entry?)? {
             job.last_entry = entry;
             // An entry of an earlier run says nothing of a job that runs again; of one that is repeated it is the
             // last word until the next one.
@@ -141,8 +141,8 @@ impl Job {
     /// # Errors
     /// [`Error::NotFound`] when it has expired or was deleted.
     pub fn refresh(&mut self) -> Result<()> {
-        *self = match self.is_found_only {
-            true => Self::find(&self.client, self.id())?,
+        *self = match self.is_partial {
+            true => Self::fetch_partial(&self.client, self.id())?,
             false => Self::fetch(&self.client, self.id())?,
         };
         Ok(())
@@ -179,7 +179,7 @@ impl Job {
             .arg(self.id())
             .arg(iso(Utc::now()))
             .arg(self.client.dialect.canceled_ttl.as_seconds())
-            .arg(SEARCHED)
+            .arg(MAX_SEARCHED_QUEUE)
             .arg(self.client.rq.key_patterns());
         let Some(had) = reply::text(self.client.query(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
@@ -217,7 +217,7 @@ impl Job {
                 _ => {}
             }
         }
-        self.revive("requeue", self.client.dialect.retries_field, &[&LOST_BEFORE_ITS_END, &ENDED])
+        self.requeue_orphan("requeue", self.client.dialect.retries_field, &[&UNFINISHED, &ENDED])
     }
 
     /// Puts a job that waits for its time, or for its next try, into its queue now; also one that should wait or
@@ -230,18 +230,18 @@ impl Job {
         let moved = Registry::new(&self.client, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
         match moved.first() {
             Some(Requeued::Back) => self.refresh(),
-            _ => self.revive("enqueue", "", &[&LOST_BEFORE_ITS_END]),
+            _ => self.requeue_orphan("enqueue", "", &[&UNFINISHED]),
         }
     }
 
     /// Puts it back into its queue if it is in no place, and has one of these statuses; as new, if there is a field
     /// that counts retries.
-    fn revive(&mut self, verb: &'static str, counts: &str, statuses: &[&[Status]]) -> Result<()> {
-        let (until, mut seen) = (Instant::now() + NEXT_SIGN, String::new());
+    fn requeue_orphan(&mut self, verb: &'static str, counts: &str, statuses: &[&[Status]]) -> Result<()> {
+        let (until, mut seen) = (Instant::now() + NEXT_HEARTBEAT_TIMEOUT, String::new());
         let answer = loop {
-            let answer = self.ask_to_revive(counts, statuses, &seen)?;
+            let answer = self.query_requeue_orphan(counts, statuses, &seen)?;
             let Reply::Array(sign) = answer else { break reply::int(&answer)? };
-            let sign = Sign::read(sign)?;
+            let sign = WorkerHeartbeat::read(sign)?;
             if sign.silent >= sign.lease {
                 // Nobody takes it for a sign of life any more.
                 seen = format!("not {}", sign.heard);
@@ -259,15 +259,16 @@ impl Job {
             1 => Ok(()),
             3 => {
                 let status = self.status.as_str();
-                let why =
-                    format!("{status}, and its queue is too long to be searched for it (over {SEARCHED})");
+                let why = format!(
+                    "{status}, and its queue is too long to be searched for it (over {MAX_SEARCHED_QUEUE})"
+                );
                 Err(self.wrong_state(verb, &why))
             }
             _ => Err(self.wrong_state(verb, self.status.as_str())),
         }
     }
 
-    fn ask_to_revive(&self, counts: &str, statuses: &[&[Status]], seen: &str) -> Result<Reply> {
+    fn query_requeue_orphan(&self, counts: &str, statuses: &[&[Status]], seen: &str) -> Result<Reply> {
         let keys = self.client.keys.queue(&self.origin);
         let (job, queues) = (self.client.keys.job(self.id()), self.client.keys.queues());
         let here = [&job, &keys.list, &keys.intermediate, &keys.wip, &queues];
@@ -280,7 +281,7 @@ impl Job {
                 .arg(self.client.dialect.push)
                 .arg(iso(Utc::now()))
                 .arg(self.client.rq.key_patterns())
-                .arg(SEARCHED)
+                .arg(MAX_SEARCHED_QUEUE)
                 .arg(counts)
                 .arg(statuses.join(" "))
                 .arg(self.client.keys.worker(""))
@@ -299,7 +300,7 @@ impl Job {
         // A Python worker does not hear that its job was canceled, and can still be told to stop it.
         let may_run = match self.status {
             Status::Started => true,
-            Status::Canceled => self.is_run_by_python()?,
+            Status::Canceled => self.is_run_by_python_worker()?,
             _ => false,
         };
         let Some(worker) = self.worker_name.clone().filter(|_| may_run) else {
@@ -315,7 +316,7 @@ impl Job {
     }
 
     /// Whether the worker that has it, or had it last, is one of Python's that lives.
-    pub(crate) fn is_run_by_python(&self) -> Result<bool> {
+    pub(crate) fn is_run_by_python_worker(&self) -> Result<bool> {
         let Some(worker) = self.worker_name.as_deref().filter(|_| self.client.dialect.is_shared_with_python)
         else {
             return Ok(false);
@@ -354,20 +355,20 @@ impl Job {
 }
 
 /// The last sign of life of a worker that may run a job whose lease is gone.
-struct Sign {
+struct WorkerHeartbeat {
     heard: String,
     lease: i64,
     silent: i64,
 }
 
-impl Sign {
+impl WorkerHeartbeat {
     fn read(parts: Vec<Reply>) -> Result<Self> {
         let mut parts = reply::texts(Reply::Array(parts))?.into_iter();
         let heard = parts.next().unwrap_or_default();
         let mut number = || parts.next().and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
         let (lease, now) = (number(), number());
         let silent = from_iso(&heard).map_or(i64::MAX, |heard| now - heard.timestamp());
-        Ok(Sign { heard, lease, silent })
+        Ok(WorkerHeartbeat { heard, lease, silent })
     }
 
     fn refusal(&self, worker: Option<&str>) -> String {
@@ -408,7 +409,7 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
     ];
     let call = RedisCommand::evalsha(&DELETE, &all.map(String::as_str))
         .arg(id)
-        .arg(SEARCHED)
+        .arg(MAX_SEARCHED_QUEUE)
         .arg(client.rq.key_patterns())
         .arg(iso(Utc::now()));
     Ok(reply::int(&client.query(&call)?)? == 1)

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use crate::client::Client;
 use crate::error::Result;
-use crate::printable::is_odd;
+use crate::printable::needs_escaping;
 use crate::snapshot::{self, QueueView, WorkerView};
 use crate::stats::{self, BUCKETS, Series};
 use crate::wrong_type::WrongTypeKeys;
@@ -150,7 +150,7 @@ impl Display for Escaped<'_> {
                 '"' => f.write_str("\\\"")?,
                 '\n' => f.write_str("\\n")?,
                 // The format has no other escapes, so that the backslash of ours is escaped.
-                c if is_odd(c) => write!(f, "\\{}", c.escape_default())?,
+                c if needs_escaping(c) => write!(f, "\\{}", c.escape_default())?,
                 c => f.write_char(c)?,
             }
         }

@@ -3,29 +3,29 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 /// How much of one text is printed.
-const SHOWN: usize = 300;
+const MAX_EXCERPT_CHARS: usize = 300;
 
 /// What a terminal would obey, or could hide something with.
-pub(crate) fn is_odd(c: char) -> bool {
+pub(crate) fn needs_escaping(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}'
             | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The beginning of a text, on one line.
-pub(crate) struct Printable<'a>(pub(crate) &'a str);
+pub(crate) struct ShortLine<'a>(pub(crate) &'a str);
 
-impl Display for Printable<'_> {
+impl Display for ShortLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let end = self.0.char_indices().nth(SHOWN).map(|(end, _)| end);
-        Line(&self.0[..end.unwrap_or(self.0.len())]).fmt(f)?;
+        let end = self.0.char_indices().nth(MAX_EXCERPT_CHARS).map(|(end, _)| end);
+        OneLine(&self.0[..end.unwrap_or(self.0.len())]).fmt(f)?;
         f.write_str(if end.is_some() { "…" } else { "" })
     }
 }
 
 /// First line of a text without control characters, at most `width` characters.
 pub(crate) fn first_line(text: &str, width: usize) -> String {
-    let text = Printable(text.lines().next().unwrap_or_default()).to_string();
+    let text = ShortLine(text.lines().next().unwrap_or_default()).to_string();
     match text.char_indices().nth(width) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -33,21 +33,21 @@ pub(crate) fn first_line(text: &str, width: usize) -> String {
 }
 
 /// All of it, on one line, whatever it is made of.
-pub(crate) struct Line<T>(pub(crate) T);
+pub(crate) struct OneLine<T>(pub(crate) T);
 
-impl<T: Display> Display for Line<T> {
+impl<T: Display> Display for OneLine<T> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(Escaped(f), "{}", self.0)
+        write!(EscapingWriter(f), "{}", self.0)
     }
 }
 
 /// Writes what is odd as Rust would in a literal.
-pub(crate) struct Escaped<W>(pub(crate) W);
+pub(crate) struct EscapingWriter<W>(pub(crate) W);
 
-impl<W: Write> Write for Escaped<W> {
+impl<W: Write> Write for EscapingWriter<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text;
-        while let Some(at) = rest.find(is_odd) {
+        while let Some(at) = rest.find(needs_escaping) {
             let c = rest[at..].chars().next().unwrap_or_default();
             write!(self.0, "{}{}", &rest[..at], c.escape_default())?;
             rest = &rest[at + c.len_utf8()..];
@@ -58,15 +58,15 @@ impl<W: Write> Write for Escaped<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Printable};
+    use super::{OneLine, ShortLine};
 
     #[test]
     fn text_of_jobs_cannot_forge_lines() {
         let text = "a\nb\r\u{1b}[31m\u{202e}ö\u{9b}\u{200f}";
         let shown = r"a\nb\r\u{1b}[31m\u{202e}ö\u{9b}\u{200f}";
-        assert_eq!(Printable(text).to_string(), shown);
-        assert_eq!(Line(format_args!("{text}")).to_string(), shown);
-        assert_eq!(Printable(&"x".repeat(1000)).to_string().chars().count(), 301);
-        assert_eq!(Line("x".repeat(1000)).to_string().len(), 1000);
+        assert_eq!(ShortLine(text).to_string(), shown);
+        assert_eq!(OneLine(format_args!("{text}")).to_string(), shown);
+        assert_eq!(ShortLine(&"x".repeat(1000)).to_string().chars().count(), 301);
+        assert_eq!(OneLine("x".repeat(1000)).to_string().len(), 1000);
     }
 }

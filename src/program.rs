@@ -16,6 +16,6 @@ pub(crate) fn set_name(name: &str) {
 }
 
 /// A hint that names the help of a command.
-pub(crate) fn see_help_of(command: &str) -> String {
+pub(crate) fn help_hint(command: &str) -> String {
     format!("see `{} {command} --help`", name())
 }

@@ -47,7 +47,7 @@ impl Queue {
     /// [`Error::Invalid`] for a bad URL or name, [`Error::Unreachable`], [`Error::Denied`].
     pub fn connect(url: &str, name: &str) -> Result<Self> {
         check_queue_name(name)?;
-        Self::on(&Client::connect(url)?, name)
+        Self::with_client(&Client::connect(url)?, name)
     }
 
     /// The same queue name in another dialect. Default: [`Dialect::Native`].
@@ -87,13 +87,13 @@ impl Queue {
     }
 
     /// One that may be new.
-    pub(crate) fn on(client: &Arc<Client>, name: &str) -> Result<Self> {
+    pub(crate) fn with_client(client: &Arc<Client>, name: &str) -> Result<Self> {
         check_queue_name(name)?;
-        Ok(Self::of(client, name))
+        Ok(Self::with_any_name(client, name))
     }
 
     /// One whose name is in order, or in Redis: Python's names may hold anything.
-    pub(crate) fn of(client: &Arc<Client>, name: &str) -> Self {
+    pub(crate) fn with_any_name(client: &Arc<Client>, name: &str) -> Self {
         Queue {
             client: Arc::clone(client),
             name: name.to_owned(),
@@ -265,11 +265,11 @@ impl Queue {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn empty(&self) -> Result<usize> {
-        self.empty_with(|_| {})
+        self.empty_with_progress(|_| {})
     }
 
     /// The same; `progress` is told after each batch how many ids have been taken so far.
-    pub(crate) fn empty_with(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
+    pub(crate) fn empty_with_progress(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
         let mut left = self.count()?;
         let (mut taken, mut removed) = (0, 0);
         while left > 0 {
@@ -356,7 +356,7 @@ impl Queue {
 
 /// Refuses a name that is neither in order nor that of a queue that is there.
 #[cfg(feature = "cli")]
-pub(crate) fn check_known(client: &Client, name: &str) -> Result<()> {
+pub(crate) fn check_existing_or_valid(client: &Client, name: &str) -> Result<()> {
     check_queue_name(name).or_else(|error| {
         let key = client.keys.queue(name).list;
         let known = client.query(&RedisCommand::new("SISMEMBER").arg(client.keys.queues()).arg(key))?;
@@ -366,10 +366,10 @@ pub(crate) fn check_known(client: &Client, name: &str) -> Result<()> {
 
 /// The names of all queues that jobs were ever enqueued to, sorted.
 #[cfg(feature = "cli")]
-pub(crate) fn all_names(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<String>> {
+pub(crate) fn all_queue_names(client: &Client, wrong_keys: &mut WrongTypeKeys) -> Result<Vec<String>> {
     let set = client.keys.queues();
-    let keys =
-        odd.pass(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
+    let keys = wrong_keys
+        .tolerate(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     let mut names: Vec<String> =
         keys.iter().filter_map(|key| client.keys.queue_name(key)).map(str::to_owned).collect();
     names.sort_unstable();

@@ -61,7 +61,7 @@ fn fetch_expired(
         .arg(client.keys.job_prefix())
         .arg(MAX_RECOVERED)
         .arg(LEASE_SCAN_LIMIT)
-        .arg(client.dialect.overdue().as_secs());
+        .arg(client.dialect.expired_score_margin().as_secs());
     let mut completions = Vec::new();
     for one in reply::list(client.query(&query)?)? {
         let mut parts = reply::list(one)?.into_iter();
@@ -102,7 +102,7 @@ fn complete_lost(
     let record = Record::read(id, fields, ReadMode::Recovery);
     let is_ours = !dialect.is_shared_with_python || record.execution_id.as_deref() == Some(execution);
     let outcome = if is_ours { outcome_of_ours(&record) } else { outcome_of_python(&record) };
-    let within = if is_ours { dialect.overdue() } else { Duration::ZERO };
+    let within = if is_ours { dialect.expired_score_margin() } else { Duration::ZERO };
     let verdict = decide(outcome, &RetryState::from_record(&record), max_deliveries);
     let job = ClaimedJob {
         queue: 0,

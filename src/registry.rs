@@ -85,15 +85,15 @@ impl Registry {
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn requeue<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.send_back(&REQUEUE, true, ids)
+        self.move_to_queue(&REQUEUE, true, ids)
     }
 
     /// Puts jobs that are scheduled into their queue now, behind the others.
     pub(crate) fn enqueue_now<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.send_back(&ENQUEUE_NOW, false, ids)
+        self.move_to_queue(&ENQUEUE_NOW, false, ids)
     }
 
-    fn send_back<S: AsRef<str>>(
+    fn move_to_queue<S: AsRef<str>>(
         &self,
         script: &'static LazyLock<Script>,
         is_anew: bool,
@@ -131,11 +131,11 @@ impl Registry {
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn requeue_all(&self) -> Result<usize> {
-        self.requeue_all_with(|_| {})
+        self.requeue_all_with_progress(|_| {})
     }
 
     /// The same; `progress` is told after each batch how many have been looked at.
-    pub(crate) fn requeue_all_with(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
+    pub(crate) fn requeue_all_with_progress(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
         let ids = self.all_ids()?;
         let mut back = 0;
         for (n, batch) in ids.chunks(BATCH).enumerate() {

@@ -4,7 +4,7 @@ use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};
 
 /// Its clock: seconds since 1970.
-pub(crate) fn clock(client: &Client) -> Result<f64> {
+pub(crate) fn fetch_time(client: &Client) -> Result<f64> {
     let time = reply::texts(client.query(&RedisCommand::new("TIME"))?)?;
     let number = |n: usize| time.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
     Ok(number(0) + number(1) / 1e6)
@@ -54,7 +54,7 @@ pub(crate) fn fetch(client: &Client) -> Result<ServerInfo> {
 }
 
 /// Refuses a server that is too old, and tells of settings that can lose jobs.
-pub(crate) fn check(client: &Client, warn: &mut dyn FnMut(String)) -> Result<ServerInfo> {
+pub(crate) fn check_supported(client: &Client, warn: &mut dyn FnMut(String)) -> Result<ServerInfo> {
     let server = fetch(client)?;
     let mut numbers = server.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     if let Some(major) = numbers.next()

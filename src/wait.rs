@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::job::Status;
 use crate::job_handle::Job;
 
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Job {
     /// Waits until the job has ended, and returns what its handler returned.
@@ -30,14 +30,14 @@ impl Job {
             if left.is_zero() {
                 return Err(Error::NotYet { id: job.id().to_owned(), waited: timeout });
             }
-            job.listen(left.min(LOOK_EVERY))?;
+            job.wait_for_end(left.min(POLL_INTERVAL))?;
             job.refresh()?;
         }
         job.returned()
     }
 
     /// Listens for the end of the job, at most `wait`.
-    fn listen(&self, wait: Duration) -> Result<()> {
+    fn wait_for_end(&self, wait: Duration) -> Result<()> {
         let client = self.client();
         if let Some(stream) = client.rq.results_stream(self.id()) {
             // Whoever ends the job adds to its results, a Python worker too.

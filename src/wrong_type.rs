@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 
 /// More are not named.
-const MOST: usize = 100;
+const MAX_KEYS: usize = 100;
 
 /// Their names.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -17,24 +17,24 @@ pub(crate) struct WrongTypeKeys(BTreeSet<String>);
 
 impl WrongTypeKeys {
     /// What was found at a key; nothing when it is of another type.
-    pub(crate) fn pass<T: Default>(&mut self, key: &str, found: Result<T>) -> Result<T> {
+    pub(crate) fn tolerate<T: Default>(&mut self, key: &str, found: Result<T>) -> Result<T> {
         match found {
             Err(error) if is_wrong_type(&error) => {
-                self.add(key);
+                self.insert(key);
                 Ok(T::default())
             }
             found => found,
         }
     }
 
-    pub(crate) fn add(&mut self, key: &str) {
-        if self.0.len() < MOST {
+    pub(crate) fn insert(&mut self, key: &str) {
+        if self.0.len() < MAX_KEYS {
             self.0.insert(key.to_owned());
         }
     }
 
-    pub(crate) fn join(&mut self, other: WrongTypeKeys) {
-        other.0.iter().for_each(|key| self.add(key));
+    pub(crate) fn merge(&mut self, other: WrongTypeKeys) {
+        other.0.iter().for_each(|key| self.insert(key));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -47,8 +47,8 @@ impl WrongTypeKeys {
 }
 
 /// What was found, nothing when its key is of another type: for a look at one thing, of which something else is told.
-pub(crate) fn pass_over<T: Default>(found: Result<T>) -> Result<T> {
-    WrongTypeKeys::default().pass("", found)
+pub(crate) fn tolerate_wrong_type<T: Default>(found: Result<T>) -> Result<T> {
+    WrongTypeKeys::default().tolerate("", found)
 }
 
 /// Before Redis 7 an error in a script has the script's name before it.

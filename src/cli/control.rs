@@ -24,7 +24,7 @@ impl WorkerNames {
         what: &str,
         send: fn(&Queue, &str) -> Result<(), Error>,
     ) -> Result<Exit, Failure> {
-        let any = Queue::on(&server.connect()?, "default")?;
+        let any = Queue::with_client(&server.connect()?, "default")?;
         let mut exit = Exit::Done;
         for name in &self.names {
             match send(&any, name) {

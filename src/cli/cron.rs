@@ -20,8 +20,8 @@ use crate::cron::view::{self, CronView, Listing};
 use crate::cron::{enqueue_now, pause as pauses};
 use crate::error::Error;
 use crate::printable::first_line;
-use crate::program::see_help_of;
-use crate::server_info::clock as clock_of;
+use crate::program::help_hint;
+use crate::server_info::fetch_time as clock_of;
 use crate::snapshot::{self, CronRun};
 use crate::worker::cron::{CronEntries, CronLoop};
 use crate::wrong_type::WrongTypeKeys;
@@ -97,7 +97,7 @@ impl CronCommand {
             // An option in the environment is enough that clap does not show its help.
             (None, None) => Err(Failure::Usage(
                 "cron needs a file of entries, or one of list, history, run, pause, resume".into(),
-                see_help_of("cron"),
+                help_hint("cron"),
             )),
         }
     }
@@ -134,14 +134,14 @@ fn run_scheduler(
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
-    let Listing { all, odd, is_cut } = view::list_entries(client, clock_of(client)?)?;
+    let Listing { all, wrong_keys, is_cut } = view::list_entries(client, clock_of(client)?)?;
     if is_json {
         print_json(&all)?;
-        return Ok(report_incomplete(&odd, is_cut));
+        return Ok(report_incomplete(&wrong_keys, is_cut));
     }
     if all.is_empty() {
         print("No worker has cron entries now.")?;
-        return Ok(report_incomplete(&odd, is_cut));
+        return Ok(report_incomplete(&wrong_keys, is_cut));
     }
     let row = |listed: &CronView| {
         let next = if listed.paused { "paused".to_owned() } else { clock_time_with_zone(listed.next) };
@@ -162,12 +162,12 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
     print_lines(table(&heading, all.iter().map(row).collect()))?;
-    Ok(report_incomplete(&odd, is_cut))
+    Ok(report_incomplete(&wrong_keys, is_cut))
 }
 
 /// Says what is not in the list; one that is not all of it is a failure.
-fn report_incomplete(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
-    let exit = report_wrong_types(odd);
+fn report_incomplete(wrong_keys: &WrongTypeKeys, is_cut: bool) -> Exit {
+    let exit = report_wrong_types(wrong_keys);
     if !is_cut {
         return exit;
     }
@@ -176,12 +176,12 @@ fn report_incomplete(odd: &WrongTypeKeys, is_cut: bool) -> Exit {
 }
 
 fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
-    let (limit, mut odd) =
+    let (limit, mut wrong_keys) =
         (limit.unwrap_or(if is_json { usize::MAX } else { DEFAULT_LIMIT }), WrongTypeKeys::default());
-    let (all, total) = snapshot::fetch_cron_history(client, name, limit, &mut odd)?;
+    let (all, total) = snapshot::fetch_cron_history(client, name, limit, &mut wrong_keys)?;
     if is_json {
         print_json(&all)?;
-    } else if all.is_empty() && odd.is_empty() {
+    } else if all.is_empty() && wrong_keys.is_empty() {
         // One that has not been due yet is known all the same.
         view::find_entry(client, name, clock_of(client)?).map_err(not_found)?;
         print("No jobs yet.")?;
@@ -198,7 +198,7 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
         print_lines(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
     report_more(total - all.len(), &format!("cron history {} --limit {total}", shell_quote(name)), "all");
-    Ok(report_wrong_types(&odd))
+    Ok(report_wrong_types(&wrong_keys))
 }
 
 fn set_paused(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {

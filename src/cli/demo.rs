@@ -29,12 +29,12 @@ impl DemoCommand {
             let client = server.connect()?;
             print(format_args!("This demo uses the Redis at {}, queue demo.", client.address()))?;
             print("")?;
-            return run_steps(&Queue::on(&client, "demo")?);
+            return run_steps(&Queue::with_client(&client, "demo")?);
         }
         let redis = EphemeralRedis::start()?;
         print(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
         print("")?;
-        run_steps(&Queue::on(&server.connect_to(&redis.url())?, "demo")?)
+        run_steps(&Queue::with_client(&server.connect_to(&redis.url())?, "demo")?)
     }
 }
 

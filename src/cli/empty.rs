@@ -8,7 +8,7 @@ use super::output::print;
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
 use super::reports::{report_unknown_queues, report_wrong_types};
-use crate::queue::{Queue, all_names, check_known};
+use crate::queue::{Queue, all_queue_names, check_existing_or_valid};
 use crate::wrong_type::WrongTypeKeys;
 
 /// Remove all jobs that wait in queues
@@ -28,21 +28,23 @@ pub(crate) struct EmptyCommand {
 impl EmptyCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
-        let mut odd = WrongTypeKeys::default();
-        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        let mut wrong_keys = WrongTypeKeys::default();
+        self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
-        let names = if self.all { all_names(&client, &mut odd)? } else { self.queues };
+        let names = if self.all { all_queue_names(&client, &mut wrong_keys)? } else { self.queues };
         if names.is_empty() {
             print("Nothing to do: no queues.")?;
         }
         for name in names {
-            let queue = Queue::of(&client, &name);
-            let Some(waiting) = odd.pass(&queue.keys().list, queue.count().map(Some))? else { continue };
+            let queue = Queue::with_any_name(&client, &name);
+            let Some(waiting) = wrong_keys.tolerate(&queue.keys().list, queue.count().map(Some))? else {
+                continue;
+            };
             let bar = ProgressBar::new(waiting, self.quiet);
-            let removed = queue.empty_with(|taken| bar.set_done(taken))?;
+            let removed = queue.empty_with_progress(|taken| bar.set_done(taken))?;
             drop(bar);
             print(format_args!("{} removed from {name}", pluralize(removed, "job")))?;
         }
-        Ok(report_wrong_types(&odd))
+        Ok(report_wrong_types(&wrong_keys))
     }
 }

@@ -98,7 +98,7 @@ impl EnqueueCommand {
             let what = "--wait cannot see a result that is not kept".to_owned();
             return Err(Failure::Usage(what, "leave --result-ttl 0 out, or --wait".into()));
         }
-        let mut queue = Queue::on(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
+        let mut queue = Queue::with_client(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
         if let Some(serializer) = self.serializer {
             queue = queue.serializer(serializer)?;
         }

@@ -16,7 +16,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::job::{Record, error_line};
 use crate::printable::first_line;
-use crate::queue::{all_names, check_known};
+use crate::queue::{all_queue_names, check_existing_or_valid};
 use crate::snapshot::{self, IdScan, JobList, JobSummary};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
@@ -52,14 +52,14 @@ struct FailedJob {
 impl FailedCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
-        let mut odd = WrongTypeKeys::default();
+        let mut wrong_keys = WrongTypeKeys::default();
         let queues = match &self.queue {
             Some(name) => {
-                check_known(&client, name)?;
+                check_existing_or_valid(&client, name)?;
                 report_unknown_queues(&client, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
-            None => all_names(&client, &mut odd)?,
+            None => all_queue_names(&client, &mut wrong_keys)?,
         };
         let limit = self.limit.or((!self.json).then_some(DEFAULT_LIMIT));
         let list =
@@ -70,18 +70,19 @@ impl FailedCommand {
             true => {
                 let mut total = 0;
                 print_json_list(|show| {
-                    total = list
-                        .for_each_batch(&mut odd, |_, ids| print_records(&client, ids, &mut taken, show))?;
+                    total = list.for_each_batch(&mut wrong_keys, |_, ids| {
+                        print_records(&client, ids, &mut taken, show)
+                    })?;
                     Ok(Exit::Done)
                 })?;
                 total
             }
-            false => print_table(&list, &mut odd, &mut taken)?,
+            false => print_table(&list, &mut wrong_keys, &mut taken)?,
         };
         let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
         report_more(total.saturating_sub(shown), &self.next_page_command(shown), "the next ones");
-        odd.join(taken);
-        Ok(report_wrong_types(&odd))
+        wrong_keys.merge(taken);
+        Ok(report_wrong_types(&wrong_keys))
     }
 
     /// The same for what follows.
@@ -100,7 +101,7 @@ fn print_records(
     show: &mut dyn FnMut(&FailedJob) -> PrintResult,
 ) -> PrintResult {
     for ids in ids.chunks(RECORDS_PER_BATCH) {
-        for (id, found) in ids.iter().zip(bounded_read::shown(client, ids)?) {
+        for (id, found) in ids.iter().zip(bounded_read::fetch_previews(client, ids)?) {
             match found {
                 Ok(found) => {
                     let (record, cut) = found.read(id);
@@ -116,11 +117,11 @@ fn print_records(
 /// Prints a table; returns how many there are in all.
 fn print_table(
     list: &IdScan<'_>,
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
     taken: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let mut cells = Vec::new();
-    let total = list.for_each_batch(odd, |queue, ids| {
+    let total = list.for_each_batch(wrong_keys, |queue, ids| {
         for (id, row) in ids.iter().zip(snapshot::fetch_rows(list.client, ids)?) {
             match row {
                 Ok(job) => cells.push(table_row(id, queue, &job)),
@@ -156,7 +157,7 @@ fn table_row(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
 /// A key of another type is named with all others of that kind, at the end.
 fn report_unreadable(client: &Client, id: &str, error: &Error, taken: &mut WrongTypeKeys) {
     match is_wrong_type(error) {
-        true => taken.add(&client.keys.job(id)),
+        true => taken.insert(&client.keys.job(id)),
         false => eprint(format_args!("{}: {error}", first_line(id, 60))),
     }
 }

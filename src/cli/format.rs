@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stdout};
 use chrono::{DateTime, Local, Utc};
 use comfy_table::{CellAlignment, Table};
 
-use crate::printable::Printable;
+use crate::printable::ShortLine;
 
 /// The lines of a table without frames, cut at the edge of a terminal; columns whose heading begins with `>` are
 /// aligned right.
@@ -14,7 +14,7 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(heading.iter().map(|text| text.trim_start_matches('>')));
     // A cell with a newline would be two lines.
-    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| Printable(cell).to_string())));
+    table.add_rows(rows.iter().map(|row| row.iter().map(|cell| ShortLine(cell).to_string())));
     for (column, text) in table.column_iter_mut().zip(heading) {
         column.set_padding((0, 2));
         if text.starts_with('>') {

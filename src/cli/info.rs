@@ -13,9 +13,9 @@ use super::redis_options::RedisOptions;
 use super::reports::{report_unknown_queues, report_wrong_types};
 use super::signals::on_stop_signal;
 use super::value_parsers::at_least;
-use crate::printable::{Line, Printable};
+use crate::printable::{OneLine, ShortLine};
 use crate::program;
-use crate::queue::{Queue, check_known};
+use crate::queue::{Queue, check_existing_or_valid};
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView, messages};
 
 /// RQ's scales for the bars: the longest queue decides.
@@ -56,7 +56,7 @@ impl InfoCommand {
 
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
-        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
         let look = || snapshot::fetch(&client, &self.queues);
         let Some(interval) = self.interval else {
@@ -171,7 +171,7 @@ fn queue_lines(shot: &Snapshot) -> Vec<String> {
     let line = |q: &QueueView| {
         format!(
             "queue {} {}, {} executing, {} finished, {} failed",
-            Printable(&q.name),
+            ShortLine(&q.name),
             q.queued,
             q.started,
             q.finished,
@@ -184,8 +184,8 @@ fn queue_lines(shot: &Snapshot) -> Vec<String> {
 fn worker_lines(shot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
-        let (name, host, state) = (Printable(&w.name), Printable(&w.hostname), Printable(&w.state));
-        format!("worker {name} ({host} {pid}) {state} {}", Line(w.joined_queues(", ")))
+        let (name, host, state) = (ShortLine(&w.name), ShortLine(&w.hostname), ShortLine(&w.state));
+        format!("worker {name} ({host} {pid}) {state} {}", OneLine(w.joined_queues(", ")))
     };
     shot.workers.iter().map(line).collect()
 }
@@ -226,10 +226,10 @@ fn workers_by_queue(shot: &Snapshot) -> Vec<String> {
     let line = |queue: &QueueView| {
         let listens = shot.workers.iter().filter(|worker| worker.listens_to(&queue.name));
         let names: Vec<String> =
-            listens.map(|w| format!("{} ({})", Printable(&w.name), Printable(&w.state))).collect();
+            listens.map(|w| format!("{} ({})", ShortLine(&w.name), ShortLine(&w.state))).collect();
         format!(
             "{}: {}",
-            Printable(&queue.name),
+            ShortLine(&queue.name),
             if names.is_empty() { "–".to_owned() } else { names.join(", ") }
         )
     };

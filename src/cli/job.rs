@@ -103,7 +103,7 @@ fn for_each_id(
         match act(client, id) {
             Ok(done) => print(done)?,
             // A key that another program has taken is the matter of one job.
-            Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
+            Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
                 failed += 1;
                 print_error(&job_failure(client, id, error));
@@ -114,8 +114,8 @@ fn for_each_id(
 }
 
 fn cancel(client: &Arc<Client>, id: &str) -> Result<String, Error> {
-    let mut job = Handle::find(client, id)?;
-    let is_python = job.is_run_by_python()?;
+    let mut job = Handle::fetch_partial(client, id)?;
+    let is_python = job.is_run_by_python_worker()?;
     let had = job.cancel()?;
     Ok(match had {
         Status::Started if is_python => {
@@ -135,17 +135,17 @@ fn cancel(client: &Arc<Client>, id: &str) -> Result<String, Error> {
 }
 
 fn enqueue(client: &Arc<Client>, id: &str) -> Result<String, Error> {
-    Handle::find(client, id)?.enqueue_now()?;
+    Handle::fetch_partial(client, id)?.enqueue_now()?;
     Ok(format!("{id} enqueued"))
 }
 
 fn stop(client: &Arc<Client>, id: &str) -> Result<String, Error> {
-    Handle::find(client, id)?.stop()?;
+    Handle::fetch_partial(client, id)?.stop()?;
     Ok(format!("{id}: its worker is told to stop it"))
 }
 
 fn delete(client: &Arc<Client>, id: &str) -> Result<String, Error> {
-    let origin = match Handle::find(client, id) {
+    let origin = match Handle::fetch_partial(client, id) {
         Ok(job) => job.origin.clone(),
         // A key that is no hash has no origin; what can be found of it is deleted all the same.
         Err(Error::Refused { .. }) => "default".to_owned(),

@@ -4,7 +4,7 @@ use std::io::{Result, Write};
 
 use serde_json::ser::{Formatter, PrettyFormatter};
 
-use crate::printable::is_odd;
+use crate::printable::needs_escaping;
 
 /// Indented; in strings all is escaped that a terminal would obey.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Formatter for TerminalSafeJson {
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, to: &mut W, text: &str) -> Result<()> {
         let mut rest = text;
-        while let Some(at) = rest.find(is_odd) {
+        while let Some(at) = rest.find(needs_escaping) {
             let c = rest[at..].chars().next().unwrap_or_default();
             write!(to, "{}\\u{:04x}", &rest[..at], u32::from(c))?;
             rest = &rest[at + c.len_utf8()..];

@@ -5,7 +5,7 @@ use std::io::Write;
 use chrono::Local;
 use log::LevelFilter;
 
-use crate::printable::Line;
+use crate::printable::OneLine;
 
 /// Lines with a clock on standard error. `RUST_LOG` says what is logged where nobody has typed it.
 pub(super) fn start_logger(is_verbose: bool, is_quiet: bool) {
@@ -25,7 +25,9 @@ pub(super) fn start_logger(is_verbose: bool, is_quiet: bool) {
     }
     // What a job or a name holds does not become a second line.
     let started = log
-        .format(|line, record| writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), Line(record.args())))
+        .format(|line, record| {
+            writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), OneLine(record.args()))
+        })
         .try_init();
     if started.is_err() {
         log::debug!("the program has a logger of its own");

@@ -10,19 +10,19 @@ use serde::ser::{SerializeSeq, Serializer};
 
 use super::exit::{Exit, Failure};
 use super::json::TerminalSafeJson;
-use crate::printable::{Line, is_odd};
+use crate::printable::{OneLine, needs_escaping};
 
 pub(crate) type PrintResult = Result<(), Failure>;
 
 /// A line on standard output.
 pub(crate) fn print(line: impl Display) -> PrintResult {
-    Ok(writeln!(stdout().lock(), "{}", Line(line))?)
+    Ok(writeln!(stdout().lock(), "{}", OneLine(line))?)
 }
 
 /// Several of them.
 pub(crate) fn print_lines(lines: impl IntoIterator<Item = impl Display>) -> PrintResult {
     let mut out = BufWriter::new(stdout().lock());
-    lines.into_iter().try_for_each(|line| writeln!(out, "{}", Line(line)))?;
+    lines.into_iter().try_for_each(|line| writeln!(out, "{}", OneLine(line)))?;
     Ok(out.flush()?)
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn print_json_list<T: Serialize>(
 /// terminal. Returns whether somebody still reads.
 pub(crate) fn print_raw(text: &str) -> Result<bool, Failure> {
     let mut out = stdout().lock();
-    let is_odd = |c: char| is_odd(c) && c != '\n' && c != '\t';
+    let is_odd = |c: char| needs_escaping(c) && c != '\n' && c != '\t';
     let text = match out.is_terminal() && text.contains(is_odd) {
         true => Cow::Owned(text.replace(is_odd, "\u{fffd}")),
         false => Cow::Borrowed(text),
@@ -83,7 +83,7 @@ pub(crate) fn clear_screen() -> PrintResult {
 /// A line on standard error, which no script reads as data.
 pub(crate) fn eprint(line: impl Display) {
     // Nowhere is left to say that standard error is closed.
-    let _ = writeln!(stderr().lock(), "{}", Line(line));
+    let _ = writeln!(stderr().lock(), "{}", OneLine(line));
 }
 
 /// Something that is most likely not as it is meant to be, and keeps nothing from going on.
@@ -97,7 +97,7 @@ pub(crate) fn print_error(failure: &Failure) {
     let (red, plain) = if wants_colour(&stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let mut lines = what.lines();
     let first = lines.next().unwrap_or_default();
-    let _ = writeln!(stderr().lock(), "{red}error:{plain} {}", Line(first));
+    let _ = writeln!(stderr().lock(), "{red}error:{plain} {}", OneLine(first));
     lines.for_each(|line| eprint(format_args!("  {line}")));
     if let Some(hint) = hint {
         eprint(format_args!(" hint: {hint}"));

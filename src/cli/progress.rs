@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::printable::Line;
+use crate::printable::OneLine;
 
 const WIDTH: usize = 30;
 /// A terminal need not show more.
@@ -53,7 +53,7 @@ impl ProgressBar {
             shown.last_drawn = Some(Instant::now());
             let full = (WIDTH * shown.done.min(self.total)).checked_div(self.total).unwrap_or(WIDTH);
             let (full, empty) = ("█".repeat(full), "░".repeat(WIDTH - full));
-            draw(&format!("{full}{empty} {}/{} {}", shown.done, self.total, Line(&shown.message)));
+            draw(&format!("{full}{empty} {}/{} {}", shown.done, self.total, OneLine(&shown.message)));
         }
     }
 }

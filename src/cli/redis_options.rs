@@ -67,7 +67,7 @@ impl RedisOptions {
 
     pub(crate) fn connect(&self) -> Result<Arc<Client>> {
         let client = self.connect_to(&self.url())?;
-        crate::server_info::check(&client, &mut |_| {})?;
+        crate::server_info::check_supported(&client, &mut |_| {})?;
         if self.dialect.is_none() && self.prefix.is_none() {
             suggest_other_dialect(&client)?;
         }

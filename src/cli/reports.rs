@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::printable::first_line;
 use crate::program;
-use crate::queue::all_names;
+use crate::queue::all_queue_names;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// Why something could not be done to one job of several. Redis' words for a key of another type name neither.
@@ -20,11 +20,11 @@ pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
 }
 
 /// Names the keys that were passed over; a command that has met any has not done all.
-pub(crate) fn report_wrong_types(odd: &WrongTypeKeys) -> Exit {
-    for key in odd.keys() {
+pub(crate) fn report_wrong_types(wrong_keys: &WrongTypeKeys) -> Exit {
+    for key in wrong_keys.keys() {
         eprint(format_args!("warning: {key} is of another type than it should be, and passed over"));
     }
-    if odd.is_empty() { Exit::Done } else { Exit::Failed }
+    if wrong_keys.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 /// A queue that nobody knows is most likely a slip of the fingers.
@@ -32,7 +32,7 @@ pub(crate) fn report_unknown_queues(client: &Client, names: &[String]) -> PrintR
     if names.is_empty() {
         return Ok(());
     }
-    let known = all_names(client, &mut WrongTypeKeys::default())?;
+    let known = all_queue_names(client, &mut WrongTypeKeys::default())?;
     for name in names.iter().filter(|name| !known.contains(name)) {
         eprint(format_args!("note: nothing was ever enqueued to {}", first_line(name, 60)));
     }

@@ -14,7 +14,7 @@ use super::reports::{job_failure, report_unknown_queues, report_wrong_types};
 use crate::client::Client;
 use crate::error::Error;
 use crate::job_handle::Job;
-use crate::queue::{Queue, all_names, check_known};
+use crate::queue::{Queue, all_queue_names, check_existing_or_valid};
 use crate::snapshot::{self, IdScan, JobList};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
@@ -43,21 +43,21 @@ pub(crate) struct RequeueCommand {
 fn add_wrong_type_keys(
     client: &Arc<Client>,
     queue: &Queue,
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let (queues, mut taken) = ([queue.name().to_owned()], WrongTypeKeys::default());
     let list = IdScan { client, queues: &queues, list: JobList::Failed, offset: 0, limit: None };
     let mut left = 0;
-    list.for_each_batch(odd, |_, ids| {
+    list.for_each_batch(wrong_keys, |_, ids| {
         for (id, row) in ids.iter().zip(snapshot::fetch_rows(client, ids)?) {
             if row.is_err_and(|error| is_wrong_type(&error)) {
-                taken.add(&client.keys.job(id));
+                taken.insert(&client.keys.job(id));
                 left += 1;
             }
         }
         Ok::<_, Failure>(())
     })?;
-    odd.join(taken);
+    wrong_keys.merge(taken);
     Ok(left)
 }
 
@@ -74,36 +74,37 @@ impl RequeueCommand {
     }
 
     fn requeue_all(&self, client: &Arc<Client>) -> Result<Exit, Failure> {
-        let mut odd = WrongTypeKeys::default();
+        let mut wrong_keys = WrongTypeKeys::default();
         let queues = match &self.queue {
             Some(name) => {
-                check_known(client, name)?;
+                check_existing_or_valid(client, name)?;
                 report_unknown_queues(client, std::slice::from_ref(name))?;
                 vec![name.clone()]
             }
-            None => all_names(client, &mut odd)?,
+            None => all_queue_names(client, &mut wrong_keys)?,
         };
         let mut registries = Vec::with_capacity(queues.len());
         for queue in &queues {
-            let queue = Queue::of(client, queue);
+            let queue = Queue::with_any_name(client, queue);
             let failed = queue.failed();
-            let count = odd.pass(failed.key(), failed.count().map(Some))?;
+            let count = wrong_keys.tolerate(failed.key(), failed.count().map(Some))?;
             registries.extend(count.map(|count| (count, failed, queue)));
         }
         let total: usize = registries.iter().map(|(count, ..)| count).sum();
         if total == 0 {
             print("Nothing to do: no failed jobs.")?;
-            return Ok(report_wrong_types(&odd));
+            return Ok(report_wrong_types(&wrong_keys));
         }
         let bar = ProgressBar::new(total, self.quiet);
         let (mut done, mut back, mut left) = (0, 0, 0);
         for (count, failed, queue) in registries {
             // Of two keys the queue's own is what jobs are put into.
-            let here = failed.requeue_all_with(|n| bar.set_done(done + n)).map(Some);
-            match odd.pass(&queue.keys().list, here)? {
+            let here = failed.requeue_all_with_progress(|n| bar.set_done(done + n)).map(Some);
+            match wrong_keys.tolerate(&queue.keys().list, here)? {
                 Some(here) => {
                     back += here;
-                    left += if here < count { add_wrong_type_keys(client, &queue, &mut odd)? } else { 0 };
+                    left +=
+                        if here < count { add_wrong_type_keys(client, &queue, &mut wrong_keys)? } else { 0 };
                 }
                 None => left += count,
             }
@@ -111,7 +112,7 @@ impl RequeueCommand {
         }
         drop(bar);
         print(format_args!("{} requeued.", pluralize(back, "job")))?;
-        let exit = report_wrong_types(&odd);
+        let exit = report_wrong_types(&wrong_keys);
         let gone = total.saturating_sub(back + left);
         if gone > 0 {
             let what = format!(
@@ -133,7 +134,7 @@ impl RequeueCommand {
             match self.requeue_one(client, id) {
                 Ok(()) => back += 1,
                 // A key that another program has taken is the matter of one job.
-                Err(error) if error.is_of_redis() && !is_wrong_type(&error) => return Err(error.into()),
+                Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error.into()),
                 Err(error) => failures.push(job_failure(client, id, error)),
             }
             bar.increment();
@@ -150,7 +151,7 @@ impl RequeueCommand {
     }
 
     fn requeue_one(&self, client: &Arc<Client>, id: &str) -> Result<(), Error> {
-        let mut job = Job::find(client, id)?;
+        let mut job = Job::fetch_partial(client, id)?;
         match &self.queue {
             Some(queue) if *queue != job.origin => Err(Error::invalid(
                 format!("job {id} is of queue {}, not {queue}", job.origin),

@@ -10,7 +10,7 @@ use super::redis_options::RedisOptions;
 use super::reports::{report_unknown_queues, report_wrong_types};
 use crate::job::parse_duration;
 use crate::program;
-use crate::queue::{Queue, all_names, check_known};
+use crate::queue::{Queue, all_queue_names, check_existing_or_valid};
 use crate::wrong_type::WrongTypeKeys;
 
 /// Start no more jobs: of these queues, or of all
@@ -32,14 +32,14 @@ impl SuspendCommand {
             ));
         }
         let client = server.connect()?;
-        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
         if self.queues.is_empty() {
-            Queue::on(&client, "default")?.suspend_all(self.duration)?;
+            Queue::with_client(&client, "default")?.suspend_all(self.duration)?;
             print("All workers suspended: no new jobs are started, jobs that run are completed.")?;
         }
         for name in &self.queues {
-            Queue::of(&client, name).suspend()?;
+            Queue::with_any_name(&client, name).suspend()?;
             print(format_args!("{name} suspended: no new jobs of it are started."))?;
         }
         Ok(Exit::Done)
@@ -56,22 +56,25 @@ pub(crate) struct ResumeCommand {
 impl ResumeCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         let client = server.connect()?;
-        let mut odd = WrongTypeKeys::default();
-        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        let mut wrong_keys = WrongTypeKeys::default();
+        self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         if self.queues.is_empty() {
-            Queue::on(&client, "default")?.resume_all()?;
+            Queue::with_client(&client, "default")?.resume_all()?;
             print("All workers resumed.")?;
-            for name in all_names(&client, &mut odd)? {
-                if odd.pass(&client.keys.suspended_queues(), Queue::of(&client, &name).is_suspended())? {
+            for name in all_queue_names(&client, &mut wrong_keys)? {
+                if wrong_keys.tolerate(
+                    &client.keys.suspended_queues(),
+                    Queue::with_any_name(&client, &name).is_suspended(),
+                )? {
                     let me = program::name();
                     print(format_args!("{name} stays suspended; `{me} resume {name}` lets it go on."))?;
                 }
             }
         }
         for name in &self.queues {
-            Queue::of(&client, name).resume()?;
+            Queue::with_any_name(&client, name).resume()?;
             print(format_args!("{name} resumed."))?;
         }
-        Ok(report_wrong_types(&odd))
+        Ok(report_wrong_types(&wrong_keys))
     }
 }

@@ -23,7 +23,7 @@ use crate::cron::Cron;
 use crate::dashboard::{Health, ServerHandle};
 use crate::dialect::Dialect;
 use crate::job::{Ttl, parse_duration};
-use crate::queue::check_known;
+use crate::queue::check_existing_or_valid;
 use crate::worker::{Handlers, Run, Stopper};
 
 /// Run jobs
@@ -147,7 +147,7 @@ impl WorkerCommand {
         let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
         check_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let client = server.connect()?;
-        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         let mut worker = self.configure(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
         if let Some(retry) = retry {
             worker = worker.retry(retry);

@@ -9,7 +9,7 @@ pub(crate) fn int(reply: &Reply) -> Result<i64> {
     match reply {
         Reply::Int(n) => Ok(*n),
         Reply::Nil => Ok(0),
-        other => Err(odd(other)),
+        other => Err(unexpected(other)),
     }
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn list(reply: Reply) -> Result<Vec<Reply>> {
     match reply {
         Reply::Array(items) | Reply::Set(items) => Ok(items),
         Reply::Nil => Ok(Vec::new()),
-        other => Err(odd(&other)),
+        other => Err(unexpected(&other)),
     }
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn bytes(reply: Reply) -> Result<Option<Vec<u8>>> {
         Reply::SimpleString(text) => Ok(Some(text.into_bytes())),
         Reply::Okay => Ok(Some(b"OK".to_vec())),
         Reply::Nil | Reply::Boolean(false) => Ok(None),
-        other => Err(odd(&other)),
+        other => Err(unexpected(&other)),
     }
 }
 
@@ -55,14 +55,14 @@ pub(crate) fn pairs(reply: Reply) -> Result<Pairs> {
 }
 
 /// The first entry of a stream: its id, and its field-value pairs.
-pub(crate) fn entry(reply: Reply) -> Result<Option<(String, Pairs)>> {
+pub(crate) fn first_stream_entry(reply: Reply) -> Result<Option<(String, Pairs)>> {
     let Some(entry) = list(reply)?.into_iter().next() else { return Ok(None) };
     let mut parts = list(entry)?.into_iter();
     let id = text(parts.next().unwrap_or_default())?.unwrap_or_default();
     Ok(Some((id, pairs(parts.next().unwrap_or_default())?)))
 }
 
-fn odd(reply: &Reply) -> Error {
+fn unexpected(reply: &Reply) -> Error {
     let mut what = format!("a reply of Redis: {reply:?}");
     what.truncate(what.floor_char_boundary(200));
     Error::Corrupt { what }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::schedule::{Schedule, ScheduleError};
-use crate::error::{Error, NO_ZONES, Result};
+use crate::error::{Error, NO_TIME_ZONES, Result};
 use crate::job::{NewJob, check_queue_name};
 use crate::program;
 
@@ -153,10 +153,8 @@ impl Cron {
     /// What is wrong with it, or when it is due.
     pub(crate) fn check(&self) -> Result<Schedule> {
         let wrong = |what: String| {
-            let hint = format!(
-                "{}; with --cron-lenient a worker goes on without it",
-                program::see_help_of("config")
-            );
+            let hint =
+                format!("{}; with --cron-lenient a worker goes on without it", program::help_hint("config"));
             Error::invalid(format!("cron entry {:?}: {what}", self.name), hint)
         };
         if self.name.is_empty() || self.name.len() > 200 || self.name.chars().any(char::is_control) {
@@ -170,7 +168,7 @@ impl Cron {
         Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(|what| match what {
             ScheduleError::Invalid(what) => wrong(what),
             ScheduleError::NoTimeZones(what) => {
-                Error::Unsupported { what: format!("cron entry {:?}: {what} ({NO_ZONES})", self.name) }
+                Error::Unsupported { what: format!("cron entry {:?}: {what} ({NO_TIME_ZONES})", self.name) }
             }
         })
     }

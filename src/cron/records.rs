@@ -233,10 +233,10 @@ pub(crate) fn deregister(client: &Client, name: &str) -> Result<()> {
 }
 
 /// How many jobs of an entry are remembered.
-pub(crate) fn count_history(client: &Client, name: &str, odd: &mut WrongTypeKeys) -> Result<usize> {
-    let key = client.keys.cron_jobs_of(name);
+pub(crate) fn count_history(client: &Client, name: &str, wrong_keys: &mut WrongTypeKeys) -> Result<usize> {
+    let key = client.keys.cron_entry_jobs(name);
     let count = client.query(&RedisCommand::new("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
-    Ok(usize::try_from(odd.pass(&key, count)?).unwrap_or(0))
+    Ok(usize::try_from(wrong_keys.tolerate(&key, count)?).unwrap_or(0))
 }
 
 /// The ids of an entry's jobs, the newest first, and when they were enqueued.
@@ -244,14 +244,14 @@ pub(crate) fn fetch_history(
     client: &Client,
     name: &str,
     limit: usize,
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<(String, DateTime<Utc>)>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let key = client.keys.cron_jobs_of(name);
+    let key = client.keys.cron_entry_jobs(name);
     let call = RedisCommand::new("ZREVRANGE").arg(&key).arg(0).arg(limit - 1).arg("WITHSCORES");
-    let texts = odd.pass(&key, client.query(&call).and_then(reply::texts))?;
+    let texts = wrong_keys.tolerate(&key, client.query(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         let millis = pair[1].parse::<f64>().unwrap_or_default() * 1000.0;
         (pair[0].clone(), DateTime::from_timestamp_millis(millis as i64).unwrap_or_default())

@@ -52,7 +52,7 @@ pub(crate) struct EntryState {
 
 impl EntryState {
     fn new(client: &Arc<Client>, cron: Cron) -> Result<Self> {
-        let (schedule, queue) = (cron.check()?, Queue::on(client, &cron.queue)?);
+        let (schedule, queue) = (cron.check()?, Queue::with_client(client, &cron.queue)?);
         queue.prepare(&cron.job)?;
         let key = client.keys.cron_entry(&cron.name);
         Ok(EntryState {
@@ -273,7 +273,7 @@ fn run_script(
     let prepared = entry.queue.prepare(&job)?;
     let id = prepared.id.clone();
     let enqueue = enqueue::encode(client, entry.queue.keys(), std::slice::from_ref(&prepared));
-    let keys = [&entry.key, &client.keys.cron_jobs_of(&entry.cron.name), &client.keys.cron_jobs()];
+    let keys = [&entry.key, &client.keys.cron_entry_jobs(&entry.cron.name), &client.keys.cron_jobs()];
     let own = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
         .arg(what)
         .arg(&entry.cron.name)

@@ -117,15 +117,15 @@ pub(crate) struct Listing {
     /// By name.
     pub(crate) all: Vec<CronView>,
     /// The keys that are not what they should be.
-    pub(crate) odd: WrongTypeKeys,
+    pub(crate) wrong_keys: WrongTypeKeys,
     /// Whether there is more than is read or kept.
     pub(crate) is_cut: bool,
 }
 
 pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
-    let (mut odd, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, CronView>::new());
+    let (mut wrong_keys, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, CronView>::new());
     let (mut room, mut arguments, mut is_full) = (KEPT, ARGUMENTS, false);
-    let is_cut = for_each_record(client, now, OF_LARGE, &mut odd, |noted| {
+    let is_cut = for_each_record(client, now, OF_LARGE, &mut wrong_keys, |noted| {
         if let Some(listed) = found.get_mut(noted.name()) {
             listed.schedulers += 1;
         } else {
@@ -142,9 +142,9 @@ pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
     })?;
     let mut all: Vec<CronView> = found.into_values().collect();
     for some in all.chunks_mut(SCHEDULERS) {
-        read_entries(client, some, &mut odd)?;
+        read_entries(client, some, &mut wrong_keys)?;
     }
-    Ok(Listing { all, odd, is_cut: is_cut || is_full })
+    Ok(Listing { all, wrong_keys, is_cut: is_cut || is_full })
 }
 
 /// Whether the next entry is to be looked at.
@@ -159,7 +159,7 @@ fn for_each_record(
     client: &Client,
     now: f64,
     most: &'static [ExcerptSpec],
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
     mut see: impl FnMut(CronRecord) -> Go,
 ) -> Result<bool> {
     let schedulers = client.keys.cron_schedulers();
@@ -170,17 +170,18 @@ fn for_each_record(
         .arg("LIMIT")
         .arg(0)
         .arg(SCHEDULERS);
-    let names = odd.pass(&schedulers, client.query(&newest).and_then(reply::texts))?;
+    let names = wrong_keys.tolerate(&schedulers, client.query(&newest).and_then(reply::texts))?;
     let keys: Vec<String> = names.iter().map(|name| client.keys.cron_scheduler(name)).collect();
     let (mut left, mut is_cut) = (OF_ALL, false);
     for keys in keys.chunks(TOGETHER) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
-        for (key, record) in keys.iter().zip(bounded_read::ends(client, hashes, OF_SMALL)?) {
-            let mut record = odd.pass(key, record)?;
+        for (key, record) in keys.iter().zip(bounded_read::fetch_excerpts(client, hashes, OF_SMALL)?) {
+            let mut record = wrong_keys.tolerate(key, record)?;
             let is_large = |record: &Excerpts| record.get("cron_jobs").is_some_and(|jobs| !jobs.is_whole);
             if record.as_ref().is_some_and(is_large) && left > 0 {
-                let again = bounded_read::ends(client, std::iter::once((key.clone(), None)), most)?.pop();
-                record = odd.pass(key, again.unwrap_or(Ok(None)))?;
+                let again =
+                    bounded_read::fetch_excerpts(client, std::iter::once((key.clone(), None)), most)?.pop();
+                record = wrong_keys.tolerate(key, again.unwrap_or(Ok(None)))?;
             }
             let Some(jobs) = record.as_ref().and_then(|record| record.get("cron_jobs")) else { continue };
             left = left.saturating_sub(jobs.head.len());
@@ -229,7 +230,7 @@ fn go_through(text: &[u8], see: &mut impl FnMut(CronRecord) -> Go) -> Go {
 }
 
 /// What Redis knows better than any one scheduler.
-fn read_entries(client: &Arc<Client>, all: &mut [CronView], odd: &mut WrongTypeKeys) -> Result<()> {
+fn read_entries(client: &Arc<Client>, all: &mut [CronView], wrong_keys: &mut WrongTypeKeys) -> Result<()> {
     let jobs = client.keys.cron_jobs();
     let entry = |listed: &CronView| {
         RedisCommand::new("HMGET")
@@ -244,10 +245,10 @@ fn read_entries(client: &Arc<Client>, all: &mut [CronView], odd: &mut WrongTypeK
     for listed in all {
         let (answer, at) =
             (answers.next().unwrap_or(Ok(Reply::Nil)), answers.next().unwrap_or(Ok(Reply::Nil)));
-        let at = odd.pass(&jobs, at.and_then(reply::text))?.and_then(|at| at.parse::<f64>().ok());
+        let at = wrong_keys.tolerate(&jobs, at.and_then(reply::text))?.and_then(|at| at.parse::<f64>().ok());
         listed.last = at.and_then(|at| DateTime::from_timestamp_millis((at * 1000.0) as i64));
         let key = client.keys.cron_entry(&listed.name);
-        let mut held = odd.pass(&key, answer.and_then(reply::list))?.into_iter();
+        let mut held = wrong_keys.tolerate(&key, answer.and_then(reply::list))?.into_iter();
         let mut text = || reply::text(held.next().unwrap_or(Reply::Nil));
         let last = text()?.and_then(|last| last.parse().ok());
         (listed.last_job, listed.paused) = (text()?, text()?.is_some());

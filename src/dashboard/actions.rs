@@ -11,8 +11,8 @@ use crate::bulk::{self, BulkAction, BulkProgress, Cursor};
 use crate::cron::{enqueue_now, pause, view};
 use crate::error::{Error, Result};
 use crate::job_handle::Job;
-use crate::printable::Printable;
-use crate::queue::{Queue, check_known};
+use crate::printable::ShortLine;
+use crate::queue::{Queue, check_existing_or_valid};
 use crate::snapshot::{Filter, JobList};
 
 /// Ids in one request, and jobs that one request with a filter acts on.
@@ -76,17 +76,17 @@ pub(super) fn handle(state: &AppState, request: &RequestInfo<'_>, body: &Map<Str
 
 fn log_action(request: &RequestInfo<'_>, path: &[&str], outcome: &str) {
     let action = path.join(" ");
-    let (action, user, peer) = (Printable(&action), Printable(&request.user), request.peer);
+    let (action, user, peer) = (ShortLine(&action), ShortLine(&request.user), request.peer);
     log::info!(target: "rq_rs", "dashboard: {user} ({peer}): {action}: {outcome}");
 }
 
 /// A handle for actions that concern no single queue.
 fn any_queue(state: &AppState) -> Result<Queue> {
-    Queue::on(&state.client, "default")
+    Queue::with_client(&state.client, "default")
 }
 
 fn on_job(state: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
-    let fetch = || Job::find(&state.client, id);
+    let fetch = || Job::fetch_partial(&state.client, id);
     match action {
         "requeue" => fetch()?.requeue()?,
         "cancel" => fetch()?.cancel().map(drop)?,
@@ -99,8 +99,8 @@ fn on_job(state: &AppState, id: &str, action: &str) -> Result<Option<Done>> {
 }
 
 fn on_queue(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    check_known(&state.client, name)?;
-    let queue = Queue::of(&state.client, name);
+    check_existing_or_valid(&state.client, name)?;
+    let queue = Queue::with_any_name(&state.client, name);
     match action {
         "suspend" => queue.suspend()?,
         "resume" => queue.resume()?,
@@ -122,7 +122,7 @@ fn on_jobs(
     body: &Map<String, Value>,
 ) -> Result<Option<Done>> {
     let bulk_action = BulkAction { queue, place: JobList::from_str(registry)?, action };
-    check_known(&state.client, queue)?;
+    check_existing_or_valid(&state.client, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
     }
@@ -169,7 +169,7 @@ fn id_list(ids: &Value) -> Result<Vec<String>> {
 }
 
 fn on_cron_entry(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    let now = crate::server_info::clock(&state.client)?;
+    let now = crate::server_info::fetch_time(&state.client)?;
     match action {
         "run" => drop(enqueue_now(&state.client, view::find_entry(&state.client, name, now)?.cron()?)?),
         "pause" => pause::pause(&state.client, name, now)?,

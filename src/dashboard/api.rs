@@ -12,7 +12,7 @@ use super::state::AppState;
 use crate::client::Client;
 use crate::cron::view;
 use crate::error::Result;
-use crate::queue::check_known;
+use crate::queue::check_existing_or_valid;
 use crate::snapshot::{self, Filter, JobList, MAX_PAGE_SIZE, SortOrder};
 use crate::wrong_type::WrongTypeKeys;
 
@@ -90,7 +90,7 @@ fn to_value(result: Result<impl Serialize>) -> Result<Value> {
 /// The queue that the query names, if any; an unknown one is an error.
 fn queue_parameter<'a>(client: &Client, query: &'a Query) -> Result<Option<&'a str>> {
     let queue = query.get("queue");
-    queue.map_or(Ok(()), |name| check_known(client, name)).map(|()| queue)
+    queue.map_or(Ok(()), |name| check_existing_or_valid(client, name)).map(|()| queue)
 }
 
 /// Reads offset, limit, order and filter of a list from the query.
@@ -119,21 +119,21 @@ fn page_query(query: &Query, place: JobList, hide_text: bool) -> snapshot::PageQ
 
 fn page(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
     let place = JobList::from_str(registry)?;
-    check_known(&state.client, queue)?;
+    check_existing_or_valid(&state.client, queue)?;
     let query = page_query(query, place, state.options.hide_args);
     to_value(snapshot::fetch_page(&state.client, queue, place, &query))
 }
 
 fn count(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
     let place = JobList::from_str(registry)?;
-    check_known(&state.client, queue)?;
+    check_existing_or_valid(&state.client, queue)?;
     let query = page_query(query, place, state.options.hide_args);
     to_value(snapshot::count_matching(&state.client, queue, place, &query))
 }
 
 fn cron(state: &AppState) -> Response {
     let listing =
-        crate::server_info::clock(&state.client).and_then(|now| view::list_entries(&state.client, now));
+        crate::server_info::fetch_time(&state.client).and_then(|now| view::list_entries(&state.client, now));
     large(state, listing.map(|listing| listing.all))
 }
 

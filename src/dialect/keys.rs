@@ -101,7 +101,7 @@ impl Keys {
     }
 
     /// Set: what a worker runs; see [`rq_patterns`](Self::rq_patterns).
-    pub(crate) fn runs_of_worker(&self, name: &str) -> String {
+    pub(crate) fn executions_of_worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}:executions"))
     }
 
@@ -121,7 +121,7 @@ impl Keys {
     }
 
     /// Hash: what one of them has done. The space ends the queue's name, which in Python may have one too.
-    pub(crate) fn stats_of(&self, queue: &str, handler: &str) -> String {
+    pub(crate) fn stats_handler(&self, queue: &str, handler: &str) -> String {
         self.key(&format!("stats:handler:{} {handler}", queue.replace(' ', "%20")))
     }
 
@@ -156,7 +156,7 @@ impl Keys {
     }
 
     /// Sorted set: ids of the jobs of a cron entry, score = when they were enqueued.
-    pub(crate) fn cron_jobs_of(&self, name: &str) -> String {
+    pub(crate) fn cron_entry_jobs(&self, name: &str) -> String {
         self.key(&format!("cron_job:{name}:jobs"))
     }
 
@@ -196,7 +196,7 @@ impl Keys {
     }
 
     /// Sorted set: the runs of a job.
-    pub(crate) fn runs(&self, id: &str) -> String {
+    pub(crate) fn executions(&self, id: &str) -> String {
         self.key(&format!("executions:{id}"))
     }
 
@@ -207,8 +207,8 @@ impl Keys {
         let patterns = [
             self.results("*"),
             self.key("execution:*"), // hash: one run, `<job>:<execution>`
-            self.runs("*"),
-            self.runs_of_worker("*"),
+            self.executions("*"),
+            self.executions_of_worker("*"),
             self.dependents("*"),
             self.dependencies("*"),
             self.group("*"),

@@ -37,7 +37,7 @@ impl RqMetadata {
 
     /// Sorted set of a job's executions.
     pub(crate) fn executions(&self, job_id: &str) -> Option<String> {
-        self.keys.as_ref().map(|keys| keys.runs(job_id))
+        self.keys.as_ref().map(|keys| keys.executions(job_id))
     }
 
     /// Set of all queues, for scripts that look there for queues only if there is metadata; else empty.

@@ -31,12 +31,12 @@ pub(crate) fn fetch_cron_history(
     client: &Arc<Client>,
     name: &str,
     limit: usize,
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<(Vec<CronRun>, usize)> {
-    let total = records::count_history(client, name, odd)?.min(MAX_HISTORY);
+    let total = records::count_history(client, name, wrong_keys)?.min(MAX_HISTORY);
     let (ids, times): (Vec<_>, Vec<_>) =
-        records::fetch_history(client, name, limit.min(total), odd)?.into_iter().unzip();
-    let jobs = row::fetch_display_rows_reporting(client, &ids, odd)?;
+        records::fetch_history(client, name, limit.min(total), wrong_keys)?.into_iter().unzip();
+    let jobs = row::fetch_display_rows_reporting(client, &ids, wrong_keys)?;
     let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::JobSummary>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         CronRun { id, at, status: job.and_then(|job| job.status), started_at, ended_at }

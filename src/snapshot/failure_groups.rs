@@ -11,7 +11,7 @@ use super::page::{Filter, PageQuery, Scan};
 use super::row::{JobSummary, display_error};
 use crate::client::Client;
 use crate::error::Result;
-use crate::queue::all_names;
+use crate::queue::all_queue_names;
 use crate::wrong_type::WrongTypeKeys;
 
 /// More groups are not told apart: the rest is in the last one, without error and handler.
@@ -58,14 +58,14 @@ pub(crate) fn fetch_failure_groups(client: &Arc<Client>, queue: Option<&str>) ->
         FailureGroups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_names(client, &mut all.odd_keys)?,
+        None => all_queue_names(client, &mut all.odd_keys)?,
     };
     let asked = PageQuery { offset: 0, limit: 0, order: SortOrder::Newest, filter: Filter::default() };
     let mut places = HashMap::new();
     for queue in queues {
         let mut walk = Scan::new(client, &queue, JobList::Failed, &asked)?;
         all.total += walk.total;
-        all.odd_keys.join(std::mem::take(&mut walk.odd));
+        all.odd_keys.merge(std::mem::take(&mut walk.wrong_keys));
         // A part is shown as one, and says so.
         if walk.total == 0 || all.groups.len() >= MAX_GROUPS {
             continue;

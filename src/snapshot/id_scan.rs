@@ -24,20 +24,25 @@ impl IdScan<'_> {
     /// passed over. Returns how many there are in all.
     pub(crate) fn for_each_batch<E: From<Error>>(
         &self,
-        odd: &mut WrongTypeKeys,
+        wrong_keys: &mut WrongTypeKeys,
         mut show: impl FnMut(&str, &[String]) -> Result<(), E>,
     ) -> Result<usize, E> {
         let (mut skip, mut left, mut total) = (self.offset, self.limit.unwrap_or(usize::MAX), 0);
         for queue in self.queues {
-            let here = page::count_jobs(self.client, queue, self.list, odd)?;
+            let here = page::count_jobs(self.client, queue, self.list, wrong_keys)?;
             total += here;
             let (mut at, mut ahead) = (skip, here.saturating_sub(skip));
             skip = skip.saturating_sub(here);
             // No more than there were: what fails again meanwhile comes behind.
             while left > 0 && ahead > 0 {
                 let size = BATCH.min(left).min(ahead);
-                let ids =
-                    page::fetch_ids(self.client, (queue, self.list), SortOrder::Oldest, (at, size), odd)?;
+                let ids = page::fetch_ids(
+                    self.client,
+                    (queue, self.list),
+                    SortOrder::Oldest,
+                    (at, size),
+                    wrong_keys,
+                )?;
                 if ids.is_empty() {
                     break;
                 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::job::{Record, Status};
 use crate::job_handle::Job;
 use crate::queue::Queue;
-use crate::wrong_type::{WrongTypeKeys, pass_over};
+use crate::wrong_type::{WrongTypeKeys, tolerate_wrong_type};
 
 /// How far from its head a queue is searched for the place of a job.
 const MAX_POSITION: usize = 10_000;
@@ -64,7 +64,7 @@ pub(crate) fn fetch_job_bounded(client: &Arc<Client>, id: &str) -> Result<JobVie
 }
 
 fn build_job_view(client: &Arc<Client>, job: Job) -> Result<JobView> {
-    let due = WrongTypeKeys::default().pass("", job.due())?;
+    let due = WrongTypeKeys::default().tolerate("", job.due())?;
     let position = if job.status == Status::Queued { position(client, &job)? } else { None };
     let (waits_for, waited_for_by) = fetch_dependencies(client, job.id())?;
     let runs_in = super::fetch_runs_in(client, job.worker_name.as_deref())?;
@@ -240,7 +240,7 @@ fn nobody_looks(listening: &[&WorkerView], now: DateTime<Utc>) -> Option<&'stati
 
 /// The next job of a queue, and what it calls.
 fn head_of(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
-    let Some(id) = Queue::of(client, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
+    let Some(id) = Queue::with_any_name(client, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
     let head = row::fetch_readable_rows(client, std::slice::from_ref(&id))?.pop().flatten();
     Ok(head.map(|head| (id, head.handler)))
 }
@@ -248,7 +248,7 @@ fn head_of(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Op
 /// The jobs that it waited for have ended, and it is not in its queue yet.
 fn ready(client: &Client, job: &Record) -> Result<Diagnostic> {
     let since = RedisCommand::new("ZSCORE").arg(client.keys.queue(&job.origin).ready).arg(&job.id);
-    let since = pass_over(client.query(&since).and_then(reply::text))?;
+    let since = tolerate_wrong_type(client.query(&since).and_then(reply::text))?;
     let note = Diagnostic::new(if since.is_some() { "ready" } else { "nowhere" });
     Ok(note.with("status", job.status.as_str()).with("queue", &*job.origin))
 }
@@ -260,16 +260,17 @@ fn rate_limited(client: &Client, job: &Record) -> Result<Diagnostic> {
     let runs = RedisCommand::new("ZSCORE").arg(client.keys.limit_slots(limit)).arg(&job.id);
     let taken = RedisCommand::new("ZCARD").arg(client.keys.limit_slots(limit));
     let slots = RedisCommand::new("HGET").arg(client.keys.limit(limit)).arg("concurrency");
-    if pass_over(client.query(&waits).and_then(reply::text))?.is_none() {
+    if tolerate_wrong_type(client.query(&waits).and_then(reply::text))?.is_none() {
         return Ok(nowhere());
     }
-    if pass_over(client.query(&runs).and_then(reply::text))?.is_some() {
+    if tolerate_wrong_type(client.query(&runs).and_then(reply::text))?.is_some() {
         return Ok(Diagnostic::new("rate_limited_runs").with("limit", limit.as_str()));
     }
-    let taken = pass_over(client.query(&taken).and_then(|taken| reply::int(&taken)))?;
+    let taken = tolerate_wrong_type(client.query(&taken).and_then(|taken| reply::int(&taken)))?;
     // Workers take it from there too when somebody has deleted the hash.
     let of_record = job.other.get("rate_limit_concurrency").cloned();
-    let slots = pass_over(client.query(&slots).and_then(reply::text))?.or(of_record).unwrap_or_default();
+    let slots =
+        tolerate_wrong_type(client.query(&slots).and_then(reply::text))?.or(of_record).unwrap_or_default();
     let note = Diagnostic::new("rate_limited").with("limit", limit.as_str());
     Ok(note.with("taken", taken).with("slots", slots.parse::<i64>().unwrap_or(0)))
 }

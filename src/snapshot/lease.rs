@@ -9,7 +9,7 @@ use super::{WorkerView, page};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::{Record, from_iso};
-use crate::wrong_type::{WrongTypeKeys, pass_over};
+use crate::wrong_type::{WrongTypeKeys, tolerate_wrong_type};
 
 /// Seconds, unless a worker was told otherwise.
 const RECOVERED_EVERY: i64 = 15;
@@ -97,11 +97,11 @@ fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option
     };
     let execution = job.execution_id.as_deref().unwrap_or_default();
     if let Some(end) = score(format!("{}:{execution}", job.id))? {
-        return Ok(page::from_unix_seconds(end - client.dialect.overdue().as_secs_f64()));
+        return Ok(page::from_unix_seconds(end - client.dialect.expired_score_margin().as_secs_f64()));
     }
     let Some(executions) = client.rq.executions(&job.id) else { return Ok(None) };
     let runs = RedisCommand::new("ZREVRANGE").arg(executions).arg(0).arg(RUNS).arg("WITHSCORES");
-    let runs = pass_over(client.query(&runs).and_then(reply::texts))?;
+    let runs = tolerate_wrong_type(client.query(&runs).and_then(reply::texts))?;
     for run in runs.chunks_exact(2) {
         if let Some(end) = score(format!("{}:{}", job.id, run[0]))? {
             return Ok(page::from_unix_seconds(end));

@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::job::from_iso;
-use crate::queue::{all_names, check_known};
+use crate::queue::{all_queue_names, check_existing_or_valid};
 use crate::stats::{self, Counts};
 use crate::wrong_type::WrongTypeKeys;
 
@@ -186,18 +186,18 @@ impl WorkerView {
 
 /// Looks at these queues, or at all when none is named.
 pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
-    only.iter().try_for_each(|name| check_known(client, name))?;
+    only.iter().try_for_each(|name| check_existing_or_valid(client, name))?;
     let server = crate::server_info::fetch(client)?;
-    let mut odd = WrongTypeKeys::default();
-    let names = if only.is_empty() { all_names(client, &mut odd)? } else { only.to_vec() };
+    let mut wrong_keys = WrongTypeKeys::default();
+    let names = if only.is_empty() { all_queue_names(client, &mut wrong_keys)? } else { only.to_vec() };
     let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
-    let mut queues = fetch_queues(client, &names, &mut odd)?;
+    let mut queues = fetch_queues(client, &names, &mut wrong_keys)?;
     let now = server_time(client)?;
     let mut minutes = vec![Counts::default(); 60];
     for queues in queues.chunks_mut(BATCH) {
         fetch_details(client, queues, now, &mut minutes)?;
     }
-    let mut workers = fetch_workers(client, &mut odd)?;
+    let mut workers = fetch_workers(client, &mut wrong_keys)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.listens_to(&queue.name)).count() as u64;
     }
@@ -218,7 +218,7 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
         workers,
         worker_count,
         warnings: Vec::new(),
-        odd_keys: odd,
+        odd_keys: wrong_keys,
         minutes,
         now,
     };
@@ -228,17 +228,17 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
 
 /// Redis' clock.
 fn server_time(client: &Client) -> Result<DateTime<Utc>> {
-    Ok(page::from_unix_seconds(crate::server_info::clock(client)?).unwrap_or_default())
+    Ok(page::from_unix_seconds(crate::server_info::fetch_time(client)?).unwrap_or_default())
 }
 
-fn fetch_queues(client: &Client, names: &[String], odd: &mut WrongTypeKeys) -> Result<Vec<QueueView>> {
+fn fetch_queues(client: &Client, names: &[String], wrong_keys: &mut WrongTypeKeys) -> Result<Vec<QueueView>> {
     let mut queues = Vec::with_capacity(names.len());
     for names in names.chunks(BATCH) {
         let keys: Vec<[String; 10]> = names.iter().map(|name| counted(client, name)).collect();
         let calls: Vec<RedisCommand> = keys.iter().flat_map(counts_of).collect();
         let mut answers = client.query_all(&calls)?.into_iter();
         for (name, keys) in names.iter().zip(keys) {
-            queues.push(read_queue(name, &keys, &mut answers, odd)?);
+            queues.push(read_queue(name, &keys, &mut answers, wrong_keys)?);
         }
     }
     let mut limited = rate_limited::count_by_queue(client)?;
@@ -272,11 +272,11 @@ fn read_queue(
     name: &str,
     keys: &[String; 10],
     answers: &mut impl Iterator<Item = Result<Reply>>,
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<QueueView> {
     let mut counts = [0; 10];
     for (count, (key, answer)) in counts.iter_mut().zip(keys.iter().zip(answers)) {
-        let found = odd.pass(key, answer.and_then(|count| reply::int(&count)))?;
+        let found = wrong_keys.tolerate(key, answer.and_then(|count| reply::int(&count)))?;
         *count = u64::try_from(found).unwrap_or(0);
     }
     let [

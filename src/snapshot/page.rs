@@ -13,7 +13,7 @@ use super::row::{self, JobSummary};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::error_key;
-use crate::queue::{Queue, all_names};
+use crate::queue::{Queue, all_queue_names};
 use crate::wrong_type::WrongTypeKeys;
 
 /// The largest page.
@@ -121,7 +121,7 @@ pub(crate) fn fetch_page(
         scanned,
         next,
         jobs,
-        odd_keys: walk.odd,
+        odd_keys: walk.wrong_keys,
         now: super::server_time(client)?,
     })
 }
@@ -188,8 +188,8 @@ pub(crate) fn count_remaining(
     place: JobList,
     (offset, seen): (usize, &[String]),
 ) -> Result<usize> {
-    let mut odd = WrongTypeKeys::default();
-    let there = fetch_ids(client, (queue, place), SortOrder::Oldest, (offset, seen.len()), &mut odd)?;
+    let mut wrong_keys = WrongTypeKeys::default();
+    let there = fetch_ids(client, (queue, place), SortOrder::Oldest, (offset, seen.len()), &mut wrong_keys)?;
     let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
     Ok(there.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }
@@ -203,7 +203,7 @@ pub(super) struct Scan<'a> {
     /// Whether ids are enough.
     ids_only: bool,
     pub(super) total: usize,
-    pub(super) odd: WrongTypeKeys,
+    pub(super) wrong_keys: WrongTypeKeys,
 }
 
 impl<'a> Scan<'a> {
@@ -213,9 +213,9 @@ impl<'a> Scan<'a> {
         place: JobList,
         asked: &PageQuery,
     ) -> Result<Self> {
-        let mut odd = WrongTypeKeys::default();
-        let total = count_jobs(client, queue, place, &mut odd)?;
-        Ok(Scan { client, queue, place, order: asked.order, ids_only: false, total, odd })
+        let mut wrong_keys = WrongTypeKeys::default();
+        let total = count_jobs(client, queue, place, &mut wrong_keys)?;
+        Ok(Scan { client, queue, place, order: asked.order, ids_only: false, total, wrong_keys })
     }
 
     /// Shows each one, from an offset on, until somebody has seen enough, or the look was long enough. Returns at
@@ -227,9 +227,14 @@ impl<'a> Scan<'a> {
     ) -> Result<(usize, Option<usize>)> {
         let (began, mut scanned) = (Instant::now(), 0);
         loop {
-            let (place, mut odd) = (self.place, WrongTypeKeys::default());
-            let batch =
-                fetch_ids(self.client, (self.queue, place), self.order, (offset + scanned, BATCH), &mut odd)?;
+            let (place, mut wrong_keys) = (self.place, WrongTypeKeys::default());
+            let batch = fetch_ids(
+                self.client,
+                (self.queue, place),
+                self.order,
+                (offset + scanned, BATCH),
+                &mut wrong_keys,
+            )?;
             if batch.is_empty() {
                 return Ok((scanned, None));
             }
@@ -256,15 +261,15 @@ pub(crate) fn count_jobs(
     client: &Arc<Client>,
     queue: &str,
     place: JobList,
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<usize> {
     if place == JobList::RateLimited {
         return rate_limited::count_in_queue(client, queue);
     }
-    let queue = Queue::of(client, queue);
+    let queue = Queue::with_any_name(client, queue);
     match place.registry(&queue) {
-        Some(registry) => odd.pass(registry.key(), registry.count()),
-        None => odd.pass(&queue.keys().list, queue.count()),
+        Some(registry) => wrong_keys.tolerate(registry.key(), registry.count()),
+        None => wrong_keys.tolerate(&queue.keys().list, queue.count()),
     }
 }
 
@@ -274,22 +279,23 @@ pub(crate) fn fetch_ids(
     (queue, place): (&str, JobList),
     order: SortOrder,
     (offset, limit): (usize, usize),
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<(String, Option<f64>)>> {
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let queue = Queue::of(client, queue);
+    let queue = Queue::with_any_name(client, queue);
     let Some(registry) = place.registry(&queue) else {
         let list = &queue.keys().list;
         let ids = match order {
             _ if place == JobList::RateLimited => {
                 return rate_limited::fetch_ids(client, &queue, order, (offset, limit));
             }
-            SortOrder::Oldest => odd.pass(list, queue.ids(offset, limit))?,
+            SortOrder::Oldest => wrong_keys.tolerate(list, queue.ids(offset, limit))?,
             SortOrder::Newest => {
-                let rest = odd.pass(list, queue.count())?.saturating_sub(offset);
-                let mut ids = odd.pass(list, queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
+                let rest = wrong_keys.tolerate(list, queue.count())?.saturating_sub(offset);
+                let mut ids =
+                    wrong_keys.tolerate(list, queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
                 ids.reverse();
                 ids
             }
@@ -299,7 +305,7 @@ pub(crate) fn fetch_ids(
     let command = if order == SortOrder::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let call =
         RedisCommand::new(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = odd.pass(registry.key(), client.query(&call).and_then(reply::texts))?;
+    let texts = wrong_keys.tolerate(registry.key(), client.query(&call).and_then(reply::texts))?;
     let entry = |pair: &[String]| {
         // `<job>:<execution>`; old RQ wrote no execution.
         let id = match place {
@@ -322,14 +328,14 @@ const MAX_QUEUES: usize = 200;
 
 /// What is scheduled in all queues, the next one due first.
 pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Result<Page> {
-    let (mut all, mut total, mut odd) = (Vec::new(), 0, WrongTypeKeys::default());
+    let (mut all, mut total, mut wrong_keys) = (Vec::new(), 0, WrongTypeKeys::default());
     // Of each queue as many as there would be if all were its.
     let most = (offset + limit).min(MAX_OFFSET);
-    for queue in all_names(client, &mut odd)?.into_iter().take(MAX_QUEUES) {
-        total += count_jobs(client, &queue, JobList::Scheduled, &mut odd)?;
+    for queue in all_queue_names(client, &mut wrong_keys)?.into_iter().take(MAX_QUEUES) {
+        total += count_jobs(client, &queue, JobList::Scheduled, &mut wrong_keys)?;
         let queue: Arc<str> = queue.into();
         for (id, due) in
-            fetch_ids(client, (&queue, JobList::Scheduled), SortOrder::Oldest, (0, most), &mut odd)?
+            fetch_ids(client, (&queue, JobList::Scheduled), SortOrder::Oldest, (0, most), &mut wrong_keys)?
         {
             all.push((due.unwrap_or_default(), id, Arc::clone(&queue)));
         }
@@ -344,6 +350,6 @@ pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize)
     }
     let next = Some(offset + jobs.len()).filter(|next| *next < total.min(MAX_OFFSET) && jobs.len() == limit);
     let (registry, order, scanned) = (JobList::Scheduled.name(), SortOrder::Oldest, jobs.len());
-    let (odd_keys, now) = (odd, super::server_time(client)?);
+    let (odd_keys, now) = (wrong_keys, super::server_time(client)?);
     Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
 }

@@ -7,7 +7,7 @@ use crate::client::scripts::RATE_LIMITED_JOBS;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::queue::Queue;
-use crate::wrong_type::pass_over;
+use crate::wrong_type::tolerate_wrong_type;
 
 /// How many jobs of one limit are looked at; what is more is counted in proportion.
 const MAX_PER_LIMIT: usize = 1000;
@@ -23,7 +23,7 @@ fn query_limited(client: &Client, queue: &str) -> Result<Vec<Reply>> {
         .arg(queue)
         .arg(MAX_PER_LIMIT)
         .arg(MAX_TOTAL);
-    pass_over(client.query(&call).and_then(reply::list))
+    tolerate_wrong_type(client.query(&call).and_then(reply::list))
 }
 
 /// How many of each queue wait.

@@ -25,7 +25,7 @@ pub(crate) fn fetch_rows<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Ve
         let id = id.as_ref();
         (client.keys.job(id), client.rq.results_stream(id))
     });
-    let found = bounded_read::ends(client, keys, SUMMARY_FIELDS)?;
+    let found = bounded_read::fetch_excerpts(client, keys, SUMMARY_FIELDS)?;
     let row = |(id, parts): (&S, Result<Option<_>>)| match parts {
         Err(error @ (Error::Denied { .. } | Error::Unreachable { .. })) => Err(error),
         Err(error) if is_wrong_type(&error) => Ok(Err(error)),
@@ -58,14 +58,14 @@ pub(crate) fn fetch_display_rows<S: AsRef<str>>(
 pub(super) fn fetch_display_rows_reporting<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
-    odd: &mut WrongTypeKeys,
+    wrong_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<Option<JobSummary>>> {
     let mut rows = Vec::with_capacity(ids.len());
     for batch in ids.chunks(BATCH) {
         for (id, row) in batch.iter().zip(fetch_rows(client, batch)?) {
             let row = match row {
                 Err(Error::NotFound { .. }) => None,
-                row => odd.pass(&client.keys.job(id.as_ref()), row.map(Some))?,
+                row => wrong_keys.tolerate(&client.keys.job(id.as_ref()), row.map(Some))?,
             };
             rows.push(row.map(shortened));
         }
@@ -80,7 +80,7 @@ fn shortened(row: JobSummary) -> JobSummary {
 
 /// All of a job but what is too large to be shown, and the names of the fields that are left out.
 pub(crate) fn fetch_bounded_job(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'static str>)> {
-    let found = bounded_read::shown(client, &[id])?
+    let found = bounded_read::fetch_previews(client, &[id])?
         .pop()
         .unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))?;
     let (record, cut) = found.read(id);
@@ -90,9 +90,9 @@ pub(crate) fn fetch_bounded_job(client: &Arc<Client>, id: &str) -> Result<(Job, 
 /// The result of a job as JSON, if it has one.
 pub(crate) fn fetch_result_json(client: &Client, id: &str) -> Result<Option<String>> {
     let keys = std::iter::once((client.keys.job(id), client.rq.results_stream(id)));
-    let parts = bounded_read::ends(client, keys, RESULT_FIELDS)?.pop().unwrap_or(Ok(None))?;
+    let parts = bounded_read::fetch_excerpts(client, keys, RESULT_FIELDS)?.pop().unwrap_or(Ok(None))?;
     let parts = parts.ok_or_else(|| Error::NotFound { id: id.to_owned() })?;
-    job::result_json(&parts, bounded_read::SHOWN).map_err(|what| {
+    job::result_json(&parts, bounded_read::MAX_VALUE_SIZE).map_err(|what| {
         let hint = format!("see `{} job show {id} --json`", program::name());
         Error::invalid(format!("the result of job {id}: {what}"), hint)
     })

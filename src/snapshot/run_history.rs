@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::error::Result;
-use crate::queue::all_names;
+use crate::queue::all_queue_names;
 use crate::stats::{self, BUCKETS, Counts};
 use crate::wrong_type::WrongTypeKeys;
 
@@ -41,7 +41,7 @@ pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<
     let minute = now.timestamp() / 60;
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_names(client, &mut WrongTypeKeys::default())?,
+        None => all_queue_names(client, &mut WrongTypeKeys::default())?,
     };
     let (mut minutes, mut days) = (Vec::new(), Vec::new());
     for queues in queues.chunks(super::BATCH) {

@@ -28,14 +28,14 @@ pub(crate) struct RunningJob {
 
 /// Of these queues, those first that have run for longest.
 pub(crate) fn fetch_running(client: &Arc<Client>, queues: &[String]) -> Result<Vec<RunningJob>> {
-    let (mut all, mut odd) = (Vec::new(), WrongTypeKeys::default());
+    let (mut all, mut wrong_keys) = (Vec::new(), WrongTypeKeys::default());
     for queue in queues {
         let ids = page::fetch_ids(
             client,
             (queue, JobList::Started),
             SortOrder::Oldest,
             (0, MAX_RUNNING - all.len()),
-            &mut odd,
+            &mut wrong_keys,
         )?;
         let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
         let rows = row::fetch_display_rows(client, &ids)?;

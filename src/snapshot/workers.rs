@@ -47,20 +47,22 @@ const OF_WORKER: &[ExcerptSpec] = &[
 /// What is read of those whose lists are longer.
 const OF_LONG: &[ExcerptSpec] = &[("queues", LONG, 0), ("handler_limits", LONG, 0)];
 
-pub(super) fn fetch_workers(client: &Client, odd: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
+pub(super) fn fetch_workers(client: &Client, wrong_keys: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
     let set = client.keys.workers();
-    let mut keys =
-        odd.pass(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
+    let mut keys = wrong_keys
+        .tolerate(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     keys.sort_unstable();
     keys.truncate(WORKERS_COUNTED);
     let (mut workers, mut room) = (Vec::with_capacity(keys.len()), ROOM);
     for keys in keys.chunks(BATCH) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
-        let mut records = bounded_read::ends(client, hashes, OF_WORKER)?;
+        let mut records = bounded_read::fetch_excerpts(client, hashes, OF_WORKER)?;
         read_long(client, keys, &mut records, &mut room)?;
         for (key, answer) in keys.iter().zip(records) {
             // A record whose time has passed belongs to a worker that died without a farewell.
-            if let (Some(name), Some(parts)) = (client.keys.worker_name(key), odd.pass(key, answer)?) {
+            if let (Some(name), Some(parts)) =
+                (client.keys.worker_name(key), wrong_keys.tolerate(key, answer)?)
+            {
                 workers.push(read_worker(name, &parts, &mut room));
             }
         }
@@ -92,7 +94,7 @@ fn read_long(
         }
         let hashes: Vec<_> = some.iter().map(|(key, _)| ((*key).clone(), None)).collect();
         for ((_, parts), answer) in
-            some.iter_mut().zip(bounded_read::ends(client, hashes.into_iter(), OF_LONG)?)
+            some.iter_mut().zip(bounded_read::fetch_excerpts(client, hashes.into_iter(), OF_LONG)?)
         {
             // It may have gone meanwhile: then the beginning stays.
             let Ok(Some(lists)) = answer else { continue };

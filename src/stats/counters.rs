@@ -85,7 +85,7 @@ impl QueueCounters {
                 client.keys.stats(queue),
                 client.keys.stats_others(queue),
             ];
-            keys.extend(part.iter().map(|(name, _)| client.keys.stats_of(queue, name)));
+            keys.extend(part.iter().map(|(name, _)| client.keys.stats_handler(queue, name)));
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             let mut call = RedisCommand::evalsha(&RECORD_STATS, &keys)
                 .arg(MINUTES)

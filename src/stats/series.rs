@@ -96,7 +96,7 @@ pub(crate) fn fetch_handler_series(client: &Client, queue: &str) -> Result<Vec<(
     names.sort_unstable();
     let mut calls: Vec<RedisCommand> = names
         .iter()
-        .map(|name| RedisCommand::new("HGETALL").arg(client.keys.stats_of(queue, name)))
+        .map(|name| RedisCommand::new("HGETALL").arg(client.keys.stats_handler(queue, name)))
         .collect();
     calls.push(RedisCommand::new("HGETALL").arg(client.keys.stats_others(queue)));
     let mut all = series(client, &calls)?;

@@ -79,7 +79,7 @@ impl CommandListener {
             }
             Err(error) => {
                 let text = String::from_utf8_lossy(text);
-                let text = crate::printable::Printable(&text).to_string();
+                let text = crate::printable::ShortLine(&text).to_string();
                 return log::warn!(target: "rq_rs", "a command that cannot be understood: {text}: {error}");
             }
         };

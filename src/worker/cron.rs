@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::cron::records::{self, SchedulerInfo};
 use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::{Error, Result};
-use crate::printable::Printable;
+use crate::printable::ShortLine;
 use crate::server_info;
 
 /// How often it looks what other workers have done, or people have paused.
@@ -156,7 +156,7 @@ impl CronLoop {
 
     /// Does what is due, and returns how long there is nothing to do.
     fn tick(&mut self) -> Result<Duration> {
-        let (now, since) = (server_info::clock(&self.client)?, Instant::now());
+        let (now, since) = (server_info::fetch_time(&self.client)?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
             self.ticker.sync(now)?;
             self.synced_at = Some(Instant::now());
@@ -170,7 +170,7 @@ impl CronLoop {
         for (name, what) in
             troubles.iter().filter(|(name, what)| self.reported_problems.get(*name) != Some(*what))
         {
-            self.events.emit(&Event::Warning(format!("cron {}: {what}", Printable(name))));
+            self.events.emit(&Event::Warning(format!("cron {}: {what}", ShortLine(name))));
         }
         self.reported_problems = troubles.clone();
         for tick in ticked {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Summary, panics};
-use crate::printable::{Escaped, Printable};
+use crate::printable::{EscapingWriter, ShortLine};
 use crate::program;
 
 /// Something a worker did or noticed. `Display` is the log line.
@@ -151,7 +151,7 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Ids and names come from Redis: the line stays one, whatever they hold.
-        self.write_text(&mut Escaped(f))
+        self.write_text(&mut EscapingWriter(f))
     }
 }
 
@@ -162,12 +162,12 @@ impl Event {
                 write!(f, "worker {worker} (pid {}) listens on {}", std::process::id(), queues.join(", "))
             }
             Event::Started { id, queue, description } => {
-                write!(f, "{queue}: {} ({id})", Printable(description))
+                write!(f, "{queue}: {} ({id})", ShortLine(description))
             }
             Event::Finished { id, took } => write!(f, "{id} finished in {took:.1?}"),
-            Event::Failed { id, error } => write!(f, "{id} failed: {}", Printable(error)),
+            Event::Failed { id, error } => write!(f, "{id} failed: {}", ShortLine(error)),
             Event::Retried { id, delay, error } => {
-                write!(f, "{id} failed, next try in {} s: {}", delay.as_secs(), Printable(error))
+                write!(f, "{id} failed, next try in {} s: {}", delay.as_secs(), ShortLine(error))
             }
             Event::Snoozed { id, delay } => {
                 write!(f, "{id} asked to be called again in {} s", delay.as_secs_f64())
@@ -177,8 +177,8 @@ impl Event {
             Event::Stale { id } => {
                 write!(f, "{id} ended here, but it was canceled, deleted or taken over: nothing changed")
             }
-            Event::Dropped { id } => write!(f, "{} dropped: expired, deleted or ended", Printable(id)),
-            Event::SetAside { id } => write!(f, "{} set aside: its record cannot be read", Printable(id)),
+            Event::Dropped { id } => write!(f, "{} dropped: expired, deleted or ended", ShortLine(id)),
+            Event::SetAside { id } => write!(f, "{} set aside: its record cannot be read", ShortLine(id)),
             Event::Idle => f.write_str("idle"),
             Event::Suspended => write!(f, "suspended; `{} resume` lets it go on", program::name()),
             Event::Trouble { error, retry_in } => {
@@ -208,9 +208,9 @@ impl Event {
             Event::QueueSuspended { queue } => {
                 write!(f, "{queue} is suspended; `{} resume {queue}` lets it go on", program::name())
             }
-            Event::Ticked { entry, id } => write!(f, "cron {}: enqueued {id}", Printable(entry)),
+            Event::Ticked { entry, id } => write!(f, "cron {}: enqueued {id}", ShortLine(entry)),
             Event::TickSkipped { entry } => {
-                write!(f, "cron {}: skipped, its last job is not done", Printable(entry))
+                write!(f, "cron {}: skipped, its last job is not done", ShortLine(entry))
             }
             Event::Warning(text) => f.write_str(text),
         }

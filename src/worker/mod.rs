@@ -391,7 +391,7 @@ impl Worker {
         warning.into_iter().for_each(|warning| listener.emit(&Event::Warning(warning)));
         #[cfg(feature = "cron")]
         let ticker = self.crons.ticker(&client, &listener)?;
-        crate::server_info::check(&client, &mut |warning| listener.emit(&Event::Warning(warning)))?;
+        crate::server_info::check_supported(&client, &mut |warning| listener.emit(&Event::Warning(warning)))?;
         panics::install_panic_hook();
         let options = Arc::new(options);
         let queues: Vec<QueueKeys> = options.queues.iter().map(|name| client.keys.queue(name)).collect();
@@ -441,6 +441,6 @@ fn deregister(client: &Client, options: &Options, queues: &[QueueKeys]) -> Vec<R
     let now = crate::job::iso(chrono::Utc::now());
     calls.push(RedisCommand::new("HSET").arg(&record).arg("death").arg(now));
     calls.push(RedisCommand::new("EXPIRE").arg(&record).arg(60));
-    calls.push(RedisCommand::new("DEL").arg(client.keys.runs_of_worker(&options.name)));
+    calls.push(RedisCommand::new("DEL").arg(client.keys.executions_of_worker(&options.name)));
     calls
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::exit::Failure;
-use crate::program::see_help_of;
+use crate::program::help_hint;
 
 /// Larger ones are not read.
 const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
@@ -38,7 +38,7 @@ impl ConfigFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let cannot = |what: String| {
             let what = format!("cannot read {}: {what}", path.display());
-            Failure::Usage(what, format!("--config FILE is a TOML file; {}", see_help_of("config")))
+            Failure::Usage(what, format!("--config FILE is a TOML file; {}", help_hint("config")))
         };
         let size = std::fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();
         if size > MAX_FILE_SIZE {

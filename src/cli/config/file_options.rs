@@ -7,7 +7,7 @@ use super::file::Item;
 use super::option_names::{WORKER, option_names};
 use super::section::Section;
 use crate::cli::exit::Failure;
-use crate::program::see_help_of;
+use crate::program::help_hint;
 
 /// Pairs of options of which one overrides the other: an option of the file is dropped when the command line or the
 /// environment has its opponent.
@@ -66,7 +66,7 @@ fn conflicting_is_set(matches: &ArgMatches, id: &str) -> bool {
 }
 
 fn to_args(section: &Section<'_>, name: &str, arg: &Arg, item: &Item) -> Result<Vec<String>, Failure> {
-    let error = |what: &str| section.error_at(item.line, &format!("{name}: {what}"), &see_help_of(WORKER));
+    let error = |what: &str| section.error_at(item.line, &format!("{name}: {what}"), &help_hint(WORKER));
     let texts = item.texts().ok_or_else(|| error("expected a value or a list of values"))?;
     match arg.get_action() {
         ArgAction::SetTrue => match texts.as_slice() {

@@ -9,7 +9,7 @@ use super::file::ConfigFile;
 use super::file_options::FileOption;
 use super::option_names::WORKER;
 use crate::cli::exit::Failure;
-use crate::program::see_help_of;
+use crate::program::help_hint;
 
 /// The reason why no command can be run.
 pub(in crate::cli) enum ParseError {
@@ -46,7 +46,7 @@ pub(super) fn with_variable_name(
     match variable_at_fault(&error, command, arguments) {
         Some(variable) => {
             let what = format!("{variable}: {}", error_summary(&error));
-            ParseError::Config(Failure::Usage(what, see_help_of(WORKER)))
+            ParseError::Config(Failure::Usage(what, help_hint(WORKER)))
         }
         None => ParseError::Clap(error),
     }
@@ -81,7 +81,7 @@ pub(super) fn with_file_location(
         None => ParseError::Clap(error),
         Some(option) => {
             let what = format!("{}:{}: {}", file.path.display(), option.line, error_summary(&error));
-            ParseError::Config(Failure::Usage(what, see_help_of(WORKER)))
+            ParseError::Config(Failure::Usage(what, help_hint(WORKER)))
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::cli::exit::Failure;
 use crate::cli::output::print_error;
 use crate::cli::value_parsers::parse_switch;
 use crate::cron::Cron;
-use crate::program::see_help_of;
+use crate::program::help_hint;
 
 /// The options of one invocation, from the command line, the environment and the file.
 pub(in crate::cli) struct ParsedArgs {
@@ -121,7 +121,7 @@ impl ParsedArgs {
         if is_env_set(&variable) {
             let value = std::env::var_os(&variable).unwrap_or_default();
             return parse_switch(&value.to_string_lossy())
-                .map_err(|what| Failure::Usage(format!("{variable}: {what}"), see_help_of(WORKER)));
+                .map_err(|what| Failure::Usage(format!("{variable}: {what}"), help_hint(WORKER)));
         }
         let section = self.file.as_ref().map(|file| Section::root(file).table(WORKER)).transpose()?.flatten();
         let value = section.map(|section| section.parse_one(OPTION, parse_switch)).transpose()?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::file::{ConfigFile, Item, Node};
 use super::suggest::closest_name;
 use crate::cli::exit::Failure;
-use crate::program::see_help_of;
+use crate::program::help_hint;
 
 /// A table of the file.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<Vec<T>, Failure> {
         let Some(item) = self.get(key) else { return Ok(Vec::new()) };
-        let wrong = |what: &str| self.error_at(item.line, &format!("{key}: {what}"), &see_help_of("config"));
+        let wrong = |what: &str| self.error_at(item.line, &format!("{key}: {what}"), &help_hint("config"));
         let texts = item.texts().ok_or_else(|| wrong("expected text or a number"))?;
         texts.iter().map(|text| parse(text).map_err(|what| wrong(&what))).collect()
     }

@@ -16,7 +16,7 @@ use crate::cli::format::table;
 use crate::cli::output::{print_json, print_lines, warn};
 use crate::cli::process_url::url_was_typed;
 use crate::cli::redis_options::DEFAULT_URL;
-use crate::program::see_help_of;
+use crate::program::help_hint;
 use crate::redis::Address;
 use crate::worker::Handlers;
 
@@ -123,7 +123,7 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
     }
     let worker = asked.reparse(command, &words).map_err(|refusal| match refusal {
         ParseError::Config(failure) => failure,
-        ParseError::Clap(error) => Failure::Usage(error_summary(&error), see_help_of("worker")),
+        ParseError::Clap(error) => Failure::Usage(error_summary(&error), help_hint("worker")),
     })?;
     let mut rows = Vec::new();
     let options = command.get_arguments().map(|arg| (arg, &worker.matches));
