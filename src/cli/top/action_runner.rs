@@ -89,8 +89,8 @@ impl ActionWorker {
 
     fn run_single(&self, action: &UserAction) -> Result<String> {
         // Workers are commanded through any queue.
-        let any_queue = || Queue::on(&self.client, "default");
-        let queue = |name: &String| Queue::of(&self.client, name);
+        let any_queue = || Queue::with_client(&self.client, "default");
+        let queue = |name: &String| Queue::with_any_name(&self.client, name);
         Ok(match action {
             UserAction::SuspendQueue(name) => {
                 queue(name).suspend()?;
@@ -113,11 +113,11 @@ impl ActionWorker {
                 format!("{} is told to end when what it runs has ended", sanitize(name))
             }
             UserAction::CancelJob(id) => {
-                Job::find(&self.client, id)?.cancel()?;
+                Job::fetch_partial(&self.client, id)?.cancel()?;
                 format!("{} is canceled", sanitize(id))
             }
             UserAction::StopJob(id) => {
-                Job::find(&self.client, id)?.stop()?;
+                Job::fetch_partial(&self.client, id)?.stop()?;
                 format!("the worker of {} is told to end it", sanitize(id))
             }
             UserAction::CountGroup(..) | UserAction::ApplyToGroup(..) => String::new(),

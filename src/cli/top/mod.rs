@@ -28,7 +28,7 @@ use super::output::wants_colour;
 use super::redis_options::RedisOptions;
 use crate::cli::value_parsers::at_least;
 use crate::program;
-use crate::queue::check_known;
+use crate::queue::check_existing_or_valid;
 use action_runner::ActionRunner;
 use keys::KeyAction;
 use model::UiEvent;
@@ -67,7 +67,7 @@ impl TopCommand {
             ));
         }
         let client = server.connect_lazily()?;
-        self.queues.iter().try_for_each(|name| check_known(&client, name))?;
+        self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         let (sender, events) = channel();
         input::watch_signals(sender.clone())?;
         let state = State::new(&client, self.read_only, wants_colour(&stdout()));

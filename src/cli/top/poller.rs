@@ -45,7 +45,7 @@ fn fetch(
 ) -> Result<Sample> {
     let started = Instant::now();
     if !*is_server_checked {
-        crate::server_info::check(client, &mut |_| {})?;
+        crate::server_info::check_supported(client, &mut |_| {})?;
         *is_server_checked = true;
     }
     let snapshot = snapshot::fetch(client, queues)?;
@@ -73,7 +73,7 @@ fn fetch_failed(client: &Arc<Client>, queues: &[String]) -> Result<FailureGroups
         all.total += groups.total;
         all.scanned += groups.scanned;
         all.groups.extend(groups.groups);
-        all.odd_keys.join(groups.odd_keys);
+        all.odd_keys.merge(groups.odd_keys);
     }
     all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
     Ok(all)
