@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// `from` uses an item that `to` defines.
 #[derive(Debug, Clone)]
-pub struct Import {
-    pub from: String,
-    pub to: String,
+pub(super) struct Import {
+    pub(super) from: String,
+    pub(super) to: String,
     /// The first line that does, with its number.
-    pub line: String,
+    pub(super) line: String,
 }
 
 /// Imports of files, given by name below `src/` with their text. At most one for each pair.
-pub fn imports(files: &[(String, String)]) -> Vec<Import> {
+pub(super) fn imports(files: &[(String, String)]) -> Vec<Import> {
     let modules: HashMap<Vec<String>, Module> =
         files.iter().map(|(name, text)| (module_path(name), Module::parse(name, text))).collect();
     let mut found = BTreeMap::new();
@@ -34,7 +34,7 @@ pub fn imports(files: &[(String, String)]) -> Vec<Import> {
 }
 
 /// Groups of files that all import each other, directly or through others.
-pub fn cycles(imports: &[Import]) -> Vec<BTreeSet<&str>> {
+pub(super) fn cycles(imports: &[Import]) -> Vec<BTreeSet<&str>> {
     let mut targets: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for import in imports {
         targets.entry(&import.from).or_default().push(&import.to);
