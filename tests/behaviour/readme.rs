@@ -54,22 +54,65 @@ fn every_command_runs() {
     assert!(ran >= 2, "{ran} blocks ran");
 }
 
+/// Pages for people, by path.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let in_folder = |folder: &str| {
+        let files = std::fs::read_dir(root.join(folder)).unwrap();
+        files.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md"))
+    };
+    let paths: Vec<_> = [".", "docs", "src/lua", "benches"].into_iter().flat_map(in_folder).collect();
+    assert!(paths.len() >= 10, "{paths:?}");
+    let text = |path: std::path::PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root).unwrap().display().to_string(), text)
+    };
+    paths.into_iter().map(text).collect()
+}
+
+/// Texts between two marks.
+fn quoted<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
+    text.split(start).skip(1).filter_map(|rest| rest.split(end).next()).collect()
+}
+
 #[test]
-fn every_recipe_that_the_readme_names_exists() {
-    for block in blocks("sh") {
-        for part in block.lines().flat_map(|line| line.split("&&")) {
-            if let Some(recipe) = part.trim().strip_prefix("just ") {
-                let name = recipe.split_whitespace().next().unwrap();
-                assert!(
-                    JUSTFILE
-                        .lines()
-                        .any(|line| line.starts_with(&format!("{name}:"))
-                            || line.starts_with(&format!("{name} "))),
-                    "{name}"
-                );
-            }
+fn every_recipe_that_a_page_names_exists() {
+    let is_recipe = |name: &str| {
+        let starts = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([':', ' ']));
+        JUSTFILE.lines().any(starts)
+    };
+    let mut found = 0;
+    for (page, text) in pages() {
+        let recipes = ["`just ", "\njust ", "&& just "].iter().flat_map(|start| quoted(&text, start, "\n"));
+        for recipe in recipes {
+            let name = recipe.split([' ', '`']).next().unwrap();
+            assert!(is_recipe(name), "{page}: just {name}");
+            found += 1;
         }
     }
+    assert!(found > 10, "{found}");
+}
+
+/// Names of files are what goes out of date first.
+#[test]
+fn every_file_that_a_page_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = 0;
+    for (page, text) in pages() {
+        let folder = root.join(&page).parent().unwrap().to_owned();
+        let links = quoted(&text, "](", ")").into_iter().map(|link| link.split('#').next().unwrap());
+        let links =
+            links.filter(|link| !link.is_empty() && !link.contains("://")).map(|link| folder.join(link));
+        let starts = ["src/", "tests/", "docs/", "benches/", "examples/", "scripts/"];
+        let named = text.split('`').filter(|part| {
+            starts.iter().any(|start| part.starts_with(start)) && !part.contains([' ', '*', '<', '{', '\n'])
+        });
+        for path in links.chain(named.map(|path| root.join(path))) {
+            assert!(path.exists(), "{page} names {}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found > 50, "{found}");
 }
 
 #[test]
