@@ -1,15 +1,15 @@
-//! Who stops whom: commands, suspension, records of workers.
+//! Commands to workers, suspension, and the records of workers, in both directions.
 
 use std::time::Duration;
 
 use rq_rs::{Error, Event, NewJob, Retry, Status};
 use serde_json::json;
 
-use crate::python::{Both, Rq, SERIALIZERS, Side};
+use crate::python::{InteropEnv, RqVersion, SERIALIZERS, Side};
 use crate::support::{RunningWorker, WAIT_LIMIT, eventually};
 
-/// A Rust worker named `ours` with one long job.
-fn busy(both: &Both) -> RunningWorker {
+/// A Rust worker named `ours` that runs one long job.
+fn start_busy_worker(both: &InteropEnv) -> RunningWorker {
     both.queue()
         .enqueue_job(NewJob::new("tasks.slow", 60).id("long").retry(Retry::every(Duration::ZERO, 1)))
         .unwrap();
@@ -19,10 +19,10 @@ fn busy(both: &Both) -> RunningWorker {
 }
 
 #[test]
-fn python_stops_a_job_of_ours_and_it_is_not_tried_again() {
+fn a_job_of_ours_that_python_stops_is_not_retried() {
     for serializer in SERIALIZERS {
-        let both = Both::with(Rq::Three, serializer);
-        let running_worker = busy(&both);
+        let both = InteropEnv::with(RqVersion::Three, serializer);
+        let running_worker = start_busy_worker(&both);
         assert_eq!(both.python("stop", json!({"id": "long"}))["worker"], "ours");
         running_worker
             .wait_for_event("the end", |event| matches!(event, Event::Failed { id, .. } if id == "long"));
@@ -37,12 +37,12 @@ fn python_stops_a_job_of_ours_and_it_is_not_tried_again() {
 #[test]
 fn rust_stops_a_job_of_a_python_worker() {
     for serializer in SERIALIZERS {
-        let both = Both::with(Rq::Three, serializer);
+        let both = InteropEnv::with(RqVersion::Three, serializer);
         let mut job = both.queue().enqueue("tasks.slow", 60).unwrap();
         assert!(matches!(job.stop(), Err(Error::WrongState { .. })));
         let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
         eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
-        // Python listens a moment before or after it starts its first job.
+        // Python subscribes to its commands at about the time at which it starts its first job.
         eventually("the worker listens", || job.clone().stop().is_ok());
         let ended = job.wait::<f64>(WAIT_LIMIT);
         assert!(matches!(&ended, Err(Error::JobFailed { status, .. }) if status == "stopped"), "{ended:?}");
@@ -51,9 +51,9 @@ fn rust_stops_a_job_of_a_python_worker() {
 }
 
 #[test]
-fn kill_horse_crashes_what_runs_and_the_policy_of_retries_holds() {
-    let both = Both::new();
-    let running_worker = busy(&both);
+fn kill_horse_crashes_the_running_job_and_it_is_retried() {
+    let both = InteropEnv::new();
+    let running_worker = start_busy_worker(&both);
     both.python("kill_horse", json!({"worker": "ours"}));
     let retried = running_worker
         .wait_for_event("another try", |event| matches!(event, Event::Retried { id, .. } if id == "long"));
@@ -65,7 +65,7 @@ fn kill_horse_crashes_what_runs_and_the_policy_of_retries_holds() {
 
 #[test]
 fn kill_horse_ends_a_program() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     let mut worker = both.env.start(&["worker", "-n", "ours", "--exec", "job=sleep 60"]);
     let id = both.env.cli(&["enqueue", "job"]).ok();
     worker.wait_for_stderr(&id);
@@ -74,8 +74,8 @@ fn kill_horse_ends_a_program() {
 }
 
 #[test]
-fn shutdown_lets_the_job_end_and_then_the_worker() {
-    let both = Both::new();
+fn the_command_shutdown_drains_our_worker() {
+    let both = InteropEnv::new();
     both.queue().enqueue_job(NewJob::new("tasks.slow", 3).id("short")).unwrap();
     let running_worker = RunningWorker::start(both.worker().name("ours"));
     running_worker.wait_for_start("short");
@@ -86,8 +86,8 @@ fn shutdown_lets_the_job_end_and_then_the_worker() {
 }
 
 #[test]
-fn rust_kills_what_a_python_worker_runs_and_shuts_it_down() {
-    let both = Both::new();
+fn rust_kills_the_job_of_a_python_worker_and_shuts_the_worker_down() {
+    let both = InteropEnv::new();
     assert!(
         both.env
             .cli(&["shutdown", "theirs"])
@@ -106,9 +106,9 @@ fn rust_kills_what_a_python_worker_runs_and_shuts_it_down() {
 }
 
 #[test]
-fn a_message_that_is_no_command_changes_nothing() {
-    let both = Both::new();
-    let running_worker = busy(&both);
+fn a_malformed_command_changes_nothing() {
+    let both = InteropEnv::new();
+    let running_worker = start_busy_worker(&both);
     for raw in [
         "",
         "no json",
@@ -131,13 +131,13 @@ fn a_message_that_is_no_command_changes_nothing() {
 }
 
 #[test]
-fn python_cancels_and_deletes_what_ours_runs() {
+fn python_cancels_and_deletes_jobs_that_our_worker_runs() {
     for verb in ["cancel", "delete"] {
-        let both = Both::new();
-        let running_worker = busy(&both);
+        let both = InteropEnv::new();
+        let running_worker = start_busy_worker(&both);
         both.python(verb, json!({"id": "long"}));
         running_worker
-            .wait_for_event("a stale end", |event| matches!(event, Event::Stale { id } if id == "long"));
+            .wait_for_event("a lost lease", |event| matches!(event, Event::Stale { id } if id == "long"));
         let places = both.env.locations("default", "long");
         assert_eq!(places, if verb == "cancel" { vec!["canceled"] } else { vec![] });
         assert_eq!(both.env.redis::<Vec<String>>(&["KEYS", "rq:execution*"]), [""; 0]);
@@ -146,8 +146,8 @@ fn python_cancels_and_deletes_what_ours_runs() {
 }
 
 #[test]
-fn rust_cancels_what_python_runs_and_its_runs_are_cleared() {
-    let both = Both::new();
+fn rust_cancels_the_job_of_a_python_worker_and_its_lease_is_removed() {
+    let both = InteropEnv::new();
     let mut job = both.queue().enqueue("tasks.slow", 2).unwrap();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": true}));
     eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
@@ -158,7 +158,7 @@ fn rust_cancels_what_python_runs_and_its_runs_are_cleared() {
 
 #[test]
 fn suspend_and_resume_work_from_either_side() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     both.python("suspend", json!({}));
     both.queue().enqueue_job(NewJob::new("tasks.add", (1, 1)).id("held")).unwrap();
     let running_worker = RunningWorker::start(both.worker());
@@ -175,8 +175,8 @@ fn suspend_and_resume_work_from_either_side() {
 
 #[test]
 fn python_reads_a_worker_of_ours_as_one_of_its_own() {
-    let both = Both::new();
-    let running_worker = busy(&both);
+    let both = InteropEnv::new();
+    let running_worker = start_busy_worker(&both);
     let ours = || both.python("workers", json!({}))[0].clone();
     eventually("it is busy", || ours()["state"] == "busy");
     let worker = ours();
@@ -201,7 +201,7 @@ fn python_reads_a_worker_of_ours_as_one_of_its_own() {
 
 #[test]
 fn a_name_that_a_python_worker_has_is_refused() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false, "name": "taken"}));
     eventually("it is there", || both.python("workers", json!({}))[0]["name"] == "taken");
     let refused = both.worker().name("taken").run();
@@ -210,8 +210,8 @@ fn a_name_that_a_python_worker_has_is_refused() {
 }
 
 #[test]
-fn the_same_prefix_is_understood_by_both() {
-    let mut both = Both::new();
+fn both_sides_use_the_same_key_prefix() {
+    let mut both = InteropEnv::new();
     both.env.prefix = "{shop}:rq".to_owned();
     both.python(
         "enqueue",
@@ -219,19 +219,19 @@ fn the_same_prefix_is_understood_by_both() {
     );
     both.drain(Side::Rust);
     assert_eq!(both.python("job", json!({"id": "one"}))["return_value"], 3);
-    let strange: Vec<String> = both.env.redis(&["KEYS", "rq*"]);
-    assert_eq!(strange, [""; 0]);
+    let unprefixed: Vec<String> = both.env.redis(&["KEYS", "rq*"]);
+    assert_eq!(unprefixed, [""; 0]);
 }
 
 #[test]
-fn a_job_that_was_canceled_while_python_runs_it_can_still_be_stopped_as_the_command_says() {
-    let both = Both::new();
+fn a_job_that_is_canceled_while_python_runs_it_can_still_be_stopped() {
+    let both = InteropEnv::new();
     let job = both.queue().enqueue("tasks.slow", 60).unwrap();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
     eventually("it runs", || both.queue().job(job.id()).unwrap().status == Status::Started);
-    let told = both.env.cli(&["job", "cancel", job.id()]).ok();
-    assert!(told.contains("`job stop` ends it"), "{told}");
-    // Python listens a moment before or after it starts its first job.
+    let output = both.env.cli(&["job", "cancel", job.id()]).ok();
+    assert!(output.contains("`job stop` ends it"), "{output}");
+    // Python subscribes to its commands at about the time at which it starts its first job.
     eventually("it is stopped", || {
         both.env.cli(&["job", "stop", job.id()]);
         both.queue().job(job.id()).unwrap().status == Status::Stopped

@@ -1,9 +1,9 @@
-//! Python's jobs and workers on our dashboard.
+//! The dashboard with jobs and workers of Python.
 
 use rq_rs::Status;
 use serde_json::{Value, json};
 
-use crate::python::{Both, Rq, SERIALIZERS, Side};
+use crate::python::{InteropEnv, RqVersion, SERIALIZERS, Side};
 use crate::support::{DashboardProcess, eventually};
 
 fn codes(job: &Value) -> Vec<&str> {
@@ -11,24 +11,24 @@ fn codes(job: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn jobs_of_python_are_shown_with_what_they_wait_for_and_requeued() {
+fn python_s_jobs_are_shown_with_their_dependencies_and_requeued() {
     for serializer in SERIALIZERS {
-        let both = Both::with(Rq::Three, serializer);
+        let both = InteropEnv::with(RqVersion::Three, serializer);
         let bad = json!({"func": "tasks.fail", "args": ["boom"], "id": "bad"});
-        let waits = json!({"func": "tasks.add", "args": [1, 2], "id": "waits", "depends_on": "bad"});
+        let waiting = json!({"func": "tasks.add", "args": [1, 2], "id": "waits", "depends_on": "bad"});
         let good = json!({"func": "tasks.add", "args": [1, 2], "id": "good"});
-        both.python("enqueue", json!({"queue": "default", "jobs": [bad, waits, good]}));
+        both.python("enqueue", json!({"queue": "default", "jobs": [bad, waiting, good]}));
         let dashboard = DashboardProcess::start(&both.env, &[]);
-        let look = |id: &str| dashboard.get(&format!("/api/jobs/{id}")).json();
-        assert_eq!(look("good")["position"], 2);
+        let job = |id: &str| dashboard.get(&format!("/api/jobs/{id}")).json();
+        assert_eq!(job("good")["position"], 2);
         assert_eq!(
-            (codes(&look("waits")), &look("waits")["waits_for"]),
+            (codes(&job("waits")), &job("waits")["waits_for"]),
             (vec!["waits_for"], &json!([{"id": "bad", "status": "queued"}]))
         );
-        assert_eq!(look("bad")["waited_for_by"], json!([{"id": "waits", "status": "deferred"}]));
+        assert_eq!(job("bad")["waited_for_by"], json!([{"id": "waits", "status": "deferred"}]));
         both.drain(Side::Python);
-        assert_eq!((&look("good")["result"], codes(&look("good"))), (&json!(3), vec!["finished"]));
-        let bad = look("bad");
+        assert_eq!((&job("good")["result"], codes(&job("good"))), (&json!(3), vec!["finished"]));
+        let bad = job("bad");
         assert!(bad["exc_info"].as_str().unwrap().contains("boom") && codes(&bad) == ["failed"], "{bad}");
         let groups = dashboard.get("/api/failed").json();
         assert_eq!(
@@ -43,8 +43,8 @@ fn jobs_of_python_are_shown_with_what_they_wait_for_and_requeued() {
 }
 
 #[test]
-fn a_worker_of_python_is_shown_and_stopped_and_is_no_reason_to_warn() {
-    let both = Both::new();
+fn a_python_worker_is_shown_without_a_warning_and_its_job_is_stopped() {
+    let both = InteropEnv::new();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
     let dashboard = DashboardProcess::start(&both.env, &[]);
     let workers = || dashboard.get("/api/workers").json()["workers"].clone();

@@ -1,9 +1,9 @@
-//! Jobs that Python made to wait for others, when ours is the worker that ends those.
+//! Dependents and rate limits: jobs that RQ enqueues only when another job has ended, which our worker runs.
 
 use rq_rs::Retry;
 use serde_json::{Value, json};
 
-use crate::python::{Both, Side};
+use crate::python::{InteropEnv, Side};
 use crate::support::RunningWorker;
 
 fn add(id: &str, more: Value) -> Value {
@@ -12,13 +12,13 @@ fn add(id: &str, more: Value) -> Value {
     job
 }
 
-fn enqueue(both: &Both, jobs: &[Value]) {
+fn enqueue(both: &InteropEnv, jobs: &[Value]) {
     both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
 }
 
 #[test]
-fn a_chain_goes_on_when_ours_ends_each_job() {
-    let both = Both::new();
+fn a_chain_of_dependents_runs_on_our_worker() {
+    let both = InteropEnv::new();
     enqueue(
         &both,
         &[
@@ -35,8 +35,8 @@ fn a_chain_goes_on_when_ours_ends_each_job() {
 }
 
 #[test]
-fn a_failure_lets_go_only_those_that_allow_it() {
-    let both = Both::new();
+fn a_failure_releases_only_the_dependents_that_allow_it() {
+    let both = InteropEnv::new();
     let bad = json!({"func": "tasks.fail", "args": ["boom"], "id": "bad"});
     enqueue(
         &both,
@@ -53,8 +53,8 @@ fn a_failure_lets_go_only_those_that_allow_it() {
 }
 
 #[test]
-fn a_job_waits_for_all_its_parents_whoever_ends_them() {
-    let both = Both::new();
+fn a_job_waits_for_all_its_dependencies_on_either_side() {
+    let both = InteropEnv::new();
     enqueue(
         &both,
         &[
@@ -73,8 +73,8 @@ fn a_job_waits_for_all_its_parents_whoever_ends_them() {
 }
 
 #[test]
-fn a_job_that_begins_to_wait_while_ours_runs_is_released() {
-    let both = Both::new();
+fn a_dependent_that_is_added_while_its_parent_runs_here_is_released() {
+    let both = InteropEnv::new();
     both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 0.7).id("parent")).unwrap();
     let running_worker = RunningWorker::start(both.worker());
     running_worker.wait_for_start("parent");
@@ -85,8 +85,8 @@ fn a_job_that_begins_to_wait_while_ours_runs_is_released() {
 }
 
 #[test]
-fn a_retry_is_no_end_and_a_stop_lets_nobody_go() {
-    let both = Both::new();
+fn neither_a_retry_nor_a_stop_releases_dependents() {
+    let both = InteropEnv::new();
     let again = rq_rs::NewJob::new("tasks.fail", "x").id("again").retry(Retry::growing(1));
     both.queue().enqueue_job(again).unwrap();
     both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 60).id("stopped")).unwrap();
@@ -111,8 +111,8 @@ fn a_retry_is_no_end_and_a_stop_lets_nobody_go() {
 }
 
 #[test]
-fn what_python_left_between_its_two_steps_runs_beside_our_worker() {
-    let both = Both::new();
+fn a_dependent_that_python_has_half_released_runs_on_our_worker() {
+    let both = InteropEnv::new();
     both.python("enqueue", json!({"queue": "a", "jobs": [add("p", json!({}))]}));
     both.python("enqueue", json!({"queue": "default", "jobs": [add("c", json!({"depends_on": "p"}))]}));
     both.python("half_release", json!({"id": "p"}));
@@ -121,7 +121,7 @@ fn what_python_left_between_its_two_steps_runs_beside_our_worker() {
     assert_eq!(both.env.locations("default", "c"), ["finished"]);
 }
 
-/// `add` with a limit of one at a time.
+/// An `add` with a rate limit of one job at a time.
 fn limited(id: &str, more: Value) -> Value {
     let mut job = add(id, json!({"rate_limit": {"key": "api", "concurrency": 1}}));
     job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -129,9 +129,9 @@ fn limited(id: &str, more: Value) -> Value {
 }
 
 #[test]
-fn jobs_with_a_rate_limit_run_here_one_after_the_other_and_leave_nothing_behind() {
+fn rate_limited_jobs_run_one_at_a_time_and_leave_no_keys_behind() {
     for worker in [Side::Rust, Side::Python] {
-        let both = Both::new();
+        let both = InteropEnv::new();
         let first = limited("one", json!({}));
         enqueue(&both, &[first, limited("two", json!({})), limited("three", json!({"depends_on": "one"}))]);
         assert_eq!(both.python("job", json!({"id": "two"}))["status"], "rate_limited");
@@ -146,16 +146,16 @@ fn jobs_with_a_rate_limit_run_here_one_after_the_other_and_leave_nothing_behind(
 }
 
 #[test]
-fn python_s_look_leaves_the_slot_to_a_job_that_was_taken_back_and_still_runs_here() {
+fn maintenance_by_python_keeps_the_slot_of_a_canceled_job_that_still_runs_here() {
     for side in [Side::Rust, Side::Python] {
         for verb in ["cancel", "delete"] {
-            leaves_the_slot(side, verb);
+            maintenance_keeps_the_slot(side, verb);
         }
     }
 }
 
-fn leaves_the_slot(side: Side, verb: &str) {
-    let both = Both::new();
+fn maintenance_keeps_the_slot(side: Side, verb: &str) {
+    let both = InteropEnv::new();
     let slow = json!({"func": "tasks.stubborn", "args": []});
     enqueue(&both, &[limited("holder", slow), limited("next", json!({}))]);
     let gate = crate::support::Gate::default();

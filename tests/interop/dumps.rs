@@ -1,4 +1,4 @@
-//! Key by key: what we write is what Python writes.
+//! Dumps of Redis, compared key by key: we write what Python writes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use chrono::Utc;
 use rq_rs::{NewJob, Retry, Ttl};
 use serde_json::{Value, json};
 
-use crate::python::{Both, Rq, SERIALIZERS, Side};
+use crate::python::{InteropEnv, RqVersion, SERIALIZERS, Side};
 
-/// Fields of ours that RQ has none for; its tools keep them.
+/// Fields that only rq-rs writes. RQ's tools keep them.
 const OURS: [&str; 5] = ["execution_id", "deliveries", "retries_made", "retry_error", "attempts"];
-/// Fields that differ in each run.
-const PASSING: [&str; 10] = [
+/// Fields that differ from run to run.
+const VARYING: [&str; 10] = [
     "created_at",
     "enqueued_at",
     "started_at",
@@ -25,27 +25,27 @@ const PASSING: [&str; 10] = [
     "exc_string",
 ];
 
-/// All keys but workers', with what differs in each run replaced by whether it is set.
-fn dump(both: &Both) -> BTreeMap<String, Value> {
+/// All keys but those of workers. Values that differ from run to run are replaced by whether they are set.
+fn dump(both: &InteropEnv) -> BTreeMap<String, Value> {
     let Value::Object(keys) = both.python("dump", json!({})) else { panic!("an object") };
     let is_kept = |key: &str| {
         !["rq:worker", "rq:stats:", "rq:clean_", "rq:queue:default:intermediate:first_seen"]
             .iter()
             .any(|part| key.starts_with(part))
     };
-    keys.into_iter().filter(|(key, _)| is_kept(key)).map(|(key, item)| (key, settled(item))).collect()
+    keys.into_iter().filter(|(key, _)| is_kept(key)).map(|(key, item)| (key, normalize(item))).collect()
 }
 
-fn settled(mut item: Value) -> Value {
+fn normalize(mut item: Value) -> Value {
     let ttl = item["ttl"].as_i64().unwrap();
-    // Seconds go by.
+    // A few seconds pass between the two dumps.
     item["ttl"] = json!(if ttl > 5 { (ttl + 5) / 10 * 10 } else { ttl });
     let decoded = item.as_object_mut().unwrap().remove("decoded");
     match item["type"].as_str().unwrap() {
         "hash" => item["value"] = fields(&item["value"], decoded.as_ref()),
         "zset" => {
             let members = item["value"].as_array().unwrap().iter();
-            // Seconds from now, in hundreds: a few go by between the two.
+            // In hundreds of seconds from now, because a few seconds pass between the two dumps.
             let now = Utc::now().timestamp() as f64;
             let later = |score: &Value| match score.as_f64() {
                 Some(score) if score > 0.0 => json!(((score - now - 2.0) / 100.0).ceil()),
@@ -66,27 +66,27 @@ fn settled(mut item: Value) -> Value {
 }
 
 fn fields(fields: &Value, decoded: Option<&Value>) -> Value {
-    let mut settled = serde_json::Map::new();
+    let mut normalized = serde_json::Map::new();
     for (name, value) in fields.as_object().unwrap() {
         if OURS.contains(&name.as_str()) && name != "execution_id" {
             continue;
         }
         let known = decoded.and_then(|decoded| decoded.get(name));
         let value = match known {
-            _ if PASSING.contains(&name.as_str()) => json!(if value == "" { "" } else { "set" }),
+            _ if VARYING.contains(&name.as_str()) => json!(if value == "" { "" } else { "set" }),
             Some(known) => json!(known),
             None => value.clone(),
         };
-        settled.insert(name.clone(), value);
+        normalized.insert(name.clone(), value);
     }
-    // In a job's hash it is ours, in a result it is RQ's.
-    if settled.contains_key("created_at") {
-        settled.remove("execution_id");
+    // Only rq-rs writes `execution_id` to a job; RQ writes it to a result.
+    if normalized.contains_key("created_at") {
+        normalized.remove("execution_id");
     }
-    Value::Object(settled)
+    Value::Object(normalized)
 }
 
-fn python_enqueues(both: &Both) {
+fn python_enqueues(both: &InteropEnv) {
     let jobs = json!([
         {"func": "tasks.add", "args": [2, 3], "id": "ok"},
         {"func": "tasks.echo", "kwargs": {"name": "it's", "b": true, "a": null, "f": 1.5}, "id": "keywords"},
@@ -105,7 +105,7 @@ fn python_enqueues(both: &Both) {
     both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
 }
 
-fn rust_enqueues(both: &Both) {
+fn rust_enqueues(both: &InteropEnv) {
     let queue = both.queue();
     let seconds = Duration::from_secs;
     #[derive(serde::Serialize)]
@@ -151,12 +151,13 @@ fn same(what: &str, theirs: &BTreeMap<String, Value>, ours: &BTreeMap<String, Va
 #[test]
 fn new_jobs_are_written_field_by_field_as_python_writes_them() {
     for serializer in SERIALIZERS {
-        let (theirs, ours) = (Both::with(Rq::Three, serializer), Both::with(Rq::Three, serializer));
+        let (theirs, ours) =
+            (InteropEnv::with(RqVersion::Three, serializer), InteropEnv::with(RqVersion::Three, serializer));
         python_enqueues(&theirs);
         rust_enqueues(&ours);
         let (mut left, mut right) = (dump(&theirs), dump(&ours));
         if serializer == rq_rs::Serializer::Json {
-            // Python describes its arguments in Python, we in the payload's own language.
+            // Python writes the arguments in a description as Python, we as JSON.
             for dump in [&mut left, &mut right] {
                 dump.values_mut()
                     .filter(|item| item["type"] == "hash")
@@ -169,12 +170,13 @@ fn new_jobs_are_written_field_by_field_as_python_writes_them() {
 
 #[test]
 fn pickled_payloads_are_the_very_bytes_that_python_writes() {
-    let (theirs, ours) = (Both::new(), Both::new());
+    let (theirs, ours) = (InteropEnv::new(), InteropEnv::new());
     python_enqueues(&theirs);
     rust_enqueues(&ours);
     for id in ["ok", "keywords", "first", "bad", "none", "long"] {
-        let payload =
-            |both: &Both| both.python("dump", json!({}))[&format!("rq:job:{id}")]["decoded"]["data"].clone();
+        let payload = |both: &InteropEnv| {
+            both.python("dump", json!({}))[&format!("rq:job:{id}")]["decoded"]["data"].clone()
+        };
         assert_eq!(payload(&theirs), payload(&ours), "{id}");
     }
 }
@@ -182,7 +184,8 @@ fn pickled_payloads_are_the_very_bytes_that_python_writes() {
 #[test]
 fn ended_jobs_are_left_as_python_leaves_them() {
     for serializer in SERIALIZERS {
-        let (theirs, ours) = (Both::with(Rq::Three, serializer), Both::with(Rq::Three, serializer));
+        let (theirs, ours) =
+            (InteropEnv::with(RqVersion::Three, serializer), InteropEnv::with(RqVersion::Three, serializer));
         for both in [&theirs, &ours] {
             python_enqueues(both);
         }
@@ -194,7 +197,7 @@ fn ended_jobs_are_left_as_python_leaves_them() {
             })
         }));
         let (mut theirs, mut ours) = (dump(&theirs), dump(&ours));
-        // Dicts that went through a handler of JSON have lost their order.
+        // A dict that passes through a JSON value loses its order.
         for dump in [&mut theirs, &mut ours] {
             dump.remove("rq:results:keywords");
         }

@@ -1,16 +1,16 @@
-//! Python's workers and ours on the same queues, with kill -9 on ours.
+//! Python's workers and ours on the same queues, while ours are killed with SIGKILL.
 
 use std::time::Duration;
 
 use rq_rs::NewJob;
 use serde_json::json;
 
-use crate::python::{Both, Side};
+use crate::python::{InteropEnv, Side};
 use crate::support::{Process, eventually};
 
 #[test]
-fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
-    let both = Both::new();
+fn no_job_of_a_killed_worker_is_lost_while_a_python_worker_runs_too() {
+    let both = InteropEnv::new();
     let jobs: Vec<_> =
         (0..300).map(|n| json!({"func": "tasks.add", "args": [n, 1], "id": format!("j{n}")})).collect();
     both.python("enqueue", json!({"queue": "default", "many": true, "jobs": jobs}));
@@ -23,7 +23,7 @@ fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
             "3s",
             "--recover-interval",
             "1s",
-            // On a slow machine each of the four that are killed has the same jobs.
+            // On a slow machine each of the four killed workers may have had the same jobs.
             "--max-deliveries",
             "10",
             "--exec",
@@ -48,7 +48,7 @@ fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
         both.python("info", json!({}));
         queue.finished().count().unwrap() + queue.failed().count().unwrap() == 300
     });
-    // Python's own promise is weaker than ours; none of its workers was killed here.
+    // Python fails a job whose worker is killed, but here only our workers were.
     assert_eq!(queue.failed().ids(0, 10).unwrap(), [""; 0]);
     let ids: Vec<_> = (0..300).map(|n| format!("j{n}")).collect();
     for (n, job) in both.python("values", json!({"ids": ids})).as_array().unwrap().iter().enumerate() {
@@ -62,8 +62,8 @@ fn nothing_that_ours_took_is_lost_while_python_works_beside_it_and_looks() {
 }
 
 #[test]
-fn a_script_that_enqueues_a_thousand_is_drained_and_each_result_is_right() {
-    let both = Both::new();
+fn a_thousand_jobs_of_python_get_the_right_results_from_our_worker() {
+    let both = InteropEnv::new();
     let jobs: Vec<_> =
         (0..1000).map(|n| json!({"func": "tasks.add", "args": [n, 1], "id": format!("j{n}")})).collect();
     both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
@@ -75,8 +75,8 @@ fn a_script_that_enqueues_a_thousand_is_drained_and_each_result_is_right() {
 }
 
 #[test]
-fn what_rust_enqueues_a_python_worker_drains() {
-    let both = Both::new();
+fn a_python_worker_runs_the_jobs_of_rust() {
+    let both = InteropEnv::new();
     let jobs = (0..100).map(|n| NewJob::new("tasks.add", (n, 1)));
     let ids = both.queue().enqueue_many(jobs).unwrap().ids;
     both.drain(Side::Python);
@@ -87,7 +87,7 @@ fn what_rust_enqueues_a_python_worker_drains() {
 
 #[test]
 fn a_run_that_a_python_worker_lost_ends_as_python_would_end_it() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     both.python(
         "enqueue",
         json!({"queue": "default", "jobs": [

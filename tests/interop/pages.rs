@@ -1,13 +1,13 @@
-//! Every page of Python's tools that lists our data answers, and shows it.
+//! The pages of Python's tools that list jobs: each answers, and shows ours.
 
 use rq_rs::{NewJob, Serializer};
 use serde_json::{Value, json};
 
-use crate::python::{Both, Rq, SERIALIZERS};
+use crate::python::{InteropEnv, RqVersion, SERIALIZERS};
 use crate::support::RunningWorker;
 
-fn pages_of(serializer: Serializer) {
-    let both = Both::with(Rq::Three, serializer);
+fn check_pages(serializer: Serializer) {
+    let both = InteropEnv::with(RqVersion::Three, serializer);
     let queue = both.queue();
     let add = |id: &str| NewJob::new("tasks.add", (1, 2)).id(id);
     queue.enqueue_job(add("zz-finished")).unwrap();
@@ -22,13 +22,13 @@ fn pages_of(serializer: Serializer) {
     queue.enqueue_job(add("zz-queued")).unwrap();
     queue.enqueue_job(add("zz-canceled")).unwrap();
     queue.job("zz-canceled").unwrap().cancel().unwrap();
-    let Value::Object(pages) = both.pages(&json!({"serializer": serializer.to_string()})) else {
+    let Value::Object(pages) = both.fetch_pages(&json!({"serializer": serializer.to_string()})) else {
         panic!("an object")
     };
     assert!(pages.len() > 40, "{} pages", pages.len());
     for (name, page) in &pages {
         if page["status"] != 200 {
-            // What the tools cannot show of Python's own data either.
+            // A page that fails with Python's own data too.
             assert!(page.get("known").is_some(), "{name}: {page}");
         }
     }
@@ -50,7 +50,7 @@ fn pages_of(serializer: Serializer) {
         text("rq info")
     );
     assert!(text("exporter").contains("zz-worker"), "{}", text("exporter"));
-    // Looking has changed nothing of ours.
+    // The tools have changed no job of ours.
     assert_eq!(both.env.locations("default", "zz-started"), ["wip"]);
     queue.job("zz-started").unwrap().cancel().unwrap();
     running_worker.wait_for_finish("zz-queued");
@@ -59,19 +59,19 @@ fn pages_of(serializer: Serializer) {
 
 #[test]
 fn each_page_of_rq_dashboard_django_rq_and_rq_exporter_shows_our_jobs() {
-    SERIALIZERS.into_iter().for_each(pages_of);
+    SERIALIZERS.into_iter().for_each(check_pages);
 }
 
 #[test]
 fn prometheus_own_parser_reads_our_metrics_and_finds_rq_exporter_s_names() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     both.queue().enqueue("tasks.add", (1, 2)).unwrap();
     both.queue().enqueue("tasks.fail", "boom").unwrap();
     both.env.drain(both.worker());
     let worker = RunningWorker::start(both.worker().name("zz-worker"));
     worker.wait_until_idle();
-    let ours = crate::support::Process::start(&["metrics"], &both.env.environment()).finish("").ok();
-    let families = both.python("parse_metrics", json!({ "text": ours + "\n" }));
+    let metrics = crate::support::Process::start(&["metrics"], &both.env.environment()).finish("").ok();
+    let families = both.python("parse_metrics", json!({ "text": metrics + "\n" }));
     let families = families.as_object().unwrap();
     for (family, labels) in [
         ("rq_workers", vec!["name", "queues", "state"]),

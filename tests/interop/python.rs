@@ -1,4 +1,4 @@
-//! Python, told what to do through `python/drive.py`.
+//! The environment of an interop test: Redis, rq-rs and Python, which `python/drive.py` controls.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::TestEnv;
 
-/// Which release of RQ.
+/// A release of RQ.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Rq {
+pub(crate) enum RqVersion {
     Three,
     Two,
 }
@@ -19,30 +19,30 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/python")
 }
 
-/// A Redis of its own that both sides use, under RQ's own key prefix.
-pub(crate) struct Both {
+/// A Redis that both sides use, under RQ's own key prefix.
+pub(crate) struct InteropEnv {
     pub(crate) env: TestEnv,
-    pub(crate) rq: Rq,
+    pub(crate) rq: RqVersion,
     pub(crate) serializer: Serializer,
 }
 
-impl Both {
+impl InteropEnv {
     pub(crate) fn new() -> Self {
-        Self::with(Rq::Three, Serializer::Pickle)
+        Self::with(RqVersion::Three, Serializer::Pickle)
     }
 
-    pub(crate) fn with(rq: Rq, serializer: Serializer) -> Self {
+    pub(crate) fn with(rq: RqVersion, serializer: Serializer) -> Self {
         let mut env = TestEnv::with_own_redis(&[]).in_rq_dialect();
         env.prefix = "rq".to_owned();
-        Both { env, rq, serializer }
+        InteropEnv { env, rq, serializer }
     }
 
-    /// The Python that has this release of RQ.
+    /// The interpreter of the environment that has this release of RQ.
     pub(crate) fn interpreter(&self) -> PathBuf {
-        let name = if self.rq == Rq::Three { "rq3" } else { "rq2" };
+        let name = if self.rq == RqVersion::Three { "rq3" } else { "rq2" };
         let python =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop").join(name).join("bin/python");
-        assert!(python.exists(), "no Python RQ here: sh tests/interop/python/setup.sh");
+        assert!(python.exists(), "no Python environment: run sh tests/interop/python/setup.sh");
         python
     }
 
@@ -63,8 +63,8 @@ impl Both {
         arguments.to_string()
     }
 
-    /// `drive.py COMMAND`, and what it answers or complains.
-    pub(crate) fn tries(&self, command: &str, arguments: Value) -> Result<Value, String> {
+    /// Runs `drive.py COMMAND`. Returns the JSON it prints, or its stderr when it fails.
+    pub(crate) fn try_python(&self, command: &str, arguments: Value) -> Result<Value, String> {
         let done = self.command("drive.py").args([command, &self.arguments(arguments)]).output().unwrap();
         match done.status.success() {
             true => Ok(serde_json::from_slice(&done.stdout).unwrap()),
@@ -72,30 +72,31 @@ impl Both {
         }
     }
 
+    /// Runs `drive.py COMMAND`, which must succeed, and returns the JSON it prints.
     #[track_caller]
     pub(crate) fn python(&self, command: &str, arguments: Value) -> Value {
-        self.tries(command, arguments).unwrap_or_else(|error| panic!("{command}: {error}"))
+        self.try_python(command, arguments).unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
-    /// A Python worker that goes on until it is dropped.
-    pub(crate) fn python_worker(&self, arguments: Value) -> Living {
+    /// Starts a Python worker, which is stopped when it is dropped.
+    pub(crate) fn python_worker(&self, arguments: Value) -> PythonWorker {
         let mut command = self.command("drive.py");
         command.args(["work", &self.arguments(arguments)]);
-        Living(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+        PythonWorker(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
     }
 
-    pub(crate) fn pages(&self, arguments: &Value) -> Value {
-        self.script("pages.py", &[&arguments.to_string()])
+    pub(crate) fn fetch_pages(&self, arguments: &Value) -> Value {
+        self.run_script("pages.py", &[&arguments.to_string()])
     }
 
-    /// Another script of ours, and the JSON that it prints.
-    pub(crate) fn script(&self, name: &str, words: &[&str]) -> Value {
+    /// Runs a script in `python/`, which must succeed, and returns the JSON it prints.
+    pub(crate) fn run_script(&self, name: &str, words: &[&str]) -> Value {
         let done = self.command(name).args(words).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         serde_json::from_slice(&done.stdout).unwrap()
     }
 
-    /// What a Python worker and a Rust worker do with all there is.
+    /// Runs a worker until the queue is empty.
     pub(crate) fn drain(&self, worker: Side) {
         match worker {
             Side::Python => drop(self.python("work", json!({ "queues": ["default"] }))),
@@ -107,7 +108,7 @@ impl Both {
         self.env.queue("default").serializer(self.serializer).unwrap()
     }
 
-    /// The functions of tasks.py, in Rust.
+    /// A worker with the functions of tasks.py as handlers.
     pub(crate) fn worker(&self) -> Worker {
         use std::io::Write as _;
         self.env
@@ -132,7 +133,7 @@ impl Both {
     }
 }
 
-/// Who does something.
+/// One of the two implementations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Side {
     Python,
@@ -142,12 +143,12 @@ pub(crate) enum Side {
 pub(crate) const SIDES: [Side; 2] = [Side::Python, Side::Rust];
 pub(crate) const SERIALIZERS: [Serializer; 2] = [Serializer::Pickle, Serializer::Json];
 
-/// A process that ends with the test.
-pub(crate) struct Living(Child);
+/// A Python worker's process, which is stopped when this is dropped.
+pub(crate) struct PythonWorker(Child);
 
-impl Drop for Living {
+impl Drop for PythonWorker {
     fn drop(&mut self) {
-        // A worker that is killed leaves its horse; this one is told first.
+        // SIGKILL would leave the work horse behind.
         let _ = Command::new("kill").args(["-s", "TERM", &self.0.id().to_string()]).status();
         let _ = self.0.wait();
     }

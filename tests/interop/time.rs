@@ -1,4 +1,4 @@
-//! What has to do with time: repeats and cron entries, ours and Python's.
+//! Repeated jobs, retries, schedulers and cron entries, ours and Python's.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use rq_rs::{Cron, NewJob, Repeat, Retry};
 use serde_json::{Value, json};
 
-use crate::python::{Both, Rq, SERIALIZERS, SIDES, Side};
+use crate::python::{InteropEnv, RqVersion, SERIALIZERS, SIDES, Side};
 use crate::support::{Process, RunningWorker, eventually};
 
-fn enqueue(both: &Both, side: Side) {
+fn enqueue(both: &InteropEnv, side: Side) {
     match side {
         Side::Python => drop(both.python(
             "enqueue",
@@ -26,13 +26,13 @@ fn enqueue(both: &Both, side: Side) {
 }
 
 #[test]
-fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() {
+fn a_repeated_job_runs_as_often_as_it_says_with_any_producer_and_worker() {
     std::thread::scope(|scope| {
         for producer in SIDES {
             for worker in SIDES {
                 scope.spawn(move || {
                     for serializer in SERIALIZERS {
-                        let both = Both::with(Rq::Three, serializer);
+                        let both = InteropEnv::with(RqVersion::Three, serializer);
                         enqueue(&both, producer);
                         eventually("it has run four times", || {
                             match worker {
@@ -62,9 +62,9 @@ fn a_repeated_job_runs_as_often_as_asked_whoever_enqueues_and_whoever_runs_it() 
 }
 
 #[test]
-fn while_a_worker_of_ours_is_there_no_python_scheduler_moves_its_queues() {
-    for rq in [Rq::Three, Rq::Two] {
-        let both = Both::with(rq, rq_rs::Serializer::Pickle);
+fn while_our_worker_runs_no_python_scheduler_gets_the_lock_of_its_queue() {
+    for rq in [RqVersion::Three, RqVersion::Two] {
+        let both = InteropEnv::with(rq, rq_rs::Serializer::Pickle);
         let running_worker = RunningWorker::start(both.worker());
         running_worker.wait_until_idle();
         let locks = both.python("acquire_locks", json!({}));
@@ -76,15 +76,16 @@ fn while_a_worker_of_ours_is_there_no_python_scheduler_moves_its_queues() {
 
 #[test]
 fn python_reads_our_cron_entries() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     let worker = both
         .worker()
         .name("ours")
         .cron(Cron::new("sum", "every 1h", NewJob::new("tasks.add", (1, 2)).meta(json!({"who": "cron"}))))
         .cron(Cron::new("night", "0 3 * * *", NewJob::new("tasks.add", ())).queue("low").tz("Europe/Berlin"));
     let running_worker = RunningWorker::start(worker);
-    let told = running_worker.wait_for_event("a tick", |event| matches!(event, rq_rs::Event::Ticked { .. }));
-    let rq_rs::Event::Ticked { id, .. } = told else { unreachable!() };
+    let ticked =
+        running_worker.wait_for_event("a tick", |event| matches!(event, rq_rs::Event::Ticked { .. }));
+    let rq_rs::Event::Ticked { id, .. } = ticked else { unreachable!() };
     eventually("it has finished", || both.env.locations("default", &id) == ["finished"]);
     eventually("its record is there", || {
         both.python("cron_schedulers", json!({}))[0]["jobs"][0]["latest_enqueue_time"].is_string()
@@ -104,8 +105,8 @@ fn python_reads_our_cron_entries() {
 }
 
 #[test]
-fn we_read_python_s_cron_entries_and_run_them_at_once_if_asked() {
-    let both = Both::new();
+fn the_cron_commands_list_and_run_python_s_entries() {
+    let both = InteropEnv::new();
     assert_eq!(both.python("cron_keep", json!({})), json!(["sum"]));
     let rq = |words: &[&str]| Process::start(words, &both.env.environment()).finish("");
     let list = rq(&["cron", "list", "--json"]).json();
@@ -133,22 +134,23 @@ struct Sum {
     b: i64,
 }
 
-/// Each failing run goes to *scheduled* with the delay that Python's worker would have chosen.
+/// Each failed run is scheduled with the delay that a Python worker would choose.
 #[test]
-fn random_policies_of_retries_have_python_s_delays() {
-    let both = Both::new();
-    let dice = &mut fastrand::Rng::new();
+fn retry_delays_of_random_policies_are_python_s() {
+    let both = InteropEnv::new();
+    let rng = &mut fastrand::Rng::new();
     let cases: Vec<(u32, Vec<u64>)> = (0..40)
         .map(|_| {
-            let most = dice.u32(1..6);
-            (most, (0..dice.usize(1..8)).map(|_| dice.u64(100..100_000)).collect())
+            let max_retries = rng.u32(1..6);
+            (max_retries, (0..rng.usize(1..8)).map(|_| rng.u64(100..100_000)).collect())
         })
         .collect();
     let theirs = both.python("retry_intervals", json!({ "cases": cases }));
     let theirs: Vec<Vec<u64>> = serde_json::from_value(theirs).unwrap();
-    for (n, (most, intervals)) in cases.iter().enumerate() {
+    for (n, (max_retries, intervals)) in cases.iter().enumerate() {
         let delays = intervals.iter().map(|seconds| Duration::from_secs(*seconds));
-        let job = NewJob::new("tasks.fail", "boom").id(format!("job-{n}")).retry(Retry::list(delays, *most));
+        let job =
+            NewJob::new("tasks.fail", "boom").id(format!("job-{n}")).retry(Retry::list(delays, *max_retries));
         both.queue().enqueue_job(job).unwrap();
     }
     for run in 0..5 {
@@ -172,61 +174,61 @@ fn random_policies_of_retries_have_python_s_delays() {
 }
 
 #[test]
-fn retries_that_we_enqueue_without_intervals_are_served_by_a_python_worker_without_a_scheduler() {
-    for rq in [Rq::Three, Rq::Two] {
-        let both = Both::with(rq, rq_rs::Serializer::Pickle);
+fn retries_without_intervals_run_on_a_python_worker_without_a_scheduler() {
+    for rq in [RqVersion::Three, RqVersion::Two] {
+        let both = InteropEnv::with(rq, rq_rs::Serializer::Pickle);
         let words =
             ["enqueue", "tasks.fail", "boom", "--retry-max", "2", "--dialect", "rq", "--job-id", "twice"];
         Process::start(&words, &both.env.environment()).finish("").ok();
         both.python("work", json!({"queues": ["default"], "with_scheduler": false}));
-        assert_eq!(both.env.locations("default", "twice"), ["failed"], "after all its tries");
+        assert_eq!(both.env.locations("default", "twice"), ["failed"], "after its last retry");
         assert_eq!(both.queue().job("twice").unwrap().retries_left, Some(0));
     }
 }
 
 /// A field of a cron expression.
-fn field(dice: &mut fastrand::Rng, (low, high): (u32, u32), names: &[&str]) -> String {
-    let one = |dice: &mut fastrand::Rng| match dice.usize(0..names.len() * 2 + 4) {
+fn field(rng: &mut fastrand::Rng, (low, high): (u32, u32), names: &[&str]) -> String {
+    let one = |rng: &mut fastrand::Rng| match rng.usize(0..names.len() * 2 + 4) {
         n if n < names.len() => names[n].to_owned(),
-        _ => dice.u32(low..=high).to_string(),
+        _ => rng.u32(low..=high).to_string(),
     };
-    match dice.u32(0..10) {
+    match rng.u32(0..10) {
         0..=3 => "*".to_owned(),
-        4 | 5 => one(dice),
+        4 | 5 => one(rng),
         6 => {
-            let first = dice.u32(low..high);
-            format!("{first}-{}", dice.u32(first + 1..=high))
+            let first = rng.u32(low..high);
+            format!("{first}-{}", rng.u32(first + 1..=high))
         }
-        7 => format!("*/{}", dice.u32(2..=high)),
+        7 => format!("*/{}", rng.u32(2..=high)),
         8 => {
-            let first = dice.u32(low..high);
-            format!("{first}-{}/{}", dice.u32(first + 1..=high), dice.u32(1..=5))
+            let first = rng.u32(low..high);
+            format!("{first}-{}/{}", rng.u32(first + 1..=high), rng.u32(1..=5))
         }
-        _ => format!("{},{}", dice.u32(low..=high), one(dice)),
+        _ => format!("{},{}", rng.u32(low..=high), one(rng)),
     }
 }
 
 #[test]
-fn five_fields_mean_what_they_mean_to_croniter() {
-    let both = Both::new();
+fn cron_expressions_mean_the_same_as_in_croniter() {
+    let both = InteropEnv::new();
     let seed = fastrand::u64(..);
-    let dice = &mut fastrand::Rng::with_seed(seed);
+    let rng = &mut fastrand::Rng::with_seed(seed);
     let (months, days) = (["jan", "JUN", "dec"], ["mon", "FRI", "sun"]);
     let mut cases: Vec<(String, i64)> = Vec::new();
     for _ in 0..3000 {
         let fields = [
-            field(dice, (0, 59), &[]),
-            field(dice, (0, 23), &[]),
-            field(dice, (1, 31), &[]),
-            field(dice, (1, 12), &months),
-            field(dice, (0, 6), &days),
+            field(rng, (0, 59), &[]),
+            field(rng, (0, 23), &[]),
+            field(rng, (1, 31), &[]),
+            field(rng, (1, 12), &months),
+            field(rng, (0, 6), &days),
         ];
-        // The one difference: a range of all days is a restriction in cron (day of month or weekday, whichever
-        // comes), and `*` to croniter.
+        // The one difference: to cron a range of all days is a restriction, so that either the day of the month or
+        // the weekday must match; to croniter it is `*`.
         if ["1-31", "1-31/1"].contains(&&*fields[2]) || ["0-6", "0-6/1"].contains(&&*fields[4]) {
             continue;
         }
-        cases.push((fields.join(" "), 1_700_000_000 + dice.i64(0..300_000_000)));
+        cases.push((fields.join(" "), 1_700_000_000 + rng.i64(0..300_000_000)));
     }
     cases.extend(
         ["@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@midnight"]
@@ -256,7 +258,7 @@ fn five_fields_mean_what_they_mean_to_croniter() {
         "mon * * * *",
         "@reboot",
     ];
-    cases.extend(others.map(|fields| (fields.to_owned(), 1_700_000_000 + dice.i64(0..300_000_000))));
+    cases.extend(others.map(|fields| (fields.to_owned(), 1_700_000_000 + rng.i64(0..300_000_000))));
     let theirs = both.python("croniter", json!({ "cases": cases }));
     for ((expression, moment), theirs) in cases.iter().zip(theirs.as_array().unwrap()) {
         let entry = Cron::new("entry", expression, NewJob::new("noop", ())).tz("UTC");

@@ -1,14 +1,14 @@
-//! All four pairs of producer and worker, in both serializers.
+//! Jobs from enqueue to result, with Python and Rust as producer and as worker, in both serializers.
 
 use std::time::Duration;
 
 use rq_rs::{Error, NewJob, Retry, Status};
 use serde_json::json;
 
-use crate::python::{Both, Rq, SERIALIZERS, SIDES, Side};
+use crate::python::{InteropEnv, RqVersion, SERIALIZERS, SIDES, Side};
 
-/// Enqueues one of each kind under ids that say what should become of them.
-fn enqueue(both: &Both, side: Side, flaky: &str) {
+/// Enqueues one job of each kind. Its id says how it should end.
+fn enqueue(both: &InteropEnv, side: Side, flaky: &str) {
     match side {
         Side::Python => {
             let jobs = json!([
@@ -22,9 +22,9 @@ fn enqueue(both: &Both, side: Side, flaky: &str) {
                 {"func": "tasks.add", "args": [1, 1], "id": "kept", "result_ttl": -1, "meta": {"user": 42}},
             ]);
             both.python("enqueue", json!({"queue": "default", "jobs": jobs}));
-            if both.rq == Rq::Three {
+            if both.rq == RqVersion::Three {
                 let again = json!([{"func": "tasks.add", "args": [1, 1], "id": "ok", "unique": true}]);
-                let refused = both.tries("enqueue", json!({"queue": "default", "jobs": again}));
+                let refused = both.try_python("enqueue", json!({"queue": "default", "jobs": again}));
                 assert!(refused.as_ref().is_err_and(|error| error.contains("Duplicate")), "{refused:?}");
             }
             let many = json!([
@@ -57,8 +57,8 @@ fn enqueue(both: &Both, side: Side, flaky: &str) {
     }
 }
 
-/// Both sides read the same.
-fn see(both: &Both, worker: Side) {
+/// Asserts that both sides read the same status, result and error of each job.
+fn assert_ended(both: &InteropEnv, worker: Side) {
     let queue = both.queue();
     let cases = [
         ("ok", Status::Finished, "finished", json!(5)),
@@ -70,10 +70,10 @@ fn see(both: &Both, worker: Side) {
         ("m1", Status::Finished, "finished", json!(1)),
         ("m2", Status::Finished, "finished", json!(2)),
     ];
-    for (id, status, place, result) in cases {
+    for (id, status, registry, result) in cases {
         let (ours, theirs) = (queue.job(id).unwrap(), both.python("job", json!({"id": id})));
         assert_eq!((ours.status, &theirs["status"]), (status, &json!(status.as_str())), "{id}: {theirs}");
-        assert_eq!(both.env.locations("default", id), [place], "{id}");
+        assert_eq!(both.env.locations("default", id), [registry], "{id}");
         assert_eq!(theirs["return_value"], result, "{id}: {theirs}");
         assert_eq!(ours.result.clone().unwrap_or_default(), result, "{id}: {ours:?}");
         assert_eq!(theirs["exc_info"].as_str(), ours.exc_info.as_deref(), "{id}");
@@ -92,13 +92,13 @@ fn see(both: &Both, worker: Side) {
     assert_eq!(both.python("job", json!({"id": "kept"}))["meta"], json!("{'user': 42}"));
 }
 
-fn all_that(both: &Both, producer: Side, worker: Side) {
+fn check_round_trip(both: &InteropEnv, producer: Side, worker: Side) {
     let folder = tempfile::tempdir().unwrap();
     enqueue(both, producer, folder.path().join("calls").to_str().unwrap());
     both.drain(worker);
-    see(both, worker);
+    assert_ended(both, worker);
 
-    // The other side requeues what failed, and it fails again.
+    // The other side requeues the failed job, and it fails again.
     match producer {
         Side::Python => both.queue().job("bad").unwrap().requeue().unwrap(),
         Side::Rust => drop(both.python("requeue", json!({"id": "bad"}))),
@@ -108,7 +108,7 @@ fn all_that(both: &Both, producer: Side, worker: Side) {
     both.drain(worker);
     assert_eq!(both.env.locations("default", "bad"), ["failed"]);
     let left: Vec<String> = both.env.redis(&["KEYS", "rq:execution*"]);
-    assert_eq!(left, [""; 0], "runs that nobody cleared away");
+    assert_eq!(left, [""; 0], "no key of an execution is left");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn any_producer_and_any_worker_understand_each_other_in_pickle_and_json() {
             scope.spawn(move || {
                 for worker in SIDES {
                     for serializer in SERIALIZERS {
-                        all_that(&Both::with(Rq::Three, serializer), producer, worker);
+                        check_round_trip(&InteropEnv::with(RqVersion::Three, serializer), producer, worker);
                     }
                 }
             });
@@ -127,15 +127,15 @@ fn any_producer_and_any_worker_understand_each_other_in_pickle_and_json() {
 }
 
 #[test]
-fn the_older_rq_understands_us_and_we_it() {
+fn rq_2_and_rq_rs_run_jobs_of_each_other() {
     for (producer, worker) in [(Side::Python, Side::Rust), (Side::Rust, Side::Python)] {
-        all_that(&Both::with(Rq::Two, rq_rs::Serializer::Pickle), producer, worker);
+        check_round_trip(&InteropEnv::with(RqVersion::Two, rq_rs::Serializer::Pickle), producer, worker);
     }
 }
 
 #[test]
-fn jobs_that_wait_for_their_time_are_released_by_either_side() {
-    let both = Both::new();
+fn scheduled_jobs_are_enqueued_by_either_side() {
+    let both = InteropEnv::new();
     both.python(
         "enqueue",
         json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "soon", "in": 1}]}),
@@ -146,7 +146,7 @@ fn jobs_that_wait_for_their_time_are_released_by_either_side() {
     running_worker.stop();
 
     both.queue().enqueue_job(NewJob::new("tasks.add", (2, 3)).id("ours").after(Duration::ZERO)).unwrap();
-    crate::support::eventually("Python's scheduler releases it, and its worker runs it", || {
+    crate::support::eventually("Python's scheduler enqueues it, and its worker runs it", || {
         both.python("work", json!({"queues": ["default"], "with_scheduler": true}));
         both.env.locations("default", "ours") == ["finished"]
     });
@@ -162,8 +162,8 @@ fn jobs_that_wait_for_their_time_are_released_by_either_side() {
 }
 
 #[test]
-fn a_python_scheduler_that_holds_the_lock_moves_the_jobs_alone() {
-    let both = Both::new();
+fn while_a_python_scheduler_holds_the_lock_our_worker_enqueues_no_scheduled_job() {
+    let both = InteropEnv::new();
     both.python(
         "enqueue",
         json!({"queue": "default", "jobs": [{"func": "tasks.add", "args": [1, 2], "id": "due", "in": 0}]}),
@@ -178,7 +178,7 @@ fn a_python_scheduler_that_holds_the_lock_moves_the_jobs_alone() {
 
 #[test]
 fn waiting_for_a_python_worker_ends_when_the_job_does() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     let job = both.queue().enqueue("tasks.add", (20, 22)).unwrap();
     let worker = both.python_worker(json!({"queues": ["default"], "burst": false}));
     assert_eq!(job.wait::<i64>(crate::support::WAIT_LIMIT), Ok(42));

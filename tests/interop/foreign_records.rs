@@ -1,18 +1,19 @@
-//! Whatever Python or a stranger has written: we do not crash on it, and never run a job as if it
-//! had asked for less.
+//! Records that Python or another program has written: they do not crash us, and a job never runs without a feature
+//! that its record asks for.
 
 use rq_rs::{Context, Event, PyValue, Serializer};
 use serde_json::json;
 
-use crate::python::{Both, Rq, Side};
+use crate::python::{InteropEnv, RqVersion, Side};
 use crate::support::RunningWorker;
 
-/// A job hash past any library.
-fn hash(both: &Both, id: &str, fields: &[&str]) {
+/// Writes a job's record field by field and pushes its id.
+fn push_record(both: &InteropEnv, id: &str, fields: &[&str]) {
     both.env.redis::<i64>(&[&["HSET", &format!("rq:job:{id}")], fields].concat());
     both.env.push("default", id);
 }
 
+/// The fields of an ordinary record.
 const PLAIN: [&str; 10] = [
     "data",
     r#"["tasks.add", null, [1, 2], {}]"#,
@@ -27,8 +28,8 @@ const PLAIN: [&str; 10] = [
 ];
 
 #[test]
-fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run() {
-    let both = Both::new();
+fn a_job_with_unsupported_features_fails_with_a_reason_and_does_not_run() {
+    let both = InteropEnv::new();
     let needs = [
         ("success_callback_name", "app.done", "a success callback"),
         ("failure_callback_name", "app.oh", "a failure callback"),
@@ -36,14 +37,14 @@ fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run()
         ("webhooks", r#"[{"url": "http://localhost/"}]"#, "webhooks"),
     ];
     for (field, value, _) in needs {
-        hash(&both, field, &[PLAIN.as_slice(), &[field, value]].concat());
+        push_record(&both, field, &[PLAIN.as_slice(), &[field, value]].concat());
     }
     assert_eq!(both.env.drain(both.worker()).failed, 4);
     for (id, _, what) in needs {
         let error = both.queue().job(id).unwrap().exc_info.clone().unwrap();
         assert!(error.starts_with("not run: this job asks for") && error.contains(what), "{id}: {error}");
     }
-    // Requeued, a Python worker does it all.
+    // Once it is requeued, a Python worker runs it.
     both.env.redis::<i64>(&["HDEL", "rq:job:webhooks", "webhooks"]);
     both.python("requeue", json!({"id": "webhooks", "serializer": "json"}));
     both.python("work", json!({"queues": ["default"], "serializer": "json"}));
@@ -51,8 +52,8 @@ fn a_job_that_needs_what_we_do_not_have_yet_fails_with_a_reason_and_is_not_run()
 }
 
 #[test]
-fn what_only_python_can_read_is_refused_by_name_and_left_untouched() {
-    let both = Both::new();
+fn a_payload_that_only_python_can_read_is_refused_by_name_and_left_untouched() {
+    let both = InteropEnv::new();
     // (tasks.add, None, (fractions.Fraction(1, 2),), {}), and a call of os.system.
     let fraction = b"\x80\x02(X\x09\x00\x00\x00tasks.addNcfractions\nFraction\nU\x031/2\x85R\x85}t.";
     let system = b"cposix\nsystem\n(S'touch /tmp/rq-rs-was-here'\ntR.";
@@ -79,9 +80,9 @@ fn what_only_python_can_read_is_refused_by_name_and_left_untouched() {
 }
 
 #[test]
-fn records_that_end_a_python_worker_do_not_end_ours() {
-    let both = Both::new();
-    let odd = [
+fn malformed_records_that_crash_a_python_worker_do_not_crash_ours() {
+    let both = InteropEnv::new();
+    let malformed = [
         ("odd-status", "status", "happy"),
         ("odd-timeout", "timeout", "3m"),
         ("odd-date", "created_at", "yesterday"),
@@ -91,8 +92,8 @@ fn records_that_end_a_python_worker_do_not_end_ours() {
         ("no-origin", "origin", ""),
         ("no-timeout", "timeout", ""),
     ];
-    for (id, field, value) in odd {
-        hash(&both, id, &PLAIN);
+    for (id, field, value) in malformed {
+        push_record(&both, id, &PLAIN);
         both.env.redis::<i64>(&["HSET", &format!("rq:job:{id}"), field, value]);
     }
     both.env.push("default", "no.id");
@@ -100,8 +101,8 @@ fn records_that_end_a_python_worker_do_not_end_ours() {
     both.env.push("default", "no-record");
     both.env.redis::<String>(&["SET", "rq:job:no-hash", "text"]);
     both.env.push("default", "no-hash");
-    // What Python left behind when it died of one of them.
-    hash(&both, "poison", &PLAIN);
+    // An id that a Python worker has left behind which crashed.
+    push_record(&both, "poison", &PLAIN);
     both.env.redis::<String>(&[
         "LMOVE",
         "rq:queue:default",
@@ -109,16 +110,16 @@ fn records_that_end_a_python_worker_do_not_end_ours() {
         "RIGHT",
         "RIGHT",
     ]);
-    hash(&both, "good", &PLAIN);
+    push_record(&both, "good", &PLAIN);
     let running_worker =
         RunningWorker::start(both.worker().recover_interval(std::time::Duration::from_millis(200)));
     running_worker.wait_for_finish("good");
     running_worker.wait_for_event(
-        "the one from the intermediate list",
+        "the job from the intermediate list",
         |event| matches!(event, Event::Finished { id, .. } if id == "poison"),
     );
     running_worker.stop();
-    for (id, _, _) in odd {
+    for (id, _, _) in malformed {
         let place = match id {
             "odd-status" => "unreadable",
             "no-origin" | "no-timeout" => "finished",
@@ -130,9 +131,9 @@ fn records_that_end_a_python_worker_do_not_end_ours() {
 
 #[test]
 fn old_jobs_and_hand_made_ones_are_read() {
-    let both = Both::new();
-    // As RQ 1.x wrote it: a date without fraction, plain exc_info, dependency_id only; uncompressed, protocol 0.
-    hash(
+    let both = InteropEnv::new();
+    // A record of RQ 1.x: a date without fraction, plain exc_info, only dependency_id, an uncompressed pickle of protocol 0.
+    push_record(
         &both,
         "old",
         &[
@@ -155,8 +156,8 @@ fn old_jobs_and_hand_made_ones_are_read() {
 }
 
 #[test]
-fn nothing_we_write_ends_a_python_worker() {
-    let both = Both::new();
+fn no_job_of_ours_crashes_a_python_worker() {
+    let both = InteropEnv::new();
     let queue = both.queue();
     let retry = rq_rs::Retry::list([], 1);
     let jobs = [
@@ -168,7 +169,7 @@ fn nothing_we_write_ends_a_python_worker() {
         rq_rs::NewJob::new("tasks.echo", PyValue::tuple([PyValue::from("größe\u{0}\n")])).id("odd-text"),
     ];
     jobs.into_iter().for_each(|job| drop(queue.enqueue_job(job).unwrap()));
-    // Put back by a worker of ours that had to stop, and run on by Python.
+    // A job that a worker of ours releases at its shutdown, and Python runs.
     queue.enqueue_job(rq_rs::NewJob::new("wait", ()).id("stopped").at_front()).unwrap();
     let running_worker =
         RunningWorker::start(both.worker().concurrency(1).handler("wait", |job: &Context, (): ()| {
@@ -192,7 +193,7 @@ fn nothing_we_write_ends_a_python_worker() {
 
 #[test]
 fn an_id_that_is_enqueued_again_while_it_runs_runs_again() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     let slow = json!({"queue": "default", "jobs": [{"func": "tasks.slow", "args": [0.7], "id": "x"}]});
     both.python("enqueue", slow.clone());
     let running_worker = RunningWorker::start(both.worker().concurrency(1));
@@ -206,13 +207,13 @@ fn an_id_that_is_enqueued_again_while_it_runs_runs_again() {
 
 #[test]
 fn a_job_scheduled_by_hand_runs_and_one_at_the_front_goes_there() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     for (id, fields) in [("by-hand", ["status", "created"]), ("front", ["enqueue_at_front", "1"])] {
-        hash(&both, id, &[PLAIN.as_slice(), &["status", "scheduled"], &fields].concat());
+        push_record(&both, id, &[PLAIN.as_slice(), &["status", "scheduled"], &fields].concat());
         both.env.redis::<i64>(&["LREM", "rq:queue:default", "0", id]);
         both.env.redis::<i64>(&["ZADD", "rq:scheduled:default", "1", id]);
     }
-    hash(&both, "waiting", &PLAIN);
+    push_record(&both, "waiting", &PLAIN);
     let running_worker = RunningWorker::start(both.worker().concurrency(1));
     let mut order = Vec::new();
     while order.len() < 3 {
@@ -227,20 +228,20 @@ fn a_job_scheduled_by_hand_runs_and_one_at_the_front_goes_there() {
 }
 
 #[test]
-fn what_an_earlier_run_left_is_no_reason_not_to_run() {
-    let both = Both::new();
-    // Python's worker keeps the Retry that a function returned; we cannot read such an object.
+fn a_job_runs_whatever_an_earlier_run_has_left_in_its_record() {
+    let both = InteropEnv::new();
+    // A Python worker stores a `Retry` that a function returns as its result, an object that we cannot read.
     let retry = ["result", "cfractions\nFraction\n(V1/2\ntR."];
     let odd = ["retry_intervals", "[1.5]", "failure_ttl", "99999999999"];
-    hash(&both, "retried", &[PLAIN.as_slice(), &retry, &odd].concat());
-    hash(&both, "no-status", &[PLAIN.as_slice(), &["status", ""]].concat());
+    push_record(&both, "retried", &[PLAIN.as_slice(), &retry, &odd].concat());
+    push_record(&both, "no-status", &[PLAIN.as_slice(), &["status", ""]].concat());
     assert_eq!(both.env.drain(both.worker()).finished, 2);
 }
 
 #[test]
 fn a_canceled_job_whose_id_a_dead_worker_left_behind_does_not_run() {
-    let both = Both::new();
-    hash(&both, "canceled", &[PLAIN.as_slice(), &["status", "canceled"]].concat());
+    let both = InteropEnv::new();
+    push_record(&both, "canceled", &[PLAIN.as_slice(), &["status", "canceled"]].concat());
     let list = "rq:queue:default:intermediate";
     both.env.redis::<String>(&["LMOVE", "rq:queue:default", list, "LEFT", "RIGHT"]);
     let running_worker =
@@ -251,8 +252,8 @@ fn a_canceled_job_whose_id_a_dead_worker_left_behind_does_not_run() {
 }
 
 #[test]
-fn a_deleted_job_that_runs_does_not_come_back_as_a_stump() {
-    let both = Both::new();
+fn a_job_that_is_deleted_while_it_runs_is_not_recreated() {
+    let both = InteropEnv::new();
     both.queue().enqueue_job(rq_rs::NewJob::new("tasks.slow", 60).id("gone")).unwrap();
     let running_worker = RunningWorker::start(both.worker().lease(std::time::Duration::from_secs(1)));
     running_worker.wait_for_start("gone");
@@ -270,7 +271,7 @@ fn a_deleted_job_that_runs_does_not_come_back_as_a_stump() {
 
 #[test]
 fn our_retries_do_not_use_up_those_that_a_python_function_returns() {
-    let both = Both::new();
+    let both = InteropEnv::new();
     let fails = rq_rs::NewJob::new("tasks.fail", "x").id("x").retry(rq_rs::Retry::list([], 2));
     both.queue().enqueue_job(fails).unwrap();
     both.drain(Side::Rust);
@@ -280,9 +281,9 @@ fn our_retries_do_not_use_up_those_that_a_python_function_returns() {
 }
 
 #[test]
-fn a_small_payload_that_stands_for_a_large_one_is_one_failed_job() {
-    let both = Both::new();
-    // x = {'a': 1}; for _ in range(6): x = [x] * 12 — three million things in a few bytes.
+fn a_pickle_bomb_is_one_failed_job() {
+    let both = InteropEnv::new();
+    // x = {'a': 1}; for _ in range(6): x = [x] * 12 — three million values in a few bytes.
     let mut data = b"\x80\x02(X\x0a\x00\x00\x00tasks.echoN}X\x01\x00\x00\x00aK\x01s".to_vec();
     for memo in 0..6_u8 {
         data.extend([b'q', memo, b'0', b']', b'(']);
@@ -303,11 +304,11 @@ fn a_small_payload_that_stands_for_a_large_one_is_one_failed_job() {
 }
 
 #[test]
-fn a_group_and_fields_that_we_do_not_know_are_kept() {
-    let both = Both::new();
-    let strange = ["group_id", "g", "of_another", "tool"];
-    hash(&both, "kept", &[PLAIN.as_slice(), &strange].concat());
-    hash(&both, "unkept", &[PLAIN.as_slice(), &strange, &["result_ttl", "0"]].concat());
+fn groups_and_unknown_fields_are_kept() {
+    let both = InteropEnv::new();
+    let unknown = ["group_id", "g", "of_another", "tool"];
+    push_record(&both, "kept", &[PLAIN.as_slice(), &unknown].concat());
+    push_record(&both, "unkept", &[PLAIN.as_slice(), &unknown, &["result_ttl", "0"]].concat());
     both.env.redis::<i64>(&["SADD", "rq:group:g", "kept", "unkept"]);
     assert_eq!(both.env.drain(both.worker()).finished, 2);
     let left: Vec<String> = both.env.redis(&["HMGET", "rq:job:kept", "group_id", "of_another"]);
@@ -316,14 +317,14 @@ fn a_group_and_fields_that_we_do_not_know_are_kept() {
     assert_eq!(
         both.env.redis::<Vec<String>>(&["SMEMBERS", "rq:group:g"]),
         ["kept"],
-        "who is gone is in no group"
+        "a deleted job leaves its group"
     );
 }
 
 #[test]
-fn what_failed_in_python_is_listed_by_its_exception_in_whatever_queue() {
-    for rq in [Rq::Three, Rq::Two] {
-        let both = Both::with(rq, Serializer::Pickle);
+fn failures_of_python_are_grouped_by_their_exception() {
+    for rq in [RqVersion::Three, RqVersion::Two] {
+        let both = InteropEnv::with(rq, Serializer::Pickle);
         let why = |n: usize| format!("no user {n} in 'table {n}'\nand more");
         let jobs: Vec<_> = (0..3).map(|n| json!({"func": "tasks.fail", "args": [why(n)]})).collect();
         both.python("enqueue", json!({"queue": "a b", "many": true, "jobs": jobs}));
