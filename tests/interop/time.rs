@@ -107,7 +107,7 @@ fn python_reads_our_cron_entries() {
 #[test]
 fn the_cron_commands_list_and_run_python_s_entries() {
     let both = InteropEnv::new();
-    assert_eq!(both.python("cron_keep", json!({})), json!(["sum"]));
+    assert_eq!(both.python("register_cron", json!({})), json!(["sum"]));
     let rq = |words: &[&str]| Process::start(words, &both.env.environment()).finish("");
     let list = rq(&["cron", "list", "--json"]).json();
     let names: Vec<&Value> = list.as_array().unwrap().iter().map(|entry| &entry["name"]).collect();

@@ -1,10 +1,10 @@
-"""Python RQ for the Rust tests:
+"""Controls Python RQ for the tests in Rust:
 
     python drive.py REDIS_URL COMMAND [JSON]
 
 REDIS_URL is redis://... or unix:///path/to/socket. JSON is one object (default {}). Prints one JSON document
-and exits 0, or prints an error on stderr and exits 1. RQ_KEY_PREFIX in the environment is obeyed by rq 3 and
-refused with rq 2. Works with rq 3.0.0 and rq 2.10.
+and exits 0, or prints an error on stderr and exits 1. rq 3 uses RQ_KEY_PREFIX of the environment; with rq 2 it is
+refused. Works with rq 3.0.0 and rq 2.10.
 
 "serializer" is "pickle" (default) or "json" in every command that has it.
 
@@ -24,14 +24,15 @@ refused with rq 2. Works with rq 3.0.0 and rq 2.10.
                   shared: whether both items of the list are one object, as they were (never with JSON)
   work            {queues, serializer, name, burst, max_jobs, max_idle_time, with_scheduler} -> {done, worked}
   registries      {queue}                  -> {queued, intermediate, started, finished, failed, deferred,
-                  scheduled, canceled: [ids], executions: [[job, execution]]}; cleans nothing up
+                  scheduled, canceled: [ids], executions: [[job, execution]]}, without RQ's cleanup
   requeue, cancel, delete  {id, serializer}   -> {status}; cancel takes enqueue_dependents
-  half_release    {id, serializer}         -> {}; the first of RQ's two steps after the end of a job
+  half_release    {id, serializer}         -> {}; does only the first of the two steps in which RQ releases
+                  the dependents of a finished job
   stop            {id, serializer}         -> {worker}
   kill_horse, shutdown     {worker}        -> {}
   publish         {worker, raw}            -> {receivers}
   suspend         {ttl}, resume {}         -> {suspended}
-  workers         {}                       -> [worker as Python reads it]
+  workers         {}                       -> [worker, as RQ reads its record]
   info            {args: [text]}           -> {code, stdout, stderr} of `rq info`
   dump            {}                       -> {key: {type, ttl, value, decoded}}
 """
@@ -110,7 +111,7 @@ def status_of(job):
     return getattr(status, 'value', status)
 
 
-def plain(value):
+def printable(value):
     """Bytes as text, or {"b64": ...} when they are not printable UTF-8."""
     try:
         text = value.decode('utf-8')
@@ -146,7 +147,7 @@ def options(entry):
     if entry.get('repeat'):
         out['repeat'] = Repeat(times=entry['repeat']['times'], interval=entry['repeat'].get('interval', 0))
     if entry.get('rate_limit'):
-        # Only rq 3 has it.
+        # Only rq 3 has rate limits.
         from rq.rate_limit import RateLimit
 
         out['rate_limit'] = RateLimit(entry['rate_limit']['key'], entry['rate_limit']['concurrency'])
@@ -165,7 +166,7 @@ def enqueue(conn, args):
         datas = []
         for entry in entries:
             if entry.get('unique') or entry.get('in'):
-                raise UsageError('enqueue_many knows neither unique nor in')
+                raise UsageError('enqueue_many has neither unique nor in')
             datas.append(Queue.prepare_data(entry['func'], **options(entry)))
         return {'ids': [job.id for job in queue.enqueue_many(datas)]}
     ids = []
@@ -190,7 +191,7 @@ def names_for(args):
 
 def survives_json(value):
     try:
-        return different(value, json.loads(json.dumps(value, allow_nan=False))) is None
+        return difference(value, json.loads(json.dumps(value, allow_nan=False))) is None
     except (TypeError, ValueError):
         return False
 
@@ -210,11 +211,11 @@ def enqueue_samples(conn, args):
 # ------------------------------------------------------------------------------------------ comparing
 
 
-def different(want, got, path='value', ordered=False):
-    """None when the two are equal in value and type all the way down, else a text that says where not. The
-    order of the keys of a plain dict counts only when `ordered`."""
+def difference(want, got, path='value', ordered=False):
+    """Returns None when both are equal in value and type at every depth, else a text that says where they differ.
+    The order of a plain dict's keys counts only when `ordered`."""
     if type(want) is not type(got):
-        return f'{path}: {type(want).__name__} expected, got {type(got).__name__} {short(got)}'
+        return f'{path}: {type(want).__name__} expected, got {type(got).__name__} {shorten(got)}'
     if isinstance(want, float):
         same = struct.pack('>d', want) == struct.pack('>d', got) or (math.isnan(want) and math.isnan(got))
         return None if same else f'{path}: {want!r} expected, got {got!r}'
@@ -222,40 +223,40 @@ def different(want, got, path='value', ordered=False):
         if len(want) != len(got):
             return f'{path}: {len(want)} items expected, got {len(got)}'
         for index, pair in enumerate(zip(want, got)):
-            why = different(*pair, path=f'{path}[{index}]', ordered=ordered)
+            why = difference(*pair, path=f'{path}[{index}]', ordered=ordered)
             if why:
                 return why
         return None
     if isinstance(want, (set, frozenset)):
-        return None if marks(want) == marks(got) else f'{path}: {short(want)} expected, got {short(got)}'
+        return None if identities(want) == identities(got) else f'{path}: {shorten(want)} expected, got {shorten(got)}'
     if isinstance(want, dict):
         keys = list if ordered or isinstance(want, OrderedDict) else sorted
-        if keys(mark(key) for key in want) != keys(mark(key) for key in got):
-            return f'{path}: keys {short(list(want))} expected, got {short(list(got))}'
+        if keys(identity(key) for key in want) != keys(identity(key) for key in got):
+            return f'{path}: keys {shorten(list(want))} expected, got {shorten(list(got))}'
         for key, left in want.items():
-            why = different(left, got[key], path=f'{path}[{key!r}]', ordered=ordered)
+            why = difference(left, got[key], path=f'{path}[{key!r}]', ordered=ordered)
             if why:
                 return why
         return None
     if want != got or repr(want) != repr(got):
-        return f'{path}: {short(want)} expected, got {short(got)}'
+        return f'{path}: {shorten(want)} expected, got {shorten(got)}'
     return None
 
 
-def mark(value):
-    """A text that differs when the value or any type in it does; for what can be a key or in a set."""
+def identity(value):
+    """A text that identifies a hashable value together with all types in it."""
     if isinstance(value, tuple):
-        return f'({", ".join(mark(item) for item in value)})'
+        return f'({", ".join(identity(item) for item in value)})'
     if isinstance(value, frozenset):
-        return f'{{{", ".join(marks(value))}}}'
+        return f'{{{", ".join(identities(value))}}}'
     return f'{type(value).__name__}:{value!r}'
 
 
-def marks(values):
-    return sorted(mark(value) for value in values)
+def identities(values):
+    return sorted(identity(value) for value in values)
 
 
-def short(value):
+def shorten(value):
     text = repr(value)
     return text if len(text) <= 200 else text[:200] + '...'
 
@@ -271,8 +272,8 @@ def check_samples(conn, args):
                 why = f'no successful result; status {status_of(job)}'
             else:
                 value = job.return_value()
-                why = different(SAMPLES[name], value)
-                if not why and different(SAMPLES[name], value, ordered=True):
+                why = difference(SAMPLES[name], value)
+                if not why and difference(SAMPLES[name], value, ordered=True):
                     reordered.append(name)
                 if name == 'shared' and not why:
                     shared[name] = value[0] is value[1]
@@ -283,7 +284,7 @@ def check_samples(conn, args):
     return {'wrong': wrong, 'reordered': reordered, 'shared': shared}
 
 
-# ------------------------------------------------------------------------------------------ looking at jobs
+# ------------------------------------------------------------------------------------------ reading jobs
 
 
 @command
@@ -365,7 +366,7 @@ def registries(conn, args):
     return out
 
 
-# ------------------------------------------------------------------------------------------ working, control
+# ------------------------------------------------------------------------------------------ workers, control
 
 
 @command
@@ -533,7 +534,7 @@ def cron_schedulers(conn, args):
 
 
 @command
-def cron_keep(conn, args):
+def register_cron(conn, args):
     from rq.cron import CronScheduler
     import tasks
 
@@ -550,11 +551,11 @@ def cron_keep(conn, args):
 def retry_intervals(conn, args):
     """{cases: [[max, intervals]]} -> the delays before each retry."""
     found = []
-    for most, intervals in args['cases']:
+    for max_retries, intervals in args['cases']:
         job = Job.create('tasks.add', connection=conn)
         job.retry_intervals = intervals
         delays = []
-        for left in range(most, 0, -1):
+        for left in range(max_retries, 0, -1):
             job.retries_left = left
             delays.append(job.get_retry_interval())
         found.append(delays)
@@ -575,20 +576,20 @@ def parse_metrics(conn, args):
 @command
 def croniter(conn, args):
     """{cases: [[expression, moment]]} -> the next five moments each, or the error, in UTC."""
-    from croniter import croniter as walk
+    from croniter import croniter as schedule_of
 
     found = []
     for expression, moment in args['cases']:
         try:
-            steps = walk(expression, moment)
-            found.append([int(steps.get_next(float)) for _ in range(5)])
+            schedule = schedule_of(expression, moment)
+            found.append([int(schedule.get_next(float)) for _ in range(5)])
         except Exception as error:
             found.append(str(error))
     return found
 
 
 def decoded(raw):
-    """What the serialized bytes say: {"format": e.g. "base64+zlib+pickle", "repr": ...}."""
+    """Decodes serialized bytes: {"format": e.g. "base64+zlib+pickle", "repr": ...}."""
     layers = []
     try:
         blob = base64.b64decode(raw, validate=True)
@@ -635,7 +636,7 @@ def name_of(raw):
 
 
 def fields_of(fields):
-    text = {name_of(field): plain(value) for field, value in fields.items()}
+    text = {name_of(field): printable(value) for field, value in fields.items()}
     known = {name_of(field): decoded(value) for field, value in fields.items() if name_of(field) in SERIALIZED}
     return text, known
 
@@ -647,15 +648,15 @@ def dump(conn, args):
         kind = conn.type(key).decode()
         item = {'type': kind, 'ttl': conn.ttl(key)}
         if kind == 'string':
-            item['value'] = plain(conn.get(key))
+            item['value'] = printable(conn.get(key))
         elif kind == 'list':
-            item['value'] = [plain(value) for value in conn.lrange(key, 0, -1)]
+            item['value'] = [printable(value) for value in conn.lrange(key, 0, -1)]
         elif kind == 'set':
-            item['value'] = [plain(value) for value in sorted(conn.smembers(key))]
+            item['value'] = [printable(value) for value in sorted(conn.smembers(key))]
         elif kind == 'zset':
             # redis-py gives (member, score); an infinite score is the text "inf" or "-inf".
             pairs = conn.zrange(key, 0, -1, withscores=True)
-            item['value'] = [[plain(member), score if math.isfinite(score) else str(score)] for member, score in pairs]
+            item['value'] = [[printable(member), score if math.isfinite(score) else str(score)] for member, score in pairs]
         elif kind == 'hash':
             item['value'], known = fields_of(conn.hgetall(key))
             if known:
@@ -676,8 +677,7 @@ def dump(conn, args):
 
 
 def main():
-    # Whatever a job prints must not spoil the answer: only the last line of this function writes to the real
-    # stdout.
+    # A job may print: its output goes to stderr, so that stdout has the JSON alone.
     answer = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.set_inheritable(answer.fileno(), False)
     os.dup2(2, 1)

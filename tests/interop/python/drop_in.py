@@ -1,4 +1,5 @@
-"""An unmodified application of RQ: `drop_in.py REDIS_URL enqueue PATH` prints ids, `check IDS…` what became of them."""
+"""An unmodified application of RQ. `drop_in.py REDIS_URL enqueue PATH` enqueues jobs and prints their ids;
+`drop_in.py REDIS_URL check IDS…` prints their statuses, and the results that are wrong."""
 
 import json
 import os
@@ -28,9 +29,9 @@ if sys.argv[2] == 'enqueue':
 else:
     jobs = [Job.fetch(id, connection=conn) for id in sys.argv[3:]]
     values = [job.return_value() for job in jobs]
-    right = [tasks.Point(4, 6), tasks.Point(2, 2), 5, tasks.SAMPLES['mixed'], None, 'done', None, 5.0]
+    expected = [tasks.Point(4, 6), tasks.Point(2, 2), 5, tasks.SAMPLES['mixed'], None, 'done', None, 5.0]
     print(json.dumps({
-        'wrong': [repr(value) for value, meant in zip(values, right) if value != meant],
+        'wrong': [repr(value) for value, right in zip(values, expected) if value != right],
         'status': [str(getattr(job.get_status(), 'value', job.get_status())) for job in jobs],
         'error': jobs[4].latest_result().exc_string,
     }))

@@ -1,4 +1,4 @@
-"""What Python makes of odd pickles: a table of the pickle in hex and the repr() of its value, or "refused".
+"""Prints a table of unusual pickles: each in hex, with the repr() of the value that Python reads, or "refused".
 
     python odd.py > ../../../src/job/payload/python/odd.txt
 """
@@ -33,7 +33,7 @@ WHOLE = [
     *[b"\x8b\0\0\0\0.", b"\x8b\x01\0\0\0\x80.", b"\x8b\xff\xff\xff\xff\x01.", b"J\xff\xff\xff\xff.", b"J\xff\xff.", b"K\xff.", b"M\xff\xff."],
     *[b"G\x7f\xf0\0\0\0\0\0\0.", b"G\xff\xf0\0\0\0\0\0\0.", b"G\x7f\xf8\0\0\0\0\0\0.", b"T\x03\0\0\0a\\n.", b"U\x02\\n.", b"U\x01\xff."],
     *[b"T\xff\xff\xff\xffa.", b"B\x01\0\0\0\xff.", b"X\x01\0\0\0\xff.", b"I1", b"I\n.", b"L\n.", b"F\n.", b"S\n.", b"]p\n."],
-    # Keys and items that are equal, the same, or neither.
+    # Keys and items that are equal, identical, or neither.
     *[pickle.dumps(value, protocol) for protocol in (0, 2, 5) for value in (
         [{Decimal("NaN"), Decimal("NaN")}, {Decimal("NaN"): 1, Decimal("NaN"): 2}],
         {float("nan"): 1, float("nan"): 2}, {(float("nan"),): 1, (float("nan"),): 2},
@@ -70,7 +70,7 @@ def cases():
 for case in cases():
     try:
         value = pickle.loads(case)
-        # The order of a set is Python's own.
+        # Sorted, because the order of a set is arbitrary.
         shown = "{%s}" % ", ".join(sorted(map(repr, value))) if isinstance(value, set) else repr(value)
     except Exception:
         shown = "refused"

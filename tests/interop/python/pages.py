@@ -2,22 +2,22 @@
 
     python pages.py REDIS_URL [JSON]
 
-To be started with the environment rq3. REDIS_URL is redis://... or unix:///path/to/socket. JSON is an object:
+It needs the environment rq3. REDIS_URL is redis://... or unix:///path/to/socket. JSON is an object:
 
     serializer   "pickle" (default) or "json", for every queue
     serializers  {queue: "pickle" or "json"}, for some queues
-    queues       names to show although nothing was enqueued there
+    queues       names of queues to show that have no jobs
 
 Prints one JSON document and exits 0:
 
     {"<tool> <page>": {"status": 200, "ids": [ids of stored jobs that appear in the page]}, ...}
 
 <page> is the path with the query; the pages of one queue also have "queue" (django-rq numbers the queues).
-A page that raises has status 500 and "error", the last line of the exception; "known" is there when the tool
-fails in that way with the data of Python RQ too. rq-exporter and rq info also have "text". A job id that is a
-common word of the pages (`job`, `queue`) would be found everywhere: give jobs odd ids.
+A page that raises has status 500 and "error", the last line of the exception; and "known", a reason, when the tool
+fails in that way with Python RQ's own data too. rq-exporter and rq info also have "text". Job ids must not be
+words that the pages contain (`job`, `queue`).
 
-Pages change data as they do in life: `rq info` and django-rq clean the registries of every queue.
+Some pages change data: `rq info` and django-rq clean the registries of every queue.
 """
 
 import json
@@ -39,11 +39,11 @@ from rq.defaults import RQ_KEY_PREFIX  # noqa: E402
 from rq.serializers import DefaultSerializer, JSONSerializer  # noqa: E402
 
 REGISTRIES = ('queued', 'failed', 'deferred', 'started', 'finished', 'scheduled', 'canceled')
-MOST_PAGES = 10  # of one list
+MAX_PAGES = 10  # of one list
 
 
 class Site:
-    """What the pages show, and what they answered."""
+    """The data in Redis that pages are expected to show, and the responses of the pages."""
 
     def __init__(self, url, options):
         self.url = url
@@ -56,7 +56,7 @@ class Site:
         names = {queue.name for queue in Queue.all(connection=self.conn)}
         names |= set(options.get('queues') or [])
         names |= {origin for origin in self.origins.values() if origin}
-        # Read by hand: Worker.all() would stop here at the first odd field, before any page was asked for.
+        # Not by Worker.all(), which raises at the first malformed field, before any page is requested.
         self.workers = {}
         for key in sorted(self.conn.smembers(f'{RQ_KEY_PREFIX}:workers')):
             queues = (self.conn.hget(key, 'queues') or b'').decode('utf-8', 'replace')
@@ -77,14 +77,14 @@ class Site:
     def hget(self, job, field):
         return (self.conn.hget(f'{RQ_KEY_PREFIX}:job:{job}', field) or b'').decode('utf-8', 'replace')
 
-    def depends(self, job):
+    def has_dependencies(self, job):
         return bool(self.hget(job, 'dependency_ids') or self.hget(job, 'dependency_id'))
 
     def ids_in(self, body):
         return sorted(set(re.findall('[A-Za-z0-9_-]+', body)) & set(self.jobs))
 
     def request(self, name, function, known=None, queue=None):
-        """Calls function() -> (status, body) and records the page. Gives the body, or None when it failed."""
+        """Calls function() -> (status, body) and records the response. Returns the body, or None when it failed."""
         try:
             status, body = function()
         except Exception as error:
@@ -102,12 +102,12 @@ class Site:
         self.pages[name] = entry
         return body if status == 200 else None
 
-    def unpickles(self, error):
-        """For pages that show running jobs: both tools unpickle those whatever the serializer is."""
+    def unpickling_reason(self, error):
+        """The known reason for pages that show running jobs: both tools unpickle these with any serializer."""
         for job in self.jobs:
             if self.hget(job, 'status') == 'started' and self.is_json(self.origins[job]):
                 if 'DeserializationError' in last_line(error):
-                    return 'the tool unpickles running jobs whatever the serializer is'
+                    return 'the tool unpickles running jobs with any serializer'
         return None
 
 
@@ -142,11 +142,11 @@ def rq_dashboard(site):
 
     def get(path, known=None, queue=None):
         def call():
-            # One dashboard has one serializer; here it is that of the queue asked for.
+            # A dashboard has one serializer for all queues, so it is set for each request.
             web.config.serializer = JSONSerializer if site.is_json(queue) else DefaultSerializer
             answer = client.get(path, follow_redirects=True)
             body = answer.get_data(as_text=True)
-            # It answers 200 when it cannot reach Redis.
+            # rq-dashboard answers 200 when it cannot reach Redis.
             return (500 if 'Connection Error' in body[:100] else answer.status_code), body
 
         return site.request(f'rq-dashboard {path}', call, known, queue)
@@ -154,22 +154,22 @@ def rq_dashboard(site):
     for path in ('/', '/0/', '/0/view', '/0/view/queues', '/0/view/workers', '/0/view/jobs'):
         get(path)
     get('/0/data/queues.json')
-    get('/0/data/workers.json', site.unpickles)
+    get('/0/data/workers.json', site.unpickling_reason)
     for queue in site.queues:
         for registry in REGISTRIES:
             where = f'jobs/{quoted(queue)}/{registry}'
             get(f'/0/view/{where}/8/asc/1', queue=queue)
             body = get(f'/0/data/{where}/8/asc/1.json', queue=queue)
             count = json.loads(body)['pagination']['num_pages'] if body else 0
-            for page in range(2, min(count, MOST_PAGES) + 1):
+            for page in range(2, min(count, MAX_PAGES) + 1):
                 get(f'/0/view/{where}/8/asc/{page}', queue=queue)
                 get(f'/0/data/{where}/8/asc/{page}.json', queue=queue)
             get(f'/0/data/{where}/8/dsc/1.json', queue=queue)
             get(f'/0/data/{where}/1000/asc/1.json', queue=queue)
     for job in site.jobs:
         get(f'/0/view/job/{job}', queue=site.origins[job])
-        # With rq 3 this page is 500 for every job with dependencies: the tool's own bug.
-        if not site.depends(job):
+        # A bug of rq-dashboard: with rq 3 this page fails for every job with dependencies.
+        if not site.has_dependencies(job):
             get(f'/0/data/job/{job}.json', not_json, queue=site.origins[job])
 
 
@@ -249,10 +249,10 @@ def django_rq(site):
         return site.request(f'django-rq {where}', call, known, queue)
 
     def get_list(where, queue):
-        """A list of 100 lines a page; the page says which others there are."""
+        """Requests all pages of a list, as its first page links them."""
         body = get(where, queue=queue)
         pages = [int(page) for page in re.findall(r'[?&]page=(\d+)', body or '')]
-        for page in range(2, min(max(pages, default=1), MOST_PAGES) + 1):
+        for page in range(2, min(max(pages, default=1), MAX_PAGES) + 1):
             get(f'{where}?page={page}', queue=queue)
 
     get('/admin/')
@@ -262,16 +262,16 @@ def django_rq(site):
     for index, queue in enumerate(site.queues):
         base = f'/django-rq/queues/{index}/'
         get_list(base, queue)
-        # There is no list of canceled jobs.
+        # django-rq has no list of canceled jobs.
         for registry in ('finished', 'failed', 'scheduled', 'started', 'deferred'):
             get_list(f'{base}{registry}/', queue)
-        # The last three ask first; only a POST acts.
+        # The last three pages are confirmations; only a POST acts.
         for page in ('details/', 'requeue-all/', 'failed/clear/', 'empty/'):
             get(base + page, queue=queue)
         get(f'/django-rq/workers/{index}/', queue=queue)
         for worker, queues in site.workers.items():
             if queue in queues:
-                get(f'/django-rq/workers/{index}/{quoted(worker)}/', site.unpickles, queue)
+                get(f'/django-rq/workers/{index}/{quoted(worker)}/', site.unpickling_reason, queue)
         for job in site.jobs:
             if site.origins[job] == queue:
                 get(f'{base}{job}/', queue=queue)
@@ -334,9 +334,9 @@ def main():
         return 1
     answer = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)
-    logging.disable(logging.CRITICAL)  # the errors are in the answer
+    logging.disable(logging.CRITICAL)  # errors are part of the output
     site = Site(sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) == 3 else {})
-    # Those that change nothing come first.
+    # Tools that only read come first.
     for tool in (rq_exporter, rq_dashboard, rq_info, django_rq):
         try:
             tool(site)

@@ -103,7 +103,7 @@ def add(a, b):
 
 
 def echo(*args, **kwargs):
-    """The one positional argument when that is all there is, else [list of positional ones, keyword ones]."""
+    """Returns its only positional argument; with more or other arguments, [positional arguments, keyword arguments]."""
     if len(args) == 1 and not kwargs:
         return args[0]
     return [list(args), kwargs]
@@ -114,8 +114,7 @@ def fail(why):
 
 
 def flaky(path, times):
-    """Raises until it is called for the `times`-th time, then returns how often it was called. Every call
-    appends a line to the file."""
+    """Raises until its `times`-th call, then returns the number of calls. Each call appends a line to the file."""
     with open(path, 'a+', encoding='utf-8') as file:
         file.write('called\n')
         file.flush()
@@ -157,7 +156,7 @@ def move(point, by):
 
 
 def again(path):
-    """Asks for another try in RQ's way, until the file exists."""
+    """Returns a Retry on its first call, and 'done' when the file exists."""
     import os
 
     from rq import Retry
