@@ -1,4 +1,4 @@
-//! What it costs to write and read payloads, without Redis: `cargo bench`. The modules are those of the
+//! Cost of encoding and decoding payloads, without Redis: `cargo bench`. The modules are those of the
 //! crate, which does not export them.
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]

@@ -1,4 +1,4 @@
-//! A producer: what stands in a web service's request handler.
+//! A producer, as in the request handler of a web service.
 //!
 //!     cargo run --example enqueue
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 fn main() -> anyhow::Result<()> {
     let url = std::env::var("RQ_REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1/".into());
 
-    // In the request: enqueue, and answer the user at once.
+    // The request handler enqueues the job and responds at once.
     let queue = Queue::connect(&url, "mail")?;
     let job = queue.enqueue("send_email", ("ada@example.com", "Welcome"))?;
     println!("{}", job.id());

@@ -1,4 +1,4 @@
-//! Work horses: this handler calls code that cannot be trusted to return, or to leave the process alive.
+//! Work horses, for a handler that calls code which may never return or may crash the process.
 //!
 //!     cargo run --example isolated -- enqueue count_words 'one two three'
 //!     cargo run --example isolated -- enqueue count_words endless --timeout 2
@@ -7,7 +7,7 @@
 
 use rq_rs::{App, Context};
 
-/// As a parser in C might treat a broken file.
+/// Crashes or hangs, as a parser in C may do on a broken file.
 fn third_party_parser(document: &str) -> usize {
     match document {
         "endless" => loop {

@@ -1,4 +1,4 @@
-//! Jobs at their time: entries that any number of copies of this program keep together.
+//! Cron entries. Any number of copies of this program may run; each tick enqueues one job.
 //!
 //!     cargo run --example nightly -- worker
 //!     cargo run --example nightly -- cron list
@@ -11,11 +11,11 @@ fn report(_: &Context, (kind,): (String,)) -> anyhow::Result<String> {
 }
 
 fn main() -> std::process::ExitCode {
-    // If nobody was there at half past three, one job makes up for it.
+    // If no worker ran at half past three, one job catches up.
     let daily = Cron::new("report", "30 3 * * mon-fri", NewJob::new("report", ("daily",)))
         .tz("Europe/Berlin")
         .catchup(Catchup::One);
-    // Not while the last one still runs.
+    // A tick is skipped while the previous job is unfinished.
     let rates = Cron::new("rates", "every 90s", NewJob::new("report", ("rates",))).overlap(Overlap::Skip);
     App::new().handler("report", report).cron(daily).cron(rates).main()
 }

@@ -31,13 +31,13 @@ fn recount_likes(_: &Context, post: u64) -> anyhow::Result<usize> {
 fn main() -> anyhow::Result<()> {
     let url = std::env::var("RQ_REDIS_URL").unwrap_or_else(|_| "redis://127.0.0.1/".into());
 
-    // In the request: enqueue, and answer the user at once.
+    // The request handler enqueues the job and responds at once.
     let queue = Queue::connect(&url, "likes")?;
     let job = queue.enqueue("recount_likes", 42)?;
     let hopeless =
         queue.enqueue_job(NewJob::new("recount_likes", 404).retry(Retry::every(Duration::ZERO, 2)))?;
 
-    // In the worker's process.
+    // The worker's process.
     let done = Worker::connect(&url, ["likes"])?.handler("recount_likes", recount_likes).burst(true).run()?;
 
     let likes: usize = job.wait(Duration::from_secs(10))?;

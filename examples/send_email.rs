@@ -14,7 +14,7 @@ struct Email {
 
 fn send_email(job: &Context, email: Email) -> anyhow::Result<String> {
     if email.to.ends_with("@busy.example.com") {
-        // Asks for another try in a minute; without this, any error fails the job.
+        // This error asks for another attempt in a minute; any other error fails the job.
         return Err(Retry::later(Duration::from_secs(60)).into());
     }
     Ok(format!("sent {:?} to {} (try {})", email.subject, email.to, job.attempt()))

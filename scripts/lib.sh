@@ -1,4 +1,4 @@
-# What the set-up scripts share. Read by them with `.`, never run by itself.
+# Functions of the set-up scripts, which read this file with `.`.
 
 has() { command -v "$1" >/dev/null 2>&1; }
 say() { printf 'setup: %s\n' "$*"; }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what rq-rs needs beside Rust: a Redis server, `just`, `jq` for the examples, and `tmux` for the
-# tests of `rq-rs top`. Asks nothing and changes nothing when all are there. Run it as often as you like.
+# tests of `rq-rs top`. It asks nothing, and changes nothing when all are installed.
 set -eu
 
 . "$(dirname "$0")/lib.sh"
@@ -13,7 +13,7 @@ install_redis() {
     fi
 }
 
-# Links a just found outside PATH into a folder that is on it.
+# Links a just that was installed outside PATH into a folder on PATH.
 link_just() {
     for dir in /usr/local/bin "${CARGO_HOME:-$HOME/.cargo}/bin" "$HOME/.local/bin"; do
         case ":$PATH:" in *":$dir:"*) ;; *) continue ;; esac
@@ -22,7 +22,7 @@ link_just() {
     fail "just is at $1 but no folder of PATH could be written: add its folder to PATH"
 }
 
-# Seconds by a prebuilt package; `cargo install just` takes minutes and is the last resort.
+# A prebuilt package takes seconds; `cargo install just` takes minutes and is the last resort.
 install_just() {
     if has brew; then
         brew install --quiet just

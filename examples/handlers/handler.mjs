@@ -3,9 +3,9 @@
 //     rq-rs worker --exec-server '*=node handler.mjs ./tasks.mjs'
 //
 // A job names an exported function, as in `resize`, or a path of names, as in `images.resize`. It is called with
-// the job's arguments; keyword arguments, if there are any, come last as one object. A promise is awaited. What
-// it throws fails the job; an error with a number `retryIn` asks for another try in so many seconds. What it
-// prints is kept with the job (`rq-rs job logs ID`).
+// the job's arguments; keyword arguments, if there are any, come last as one object. A promise is awaited. An
+// exception fails the job; one with a number `retryIn` asks for another attempt after that many seconds. Output on
+// standard error is kept with the job (`rq-rs job logs ID`).
 //
 // One line of JSON comes in for each job, one goes out: {"id": …} with "ok", or "error" and "retry_in".
 
@@ -19,7 +19,7 @@ if (!file) {
   console.error("usage: node handler.mjs TASKS.mjs");
   process.exit(2);
 }
-// Standard output is for the answers.
+// Standard output carries the answers, so console output goes to standard error.
 globalThis.console = new Console(process.stderr, process.stderr);
 const tasks = await import(pathToFileURL(resolve(file)));
 

@@ -32,7 +32,7 @@ def find(path):
         try:
             found = importlib.import_module(name)
         except ModuleNotFoundError as error:
-            # Only "there is no such module" goes on; a module that lacks another one is an error.
+            # Only a missing module continues the search; a module whose own import fails is an error.
             if error.name is None or not (name + ".").startswith(error.name + "."):
                 raise
             continue
@@ -73,7 +73,7 @@ def run(job):
 
 def answer(job):
     try:
-        # A result that cannot be written is the job's fault too.
+        # A result that JSON cannot hold fails the job.
         return json.dumps({"id": job["id"]} | run(job), allow_nan=False)
     except Exception as error:
         return json.dumps({"id": job["id"], "error": told(error)[-64 * 1024 :]})
@@ -90,7 +90,7 @@ def told(error):
 
 def main():
     sys.path.insert(0, os.getcwd())
-    # The answers' own way out; what functions and their children print goes to the log.
+    # Answers have a descriptor of their own; output of functions and their children goes to the log.
     out = os.fdopen(os.dup(1), "w", buffering=1)
     jobs = os.fdopen(os.dup(0), "r", encoding="utf-8")
     os.dup2(2, 1)

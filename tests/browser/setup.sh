@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the browser tests need: Chromium, and playwright-core and axe-core in target/browser. Does nothing
-# when all are there.
+# Installs what the browser tests need: Chromium, and playwright-core and axe-core in target/browser. Changes
+# nothing when all are installed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)

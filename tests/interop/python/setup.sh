@@ -1,13 +1,13 @@
 #!/bin/sh
 # Makes the two Python environments of the interop tests:
 #
-#   setup.sh [FOLDER]     FOLDER is target/interop of this repository when it is not given
+#   setup.sh [FOLDER]     FOLDER is target/interop of this repository by default
 #
 #   FOLDER/rq3   requirements-3.txt: rq 3.0.0, rq-dashboard, django-rq, rq-exporter
 #   FOLDER/rq2   requirements-2.txt: rq 2.10
 #
-# Does nothing when both are there and complete. An environment is stamped last, so one that was
-# interrupted half way is made again. PYTHON names the interpreter to use.
+# Changes nothing when both are complete. The stamp of an environment is written last, so an interrupted
+# one is made again. PYTHON names the interpreter to use.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,8 +17,7 @@ folder=$(cd "$folder" && pwd)
 
 . "$here/../../../scripts/lib.sh"
 
-# What is written into a complete environment: it names the requirements and, because an environment
-# cannot be moved, the folder.
+# Stamp of a complete environment: the requirements and, because an environment cannot be moved, the folder.
 stamp() {
     printf '%s %s\n' "$(cksum <"$here/requirements-$1.txt")" "$folder"
 }
@@ -33,7 +32,7 @@ new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null
 }
 
-# Sets python to an interpreter that is new enough.
+# Sets `python` to an interpreter that is new enough.
 find_python() {
     for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python3.10}; do
         if has "$python" && new_enough "$python"; then return; fi
@@ -76,7 +75,7 @@ make_environment() {
 if complete 3 && complete 2; then exit 0; fi
 
 find_python
-# One at a time: the lock is held by descriptor 9 of this shell and ends with it, however it ends.
+# Only one set-up runs at a time: descriptor 9 of this shell holds the lock until the shell ends.
 exec 9>"$folder/setup.lock"
 "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
 if complete 3 && complete 2; then exit 0; fi
