@@ -21,7 +21,6 @@ mod bounded_read;
 mod claim;
 #[cfg(feature = "worker")]
 mod completion;
-mod control;
 #[cfg(feature = "cron")]
 mod cron;
 mod enqueue;

@@ -1,17 +1,17 @@
-//! RQ's commands to a worker: one message on a channel of its own. Who does not listen does not hear it.
+//! RQ's commands to a running worker: JSON messages on the worker's pub/sub channel.
 
 use serde::{Deserialize, Serialize};
 
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 
-/// RQ's messages. Fields that are not needed are not looked at.
+/// One command, in RQ's format. Unknown fields are ignored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub(crate) enum WorkerCommand {
     Shutdown,
     KillHorse,
-    /// These two are ours, Python's workers do not know them.
+    /// Unknown to Python's workers, which ignore it; so is `Continue`.
     Quiet,
     Continue,
     StopJob {
@@ -24,10 +24,10 @@ pub(crate) enum WorkerCommand {
 }
 
 impl WorkerCommand {
-    /// Returns whether anybody listens.
+    /// Publishes the command, and returns whether the worker listens. A message that no one receives is lost.
     pub(crate) fn send(&self, client: &Client, worker: &str) -> Result<bool> {
         let message = serde_json::to_string(self).unwrap_or_default();
-        let call = RedisCommand::new("PUBLISH").arg(client.keys.commands(worker)).arg(message);
-        Ok(reply::int(&client.query(&call)?)? > 0)
+        let publish = RedisCommand::new("PUBLISH").arg(client.keys.commands(worker)).arg(message);
+        Ok(reply::int(&client.query(&publish)?)? > 0)
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct EntryState {
 impl EntryState {
     fn new(client: &Arc<Client>, cron: Cron) -> Result<Self> {
         let (schedule, queue) = (cron.check()?, Queue::with_client(client, &cron.queue)?);
-        queue.prepare(&cron.job)?;
+        queue.encode_job(&cron.job)?;
         let key = client.keys.cron_entry(&cron.name);
         Ok(EntryState {
             cron,
@@ -270,7 +270,7 @@ fn run_script(
     moment: Option<f64>,
 ) -> Result<(i64, Option<String>, String)> {
     let job = with_jitter(&entry.cron);
-    let prepared = entry.queue.prepare(&job)?;
+    let prepared = entry.queue.encode_job(&job)?;
     let id = prepared.id.clone();
     let enqueue = enqueue::encode(client, entry.queue.keys(), std::slice::from_ref(&prepared));
     let keys = [&entry.key, &client.keys.cron_entry_jobs(&entry.cron.name), &client.keys.cron_jobs()];

@@ -18,7 +18,6 @@ const LAYERS: [&[&str]; 8] = [
         "bounded_read",
         "claim",
         "completion",
-        "control",
         "cron",
         "enqueue",
         "finish",
@@ -161,7 +160,7 @@ fn each_kind_of_code_has_its_place() {
             "cli/",
             "dashboard/",
             "snapshot/page.rs",
-            "queue.rs",
+            "queue/",
             "registry.rs",
             "job_handle.rs",
             "wait.rs",
@@ -170,7 +169,7 @@ fn each_kind_of_code_has_its_place() {
         ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
-    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue.rs", "claim.rs", "cron/scheduler.rs"]);
+    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue/", "claim.rs", "cron/scheduler.rs"]);
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", " Command::new(", "(Command::new("],
