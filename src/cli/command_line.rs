@@ -72,9 +72,9 @@ pub(super) enum CliCommand {
     Resume(ResumeCommand),
     /// Tell workers, rq-rs' or Python's, to end when what they run has ended
     Shutdown(WorkerNames),
-    /// Tell workers to start no more jobs until they are told to continue; those that run end
+    /// Tell workers to start no more jobs until they are told to continue; running jobs are completed
     Quiet(WorkerNames),
-    /// Let workers go on that were told to be quiet
+    /// Let quiet workers start jobs again
     Continue(WorkerNames),
     /// Tell workers to kill what they run; those jobs fail, or are tried again
     KillHorse(WorkerNames),

@@ -29,13 +29,13 @@ use crate::wrong_type::WrongTypeKeys;
 /// How many jobs of an entry a table has when nobody says.
 const DEFAULT_LIMIT: usize = 20;
 
-/// Jobs that are enqueued again and again: keep the entries of a file, as workers do, or look at what is kept
+/// Schedule the cron entries of a file, as workers do, or show and control the scheduled entries
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub(crate) struct CronCommand {
-    /// A TOML file with [[cron]] entries, to be kept without running jobs; see `rq-rs config --help`
+    /// A TOML file with [[cron]] entries, which are scheduled without running jobs; see `rq-rs config --help`
     file: Option<PathBuf>,
-    /// Go on without entries that are not in order, or whose time zone this machine does not know
+    /// Go on without entries that are invalid, or whose time zone this machine does not know
     #[arg(long, requires = "file")]
     cron_lenient: bool,
     #[command(subcommand)]
@@ -116,7 +116,7 @@ fn run_scheduler(
     let client = server.connect()?;
     let crons = CronEntries { entries, is_lenient };
     let Some(keeper) = CronLoop::standalone(&client, &file.display().to_string(), crons)? else {
-        let what = format!("{} has no cron entry that is in order", file.display());
+        let what = format!("{} has no valid cron entry", file.display());
         return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
     };
     let (stop, stopped) = channel::<()>();
@@ -171,7 +171,7 @@ fn report_incomplete(wrong_keys: &WrongTypeKeys, is_cut: bool) -> Exit {
     if !is_cut {
         return exit;
     }
-    eprint("warning: there are more entries than a list takes, or larger ones: not all are shown");
+    eprint("warning: some entries are not shown: there are too many, or they are too large");
     Exit::Failed
 }
 

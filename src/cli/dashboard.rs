@@ -45,7 +45,7 @@ pub(crate) const ACCESS_OPTIONS: [&str; 7] =
 /// Who may see what. In `worker` each of these begins with `dashboard-`.
 #[derive(Args)]
 pub(crate) struct AccessOptions {
-    /// A file with the password, or with sha256: and its digest; any user name goes with it and stands in the log [or: RQ_RS_DASHBOARD_PASSWORD]
+    /// A file with the password, or with sha256: and its digest; any user name is accepted, and logged [or: RQ_RS_DASHBOARD_PASSWORD]
     #[arg(
         id = "password-file",
         long,
@@ -57,7 +57,7 @@ pub(crate) struct AccessOptions {
     /// A file with a token for scripts and Prometheus, sent as "authorization: Bearer TOKEN" [or: RQ_RS_DASHBOARD_TOKEN]
     #[arg(id = "token-file", long, value_name = "FILE", env = "RQ_RS_DASHBOARD_TOKEN_FILE", hide_env = true)]
     token_file: Option<PathBuf>,
-    /// A name by which browsers call it, beside localhost and addresses; may be given several times
+    /// A host name that browsers use for the dashboard, besides localhost and addresses; may be given several times
     #[arg(
         id = "allowed-host",
         long,
@@ -123,7 +123,7 @@ impl AccessOptions {
             || prefix.contains("//")
             || prefix.split('/').any(|part| part == "." || part == "..")
         {
-            let what = format!("{:?} cannot stand before paths", self.url_prefix);
+            let what = format!("{:?} is not a prefix for paths", self.url_prefix);
             let hint = format!("as in {dashes}url-prefix /rq: letters, digits, - _ . ~");
             return Err(Failure::Usage(what, hint));
         }
@@ -173,7 +173,10 @@ impl AccessOptions {
 fn read_secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure> {
     let text = match path {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
-            Failure::Usage(format!("cannot read {}: {error}", path.display()), "it holds one line".into())
+            Failure::Usage(
+                format!("cannot read {}: {error}", path.display()),
+                "the file holds one line".into(),
+            )
         })?),
         None => match std::env::var(variable) {
             Ok(text) => Some(text).filter(|text| !text.is_empty()),

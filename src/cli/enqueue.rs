@@ -35,7 +35,7 @@ pub(crate) struct EnqueueCommand {
     /// The id [default: a random UUID]; an id that exists is refused
     #[arg(long, value_name = "ID")]
     job_id: Option<String>,
-    /// Before the jobs that wait
+    /// Put the job before those that wait
     #[arg(long)]
     at_front: bool,
     /// How long it may run; -1 for ever [default: 180s]
@@ -56,10 +56,10 @@ pub(crate) struct EnqueueCommand {
     /// Data to keep with the job: a JSON object
     #[arg(long, value_name = "JSON")]
     meta: Option<String>,
-    /// It goes to its queue after so long, as in 90, 10s, 5m, 2d
+    /// How long until the job goes to its queue, as in 90, 10s, 5m, 2d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "schedule_at")]
     schedule_in: Option<Duration>,
-    /// It goes to its queue at this time, as in 2026-12-24T18:00:00Z; without a zone it is local time
+    /// When the job goes to its queue, as in 2026-12-24T18:00:00Z; without a zone it is local time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     schedule_at: Option<DateTime<Utc>>,
     /// How often it is tried again when it fails, at most 100
@@ -216,7 +216,9 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
             output::eprint(format_args!("{text} is taken as local time: {}", time.to_rfc3339()));
             Ok(time.to_utc())
         }
-        _ => Err(format!("{text:?} is no moment, or two, where clocks change: give a zone, as in …+01:00")),
+        _ => Err(format!(
+            "{text:?} does not exist, or occurs twice, where clocks change: give a zone, as in …+01:00"
+        )),
     }
 }
 

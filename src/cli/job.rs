@@ -45,11 +45,11 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Put jobs that wait for their time, or for their next try, into their queue now; also jobs that are in no place
+    /// Put jobs that wait for their time, or for their next try, into their queue now; also jobs that are in no list
     Enqueue(JobIds),
     /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
     Cancel(JobIds),
-    /// Tell the workers of jobs that run to end them; they go to the failed registry as stopped
+    /// Stop running jobs: their workers end them, and they go to the failed registry as stopped
     Stop(JobIds),
     /// Delete jobs with their results, wherever they are
     Delete(JobIds),

@@ -62,7 +62,7 @@ const TABLE: [RqOption; 20] = [
         BUT_ENQUEUE,
         &["--serializer", "-S"],
         true,
-        Ignored("a job is read, and answered, in what it came in"),
+        Ignored("a job is read, and its result is written, in the format it came in"),
     ),
     option(BUT_WORKER, &["--path", "-P"], true, Ignored("no Python is imported")),
     option(
@@ -107,20 +107,20 @@ const TABLE: [RqOption; 20] = [
         &["--exception-handler"],
         true,
         Rejected(
-            "leave it out: `failed` shows what failed and why; a program of your own hears it with Worker::on_event",
+            "leave it out: `failed` shows what failed and why; a program of your own gets the event with Worker::on_event",
         ),
     ),
     option(
         WORKER,
         &["--disable-default-exception-handler", "-d"],
         false,
-        Rejected("leave it out: failed jobs are kept; how many, and how long, says --keep-failed"),
+        Rejected("leave it out: failed jobs are kept; --keep-failed says how many, and for how long"),
     ),
     option(
         WORKER,
         &["--dequeue-strategy", "-ds"],
         true,
-        Rejected("leave it out: queues are taken from in the order in which they are named"),
+        Rejected("leave it out: jobs are taken from the queues in the order in which these are named"),
     ),
     option(
         WORKER,

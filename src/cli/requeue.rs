@@ -21,8 +21,8 @@ use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 /// How many failures are told one by one.
 const MAX_ERRORS_PRINTED: usize = 10;
 
-/// Put jobs that failed or were canceled back in their queue as new, with all their retries; also jobs that are in no
-/// place any more. Exit code 1 when any could not be
+/// Put jobs that failed or were canceled back in their queues as new, with all their retries; also jobs that are in no
+/// list any more. The exit code is 1 if any of them could not be requeued
 #[derive(Args)]
 pub(crate) struct RequeueCommand {
     /// Ids of jobs; - reads them from standard input, one on each line

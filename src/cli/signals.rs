@@ -41,7 +41,7 @@ pub(super) fn on_stop_signal(
     stop: impl Fn(&HangupFlag) + Send + Sync + 'static,
 ) -> Result<HangupFlag, Failure> {
     install_stop_handlers(stop).map_err(|error| {
-        Failure::Other(format!("cannot hear signals: {error}"), "is another handler set?".into())
+        Failure::Other(format!("cannot handle signals: {error}"), "is another handler set?".into())
     })
 }
 

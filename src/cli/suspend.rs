@@ -13,7 +13,7 @@ use crate::program;
 use crate::queue::{Queue, all_queue_names, check_existing_or_valid};
 use crate::wrong_type::WrongTypeKeys;
 
-/// Start no more jobs: of these queues, or of all
+/// Suspend queues, or all workers: no more jobs are started
 #[derive(Args)]
 pub(crate) struct SuspendCommand {
     /// Only these queues [default: all workers, as in RQ]
@@ -46,7 +46,7 @@ impl SuspendCommand {
     }
 }
 
-/// Take a suspend back
+/// Undo a suspend: jobs are started again
 #[derive(Args)]
 pub(crate) struct ResumeCommand {
     /// Only these queues [default: all workers, as in RQ; queues suspended by name stay so]

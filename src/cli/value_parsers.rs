@@ -20,7 +20,7 @@ pub(crate) fn at_least(
 /// How long a job may run.
 pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
-        Duration::ZERO => Err(format!("{text:?} is no time: a job cannot run in it")),
+        Duration::ZERO => Err(format!("{text:?} is too short: a job needs time to run")),
         timeout => Ok(timeout),
     }
 }
@@ -60,7 +60,7 @@ pub(crate) fn parse_switch(text: &str) -> Result<bool, String> {
 pub(crate) fn parse_max_result(text: &str) -> Result<u64, String> {
     let most = MAX_DATA_BYTES as u64;
     match parse_size(text)? {
-        size if size > most => Err(format!("{text:?} is more than is ever read: at most {}M", most >> 20)),
+        size if size > most => Err(format!("{text:?} is too large: at most {}M", most >> 20)),
         size => Ok(size),
     }
 }

@@ -47,7 +47,7 @@ pub(crate) struct WorkerCommand {
     /// Run jobs of this name with a program: the job comes as JSON on its standard input, the result is its standard output; "*" is for all other names
     #[arg(long, value_name = "NAME=COMMAND")]
     exec: Vec<String>,
-    /// The same with a program that stays: it gets a line of JSON for each job and answers with one, {"ok": value} or {"error": text}
+    /// Run jobs of this name with a program that stays: it gets a line of JSON for each job and answers with one, {"ok": value} or {"error": text}
     #[arg(long, value_name = "NAME=COMMAND")]
     exec_server: Vec<String>,
     /// Run the program's own functions in work horses, processes that a timeout, a stop or a crash ends without harm to others
@@ -56,10 +56,10 @@ pub(crate) struct WorkerCommand {
     /// Replace a work horse, or a process of --exec-server, after so many jobs; 0 for never
     #[arg(long, value_name = "N", default_value_t = 1000)]
     horse_max_jobs: u32,
-    /// Memory that a work horse may have, as in 512M; what asks for more aborts, and its job fails
+    /// Memory that a work horse may have, as in 512M; one that asks for more aborts, and its job fails
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "isolate")]
     horse_memory: Option<u64>,
-    /// Replace a work horse after a job for which it had more memory resident than that
+    /// Replace a work horse after a job during which its resident memory exceeded this size
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "isolate")]
     horse_recycle: Option<u64>,
     /// How long a process may take to end after its TERM, until it is killed
@@ -71,13 +71,13 @@ pub(crate) struct WorkerCommand {
     /// End when there was nothing to do for so long
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_idle_time: Option<Duration>,
-    /// How long results are kept of jobs that do not say [default: 500s]
+    /// How long results are kept if the job does not say [default: 500s]
     #[arg(long, aliases = ["result-ttl", "results_ttl"], value_name = "DURATION", allow_negative_numbers = true)]
     results_ttl: Option<Ttl>,
-    /// How many finished jobs of each queue are kept, and how long those that do not say, as in 1000/500s, 1000 or /1h
+    /// How many finished jobs of each queue are kept, and for how long if the job does not say, as in 1000/500s, 1000 or /1h
     #[arg(long, value_name = "N/DURATION")]
     keep_finished: Option<RetentionArg>,
-    /// The same for failed jobs, as in 10000/1y [default: /1y]
+    /// How many failed jobs of each queue are kept, and for how long if the job does not say, as in 10000/1y [default: /1y]
     #[arg(long, value_name = "N/DURATION")]
     keep_failed: Option<RetentionArg>,
     /// The largest result, as in 512K, at most 16M; a job with a larger one fails
@@ -89,7 +89,7 @@ pub(crate) struct WorkerCommand {
     /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     grace: Option<Duration>,
-    /// Touch this file about once a second while the worker's loop turns, for probes; what systemd's watchdog is told too
+    /// Touch this file about once a second while the worker's loop turns, for probes; systemd's watchdog is notified equally often
     #[arg(long, value_name = "FILE")]
     health_file: Option<PathBuf>,
     /// How long a job stays with a worker that gives no sign of life, at least 1s [default: 30s, in the dialect rq: 45s]
@@ -104,10 +104,10 @@ pub(crate) struct WorkerCommand {
     /// Delays between those tries, may be given several times [default: 10s, doubling, at most 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, value_delimiter = ',')]
     retry_interval: Vec<Duration>,
-    /// Go on without cron entries that are not in order, or whose time zone this machine does not know
+    /// Go on without cron entries that are invalid, or whose time zone this machine does not know
     #[arg(long)]
     cron_lenient: bool,
-    /// A job lost so often with its worker fails
+    /// How often a job may be lost with its worker before it fails
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_deliveries: u32,
     /// How often in a row a lost Redis is tried again; 0 for ever

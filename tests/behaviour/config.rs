@@ -83,7 +83,10 @@ fn an_error_in_a_file_names_its_line_and_suggests_a_mend() {
         ("[worker\n", ":1: unclosed table"),
         ("wrker = 1\n", "did you mean worker?"),
         ("[handlers.x]\nexecc = \"cat\"\n", "did you mean exec?"),
-        ("[handlers.x]\nexec = \"cat\"\nexec-server = \"cat\"\n", ":1: exec and exec-server are two ways"),
+        (
+            "[handlers.x]\nexec = \"cat\"\nexec-server = \"cat\"\n",
+            ":1: exec and exec-server exclude each other",
+        ),
         ("[handlers.x]\nretry-interval = \"5s\"\n", "--retry-interval without --retry-max"),
         ("[handlers.x]\ntimeout = \"soon\"\n", ":2: timeout: \"soon\" is not a duration"),
         ("[worker]\nurl = \"redis://x\"\n", ":2: [worker] has no key \"url\""),
@@ -241,7 +244,9 @@ fn both_names_of_the_result_ttl_work_everywhere() {
         env.cli(&["--config", &path, "config", "show"]).ok();
     }
     let (_folder, path) = options_file("[worker]\nresult-ttl = 1\nresults-ttl = 2\n");
-    assert!(env.cli(&["--config", &path, "config", "show"]).expect_failure(2).contains("say the same"));
+    assert!(
+        env.cli(&["--config", &path, "config", "show"]).expect_failure(2).contains("set the same option")
+    );
 }
 
 #[test]

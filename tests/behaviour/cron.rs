@@ -304,7 +304,7 @@ fn numbers_in_a_file_that_json_cannot_hold_are_refused() {
             "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\nargs = [[1, {number}]]\n"
         ));
         let told = env.cli(&["cron", &path]).expect_failure(2);
-        assert!(told.contains(&format!(":5: args: {number} is no number of JSON")), "{told}");
+        assert!(told.contains(&format!(":5: args: {number} is not a JSON number")), "{told}");
     }
 }
 

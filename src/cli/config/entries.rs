@@ -75,8 +75,8 @@ fn read_handler(name: &str, all: &Section<'_>) -> Result<HandlerConfig, Failure>
     if handler.exec.is_some() && handler.exec_server.is_some() {
         return Err(section.error_at(
             section.item.line,
-            "exec and exec-server are two ways",
-            "leave one of them",
+            "exec and exec-server exclude each other",
+            "remove one of them",
         ));
     }
     Ok(handler)

@@ -6,7 +6,7 @@ use super::option_names::{WORKER, option_names, variable_name};
 use crate::cli::value_parsers::parse_switch;
 
 /// Lets each option of `worker` be set by a variable too, such as `RQ_RS_MAX_JOBS`.
-pub(in crate::cli) fn with_environment(command: Command) -> Command {
+pub(crate) fn with_environment(command: Command) -> Command {
     command.mut_subcommand(WORKER, |worker| {
         worker.mut_args(|arg| {
             let mut variables = option_names(&arg).into_iter().map(variable_name);

@@ -108,7 +108,7 @@ impl Item {
     pub(crate) fn json(&self) -> Result<Value, String> {
         Ok(match &self.node {
             Node::Leaf(value) => value.clone(),
-            Node::NotJson(text) => return Err(format!("{text} is no number of JSON")),
+            Node::NotJson(text) => return Err(format!("{text} is not a JSON number")),
             Node::List(items) => items.iter().map(Item::json).collect::<Result<_, _>>()?,
             Node::Table(pairs) => {
                 let pair = |(name, item): &(String, Item)| Ok((name.clone(), item.json()?));

@@ -12,7 +12,7 @@ use crate::cli::exit::Failure;
 use crate::program::help_hint;
 
 /// The reason why no command can be run.
-pub(in crate::cli) enum ParseError {
+pub(crate) enum ParseError {
     /// Help or the version is asked for, or the command line is wrong.
     Clap(clap::Error),
     /// The file or the environment is wrong.
@@ -32,7 +32,7 @@ impl From<Failure> for ParseError {
 }
 
 /// Returns the first line of an error, without clap's `error: `.
-pub(in crate::cli) fn error_summary(error: &clap::Error) -> String {
+pub(crate) fn error_summary(error: &clap::Error) -> String {
     let text = error.to_string();
     text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
@@ -87,7 +87,7 @@ pub(super) fn with_file_location(
 }
 
 /// Returns what an error says about its cause, where that is a text.
-pub(in crate::cli) fn text_of(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+pub(crate) fn text_of(error: &clap::Error, kind: ContextKind) -> Option<&str> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text),
         _ => None,

@@ -21,15 +21,15 @@ use crate::cron::Cron;
 use crate::program::help_hint;
 
 /// The options of one invocation, from the command line, the environment and the file.
-pub(in crate::cli) struct ParsedArgs {
-    pub(in crate::cli) matches: ArgMatches,
+pub(crate) struct ParsedArgs {
+    pub(crate) matches: ArgMatches,
     pub(super) file: Option<Rc<ConfigFile>>,
     /// Ids of the options that the file sets, each with its line.
     pub(super) file_lines: BTreeMap<String, usize>,
 }
 
 /// Parses the arguments, and the file that they name.
-pub(in crate::cli) fn parse(command: &mut Command, arguments: &[OsString]) -> Result<ParsedArgs, ParseError> {
+pub(crate) fn parse(command: &mut Command, arguments: &[OsString]) -> Result<ParsedArgs, ParseError> {
     let matches = parse_args(command, arguments)?;
     match file_path(&matches) {
         Some(path) => with_file(command, arguments, &matches, Rc::new(ConfigFile::read(&path)?)),
@@ -102,10 +102,7 @@ impl ParsedArgs {
 
     /// Returns the handlers and cron entries of the file. Invalid entries are left out and their errors printed if
     /// `is_lenient`; otherwise the first one is the error.
-    pub(in crate::cli) fn valid_entries(
-        &self,
-        is_lenient: bool,
-    ) -> Result<(Vec<HandlerConfig>, Vec<Cron>), Failure> {
+    pub(crate) fn valid_entries(&self, is_lenient: bool) -> Result<(Vec<HandlerConfig>, Vec<Cron>), Failure> {
         let Some(file) = &self.file else { return Ok(Default::default()) };
         let (valid, mut errors) = entries::read_crons(file)?;
         let first = (!is_lenient && !errors.is_empty()).then(|| errors.remove(0));
@@ -115,7 +112,7 @@ impl ParsedArgs {
     }
 
     /// Returns whether the environment or the file has `cron-lenient`, the option of `worker`.
-    pub(in crate::cli) fn is_cron_lenient(&self) -> Result<bool, Failure> {
+    pub(crate) fn is_cron_lenient(&self) -> Result<bool, Failure> {
         const OPTION: &str = "cron-lenient";
         let variable = variable_name(OPTION);
         if is_env_set(&variable) {

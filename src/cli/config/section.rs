@@ -76,8 +76,8 @@ impl<'a> Section<'a> {
         match (self.get(word), self.get(other)) {
             (Some(_), Some(item)) => Err(self.error_at(
                 item.line,
-                &format!("{word} and {other} say the same"),
-                "leave one of them",
+                &format!("{word} and {other} set the same option"),
+                "remove one of them",
             )),
             (None, Some(_)) => Ok(other),
             _ => Ok(word),

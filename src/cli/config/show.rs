@@ -20,7 +20,7 @@ use crate::program::help_hint;
 use crate::redis::Address;
 use crate::worker::Handlers;
 
-/// What `--config FILE` holds, and what is in force
+/// Describe the file of --config, and show the options in force
 #[derive(Args)]
 #[command(after_help = FILE_HELP)]
 pub(crate) struct ConfigCommand {
@@ -47,7 +47,7 @@ const FILE_HELP: &str = r#"The file, all of it optional:
   concurrency = 8
   retry-max = 3
 
-  [handlers.resize]                    # what --exec or --exec-server says, and for jobs that do not say:
+  [handlers.resize]                    # the program, as in --exec or --exec-server, and defaults of its jobs
   exec = "./resize.sh --fast"
   timeout = "5m"
   retry-max = 5
@@ -62,15 +62,15 @@ const FILE_HELP: &str = r#"The file, all of it optional:
   args = ["all"]
   kwargs = { dry_run = false }
   queue = "low"
-  catchup = "none"                     # none, one, all: for ticks that nobody was there for
+  catchup = "none"                     # none, one, all: for ticks while no scheduler ran
   overlap = "skip"                     # skip, queue: while its last job is not done
   jitter = "30s"
   # and timeout, ttl, result-ttl, failure-ttl, retry-max, retry-interval, meta, description, at-front
 
 The command line goes before the environment (RQ_RS_CONCURRENCY, RQ_RS_MAX_JOBS …), and that before the file.
 
-A variable that nobody knows (RQ_RS_GRACEE) is told by every command, [handlers.TYPO] without anything that runs it
-when a worker starts; `rq-rs config show` ends with 1 then."#;
+Every command warns of an unknown variable (RQ_RS_GRACEE), and a worker of a [handlers.TYPO] that nothing runs;
+`rq-rs config show` ends with 1 in both cases."#;
 
 #[derive(Serialize)]
 struct OptionRow {

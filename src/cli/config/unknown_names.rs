@@ -20,7 +20,7 @@ const INTERNAL: [&str; 3] = ["URL_WAS_TYPED", "HORSE", "WORKER_PROCESS"];
 const JOB_VARIABLES: [&str; 3] = ["JOB_ID", "QUEUE", "ATTEMPT"];
 
 /// Warns of `RQ_RS_…` variables that have no effect, and returns their number.
-pub(in crate::cli) fn warn_unknown_variables(command: &Command) -> usize {
+pub(crate) fn warn_unknown_variables(command: &Command) -> usize {
     let warnings = check_variables(command);
     warnings.iter().for_each(warn);
     warnings.len()
@@ -57,7 +57,7 @@ fn known_variables(command: &Command) -> (BTreeSet<String>, Vec<String>) {
         let variables: Vec<String> = option_names(arg).into_iter().map(variable_name).collect();
         let mut set = variables.iter().filter(|variable| is_env_set(variable));
         if let (Some(used), Some(unused)) = (set.next(), set.next()) {
-            warnings.push(format!("{unused} is not looked at, because {used} says the same"));
+            warnings.push(format!("{unused} is ignored, because {used} sets the same option"));
         }
         known.extend(variables.iter().filter_map(|name| name.strip_prefix(PREFIX)).map(str::to_owned));
     }
@@ -70,7 +70,7 @@ fn known_variables(command: &Command) -> (BTreeSet<String>, Vec<String>) {
 
 /// Returns a warning for each `[handlers.NAME]` of the file that has settings but nothing that runs its jobs.
 /// `programs` are the names of `--exec` and `--exec-server`.
-pub(in crate::cli) fn check_handlers(
+pub(crate) fn check_handlers(
     of_file: &[HandlerConfig],
     handlers: &Handlers,
     programs: &[&str],
