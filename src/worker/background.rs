@@ -1,37 +1,38 @@
-//! Threads beside the loop.
+//! Background threads of a worker.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long the worker waits for its helpers at the end. A silent Redis must not hold it up.
+/// How long the worker waits for a background thread when it ends. A silent Redis must not hold it up longer.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A helper thread, and how to hear that it has ended.
+/// A thread that runs beside the dispatcher until it is stopped.
 pub(super) struct BackgroundThread {
     stop: mpsc::Sender<()>,
     ended: mpsc::Receiver<()>,
 }
 
 impl BackgroundThread {
-    /// `body` runs until its receiver is cut off.
+    /// Starts a thread. Its `body` has to return when the receiver is disconnected.
     pub(super) fn start(name: &str, body: impl FnOnce(&mpsc::Receiver<()>) + Send + 'static) -> Self {
         let (stop, stopped) = mpsc::channel();
-        let (tell, ended) = mpsc::channel();
+        let (still_running, ended) = mpsc::channel();
         spawn_signal_masked(name, move || {
             body(&stopped);
-            drop(tell);
+            drop(still_running);
         });
         BackgroundThread { stop, ended }
     }
 
+    /// Stops the thread and waits until it has ended, at most [`JOIN_TIMEOUT`].
     pub(super) fn stop(self) {
         drop(self.stop);
         let _ = self.ended.recv_timeout(JOIN_TIMEOUT);
     }
 }
 
-/// A thread that talks to Redis: no signal may interrupt it, because an interrupted read loses
-/// the reply, and with it perhaps a job.
+/// Starts a thread with all signals blocked, for work with Redis: a signal would interrupt a read and lose the
+/// reply, and perhaps a job with it.
 pub(super) fn spawn_signal_masked<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
@@ -39,7 +40,7 @@ pub(super) fn spawn_signal_masked<T: Send + 'static>(
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
-            // Refused only for an invalid `how`, which the call does not take.
+            // Fails only for an invalid `how`, which this call does not take.
             let _ = nix::sys::signal::SigSet::all().thread_block();
             body()
         })

@@ -1,25 +1,25 @@
-//! File descriptors: a worker that cannot have enough of them would put its jobs back for ever.
+//! The limit of open files. A worker that runs into it all the time would return its jobs to the queues for ever.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::options::Options;
 use crate::error::{Error, Result};
 
-/// Standard streams, signals, connections of the worker's threads, and room for a handler's own file.
+/// Standard streams, signals, connections of the worker's own threads, and a few files for the handlers.
 const OWN_FILES: u64 = 20;
-/// Three pipes, and the child's end of one while it starts.
+/// Three pipes, and the child's end of one of them while the process starts.
 const FILES_PER_PROCESS: u64 = 4;
 
-/// Raises the process' own limit as far as the system allows and the worker may need. Returns a warning when some
-/// slots may have to wait for others.
+/// Raises the process' own limit to what the worker may need, as far as the system allows. Returns a warning when
+/// some jobs may have to wait for files.
 ///
 /// # Errors
-/// [`Error::SystemLimit`] when not one job can run.
+/// [`Error::SystemLimit`] when there are not enough files for a single job.
 pub(super) fn raise(options: &Options, has_processes: bool) -> Result<Option<String>> {
-    let each = if has_processes { FILES_PER_PROCESS } else { 0 };
+    let per_slot = if has_processes { FILES_PER_PROCESS } else { 0 };
     let watchers = if options.burst { 0 } else { options.queues.len() as u64 };
-    let least = OWN_FILES + watchers.min(1) + each;
-    let most = OWN_FILES + watchers + each * options.concurrency as u64;
+    let least = OWN_FILES + watchers.min(1) + per_slot;
+    let most = OWN_FILES + watchers + per_slot * options.concurrency as u64;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(None) };
     let mut limit = soft;
     if soft < most && setrlimit(Resource::RLIMIT_NOFILE, most.min(hard), hard).is_ok() {

@@ -1,10 +1,10 @@
-//! What the other threads tell the loop.
+//! Messages that other threads send to the dispatcher.
 
 use crate::claim::PoppedId;
 use crate::client::Reply;
 use crate::error::{Error, Result};
 
-/// A field of a job, as one run of it may write it.
+/// A field of a job's record that a run of the job writes.
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct JobField {
     pub(crate) id: String,
@@ -12,33 +12,37 @@ pub(crate) struct JobField {
     pub(crate) name: &'static str,
 }
 
-/// What somebody wants of jobs that run.
+/// A request to end runs.
 #[derive(Debug)]
 pub(crate) enum Control {
-    /// End this job, or only this run of it.
+    /// Ends a job's run, or only the given execution of it (RQ's command `stop-job`).
     Stop { job: String, execution: Option<String> },
-    /// Kill whatever runs.
+    /// Ends all runs (RQ's command `kill-horse`).
     Kill,
 }
 
-/// One piece of news.
+/// Number of an exchange with Redis, unique in a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ExchangeId(pub(crate) u64);
+
+/// A message to the dispatcher.
 pub(crate) enum Message {
-    /// So many runs have ended as the loop wanted to hear of; the slots have them.
-    RunsCompleted,
-    /// A field of a running job is to be written.
+    /// The requested number of runs has ended; the pool holds their outcomes.
+    RunsEnded,
+    /// A run writes a field of its job.
     FieldUpdate(JobField, Vec<u8>),
-    /// A watcher has taken an id into the intermediate list.
+    /// A watcher has moved an id from a queue to the intermediate list.
     Popped(PoppedId),
-    /// A watcher's wait has ended without an id.
+    /// A watcher's blocking pop ended without an id.
     PopTimedOut { queue: usize },
-    /// A watcher cannot wait.
+    /// A watcher's blocking pop failed.
     PopFailed { queue: usize, error: Error },
-    /// The heartbeat has found a lease gone, and raised the job's flag.
+    /// The heartbeat has found a lease lost, and set the run's cancel flag.
     LeaseLost,
-    /// Redis has answered what was sent, call by call; or it could not be sent.
-    Replied { wire: usize, answers: Result<Vec<Result<Reply>>> },
-    /// Somebody wants running jobs to end.
+    /// An exchange is over: the reply to each command, or the error of the connection.
+    Replied { exchange: ExchangeId, replies: Result<Vec<Result<Reply>>> },
+    /// Running jobs are to be ended.
     Control(Control),
-    /// The stopper has changed its mode.
+    /// The stopper has another phase, or was set to quiet or back.
     StopperChanged,
 }

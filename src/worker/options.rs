@@ -1,4 +1,4 @@
-//! How a worker works.
+//! Options of a worker.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::completion::Retention;
 use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, MAX_DELAY, Record, Retry, Ttl};
 
-/// How a worker works. Built by [`Worker`]'s methods, read by its rooms, never copied.
+/// Options of a worker: set by [`Worker`](crate::Worker)'s methods, which document them, and shared by its threads.
 pub(crate) struct Options {
     pub(crate) queues: Vec<String>,
     pub(crate) name: String,
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) recover_interval: Duration,
     pub(crate) max_deliveries: u32,
     pub(crate) retry: Option<Retry>,
-    /// By handler, instead of those for all.
+    /// By handler name, instead of what applies to all jobs; `*` for every handler without an entry of its own.
     pub(crate) handler_retry: HashMap<String, Retry>,
     pub(crate) handler_timeout: HashMap<String, Duration>,
     pub(crate) handler_concurrency: HashMap<String, usize>,
@@ -69,55 +69,57 @@ impl Options {
         }
     }
 
+    /// How long jobs are kept that do not set it themselves.
     pub(crate) fn retention(&self) -> Retention {
         Retention { finished: self.result_ttl, failed: self.failure_ttl }
     }
 
-    /// The policy of jobs that have none of their own.
+    /// The retry policy of a job that has none of its own.
     pub(crate) fn retry_policy(&self, record: &Record) -> Option<&Retry> {
         for_handler(&self.handler_retry, record).or(self.retry.as_ref())
     }
 
-    /// A job that has the usual timeout gets that of its handler.
+    /// Gives a job with RQ's default timeout the timeout of its handler, if there is one.
     pub(crate) fn apply_handler_timeout(&self, record: &mut Record) {
-        let is_usual = record.timeout == Some(DEFAULT_TIMEOUT.as_seconds());
-        if let (true, Some(timeout)) = (is_usual, for_handler(&self.handler_timeout, record)) {
+        let is_default = record.timeout == Some(DEFAULT_TIMEOUT.as_seconds());
+        if let (true, Some(timeout)) = (is_default, for_handler(&self.handler_timeout, record)) {
             record.timeout = Some(Ttl::from(*timeout).as_seconds().max(1));
         }
     }
 
-    /// How many jobs of its handler may run at once.
+    /// The concurrency limit of a job's handler.
     pub(crate) fn handler_limit(&self, record: &Record) -> Option<usize> {
         for_handler(&self.handler_concurrency, record).copied()
     }
 
-    /// These limits as JSON, when there are any.
+    /// All concurrency limits as JSON; `None` when there are none.
     pub(crate) fn handler_limits_json(&self) -> Option<String> {
         let limits = Some(&self.handler_concurrency).filter(|limits| !limits.is_empty())?;
         serde_json::to_string(limits).ok()
     }
 
-    /// Known once the worker runs, because the dialect has a say.
+    /// Time limit of a claim. `Worker::run` sets the dialect's default.
     pub(crate) fn lease(&self) -> Duration {
         self.lease.unwrap_or(MAX_DELAY)
     }
 }
 
-/// What is set for the handler of a job, or for `*`, all others.
+/// The setting for a job's handler, or else that for `*`.
 fn for_handler<'a, T>(settings: &'a HashMap<String, T>, record: &Record) -> Option<&'a T> {
     let own = record.handler.as_deref().and_then(|handler| settings.get(handler));
     own.or_else(|| settings.get("*"))
 }
 
-/// Where a worker runs its functions.
+/// Isolation of handlers that are Rust functions. See [`Worker::isolate`](crate::Worker::isolate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Run {
-    /// In threads: quick, but a handler that is out of time can only be asked to stop, and a crash ends
-    /// the whole worker.
+    /// Functions run in threads of the worker. That is fast, but a handler past its timeout can only be asked to
+    /// stop, and a crash ends the whole worker. The default.
     #[default]
     Threads,
-    /// In work horses, processes of the same program: a timeout, a stop or a crash ends one job. See
+    /// Functions run in work horses, which are processes of the same program. A timeout, a stop or a crash ends
+    /// one job only. The program has to call
     /// [`Handlers::serve_if_horse`](crate::Handlers::serve_if_horse).
     Processes,
 }

@@ -1,4 +1,4 @@
-//! What waits to be sent. It stays here until Redis has answered.
+//! The outbox: writes that wait to be sent. They stay the worker's until Redis has acknowledged them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,122 +12,125 @@ use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
 
-/// How long endings wait that Redis has refused.
-pub(crate) const RETRY_REFUSED: Duration = Duration::from_secs(1);
+/// Delay before completions that Redis has refused are sent again.
+pub(crate) const REFUSED_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Outbox {
     /// The latest value of each field.
-    pub(crate) saves: HashMap<JobField, Vec<u8>>,
-    pub(crate) endings: Vec<Completion>,
-    /// Ids for the next claim, which starts them or puts them back.
-    pub(crate) woken: Vec<PoppedId>,
-    /// When endings that were refused are sent again. Their queue gives no jobs meanwhile.
-    refused_until: Option<Instant>,
+    pub(crate) field_updates: HashMap<JobField, Vec<u8>>,
+    pub(crate) completions: Vec<Completion>,
+    /// Ids for the next claim, which starts them or returns them to their queues.
+    pub(crate) popped_ids: Vec<PoppedId>,
+    /// When refused completions are sent again. Completions of all queues wait until then.
+    retry_after: Option<Instant>,
 }
 
 impl Outbox {
     pub(crate) fn is_empty(&self) -> bool {
-        self.saves.is_empty() && self.endings.is_empty() && self.woken.is_empty()
+        self.field_updates.is_empty() && self.completions.is_empty() && self.popped_ids.is_empty()
     }
 
-    /// Whether there is something to send now.
+    /// Returns whether there is something to send now.
     pub(crate) fn is_due(&self) -> bool {
-        !self.saves.is_empty()
-            || !self.woken.is_empty()
-            || (!self.endings.is_empty() && self.retry_at().is_none())
+        !self.field_updates.is_empty()
+            || !self.popped_ids.is_empty()
+            || (!self.completions.is_empty() && self.retry_at().is_none())
     }
 
-    /// When refused endings are due again, if they are not yet.
+    /// The moment, still to come, at which refused completions are sent again.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
-        self.refused_until.filter(|at| *at > Instant::now() && !self.endings.is_empty())
+        self.retry_after.filter(|at| *at > Instant::now() && !self.completions.is_empty())
     }
 
-    /// Takes out all that is there, to be sent: saves, then a finish for each queue. What a job saved is
-    /// there when it ends, and a queue whose keys somebody has taken does not hold up the others.
-    pub(crate) fn depart(&mut self, client: &Client, queues: &[QueueKeys]) -> (Batch, Vec<RedisCommand>) {
-        let holds_back = self.retry_at().is_some();
+    /// Takes everything that may be sent now. The field updates come before the completions, so that the fields are
+    /// written before their runs end. Each queue has its own `finish`, so that a queue with a mistyped key does not
+    /// hold up the others.
+    pub(crate) fn take_batch(&mut self, client: &Client, queues: &[QueueKeys]) -> (Batch, Vec<RedisCommand>) {
+        let must_wait = self.retry_at().is_some();
         let mut batch = Batch {
-            saves: std::mem::take(&mut self.saves),
-            endings: if holds_back { Vec::new() } else { std::mem::take(&mut self.endings) },
-            woken: std::mem::take(&mut self.woken),
+            field_updates: std::mem::take(&mut self.field_updates),
+            completions: if must_wait { Vec::new() } else { std::mem::take(&mut self.completions) },
+            popped_ids: std::mem::take(&mut self.popped_ids),
         };
-        let mut calls = Vec::with_capacity(batch.saves.len() + 2);
-        for (field, value) in &batch.saves {
+        let mut commands = Vec::with_capacity(batch.field_updates.len() + 2);
+        for (field, value) in &batch.field_updates {
             let job = client.keys.job(&field.id);
-            // Had Redis forgotten the script, a save would come after the end of its job, and be refused.
-            calls.push(
-                RedisCommand::eval(&SET_FIELD, &[&job]).arg(field.name).arg(value).arg(&field.execution),
-            );
+            // EVAL, not EVALSHA: if Redis had forgotten the script, the update would be repeated after the
+            // completion beside it, and be refused.
+            let command = RedisCommand::eval(&SET_FIELD, &[&job]);
+            commands.push(command.arg(field.name).arg(value).arg(&field.execution));
         }
-        finish::sort_for_batches(&mut batch.endings);
-        for endings in finish::batches(&batch.endings) {
-            calls.push(finish::encode(client, queues, endings));
+        finish::sort_for_batches(&mut batch.completions);
+        for completions in finish::batches(&batch.completions) {
+            commands.push(finish::encode(client, queues, completions));
         }
-        (batch, calls)
+        (batch, commands)
     }
 
-    /// It could not be sent, or nobody knows: it waits for the next time, before what came later.
-    pub(crate) fn take_back(&mut self, batch: Batch) {
-        for (field, value) in batch.saves {
-            self.saves.entry(field).or_insert(value);
+    /// Puts a batch without a reply back, before all that came later.
+    pub(crate) fn restore(&mut self, batch: Batch) {
+        for (field, value) in batch.field_updates {
+            self.field_updates.entry(field).or_insert(value);
         }
-        self.endings.splice(0..0, batch.endings);
-        self.woken.splice(0..0, batch.woken);
+        self.completions.splice(0..0, batch.completions);
+        self.popped_ids.splice(0..0, batch.popped_ids);
     }
 
-    /// Reads the answers to those calls. Endings that were not taken stay for the next time.
-    pub(crate) fn read(
+    /// Reads the replies to the commands of a batch. Returns the acknowledged completions, and the error of those
+    /// that were refused, which wait in the outbox again.
+    pub(crate) fn read_replies(
         &mut self,
         batch: Batch,
-        answers: &mut impl Iterator<Item = Result<Reply>>,
+        replies: &mut impl Iterator<Item = Result<Reply>>,
     ) -> (Vec<(Completion, FinishAck)>, Option<Error>) {
-        for _ in batch.saves {
-            // A save that is refused is no reason to hold up the end of a job.
-            if let Some(Err(error)) = answers.next() {
+        for _ in batch.field_updates {
+            // A refused field is no reason to hold up the end of its run.
+            if let Some(Err(error)) = replies.next() {
                 log::warn!(target: "rq_rs", "a field of a job could not be written: {error}");
             }
         }
-        let (mut done, mut refusal) = (Vec::new(), None);
-        let is_sent = !batch.endings.is_empty();
-        let sizes: Vec<usize> = finish::batches(&batch.endings).map(<[Completion]>::len).collect();
-        let mut endings = batch.endings.into_iter();
+        let (mut acknowledged, mut refusal) = (Vec::new(), None);
+        let has_completions = !batch.completions.is_empty();
+        let sizes: Vec<usize> = finish::batches(&batch.completions).map(<[Completion]>::len).collect();
+        let mut completions = batch.completions.into_iter();
         for size in sizes {
-            let sent = endings.by_ref().take(size);
-            let answer = answers.next().unwrap_or_else(|| Err(no_answer()));
-            match answer.and_then(finish::decode_acks) {
-                Ok(receipts) if receipts.len() == size => done.extend(sent.zip(receipts)),
+            let sent = completions.by_ref().take(size);
+            let reply = replies.next().unwrap_or_else(|| Err(missing_reply()));
+            match reply.and_then(finish::decode_acks) {
+                Ok(acks) if acks.len() == size => acknowledged.extend(sent.zip(acks)),
                 refused => {
-                    self.endings.extend(sent);
-                    refusal = Some(refused.err().unwrap_or_else(no_answer));
+                    self.completions.extend(sent);
+                    refusal = Some(refused.err().unwrap_or_else(missing_reply));
                 }
             }
         }
-        if is_sent {
-            self.refused_until = refusal.is_some().then(|| Instant::now() + RETRY_REFUSED);
+        if has_completions {
+            self.retry_after = refusal.is_some().then(|| Instant::now() + REFUSED_RETRY_DELAY);
         }
-        (done, refusal)
+        (acknowledged, refusal)
     }
 }
 
-/// What is on its way to Redis.
+/// Writes in flight.
 pub(crate) struct Batch {
-    saves: HashMap<JobField, Vec<u8>>,
-    endings: Vec<Completion>,
-    pub(crate) woken: Vec<PoppedId>,
+    field_updates: HashMap<JobField, Vec<u8>>,
+    completions: Vec<Completion>,
+    pub(crate) popped_ids: Vec<PoppedId>,
 }
 
 impl Batch {
-    /// Whether all of it is one call that ends runs.
+    /// Returns whether the batch is exactly one call of the script `finish`.
     pub(crate) fn is_one_finish(&self) -> bool {
-        self.saves.is_empty() && finish::batches(&self.endings).count() == 1
+        self.field_updates.is_empty() && finish::batches(&self.completions).count() == 1
     }
 
-    pub(crate) fn saves_something(&self) -> bool {
-        !self.saves.is_empty()
+    pub(crate) fn has_field_updates(&self) -> bool {
+        !self.field_updates.is_empty()
     }
 }
 
-pub(crate) fn no_answer() -> Error {
+/// The error of a command that has no reply in its pipeline.
+pub(crate) fn missing_reply() -> Error {
     Error::Corrupt { what: "an empty reply of Redis".to_owned() }
 }

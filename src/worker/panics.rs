@@ -1,4 +1,4 @@
-//! Panics of handlers: caught, with message and place, without the default shout on stderr.
+//! Catches panics of handlers, with message and location, and keeps them off stderr.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -6,42 +6,42 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_h
 use std::sync::Once;
 
 thread_local! {
-    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    static IS_CATCHING: Cell<bool> = const { Cell::new(false) };
     static LOCATION: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Installs, once, a hook that notes where a handler panicked. Other panics go to the hook that
-/// was there before.
+/// Installs, once, a hook that records the location of a panic inside [`catch_panic`]. Other panics go to the
+/// previous hook.
 pub(crate) fn install_panic_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let before = take_hook();
+        let previous = take_hook();
         set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
-            if CATCHING.get() {
-                let place = info.location().map(ToString::to_string).unwrap_or_default();
-                LOCATION.with(|kept| *kept.borrow_mut() = place);
+            if IS_CATCHING.get() {
+                let location = info.location().map(ToString::to_string).unwrap_or_default();
+                LOCATION.with(|last| *last.borrow_mut() = location);
             } else {
-                before(info);
+                previous(info);
             }
         }));
     });
 }
 
-/// Runs a handler. The error is "panicked at FILE:LINE:COLUMN: MESSAGE".
-pub(crate) fn catch_panic<T>(run: impl FnOnce() -> T) -> Result<T, String> {
-    let outer = CATCHING.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(run));
-    CATCHING.set(outer);
+/// Runs `body` and turns a panic into an error: "panicked at FILE:LINE:COLUMN: MESSAGE".
+pub(crate) fn catch_panic<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    let outer = IS_CATCHING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(body));
+    IS_CATCHING.set(outer);
     result.map_err(|payload| {
-        let place = LOCATION.take();
-        let text = message(payload.as_ref());
-        // Dropping what was thrown may panic again; then it is leaked instead.
+        let location = LOCATION.take();
+        let message = message_of(payload.as_ref());
+        // Dropping the payload may panic as well; the second payload is leaked.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
-        format!("panicked at {place}: {text}")
+        format!("panicked at {location}: {message}")
     })
 }
 
-fn message(payload: &(dyn Any + Send)) -> String {
+fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "(no message)".to_owned())
 }

@@ -1,16 +1,16 @@
-//! How long to wait while Redis is away, and when to give up.
+//! Delays between attempts to use Redis while it is unavailable, and when to give up.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const MIN_DELAY: Duration = Duration::from_millis(100);
+const MAX_DELAY: Duration = Duration::from_secs(30);
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Whether a look, a `PING` and one write that no setting of memory refuses, would meet this error too. If not, it
-/// would end each delay for nothing.
-fn is_seen_by_a_look(error: &Error) -> bool {
+/// Returns whether a probe (`PING` and one write that the memory limit does not refuse) would fail with this error
+/// too. Where it would not, a probe succeeds at once and ends each delay for nothing.
+fn is_visible_to_probe(error: &Error) -> bool {
     let codes =
         ["READONLY", "MASTERDOWN", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "ERR max"];
     match error {
@@ -21,74 +21,78 @@ fn is_seen_by_a_look(error: &Error) -> bool {
     }
 }
 
-/// Counts failed tries in a row.
+/// Exponential backoff with jitter over failed attempts in a row.
 pub(crate) struct ReconnectBackoff {
-    max_tries: u32,
-    tries: u32,
-    until: Option<Instant>,
-    look_at: Option<Instant>,
+    max_attempts: u32,
+    failed_attempts: u32,
+    delay_ends_at: Option<Instant>,
+    probe_at: Option<Instant>,
 }
 
 impl ReconnectBackoff {
-    /// Zero tries means for ever.
-    pub(crate) fn new(max_tries: u32) -> Self {
-        ReconnectBackoff { max_tries, tries: 0, until: None, look_at: None }
+    /// `max_attempts` 0 means no limit.
+    pub(crate) fn new(max_attempts: u32) -> Self {
+        ReconnectBackoff { max_attempts, failed_attempts: 0, delay_ends_at: None, probe_at: None }
     }
 
-    /// Another try has failed. Returns the delay before the next one: growing, with full jitter,
-    /// so that workers which lost Redis together do not all come back at one moment.
-    pub(crate) fn goes_on(&mut self, error: &Error) -> Result<Duration> {
-        self.tries = self.tries.saturating_add(1);
-        if self.max_tries > 0 && self.tries > self.max_tries {
-            return Err(self.given_up(error));
+    /// Records a failed attempt and returns the delay before the next one. Delays grow, with full jitter, so that
+    /// workers which lost Redis together do not come back at the same moment.
+    ///
+    /// # Errors
+    /// [`Error::BrokerLost`] when no attempt is left.
+    pub(crate) fn record_failure(&mut self, error: &Error) -> Result<Duration> {
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
+        if self.max_attempts > 0 && self.failed_attempts > self.max_attempts {
+            return Err(self.broker_lost(error));
         }
-        let ceiling = (FIRST * 2_u32.pow(self.tries.min(9))).min(LONGEST);
-        let delay = ceiling.mul_f64(fastrand::f64()).max(FIRST / 2);
-        self.until = Some(Instant::now() + delay);
-        self.look_at = None;
-        if is_seen_by_a_look(error) {
-            self.look_later();
+        let ceiling = (MIN_DELAY * 2_u32.pow(self.failed_attempts.min(9))).min(MAX_DELAY);
+        let delay = ceiling.mul_f64(fastrand::f64()).max(MIN_DELAY / 2);
+        self.delay_ends_at = Some(Instant::now() + delay);
+        self.probe_at = None;
+        if is_visible_to_probe(error) {
+            self.schedule_probe();
         }
         Ok(delay)
     }
 
-    /// No more tries.
-    pub(crate) fn given_up(&self, error: &Error) -> Error {
-        Error::BrokerLost { tries: self.tries.max(1), last: error.to_string() }
+    /// Records a successful attempt and returns whether it ended an outage.
+    pub(crate) fn record_success(&mut self) -> bool {
+        self.delay_ends_at = None;
+        std::mem::take(&mut self.failed_attempts) > 0
     }
 
-    /// Whether to have a look before the delay is over. Looks are cheap and do not count as tries:
-    /// they end a long delay soon after Redis is back.
-    pub(crate) fn wants_a_look(&self) -> bool {
-        !self.is_over() && self.look_at.is_some_and(|at| at <= Instant::now())
+    /// The error of a worker that gives up.
+    pub(crate) fn broker_lost(&self, error: &Error) -> Error {
+        Error::BrokerLost { tries: self.failed_attempts.max(1), last: error.to_string() }
     }
 
-    pub(crate) fn look_later(&mut self) {
-        self.look_at = Some(Instant::now() + LOOK_EVERY.mul_f64(0.5 + fastrand::f64()));
+    /// Returns whether Redis should be probed before the delay is over. Probes are cheap and do not count as
+    /// attempts; they end a long delay soon after Redis is back.
+    pub(crate) fn should_probe(&self) -> bool {
+        !self.may_attempt() && self.probe_at.is_some_and(|at| at <= Instant::now())
     }
 
-    /// A look has found Redis there.
-    pub(crate) fn cut_short(&mut self) {
-        self.until = None;
+    pub(crate) fn schedule_probe(&mut self) {
+        self.probe_at = Some(Instant::now() + PROBE_INTERVAL.mul_f64(0.5 + fastrand::f64()));
     }
 
-    pub(crate) fn is_going_on(&self) -> bool {
-        self.tries > 0
+    /// Allows the next attempt now.
+    pub(crate) fn reset_delay(&mut self) {
+        self.delay_ends_at = None;
     }
 
-    /// A try has succeeded; says whether that ended an outage.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.until = None;
-        std::mem::take(&mut self.tries) > 0
+    /// Returns whether the last attempt failed.
+    pub(crate) fn is_in_outage(&self) -> bool {
+        self.failed_attempts > 0
     }
 
-    /// Whether it is time for a try.
-    pub(crate) fn is_over(&self) -> bool {
-        self.until.is_none_or(|until| until <= Instant::now())
+    /// Returns whether there is no delay, or it is over.
+    pub(crate) fn may_attempt(&self) -> bool {
+        self.delay_ends_at.is_none_or(|at| at <= Instant::now())
     }
 
-    /// When there is something to do again.
-    pub(crate) fn until(&self) -> Option<Instant> {
-        self.until.map(|until| self.look_at.map_or(until, |at| at.min(until)))
+    /// The moment of the next attempt or probe; `None` without a delay.
+    pub(crate) fn next_action_at(&self) -> Option<Instant> {
+        self.delay_ends_at.map(|end| self.probe_at.map_or(end, |probe| probe.min(end)))
     }
 }

@@ -1,4 +1,4 @@
-//! Stopping: three states, and what a worker says when it has ended.
+//! Stopping a worker: its phases, and the handle that changes them from any thread.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant};
 
 use super::message::Message;
 
-/// Ctrl-C reaches a whole process group, and wrappers forward it: a second signal this soon after
-/// the first is the same one (as in RQ).
+/// Ctrl-C reaches a whole process group, and wrappers forward it: a second signal this soon after the first is
+/// taken for a copy of it (as in RQ).
 const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 
-/// A loop that has not come round for so long is stuck: it turns every second, and waits for Redis at most three
-/// times ten.
+/// The dispatcher iterates at least once a second and waits for Redis at most three times ten seconds: an
+/// iteration that takes longer than this hangs.
 #[cfg(feature = "cli")]
 const MAX_ITERATION: Duration = Duration::from_secs(60);
 
-/// How much a worker still does.
+/// How far a worker is on its way to the end. Phases only advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Phase {
-    /// Everything.
+    /// The worker starts jobs.
     #[default]
     Running,
-    /// Starts nothing more, lets end what runs, then leaves.
+    /// Warm shutdown: the worker starts no more jobs and ends when its running jobs have ended.
     Draining,
-    /// Puts back what runs, and leaves.
+    /// Cold shutdown: the worker returns its running jobs to their queues and ends.
     Terminating,
 }
 
-/// Stops a worker from any thread. Cheap to clone.
+/// Stops a worker from any thread. Clones are cheap and stop the same worker.
 #[derive(Clone, Default)]
 pub struct Stopper(Arc<Mutex<StopState>>);
 
@@ -37,34 +37,34 @@ struct StopState {
     is_quiet: bool,
     first_signal: Option<Instant>,
     inbox: Option<Sender<Message>>,
-    /// When the worker's loop last came round.
+    /// When the dispatcher's last iteration began.
     last_iteration: Option<Instant>,
 }
 
 impl StopState {
-    fn wake(&self) {
+    fn wake_dispatcher(&self) {
         if let Some(inbox) = &self.inbox {
-            // A worker that has ended hears nothing, and need not.
+            // Fails when the worker has ended already.
             let _ = inbox.send(Message::StopperChanged);
         }
     }
 }
 
 impl Stopper {
-    /// Starts no more jobs, waits for those that run, then ends the worker.
+    /// Warm shutdown: the worker starts no more jobs, waits for those that run, and ends.
     pub fn stop(&self) {
         self.escalate(Phase::Draining);
     }
 
-    /// Puts the jobs that run back at the head of their queues, without counting an attempt, and
-    /// ends the worker. Threads cannot be killed: what a handler still does goes on until the
-    /// process ends, but changes nothing in Redis.
+    /// Cold shutdown: the worker puts its running jobs back at the head of their queues, without counting an
+    /// attempt, and ends. Threads cannot be killed: a handler goes on until the process ends, but no longer
+    /// changes anything in Redis.
     pub fn stop_now(&self) {
         self.escalate(Phase::Terminating);
     }
 
-    /// What INT and TERM mean: the first one stops, a later one stops now. One that comes within a
-    /// second of the first is taken for its echo.
+    /// Handles INT or TERM: the first signal calls [`stop`](Self::stop), a later one
+    /// [`stop_now`](Self::stop_now). A signal within a second of the first is ignored, as a copy of it.
     pub fn signal(&self) {
         let first = *self.lock().first_signal.get_or_insert_with(Instant::now);
         match self.phase() {
@@ -74,12 +74,12 @@ impl Stopper {
         }
     }
 
-    /// Starts no more jobs until [`go_on`](Self::go_on); those that run end, and it stays.
+    /// Makes the worker quiet: it starts no more jobs until [`go_on`](Self::go_on), but does not end.
     pub fn quiet(&self) {
         self.set_quiet(true);
     }
 
-    /// Takes [`quiet`](Self::quiet) back.
+    /// Lets a [`quiet`](Self::quiet) worker start jobs again.
     pub fn go_on(&self) {
         self.set_quiet(false);
     }
@@ -92,18 +92,18 @@ impl Stopper {
         self.lock().is_quiet
     }
 
-    fn set_quiet(&self, quiet: bool) {
+    fn set_quiet(&self, is_quiet: bool) {
         let mut state = self.lock();
-        state.is_quiet = quiet;
-        state.wake();
+        state.is_quiet = is_quiet;
+        state.wake_dispatcher();
     }
 
-    /// The loop has come round: about once a second when nothing else happens.
+    /// Records an iteration of the dispatcher, which makes one at least every second.
     pub(crate) fn mark_alive(&self) {
         self.lock().last_iteration = Some(Instant::now());
     }
 
-    /// Whether the loop does not come round any more.
+    /// Returns whether the dispatcher hangs.
     #[cfg(feature = "cli")]
     pub(crate) fn is_loop_stuck(&self) -> bool {
         self.lock().last_iteration.is_some_and(|at| at.elapsed() >= MAX_ITERATION)
@@ -113,14 +113,15 @@ impl Stopper {
         self.lock().phase
     }
 
+    /// Sends changes to a dispatcher from now on.
     pub(crate) fn attach(&self, inbox: Sender<Message>) {
         self.lock().inbox = Some(inbox);
     }
 
-    fn escalate(&self, mode: Phase) {
+    fn escalate(&self, phase: Phase) {
         let mut state = self.lock();
-        state.phase = state.phase.max(mode);
-        state.wake();
+        state.phase = state.phase.max(phase);
+        state.wake_dispatcher();
     }
 
     fn lock(&self) -> MutexGuard<'_, StopState> {

@@ -1,6 +1,6 @@
-//! Watchers: while there is nothing to do, one thread for each queue blocks in
-//! `BRPOPLPUSH queue intermediate`. The first push wakes exactly one worker, and an id that a dead
-//! watcher took lies in the intermediate list, not nowhere.
+//! Watchers: while a worker has nothing to do, one thread for each queue blocks in `BRPOPLPUSH queue intermediate`
+//! (RQ's dialect: `BLMOVE`). A push wakes exactly one worker, and an id that a watcher took before it died is still
+//! in the intermediate list.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,23 +14,23 @@ use crate::client::{Client, DedicatedConnection, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 
-/// How long one blocking call lasts. Bounds how late a half-dead connection is noticed.
-const BLOCK: Duration = Duration::from_secs(5);
+/// How long one blocking pop lasts. A half-dead connection is noticed no later than that.
+const POP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often, and how many times, waits are ended when the worker leaves.
-const CALL_EVERY: Duration = Duration::from_millis(20);
-const CALLS: usize = 300;
+/// How often blocking pops are ended while the worker drains.
+pub(crate) const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
+const UNBLOCK_ATTEMPTS: usize = 300;
 
-/// The watchers of a worker. Each is armed for one id at a time.
+/// The watchers of a worker. Arming a watcher lets it pop one id.
 pub(crate) struct Watchers {
-    all: Vec<Watcher>,
-    is_calling: bool,
+    by_queue: Vec<Watcher>,
+    is_unblocking: bool,
 }
 
 struct Watcher {
     arm: Sender<()>,
-    armed: bool,
-    /// The id of its connection on the server, for `CLIENT UNBLOCK`; 0 before it has one.
+    is_armed: bool,
+    /// The id of the watcher's connection on the server, for `CLIENT UNBLOCK`; 0 while it is not connected.
     client_id: Arc<AtomicI64>,
 }
 
@@ -39,7 +39,7 @@ impl Watchers {
         let watch = |(number, queue): (usize, &QueueKeys)| {
             let (arm, armed) = channel();
             let client_id = Arc::new(AtomicI64::new(0));
-            let thread = Thread {
+            let thread = WatcherThread {
                 client: Arc::clone(client),
                 number,
                 queue: queue.clone(),
@@ -48,56 +48,56 @@ impl Watchers {
                 client_id: Arc::clone(&client_id),
             };
             spawn_signal_masked("rq-rs watch", move || thread.run());
-            Watcher { arm, armed: false, client_id }
+            Watcher { arm, is_armed: false, client_id }
         };
-        Watchers { all: queues.iter().enumerate().map(watch).collect(), is_calling: false }
+        Watchers { by_queue: queues.iter().enumerate().map(watch).collect(), is_unblocking: false }
     }
 
-    /// Lets the watcher of a queue wait for an id, if it does not already.
+    /// Lets the watcher of a queue wait for an id, unless it does already.
     pub(crate) fn arm(&mut self, queue: usize) {
-        let watcher = &mut self.all[queue];
-        if !watcher.armed {
-            watcher.armed = watcher.arm.send(()).is_ok();
+        let watcher = &mut self.by_queue[queue];
+        if !watcher.is_armed {
+            watcher.is_armed = watcher.arm.send(()).is_ok();
         }
     }
 
-    /// The watcher has said how its wait ended.
-    pub(crate) fn disarmed(&mut self, queue: usize) {
-        self.all[queue].armed = false;
+    /// Records that the watcher of a queue has reported the end of its pop.
+    pub(crate) fn mark_disarmed(&mut self, queue: usize) {
+        self.by_queue[queue].is_armed = false;
     }
 
-    pub(crate) fn any_armed(&self) -> bool {
-        self.all.iter().any(|watcher| watcher.armed)
+    pub(crate) fn is_any_armed(&self) -> bool {
+        self.by_queue.iter().any(|watcher| watcher.is_armed)
     }
 
-    /// Ends the waits that are under way, on a thread of its own: a silent Redis must not hold up the
-    /// worker. It goes on for a while, because a wait may only just have begun.
-    pub(crate) fn call_back(&mut self, client: &Arc<Client>) {
-        if self.is_calling {
+    /// Ends the pops under way, from a thread of its own: a silent Redis must not hold up the worker. The thread
+    /// repeats `CLIENT UNBLOCK` for a while, because a pop may be about to begin.
+    pub(crate) fn unblock_all(&mut self, client: &Arc<Client>) {
+        if self.is_unblocking {
             return;
         }
-        self.is_calling = true;
-        let client_ids: Vec<Arc<AtomicI64>> =
-            self.all.iter().map(|watcher| Arc::clone(&watcher.client_id)).collect();
+        self.is_unblocking = true;
+        let client_ids: Vec<_> = self.by_queue.iter().map(|watcher| Arc::clone(&watcher.client_id)).collect();
         let client = Arc::clone(client);
-        spawn_signal_masked("rq-rs unblock", move || {
-            for _ in 0..CALLS {
-                let ids =
-                    client_ids.iter().map(|client_id| client_id.load(Ordering::Relaxed)).filter(|id| *id > 0);
-                let calls: Vec<RedisCommand> =
-                    ids.map(|id| RedisCommand::new("CLIENT").arg("UNBLOCK").arg(id)).collect();
-                // Nothing depends on it: a wait ends by itself after a few seconds.
-                let is_over = client_ids.iter().all(|client_id| Arc::strong_count(client_id) == 1);
-                if is_over || (!calls.is_empty() && client.query_all_no_retry(&calls).is_err()) {
-                    return;
-                }
-                std::thread::sleep(CALL_EVERY);
-            }
-        });
+        spawn_signal_masked("rq-rs unblock", move || unblock(&client, &client_ids));
     }
 }
 
-struct Thread {
+/// Best effort: a pop ends by itself after [`POP_TIMEOUT`].
+fn unblock(client: &Client, client_ids: &[Arc<AtomicI64>]) {
+    for _ in 0..UNBLOCK_ATTEMPTS {
+        let ids = client_ids.iter().map(|id| id.load(Ordering::Relaxed)).filter(|id| *id > 0);
+        let commands: Vec<RedisCommand> =
+            ids.map(|id| RedisCommand::new("CLIENT").arg("UNBLOCK").arg(id)).collect();
+        let all_have_ended = client_ids.iter().all(|id| Arc::strong_count(id) == 1);
+        if all_have_ended || (!commands.is_empty() && client.query_all_no_retry(&commands).is_err()) {
+            return;
+        }
+        std::thread::sleep(UNBLOCK_INTERVAL);
+    }
+}
+
+struct WatcherThread {
     client: Arc<Client>,
     number: usize,
     queue: QueueKeys,
@@ -106,15 +106,15 @@ struct Thread {
     client_id: Arc<AtomicI64>,
 }
 
-impl Thread {
+impl WatcherThread {
     fn run(self) {
-        let mut line = None;
+        let mut connection = None;
         while self.armed.recv().is_ok() {
-            let message = match self.wait(&mut line) {
+            let message = match self.pop(&mut connection) {
                 Ok(Some(id)) => Message::Popped(PoppedId { queue: self.number, id }),
                 Ok(None) => Message::PopTimedOut { queue: self.number },
                 Err(error) => {
-                    line = None;
+                    connection = None;
                     self.client_id.store(0, Ordering::Relaxed);
                     Message::PopFailed { queue: self.number, error }
                 }
@@ -125,25 +125,25 @@ impl Thread {
         }
     }
 
-    fn wait<'a>(&'a self, line: &mut Option<DedicatedConnection<'a>>) -> Result<Option<Vec<u8>>> {
-        let line = match line {
-            Some(line) => line,
-            None => line.insert(self.connect()?),
+    fn pop<'a>(&'a self, connection: &mut Option<DedicatedConnection<'a>>) -> Result<Option<Vec<u8>>> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(self.connect()?),
         };
         let (command, options) = self.client.dialect.blocking_move;
-        let call = RedisCommand::new(command)
+        let command = RedisCommand::new(command)
             .arg(&self.queue.list)
             .arg(&self.queue.intermediate)
             .arg(options)
-            .arg(BLOCK.as_secs());
-        reply::bytes(line.query(&call)?)
+            .arg(POP_TIMEOUT.as_secs());
+        reply::bytes(connection.query(&command)?)
     }
 
     fn connect(&self) -> Result<DedicatedConnection<'_>> {
-        let mut line = self.client.dedicated(BLOCK)?;
-        let id = line.query(&RedisCommand::new("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
-        // Without the right to ask, stopping takes a few seconds longer.
+        let mut connection = self.client.dedicated(POP_TIMEOUT)?;
+        let id = connection.query(&RedisCommand::new("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
+        // Where an ACL denies CLIENT ID, the pop cannot be unblocked, and stopping takes a few seconds longer.
         self.client_id.store(id.unwrap_or(0), Ordering::Relaxed);
-        Ok(line)
+        Ok(connection)
     }
 }

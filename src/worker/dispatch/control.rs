@@ -1,56 +1,60 @@
-//! What people order through RQ's commands: a job, or all jobs, to end.
+//! RQ's commands `stop-job` and `kill-horse`: they end the run of one job, or all runs.
 
 use std::sync::atomic::Ordering;
 
-use super::{Dispatcher, Held};
+use super::dispatcher::{ActiveRun, Dispatcher};
 use crate::job::Outcome;
 use crate::worker::message::Control;
+use crate::worker::thread_pool::shared::RunId;
 
-/// How many claims may come in before an order for a job that is not here is dropped.
-const TRIES: u8 = 3;
+/// Number of claims to wait for before a control for a job that is not here is dropped.
+const MAX_ATTEMPTS: u8 = 3;
 
 impl Dispatcher {
-    pub(super) fn hear_order(&mut self, order: Control, tries: u8) {
-        let is_meant = |held: &Held| match &order {
-            Control::Kill => true,
-            Control::Stop { job, execution } => {
-                held.running.record.id == *job
-                    && execution.as_ref().is_none_or(|execution| *execution == held.running.execution)
-            }
-        };
-        let meant: Vec<u64> =
-            self.held.iter().filter(|(_, held)| is_meant(held)).map(|(ticket, _)| *ticket).collect();
-        if meant.is_empty() {
-            // The job may be in a claim whose answer has not come yet, or is not unpacked.
-            if tries < TRIES && (!self.flights.is_empty() || !self.arrived.is_empty()) {
-                self.orders.push((order, tries + 1));
+    pub(super) fn on_control(&mut self, control: Control, attempts: u8) {
+        let targets: Vec<RunId> =
+            self.runs.iter().filter(|(_, run)| is_target(&control, run)).map(|(run_id, _)| *run_id).collect();
+        if targets.is_empty() {
+            // The job may be in a claim in flight, or not decoded yet.
+            if attempts < MAX_ATTEMPTS && (!self.exchanges.is_empty() || !self.undecoded.is_empty()) {
+                self.pending_controls.push((control, attempts + 1));
             } else {
-                log::debug!(target: "rq_rs", "nothing here for the order {order:?}");
+                log::debug!(target: "rq_rs", "nothing here for the order {control:?}");
             }
             return;
         }
-        for ticket in meant {
-            let Some(mut held) = self.held.remove(&ticket) else { continue };
-            held.flag.store(true, Ordering::Relaxed);
-            let outcome = ordered(&order, &held);
-            if held.is_supervised {
-                // Its supervisor ends it; then this is what is said of it.
-                held.ordered = Some(outcome);
-                self.held.insert(ticket, held);
+        for run_id in targets {
+            let Some(mut run) = self.runs.remove(&run_id) else { continue };
+            run.cancel.store(true, Ordering::Relaxed);
+            let outcome = outcome_of_control(&control, &run);
+            if run.is_supervised {
+                // The supervisor ends the process; the run ends after that.
+                run.control_outcome = Some(outcome);
+                self.runs.insert(run_id, run);
             } else {
-                self.leave_thread(ticket, held, outcome, true);
+                self.abandon_thread(run_id, run, outcome, true);
             }
         }
     }
 }
 
-fn ordered(order: &Control, held: &Held) -> Outcome {
-    let what = match held.is_supervised {
+fn is_target(control: &Control, run: &ActiveRun) -> bool {
+    match control {
+        Control::Kill => true,
+        Control::Stop { job, execution } => {
+            run.job.record.id == *job
+                && execution.as_ref().is_none_or(|execution| *execution == run.job.execution)
+        }
+    }
+}
+
+fn outcome_of_control(control: &Control, run: &ActiveRun) -> Outcome {
+    let what = match run.is_supervised {
         true => "its process was ended",
         false => "its thread was told to stop but may still run",
     };
-    match order {
-        // RQ's words for it begin the same.
+    match control {
+        // Begins as RQ's message does.
         Control::Stop { .. } => Outcome::Stopped { error: format!("Job stopped by user, {what}.") },
         Control::Kill => Outcome::Crashed { error: format!("killed by the command kill-horse, {what}") },
     }

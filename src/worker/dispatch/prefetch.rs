@@ -1,42 +1,42 @@
-//! Claiming ahead of free slots: of short jobs some wait here, so that a slot which ends one has the next at
-//! once instead of after an exchange with Redis. Longer ones would make those wait that another worker could
-//! begin, so they go back.
+//! Prefetch: claiming more short jobs than there are free slots, so that a slot which ends a job has the next one
+//! at once instead of after an exchange. Prefetched jobs that turn out not to start soon return to their queues,
+//! where another worker may take them.
 
 use std::time::Duration;
 
-use super::Dispatcher;
+use super::dispatcher::{Dispatcher, INITIAL_RUN_TIME};
 use crate::job::Outcome;
 
-/// Jobs that take no longer are short.
-const SHORT: Duration = Duration::from_millis(10);
-/// How long a job that was claimed ahead may wait for a slot before it goes back to its queue.
-pub(super) const WAITS_AT_MOST: Duration = Duration::from_millis(20);
-/// Before any job has ended: as if they took long.
-pub(super) const UNKNOWN_PACE: Duration = Duration::from_secs(1);
+/// Jobs are prefetched while they take no longer than this on average.
+const PREFETCH_MAX_RUN_TIME: Duration = Duration::from_millis(10);
+/// How long a prefetched job may wait for a slot.
+pub(super) const MAX_PREFETCH_WAIT: Duration = Duration::from_millis(20);
 
 impl Dispatcher {
-    /// How many jobs may wait for a slot.
-    pub(super) fn ahead(&self) -> usize {
-        if self.is_pipelined() && self.pace <= SHORT { self.worker.options.concurrency } else { 0 }
+    /// Number of jobs that may wait for a slot.
+    pub(super) fn prefetch_limit(&self) -> usize {
+        let is_worth_it = self.is_pipelined() && self.mean_run_time <= PREFETCH_MAX_RUN_TIME;
+        if is_worth_it { self.worker.options.concurrency } else { 0 }
     }
 
-    pub(super) fn note_pace(&mut self, took: Duration) {
-        self.pace = (self.pace * 7 + took) / 8;
+    pub(super) fn observe_run_time(&mut self, took: Duration) {
+        self.mean_run_time = (self.mean_run_time * 7 + took) / 8;
     }
 
-    /// Jobs were claimed ahead of free slots, and then the slots were not free soon: other workers may be.
-    pub(super) fn give_back_what_waits(&mut self) {
-        if !self.slots.is_ahead() {
+    /// Returns the prefetched jobs to their queues when they have waited for too long, and stops prefetching until
+    /// jobs are known to be short again.
+    pub(super) fn return_stale_prefetch(&mut self) {
+        if !self.pool.has_prefetched() {
             return;
         }
-        let back = self.slots.take_back(WAITS_AT_MOST);
-        if back.is_empty() {
+        let recalled = self.pool.recall_stale(MAX_PREFETCH_WAIT);
+        if recalled.is_empty() {
             return;
         }
-        for ticket in back {
-            self.begun = self.begun.saturating_sub(1);
-            self.hear_end(ticket, Outcome::NotStarted);
+        for run_id in recalled {
+            self.started = self.started.saturating_sub(1);
+            self.on_run_ended(run_id, Outcome::NotStarted);
         }
-        self.pace = UNKNOWN_PACE;
+        self.mean_run_time = INITIAL_RUN_TIME;
     }
 }

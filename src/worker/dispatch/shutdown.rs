@@ -1,170 +1,100 @@
-//! How runs are cut short, and how the worker leaves.
+//! Shutdown: when a worker starts to drain, and when it is drained.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Dispatcher, Held, Look};
-use crate::error::{Error, Result};
-use crate::job::Outcome;
+use super::dispatcher::{ClaimState, Dispatcher};
 use crate::worker::event::Event;
-use crate::worker::handlers::timeout_message;
 use crate::worker::stop::Phase;
+use crate::worker::watchers::UNBLOCK_INTERVAL;
 
-/// How often waits are ended while the worker leaves, and for how long at most.
-pub(super) const UNBLOCK_EVERY: Duration = Duration::from_millis(20);
-const LEAVE_WITHIN: Duration = Duration::from_secs(7);
+/// How long a drained worker waits for its watchers, and at least for its processes. Longer than a blocking pop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(7);
 
 impl Dispatcher {
-    /// Jobs whose time is over, and all jobs when the worker stops now.
-    pub(super) fn end_what_is_over(&mut self) {
-        if let (Some(since), Some(grace)) = (self.leaving_since, self.worker.options.grace)
-            && since.elapsed() >= grace
-            && !self.is_quiet()
-        {
-            self.worker.stopper.stop_now();
-        }
-        let cold = self.worker.stopper.phase() == Phase::Terminating;
-        let now = Instant::now();
-        let is_over = |held: &Held| cold || held.deadline.is_some_and(|deadline| deadline <= now);
-        let over: Vec<u64> =
-            self.held.iter().filter(|(_, held)| is_over(held)).map(|(ticket, _)| *ticket).collect();
-        for ticket in over {
-            let Some(held) = self.held.remove(&ticket) else { continue };
-            held.flag.store(true, Ordering::Relaxed);
-            if held.is_supervised {
-                // Its supervisor ends it, and only then is the job put back: it must not run twice at once.
-                self.held.insert(ticket, held);
-                continue;
-            }
-            let outcome = match cold {
-                true => Outcome::Interrupted,
-                false => self.timed_out(&held),
-            };
-            self.leave_thread(ticket, held, outcome, !cold);
-        }
-    }
-
-    /// A thread cannot be ended: its job ends without it.
-    pub(super) fn leave_thread(&mut self, ticket: u64, held: Held, outcome: Outcome, is_replaced: bool) {
-        let is_replaced = is_replaced && self.slots.abandon(&held.thread);
-        self.late.insert(ticket, is_replaced);
-        self.worker.state.set_abandoned_threads(self.late.len());
-        self.conclude(held.running, outcome);
-    }
-
-    pub(super) fn timed_out(&self, held: &Held) -> Outcome {
-        let record = &held.running.record;
-        let handler = record.handler.as_deref().unwrap_or("the job");
-        let allowed = held.running.timeout().unwrap_or_default();
-        let (others, most) = (self.late.len(), self.slots.most_abandoned());
-        let advice = match others >= self.worker.options.concurrency {
-            true => format!(
-                "; with {most} the worker runs out of slots and ends: run handlers in processes (--isolate), \
-                 or let them ask Context::is_canceled"
-            ),
-            false => String::new(),
-        };
-        self.tell(Event::Warning(format!(
-            "{}: the thread of {handler} runs on past its time, as {others} others do{advice}",
-            record.id,
-        )));
-        Outcome::TimedOut { error: timeout_message(handler, allowed) }
-    }
-
-    /// Every slot has a thread that runs on past its job's time, and no more are added: nothing can
-    /// run any more. Only a new process helps.
-    pub(super) fn see_whether_it_is_stuck(&self) -> Result<()> {
-        let stuck = self.late.values().filter(|is_replaced| !**is_replaced).count();
-        if stuck == self.worker.options.concurrency
-            && self.outbox.is_empty()
-            && self.flights.is_empty()
-            && self.worker.stopper.phase() == Phase::Running
-        {
-            let threads = stuck + self.slots.abandoned();
-            return Err(Error::Stuck { threads });
-        }
-        Ok(())
-    }
-
-    /// However the worker ends, the processes of its jobs end first.
-    pub(super) fn see_processes_end(&mut self) {
-        for held in self.held.values().filter(|held| held.is_supervised) {
-            held.flag.store(true, Ordering::Relaxed);
-        }
-        let until = Instant::now() + LEAVE_WITHIN.max(self.worker.options.kill_after + UNBLOCK_EVERY * 50);
-        let is_left = |this: &Self| this.held.values().any(|held| held.is_supervised);
-        while is_left(self) {
-            let left = until.saturating_duration_since(Instant::now());
-            if self.slots.await_ended(1) && self.messages.recv_timeout(left).is_err() {
-                return;
-            }
-            for (ticket, _) in self.slots.ended() {
-                self.held.remove(&ticket);
-            }
-        }
-    }
-
-    /// The stopper's mode has changed.
-    pub(super) fn hear_stopper(&mut self) {
+    pub(super) fn on_stopper_changed(&mut self) {
         if self.worker.stopper.phase() == Phase::Terminating {
-            // One try more, whatever the delay, and then it ends.
-            self.outage.cut_short();
+            // One more attempt, whatever the delay; if it fails the worker ends.
+            self.backoff.reset_delay();
         }
-        let is_quieted = self.worker.stopper.is_quiet();
-        if is_quieted != self.is_quieted {
-            self.is_quieted = is_quieted;
-            self.worker.state.set_quiet(is_quieted);
-            self.look_now();
-            self.tell(if is_quieted { Event::Quieted } else { Event::GoesOn });
+        let is_quiet = self.worker.stopper.is_quiet();
+        if is_quiet != self.is_quiet {
+            self.is_quiet = is_quiet;
+            self.worker.state.set_quiet(is_quiet);
+            self.request_claim();
+            self.emit(if is_quiet { Event::Quieted } else { Event::GoesOn });
         }
     }
 
-    pub(super) fn is_leaving(&self) -> bool {
-        self.leaving_since.is_some()
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining_since.is_some()
     }
 
-    pub(super) fn see_whether_to_leave(&mut self) {
-        if self.is_leaving() {
+    /// Returns whether nothing runs, nothing waits to be sent and no exchange is in flight.
+    pub(super) fn has_no_work(&self) -> bool {
+        self.runs.is_empty() && self.outbox.is_empty() && self.exchanges.is_empty()
+    }
+
+    pub(super) fn maybe_start_drain(&mut self) {
+        if self.is_draining() || !self.should_drain() {
             return;
         }
+        self.draining_since = Some(Instant::now());
+        if self.worker.stopper.is_stopping() && !self.has_no_work() {
+            self.worker.state.mark_shutdown_requested();
+            self.emit(Event::Stopping { running: self.runs.len(), unsaved: self.outbox.completions.len() });
+        }
+    }
+
+    /// Returns whether the worker was stopped, has reached a limit of its options, or is a burst worker without
+    /// jobs. The latter recovers lost claims first.
+    fn should_drain(&mut self) -> bool {
         let options = &self.worker.options;
-        let is_stopped = self.worker.stopper.phase() != Phase::Running;
-        let all_started = options.max_jobs.is_some_and(|most| self.begun >= most);
-        let seems_empty = options.burst && self.look != Look::Now && self.is_quiet();
+        let all_started = options.max_jobs.is_some_and(|most| self.started >= most);
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
-        let idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
-        let nothing_left = seems_empty && self.settle_lost_claims();
-        if is_stopped || all_started || nothing_left || idle_too_long {
-            self.leaving_since = Some(Instant::now());
-            if is_stopped && !self.is_quiet() {
-                self.worker.state.mark_shutdown_requested();
-                self.tell(Event::Stopping { running: self.held.len(), unsaved: self.outbox.endings.len() });
+        let was_idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
+        let seems_empty = options.burst && self.claim_state != ClaimState::Ready && self.has_no_work();
+        let is_empty = seems_empty && self.settle_lost_claims();
+        self.worker.stopper.is_stopping() || all_started || was_idle_too_long || is_empty
+    }
+
+    /// Returns whether a draining worker can end. Its watchers have to be back first: one that still waits could
+    /// pop an id that nobody starts.
+    pub(super) fn is_drained(&mut self) -> bool {
+        if !self.is_draining() {
+            return false;
+        }
+        if self.watchers.is_any_armed() {
+            self.watchers.unblock_all(&self.worker.client);
+        }
+        if !self.has_no_work() || !self.settle_lost_claims() {
+            self.drained_at = None;
+            return false;
+        }
+        let drained_at = *self.drained_at.get_or_insert_with(Instant::now);
+        !self.is_waiting_for_watchers() || drained_at.elapsed() >= SHUTDOWN_TIMEOUT
+    }
+
+    pub(super) fn is_waiting_for_watchers(&self) -> bool {
+        self.is_draining() && self.watchers.is_any_armed()
+    }
+
+    /// Ends the processes of running jobs and waits for them, also when the worker ends with an error.
+    pub(super) fn wait_for_children(&mut self) {
+        for run in self.runs.values().filter(|run| run.is_supervised) {
+            run.cancel.store(true, Ordering::Relaxed);
+        }
+        let kill_timeout = self.worker.options.kill_after + UNBLOCK_INTERVAL * 50;
+        let until = Instant::now() + SHUTDOWN_TIMEOUT.max(kill_timeout);
+        let has_children = |this: &Self| this.runs.values().any(|run| run.is_supervised);
+        while has_children(self) {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.pool.notify_after(1) && self.messages.recv_timeout(left).is_err() {
+                return;
+            }
+            for (run_id, _) in self.pool.take_ended() {
+                self.runs.remove(&run_id);
             }
         }
-    }
-
-    /// Whether it leaves, but watchers have not come back yet.
-    pub(super) fn waits_for_others(&self) -> bool {
-        self.is_leaving() && self.watchers.any_armed()
-    }
-
-    pub(super) fn is_quiet(&self) -> bool {
-        self.held.is_empty() && self.outbox.is_empty() && self.flights.is_empty()
-    }
-
-    /// A watcher that still waits could take an id that nobody starts: it is called back first.
-    pub(super) fn has_left(&mut self) -> bool {
-        if !self.is_leaving() {
-            return false;
-        }
-        if self.watchers.any_armed() {
-            self.watchers.call_back(&self.worker.client);
-        }
-        if !self.is_quiet() || !self.settle_lost_claims() {
-            self.quiet_since = None;
-            return false;
-        }
-        let since = *self.quiet_since.get_or_insert_with(Instant::now);
-        !self.waits_for_others() || since.elapsed() >= LEAVE_WITHIN
     }
 }

@@ -1,0 +1,177 @@
+//! The data of the dispatcher. Its methods are in the other files of this folder, one subject each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::exchange::Exchange;
+use super::lost_claims::LostClaims;
+use crate::claim::{ClaimedJob, Claimer};
+use crate::client::{Client, Reply};
+use crate::dialect::QueueKeys;
+use crate::job::Outcome;
+use crate::worker::event::{Event, EventBus};
+use crate::worker::handlers::Handlers;
+use crate::worker::heartbeat::WorkerState;
+use crate::worker::io_threads::IoThreads;
+use crate::worker::message::{Control, Message};
+use crate::worker::options::Options;
+use crate::worker::outbox::Outbox;
+use crate::worker::processes::Processes;
+use crate::worker::reconnect::ReconnectBackoff;
+use crate::worker::stop::Stopper;
+use crate::worker::summary::Summary;
+use crate::worker::thread_pool::ThreadPool;
+use crate::worker::thread_pool::shared::{RetireFlag, RunId};
+use crate::worker::watchers::Watchers;
+
+/// Assumed run time of a job before any has ended: long, so that nothing is prefetched.
+pub(super) const INITIAL_RUN_TIME: Duration = Duration::from_secs(1);
+
+/// What the dispatcher shares with the rest of its worker.
+pub(crate) struct WorkerContext {
+    pub(crate) client: Arc<Client>,
+    pub(crate) options: Arc<Options>,
+    pub(crate) queues: Vec<QueueKeys>,
+    pub(crate) events: EventBus,
+    pub(crate) stopper: Stopper,
+    pub(crate) state: Arc<WorkerState>,
+    pub(crate) on_healthy: Box<dyn Fn() + Send>,
+}
+
+/// A job that has a slot, or waits for one.
+pub(super) struct ActiveRun {
+    pub(super) job: ClaimedJob,
+    pub(super) retire: RetireFlag,
+    pub(super) cancel: Arc<AtomicBool>,
+    /// When the dispatcher abandons the run; `None` where a supervisor enforces the deadline.
+    pub(super) deadline: Option<Instant>,
+    /// A process runs the job, and its supervisor ends it.
+    pub(super) is_supervised: bool,
+    /// The outcome that a [`Control`] has set for the run, unless it returns a result.
+    pub(super) control_outcome: Option<Outcome>,
+}
+
+/// Whether the next exchange may include a claim.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum ClaimState {
+    /// There may be jobs.
+    Ready,
+    /// The queues gave nothing: wait for a watcher, or until this moment.
+    WaitUntil(Option<Instant>),
+}
+
+/// The loop of a worker: see [`run`](Self::run).
+pub(crate) struct Dispatcher {
+    pub(super) worker: WorkerContext,
+    pub(super) pool: ThreadPool,
+    pub(super) watchers: Watchers,
+    pub(super) io_threads: IoThreads,
+    pub(super) inbox: Sender<Message>,
+    pub(super) messages: Receiver<Message>,
+
+    // Claims: when to ask for jobs, and for how many.
+    pub(super) claimer: Claimer,
+    pub(super) claim_state: ClaimState,
+    /// Epoch of "there may be jobs" signals. The reply to a claim from an earlier epoch cannot set
+    /// [`ClaimState::WaitUntil`].
+    pub(super) wakeup_epoch: u64,
+    /// The last claim found the queues empty: their watchers are to be armed.
+    pub(super) must_arm_watchers: bool,
+    pub(super) is_suspended: bool,
+    pub(super) is_quiet: bool,
+    /// Queues that give no jobs now: suspended, or with a key of the wrong type.
+    pub(super) unavailable_queues: Vec<usize>,
+    /// Queues whose next job has a handler at its limit, with the name of that handler.
+    pub(super) queues_at_limit: HashMap<usize, Option<String>>,
+    /// Number of jobs that were started, without those that were recalled.
+    pub(super) started: u64,
+    /// Moving average of the run times, the latest counting most.
+    pub(super) mean_run_time: Duration,
+    pub(super) lost_claims: LostClaims,
+
+    // Runs: the jobs that are here.
+    /// Jobs of claim replies, still encoded, with the time of their claim. Each has a slot or may be prefetched.
+    pub(super) undecoded: Vec<(DateTime<Utc>, Reply)>,
+    pub(super) runs: HashMap<RunId, ActiveRun>,
+    pub(super) next_run: u64,
+    /// Runs that have ended in Redis while their threads still run; true where a new thread has taken the slot.
+    pub(super) abandoned: HashMap<RunId, bool>,
+    /// Controls for jobs that may be in a claim on its way here, and the number of attempts so far.
+    pub(super) pending_controls: Vec<(Control, u8)>,
+
+    // Redis: what waits to be sent, what is in flight, and whether Redis can be used.
+    pub(super) outbox: Outbox,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) next_exchange: u64,
+    /// Number of failures. Exchanges that were in flight together fail together, and count once.
+    pub(super) failure_epoch: u64,
+    pub(super) backoff: ReconnectBackoff,
+    pub(super) health_reported_at: Option<Instant>,
+
+    // Life: from running to stopped.
+    pub(super) idle_since: Option<Instant>,
+    pub(super) draining_since: Option<Instant>,
+    /// Since when a draining worker has no work left.
+    pub(super) drained_at: Option<Instant>,
+    pub(super) summary: Summary,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        worker: WorkerContext,
+        handlers: Handlers,
+        (inbox, messages): (Sender<Message>, Receiver<Message>),
+    ) -> Self {
+        let (client, queues, options) = (&worker.client, &worker.queues, &worker.options);
+        let processes = Processes::new(options);
+        Dispatcher {
+            pool: ThreadPool::new(options.concurrency, handlers, processes, inbox.clone()),
+            watchers: Watchers::start(client, queues, &inbox),
+            io_threads: IoThreads::new(client, &inbox),
+            claimer: Claimer::new(client, queues, &options.name, options.lease()),
+            claim_state: ClaimState::Ready,
+            wakeup_epoch: 0,
+            must_arm_watchers: false,
+            is_suspended: false,
+            is_quiet: false,
+            unavailable_queues: Vec::new(),
+            queues_at_limit: HashMap::new(),
+            started: 0,
+            mean_run_time: INITIAL_RUN_TIME,
+            lost_claims: LostClaims::default(),
+            undecoded: Vec::new(),
+            runs: HashMap::new(),
+            next_run: 0,
+            abandoned: HashMap::new(),
+            pending_controls: Vec::new(),
+            outbox: Outbox::default(),
+            exchanges: Vec::new(),
+            next_exchange: 0,
+            failure_epoch: 0,
+            backoff: ReconnectBackoff::new(options.broker_max_retries),
+            health_reported_at: None,
+            idle_since: None,
+            draining_since: None,
+            drained_at: None,
+            summary: Summary::default(),
+            worker,
+            inbox,
+            messages,
+        }
+    }
+
+    pub(super) fn emit(&self, event: Event) {
+        self.worker.events.emit(&event);
+    }
+
+    /// Allows a claim now, whatever the reply to a claim in flight says.
+    pub(super) fn request_claim(&mut self) {
+        self.claim_state = ClaimState::Ready;
+        self.wakeup_epoch += 1;
+    }
+}
