@@ -94,9 +94,9 @@ fn queue_parameter<'a>(client: &Client, query: &'a Query) -> Result<Option<&'a s
 }
 
 /// Reads offset, limit, order and filter of a list from the query.
-fn page_query(query: &Query, place: JobList, hide_text: bool) -> snapshot::PageQuery {
+fn page_query(query: &Query, list: JobList, hide_text: bool) -> snapshot::PageQuery {
     let text = |name: &str| query.get(name).map(str::to_owned);
-    let is_oldest_first = matches!(place, JobList::Queued | JobList::Scheduled | JobList::Started);
+    let is_oldest_first = matches!(list, JobList::Queued | JobList::Scheduled | JobList::Started);
     let order = match query.get("order") {
         Some("oldest") => SortOrder::Oldest,
         Some("newest") => SortOrder::Newest,
@@ -118,17 +118,17 @@ fn page_query(query: &Query, place: JobList, hide_text: bool) -> snapshot::PageQ
 }
 
 fn page(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
-    let place = JobList::from_str(registry)?;
+    let list = JobList::from_str(registry)?;
     check_existing_or_valid(&state.client, queue)?;
-    let query = page_query(query, place, state.options.hide_args);
-    to_value(snapshot::fetch_page(&state.client, queue, place, &query))
+    let query = page_query(query, list, state.options.hide_args);
+    to_value(snapshot::fetch_page(&state.client, queue, list, &query))
 }
 
 fn count(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result<Value> {
-    let place = JobList::from_str(registry)?;
+    let list = JobList::from_str(registry)?;
     check_existing_or_valid(&state.client, queue)?;
-    let query = page_query(query, place, state.options.hide_args);
-    to_value(snapshot::count_matching(&state.client, queue, place, &query))
+    let query = page_query(query, list, state.options.hide_args);
+    to_value(snapshot::count_matching(&state.client, queue, list, &query))
 }
 
 fn cron(state: &AppState) -> Response {

@@ -102,7 +102,7 @@ const SCENARIOS = {
     await visit(page, '/failed');
     await page.getByRole('link', { name: 'newest job' }).first().click();
     await button(page, 'Requeue').click();
-    await page.locator('#said').getByText('back in its queue').waitFor();
+    await page.locator('#toasts').getByText('back in its queue').waitFor();
     await page.locator('main').getByText('queued', { exact: true }).first().waitFor();
     const id = decodeURIComponent(new URL(page.url()).pathname.split('/').pop());
     assert.equal((await api(`/jobs/${id}`)).status, 'queued');
@@ -202,7 +202,7 @@ const SCENARIOS = {
     await visit(page, '/');
     await page.getByRole('button', { name: /^Suspend queue .*\.\./ }).click();
     await inDialog(page, 'Suspend').click();
-    await page.locator('#said').getByText('is suspended').waitFor();
+    await page.locator('#toasts').getByText('is suspended').waitFor();
     const { suspended, queues } = await api('/overview');
     assert.deepEqual([suspended, queues.filter((queue) => queue.suspended).map((queue) => queue.name)], [false, ['..']]);
     await page.getByRole('link', { name: '..', exact: true }).first().click();
@@ -224,9 +224,9 @@ const SCENARIOS = {
     await visit(page, '/workers');
     await page.getByRole('button', { name: /Quiet/ }).first().click();
     await inDialog(page, 'Quiet').click();
-    await page.locator('#said').getByText('takes no more jobs').waitFor();
+    await page.locator('#toasts').getByText('takes no more jobs').waitFor();
     await page.getByRole('button', { name: /Continue/ }).first().click();
-    await page.locator('#said').getByText('takes jobs again').waitFor();
+    await page.locator('#toasts').getByText('takes jobs again').waitFor();
   },
 
   async what_changes_is_drawn_without_losing_anything(open) {
@@ -343,7 +343,7 @@ const SCENARIOS = {
     for (const path of PAGES) {
       await visit(page, path);
       const actions = await page.locator('main button[data-action]').evaluateAll((all) => all.map((one) => one.dataset.action));
-      assert.deepEqual(actions.filter((action) => action !== 'unfold'), [], path);
+      assert.deepEqual(actions.filter((action) => action !== 'expand'), [], path);
       assert.equal(await page.locator('main input[type=checkbox]').count(), 0, path);
     }
   },

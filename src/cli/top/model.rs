@@ -81,7 +81,7 @@ pub(super) struct Confirmation {
     pub(super) action: UserAction,
 }
 
-/// Data of one poll. RunningJob and failed jobs are only fetched for the panes that show them.
+/// Data of one poll. Running and failed jobs are only fetched for the panes that show them.
 pub(super) struct Sample {
     pub(super) snapshot: Snapshot,
     pub(super) running: Option<Vec<RunningJob>>,

@@ -12,7 +12,7 @@ use crate::snapshot::{FailureGroup, FailureGroups, QueueView, RunningJob, Worker
 
 /// A worker whose heartbeat is older counts as lost, in seconds.
 const SILENCE_LIMIT: f64 = 90.0;
-/// RunningJob jobs of a worker that its details name.
+/// Running jobs of a worker that its details name.
 const MAX_NAMED_JOBS: usize = 5;
 
 /// Urgency of a row; it becomes a colour.

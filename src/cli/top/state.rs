@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) sample: Option<Sample>,
     /// Warnings of the last sample, in words.
     pub(super) warnings: Vec<String>,
-    /// RunningJob jobs of the last sample that had them.
+    /// Running jobs of the last sample that had them.
     pub(super) running: Option<Vec<RunningJob>>,
     /// FailureGroups of failed jobs of the last sample that had them.
     pub(super) failed: Option<FailureGroups>,

@@ -1,96 +1,110 @@
-// Which page, its data each two seconds, and what is clicked.
+// Routing, loading every two seconds, drawing, and user input.
 
 import { h, morph } from './dom.js';
 import { app, path } from './state.js';
-import { get, Trouble } from './api.js';
-import { bdi, chosenLanguage, keepLanguage, language, LANGUAGES, rich, speak, t, tick, when } from './text.js';
+import { get, ApiError } from './api.js';
+import { bdi, preferredLanguage, saveLanguage, language, LANGUAGES, richText, loadLanguage, t, updateTimes, timeNode } from './text.js';
 import { icon, link, REGISTRIES } from './ui.js';
-import { ACTIONS, say, trouble } from './act.js';
-import { overview } from './overview.js';
-import { failed, queue, scheduled } from './lists.js';
-import { job } from './job.js';
-import { cron, history as cronHistory } from './cron.js';
-import { workers } from './workers.js';
-import { metrics } from './metrics.js';
+import { ACTIONS, showToast, errorText } from './actions.js';
+import { overviewPage } from './overview.js';
+import { failedPage, queuePage, scheduledPage } from './lists.js';
+import { jobPage } from './job.js';
+import { cronPage, cronHistoryPage } from './cron.js';
+import { workersPage } from './workers.js';
+import { metricsPage } from './metrics.js';
 
-const PAGES = { overview, queue, failed, scheduled, job, cron, 'cron-history': cronHistory, workers, metrics };
+/** Pages by route name: which data they load, their title, and how they are drawn. */
+const PAGES = {
+  overview: overviewPage,
+  queue: queuePage,
+  failed: failedPage,
+  scheduled: scheduledPage,
+  job: jobPage,
+  cron: cronPage,
+  'cron-history': cronHistoryPage,
+  workers: workersPage,
+  metrics: metricsPage,
+};
+/** Main navigation: route name and path. */
 const NAV = [['overview', []], ['failed', ['failed']], ['scheduled', ['scheduled']], ['cron', ['cron']], ['workers', ['workers']], ['metrics', ['metrics-page']]];
-const EVERY = 2000;
+const REFRESH_INTERVAL = 2000;
 const root = document.getElementById('root');
 
-function match() {
+function matchRoute() {
   let parts;
   try {
-    parts = location.pathname.slice(app.base.length).split('/').filter(Boolean).map((one) => decodeURIComponent(one).replace(/^~/, ''));
+    parts = location.pathname.slice(app.base.length).split('/').filter(Boolean).map((segment) => decodeURIComponent(segment).replace(/^~/, ''));
   } catch {
     parts = ['?'];
   }
   const query = new URLSearchParams(location.search);
   const page = (name, ...params) => ({ name, params, query });
   const [first, second, third] = parts;
-  const simple = { failed: 'failed', scheduled: 'scheduled', cron: 'cron', workers: 'workers', 'metrics-page': 'metrics' };
+  const pages = { failed: 'failed', scheduled: 'scheduled', cron: 'cron', workers: 'workers', 'metrics-page': 'metrics' };
   if (parts.length === 0) return page('overview');
-  if (parts.length === 1 && Object.hasOwn(simple, first)) return page(simple[first]);
+  if (parts.length === 1 && Object.hasOwn(pages, first)) return page(pages[first]);
   if (first === 'jobs' && parts.length === 2) return page('job', second);
   if (first === 'cron' && parts.length === 2) return page('cron-history', second);
   if (first === 'queues' && (parts.length === 2 || (parts.length === 3 && REGISTRIES.includes(third)))) return page('queue', second, third ?? 'queued');
   return page('none');
 }
 
-// ---- The data ----
+// ---- Data ----
 
-/** What is wrong: `outage` heals by itself and leaves the last data; `refused` takes their place. */
+/** Errors of the last load: an outage leaves the last data on the page; a refusal replaces them. */
 let outage = null;
-let refused = null;
-let seenAt = null;
-let round = null;
+let refusal = null;
+/** Time of the last successful load. */
+let loadedAt = null;
+/** Abort controller of the load in progress. */
+let currentLoad = null;
 let timer;
 
-/** Loads the page's data, and again after a while. A new round ends the one before: there is one at a time. */
+/** Loads the page's data now, and again at intervals. A new load cancels the one in progress. */
 async function load() {
   clearTimeout(timer);
-  round?.abort();
-  const mine = new AbortController();
-  round = mine;
+  currentLoad?.abort();
+  const controller = new AbortController();
+  currentLoad = controller;
   const page = PAGES[app.route.name];
   const { search } = location;
   try {
     const sources = Object.entries(page?.load(app.route) ?? {});
-    const answers = await Promise.all(sources.map(([, address]) => get(address, mine.signal)));
-    if (round !== mine) return;
-    app.data = Object.fromEntries(sources.map(([name], at) => [name, answers[at]]));
-    app.seen = search;
+    const responses = await Promise.all(sources.map(([, address]) => get(address, controller.signal)));
+    if (currentLoad !== controller) return;
+    app.data = Object.fromEntries(sources.map(([name], index) => [name, responses[index]]));
+    app.loadedSearch = search;
     outage = null;
-    refused = null;
-    seenAt = new Date().toISOString();
-    prune();
+    refusal = null;
+    loadedAt = new Date().toISOString();
+    dropHiddenPicks();
   } catch (error) {
-    if (round !== mine) return;
-    if (!(error instanceof Trouble)) console.error(error);
-    if (error instanceof Trouble && error.isOutage) outage = { since: outage?.since ?? new Date().toISOString(), error };
+    if (currentLoad !== controller) return;
+    if (!(error instanceof ApiError)) console.error(error);
+    if (error instanceof ApiError && error.isOutage) outage = { since: outage?.since ?? new Date().toISOString(), error };
     else {
-      refused = error;
+      refusal = error;
       outage = null;
     }
   }
-  round = null;
+  currentLoad = null;
   draw();
   restoreScroll();
-  if (app.live && !document.hidden) timer = setTimeout(load, EVERY);
+  if (app.live && !document.hidden) timer = setTimeout(load, REFRESH_INTERVAL);
 }
 
-/** Only rows that are seen can be chosen. */
-function prune() {
+/** Unchecks rows that are not on the page any more. */
+function dropHiddenPicks() {
   if (app.picked.size === 0) return;
-  const here = new Set((app.data.main?.jobs ?? []).map((one) => one.id));
-  for (const id of app.picked) if (!here.has(id)) app.picked.delete(id);
+  const visible = new Set((app.data.main?.jobs ?? []).map((job) => job.id));
+  for (const id of app.picked) if (!visible.has(id)) app.picked.delete(id);
 }
 
 app.refresh = () => {
   if (!document.hidden) load();
 };
 
-// ---- The page ----
+// ---- Drawing ----
 
 function draw() {
   const route = app.route;
@@ -99,12 +113,12 @@ function draw() {
   const isStale = outage !== null && app.data !== null;
   let content;
   if (!page) content = h('div', { class: 'empty' }, icon('find'), h('p', null, t('none.text')), link(path(''), null, t('none.back')));
-  else if (refused) content = refusal();
+  else if (refusal) content = refusalContent();
   else if (app.data) {
     try {
       content = page.draw(app.data, route);
     } catch (error) {
-      // An answer that is not as agreed must not take the page down, nor be hidden.
+      // Unexpected data must neither break the page nor go unnoticed.
       console.error(error);
       content = h('div', { class: 'empty bad' }, icon('warn'), h('p', null, t('broken')), h('code', null, bdi(error.message, 300)));
     }
@@ -113,34 +127,34 @@ function draw() {
     h('a', { class: 'skip', href: '#main' }, t('skip')),
     header(),
     banner(),
-    h('main', { id: 'main', tabindex: '-1', class: isStale ? 'stale' : null, 'aria-busy': app.data === null && !outage && !refused ? 'true' : null },
+    h('main', { id: 'main', tabindex: '-1', class: isStale ? 'stale' : null, 'aria-busy': app.data === null && !outage && !refusal ? 'true' : null },
       h('h1', { tabindex: '-1', 'data-key': `h1 ${location.pathname}` }, page?.heading ? page.heading(route, app.data) : title),
       h('div', { class: 'content', 'data-key': `page ${route.name} ${JSON.stringify(route.params)}` }, content)),
     footer());
   morph(root, fresh);
-  showCurrent();
+  showCurrentLink();
   document.title = `${outage ? '⚠ ' : ''}${title} · rq-rs`;
 }
 app.draw = draw;
 
-/** Where the bars of links are wider than the screen, the one that we are at is seen. */
-function showCurrent() {
-  const here = location.href + (app.data ? '' : '#');
+/** Scrolls bars of links that are wider than the screen to the current link. */
+function showCurrentLink() {
+  const key = location.href + (app.data ? '' : '#');
   for (const bar of root.querySelectorAll('.main-nav ul, .tabs')) {
-    if (bar.shownFor === here) continue;
-    bar.shownFor = here;
-    const one = bar.querySelector('[aria-current]');
-    if (one && bar.scrollWidth > bar.clientWidth) bar.scrollLeft += one.getBoundingClientRect().left - bar.getBoundingClientRect().left - (bar.clientWidth - one.offsetWidth) / 2;
+    if (bar.shownFor === key) continue;
+    bar.shownFor = key;
+    const current = bar.querySelector('[aria-current]');
+    if (current && bar.scrollWidth > bar.clientWidth) bar.scrollLeft += current.getBoundingClientRect().left - bar.getBoundingClientRect().left - (bar.clientWidth - current.offsetWidth) / 2;
   }
 }
 
 function header() {
-  const of = { queue: 'overview', job: 'overview', 'cron-history': 'cron' };
-  const here = of[app.route.name] ?? app.route.name;
+  const parents = { queue: 'overview', job: 'overview', 'cron-history': 'cron' };
+  const current = parents[app.route.name] ?? app.route.name;
   return h('header', { class: 'top' },
     link(path(''), { class: 'brand', 'aria-label': t('brand') }, h('img', { src: `${app.base}/assets/icon.svg`, alt: '', width: '22', height: '22' }), h('b', null, 'rq-rs')),
     h('nav', { class: 'main-nav', 'aria-label': t('nav.label') }, h('ul', null, NAV.map(([name, parts]) =>
-      h('li', null, link(parts.length > 0 ? path(...parts) : path(''), { 'aria-current': here === name ? (here === app.route.name ? 'page' : 'true') : null }, t(`nav.${name}`)))))),
+      h('li', null, link(parts.length > 0 ? path(...parts) : path(''), { 'aria-current': current === name ? (current === app.route.name ? 'page' : 'true') : null }, t(`nav.${name}`)))))),
     h('form', { class: 'jump', role: 'search', 'data-action': 'jump', 'aria-label': t('jump.label') },
       icon('find'), h('input', { type: 'search', name: 'id', required: true, placeholder: t('jump.placeholder'), 'aria-label': t('jump.label'), autocomplete: 'off', spellcheck: 'false', 'data-jump': true })),
     h('button', { type: 'button', class: 'live', role: 'switch', 'aria-checked': String(app.live), 'data-action': 'live', title: t('live.what') },
@@ -148,22 +162,22 @@ function header() {
 }
 
 function banner() {
-  const parts = [];
+  const banners = [];
   if (outage) {
     const { message, status, hint } = outage.error;
-    parts.push(h('div', { class: 'banner bad', role: 'alert', 'data-key': 'outage' }, icon('warn'), h('div', null,
-      h('p', null, h('b', null, t(status === 503 ? 'outage.redis' : status === 0 ? 'outage.server' : 'outage.other', { status })), ' ', rich('outage.since', { time: when(outage.since, true) })),
+    banners.push(h('div', { class: 'banner bad', role: 'alert', 'data-key': 'outage' }, icon('warn'), h('div', null,
+      h('p', null, h('b', null, t(status === 503 ? 'outage.redis' : status === 0 ? 'outage.server' : 'outage.other', { status })), ' ', richText('outage.since', { time: timeNode(outage.since, true) })),
       h('p', { class: 'sub' }, status === 0 ? t('outage.server_hint') : [bdi(message, 300), hint ? [' – ', bdi(hint, 300)] : null]),
-      seenAt && app.data ? h('p', { class: 'sub' }, rich('outage.shown', { time: when(seenAt) })) : null)));
+      loadedAt && app.data ? h('p', { class: 'sub' }, richText('outage.shown', { time: timeNode(loadedAt) })) : null)));
   }
   if (!app.live) {
-    parts.push(h('div', { class: 'banner', role: 'status', 'data-key': 'paused' }, icon('info'), h('p', null, t('live.paused'), ' ', seenAt ? rich('live.shown', { time: when(seenAt) }) : null)));
+    banners.push(h('div', { class: 'banner', role: 'status', 'data-key': 'paused' }, icon('info'), h('p', null, t('live.paused'), ' ', loadedAt ? richText('live.shown', { time: timeNode(loadedAt) }) : null)));
   }
-  return h('div', { class: 'banners' }, parts);
+  return h('div', { class: 'banners' }, banners);
 }
 
-function refusal() {
-  const { status, message, hint } = refused;
+function refusalContent() {
+  const { status, message, hint } = refusal;
   const text = has404() ? t('none.gone') : message || t('broken');
   return h('div', { class: 'empty bad', role: 'alert' }, icon('warn'), h('p', null, bdi(text, 500)), has404() && message ? h('p', { class: 'none' }, bdi(message, 500)) : null,
     hint ? h('p', { class: 'none' }, bdi(hint, 500)) : null, link(path(''), null, t('none.back')));
@@ -173,53 +187,53 @@ function refusal() {
 }
 
 function footer() {
-  const { version, dialect, prefix, address, read_only: isRead, user } = app.site;
-  const part = (label, value) => (value ? h('span', null, label ? `${label} ` : null, h('span', { class: 'id' }, bdi(value, 120))) : null);
+  const { version, dialect, prefix, address, read_only: isReadOnly, user } = app.site;
+  const fact = (label, value) => (value ? h('span', null, label ? `${label} ` : null, h('span', { class: 'id' }, bdi(value, 120))) : null);
   return h('footer', { class: 'bottom' },
-    h('p', null, part('rq-rs', version), part(t('site.dialect'), dialect), part(t('site.prefix'), prefix), part('Redis', address), user === null ? null : part(t('site.user'), user),
-      isRead && version ? h('span', { class: 'badge' }, t('site.read_only')) : null),
+    h('p', null, fact('rq-rs', version), fact(t('site.dialect'), dialect), fact(t('site.prefix'), prefix), fact('Redis', address), user === null ? null : fact(t('site.user'), user),
+      isReadOnly && version ? h('span', { class: 'badge' }, t('site.read_only')) : null),
     h('label', null, h('span', null, t('language')), ' ', h('select', { name: 'language', 'data-language': true }, Object.entries(LANGUAGES).map(([code, name]) =>
       h('option', { value: code, lang: code, selected: code === language }, name)))));
 }
 
-// ---- Where we are ----
+// ---- Navigation ----
 
-/** Where each page visited was scrolled to, by the key of its entry in the history. */
-const scrolls = new Map();
-let entry = history.state?.entry ?? 0;
-let wantedScroll = null;
+/** Scroll positions of visited pages, by the key of their history entry. */
+const scrollPositions = new Map();
+let historyEntry = history.state?.entry ?? 0;
+let pendingScroll = null;
 history.scrollRestoration = 'manual';
-history.replaceState({ ...history.state, entry }, '');
+history.replaceState({ ...history.state, entry: historyEntry }, '');
 
 function restoreScroll() {
-  if (wantedScroll === null) return;
-  scrollTo(0, wantedScroll);
-  wantedScroll = null;
+  if (pendingScroll === null) return;
+  scrollTo(0, pendingScroll);
+  pendingScroll = null;
 }
 
-function arrive(isNew) {
+function onNavigate(isNew) {
   const before = app.route;
-  app.route = match();
+  app.route = matchRoute();
   const isSame = before.name === app.route.name && JSON.stringify(before.params) === JSON.stringify(app.route.params);
   app.picked.clear();
-  refused = null;
+  refusal = null;
   if (!isSame) {
     app.data = null;
-    app.unfolded.clear();
+    app.expanded.clear();
   }
   draw();
   load();
   if (isNew) scrollTo(0, 0);
-  // A new page is read from its heading on; a filter that was sent leaves its field alone.
+  // Focus moves to the heading of a new page, so that screen readers read it; after a filter it stays in the field.
   if (!isSame || document.activeElement === document.body) root.querySelector('h1')?.focus({ preventScroll: true });
 }
 
 app.go = (address) => {
-  scrolls.set(entry, scrollY);
-  entry = Date.now();
-  history.pushState({ entry }, '', address);
-  wantedScroll = null;
-  arrive(true);
+  scrollPositions.set(historyEntry, scrollY);
+  historyEntry = Date.now();
+  history.pushState({ entry: historyEntry }, '', address);
+  pendingScroll = null;
+  onNavigate(true);
 };
 
 app.back = () => {
@@ -229,26 +243,26 @@ app.back = () => {
 
 addEventListener('popstate', (event) => {
   if (event.state?.entry === undefined) return;
-  scrolls.set(entry, scrollY);
-  entry = event.state.entry;
-  wantedScroll = scrolls.get(entry) ?? 0;
-  arrive(false);
+  scrollPositions.set(historyEntry, scrollY);
+  historyEntry = event.state.entry;
+  pendingScroll = scrollPositions.get(historyEntry) ?? 0;
+  onNavigate(false);
 });
 
-// ---- What people do ----
+// ---- User input ----
 
-let lastPick = null;
+let lastPicked = null;
 
-function pick(box, isRange) {
+function pickRows(box, isRange) {
   const boxes = [...root.querySelectorAll('tbody input[data-pick]')];
-  const set = (one, on) => (on ? app.picked.add(one.dataset.pick) : app.picked.delete(one.dataset.pick));
-  if (!box.closest('tbody')) boxes.forEach((one) => set(one, box.checked));
+  const set = (other, on) => (on ? app.picked.add(other.dataset.pick) : app.picked.delete(other.dataset.pick));
+  if (!box.closest('tbody')) boxes.forEach((other) => set(other, box.checked));
   else {
-    const from = isRange ? boxes.findIndex((one) => one.dataset.pick === lastPick) : -1;
+    const from = isRange ? boxes.findIndex((other) => other.dataset.pick === lastPicked) : -1;
     const to = boxes.indexOf(box);
-    if (from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((one) => set(one, box.checked));
+    if (from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => set(other, box.checked));
     else set(box, box.checked);
-    lastPick = box.dataset.pick;
+    lastPicked = box.dataset.pick;
   }
   draw();
 }
@@ -257,12 +271,12 @@ addEventListener('click', (event) => {
   if (event.defaultPrevented || event.button !== 0) return;
   const target = event.target;
   if (target instanceof HTMLInputElement && target.dataset.pick !== undefined) {
-    pick(target, event.shiftKey);
+    pickRows(target, event.shiftKey);
     return;
   }
-  const doer = target.closest?.('button[data-action]');
-  if (doer) {
-    act(doer);
+  const actionButton = target.closest?.('button[data-action]');
+  if (actionButton) {
+    runButton(actionButton);
     return;
   }
   const anchor = target.closest?.('a[href]');
@@ -279,10 +293,10 @@ addEventListener('click', (event) => {
   app.go(to.href);
 });
 
-const busy = new Set();
+const runningActions = new Set();
 
-async function act(doer) {
-  const name = doer.dataset.action;
+async function runButton(button) {
+  const name = button.dataset.action;
   if (name === 'live') {
     app.live = !app.live;
     if (app.live) load();
@@ -292,21 +306,21 @@ async function act(doer) {
     }
     return;
   }
-  // Once is enough, however often it is pressed.
-  const what = `${name} ${doer.dataset.args}`;
-  if (!Object.hasOwn(ACTIONS, name) || busy.has(what)) return;
-  busy.add(what);
+  // Further presses while the action runs are ignored.
+  const action = `${name} ${button.dataset.args}`;
+  if (!Object.hasOwn(ACTIONS, name) || runningActions.has(action)) return;
+  runningActions.add(action);
   try {
-    await ACTIONS[name](JSON.parse(doer.dataset.args ?? '{}'));
+    await ACTIONS[name](JSON.parse(button.dataset.args ?? '{}'));
   } catch (error) {
     console.error(error);
-    say(trouble(error), true);
+    showToast(errorText(error), true);
   } finally {
-    busy.delete(what);
+    runningActions.delete(action);
   }
 }
 
-function send(form) {
+function submitForm(form) {
   const query = new URLSearchParams();
   for (const [name, value] of new FormData(form)) {
     if (typeof value === 'string' && value.trim() !== '') query.append(name, value);
@@ -318,7 +332,7 @@ function send(form) {
 addEventListener('submit', (event) => {
   event.preventDefault();
   const form = event.target;
-  if (form.dataset.action === 'filter') send(form);
+  if (form.dataset.action === 'filter') submitForm(form);
   if (form.dataset.action === 'jump') {
     const id = String(new FormData(form).get('id') ?? '').trim();
     if (id) {
@@ -329,13 +343,13 @@ addEventListener('submit', (event) => {
 });
 
 addEventListener('change', async ({ target }) => {
-  if ('submit' in target.dataset) send(target.form);
+  if ('submit' in target.dataset) submitForm(target.form);
   if ('language' in target.dataset) {
     try {
-      await speak(target.value);
-      keepLanguage(target.value);
+      await loadLanguage(target.value);
+      saveLanguage(target.value);
     } catch (error) {
-      say(trouble(error), true);
+      showToast(errorText(error), true);
     }
     draw();
   }
@@ -366,29 +380,29 @@ document.addEventListener('visibilitychange', () => {
 addEventListener('online', () => app.live && load());
 
 setInterval(() => {
-  if (!document.hidden) tick();
+  if (!document.hidden) updateTimes();
 }, 1000);
 
-// ---- And so it begins ----
+// ---- Start ----
 
-async function learnSite() {
+async function loadSite() {
   try {
     app.site = await get('/site');
     draw();
   } catch {
-    // Until it is known what is allowed nothing is.
+    // Until the server says what is allowed, the page is read-only.
     app.site = { read_only: true };
-    setTimeout(learnSite, EVERY);
+    setTimeout(loadSite, REFRESH_INTERVAL);
   }
 }
 
 try {
-  await speak(chosenLanguage());
+  await loadLanguage(preferredLanguage());
 } catch {
-  await speak('en');
+  await loadLanguage('en');
 }
 app.site = { read_only: true };
-app.route = match();
+app.route = matchRoute();
 draw();
-learnSite();
+loadSite();
 load();

@@ -1,12 +1,12 @@
-// Jobs that are enqueued again and again, and what became of them.
+// Cron entries, and the runs of one entry.
 
 import { h } from './dom.js';
 import { app, path, withQuery } from './state.js';
-import { api } from './api.js';
-import { bdi, number, seconds, short, t, took, when } from './text.js';
+import { apiPath } from './api.js';
+import { bdi, number, secondsBetween, truncate, t, duration, timeNode } from './text.js';
 import { badge, button, emptyState, jobLink, link, queueLink, table } from './ui.js';
 
-export const cron = {
+export const cronPage = {
   load: () => ({ main: '/cron' }),
   title: () => t('nav.cron'),
   draw({ main: all }) {
@@ -20,13 +20,13 @@ export const cron = {
           entry.paused ? badge('paused') : null, entry.python ? badge('python') : null),
         h('div', { class: 'two' }, h('code', null, bdi(entry.schedule, 80)), h('span', { class: 'sub' }, entry.tz ? bdi(entry.zone ? `${entry.zone} (${entry.tz})` : entry.tz, 60) : t(entry.python ? 'cron.python_zone' : 'cron.utc'))),
         queueLink(entry.queue), h('span', { class: 'id' }, bdi(entry.handler, 60)),
-        entry.paused ? h('span', { class: 'none' }, t('status.paused')) : when(entry.next),
-        entry.last_job ? link(path('jobs', entry.last_job), null, when(entry.last)) : when(entry.last),
+        entry.paused ? h('span', { class: 'none' }, t('status.paused')) : timeNode(entry.next),
+        entry.last_job ? link(path('jobs', entry.last_job), null, timeNode(entry.last)) : timeNode(entry.last),
         entry.schedulers > 0 ? number(entry.schedulers) : h('span', { class: 'bad', title: t('cron.kept_by_none') }, '0'),
       ];
       if (!app.site.read_only) {
-        const act = (action) => button('cron', t(`do.${action}`), { entry: entry.name, action }, { kind: 'small', key: action, name: t('do.to', { what: t(`do.${action}`), name: short(entry.name, 80) }) });
-        cells.push(h('div', { class: 'row-buttons' }, act('run'), entry.python ? null : act(entry.paused ? 'resume' : 'pause')));
+        const actionButton = (action) => button('cron', t(`do.${action}`), { entry: entry.name, action }, { kind: 'small', key: action, name: t('do.to', { what: t(`do.${action}`), name: truncate(entry.name, 80) }) });
+        cells.push(h('div', { class: 'row-buttons' }, actionButton('run'), entry.python ? null : actionButton(entry.paused ? 'resume' : 'pause')));
       }
       return { key: entry.name, cells };
     });
@@ -34,26 +34,26 @@ export const cron = {
   },
 };
 
-/** The longest list that is asked for. */
-const MOST = 200;
+/** Number of runs shown. */
+const MAX_HISTORY = 200;
 
-export const history = {
-  load: ({ params: [name] }) => ({ main: withQuery(api('cron', name, 'history'), { limit: MOST }) }),
-  title: ({ params: [name] }) => `${short(name, 80)} · ${t('nav.cron')}`,
+export const cronHistoryPage = {
+  load: ({ params: [name] }) => ({ main: withQuery(apiPath('cron', name, 'history'), { limit: MAX_HISTORY }) }),
+  title: ({ params: [name] }) => `${truncate(name, 80)} · ${t('nav.cron')}`,
   heading: ({ params: [name] }) => [h('span', { class: 'over' }, link(path('cron'), null, t('nav.cron'))), ' ', bdi(name, 300)],
   draw({ main: all }) {
     if (all.length === 0) return emptyState(t('cron.no_history'));
-    const longest = Math.max(0, ...all.map((past) => (past.ended_at ? seconds(past.started_at, past.ended_at) || 0 : 0)));
-    const rest = all.length < MOST ? null : h('p', { class: 'facts-line', 'data-key': 'rest' }, t('cron.newest', { n: MOST }));
+    const longest = Math.max(0, ...all.map((past) => (past.ended_at ? secondsBetween(past.started_at, past.ended_at) || 0 : 0)));
+    const rest = all.length < MAX_HISTORY ? null : h('p', { class: 'facts-line', 'data-key': 'rest' }, t('cron.newest', { n: MAX_HISTORY }));
     return [rest, table({
       label: t('cron.history'), kind: 'history',
       heads: [{ text: t('job.one'), row: true }, { text: t('job.status') }, { text: t('job.enqueued_at'), right: true }, { text: t('cron.waited'), right: true }, { text: t('job.took'), right: true }],
       rows: all.map((past) => {
-        const run = past.started_at && past.ended_at ? seconds(past.started_at, past.ended_at) : null;
+        const run = past.started_at && past.ended_at ? secondsBetween(past.started_at, past.ended_at) : null;
         return {
           key: past.id,
-          cells: [jobLink(past.id), badge(past.status), when(past.at), past.started_at ? took(seconds(past.at, past.started_at)) : null,
-            run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), h('span', null, took(run)))],
+          cells: [jobLink(past.id), badge(past.status), timeNode(past.at), past.started_at ? duration(secondsBetween(past.at, past.started_at)) : null,
+            run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), h('span', null, duration(run)))],
         };
       }),
     })];

@@ -1,34 +1,36 @@
-// What the page knows. `refresh`, `draw` and `go` are set by app.js.
+// State of the page, and URLs. app.js sets `refresh`, `draw`, `go` and `back`.
 
 export const app = {
   base: document.documentElement.dataset.base,
   site: {},
-  /** The page shown: {name, params, query}. */
+  /** Current route: page name, parameters of the path, query. */
   route: { name: '', params: [], query: new URLSearchParams() },
-  /** Its data by the names of its sources, or null while nothing has come. */
+  /** Data of the page by source name; null until the first response. */
   data: null,
-  /** What the data was asked for with. */
-  seen: '',
+  /** Query string that the data was loaded with. */
+  loadedSearch: '',
+  /** Whether the data is loaded again every few seconds. */
   live: true,
   /** Ids of the checked rows. */
   picked: new Set(),
-  /** Long texts that are shown whole. */
-  unfolded: new Set(),
+  /** Keys of the long texts that are shown in full. */
+  expanded: new Set(),
   refresh: () => {},
   draw: () => {},
-  go: () => {},
+  go: (_address) => {},
+  back: () => {},
 };
 
-/** A name as a part of an address. Browsers take dots for steps in a path; with a ~ before them they are a name. */
-export function part(text) {
-  const whole = String(text).toWellFormed?.() ?? String(text);
-  return encodeURIComponent(/^(\.{1,2}$|~)/.test(whole) ? `~${whole}` : whole);
+/** Encodes a name as one segment of a path. Browsers resolve `.` and `..` as steps; a ~ before them prevents it. */
+export function encodeSegment(text) {
+  const wellFormed = String(text).toWellFormed?.() ?? String(text);
+  return encodeURIComponent(/^(\.{1,2}$|~)/.test(wellFormed) ? `~${wellFormed}` : wellFormed);
 }
 
-/** A path of ours. Data only gets into addresses through here. */
-export const path = (...parts) => app.base + '/' + parts.map(part).join('/');
+/** A path of this dashboard. Data gets into addresses only here and in `withQuery`. */
+export const path = (...parts) => app.base + '/' + parts.map(encodeSegment).join('/');
 
-/** With a query; empty values are left out. */
+/** Appends a query to an address; empty values are left out. */
 export function withQuery(address, query) {
   const search = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {

@@ -1,14 +1,14 @@
-// Pieces that all pages are made of.
+// Elements that several pages use.
 
 import { h, s } from './dom.js';
 import { app, path, withQuery } from './state.js';
-import { bdi, number, seen, short, t } from './text.js';
+import { bdi, number, showControls, truncate, t } from './text.js';
 
 export const REGISTRIES = ['queued', 'started', 'scheduled', 'deferred', 'rate_limited', 'finished', 'failed', 'canceled', 'unreadable'];
 const STATUSES = new Set(['created', 'queued', 'started', 'finished', 'failed', 'deferred', 'scheduled', 'stopped', 'canceled',
   'rate_limited', 'ready_to_enqueue', 'expired', 'busy', 'idle', 'suspended', 'quiet', 'paused', 'python', 'unreadable']);
 
-/** What a status, a state or a word of ours looks like. */
+/** A coloured label for a status or state; null means that the record is gone. */
 export const badge = (status) => {
   const name = status ?? 'expired';
   return STATUSES.has(name)
@@ -19,7 +19,7 @@ export const badge = (status) => {
 export const link = (href, attrs, ...children) => h('a', { href, ...attrs }, ...children);
 export const queuePath = (queue, registry = 'queued', query = {}) => withQuery(path('queues', queue, registry), query);
 export const queueLink = (queue, registry) => link(queuePath(queue, registry), { class: 'name' }, bdi(queue, 80));
-export const jobLink = (id, most = 80) => link(path('jobs', id), { class: 'id', title: short(id, 300) }, bdi(id, most));
+export const jobLink = (id, max = 80) => link(path('jobs', id), { class: 'id', title: truncate(id, 300) }, bdi(id, max));
 
 const ICONS = {
   warn: 'M8 1.8 15 14H1L8 1.8Zm-.7 4.6v3.8h1.4V6.400H7.300Zm0 4.900v1.400h1.400v-1.400H7.300Z',
@@ -30,7 +30,7 @@ const ICONS = {
 export const icon = (name) => s('svg', { class: 'icon', viewBox: '0 0 16 16', 'aria-hidden': 'true', focusable: 'false' },
   s('path', { d: ICONS[name], 'fill-rule': 'evenodd' }));
 
-/** A button that does something; nothing at all where only reading is allowed. `args` come back to its action. */
+/** A button for an action, which gets `args`; null in a read-only dashboard. */
 export function button(action, label, args = {}, { kind = '', name = null, key = null } = {}) {
   if (app.site.read_only) return null;
   return h('button', {
@@ -39,22 +39,22 @@ export function button(action, label, args = {}, { kind = '', name = null, key =
   }, label);
 }
 
-/** A count that leads to its jobs. */
-export const count = (n, href, kind = '') => (n > 0
+/** A count with a link to its jobs. */
+export const countLink = (n, href, kind = '') => (n > 0
   ? link(href, { class: `count ${kind}` }, number(n))
   : link(href, { class: 'count zero' }, '0'));
 
-const large = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+const capitalize = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 
-/** A table that becomes cards where the screen is narrow, and so says its roles itself. */
+/** A table, shown as cards on narrow screens. The explicit roles keep it a table for screen readers then. */
 export function table({ label, heads, rows, kind = '' }) {
   const head = ({ text, right, hidden, node }) => h('th', { scope: 'col', role: 'columnheader', class: right ? 'right' : null },
-    node, hidden ? h('span', { class: 'unseen' }, text) : large(text));
-  const cell = (content, at) => {
-    const { text, right, wide, hidden, row } = heads[at];
+    node, hidden ? h('span', { class: 'unseen' }, text) : capitalize(text));
+  const cell = (content, index) => {
+    const { text, right, wide, hidden, row } = heads[index];
     const attrs = {
       class: [right && 'right', wide && 'wide', content === null && 'blank'].filter(Boolean).join(' ') || null,
-      'data-label': hidden ? null : large(text),
+      'data-label': hidden ? null : capitalize(text),
     };
     return row ? h('th', { scope: 'row', role: 'rowheader', ...attrs }, content) : h('td', { role: 'cell', ...attrs }, content);
   };
@@ -70,19 +70,19 @@ export const emptyState = (text, more = null) => h('div', { class: 'empty' }, ic
 export const section = (title, more, ...children) => h('section', { class: 'section' },
   h('div', { class: 'section-head' }, h('h2', null, title), more), ...children);
 
-/** What a row of jobs shows first: the words, and the id. */
+/** Description and id of a job. */
 export const jobCell = (job) => h('div', { class: 'two' },
-  link(path('jobs', job.id), { class: 'title', title: short(job.description || job.id, 500) }, bdi(job.description || job.handler || job.id, 160)),
-  h('span', { class: 'sub id', title: short(job.id, 300) }, bdi(job.id, 80)));
+  link(path('jobs', job.id), { class: 'title', title: truncate(job.description || job.id, 500) }, bdi(job.description || job.handler || job.id, 160)),
+  h('span', { class: 'sub id', title: truncate(job.id, 300) }, bdi(job.id, 80)));
 
-/** A long text, cut until all of it is asked for. */
-export function long(key, text, label, kind = '') {
-  const most = 40_000;
-  const whole = app.unfolded.has(key);
-  const cut = !whole && text.length > most;
+/** A long text, cut until the user asks for all of it. */
+export function longText(key, text, label, kind = '') {
+  const max = 40_000;
+  const isExpanded = app.expanded.has(key);
+  const isCut = !isExpanded && text.length > max;
   return h('div', { class: 'long', 'data-key': key },
     h('pre', { class: `pre ${kind}`, tabindex: '0', role: 'region', 'aria-label': label },
-      seen(cut ? text.slice(0, most) : text)),
-    cut ? h('button', { type: 'button', class: 'button', 'data-action': 'unfold', 'data-args': JSON.stringify({ key }) },
+      showControls(isCut ? text.slice(0, max) : text)),
+    isCut ? h('button', { type: 'button', class: 'button', 'data-action': 'expand', 'data-args': JSON.stringify({ key }) },
       t('text.show_all', { n: text.length })) : null);
 }
