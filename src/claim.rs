@@ -269,3 +269,23 @@ fn new_execution_prefix() -> String {
     id.truncate(24);
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(prefix: &str, start: u32, end: u32) -> ExecutionRange {
+        ExecutionRange { prefix: prefix.to_owned(), start, end }
+    }
+
+    #[test]
+    fn a_range_contains_the_executions_of_its_claims_only() {
+        let mut claims = range("aa", 8, 16);
+        assert!(claims.contains("aa00000008") && claims.contains("aa0000000f"));
+        assert!(!claims.contains("aa00000010") && !claims.contains("ab00000008") && !claims.contains("aa"));
+        assert!(claims.try_extend(&range("aa", 16, 17)));
+        assert!(claims.contains("aa00000010"));
+        assert!(!claims.try_extend(&range("aa", 20, 21)) && !claims.try_extend(&range("ab", 17, 18)));
+        assert_eq!(claims, range("aa", 8, 17));
+    }
+}

@@ -269,3 +269,88 @@ impl Transition {
         self.fields.push((name, value.into()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::job::{RawHash, ReadMode};
+
+    const KEPT: Retention = Retention { finished: Ttl::seconds(500), failed: Ttl::seconds(900) };
+
+    fn complete(fields: &[(&str, &str)], verdict: Verdict) -> Completion {
+        let pairs = fields.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+        let record = Record::read("id", &RawHash(pairs.collect()), ReadMode::Run);
+        let started_at = DateTime::<Utc>::from_timestamp(1_800_000_000, 0).unwrap();
+        let job = ClaimedJob {
+            queue: 0,
+            execution: "run".to_owned(),
+            record,
+            payload: Vec::new(),
+            started_at,
+            worker: "ada".to_owned(),
+        };
+        Completion::new(job, verdict, KEPT, Dialect::Native.spec(), started_at + Duration::from_secs(3))
+    }
+
+    fn field<'a>(completion: &'a Completion, name: &str) -> Option<&'a str> {
+        let found = completion.fields.iter().find(|(field, _)| *field == name);
+        found.map(|(_, value)| std::str::from_utf8(value).unwrap())
+    }
+
+    fn finished() -> Verdict {
+        Verdict::Finish { result: b"5".to_vec(), repeat_after: None }
+    }
+
+    fn retry(delay: u64) -> Verdict {
+        Verdict::Retry { delay: Duration::from_secs(delay), error: "boom".to_owned() }
+    }
+
+    #[test]
+    fn a_finished_job_is_kept_as_long_as_its_record_says_or_else_the_worker() {
+        let completion = complete(&[], finished());
+        assert_eq!(completion.destination, Destination::Finished { ttl: 500 });
+        assert_eq!((completion.status, field(&completion, "result")), (Status::Finished, Some("5")));
+        assert_eq!(completion.took, Duration::from_secs(3));
+        let completion = complete(&[("result_ttl", "0")], finished());
+        assert_eq!(completion.destination, Destination::Finished { ttl: 0 });
+    }
+
+    #[test]
+    fn a_retry_without_delay_is_queued_and_a_later_one_is_scheduled() {
+        let completion = complete(&[("retries_left", "3")], retry(0));
+        assert_eq!((completion.destination, completion.status), (Destination::Queue, Status::Queued));
+        assert!(completion.is_requeued());
+        assert_eq!(field(&completion, "retries_left"), Some("2"));
+        let at_front = [("retries_left", "3"), ("enqueue_at_front_on_retry", "1")];
+        assert_eq!(complete(&at_front, retry(0)).destination, Destination::QueueFront);
+        let completion = complete(&[("retries_left", "3")], retry(60));
+        assert_eq!(completion.destination, Destination::Scheduled { delay: Duration::from_secs(60) });
+        assert_eq!(completion.status, Status::Scheduled);
+    }
+
+    #[test]
+    fn a_delay_that_redis_cannot_store_is_cut() {
+        let completion = complete(&[("retries_left", "3")], retry(u64::MAX));
+        assert_eq!(completion.destination, Destination::Scheduled { delay: MAX_DELAY });
+    }
+
+    #[test]
+    fn a_job_that_is_put_back_has_not_ended_and_goes_to_the_front() {
+        let completion = complete(&[("deliveries", "2")], Verdict::PutBack { was_started: false });
+        assert_eq!((completion.destination, completion.status), (Destination::QueueFront, Status::Queued));
+        assert_eq!(field(&completion, "deliveries"), Some("2"));
+        assert_eq!((field(&completion, "ended_at"), field(&completion, "attempts")), (None, None));
+    }
+
+    #[test]
+    fn a_repeated_job_uses_up_one_repeat_and_one_interval() {
+        let fields = [("repeats_left", "3"), ("repeat_intervals", "[1, 2]")];
+        let verdict = Verdict::Finish { result: Vec::new(), repeat_after: Some(Duration::ZERO) };
+        let completion = complete(&fields, verdict);
+        assert_eq!((completion.destination, completion.status), (Destination::Queue, Status::Queued));
+        assert_eq!(field(&completion, "repeats_left"), Some("2"));
+        assert_eq!(field(&completion, "repeat_intervals"), Some("[2]"));
+        assert_eq!(completion.result_ttl, Some(500));
+    }
+}

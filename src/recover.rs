@@ -190,3 +190,24 @@ impl OrphanTracker {
         orphans
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_an_orphan_once_it_has_been_listed_for_the_whole_time() {
+        let (mut tracker, max_age, start) =
+            (OrphanTracker::default(), Duration::from_secs(10), Instant::now());
+        let mut update = |seconds: u64, ids: &[&str]| {
+            let listed = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
+            let orphans = tracker.update(listed, max_age, start + Duration::from_secs(seconds));
+            orphans.into_iter().map(|id| String::from_utf8(id).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(update(0, &["a", "b"]), [""; 0]);
+        assert_eq!(update(9, &["a"]), [""; 0]);
+        assert_eq!(update(10, &["a", "b"]), ["a"], "b has left the list and come back");
+        assert_eq!(update(18, &["b"]), [""; 0]);
+        assert_eq!(update(20, &["b"]), ["b"]);
+    }
+}
