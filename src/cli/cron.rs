@@ -114,8 +114,8 @@ fn run_scheduler(
     let is_lenient = is_lenient || asked.is_cron_lenient()?;
     let (_, entries) = asked.valid_entries(is_lenient)?;
     let client = server.connect()?;
-    let crons = CronEntries { entries, is_lenient };
-    let Some(keeper) = CronLoop::standalone(&client, &file.display().to_string(), crons)? else {
+    let entries = CronEntries { entries, is_lenient };
+    let Some(cron_loop) = CronLoop::standalone(&client, &file.display().to_string(), entries)? else {
         let what = format!("{} has no valid cron entry", file.display());
         return Err(Failure::Usage(what, "write each as [[cron]] with name, schedule and handler".into()));
     };
@@ -127,9 +127,9 @@ fn run_scheduler(
             std::process::exit(Exit::Failed as i32);
         }
     })?;
-    let (name, entries) = keeper.describe();
+    let (name, entries) = cron_loop.describe();
     eprint(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
-    keeper.run(&stopped);
+    cron_loop.run(&stopped);
     Ok(hangup.or(Exit::Done))
 }
 

@@ -1,8 +1,8 @@
-//! Commands from elsewhere: RQ's messages on a channel of the worker's own. What cannot be
-//! understood changes nothing.
+//! The command listener: receives RQ's worker commands on the worker's pub/sub channel. A message that is no command
+//! is logged and ignored.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 use super::background::BackgroundThread;
@@ -11,13 +11,15 @@ use super::options::Options;
 use super::stop::Stopper;
 use crate::client::Client;
 use crate::error::Result;
+use crate::printable::ShortLine;
 use crate::worker_command::WorkerCommand;
 
-/// How soon the thread notices that the worker ends.
+/// Interval at which the thread checks whether the worker ends.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(500);
-/// How long it waits before it connects again.
+/// Pause before the thread connects again.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
+/// Starts the thread.
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Options,
@@ -45,7 +47,7 @@ impl CommandListener {
         loop {
             match self.listen(stop) {
                 Ok(()) => return,
-                // The dispatcher tells people about an outage.
+                // The dispatcher reports outages.
                 Err(error) => log::debug!(target: "rq_rs", "commands cannot be heard: {error}"),
             }
             if stop.recv_timeout(RECONNECT_DELAY) != Err(RecvTimeoutError::Timeout) {
@@ -62,13 +64,13 @@ impl CommandListener {
                 if let Some(text) = message {
                     self.handle(&text);
                 }
-                !matches!(stop.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
+                !matches!(stop.try_recv(), Err(TryRecvError::Disconnected))
             },
         )
     }
 
     fn handle(&self, text: &[u8]) {
-        let order = match serde_json::from_slice(text) {
+        let control = match serde_json::from_slice(text) {
             Ok(WorkerCommand::Shutdown) => return self.stopper.stop(),
             Ok(WorkerCommand::Quiet) => return self.stopper.quiet(),
             Ok(WorkerCommand::Continue) => return self.stopper.go_on(),
@@ -79,11 +81,11 @@ impl CommandListener {
             }
             Err(error) => {
                 let text = String::from_utf8_lossy(text);
-                let text = crate::printable::ShortLine(&text).to_string();
+                let text = ShortLine(&text).to_string();
                 return log::warn!(target: "rq_rs", "a command that cannot be understood: {text}: {error}");
             }
         };
-        // A worker that has ended obeys no more.
-        let _ = self.inbox.send(Message::Control(order));
+        // This fails only when the worker has ended.
+        let _ = self.inbox.send(Message::Control(control));
     }
 }

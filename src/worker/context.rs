@@ -1,4 +1,4 @@
-//! What a handler knows about its job, and may say while it runs.
+//! The context of a handler: its job, its deadline, and what it may save while it runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use super::message::{JobField, Message};
 use crate::claim::ClaimedJob;
 use crate::job::{Serializer, to_python};
 
-/// What is to be known of the job: all that a work horse is told of it.
+/// The data of a run. A work horse gets them over its socket.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct RunInfo {
     id: String,
@@ -27,12 +27,12 @@ pub(crate) struct RunInfo {
     pub(crate) serializer: Serializer,
 }
 
-/// Who hears of a field of the job that is to be written.
+/// Receives fields of the job's record that are to be saved.
 type FieldSink = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 
-/// The job a handler runs.
+/// The job that a handler runs.
 pub struct Context {
-    facts: RunInfo,
+    info: RunInfo,
     deadline: Option<Instant>,
     canceled: Arc<AtomicBool>,
     sink: FieldSink,
@@ -40,128 +40,128 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(
-        running: &ClaimedJob,
-        place: RunPlacement<'_>,
+        job: &ClaimedJob,
+        placement: RunPlacement<'_>,
         canceled: Arc<AtomicBool>,
         inbox: Sender<Message>,
     ) -> Self {
-        let record = &running.record;
-        let facts = RunInfo {
+        let record = &job.record;
+        let info = RunInfo {
             id: record.id.clone(),
-            queue: place.queue.to_owned(),
-            execution_id: running.execution.clone(),
-            worker: place.worker.to_owned(),
+            queue: placement.queue.to_owned(),
+            execution_id: job.execution.clone(),
+            worker: placement.worker.to_owned(),
             description: record.description.clone(),
             attempt: record.number_of_retries + 1,
             delivery: record.deliveries + 1,
             meta: record.meta.clone(),
-            timeout: place.timeout,
+            timeout: placement.timeout,
             serializer: record.serializer,
         };
-        let deadline = place.timeout.map(|timeout| Instant::now() + timeout);
-        let (id, execution) = (facts.id.clone(), facts.execution_id.clone());
+        let deadline = placement.timeout.map(|timeout| Instant::now() + timeout);
+        let (id, execution) = (info.id.clone(), info.execution_id.clone());
         let sink: FieldSink = Box::new(move |name, value| {
             let field = JobField { id: id.clone(), execution: execution.clone(), name };
-            // A worker that has ended writes nothing any more.
+            // This fails only when the worker has ended, and then nothing is saved any more.
             let _ = inbox.send(Message::FieldUpdate(field, value));
         });
-        Context { facts, deadline, canceled, sink }
+        Context { info, deadline, canceled, sink }
     }
 
-    /// The same job in a work horse, with so much time left. It is not told of a cancel: it is ended.
-    pub(crate) fn for_work_horse(facts: RunInfo, left: Option<Duration>, sink: FieldSink) -> Self {
+    /// The context in a work horse. It has no cancel flag: a canceled job's work horse is killed.
+    pub(crate) fn for_work_horse(info: RunInfo, left: Option<Duration>, sink: FieldSink) -> Self {
         let deadline = left.map(|left| Instant::now() + left);
-        Context { facts, deadline, canceled: Arc::default(), sink }
+        Context { info, deadline, canceled: Arc::default(), sink }
     }
 
+    /// The data of the run, without its deadline and cancel flag.
     pub(crate) fn info(&self) -> &RunInfo {
-        &self.facts
+        &self.info
     }
 
-    /// The job's id.
+    /// The id of the job.
     pub fn id(&self) -> &str {
-        &self.facts.id
+        &self.info.id
     }
 
-    /// The queue it came from.
+    /// The name of the queue that the job was claimed from.
     pub fn queue(&self) -> &str {
-        &self.facts.queue
+        &self.info.queue
     }
 
-    /// The name of the worker that runs it.
+    /// The name of the worker that runs the job.
     pub fn worker(&self) -> &str {
-        &self.facts.worker
+        &self.info.worker
     }
 
-    /// This run's own id: no other run of this or another job has it. Fit as an idempotency key
-    /// for what must not happen twice in one run; the job's id is fit for what must not happen
-    /// twice at all.
+    /// The id of this run (RQ's execution id). Each run of a job has another one. Use it as an idempotency key for
+    /// what must happen at most once per run, and the job's id for what must happen at most once per job.
     pub fn execution_id(&self) -> &str {
-        &self.facts.execution_id
+        &self.info.execution_id
     }
 
-    /// What people see in lists.
+    /// The description of the job, as lists show it. By default, its call.
     pub fn description(&self) -> &str {
-        &self.facts.description
+        &self.info.description
     }
 
-    /// 1 for the first try, 2 for the first retry …
+    /// The number of the attempt: 1 for the first one, 2 for the first retry.
     pub fn attempt(&self) -> u32 {
-        self.facts.attempt
+        self.info.attempt
     }
 
-    /// How often this attempt was handed out: more than 1 when a worker was lost with it.
+    /// The number of workers that this attempt was given to: more than 1 after a worker was lost with it.
     pub fn delivery(&self) -> u32 {
-        self.facts.delivery
+        self.info.delivery
     }
 
-    /// How long it may run; `None` for ever.
+    /// The timeout of the job; `None` if it has none.
     pub fn timeout(&self) -> Option<Duration> {
-        self.facts.timeout
+        self.info.timeout
     }
 
-    /// When its time is over; `None` when it may run for ever.
+    /// The end of the timeout; `None` if the job has none.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// How much time it has left; `None` when it may run for ever.
+    /// The time until the deadline, zero after it; `None` if the job has no timeout.
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether it should stop: its time is over, it was canceled, or another worker has taken it
-    /// over. A thread cannot be stopped from outside, so long handlers should ask now and then;
-    /// what they return after that changes nothing.
+    /// Returns whether the handler should stop: the job is past its deadline, was canceled, or was recovered by
+    /// another worker. A thread cannot be stopped from outside, so long handlers should check this now and then.
+    /// What they return afterwards is ignored.
     pub fn is_canceled(&self) -> bool {
         self.canceled.load(Ordering::Relaxed)
             || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
-    /// The caller's own data, as it was when the run began.
+    /// The job's meta (data of the application's own), as it was when the run began.
     pub fn meta(&self) -> &Map<String, Value> {
-        &self.facts.meta
+        &self.info.meta
     }
 
-    /// Replaces the job's meta: a struct or map. Written within moments; for progress, say.
+    /// Replaces the job's meta, for example to show progress. It is saved in the background, within moments.
     ///
     /// # Errors
-    /// When it is neither a struct nor a map.
+    /// An error if the meta is neither a struct nor a map, or cannot be written by the job's serializer.
     pub fn save_meta(&self, meta: impl Serialize) -> anyhow::Result<()> {
         let meta = to_python(&meta).map_err(anyhow::Error::msg)?;
         anyhow::ensure!(meta.is_dict(), "meta must be a struct or a map");
-        self.save("meta", self.facts.serializer.write(&meta).map_err(anyhow::Error::msg)?);
+        self.save("meta", self.info.serializer.write(&meta).map_err(anyhow::Error::msg)?);
         Ok(())
     }
 
-    /// What its process wrote for people.
+    /// Saves the log of the job's process.
     pub(crate) fn save_log(&self, text: String) {
         self.save("log", text.into_bytes());
     }
 
-    /// A field that its work horse wants written.
+    /// Saves a field that the job's work horse has sent. Only a meta is allowed.
     pub(crate) fn save_field(&self, name: &str, value: Vec<u8>) {
-        match self.facts.serializer.check(&value) {
+        match self.info.serializer.check(&value) {
             Ok(()) if name == "meta" => self.save("meta", value),
             Ok(()) => {}
             Err(error) => log::warn!(target: "rq_rs", "{}: its {name} is not written: {error}", self.id()),
@@ -173,7 +173,7 @@ impl Context {
     }
 }
 
-/// Where and how long a job runs.
+/// The queue, worker and timeout of a run.
 pub(crate) struct RunPlacement<'a> {
     pub(crate) queue: &'a str,
     pub(crate) worker: &'a str,

@@ -1,4 +1,4 @@
-//! The thread that keeps a worker's cron entries; `rq-rs cron FILE` has it without a worker.
+//! The loop that enqueues the jobs of cron entries: a thread of a worker, or `rq-rs cron FILE` without a worker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 
 use super::background::BackgroundThread;
-use super::event::{Event, EventBus};
+use super::event::Event;
+use super::event_bus::EventBus;
 use super::options::Options;
+use super::registration::hostname;
 use crate::client::Client;
 use crate::cron::records::{self, SchedulerInfo};
 use crate::cron::{Cron, CronScheduler, TickOutcome};
@@ -17,67 +19,52 @@ use crate::error::{Error, Result};
 use crate::printable::ShortLine;
 use crate::server_info;
 
-/// How often it looks what other workers have done, or people have paused.
+/// Interval at which the loop fetches what other workers have enqueued and which entries are paused.
 const SYNC_INTERVAL: Duration = Duration::from_secs(20);
-/// RQ's heartbeat of schedulers.
+/// Interval at which the loop publishes its record: RQ's heartbeat of cron schedulers.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);
+/// Shortest pause after an error; the longest is twice as long.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The entries that a worker, or `rq-rs cron`, is given.
+/// The cron entries of a worker or of `rq-rs cron`.
 #[derive(Default)]
 pub(crate) struct CronEntries {
     pub(crate) entries: Vec<Cron>,
-    /// Whether it goes on without those that are not in order.
+    /// Whether invalid entries are left out, with a warning, instead of being an error.
     pub(crate) is_lenient: bool,
 }
 
 impl CronEntries {
-    /// What keeps them. What is wrong with those that are left out is told.
+    /// The ticker of the valid entries. Emits a warning for each entry that is left out.
     ///
     /// # Errors
-    /// That of the first entry that is not in order, unless that is allowed.
-    pub(crate) fn ticker(self, client: &Arc<Client>, listener: &EventBus) -> Result<CronScheduler> {
-        let (ticker, mut wrong) = CronScheduler::new(client, self.entries);
-        let refusal = (!self.is_lenient && !wrong.is_empty()).then(|| wrong.remove(0));
-        wrong.iter().for_each(|error| listener.emit(&Event::Warning(error.to_string())));
+    /// The error of the first invalid entry, unless `is_lenient`.
+    pub(crate) fn into_ticker(self, client: &Arc<Client>, events: &EventBus) -> Result<CronScheduler> {
+        let (ticker, mut invalid) = CronScheduler::new(client, self.entries);
+        let refusal = (!self.is_lenient && !invalid.is_empty()).then(|| invalid.remove(0));
+        invalid.iter().for_each(|error| events.emit(&Event::Warning(error.to_string())));
         refusal.map_or(Ok(ticker), Err)
     }
 }
 
-impl super::Worker {
-    /// Enqueues the entry's jobs when they are due, to whichever queue it names. Any number of workers may have the
-    /// same entry: one tick is one job.
-    pub fn cron(mut self, entry: Cron) -> Self {
-        self.crons.entries.push(entry);
-        self
-    }
-
-    /// Whether it goes on without cron entries that are not in order: a bad schedule, a time zone that this machine
-    /// does not know. Each is an [`Event::Warning`]. Default: [`run`](Self::run) refuses to begin.
-    pub fn cron_lenient(mut self, is_lenient: bool) -> Self {
-        self.crons.is_lenient = is_lenient;
-        self
-    }
-}
-
-/// A thread for a worker that has entries.
+/// Starts the thread of a worker that has entries.
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Options,
     ticker: CronScheduler,
-    listener: &EventBus,
+    events: &EventBus,
 ) -> Option<BackgroundThread> {
-    let mut keeper = CronLoop::new(client, &options.name, "", ticker, listener)?;
-    // One that ends when nothing is left does first what is due now.
+    let mut cron_loop = CronLoop::new(client, &options.name, "", ticker, events)?;
+    // A burst worker may end soon: its entries that are due come first.
     if options.burst
-        && let Err(error) = keeper.tick()
+        && let Err(error) = cron_loop.tick()
     {
-        keeper.on_error(error);
+        cron_loop.on_error(error);
     }
-    Some(BackgroundThread::start("rq-rs cron", move |stop| keeper.run(stop)))
+    Some(BackgroundThread::start("rq-rs cron", move |stop| cron_loop.run(stop)))
 }
 
-/// Keeps entries.
+/// Enqueues the jobs of cron entries when they are due.
 pub(crate) struct CronLoop {
     client: Arc<Client>,
     events: EventBus,
@@ -85,63 +72,64 @@ pub(crate) struct CronLoop {
     ticker: CronScheduler,
     synced_at: Option<Instant>,
     published_at: Option<Instant>,
-    is_away: bool,
-    /// What was told of entries that cannot go on.
+    /// Whether the last tick failed.
+    has_failed: bool,
+    /// Problems of entries that were reported, by the entry's name.
     reported_problems: BTreeMap<String, String>,
 }
 
 impl CronLoop {
-    /// `None` without an entry.
+    /// The loop; `None` without an entry.
     fn new(
         client: &Arc<Client>,
         name: &str,
         config_file: &str,
         ticker: CronScheduler,
-        listener: &EventBus,
+        events: &EventBus,
     ) -> Option<Self> {
         let scheduler = SchedulerInfo {
             name: name.to_owned(),
-            hostname: super::heartbeat::hostname(),
+            hostname: hostname(),
             created_at: Utc::now(),
             config_file: config_file.to_owned(),
         };
         (!ticker.entries.is_empty()).then(|| CronLoop {
             client: Arc::clone(client),
-            events: listener.clone(),
+            events: events.clone(),
             scheduler,
             ticker,
             synced_at: None,
             published_at: None,
-            is_away: false,
+            has_failed: false,
             reported_problems: BTreeMap::new(),
         })
     }
 
-    /// One without a worker, named as RQ names them.
+    /// A loop without a worker, with a name as RQ's cron schedulers have.
     #[cfg(feature = "cli")]
     pub(crate) fn standalone(
         client: &Arc<Client>,
         config_file: &str,
-        crons: CronEntries,
+        entries: CronEntries,
     ) -> Result<Option<Self>> {
-        let listener = EventBus::default();
-        let ticker = crons.ticker(client, &listener)?;
-        let (host, pid, dice) = (super::heartbeat::hostname(), std::process::id(), fastrand::u32(0..1 << 24));
-        Ok(Self::new(client, &format!("{host}:{pid}:{dice:06x}"), config_file, ticker, &listener))
+        let events = EventBus::default();
+        let ticker = entries.into_ticker(client, &events)?;
+        let (host, pid, random) = (hostname(), std::process::id(), fastrand::u32(0..1 << 24));
+        Ok(Self::new(client, &format!("{host}:{pid}:{random:06x}"), config_file, ticker, &events))
     }
 
-    /// Its name, and how many entries it keeps.
+    /// The name of the scheduler, and its number of entries.
     #[cfg(feature = "cli")]
     pub(crate) fn describe(&self) -> (&str, usize) {
         (&self.scheduler.name, self.ticker.entries.len())
     }
 
-    /// Until the receiver is cut off.
+    /// Runs until the sender of `stop` is dropped.
     pub(crate) fn run(mut self, stop: &Receiver<()>) {
         loop {
             let wait = match self.tick() {
                 Ok(wait) => {
-                    self.is_away = false;
+                    self.has_failed = false;
                     wait
                 }
                 Err(error) => self.on_error(error),
@@ -150,11 +138,11 @@ impl CronLoop {
                 break;
             }
         }
-        // Else its record ends by itself.
+        // If this fails, the record expires.
         let _ = records::deregister(&self.client, &self.scheduler.name);
     }
 
-    /// Does what is due, and returns how long there is nothing to do.
+    /// Enqueues the jobs that are due. Returns the time until the next tick.
     fn tick(&mut self) -> Result<Duration> {
         let (now, since) = (server_info::fetch_time(&self.client)?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
@@ -184,10 +172,11 @@ impl CronLoop {
         Ok(next.min(SYNC_INTERVAL))
     }
 
+    /// Reports the first error of an outage. Returns the pause until the next tick.
     fn on_error(&mut self, error: Error) -> Duration {
-        // Others may have gone on meanwhile.
+        // Other workers may have enqueued jobs meanwhile.
         self.synced_at = None;
-        if !std::mem::replace(&mut self.is_away, true) {
+        if !std::mem::replace(&mut self.has_failed, true) {
             self.events.emit(&Event::Warning(format!("cron: {error}")));
         }
         RETRY_DELAY.mul_f64(1.0 + fastrand::f64())

@@ -1,142 +1,143 @@
-//! What a worker tells: to its listeners, and as log lines.
+//! The events of a worker, and their log texts.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Summary, panics};
+use super::summary::Summary;
 use crate::printable::{EscapingWriter, ShortLine};
 use crate::program;
 
-/// Something a worker did or noticed. `Display` is the log line.
+/// Something that a worker did or noticed. `Display` is the log text.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// It is ready for jobs.
+    /// The worker is ready for jobs.
     Ready {
-        /// Its name.
+        /// The name of the worker.
         worker: String,
-        /// The queues it listens on, in order.
+        /// The names of its queues, in the order of their priority.
         queues: Vec<String>,
     },
     /// A job was started.
     Started {
-        /// The job.
+        /// The job's id.
         id: String,
-        /// Its queue.
+        /// The name of its queue.
         queue: String,
-        /// What it calls.
+        /// The job's description: by default, its call.
         description: String,
     },
-    /// A job finished, and Redis knows.
+    /// A job finished, and Redis has confirmed it.
     Finished {
-        /// The job.
+        /// The job's id.
         id: String,
-        /// How long it ran.
+        /// Duration of the run.
         took: Duration,
     },
-    /// A job failed for good, and Redis knows.
+    /// A job failed for good, and Redis has confirmed it.
     Failed {
-        /// The job.
+        /// The job's id.
         id: String,
         /// The line of the error that says what happened.
         error: String,
     },
-    /// A run failed; the job will be tried again.
+    /// A run failed, and the job will be retried.
     Retried {
-        /// The job.
+        /// The job's id.
         id: String,
-        /// After this delay.
+        /// Time until the next attempt.
         delay: Duration,
         /// The line of the error that says what happened.
         error: String,
     },
-    /// A handler has asked to be called again later, and no failure was counted.
+    /// A handler asked to be called again later; no failure was counted.
     Snoozed {
-        /// The job.
+        /// The job's id.
         id: String,
-        /// After this delay.
+        /// Time until the next call.
         delay: Duration,
     },
     /// A job was put back unfinished, because the worker stops.
     PutBack {
-        /// The job.
+        /// The job's id.
         id: String,
     },
-    /// A job was claimed and goes back to its queue: there was no slot for it, or its handler has a limit.
+    /// A job was claimed and returned to its queue before it was started: no slot was free for it, or its handler is
+    /// at its concurrency limit.
     NotBegun {
-        /// The job.
+        /// The job's id.
         id: String,
     },
-    /// The end of a run was refused: the job was canceled, deleted or taken over meanwhile.
+    /// The completion of a run was refused, because the job was canceled, deleted or recovered meanwhile.
     Stale {
-        /// The job.
+        /// The job's id.
         id: String,
     },
-    /// An id was dropped from its queue: it has expired, was deleted, or has ended already.
+    /// An id was removed from its queue: its job has expired, was deleted, or has ended already.
     Dropped {
-        /// The job.
+        /// The job's id.
         id: String,
     },
-    /// An id was set aside: its record cannot be read.
+    /// An id was moved to the unreadable jobs: its record cannot be read.
     SetAside {
         /// The id, as far as it is text.
         id: String,
     },
-    /// No job waits, none runs.
+    /// No job waits and no job runs.
     Idle,
-    /// No job is started until somebody resumes.
+    /// All queues are suspended: no job is started until somebody resumes them.
     Suspended,
-    /// Redis cannot be used now.
+    /// Redis cannot be used.
     Trouble {
-        /// Why.
+        /// The reason.
         error: String,
-        /// When it will be tried again.
+        /// Time until the next try.
         retry_in: Duration,
     },
     /// Redis can be used again.
     Back,
     /// A job whose worker was lost is back at the head of its queue.
     Recovered {
-        /// The job.
+        /// The job's id.
         id: String,
     },
-    /// It starts nothing until it is told to go on.
+    /// The worker starts no jobs until it is told to go on (TSTP, or the command `quiet`).
     Quieted,
-    /// It starts jobs again.
+    /// A quiet worker starts jobs again.
     GoesOn,
-    /// It starts nothing more and waits for what runs.
+    /// The worker starts no more jobs, and waits for those that run.
     Stopping {
-        /// Jobs that run.
+        /// Number of jobs that run.
         running: usize,
-        /// Jobs that have ended, which Redis could not be told yet.
+        /// Number of jobs that have ended and whose completion could not be saved in Redis yet.
         unsaved: usize,
     },
-    /// It has ended.
+    /// The worker has ended.
     Ended(Summary),
-    /// A queue gives no jobs until somebody resumes it.
+    /// A queue is suspended: it gives no jobs until somebody resumes it.
     QueueSuspended {
-        /// The queue.
+        /// The name of the queue.
         queue: String,
     },
-    /// A cron entry was due, and its job is enqueued.
+    /// A cron entry was due, and its job was enqueued.
     Ticked {
-        /// The entry.
+        /// The name of the entry.
         entry: String,
-        /// The job.
+        /// The id of the job.
         id: String,
     },
-    /// A cron entry was due, but its job before is not done.
+    /// A cron entry was due, but its previous job is not done.
     TickSkipped {
-        /// The entry.
+        /// The name of the entry.
         entry: String,
     },
-    /// Something a person should know.
+    /// Something that a person should know.
     Warning(String),
 }
 
 impl Event {
-    fn level(&self) -> log::Level {
+    /// The log level.
+    pub(super) fn level(&self) -> log::Level {
         match self {
             Event::Idle | Event::NotBegun { .. } => log::Level::Debug,
             Event::Failed { .. } | Event::Retried { .. } | Event::Stale { .. } | Event::Recovered { .. } => {
@@ -150,7 +151,7 @@ impl Event {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Ids and names come from Redis: the line stays one, whatever they hold.
+        // Ids and names come from Redis; escaped, they cannot break the log line.
         self.write_text(&mut EscapingWriter(f))
     }
 }
@@ -213,29 +214,6 @@ impl Event {
                 write!(f, "cron {}: skipped, its last job is not done", ShortLine(entry))
             }
             Event::Warning(text) => f.write_str(text),
-        }
-    }
-}
-
-type Callback = Box<dyn Fn(&Event) + Send + Sync>;
-
-/// Who is told. The log always is.
-#[derive(Clone, Default)]
-pub(crate) struct EventBus(Arc<Vec<Callback>>);
-
-impl EventBus {
-    pub(crate) fn add(&mut self, hear: Callback) {
-        if let Some(all) = Arc::get_mut(&mut self.0) {
-            all.push(hear);
-        }
-    }
-
-    pub(crate) fn emit(&self, event: &Event) {
-        log::log!(target: "rq_rs", event.level(), "{event}");
-        for hear in self.0.iter() {
-            if let Err(panic) = panics::catch_panic(|| hear(event)) {
-                log::error!(target: "rq_rs", "a listener {panic}");
-            }
         }
     }
 }

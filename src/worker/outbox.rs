@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::message::JobField;
 use crate::claim::PoppedId;
 use crate::client::scripts::SET_FIELD;
-use crate::client::{Client, RedisCommand, Reply};
+use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
@@ -96,12 +96,12 @@ impl Outbox {
         let mut completions = batch.completions.into_iter();
         for size in sizes {
             let sent = completions.by_ref().take(size);
-            let reply = replies.next().unwrap_or_else(|| Err(missing_reply()));
+            let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
             match reply.and_then(finish::decode_acks) {
                 Ok(acks) if acks.len() == size => acknowledged.extend(sent.zip(acks)),
                 refused => {
                     self.completions.extend(sent);
-                    refusal = Some(refused.err().unwrap_or_else(missing_reply));
+                    refusal = Some(refused.err().unwrap_or_else(reply::missing));
                 }
             }
         }
@@ -128,9 +128,4 @@ impl Batch {
     pub(crate) fn has_field_updates(&self) -> bool {
         !self.field_updates.is_empty()
     }
-}
-
-/// The error of a command that has no reply in its pipeline.
-pub(crate) fn missing_reply() -> Error {
-    Error::Corrupt { what: "an empty reply of Redis".to_owned() }
 }

@@ -7,7 +7,7 @@ use super::dispatcher::{ActiveRun, Dispatcher};
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::event::Event;
-use crate::worker::handlers::timeout_message;
+use crate::worker::outcome_limits::timeout_message;
 use crate::worker::stop::Phase;
 use crate::worker::thread_pool::shared::RunId;
 

@@ -14,15 +14,15 @@ use crate::claim::{ClaimedJob, Claimer};
 use crate::client::{Client, Reply};
 use crate::dialect::QueueKeys;
 use crate::job::Outcome;
-use crate::worker::event::{Event, EventBus};
-use crate::worker::handlers::Handlers;
-use crate::worker::heartbeat::WorkerState;
+use crate::worker::event::Event;
+use crate::worker::event_bus::EventBus;
+use crate::worker::executor::Executor;
 use crate::worker::io_threads::IoThreads;
 use crate::worker::message::{Control, Message};
 use crate::worker::options::Options;
 use crate::worker::outbox::Outbox;
-use crate::worker::processes::Processes;
 use crate::worker::reconnect::ReconnectBackoff;
+use crate::worker::state::WorkerState;
 use crate::worker::stop::Stopper;
 use crate::worker::summary::Summary;
 use crate::worker::thread_pool::ThreadPool;
@@ -124,13 +124,12 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(
         worker: WorkerContext,
-        handlers: Handlers,
+        executor: Executor,
         (inbox, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {
         let (client, queues, options) = (&worker.client, &worker.queues, &worker.options);
-        let processes = Processes::new(options);
         Dispatcher {
-            pool: ThreadPool::new(options.concurrency, handlers, processes, inbox.clone()),
+            pool: ThreadPool::new(options.concurrency, executor, inbox.clone()),
             watchers: Watchers::start(client, queues, &inbox),
             io_threads: IoThreads::new(client, &inbox),
             claimer: Claimer::new(client, queues, &options.name, options.lease()),

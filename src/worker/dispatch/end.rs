@@ -7,6 +7,7 @@ use crate::claim::ClaimedJob;
 use crate::completion::Completion;
 use crate::finish::FinishAck;
 use crate::job::{Outcome, RetryState, decide};
+use crate::worker::accounting::record_completion;
 use crate::worker::event::Event;
 use crate::worker::stop::Phase;
 use crate::worker::thread_pool::shared::RunId;
@@ -64,7 +65,7 @@ impl Dispatcher {
                 completion.id
             )));
         }
-        let event = self.summary.count(&self.worker.state, completion, ack);
+        let event = record_completion(&mut self.summary, &self.worker.state, completion, ack);
         self.emit(event);
     }
 }

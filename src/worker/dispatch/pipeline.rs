@@ -15,7 +15,6 @@ use crate::error::{Error, Result};
 use crate::finish::FinishAck;
 use crate::worker::event::Event;
 use crate::worker::message::ExchangeId;
-use crate::worker::outbox::missing_reply;
 
 /// With at least this many slots, Redis works for some of them while the jobs of the others run: a claim is for
 /// half of the slots at most, and a second exchange may follow the first.
@@ -158,7 +157,7 @@ impl Dispatcher {
         let is_refused = refusal.is_some();
         let mut error = self.on_finish_replied(acknowledged, refusal);
         if let Some(claim) = claim {
-            let reply = replies.next().unwrap_or_else(|| Err(missing_reply()));
+            let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
             let was_skipped = is_combined && is_refused;
             error = self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error);
         }

@@ -15,7 +15,7 @@ use crate::claim::{ClaimReply, ClaimedJob};
 use crate::job::Outcome;
 use crate::worker::context::{Context, RunPlacement};
 use crate::worker::event::Event;
-use crate::worker::handlers::RunnableJob;
+use crate::worker::executor::RunnableJob;
 use crate::worker::stop::Phase;
 use crate::worker::thread_pool::shared::RunId;
 

@@ -1,5 +1,5 @@
-//! A child process in a group of its own: what goes in and comes out of it, its time, and its end with all
-//! its children. Programs, servers and work horses are all supervised here.
+//! A child process in a process group of its own: its pipes, the deadline of its job, and its end with all its
+//! children. Programs, servers and work horses all run through here.
 
 use std::fs::File;
 use std::io::PipeReader;
@@ -13,113 +13,81 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
 use super::cleanup_shell::CleanupShell;
 use super::job_io::{JobIo, KillReason, ProcessExit};
 use super::pipes::{read_some, retry_interrupted, watch_exit, write_some};
+use super::spawn::spawn_unmasked;
 
-/// How long the pipes of a dead process may stay open in processes that left its group.
+/// How long the pipes of a dead process are read: processes that left its group may keep them open.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
-/// How often a running process is looked at for a cancel.
+/// Interval at which the cancel flag of a running job is checked.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a process that has closed its connection may take to end.
+/// How long a process may go on after it has closed its output.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long an idle process may take to end once its input is closed.
+/// How long an idle process may take to exit after its input is closed.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// How a process is connected.
+/// How a worker is connected to a child process.
 #[derive(Clone, Copy)]
 pub(super) enum Transport {
-    /// Standard input and output; what it has to tell goes to standard error.
+    /// Job and response over standard input and output; standard error is the log.
     Pipes,
-    /// A socket in the place of standard input, both ways; all that it prints is its own.
+    /// Job and response over a socket in the place of standard input; standard output and error are the log.
     Socket,
 }
 
-/// A process that runs.
+/// A child process that has been started.
 pub(super) struct ChildProcess {
     child: Child,
     group: Pid,
-    keeper: Arc<CleanupShell>,
+    cleanup_shell: Arc<CleanupShell>,
     input: Option<File>,
     output: Option<File>,
     log: Option<File>,
+    /// Becomes readable when the process has exited.
     exited: PipeReader,
     status: Receiver<WaitStatus>,
     is_reaped: bool,
-    /// Until when it may end by itself.
+    /// When an idle process that was asked to exit is killed.
     exit_deadline: Option<Instant>,
 }
 
-/// A program blocks the signals that the thread blocks which starts it. It is to hear all of them.
-fn spawn(command: &mut Command) -> std::io::Result<Child> {
-    let blocked = SigSet::empty().thread_swap_mask(SigmaskHow::SIG_SETMASK);
-    let child = command.spawn();
-    if let Ok(blocked) = blocked {
-        blocked.thread_set_mask()?;
-    }
-    child
-}
-
 impl ChildProcess {
-    /// Starts it, in a process group of its own: the terminal's Ctrl-C is not for it.
+    /// Starts a process in a group of its own, so that Ctrl-C in the terminal does not reach it.
     pub(super) fn start(
         mut command: Command,
-        wiring: Transport,
-        keeper: &Arc<CleanupShell>,
+        transport: Transport,
+        cleanup_shell: &Arc<CleanupShell>,
     ) -> std::io::Result<Self> {
-        let (mark, value) = keeper.env_marker();
-        command.env(mark, value).process_group(0);
-        let (mut child, ours) = match wiring {
-            Transport::Pipes => {
-                command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-                (spawn(&mut command)?, None)
-            }
-            Transport::Socket => {
-                let (socket, theirs) = UnixStream::pair()?;
-                let (log, writer) = std::io::pipe()?;
-                command.stdin(OwnedFd::from(theirs)).stdout(writer.try_clone()?).stderr(writer);
-                let ours: [OwnedFd; 3] = [socket.try_clone()?.into(), socket.into(), log.into()];
-                (spawn(&mut command)?, Some(ours))
-            }
-        };
-        // The command has the other ends, which would stay open with it.
-        drop(command);
+        let (marker, value) = cleanup_shell.env_marker();
+        command.env(marker, value).process_group(0);
+        let (mut child, ends) = spawn_connected(command, transport)?;
         let group = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
-        keeper.register(group);
+        cleanup_shell.register(group);
         let watched = watch_exit(group);
         if watched.is_err() {
-            // No process, thread or pipe is left to watch it with.
+            // The system has no thread or descriptor left to watch the process with.
             let _ = killpg(group, Signal::SIGKILL);
-            keeper.unregister(group);
+            cleanup_shell.unregister(group);
             let _ = child.wait();
         }
         let (exited, status) = watched?;
-        let [input, output, log] = match ours {
-            Some(ours) => ours.map(Some),
-            None => [
-                child.stdin.take().map(OwnedFd::from),
-                child.stdout.take().map(OwnedFd::from),
-                child.stderr.take().map(OwnedFd::from),
-            ],
-        };
-        let keeper = Arc::clone(keeper);
-        let [input, output, log] = [input, output, log].map(|end| end.map(File::from));
-        let (is_reaped, leave_by) = (false, None);
+        let [input, output, log] = ends.map(|end| end.map(File::from));
         let process = ChildProcess {
             child,
             group,
-            keeper,
+            cleanup_shell: Arc::clone(cleanup_shell),
             input,
             output,
             log,
             exited,
             status,
-            is_reaped,
-            exit_deadline: leave_by,
+            is_reaped: false,
+            exit_deadline: None,
         };
         for end in [&process.input, &process.output, &process.log].into_iter().flatten() {
             fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -127,121 +95,119 @@ impl ChildProcess {
         Ok(process)
     }
 
-    /// Attends to a job until `is_answered` finds its answer in the output, or the process has ended. Past
-    /// the job's time, or when it is canceled, the whole group gets TERM, and KILL a while later.
+    /// Runs one job: writes its input and reads the output until `find_response` returns the response, or the
+    /// process has exited. When the job is past its deadline or canceled, the process group gets TERM, and KILL
+    /// `kill_after` later.
     pub(super) fn run_job<T>(
         &mut self,
-        traffic: &mut JobIo<'_>,
-        mut is_answered: impl FnMut(&mut JobIo<'_>) -> Result<Option<T>, String>,
+        io: &mut JobIo<'_>,
+        mut find_response: impl FnMut(&mut JobIo<'_>) -> Result<Option<T>, String>,
     ) -> std::io::Result<Result<T, ProcessExit>> {
         let mut exited = false;
         loop {
-            self.pump(traffic);
-            match is_answered(traffic) {
-                // An answer after it was told to end comes too late.
-                Ok(Some(answer)) if traffic.kill_reason.is_none() && !traffic.is_writing() => {
-                    // What it wrote before it answered is there.
-                    self.pump(traffic);
-                    return Ok(Ok(answer));
+            self.pump(io);
+            match find_response(io) {
+                // A response after TERM comes too late.
+                Ok(Some(response)) if io.kill_reason.is_none() && !io.has_unwritten_input() => {
+                    // Reads the rest of the log, which was written before the response.
+                    self.pump(io);
+                    return Ok(Ok(response));
                 }
                 Ok(Some(_)) => {
-                    self.on_protocol_error(traffic, "it answered before it had read its job".to_owned())
+                    self.on_protocol_error(io, "it answered before it had read its job".to_owned())
                 }
-                Err(what) if !exited => self.on_protocol_error(traffic, what),
+                Err(what) if !exited => self.on_protocol_error(io, what),
                 Ok(None) | Err(_) => {}
             }
             if exited {
-                return Ok(Err(self.collect_exit(traffic)?));
+                return Ok(Err(self.collect_exit(io)?));
             }
-            self.enforce_deadline(traffic);
-            traffic.save_log_if_due();
-            exited = self.wait_for_activity(traffic)?;
+            self.enforce_deadlines(io);
+            io.save_log_if_due();
+            exited = self.wait_for_activity(io)?;
         }
     }
 
-    fn enforce_deadline(&self, traffic: &mut JobIo<'_>) {
+    fn enforce_deadlines(&self, io: &mut JobIo<'_>) {
         let now = Instant::now();
-        match traffic.kill_at {
-            None if traffic.kill_reason.is_none() && traffic.context.is_canceled() => {
-                let time_over = traffic.context.time_left().is_some_and(|left| left.is_zero());
-                traffic.kill_reason =
-                    Some(if time_over { KillReason::DeadlineExceeded } else { KillReason::Canceled });
+        match io.kill_at {
+            None if io.kill_reason.is_none() && io.context.is_canceled() => {
+                let is_over = io.context.time_left().is_some_and(|left| left.is_zero());
+                io.kill_reason =
+                    Some(if is_over { KillReason::DeadlineExceeded } else { KillReason::Canceled });
                 self.signal(Signal::SIGTERM);
-                traffic.kill_at = Some(now + traffic.limits.kill_after);
+                io.kill_at = Some(now + io.limits.kill_after);
             }
             Some(at) if now >= at => {
-                traffic.ignored_term |= !traffic.was_killed && !traffic.limits.kill_after.is_zero();
-                self.kill(traffic, KillReason::DeadlineExceeded);
+                io.ignored_term |= !io.was_killed && !io.limits.kill_after.is_zero();
+                self.kill(io, KillReason::DeadlineExceeded);
             }
             _ => {}
         }
-        if traffic.disconnected_at.is_some_and(|at| now >= at + DISCONNECT_TIMEOUT) {
-            self.kill(traffic, KillReason::Disconnected);
+        if io.disconnected_at.is_some_and(|at| now >= at + DISCONNECT_TIMEOUT) {
+            self.kill(io, KillReason::Disconnected);
         }
     }
 
-    fn on_protocol_error(&self, traffic: &mut JobIo<'_>, what: String) {
-        if traffic.kill_reason.is_none() {
-            traffic.protocol_error = what;
+    fn on_protocol_error(&self, io: &mut JobIo<'_>, what: String) {
+        if io.kill_reason.is_none() {
+            io.protocol_error = what;
         }
-        self.kill(traffic, KillReason::ProtocolError);
+        self.kill(io, KillReason::ProtocolError);
     }
 
-    /// The first reason stays.
-    fn kill(&self, traffic: &mut JobIo<'_>, why: KillReason) {
-        traffic.kill_reason.get_or_insert(why);
-        if !std::mem::replace(&mut traffic.was_killed, true) {
+    /// Kills the group. If there is a reason already, it stays.
+    fn kill(&self, io: &mut JobIo<'_>, reason: KillReason) {
+        io.kill_reason.get_or_insert(reason);
+        if !std::mem::replace(&mut io.was_killed, true) {
             self.signal(Signal::SIGKILL);
         }
     }
 
-    /// It has exited: takes what is left in its pipes, and ends its children.
-    fn collect_exit(&mut self, traffic: &mut JobIo<'_>) -> std::io::Result<ProcessExit> {
+    /// After the exit: kills the children that are left, and reads what is left in the pipes.
+    fn collect_exit(&mut self, io: &mut JobIo<'_>) -> std::io::Result<ProcessExit> {
         let status = self.reap();
         self.input = None;
         let until = Instant::now() + DRAIN_TIMEOUT;
         while (self.output.is_some() || self.log.is_some()) && Instant::now() < until {
             self.poll(None, false, Duration::from_millis(20))?;
-            self.pump(traffic);
+            self.pump(io);
         }
-        let nonsense = std::mem::take(&mut traffic.protocol_error);
-        Ok(ProcessExit {
-            status,
-            kill_reason: traffic.kill_reason,
-            ignored_term: traffic.ignored_term,
-            protocol_error: nonsense,
-        })
+        let protocol_error = std::mem::take(&mut io.protocol_error);
+        Ok(ProcessExit { status, kill_reason: io.kill_reason, ignored_term: io.ignored_term, protocol_error })
     }
 
-    /// The group is gone already when nobody is left in it.
+    /// Signals the group. An error means that the group has no process left.
     fn signal(&self, signal: Signal) {
         if !self.is_reaped {
             let _ = killpg(self.group, signal);
         }
     }
 
-    /// Ends all that is left of the group; before its leader is reaped its number cannot be anybody else's.
+    /// Kills what is left of the group, then reaps its leader. Until the leader is reaped, no other process can
+    /// have the group's number.
     fn reap(&mut self) -> WaitStatus {
         if self.is_reaped {
             return WaitStatus::StillAlive;
         }
         let status = self.status.recv().unwrap_or(WaitStatus::StillAlive);
         self.signal(Signal::SIGKILL);
-        self.keeper.unregister(self.group);
+        self.cleanup_shell.unregister(self.group);
         let _ = self.child.wait();
         self.is_reaped = true;
         status
     }
 
-    /// Waits for a pipe, the exit or the job's deadline; says whether it has exited.
-    fn wait_for_activity(&self, traffic: &JobIo<'_>) -> std::io::Result<bool> {
+    /// Waits for a pipe, the exit, the job's deadline or the next check for a cancel. Returns whether the process
+    /// has exited.
+    fn wait_for_activity(&self, io: &JobIo<'_>) -> std::io::Result<bool> {
         let exited = self.exited.as_fd();
-        let left = traffic.context.time_left().filter(|_| traffic.kill_reason.is_none());
-        // Poll counts in whole milliseconds; a little late is better than many times at once.
+        let left = io.context.time_left().filter(|_| io.kill_reason.is_none());
+        // Poll counts in whole milliseconds: round up, so that it does not spin in the last one.
         let at_most = left
             .map_or(CANCEL_CHECK_INTERVAL, |left| left + Duration::from_millis(1))
             .min(CANCEL_CHECK_INTERVAL);
-        self.poll(Some(exited), traffic.is_writing(), at_most)?;
+        self.poll(Some(exited), io.has_unwritten_input(), at_most)?;
         self.has_exited()
     }
 
@@ -267,36 +233,36 @@ impl ChildProcess {
         retry_interrupted(|| poll(&mut fds, timeout))
     }
 
-    /// Moves what can be moved without waiting. A pipe that is done is dropped.
-    fn pump(&mut self, traffic: &mut JobIo<'_>) {
+    /// Writes and reads what is possible without waiting, and closes pipes that are done.
+    fn pump(&mut self, io: &mut JobIo<'_>) {
         if let Some(pipe) = &mut self.input {
-            let is_done = write_some(pipe, &traffic.input, &mut traffic.written);
-            if is_done && traffic.close_stdin_after {
+            let is_done = write_some(pipe, &io.input, &mut io.written);
+            if is_done && io.close_stdin_after {
                 self.input = None;
             }
         }
-        if self.output.as_mut().is_some_and(|pipe| read_some(pipe, |bytes| traffic.append_output(bytes))) {
+        if self.output.as_mut().is_some_and(|pipe| read_some(pipe, |bytes| io.append_output(bytes))) {
             self.output = None;
-            traffic.disconnected_at = (!traffic.close_stdin_after).then(Instant::now);
+            io.disconnected_at = (!io.close_stdin_after).then(Instant::now);
         }
-        if self.log.as_mut().is_some_and(|pipe| read_some(pipe, |bytes| traffic.append_log(bytes))) {
+        if self.log.as_mut().is_some_and(|pipe| read_some(pipe, |bytes| io.append_log(bytes))) {
             self.log = None;
         }
     }
 
-    /// Whether an idle process can take another job: it lives, and has not spoken without being asked. What
-    /// it printed meanwhile belongs to nobody.
+    /// Discards what an idle process has logged. Returns whether the process can run another job: it is alive and
+    /// has written no output between jobs.
     pub(super) fn prepare_for_reuse(&mut self) -> bool {
-        let mut has_spoken = false;
-        let is_closed = self.output.as_mut().is_none_or(|pipe| read_some(pipe, |_| has_spoken = true));
+        let mut has_output = false;
+        let is_closed = self.output.as_mut().is_none_or(|pipe| read_some(pipe, |_| has_output = true));
         if self.log.as_mut().is_some_and(|pipe| read_some(pipe, |_| {})) {
             self.log = None;
         }
-        // A child of its may keep its pipes open.
-        !is_closed && !has_spoken && self.has_exited().is_ok_and(|has_exited| !has_exited)
+        // A child of the process may keep the pipes open after its exit.
+        !is_closed && !has_output && self.has_exited().is_ok_and(|has_exited| !has_exited)
     }
 
-    /// Nothing more is asked of it: it may end by itself, soon.
+    /// Asks an idle process to exit by closing its input. [`Drop`] waits, and kills it after [`EXIT_TIMEOUT`].
     pub(super) fn begin_shutdown(&mut self) {
         self.input = None;
         self.output = None;
@@ -317,5 +283,32 @@ impl Drop for ChildProcess {
         let _ = retry_interrupted(|| poll(&mut [PollFd::new(exited, PollFlags::POLLIN)], within));
         self.signal(Signal::SIGKILL);
         self.reap();
+    }
+}
+
+/// Starts the process and returns the worker's ends of its input, output and log.
+fn spawn_connected(
+    mut command: Command,
+    transport: Transport,
+) -> std::io::Result<(Child, [Option<OwnedFd>; 3])> {
+    match transport {
+        Transport::Pipes => {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            let mut child = spawn_unmasked(&mut command)?;
+            let ends = [
+                child.stdin.take().map(OwnedFd::from),
+                child.stdout.take().map(OwnedFd::from),
+                child.stderr.take().map(OwnedFd::from),
+            ];
+            Ok((child, ends))
+        }
+        Transport::Socket => {
+            let (socket, theirs) = UnixStream::pair()?;
+            let (log, writer) = std::io::pipe()?;
+            command.stdin(OwnedFd::from(theirs)).stdout(writer.try_clone()?).stderr(writer);
+            let ends: [OwnedFd; 3] = [socket.try_clone()?.into(), socket.into(), log.into()];
+            // The return drops the command, and with it the child's ends, which would stay open here.
+            Ok((spawn_unmasked(&mut command)?, ends.map(Some)))
+        }
     }
 }

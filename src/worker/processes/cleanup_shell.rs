@@ -1,5 +1,5 @@
-//! What becomes of child processes when their worker is killed with -9. It cannot end them then, so a
-//! shell that waits on a pipe does: the pipe closes with the worker, whatever ends it.
+//! Kills the child processes of a worker that is itself killed with SIGKILL. A shell waits on a pipe from the
+//! worker; the pipe closes however the worker ends, and then the shell kills the registered process groups.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// Kills the process groups that it was told of and not told off again. Of a child that was born in the
-/// moment of its worker's death it does not know yet: on Linux it is found by the mark in its environment,
-/// which is the script's first argument. (An empty one would be found in every process.)
+/// Kills every process group that was registered (`+`) and not unregistered (`-`); `.` ends the shell. On Linux
+/// it also kills processes with the worker's marker in their environment, such as a child that was started in
+/// the moment of the worker's death. The marker is the script's first argument and is checked, because an empty
+/// one would match every process.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 mark=$1
@@ -39,15 +40,15 @@ for turn in 1 2; do
 done
 "#;
 
-/// How long it may take to end.
-const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
+/// How long the shell may take to exit.
+const SHELL_EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Its mark is this variable, in the environment of every child.
-const MARK: &str = "RQ_RS_WORKER_PROCESS";
+/// Environment variable of every child; its value identifies the worker.
+const MARKER: &str = "RQ_RS_WORKER_PROCESS";
 
-/// The keeper of one worker, started with its first child.
+/// The shell of one worker. It is started with the first child process.
 pub(super) struct CleanupShell {
-    mark: String,
+    marker: String,
     state: Mutex<ShellState>,
 }
 
@@ -60,25 +61,39 @@ struct ShellState {
 
 impl CleanupShell {
     pub(super) fn new() -> Self {
-        CleanupShell { mark: uuid::Uuid::new_v4().simple().to_string(), state: Mutex::default() }
+        CleanupShell { marker: uuid::Uuid::new_v4().simple().to_string(), state: Mutex::default() }
     }
 
-    /// What every child carries in its environment.
+    /// Name and value of the variable that every child has in its environment.
     pub(super) fn env_marker(&self) -> (&'static str, &str) {
-        (MARK, &self.mark)
+        (MARKER, &self.marker)
     }
 
-    /// From now on this group does not outlive the worker. It must be told off before its leader is reaped.
+    /// Registers a process group: it will not outlive the worker. It must be unregistered before its leader is
+    /// reaped, because afterwards another process may get the number.
     pub(super) fn register(&self, group: Pid) {
         let mut state = self.lock();
         state.groups.insert(group.as_raw());
-        if state.send(&format!("+ {group}\n")).is_ok() {
+        if state.send_line(&format!("+ {group}\n")).is_ok() {
             return;
         }
-        // There is none yet, or somebody has killed it: the new one learns of all groups.
-        let known: String = state.groups.iter().map(|group| format!("+ {group}\n")).collect();
-        let shell = start(&format!("{MARK}={}", self.mark))
-            .and_then(|mut shell| shell.1.write_all(known.as_bytes()).map(|()| shell));
+        // There is no shell yet, or it was killed.
+        self.start_shell(&mut state);
+    }
+
+    /// Unregisters a process group whose leader is about to be reaped.
+    pub(super) fn unregister(&self, group: Pid) {
+        let mut state = self.lock();
+        state.groups.remove(&group.as_raw());
+        // A shell that was killed is replaced when the next child is registered.
+        let _ = state.send_line(&format!("- {group}\n"));
+    }
+
+    /// Starts a shell, in the place of the current one, and registers all groups with it.
+    fn start_shell(&self, state: &mut ShellState) {
+        let lines: String = state.groups.iter().map(|group| format!("+ {group}\n")).collect();
+        let shell = spawn_shell(&format!("{MARKER}={}", self.marker))
+            .and_then(|mut shell| shell.1.write_all(lines.as_bytes()).map(|()| shell));
         match shell {
             Ok(shell) => {
                 state.end_shell();
@@ -92,18 +107,11 @@ impl CleanupShell {
         }
     }
 
-    pub(super) fn unregister(&self, group: Pid) {
-        let mut state = self.lock();
-        state.groups.remove(&group.as_raw());
-        // One that is gone is started again by the next child.
-        let _ = state.send(&format!("- {group}\n"));
-    }
-
-    /// The worker ends by itself, and its children with it, even those that were given more time.
+    /// Kills all registered groups and ends the shell, at the end of the worker.
     pub(super) fn kill_all(&self) {
         let mut state = self.lock();
         for group in state.groups.drain() {
-            // Nobody has reaped its leader, or it would have been told off.
+            // The leader is not reaped yet: its group would have been unregistered.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         }
         state.end_shell();
@@ -115,7 +123,7 @@ impl CleanupShell {
 }
 
 impl ShellState {
-    fn send(&mut self, line: &str) -> std::io::Result<()> {
+    fn send_line(&mut self, line: &str) -> std::io::Result<()> {
         match &mut self.shell {
             Some((_, pipe)) => pipe.write_all(line.as_bytes()),
             None => Err(std::io::ErrorKind::NotConnected.into()),
@@ -123,23 +131,23 @@ impl ShellState {
     }
 
     fn end_shell(&mut self) {
-        let _ = self.send(".\n");
+        let _ = self.send_line(".\n");
         if let Some((mut shell, pipe)) = self.shell.take() {
             drop(pipe);
-            let until = Instant::now() + EXIT_TIMEOUT;
-            while Instant::now() < until && matches!(shell.try_wait(), Ok(None)) {
+            let deadline = Instant::now() + SHELL_EXIT_TIMEOUT;
+            while Instant::now() < deadline && matches!(shell.try_wait(), Ok(None)) {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            // Somebody may have stopped it.
+            // The shell may be stopped by a signal.
             let _ = shell.kill();
             let _ = shell.wait();
         }
     }
 }
 
-fn start(mark: &str) -> std::io::Result<(Child, ChildStdin)> {
+fn spawn_shell(marker: &str) -> std::io::Result<(Child, ChildStdin)> {
     let mut shell = Command::new("/bin/sh")
-        .args(["-c", SCRIPT, "rq-rs keeper", mark])
+        .args(["-c", SCRIPT, "rq-rs keeper", marker])
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .process_group(0)

@@ -1,4 +1,4 @@
-//! `--exec`: a program that runs one job, gets it on standard input and answers by its standard output and
+//! `--exec`: a program that runs one job, reads it on standard input, and answers with its standard output and
 //! its exit code.
 
 use std::convert::Infallible;
@@ -11,20 +11,23 @@ use nix::sys::wait::WaitStatus;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::child_process::{ChildProcess, Transport};
+use super::child_process::Transport;
 use super::exit_message::ExitDescriber;
 use super::job_io::{JobIo, ProcessExit};
-use super::{Processes, command_without_redis_env, spawn_failed};
+use super::spawn::{command_without_redis_env, spawn_failed};
+use super::supervisor::Supervisor;
 use crate::error::{Error, Result};
 use crate::job::{ArgsAsJson, Call, KwargsAsJson, Outcome, RetryDirective, Serializer, iso, json_or_text};
-use crate::worker::Context;
+use crate::worker::context::Context;
 
-/// A command line, split once.
+/// A command line, split into words.
 pub(crate) struct ExecProgram {
     words: Vec<String>,
 }
 
 impl ExecProgram {
+    /// # Errors
+    /// [`Error::Invalid`] when the command cannot be split, or its program is not found.
     pub(crate) fn parse(command: &str) -> Result<Self> {
         let words = shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
             Error::invalid(
@@ -41,18 +44,15 @@ impl ExecProgram {
         Ok(ExecProgram { words })
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.words[0]
-    }
-
-    /// The command, which has no business with Redis, and its own children even less.
+    /// The command, without what belongs to Redis in its environment.
     pub(super) fn command(&self) -> Command {
         let mut command = command_without_redis_env(&self.words[0]);
         command.args(&self.words[1..]);
         command
     }
 
-    pub(crate) fn run(&self, context: &Context, call: Call, processes: &Processes) -> Outcome {
+    /// Runs one job in a new process.
+    pub(crate) fn run(&self, context: &Context, call: Call, supervisor: &Supervisor) -> Outcome {
         let (handler, serializer) = (call.handler.clone(), call.serializer);
         let input = job_as_json(context, &call, None);
         drop(call);
@@ -61,53 +61,49 @@ impl ExecProgram {
             .env("RQ_RS_JOB_ID", context.id())
             .env("RQ_RS_QUEUE", context.queue())
             .env("RQ_RS_ATTEMPT", context.attempt().to_string());
-        let limits = processes.limits;
-        let mut traffic = JobIo::new(context, input, true, limits, limits.max_result);
-        let started = ChildProcess::start(command, Transport::Pipes, &processes.keeper);
-        let mut process = match started {
+        let limits = supervisor.limits;
+        let mut io = JobIo::new(context, input, true, limits, limits.max_result);
+        let mut process = match supervisor.start(command, Transport::Pipes) {
             Ok(process) => process,
-            Err(error) => return spawn_failed(&handler, self.name(), &error),
+            Err(error) => return spawn_failed(&handler, &self.words[0], &error),
         };
-        let end = match process.run_job(&mut traffic, |_| Ok(None::<Infallible>)) {
-            Ok(Err(end)) => end,
+        let exit = match process.run_job(&mut io, |_| Ok(None::<Infallible>)) {
+            Ok(Err(exit)) => exit,
             Err(error) => {
                 return Outcome::Crashed { error: format!("{handler}: lost sight of its program: {error}") };
             }
         };
-        traffic.save_final_log();
-        let log = traffic.log();
+        io.save_final_log();
+        let log = io.log();
         let allowed = context.timeout();
-        let teller =
+        let describer =
             ExitDescriber { handler: &handler, log: &log, limits, is_shared: false, memory: None, allowed };
-        outcome(&teller, &end, &traffic, serializer)
+        outcome(&describer, &exit, &io, serializer)
     }
 }
 
 fn outcome(
-    teller: &ExitDescriber<'_>,
-    end: &ProcessExit,
-    traffic: &JobIo<'_>,
+    describer: &ExitDescriber<'_>,
+    exit: &ProcessExit,
+    io: &JobIo<'_>,
     serializer: Serializer,
 ) -> Outcome {
-    let (size, most) = (traffic.output_size, teller.limits.max_result);
-    match (end.kill_reason, end.status) {
-        (None, WaitStatus::Exited(_, 0)) if size > most => Outcome::Failed {
-            error: teller.describe(&format!("wrote a result of {size} bytes, over the limit of {most}")),
-            directive: RetryDirective::GiveUp,
-        },
-        (None, WaitStatus::Exited(_, 0)) => match parse_result(&traffic.output, serializer) {
-            Ok(result) => Outcome::Returned(result),
-            Err(error) => Outcome::Failed {
-                error: teller
-                    .describe(&format!("wrote a result that cannot be kept as {serializer}: {error}")),
-                directive: RetryDirective::GiveUp,
-            },
-        },
-        _ => teller.outcome(end),
+    if exit.kill_reason.is_some() || !matches!(exit.status, WaitStatus::Exited(_, 0)) {
+        return describer.outcome(exit);
+    }
+    let give_up =
+        |what: &str| Outcome::Failed { error: describer.describe(what), directive: RetryDirective::GiveUp };
+    let (size, limit) = (io.output_size, describer.limits.max_result);
+    if size > limit {
+        return give_up(&format!("wrote a result of {size} bytes, over the limit of {limit}"));
+    }
+    match parse_result(&io.output, serializer) {
+        Ok(result) => Outcome::Returned(result),
+        Err(error) => give_up(&format!("wrote a result that cannot be kept as {serializer}: {error}")),
     }
 }
 
-/// JSON if it parses, else text without the last line end; nothing is `null`.
+/// The result in standard output: JSON if it parses, else text without the last line end; nothing is `null`.
 fn parse_result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String> {
     let text = std::str::from_utf8(stdout).map_err(|error| {
         let at = error.valid_up_to();
@@ -119,13 +115,13 @@ fn parse_result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String
     }
 }
 
-/// The job as other programs get it: a line of JSON.
+/// The line of JSON that programs and servers read. With a payload, it also has the serializer and the payload.
 pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>) -> Vec<u8> {
     let deadline = context.time_left().and_then(|left| {
         let left = chrono::Duration::from_std(left).ok()?;
         Some(iso(chrono::Utc::now() + left))
     });
-    let line = JobJson {
+    let job = JobJson {
         id: context.id(),
         queue: context.queue(),
         handler: &call.handler,
@@ -137,8 +133,8 @@ pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>
         serializer: payload.map(|_| context.info().serializer),
         data: payload.map(|payload| STANDARD.encode(payload)),
     };
-    // It is plain data, which always can be written.
-    let mut text = serde_json::to_vec(&line).unwrap_or_default();
+    // Plain data always serializes.
+    let mut text = serde_json::to_vec(&job).unwrap_or_default();
     text.push(b'\n');
     text
 }

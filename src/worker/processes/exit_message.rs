@@ -1,30 +1,34 @@
-//! How the end of a job's process is told: one place, whatever kind of process it was.
+//! The outcome and error text of a process that ended without a response, whatever kind of process it was.
+
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 
-use super::Limits;
 use super::job_io::{KillReason, ProcessExit};
+use super::limits::Limits;
 use crate::job::{Outcome, RetryDirective, mentions_oom, relevant_log_line};
-use crate::worker::handlers::rounded_secs;
+use crate::worker::outcome_limits::rounded_secs;
 
-/// A program's way to ask for another try: `EX_TEMPFAIL` of sysexits.h.
+/// The exit code with which a program asks for another attempt: `EX_TEMPFAIL` of sysexits.h.
 const TRY_LATER: i32 = 75;
 
-/// What ended: the handler's name, what its process wrote for people, and whose process it was.
+/// Describes how the process of a job ended.
 pub(super) struct ExitDescriber<'a> {
     pub(super) handler: &'a str,
+    /// The end of the process's log.
     pub(super) log: &'a str,
     pub(super) limits: Limits,
-    /// A process of many jobs, which ends in the middle of one; else of this job only.
+    /// Whether the process runs many jobs, so that even exit code 0 in the middle of one is a crash.
     pub(super) is_shared: bool,
-    /// How much memory it may have, if that is limited.
+    /// Memory limit of the process in bytes.
     pub(super) memory: Option<u64>,
-    pub(super) allowed: Option<std::time::Duration>,
+    /// Timeout of the job.
+    pub(super) allowed: Option<Duration>,
 }
 
 impl ExitDescriber<'_> {
-    /// "handler what", with what it wrote.
+    /// An error text: handler, what happened, and the log.
     pub(super) fn describe(&self, what: &str) -> String {
         let handler = self.handler;
         match self.log {
@@ -34,34 +38,34 @@ impl ExitDescriber<'_> {
         }
     }
 
-    /// Of a process that ended without an answer.
-    pub(super) fn outcome(&self, end: &ProcessExit) -> Outcome {
-        match end.kill_reason {
-            Some(KillReason::DeadlineExceeded) => {
-                let killed = match end.ignored_term {
-                    true => {
-                        format!(
-                            ", ignored TERM and was killed {} s later",
-                            rounded_secs(self.limits.kill_after)
-                        )
-                    }
-                    false => String::new(),
-                };
-                let seconds = rounded_secs(self.allowed.unwrap_or_default());
-                Outcome::TimedOut { error: self.describe(&format!("timed out after {seconds} s{killed}")) }
-            }
+    /// The outcome of the job.
+    pub(super) fn outcome(&self, exit: &ProcessExit) -> Outcome {
+        match exit.kill_reason {
+            Some(KillReason::DeadlineExceeded) => self.timed_out(exit.ignored_term),
             Some(KillReason::Canceled) => {
                 Outcome::Failed { error: self.describe("was canceled"), directive: RetryDirective::GiveUp }
             }
             Some(KillReason::ProtocolError) => {
-                let what = &end.protocol_error;
+                let what = &exit.protocol_error;
                 self.crashed(&format!("answered with what cannot be read, and was killed ({what})"))
             }
             Some(KillReason::Disconnected) => {
                 self.crashed("closed its connection to the worker, and was killed")
             }
-            None => self.exited(end.status),
+            None => self.exited(exit.status),
         }
+    }
+
+    fn timed_out(&self, ignored_term: bool) -> Outcome {
+        let killed = match ignored_term {
+            true => {
+                let seconds = rounded_secs(self.limits.kill_after);
+                format!(", ignored TERM and was killed {seconds} s later")
+            }
+            false => String::new(),
+        };
+        let seconds = rounded_secs(self.allowed.unwrap_or_default());
+        Outcome::TimedOut { error: self.describe(&format!("timed out after {seconds} s{killed}")) }
     }
 
     fn exited(&self, status: WaitStatus) -> Outcome {
@@ -89,6 +93,7 @@ impl ExitDescriber<'_> {
         }
     }
 
+    /// The likely cause of a signal.
     fn hint(&self, signal: Signal) -> String {
         let is_out_of_memory = mentions_oom(self.log);
         match (signal, self.memory) {

@@ -1,25 +1,25 @@
-//! One job as its process sees it: what goes in, what comes out, what it was told.
+//! The input, output and log of one job that a process runs, and why the process was killed.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::wait::WaitStatus;
 
-use super::Limits;
-use crate::worker::Context;
+use super::limits::Limits;
+use crate::worker::context::Context;
 
-/// How much of a job's own output is kept: its end.
+/// Maximum size of the log of a job in bytes; its end is kept.
 const MAX_LOG_BYTES: usize = 64 * 1024;
-/// While a job writes, what is kept of it is saved so often, for those who follow.
+/// Interval at which the log of a running job is saved, for people who follow it.
 const LOG_SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why a process was told to end.
+/// Why a process was sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum KillReason {
     DeadlineExceeded,
     Canceled,
-    /// It does not speak as it should.
+    /// Its output does not follow the protocol.
     ProtocolError,
-    /// It has closed its connection, and nobody could hear its answer any more.
+    /// It has closed its output, so that no response can come any more.
     Disconnected,
 }
 
@@ -27,32 +27,34 @@ pub(super) enum KillReason {
 pub(super) struct ProcessExit {
     pub(super) status: WaitStatus,
     pub(super) kill_reason: Option<KillReason>,
-    /// It ignored TERM.
+    /// Whether it was still running `kill_after` its TERM.
     pub(super) ignored_term: bool,
-    /// What was wrong with what it said.
+    /// Details of [`KillReason::ProtocolError`].
     pub(super) protocol_error: String,
 }
 
-/// One job as its process sees it: what goes in, what has come out.
+/// The input, output and log of one job that a process runs, and the state of its end.
 pub(super) struct JobIo<'a> {
     pub(super) context: &'a Context,
     pub(super) limits: Limits,
     pub(super) input: Vec<u8>,
+    /// Number of bytes of the input that the process has been given.
     pub(super) written: usize,
-    /// Whether the input ends with this one's.
+    /// Whether standard input is closed after this job's input.
     pub(super) close_stdin_after: bool,
     pub(super) output: Vec<u8>,
-    /// How much there was of it, kept or not.
+    /// Number of bytes that the process has written, kept or not.
     pub(super) output_size: usize,
-    /// How much of it is kept.
+    /// Maximum number of bytes of output that are kept.
     max_output: usize,
     log: Vec<u8>,
     has_unsaved_log: bool,
     log_saved_at: Instant,
-    /// Whether an answer must name its job: this process has done so before.
+    /// Whether a response must name its job, because the process has done so before.
     pub(super) must_echo_id: bool,
     pub(super) protocol_error: String,
     pub(super) kill_reason: Option<KillReason>,
+    /// When KILL follows TERM.
     pub(super) kill_at: Option<Instant>,
     pub(super) disconnected_at: Option<Instant>,
     pub(super) was_killed: bool,
@@ -89,24 +91,52 @@ impl<'a> JobIo<'a> {
         }
     }
 
-    /// Whether it has not been given all of its input.
-    pub(super) fn is_writing(&self) -> bool {
+    /// Returns whether some input has not been given to the process yet.
+    pub(super) fn has_unwritten_input(&self) -> bool {
         self.written < self.input.len()
     }
 
-    /// What it wrote for people.
+    /// The text that the process has written to its log: standard error, or all that a work horse prints.
     pub(super) fn log(&self) -> String {
         String::from_utf8_lossy(&self.log).trim_end().to_owned()
     }
 
-    /// Whether more has come than it has room for.
+    /// Returns whether the output has reached its maximum size.
     pub(super) fn buffer_is_full(&self) -> bool {
         self.output.len() >= self.max_output
     }
 
-    /// So many bytes of the output have been heard.
-    pub(super) fn discard_output(&mut self, taken: usize) {
-        self.output.drain(..taken);
+    /// Removes output that has been handled.
+    pub(super) fn discard_output(&mut self, bytes: usize) {
+        self.output.drain(..bytes);
+    }
+
+    /// Adds output, as far as it fits.
+    pub(super) fn append_output(&mut self, bytes: &[u8]) {
+        self.output_size += bytes.len();
+        let left = self.max_output.saturating_sub(self.output.len());
+        self.output.extend_from_slice(&bytes[..bytes.len().min(left)]);
+    }
+
+    /// Adds to the log, of which the end is kept.
+    pub(super) fn append_log(&mut self, bytes: &[u8]) {
+        self.has_unsaved_log = true;
+        self.log.extend_from_slice(bytes);
+        self.log.drain(..self.log.len().saturating_sub(MAX_LOG_BYTES));
+    }
+
+    /// Saves the log of a running job once per [`LOG_SAVE_INTERVAL`].
+    pub(super) fn save_log_if_due(&mut self) {
+        if self.log_saved_at.elapsed() >= LOG_SAVE_INTERVAL {
+            self.save_log();
+        }
+    }
+
+    /// Saves the log at the end of the job. An empty log replaces that of an earlier attempt.
+    pub(super) fn save_final_log(&mut self) {
+        self.has_unsaved_log |=
+            self.log.is_empty() && (self.context.attempt() > 1 || self.context.delivery() > 1);
+        self.save_log();
     }
 
     fn save_log(&mut self) {
@@ -114,32 +144,5 @@ impl<'a> JobIo<'a> {
             self.log_saved_at = Instant::now();
             self.context.save_log(self.log());
         }
-    }
-
-    /// Takes what the process wrote.
-    pub(super) fn append_output(&mut self, bytes: &[u8]) {
-        self.output_size += bytes.len();
-        let left = self.max_output.saturating_sub(self.output.len());
-        self.output.extend_from_slice(&bytes[..bytes.len().min(left)]);
-    }
-
-    /// Takes what it wrote for people.
-    pub(super) fn append_log(&mut self, bytes: &[u8]) {
-        self.has_unsaved_log = true;
-        self.log.extend_from_slice(bytes);
-        self.log.drain(..self.log.len().saturating_sub(MAX_LOG_BYTES));
-    }
-
-    pub(super) fn save_log_if_due(&mut self) {
-        if self.log_saved_at.elapsed() >= LOG_SAVE_INTERVAL {
-            self.save_log();
-        }
-    }
-
-    /// The last word; an earlier try's log is not this one's.
-    pub(super) fn save_final_log(&mut self) {
-        self.has_unsaved_log |=
-            self.log.is_empty() && (self.context.attempt() > 1 || self.context.delivery() > 1);
-        self.save_log();
     }
 }

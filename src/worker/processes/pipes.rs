@@ -1,4 +1,4 @@
-//! Pipes that are read and written without waiting, and how to learn of an exit.
+//! Non-blocking reads and writes of pipes, and a pipe that closes when a process exits.
 
 use std::fs::File;
 use std::io::{ErrorKind, PipeReader, Read, Write};
@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
+/// Repeats a system call that was interrupted by a signal.
 pub(super) fn retry_interrupted(mut call: impl FnMut() -> nix::Result<i32>) -> std::io::Result<()> {
     loop {
         match call() {
@@ -17,7 +18,7 @@ pub(super) fn retry_interrupted(mut call: impl FnMut() -> nix::Result<i32>) -> s
     }
 }
 
-/// Returns whether nothing is left to write, or nobody reads it.
+/// Writes what the pipe accepts without waiting. Returns whether all is written, or the reader is gone.
 pub(super) fn write_some(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
     while *written < input.len() {
         match pipe.write(&input[*written..]) {
@@ -30,14 +31,14 @@ pub(super) fn write_some(pipe: &mut File, input: &[u8], written: &mut usize) -> 
     true
 }
 
-/// Takes at most a megabyte, so that a flood does not keep the supervisor from its clock.
-/// Returns whether the pipe has come to its end.
-pub(super) fn read_some(pipe: &mut File, mut take: impl FnMut(&[u8])) -> bool {
+/// Reads what the pipe has without waiting, at most 1 MiB, so that a flood of output does not delay deadlines.
+/// Returns whether the pipe is at its end.
+pub(super) fn read_some(pipe: &mut File, mut on_bytes: impl FnMut(&[u8])) -> bool {
     let mut buffer = [0; 16 * 1024];
     for _ in 0..64 {
         match pipe.read(&mut buffer) {
             Ok(0) => return true,
-            Ok(n) => take(&buffer[..n]),
+            Ok(n) => on_bytes(&buffer[..n]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return error.kind() != ErrorKind::WouldBlock,
         }
@@ -45,25 +46,25 @@ pub(super) fn read_some(pipe: &mut File, mut take: impl FnMut(&[u8])) -> bool {
     false
 }
 
-/// A thread that waits for the exit: the pipe closes, then the status can be had.
+/// Starts a thread that waits for the exit of a process. On exit the status is sent, then the pipe closes.
 pub(super) fn watch_exit(pid: Pid) -> std::io::Result<(PipeReader, Receiver<WaitStatus>)> {
     let (exited, open) = std::io::pipe()?;
-    let (tell, status) = sync_channel(1);
+    let (sender, status) = sync_channel(1);
     std::thread::Builder::new().name("rq-rs exit".to_owned()).stack_size(64 * 1024).spawn(move || {
-        let how = loop {
+        let exit_status = loop {
             match await_exit(pid) {
                 Err(Errno::EINTR) => {}
                 Err(_) => break WaitStatus::StillAlive,
                 Ok(status) => break status,
             }
         };
-        let _ = tell.send(how);
+        let _ = sender.send(exit_status);
         drop(open);
     })?;
     Ok((exited, status))
 }
 
-/// Leaves the zombie, so that its process group cannot be anybody else's yet.
+/// Waits without reaping: as long as the zombie is there, no other process can get its group's number.
 #[cfg(target_os = "linux")]
 fn await_exit(pid: Pid) -> nix::Result<WaitStatus> {
     use nix::sys::wait::{Id, WaitPidFlag, waitid};

@@ -1,81 +1,79 @@
-//! Processes that stay for many jobs: work horses, and the commands of `--exec-server`. One that is idle waits
-//! here, warm; one that has died, or has had its time, is replaced when the next job needs it.
+//! A pool of processes that run many jobs each: work horses, or the processes of one `--exec-server` command.
+//! Idle processes wait here; a process that has died or reached a limit is replaced when the next job needs one.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::child_process::ChildProcess;
 use super::exit_message::ExitDescriber;
 use super::job_io::JobIo;
-use super::{Limits, Processes, spawn_failed};
+use super::limits::Limits;
+use super::spawn::spawn_failed;
 use crate::job::Outcome;
-use crate::worker::Context;
+use crate::worker::context::Context;
 
 /// What a process has answered.
 pub(super) struct JobResponse {
     pub(super) outcome: Outcome,
-    /// The most memory it had resident, where it says so.
-    pub(super) resident: u64,
-    /// It has named the job that it answers.
+    /// Largest resident memory of the process so far in bytes; 0 if it does not report it.
+    pub(super) peak_memory: u64,
+    /// Whether the response names its job. A process that has done so once must always do so.
     pub(super) echoed_id: bool,
 }
 
-/// The idle processes of one kind.
+/// Idle processes of one kind.
 #[derive(Default)]
 pub(crate) struct ProcessPool(Mutex<Vec<PooledProcess>>);
 
 struct PooledProcess {
     process: ChildProcess,
+    /// Number of jobs that the process has run.
     jobs: u32,
     echoes_ids: bool,
 }
 
-/// A process that was told to end, and has ended when this is dropped.
+/// A process that was asked to exit. Dropping it waits for the exit.
 pub(crate) struct ExitingProcess(#[expect(dead_code, reason = "it is there to be dropped")] PooledProcess);
 
-/// One job for a process of a crew.
+/// A job for a process of a pool.
 pub(super) struct JobRequest<'a> {
     pub(super) handler: &'a str,
     pub(super) context: &'a Context,
     pub(super) input: Vec<u8>,
-    /// How many bytes an answer may have.
+    /// Maximum size of the response in bytes.
     pub(super) max_output: usize,
-    /// How much memory it may have, if that is limited.
+    /// Memory limit of the process in bytes, for error texts.
     pub(super) memory: Option<u64>,
 }
 
 impl ProcessPool {
-    /// Has an idle process run the job, or a new one.
+    /// Runs a job in an idle process, or in one that `start` starts. `read` finds the response in the output.
     pub(super) fn run(
         &self,
-        errand: JobRequest<'_>,
-        processes: &Processes,
+        request: JobRequest<'_>,
+        limits: Limits,
         start: impl FnOnce() -> std::io::Result<ChildProcess>,
         read: impl FnMut(&mut JobIo<'_>) -> Result<Option<JobResponse>, String>,
     ) -> Outcome {
-        let JobRequest { handler, context, input, max_output: room, memory } = errand;
-        let limits = processes.limits;
-        let mut member = match self.checkout(start) {
-            Ok(member) => member,
+        let JobRequest { handler, context, input, max_output, memory } = request;
+        let mut pooled = match self.checkout(start) {
+            Ok(pooled) => pooled,
             Err(error) => return spawn_failed(handler, "a process for it", &error),
         };
-        let mut traffic = JobIo::new(context, input, false, limits, room);
-        traffic.must_echo_id = member.echoes_ids;
-        let attended = member.process.run_job(&mut traffic, read);
-        traffic.save_final_log();
-        match attended {
-            Ok(Ok(answer)) => {
-                member.jobs += 1;
-                member.echoes_ids |= answer.echoed_id;
-                match member.should_recycle(limits, answer.resident) {
-                    true => member.retire_in_background(),
-                    false => self.lock().push(member),
-                }
-                answer.outcome
+        let mut io = JobIo::new(context, input, false, limits, max_output);
+        io.must_echo_id = pooled.echoes_ids;
+        let result = pooled.process.run_job(&mut io, read);
+        io.save_final_log();
+        match result {
+            Ok(Ok(response)) => {
+                self.check_in(pooled, limits, &response);
+                response.outcome
             }
-            Ok(Err(end)) => {
-                let log = traffic.log();
+            Ok(Err(exit)) => {
+                let log = io.log();
                 let allowed = context.timeout();
-                ExitDescriber { handler, log: &log, limits, is_shared: true, memory, allowed }.outcome(&end)
+                let describer =
+                    ExitDescriber { handler, log: &log, limits, is_shared: true, memory, allowed };
+                describer.outcome(&exit)
             }
             Err(error) => {
                 Outcome::Crashed { error: format!("{handler}: lost sight of its process: {error}") }
@@ -83,45 +81,54 @@ impl ProcessPool {
         }
     }
 
-    /// Tells those that are idle to end.
-    pub(super) fn begin_shutdown(&self) -> Vec<ExitingProcess> {
-        let mut members = std::mem::take(&mut *self.lock());
-        members.iter_mut().for_each(|member| member.process.begin_shutdown());
-        members.into_iter().map(ExitingProcess).collect()
+    /// Asks the idle processes to exit.
+    pub(crate) fn begin_shutdown(&self) -> Vec<ExitingProcess> {
+        let mut idle = std::mem::take(&mut *self.lock());
+        idle.iter_mut().for_each(|pooled| pooled.process.begin_shutdown());
+        idle.into_iter().map(ExitingProcess).collect()
     }
 
-    /// The one that was busy last, so that those which are not needed rest.
+    /// Removes the idle process that was busy last, so that processes which are not needed stay idle.
     fn checkout(
         &self,
         start: impl FnOnce() -> std::io::Result<ChildProcess>,
     ) -> std::io::Result<PooledProcess> {
         loop {
-            let Some(mut member) = self.lock().pop() else {
+            let Some(mut pooled) = self.lock().pop() else {
                 return Ok(PooledProcess { process: start()?, jobs: 0, echoes_ids: false });
             };
-            if member.process.prepare_for_reuse() {
-                return Ok(member);
+            if pooled.process.prepare_for_reuse() {
+                return Ok(pooled);
             }
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PooledProcess>> {
+    /// Keeps the process for the next job, or ends it if it has reached a limit.
+    fn check_in(&self, mut pooled: PooledProcess, limits: Limits, response: &JobResponse) {
+        pooled.jobs += 1;
+        pooled.echoes_ids |= response.echoed_id;
+        match pooled.should_be_replaced(limits, response.peak_memory) {
+            true => pooled.exit_in_background(),
+            false => self.lock().push(pooled),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<PooledProcess>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PooledProcess {
-    /// Whether another one is to take its place.
-    fn should_recycle(&self, limits: Limits, resident: u64) -> bool {
-        let is_large = limits.horse_recycle.is_some_and(|most| resident > most);
-        is_large || limits.horse_max_jobs.is_some_and(|most| self.jobs >= most)
+    fn should_be_replaced(&self, limits: Limits, peak_memory: u64) -> bool {
+        let is_large = limits.horse_recycle.is_some_and(|limit| peak_memory > limit);
+        is_large || limits.horse_max_jobs.is_some_and(|limit| self.jobs >= limit)
     }
 
-    /// Ends it while its job's outcome is on its way.
-    fn retire_in_background(mut self) {
+    /// Ends the process without delaying the outcome of its last job.
+    fn exit_in_background(mut self) {
         self.process.begin_shutdown();
         let name = "rq-rs retire".to_owned();
-        // Without a thread to wait in it is waited for here.
+        // If no thread can be started, the drop here waits for the exit.
         let _ = std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || drop(self));
     }
 }

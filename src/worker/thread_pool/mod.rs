@@ -12,9 +12,8 @@ use nix::sys::signal::SigSet;
 
 use self::shared::{EndedRun, PoolShared, QueuedRun, RetireFlag, RunId};
 use super::context::Context;
-use super::handlers::{Handlers, RunnableJob};
+use super::executor::{Executor, RunnableJob};
 use super::message::Message;
-use super::processes::Processes;
 use crate::job::Record;
 
 /// A thread cannot be killed, so that of a job past its timeout is abandoned and replaced. When this many threads
@@ -24,8 +23,7 @@ const MAX_ABANDONED_PER_SLOT: usize = 4;
 /// The dispatcher's side of the pool. Threads start when they are needed, and each takes whatever run is next:
 /// short jobs do not cost a switch of threads each.
 pub(crate) struct ThreadPool {
-    handlers: Arc<Handlers>,
-    processes: Arc<Processes>,
+    executor: Arc<Executor>,
     inbox: Sender<Message>,
     shared: Arc<PoolShared>,
     slots: usize,
@@ -39,15 +37,9 @@ pub(crate) struct ThreadPool {
 }
 
 impl ThreadPool {
-    pub(crate) fn new(
-        slots: usize,
-        handlers: Handlers,
-        processes: Processes,
-        inbox: Sender<Message>,
-    ) -> Self {
+    pub(crate) fn new(slots: usize, executor: Executor, inbox: Sender<Message>) -> Self {
         ThreadPool {
-            handlers: Arc::new(handlers),
-            processes: Arc::new(processes),
+            executor: Arc::new(executor),
             inbox,
             shared: Arc::default(),
             slots,
@@ -70,12 +62,12 @@ impl ThreadPool {
 
     /// Returns whether a process runs this job. Its supervisor then enforces the deadline.
     pub(crate) fn is_supervised(&self, record: &Record) -> bool {
-        self.handlers.is_supervised(record.handler.as_deref(), &self.processes)
+        self.executor.is_supervised(record.handler.as_deref())
     }
 
     /// Ends the processes that wait for another job. No run may be left.
     pub(crate) fn end_processes(&self) {
-        self.processes.end(self.handlers.dismiss_servers());
+        self.executor.end_processes();
     }
 
     /// Adds a run. It starts after the next [`submit_staged`](Self::submit_staged), when a slot is free.
@@ -143,15 +135,15 @@ impl ThreadPool {
     }
 
     fn start_thread(&self) {
-        let (shared, handlers) = (Arc::clone(&self.shared), Arc::clone(&self.handlers));
-        let (processes, inbox, mask) = (Arc::clone(&self.processes), self.inbox.clone(), self.signal_mask);
+        let (shared, executor) = (Arc::clone(&self.shared), Arc::clone(&self.executor));
+        let (inbox, mask) = (self.inbox.clone(), self.signal_mask);
         std::thread::Builder::new()
             .name("rq-rs slot".to_owned())
             .spawn(move || {
                 // The dispatcher, which starts this thread, has all signals blocked. Handlers and the programs
                 // that they start would inherit that.
                 let _ = mask.thread_set_mask();
-                slot::run_jobs(&shared, &handlers, &processes, &inbox);
+                slot::run_jobs(&shared, &executor, &inbox);
             })
             .expect("the system has a thread left");
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::job::Outcome;
 use crate::worker::context::Context;
-use crate::worker::handlers::RunnableJob;
+use crate::worker::executor::RunnableJob;
 
 /// Number of a run, unique in a worker. A job that is started again gets another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

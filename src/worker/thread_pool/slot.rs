@@ -6,28 +6,22 @@ use std::time::Duration;
 use super::shared::{PoolShared, QueuedRun};
 use crate::job::Outcome;
 use crate::worker::context::Context;
-use crate::worker::handlers::{Handlers, RunnableJob};
+use crate::worker::executor::{Executor, RunnableJob};
 use crate::worker::message::Message;
 use crate::worker::panics;
-use crate::worker::processes::Processes;
 
 /// When signals are sent to a worker and its processes together, all of them arrive within this time.
 const GROUP_SIGNAL_GRACE: Duration = Duration::from_millis(200);
 
 /// Runs jobs until the thread is retired or the pool is closed.
-pub(super) fn run_jobs(
-    shared: &PoolShared,
-    handlers: &Handlers,
-    processes: &Processes,
-    inbox: &Sender<Message>,
-) {
+pub(super) fn run_jobs(shared: &PoolShared, executor: &Executor, inbox: &Sender<Message>) {
     // Fails when the dispatcher has ended already.
     let notify = || drop(inbox.send(Message::RunsEnded));
     let (mut ended, mut is_retired) = (None, false);
     while let Some(QueuedRun { run_id, context, mut job, retire, .. }) =
         shared.next_run(ended, is_retired, notify)
     {
-        let outcome = run(handlers, processes, &context, &mut job);
+        let outcome = run(executor, &context, &mut job);
         if matches!(outcome, Outcome::Terminated { .. }) {
             // Perhaps the whole service was told to end. Then the worker's own signal has to be handled first, or
             // the dispatcher would take the end of the process for a failure.
@@ -39,10 +33,10 @@ pub(super) fn run_jobs(
 }
 
 /// Runs a job. Any panic becomes an outcome, that of an argument's own code included, so that no run is without one.
-fn run(handlers: &Handlers, processes: &Processes, context: &Context, job: &mut RunnableJob) -> Outcome {
+fn run(executor: &Executor, context: &Context, job: &mut RunnableJob) -> Outcome {
     let outcome = panics::catch_panic(|| match context.is_canceled() {
         true => Outcome::Interrupted, // recalled, or past its deadline, before it began
-        false => handlers.run(context, job, processes),
+        false => executor.run(context, job),
     });
     outcome.unwrap_or_else(|panic| Outcome::Crashed {
         error: format!("{} {panic}", job.record.handler.as_deref().unwrap_or("the job")),

@@ -1,0 +1,47 @@
+//! Counts a completed run, once Redis has confirmed it, in the worker's summary and in the statistics.
+
+use super::event::Event;
+use super::state::WorkerState;
+use super::summary::Summary;
+use crate::completion::Completion;
+use crate::finish::FinishAck;
+use crate::job::{Verdict, error_line};
+use crate::stats::RunResult;
+
+/// Counts a completion that Redis has acknowledged, and returns its event.
+pub(crate) fn record_completion(
+    summary: &mut Summary,
+    state: &WorkerState,
+    completion: Completion,
+    ack: FinishAck,
+) -> Event {
+    let Completion { id, verdict, took, queue, handler, .. } = completion;
+    if ack == FinishAck::LeaseLost {
+        summary.stale += 1;
+        return Event::Stale { id };
+    }
+    let line = |error: &str| error_line(error).to_owned();
+    match verdict {
+        Verdict::Finish { .. } => {
+            summary.finished += 1;
+            state.record_run(RunResult::Finished, took, queue, handler.as_deref());
+            Event::Finished { id, took }
+        }
+        Verdict::Fail { error, .. } => {
+            summary.failed += 1;
+            state.record_run(RunResult::Failed, took, queue, handler.as_deref());
+            Event::Failed { id, error: line(&error) }
+        }
+        Verdict::Retry { delay, error } => {
+            summary.retried += 1;
+            state.record_run(RunResult::Retried, took, queue, handler.as_deref());
+            Event::Retried { id, delay, error: line(&error) }
+        }
+        Verdict::Snooze { delay } => Event::Snoozed { id, delay },
+        Verdict::PutBack { was_started: true } => {
+            summary.put_back += 1;
+            Event::PutBack { id }
+        }
+        Verdict::PutBack { was_started: false } => Event::NotBegun { id },
+    }
+}
