@@ -130,7 +130,7 @@ fn run_scheduler(
     let (name, entries) = cron_loop.describe();
     eprint(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
     cron_loop.run(&stopped);
-    Ok(hangup.or(Exit::Done))
+    Ok(hangup.exit_or(Exit::Done))
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {

@@ -195,7 +195,7 @@ impl DashboardCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
         start_logger(self.verbose, self.quiet);
         // Before it says where it is: who reads that may end it at once. A second signal is not waited for.
-        on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
+        on_stop_signal(|hangup| std::process::exit(hangup.exit_or(Exit::Done) as i32))?;
         let client = server.connect_lazily()?;
         self.access.start_metrics(&client, OPTION_PREFIX, Health::default())?;
         let running = self.access.start(&client, &self.listen, OPTION_PREFIX, Health::default())?;

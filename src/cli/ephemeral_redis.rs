@@ -1,4 +1,4 @@
-//! A Redis of one's own for a few minutes: on a socket in a temporary folder, gone at the end.
+//! A private Redis for the demo: on a socket in a temporary directory, removed at the end.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ pub(crate) struct EphemeralRedis {
 
 impl EphemeralRedis {
     pub(crate) fn start() -> Result<Self, Failure> {
-        // Directly under /tmp: the path of a socket is limited to 107 bytes.
+        // Directly under /tmp, because the path of a socket is limited to 107 bytes.
         let folder = tempfile::Builder::new().prefix("rq-rs-demo-").tempdir_in("/tmp")?;
         let socket = folder.path().join("redis.sock");
         for program in ["redis-server", "valkey-server"] {
@@ -59,7 +59,7 @@ impl EphemeralRedis {
 
 impl Drop for EphemeralRedis {
     fn drop(&mut self) {
-        // It holds nothing that anybody wants.
+        // Its data is not needed any more, so it is killed without a shutdown.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }

@@ -1,23 +1,23 @@
-//! Exit codes, and errors on their way to one.
+//! Exit codes of the commands, and the errors that lead to them.
 
 use std::process::ExitCode;
 
 use crate::error::Error;
 
-/// How a command ends.
+/// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Done as asked.
+    /// The command has succeeded.
     Done = 0,
-    /// It failed, or could not start.
+    /// The command has failed, or could not start.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// Redis stayed away longer than the worker's budget.
+    /// Redis was unreachable for more attempts than `--broker-max-retries`.
     BrokerLost = 3,
-    /// The worker stopped with jobs put back unfinished.
+    /// The worker has returned unfinished jobs to their queues.
     PutBack = 4,
-    /// A hangup ended it: 128 and the number of the signal, as shells count.
+    /// HUP has ended the process: 128 plus the number of the signal, as in shells.
     Hangup = 129,
 }
 
@@ -27,16 +27,16 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not end as asked.
+/// An error of a command.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// An error of the library.
     Error(Error),
-    /// The command line cannot be carried out: what, and a hint.
+    /// The command line, the environment or the configuration is wrong: a message and a hint.
     Usage(String, String),
-    /// Something else: what, and a hint.
+    /// Any other error: a message and a hint.
     Other(String, String),
-    /// Nobody reads our output any more, as in `rq-rs info | head -1`.
+    /// The reader of our output has closed it, as in `rq-rs info | head -1`. This counts as success.
     PipeClosed,
 }
 
@@ -65,7 +65,7 @@ impl Failure {
         }
     }
 
-    /// What to tell people: what happened, and what to do.
+    /// Returns the message for people and a hint at what to do; nothing for a closed pipe.
     pub(crate) fn message_and_hint(&self) -> Option<(String, Option<String>)> {
         match self {
             Failure::PipeClosed => None,

@@ -1,4 +1,4 @@
-//! Text for people: tables, times, counted nouns, and lines that fit.
+//! Text for people: tables, times, nouns with a number, quoted words.
 
 use std::io::{IsTerminal, stdout};
 
@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::printable::ShortLine;
 
-/// The lines of a table without frames, cut at the edge of a terminal; columns whose heading begins with `>` are
-/// aligned right.
+/// Formats a table without borders, each row as a line, truncated to the width of the terminal. Columns whose heading
+/// begins with `>` are right-aligned.
 pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
@@ -30,12 +30,12 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> Vec<String> {
     table.lines().map(fit).collect()
 }
 
-/// `2026-11-22 21:33:05 +01:00`, in local time.
+/// Formats a time in the local zone: `2026-11-22 21:33:05 +01:00`.
 pub(crate) fn local_time(time: DateTime<Utc>) -> String {
     time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
-/// `21:33:05`, with the date when it is not today.
+/// Formats the local time of day, `21:33:05`, or `2026-11-22 21:33` if the day is not today.
 pub(crate) fn clock_time(time: Option<DateTime<Utc>>) -> String {
     let Some(time) = time.map(|time| time.with_timezone(&Local)) else {
         return "–".to_owned();
@@ -44,18 +44,18 @@ pub(crate) fn clock_time(time: Option<DateTime<Utc>>) -> String {
     time.format(if today { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" }).to_string()
 }
 
-/// The same, with the zone: `21:33:05 +01:00`.
+/// Formats the local time of day like [`clock_time`], followed by its offset: `21:33:05 +01:00`.
 pub(crate) fn clock_time_with_zone(time: Option<DateTime<Utc>>) -> String {
     let zone = time.map(|time| time.with_timezone(&Local).format(" %:z").to_string());
     clock_time(time) + &zone.unwrap_or_default()
 }
 
-/// "1 job", "2 jobs".
+/// Puts a noun behind its number: "1 job", "2 jobs".
 pub(crate) fn pluralize(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A name as a shell takes it for one word.
+/// Quotes a name for a shell if it contains special characters.
 pub(crate) fn shell_quote(name: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_.:@%+=".contains(c);
     match !name.is_empty() && name.chars().all(is_plain) {

@@ -68,7 +68,7 @@ impl InfoCommand {
             return Ok(report_wrong_types(&shot.odd_keys));
         };
         // Ctrl-C is how one leaves this screen, and no failure.
-        on_stop_signal(|hangup| std::process::exit(hangup.or(Exit::Done) as i32))?;
+        on_stop_signal(|hangup| std::process::exit(hangup.exit_or(Exit::Done) as i32))?;
         loop {
             let shot = look()?;
             clear_screen()?;

@@ -1,4 +1,4 @@
-//! JSON that does not steer the terminal it is shown on.
+//! JSON without control characters, so that it can be shown on a terminal.
 
 use std::io::{Result, Write};
 
@@ -6,7 +6,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 
 use crate::printable::needs_escaping;
 
-/// Indented; in strings all is escaped that a terminal would obey.
+/// Writes indented JSON with all control and formatting characters escaped.
 #[derive(Default)]
 pub(crate) struct TerminalSafeJson(PrettyFormatter<'static>);
 

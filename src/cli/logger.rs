@@ -1,4 +1,4 @@
-//! What programs that run for long share: their log.
+//! The log of the commands that run for long.
 
 use std::io::Write;
 
@@ -7,7 +7,8 @@ use log::LevelFilter;
 
 use crate::printable::OneLine;
 
-/// Lines with a clock on standard error. `RUST_LOG` says what is logged where nobody has typed it.
+/// Starts logging to standard error, with the time of day before each line. `RUST_LOG` sets the level unless
+/// `--verbose` or `--quiet` does.
 pub(super) fn start_logger(is_verbose: bool, is_quiet: bool) {
     let level = match (is_verbose, is_quiet) {
         (true, _) => LevelFilter::Debug,
@@ -23,7 +24,7 @@ pub(super) fn start_logger(is_verbose: bool, is_quiet: bool) {
     if is_verbose || is_quiet {
         log.filter_module("rq_rs", level);
     }
-    // What a job or a name holds does not become a second line.
+    // Text of a job, or a name, must not forge a second line.
     let started = log
         .format(|line, record| {
             writeln!(line, "{} {}", Local::now().format("%H:%M:%S"), OneLine(record.args()))
@@ -34,7 +35,8 @@ pub(super) fn start_logger(is_verbose: bool, is_quiet: bool) {
     }
 }
 
-/// As in `warn` or `info,sqlx=off`. What names other crates, or nothing that exists, does not silence this one.
+/// Returns whether a filter of `RUST_LOG` has a level for all crates, as in `warn` or `info,sqlx=off`. Filters that
+/// name only other crates leave our level as it is.
 fn names_a_level_for_all(filter: &str) -> bool {
     let names = filter.split('/').next().unwrap_or_default();
     names.split(',').any(|part| part.trim().parse::<LevelFilter>().is_ok())

@@ -1,5 +1,5 @@
-//! What people and scripts read: lines, tables, JSON, and colour only on a terminal. Whatever a line is made of, it
-//! stays one line, and nothing in it steers a terminal: all that is printed goes through here.
+//! Standard output and standard error. All commands print through here: a line stays one line whatever text it
+//! contains, and no text can send control sequences to the terminal.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -14,19 +14,19 @@ use crate::printable::{OneLine, needs_escaping};
 
 pub(crate) type PrintResult = Result<(), Failure>;
 
-/// A line on standard output.
+/// Prints a line on standard output.
 pub(crate) fn print(line: impl Display) -> PrintResult {
     Ok(writeln!(stdout().lock(), "{}", OneLine(line))?)
 }
 
-/// Several of them.
+/// Prints several lines on standard output.
 pub(crate) fn print_lines(lines: impl IntoIterator<Item = impl Display>) -> PrintResult {
     let mut out = BufWriter::new(stdout().lock());
     lines.into_iter().try_for_each(|line| writeln!(out, "{}", OneLine(line)))?;
     Ok(out.flush()?)
 }
 
-/// A value as JSON on standard output.
+/// Prints a value as JSON on standard output.
 pub(crate) fn print_json(value: &impl Serialize) -> PrintResult {
     let mut out = BufWriter::new(stdout().lock());
     value.serialize(&mut json_serializer(&mut out)).map_err(io::Error::from)?;
@@ -40,7 +40,7 @@ fn json_serializer<'a, 'b>(out: &'a mut BufWriter<StdoutLock<'b>>) -> JsonSerial
     serde_json::Serializer::with_formatter(out, TerminalSafeJson::default())
 }
 
-/// A list as JSON on standard output, one item after the other: `fill` gets what prints one.
+/// Prints a list as JSON on standard output without holding it in memory: `fill` gets a function that prints an item.
 pub(crate) fn print_json_list<T: Serialize>(
     fill: impl FnOnce(&mut dyn FnMut(&T) -> PrintResult) -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
@@ -54,8 +54,8 @@ pub(crate) fn print_json_list<T: Serialize>(
     Ok(exit)
 }
 
-/// What a job has written or returned, on standard output: as it is for scripts, and so that it does not steer a
-/// terminal. Returns whether somebody still reads.
+/// Prints the output or the result of a job on standard output: unchanged for scripts, without control characters for
+/// a terminal. Returns whether standard output is still open.
 pub(crate) fn print_raw(text: &str) -> Result<bool, Failure> {
     let mut out = stdout().lock();
     let is_odd = |c: char| needs_escaping(c) && c != '\n' && c != '\t';
@@ -71,7 +71,7 @@ pub(crate) fn print_raw(text: &str) -> Result<bool, Failure> {
     }
 }
 
-/// Begins a screen anew, on a terminal.
+/// Clears the screen, if standard output is a terminal.
 pub(crate) fn clear_screen() -> PrintResult {
     let mut out = stdout().lock();
     if out.is_terminal() {
@@ -80,18 +80,18 @@ pub(crate) fn clear_screen() -> PrintResult {
     Ok(())
 }
 
-/// A line on standard error, which no script reads as data.
+/// Prints a line on standard error, which scripts do not read as data.
 pub(crate) fn eprint(line: impl Display) {
-    // Nowhere is left to say that standard error is closed.
+    // If standard error is closed, there is no place to report that.
     let _ = writeln!(stderr().lock(), "{}", OneLine(line));
 }
 
-/// Something that is most likely not as it is meant to be, and keeps nothing from going on.
+/// Prints a warning on standard error.
 pub(crate) fn warn(what: impl Display) {
     eprint(format_args!("warning: {what}"));
 }
 
-/// An error in two lines: what happened, and what to do. More lines of an error stand apart from what is ours.
+/// Prints an error and its hint on standard error. Further lines of the message, such as a traceback, are indented.
 pub(crate) fn print_error(failure: &Failure) {
     let Some((what, hint)) = failure.message_and_hint() else { return };
     let (red, plain) = if wants_colour(&stderr()) { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
@@ -104,7 +104,7 @@ pub(crate) fn print_error(failure: &Failure) {
     }
 }
 
-/// Colours are for terminals, and for people who did not ask for none (<https://no-color.org>).
+/// Returns whether a stream is a terminal that shows colours, and `NO_COLOR` (<https://no-color.org>) is not set.
 pub(crate) fn wants_colour(stream: &impl IsTerminal) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

@@ -1,5 +1,5 @@
-//! A bar on standard error, on a terminal only. Our own: what libraries have beside it (estimates) pulls in the
-//! mathematics library, a third of a megabyte in every idle worker.
+//! A progress bar on standard error, on terminals only. It is our own because the estimates of other crates link the
+//! mathematics library, which costs every idle worker a third of a megabyte.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Mutex, PoisonError};
@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 use crate::printable::OneLine;
 
 const WIDTH: usize = 30;
-/// A terminal need not show more.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How far a long work has come.
+/// A progress bar, removed when it is dropped.
 pub(crate) struct ProgressBar {
     total: usize,
-    /// `None` where nobody looks.
+    /// `None` if no bar is shown.
     state: Option<Mutex<BarState>>,
 }
 
@@ -27,33 +26,33 @@ struct BarState {
 
 impl ProgressBar {
     pub(crate) fn new(total: usize, is_quiet: bool) -> Self {
-        let is_seen = !is_quiet && stderr().is_terminal();
-        ProgressBar { total, state: is_seen.then(Mutex::default) }
+        let is_visible = !is_quiet && stderr().is_terminal();
+        ProgressBar { total, state: is_visible.then(Mutex::default) }
     }
 
-    /// So many are done.
+    /// Sets the number of steps that are done.
     pub(crate) fn set_done(&self, done: usize) {
-        self.update(|shown| shown.done = done);
+        self.update(|state| state.done = done);
     }
 
-    /// One more is done.
+    /// Adds one step that is done.
     pub(crate) fn increment(&self) {
-        self.update(|shown| shown.done += 1);
+        self.update(|state| state.done += 1);
     }
 
     pub(crate) fn set_message(&self, message: String) {
-        self.update(|shown| shown.message = message);
+        self.update(|state| state.message = message);
     }
 
     fn update(&self, change: impl FnOnce(&mut BarState)) {
-        let Some(shown) = &self.state else { return };
-        let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut shown);
-        if shown.last_drawn.is_none_or(|at| at.elapsed() >= REDRAW_INTERVAL) {
-            shown.last_drawn = Some(Instant::now());
-            let full = (WIDTH * shown.done.min(self.total)).checked_div(self.total).unwrap_or(WIDTH);
-            let (full, empty) = ("█".repeat(full), "░".repeat(WIDTH - full));
-            draw(&format!("{full}{empty} {}/{} {}", shown.done, self.total, OneLine(&shown.message)));
+        let Some(state) = &self.state else { return };
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        if state.last_drawn.is_none_or(|at| at.elapsed() >= REDRAW_INTERVAL) {
+            state.last_drawn = Some(Instant::now());
+            let filled = (WIDTH * state.done.min(self.total)).checked_div(self.total).unwrap_or(WIDTH);
+            let (filled, empty) = ("█".repeat(filled), "░".repeat(WIDTH - filled));
+            draw(&format!("{filled}{empty} {}/{} {}", state.done, self.total, OneLine(&state.message)));
         }
     }
 }
@@ -66,7 +65,7 @@ impl Drop for ProgressBar {
     }
 }
 
-/// Over what stands there.
+/// Replaces the current line of the terminal.
 fn draw(line: &str) {
     let _ = write!(stderr().lock(), "\r{line}\x1b[K");
 }

@@ -1,4 +1,4 @@
-//! Options that say where Redis is, the same for every command.
+//! The options for the connection to Redis, which all commands have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::error::Result;
 #[cfg(any(feature = "dashboard", feature = "top"))]
 use crate::redis::Timeouts;
 
-/// Where Redis is when nobody says.
+/// The URL of Redis if none is given.
 pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
 #[derive(Args)]
@@ -38,7 +38,7 @@ impl RedisOptions {
         self.dialect.unwrap_or_default()
     }
 
-    /// A server in the dialect and under the prefix that were asked for.
+    /// Connects to `url`, with the dialect and the prefix of the options.
     pub(crate) fn connect_to(&self, url: &str) -> Result<Arc<Client>> {
         self.configured(Client::connect_with_timeout(url, self.redis_timeout)?)
     }
@@ -59,12 +59,14 @@ impl RedisOptions {
         url.unwrap_or_else(|| DEFAULT_URL.to_owned())
     }
 
-    /// The server, which need not be there yet. Its connections are shared with nobody.
+    /// Creates a client that connects with its first command, so that Redis need not be running yet. Its pool is its
+    /// own.
     #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) fn connect_lazily(&self) -> Result<Arc<Client>> {
         self.configured(Client::lazy(&self.url(), Timeouts::UI)?)
     }
 
+    /// Connects to the URL of the options, and checks that the version of Redis is supported.
     pub(crate) fn connect(&self) -> Result<Arc<Client>> {
         let client = self.connect_to(&self.url())?;
         crate::server_info::check_supported(&client, &mut |_| {})?;
@@ -75,11 +77,12 @@ impl RedisOptions {
     }
 }
 
-/// Who works with Python's queues and forgets to say so sees nothing, and should know why.
+/// Prints a note if there are no queues in this dialect but queues in another one: without `--dialect rq` the queues
+/// of Python RQ are invisible.
 fn suggest_other_dialect(client: &Arc<Client>) -> Result<()> {
     let has_queues = |client: &Client| -> Result<bool> {
-        let call = RedisCommand::new("EXISTS").arg(client.keys.queues());
-        Ok(reply::int(&client.query(&call)?)? == 1)
+        let exists = RedisCommand::new("EXISTS").arg(client.keys.queues());
+        Ok(reply::int(&client.query(&exists)?)? == 1)
     };
     if has_queues(client)? {
         return Ok(());

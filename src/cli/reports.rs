@@ -9,7 +9,8 @@ use crate::program;
 use crate::queue::all_queue_names;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
-/// Why something could not be done to one job of several. Redis' words for a key of another type name neither.
+/// Converts an error about one of several jobs. Redis' message about a key of a wrong type names neither the key nor
+/// the job, so both are added.
 pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
     if !is_wrong_type(&error) {
         return error.into();
@@ -19,7 +20,7 @@ pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
     Failure::Other(what, format!("another program uses it: see `TYPE {key}`, which should be a hash"))
 }
 
-/// Names the keys that were passed over; a command that has met any has not done all.
+/// Warns of keys of a wrong type, which were skipped. Returns the exit code: a failure if there are any.
 pub(crate) fn report_wrong_types(wrong_keys: &WrongTypeKeys) -> Exit {
     for key in wrong_keys.keys() {
         eprint(format_args!("warning: {key} is of another type than it should be, and passed over"));
@@ -27,7 +28,7 @@ pub(crate) fn report_wrong_types(wrong_keys: &WrongTypeKeys) -> Exit {
     if wrong_keys.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
-/// A queue that nobody knows is most likely a slip of the fingers.
+/// Prints a note for each queue that does not exist: its name is most likely misspelled.
 pub(crate) fn report_unknown_queues(client: &Client, names: &[String]) -> PrintResult {
     if names.is_empty() {
         return Ok(());
@@ -39,7 +40,7 @@ pub(crate) fn report_unknown_queues(client: &Client, names: &[String]) -> PrintR
     Ok(())
 }
 
-/// Says that there is more, and which command shows what of it.
+/// Prints a note that a list has `more` rows, and the command that shows them (`what`).
 pub(crate) fn report_more(more: usize, command: &str, what: &str) {
     if more > 0 {
         eprint(format_args!("note: {more} more; `{} {command}` shows {what}", program::name()));

@@ -1,11 +1,11 @@
-//! The retry policy of `--retry-max` and `--retry-interval`, typed or in a file.
+//! The retry policy of `--retry-max` and `--retry-interval`, on the command line or in the file.
 
 use std::time::Duration;
 
 use super::exit::Failure;
 use crate::job::Retry;
 
-/// The policy that `--retry-max` and `--retry-interval` say.
+/// Builds a retry policy. No retries and no intervals are no policy; intervals without retries are an error.
 pub(crate) fn retry_policy(max: u32, intervals: &[Duration]) -> Result<Option<Retry>, Failure> {
     match (max, intervals) {
         (0, []) => Ok(None),

@@ -1,5 +1,5 @@
-//! Signals, for programs that run for long. A signal that was ignored when the program was started stays ignored:
-//! HUP by `nohup`, INT by a script's `command &`.
+//! Signal handlers of the commands that run for long. A signal that the parent process ignores stays ignored, such as
+//! HUP under `nohup`, or INT of a script's `command &`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,32 +11,33 @@ use signal_hook::iterator::Signals;
 use super::exit::{Exit, Failure};
 use crate::worker::Stopper;
 
-/// Whether HUP was among the signals that have ended a program.
+/// Remembers whether HUP was among the signals that have ended the process.
 #[derive(Clone, Default)]
 pub(super) struct HangupFlag(Arc<AtomicBool>);
 
 impl HangupFlag {
-    /// The exit code of a program that would end with this one. A hangup is no reason for a supervisor to leave it
-    /// ended: `Restart=on-failure` brings it back, as it brings back RQ's workers, which HUP kills.
-    pub(super) fn or(&self, exit: Exit) -> Exit {
+    /// Returns the exit code of a hangup if there was one, else `exit`. With that code `Restart=on-failure` restarts
+    /// the worker, as it restarts RQ's workers, which HUP kills.
+    pub(super) fn exit_or(&self, exit: Exit) -> Exit {
         if self.0.load(Ordering::Relaxed) { Exit::Hangup } else { exit }
     }
 
-    fn note(&self, signal: i32) {
+    fn record(&self, signal: i32) {
         if signal == SIGHUP {
             self.0.store(true, Ordering::Relaxed);
         }
     }
 }
 
-/// INT, TERM and HUP stop the worker, a second one stops it now; TSTP quiets it, CONT lets it go on.
+/// Lets signals control a worker: INT, TERM or HUP drains it, a second one terminates it; TSTP quiets it, and CONT
+/// ends that.
 pub(super) fn install_signal_handlers(stopper: &Stopper) -> anyhow::Result<HangupFlag> {
     install_pause_handlers(stopper.clone())?;
     let stop = stopper.clone();
     install_stop_handlers(move |_| stop.signal())
 }
 
-/// INT, TERM and HUP, for a command that has nothing to wait for.
+/// Calls `stop` on INT, TERM and HUP.
 pub(super) fn on_stop_signal(
     stop: impl Fn(&HangupFlag) + Send + Sync + 'static,
 ) -> Result<HangupFlag, Failure> {
@@ -47,38 +48,38 @@ pub(super) fn on_stop_signal(
 
 fn install_stop_handlers(end: impl Fn(&HangupFlag) + Send + Sync + 'static) -> anyhow::Result<HangupFlag> {
     let (hangup, end) = (HangupFlag::default(), Arc::new(end));
-    let (on_int, heard) = (Arc::clone(&end), hangup.clone());
-    // It refuses where INT has another handler already, or is ignored.
-    match ctrlc::try_set_handler(move || on_int(&heard)) {
+    let (on_int, flag) = (Arc::clone(&end), hangup.clone());
+    // ctrlc refuses where INT has another handler, or is ignored.
+    match ctrlc::try_set_handler(move || on_int(&flag)) {
         Ok(()) | Err(ctrlc::Error::MultipleHandlers) => {}
         Err(error) => return Err(error.into()),
     }
     let mut signals = Signals::new([SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)))?;
-    let heard = hangup.clone();
+    let flag = hangup.clone();
     spawn_thread("rq-rs signals", move || {
         for signal in signals.forever() {
-            heard.note(signal);
-            end(&heard);
+            flag.record(signal);
+            end(&flag);
         }
     })?;
     Ok(hangup)
 }
 
-/// What was sent last counts. So nobody is interrupted by these: they are taken one by one, and the system forgets a
-/// TSTP that waits when CONT is sent, and the other way round. Comes before any thread is made, because threads take
-/// over what is blocked.
+/// Handles TSTP and CONT in the order in which they were sent. They are blocked and read one by one: the kernel drops
+/// a pending TSTP when CONT is sent, and a pending CONT when TSTP is sent, so the last one wins. This must precede the
+/// first thread, because threads inherit the mask.
 fn install_pause_handlers(stopper: Stopper) -> anyhow::Result<()> {
-    let heard: Vec<i32> = [SIGTSTP, SIGCONT].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let signals: Vec<i32> = [SIGTSTP, SIGCONT].into_iter().filter(|signal| !is_ignored(*signal)).collect();
     let mut blocked = SigSet::empty();
-    for signal in &heard {
+    for signal in &signals {
         blocked.add(Signal::try_from(*signal)?);
     }
     blocked.thread_block()?;
-    // A thread that was there before, or that is starting a program, can still be interrupted.
-    let mut others = Signals::new(heard)?;
-    let also = stopper.clone();
+    // Threads that exist already do not have the mask, and neither has a thread that is starting a program.
+    let mut interrupts = Signals::new(signals)?;
+    let for_interrupts = stopper.clone();
     spawn_thread("rq-rs pauses", move || {
-        others.forever().for_each(|signal| apply_pause_signal(&also, signal))
+        interrupts.forever().for_each(|signal| apply_pause_signal(&for_interrupts, signal))
     })?;
     spawn_thread("rq-rs pauses", move || {
         while let Ok(signal) = blocked.wait() {
@@ -96,8 +97,8 @@ fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> anyhow::Res
     Ok(())
 }
 
-/// Whether this process ignores the signal, because whoever started it wanted that. Linux says so in a file; where
-/// there is none, nothing is known and the signal is heard.
+/// Returns whether this process ignores the signal since its start. Linux lists ignored signals in a file; on other
+/// systems none counts as ignored.
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,10 +1,10 @@
-//! Values that cannot be what somebody means are refused. None is turned into another one in silence.
+//! Parsers for option values. A value out of bounds is refused, never replaced by another one.
 
 use std::time::Duration;
 
 use crate::job::{MAX_DATA_BYTES, parse_duration};
 
-/// A duration that is not shorter than this one.
+/// Returns a parser for durations that refuses those shorter than `least`.
 pub(crate) fn at_least(
     least: &'static str,
 ) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
@@ -17,7 +17,7 @@ pub(crate) fn at_least(
     }
 }
 
-/// How long a job may run.
+/// Parses the time limit of a job.
 pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
     match parse_duration(text)? {
         Duration::ZERO => Err(format!("{text:?} is too short: a job needs time to run")),
@@ -25,12 +25,12 @@ pub(crate) fn parse_timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How many.
+/// Parses a number from 1 on.
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| format!("{text:?} is not a number from 1"))
 }
 
-/// A number of rows.
+/// Parses the number of rows of a list.
 pub(crate) fn parse_limit(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("0 would show nothing: give a number from 1 on".to_owned()),
@@ -39,7 +39,7 @@ pub(crate) fn parse_limit(text: &str) -> Result<usize, String> {
     }
 }
 
-/// How often a job that failed is tried again.
+/// Parses the maximum number of retries.
 pub(crate) fn parse_retry_max(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
@@ -47,7 +47,7 @@ pub(crate) fn parse_retry_max(text: &str) -> Result<u32, String> {
         .ok_or_else(|| format!("{text:?} is not a number from 0 to 100"))
 }
 
-/// What the environment says of an option that has no value.
+/// Parses the environment's value for a flag.
 pub(crate) fn parse_switch(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "y" | "yes" | "t" | "true" | "on" => Ok(true),
@@ -56,7 +56,7 @@ pub(crate) fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The largest result of a job.
+/// Parses the maximum size of a result, in bytes.
 pub(crate) fn parse_max_result(text: &str) -> Result<u64, String> {
     let most = MAX_DATA_BYTES as u64;
     match parse_size(text)? {
@@ -65,7 +65,7 @@ pub(crate) fn parse_max_result(text: &str) -> Result<u64, String> {
     }
 }
 
-/// `1000`, `64K`, `512M`, `2G`: bytes, in units of 1024.
+/// Parses a size in bytes, such as `1000`, `64K`, `512M` or `2G`, with units of 1024.
 pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match text[number.len()..].to_ascii_uppercase().as_str() {

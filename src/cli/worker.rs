@@ -185,7 +185,7 @@ impl WorkerCommand {
         #[cfg(feature = "dashboard")]
         dashboard.into_iter().for_each(ServerHandle::stop);
         let exit = if done?.put_back == 0 { Exit::Done } else { Exit::PutBack };
-        Ok(hangup.or(exit))
+        Ok(hangup.exit_or(exit))
     }
 
     /// The dashboard of this process, if there is to be one.
