@@ -20,7 +20,27 @@ const DEFAULT_LIMIT: usize = 50;
 
 /// Responds to `GET /api/PATH`.
 pub(super) fn read(state: &AppState, path: &[&str], query: &Query, user: &str) -> Response {
-    let result = match path {
+    match path {
+        ["jobs", id] => return job(state, id),
+        ["jobs", id, "result"] => return result(state, id),
+        ["cron"] => return cron(state),
+        _ => {}
+    }
+    match fetch(state, path, query, user) {
+        Some(Ok(mut value)) => {
+            if state.options.hide_args {
+                hide(&mut value);
+            }
+            response::json(&value)
+        }
+        Some(Err(error)) => response::from_error(&error),
+        None => response::not_found("there is no such thing to read"),
+    }
+}
+
+/// Fetches the data of a path; nothing if the path is unknown.
+fn fetch(state: &AppState, path: &[&str], query: &Query, user: &str) -> Option<Result<Value>> {
+    Some(match path {
         ["site"] => Ok(site(state, user)),
         ["overview"] => {
             let queues: Vec<String> = query.get("queue").map(str::to_owned).into_iter().collect();
@@ -36,9 +56,6 @@ pub(super) fn read(state: &AppState, path: &[&str], query: &Query, user: &str) -
             let queue = queue_parameter(&state.client, query);
             to_value(queue.and_then(|queue| snapshot::fetch_failure_groups(&state.client, queue)))
         }
-        ["jobs", id] => return job(state, id),
-        ["jobs", id, "result"] => return result(state, id),
-        ["cron"] => return cron(state),
         ["cron", name, "history"] => {
             let runs = snapshot::fetch_cron_history(
                 &state.client,
@@ -53,17 +70,8 @@ pub(super) fn read(state: &AppState, path: &[&str], query: &Query, user: &str) -
             let queue = queue_parameter(&state.client, query);
             to_value(queue.and_then(|queue| snapshot::fetch_run_history(&state.client, queue)))
         }
-        _ => return response::not_found("there is no such thing to read"),
-    };
-    match result {
-        Ok(mut value) => {
-            if state.options.hide_args {
-                hide(&mut value);
-            }
-            response::json(&value)
-        }
-        Err(error) => response::from_error(&error),
-    }
+        _ => return None,
+    })
 }
 
 fn site(state: &AppState, user: &str) -> Value {

@@ -61,11 +61,21 @@ pub(super) async fn respond(
     if is_read {
         return catch_panics(|| read(state, &request, &head.headers));
     }
-    if let Some(refusal) = access.authorize_write(&head.method, &head.headers) {
+    write(state, &request, (&head.method, &head.headers), body, phase).await
+}
+
+async fn write(
+    state: &AppState,
+    request: &RequestInfo<'_>,
+    (method, headers): (&Method, &HeaderMap),
+    body: Incoming,
+    phase: &ConnectionPhase,
+) -> Response {
+    if let Some(refusal) = state.options.access.authorize_write(method, headers) {
         return refusal;
     }
     match read_body(body, phase).await {
-        Ok(body) => catch_panics(|| actions::handle(state, &request, &body)),
+        Ok(body) => catch_panics(|| actions::handle(state, request, &body)),
         Err(refusal) => refusal,
     }
 }

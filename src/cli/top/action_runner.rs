@@ -63,7 +63,7 @@ impl ActionWorker {
                 self.apply_to_group(action, &group, limit);
                 Ok(())
             }
-            single => self.run_single(&single).map(|text| self.send_result(text)),
+            single => self.run_single(&single).map(|()| self.send_result(result_text(&single))),
         };
         if let Err(error) = result {
             self.send_error("", &error);
@@ -87,41 +87,19 @@ impl ActionWorker {
         self.send_status(sanitize(&format!("{progress}{error}{hint}")), true, true);
     }
 
-    fn run_single(&self, action: &UserAction) -> Result<String> {
+    fn run_single(&self, action: &UserAction) -> Result<()> {
         // Workers are commanded through any queue.
         let any_queue = || Queue::with_client(&self.client, "default");
-        let queue = |name: &String| Queue::with_any_name(&self.client, name);
-        Ok(match action {
-            UserAction::SuspendQueue(name) => {
-                queue(name).suspend()?;
-                format!("{} is suspended: no job of it starts", sanitize(name))
-            }
-            UserAction::ResumeQueue(name) => {
-                queue(name).resume()?;
-                format!("{} goes on", sanitize(name))
-            }
-            UserAction::QuietWorker(name) => {
-                any_queue()?.quiet_worker(name)?;
-                format!("{} is told to start no more jobs", sanitize(name))
-            }
-            UserAction::ContinueWorker(name) => {
-                any_queue()?.continue_worker(name)?;
-                format!("{} is told to go on", sanitize(name))
-            }
-            UserAction::ShutDownWorker(name) => {
-                any_queue()?.shutdown_worker(name)?;
-                format!("{} is told to end when what it runs has ended", sanitize(name))
-            }
-            UserAction::CancelJob(id) => {
-                Job::fetch_partial(&self.client, id)?.cancel()?;
-                format!("{} is canceled", sanitize(id))
-            }
-            UserAction::StopJob(id) => {
-                Job::fetch_partial(&self.client, id)?.stop()?;
-                format!("the worker of {} is told to end it", sanitize(id))
-            }
-            UserAction::CountGroup(..) | UserAction::ApplyToGroup(..) => String::new(),
-        })
+        match action {
+            UserAction::SuspendQueue(name) => Queue::with_any_name(&self.client, name).suspend(),
+            UserAction::ResumeQueue(name) => Queue::with_any_name(&self.client, name).resume(),
+            UserAction::QuietWorker(name) => any_queue()?.quiet_worker(name),
+            UserAction::ContinueWorker(name) => any_queue()?.continue_worker(name),
+            UserAction::ShutDownWorker(name) => any_queue()?.shutdown_worker(name),
+            UserAction::CancelJob(id) => Job::fetch_partial(&self.client, id)?.cancel().map(drop),
+            UserAction::StopJob(id) => Job::fetch_partial(&self.client, id)?.stop(),
+            UserAction::CountGroup(..) | UserAction::ApplyToGroup(..) => Ok(()),
+        }
     }
 
     fn is_interrupted(&self) -> bool {
@@ -196,5 +174,22 @@ impl ActionWorker {
         } else {
             self.send_result(format!("{}; the others are gone, or somebody was faster", progress(done)));
         }
+    }
+}
+
+/// Result of a successful action, for the status line.
+fn result_text(action: &UserAction) -> String {
+    match action {
+        UserAction::SuspendQueue(name) => format!("{} is suspended: no job of it starts", sanitize(name)),
+        UserAction::ResumeQueue(name) => format!("{} goes on", sanitize(name)),
+        UserAction::QuietWorker(name) => format!("{} is told to start no more jobs", sanitize(name)),
+        UserAction::ContinueWorker(name) => format!("{} is told to go on", sanitize(name)),
+        UserAction::ShutDownWorker(name) => {
+            format!("{} is told to end when what it runs has ended", sanitize(name))
+        }
+        UserAction::CancelJob(id) => format!("{} is canceled", sanitize(id)),
+        UserAction::StopJob(id) => format!("the worker of {} is told to end it", sanitize(id)),
+        // Groups report their progress while they run.
+        UserAction::CountGroup(..) | UserAction::ApplyToGroup(..) => String::new(),
     }
 }
