@@ -1,4 +1,4 @@
-// Chromium, as Debian has it, and what every scenario watches for: errors, refused code, requests to elsewhere.
+// Starts Chromium for a scenario, and fails the scenario on script errors, blocked code and requests to other servers.
 
 import assert from 'node:assert/strict';
 import { readFileSync, existsSync } from 'node:fs';
@@ -12,40 +12,40 @@ const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/go
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
 
-/** A browser for one scenario: `use(page)` gets a fresh page of it. */
+/** Runs a scenario with a browser of its own; `open(options)` opens a page in a new context. */
 export async function withBrowser(base, scenario) {
   const executablePath = process.env.CHROMIUM ?? PROGRAMS.find(existsSync);
   const browser = await chromium.launch({ executablePath, args: FLAGS });
-  const odd = [];
+  const problems = [];
   const open = async (options = {}) => {
     const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 900 }, ...options });
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     page.on('console', (message) => {
-      // What a test provokes, it looks at itself.
-      const isRefusal = /status of (4\d\d|503)|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE/.test(message.text());
-      if (['error', 'warning'].includes(message.type()) && !isRefusal && !options.mayLeave) odd.push(`console: ${message.text()}`);
+      // Scenarios provoke such responses and check them themselves.
+      const isExpected = /status of (4\d\d|503)|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE/.test(message.text());
+      if (['error', 'warning'].includes(message.type()) && !isExpected && !options.allowsOtherSites) problems.push(`console: ${message.text()}`);
     });
-    page.on('pageerror', (error) => odd.push(`error: ${error.message}`));
+    page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
     page.on('dialog', (dialog) => {
-      odd.push(`dialog: ${dialog.message()}`);
+      problems.push(`dialog: ${dialog.message()}`);
       dialog.dismiss();
     });
     page.on('request', (request) => {
       const url = request.url();
-      if (!url.startsWith(base) && !/^(data|about|blob):/.test(url) && !options.mayLeave) odd.push(`request: ${url}`);
+      if (!url.startsWith(base) && !/^(data|about|blob):/.test(url) && !options.allowsOtherSites) problems.push(`request: ${url}`);
     });
     return page;
   };
   try {
     await scenario(open);
-    assert.deepEqual(odd, []);
+    assert.deepEqual(problems, []);
   } finally {
     await browser.close();
   }
 }
 
-/** Findings of axe-core that are serious. */
+/** Serious and critical accessibility problems found by axe-core. */
 export async function seriousFindings(page) {
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
@@ -53,5 +53,5 @@ export async function seriousFindings(page) {
     .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
 }
 
-/** Says to the test how far it is. */
-export const tell = (text) => process.stderr.write(`${text}\n`);
+/** Reports a step to the Rust test, which waits for it. */
+export const reportStep = (text) => process.stderr.write(`${text}\n`);

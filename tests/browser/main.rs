@@ -1,5 +1,5 @@
 //! The dashboard in a real browser: Debian's Chromium, driven by playwright-core. `sh tests/browser/setup.sh`
-//! installs both. What people do is in `scenarios.mjs`; this is the env they find.
+//! installs both. These tests prepare the jobs and start the dashboard; `scenarios.mjs` has the steps in the browser.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -18,29 +18,30 @@ use serde_json::{Value, json};
 
 use support::{DashboardProcess, Process, RunningWorker, TestEnv};
 
-/// Jobs of every kind, a worker that is busy, and a cron entry.
-struct Scene {
+/// An environment with jobs in every state, a busy worker and a cron entry.
+struct Fixture {
     env: TestEnv,
     running_worker: Option<RunningWorker>,
-    /// What the job that runs waits for the end of.
+    /// The running job ends when this sender is dropped.
     gate: Option<Sender<()>>,
+    /// Parameters of the scenarios, passed to the script as JSON.
     facts: Value,
 }
 
-impl Scene {
+impl Fixture {
     fn new() -> Self {
-        Self::at(TestEnv::new())
+        Self::with_env(TestEnv::new())
     }
 
-    fn at(env: TestEnv) -> Self {
+    fn with_env(env: TestEnv) -> Self {
         let ((gate, waiting), mail) = (channel::<()>(), env.queue("mail"));
         let failing = |n: usize, handler: &str, error: &str| {
             (0..n).map(|n| NewJob::new(handler, (format!("user{n}@example.com"), error))).collect::<Vec<_>>()
         };
         mail.enqueue_many(failing(7, "send_email", "smtp: connection refused by mx.example.com")).unwrap();
         mail.enqueue_many(failing(5, "render", "template \"welcome\" is missing")).unwrap();
-        let again = Retry::every(Duration::from_secs(3600), 3);
-        mail.enqueue_job(NewJob::new("send_email", ("late@example.com", "greylisted")).retry(again)).unwrap();
+        let retry = Retry::every(Duration::from_secs(3600), 3);
+        mail.enqueue_job(NewJob::new("send_email", ("late@example.com", "greylisted")).retry(retry)).unwrap();
         mail.enqueue_many((0..9).map(|n| NewJob::new("add", (n, 1)))).unwrap();
         let fail = |_: &Context, (_, error): (String, String)| -> anyhow::Result<()> { anyhow::bail!(error) };
         env.drain(env.worker(&["mail"]).handler("send_email", fail).handler("render", fail));
@@ -67,16 +68,17 @@ impl Scene {
             !env.cli(&["cron", "list", "--json"]).json().as_array().unwrap().is_empty()
         });
         let facts = json!({"failed": failed, "running": running, "smtp": 7, "other": 5, "program": env!("CARGO_BIN_EXE_rq-rs")});
-        Scene { env, running_worker: Some(running_worker), gate: Some(gate), facts }
+        Fixture { env, running_worker: Some(running_worker), gate: Some(gate), facts }
     }
 
-    fn plays(&self, scenario: &str, words: &[&str]) {
-        let dashboard = DashboardProcess::start(&self.env, words);
-        let output = self.begins(scenario, &dashboard, &self.facts).finish("");
+    /// Runs a scenario against a dashboard with these options.
+    fn run_scenario(&self, scenario: &str, args: &[&str]) {
+        let dashboard = DashboardProcess::start(&self.env, args);
+        let output = self.start_scenario(scenario, &dashboard, &self.facts).finish("");
         assert_eq!(output.code, Some(0), "{}", output.stderr);
     }
 
-    fn begins(&self, scenario: &str, dashboard: &DashboardProcess, facts: &Value) -> Process {
+    fn start_scenario(&self, scenario: &str, dashboard: &DashboardProcess, facts: &Value) -> Process {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/scenarios.mjs");
         let mut command = Command::new("node");
         command.arg(script).arg(scenario).arg(format!("http://{}", dashboard.address)).arg(facts.to_string());
@@ -84,7 +86,7 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
+impl Drop for Fixture {
     fn drop(&mut self) {
         self.gate = None;
         if !std::thread::panicking()
@@ -96,61 +98,62 @@ impl Drop for Scene {
 }
 
 #[test]
-fn each_page_is_drawn_and_is_accessible() {
-    Scene::new().plays("each_page_is_drawn_and_is_accessible", &[]);
+fn every_page_renders_and_is_accessible() {
+    Fixture::new().run_scenario("every_page_renders_and_is_accessible", &[]);
 }
 
 #[test]
-fn each_page_is_there_in_korean() {
-    Scene::new().plays("each_page_is_there_in_korean", &[]);
+fn every_page_is_translated_into_korean() {
+    Fixture::new().run_scenario("every_page_is_translated_into_korean", &[]);
 }
 
 #[test]
-fn no_word_is_broken_in_the_middle() {
-    Scene::new().plays("no_word_is_broken_in_the_middle", &[]);
+fn words_do_not_wrap_in_the_middle() {
+    Fixture::new().run_scenario("words_do_not_wrap_in_the_middle", &[]);
 }
 
 #[test]
-fn dark_is_dark() {
-    Scene::new().plays("dark_is_dark", &[]);
+fn the_dark_colour_scheme_has_a_dark_background() {
+    Fixture::new().run_scenario("the_dark_colour_scheme_has_a_dark_background", &[]);
 }
 
 #[test]
 fn a_failed_job_is_requeued_from_its_page() {
-    Scene::new().plays("a_failed_job_is_requeued_from_its_page", &[]);
+    Fixture::new().run_scenario("a_failed_job_is_requeued_from_its_page", &[]);
 }
 
 #[test]
-fn all_that_a_filter_fits_are_requeued_after_the_exact_number_was_shown() {
-    Scene::new().plays("all_that_a_filter_fits_are_requeued_after_the_exact_number_was_shown", &[]);
+fn jobs_that_match_a_filter_are_requeued_after_their_exact_number_is_shown() {
+    Fixture::new()
+        .run_scenario("jobs_that_match_a_filter_are_requeued_after_their_exact_number_is_shown", &[]);
 }
 
 #[test]
-fn chosen_jobs_are_deleted_and_nothing_else() {
-    Scene::new().plays("chosen_jobs_are_deleted_and_nothing_else", &[]);
+fn only_checked_jobs_are_deleted() {
+    Fixture::new().run_scenario("only_checked_jobs_are_deleted", &[]);
 }
 
 #[test]
-fn jobs_are_canceled_stopped_and_enqueued() {
-    Scene::new().plays("jobs_are_canceled_stopped_and_enqueued", &[]);
+fn jobs_are_canceled_stopped_and_enqueued_from_the_page() {
+    Fixture::new().run_scenario("jobs_are_canceled_stopped_and_enqueued_from_the_page", &[]);
 }
 
 #[test]
-fn a_queue_is_suspended_and_goes_on() {
-    Scene::new().plays("a_queue_is_suspended_and_goes_on", &[]);
+fn a_queue_is_suspended_and_resumed() {
+    Fixture::new().run_scenario("a_queue_is_suspended_and_resumed", &[]);
 }
 
 #[test]
-fn a_queue_with_an_odd_name_is_that_queue() {
-    let scene = Scene::new();
-    scene.env.queue("..").enqueue("add", (1, 2)).unwrap();
-    scene.plays("a_queue_with_an_odd_name_is_that_queue", &[]);
+fn a_queue_named_by_two_dots_has_its_own_page() {
+    let fixture = Fixture::new();
+    fixture.env.queue("..").enqueue("add", (1, 2)).unwrap();
+    fixture.run_scenario("a_queue_named_by_two_dots_has_its_own_page", &[]);
 }
 
 #[test]
-fn a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened() {
-    let scene = Scene::new();
-    let (env, queue) = (&scene.env, scene.env.queue("groups"));
+fn a_failure_group_links_to_all_of_its_jobs_and_any_id_can_be_opened() {
+    let fixture = Fixture::new();
+    let (env, queue) = (&fixture.env, fixture.env.queue("groups"));
     queue
         .enqueue_many((0..4).map(|n| NewJob::new("fail", format!("no user {n}{n} in 'table {n}'"))))
         .unwrap();
@@ -164,58 +167,58 @@ fn a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened() {
         env.redis::<i64>(&["ZADD", &env.key("failed:groups"), "4000000000", id]);
     }
     env.redis::<()>(&["SET", &env.key("scheduled:groups"), "of another type"]);
-    scene.plays("a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened", &[]);
+    fixture.run_scenario("a_failure_group_links_to_all_of_its_jobs_and_any_id_can_be_opened", &[]);
 }
 
 #[test]
-fn cron_entries_and_workers_are_steered() {
-    Scene::new().plays("cron_entries_and_workers_are_steered", &[]);
+fn cron_entries_and_workers_are_controlled_from_the_page() {
+    Fixture::new().run_scenario("cron_entries_and_workers_are_controlled_from_the_page", &[]);
 }
 
 #[test]
-fn what_changes_is_drawn_without_losing_anything() {
-    Scene::new().plays("what_changes_is_drawn_without_losing_anything", &[]);
+fn a_refresh_keeps_focus_input_scroll_position_and_checked_rows() {
+    Fixture::new().run_scenario("a_refresh_keeps_focus_input_scroll_position_and_checked_rows", &[]);
 }
 
 #[test]
-fn everything_is_done_with_the_keyboard() {
-    Scene::new().plays("everything_is_done_with_the_keyboard", &[]);
+fn the_page_works_with_the_keyboard_alone() {
+    Fixture::new().run_scenario("the_page_works_with_the_keyboard_alone", &[]);
 }
 
 #[test]
-fn another_site_changes_nothing() {
-    Scene::new().plays("another_site_changes_nothing", &[]);
+fn requests_of_another_site_change_nothing() {
+    Fixture::new().run_scenario("requests_of_another_site_change_nothing", &[]);
 }
 
 #[test]
-fn where_only_reading_is_allowed_there_is_nothing_to_press() {
-    Scene::new().plays("where_only_reading_is_allowed_there_is_nothing_to_press", &["--read-only"]);
+fn a_read_only_dashboard_has_no_action_buttons() {
+    Fixture::new().run_scenario("a_read_only_dashboard_has_no_action_buttons", &["--read-only"]);
 }
 
 #[test]
-fn a_password_is_asked_for() {
-    let scene = Scene::new();
-    let dashboard = DashboardProcess::with(&scene.env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
-    let output = scene.begins("a_password_is_asked_for", &dashboard, &scene.facts).finish("");
+fn a_password_is_required() {
+    let fixture = Fixture::new();
+    let dashboard = DashboardProcess::with(&fixture.env, &[], &[("RQ_RS_DASHBOARD_PASSWORD", "sesame")]);
+    let output = fixture.start_scenario("a_password_is_required", &dashboard, &fixture.facts).finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
 #[test]
-fn while_redis_is_away_the_page_says_so_and_heals() {
-    let scene = Scene::at(TestEnv::with_own_redis(&["--appendonly", "yes"]));
-    let dashboard = DashboardProcess::start(&scene.env, &[]);
+fn the_page_shows_an_outage_of_redis_and_recovers() {
+    let fixture = Fixture::with_env(TestEnv::with_own_redis(&["--appendonly", "yes"]));
+    let dashboard = DashboardProcess::start(&fixture.env, &[]);
     let mut browser =
-        scene.begins("while_redis_is_away_the_page_says_so_and_heals", &dashboard, &scene.facts);
-    browser.wait_for_stderr("shown");
-    scene.env.server().kill();
-    browser.wait_for_stderr("told");
-    scene.env.server().launch();
+        fixture.start_scenario("the_page_shows_an_outage_of_redis_and_recovers", &dashboard, &fixture.facts);
+    browser.wait_for_stderr("page loaded");
+    fixture.env.server().kill();
+    browser.wait_for_stderr("outage shown");
+    fixture.env.server().launch();
     let output = browser.finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
-/// What has been used against pages like this one, in everything that a job can bring.
-const CORPUS: [&str; 8] = [
+/// Known attacks on web pages; the tests put them into every text of a job.
+const HOSTILE_TEXTS: [&str; 8] = [
     "<script>window.hacked=1</script>",
     "\"><img src=x onerror=window.hacked=1>",
     "'><svg/onload=window.hacked=1>",
@@ -227,19 +230,19 @@ const CORPUS: [&str; 8] = [
 ];
 
 #[test]
-fn hostile_text_is_text() {
-    let scene = Scene::new();
-    let env = &scene.env;
-    // As much as a name may hold.
+fn hostile_text_is_shown_as_text() {
+    let fixture = Fixture::new();
+    let env = &fixture.env;
+    // Names may not hold all of the texts above; these have all special characters that they may hold.
     let (queue_name, worker_name) = ("<img>\"'&{x}`$", "<img>\"onx='&`");
     let queue = env.queue(queue_name);
     let mut jobs = Vec::new();
-    for text in CORPUS {
+    for text in HOSTILE_TEXTS {
         let call = |handler: &str| {
             let job = NewJob::new(handler, (text, json!({text: [text]}))).description(text);
             job.meta(json!({text: text, "progress": text}))
         };
-        // A handler's name has no control characters.
+        // A handler's name must not have control characters.
         let name = text.trim_start_matches(['\u{202e}', '\u{1b}']).replace('\0', "");
         for handler in ["echo", "fail", &*name] {
             jobs.push(queue.enqueue_job(call(handler)).unwrap().id().to_owned());
@@ -251,15 +254,15 @@ fn hostile_text_is_text() {
         anyhow::bail!(text)
     });
     env.drain(worker);
-    for text in CORPUS {
+    for text in HOSTILE_TEXTS {
         jobs.push(queue.enqueue("echo", (text, text)).unwrap().id().to_owned());
     }
-    let mut facts = scene.facts.clone();
-    facts["corpus"] = json!(CORPUS);
+    let mut facts = fixture.facts.clone();
+    facts["hostile_texts"] = json!(HOSTILE_TEXTS);
     facts["queues"] = json!([queue_name, "mail"]);
     facts["jobs"] = json!(jobs.iter().step_by(2).collect::<Vec<_>>());
     let dashboard = DashboardProcess::start(env, &[]);
-    let output = scene.begins("hostile_text_is_text", &dashboard, &facts).finish("");
+    let output = fixture.start_scenario("hostile_text_is_shown_as_text", &dashboard, &facts).finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }
 
@@ -268,9 +271,9 @@ fn hostile_text_is_text() {
 fn screenshots() {
     let mut env = TestEnv::with_own_redis(&[]).in_native_dialect();
     env.prefix = "rq-rs".to_owned();
-    let scene = Scene::at(env);
-    let mut facts = scene.facts.clone();
-    // An hour like any other, and a job that was tried three times.
+    let fixture = Fixture::with_env(env);
+    let mut facts = fixture.facts.clone();
+    // A realistic hour of runs, and a job with three attempts.
     let minute = chrono::Utc::now().timestamp() / 60;
     for ago in 1..60 {
         let (finished, failed) = (180 + (ago * 37) % 90, if ago % 23 < 4 { ago % 7 } else { 0 });
@@ -278,20 +281,20 @@ fn screenshots() {
             format!("m{}", (minute - ago) % 180),
             format!("{} {finished} {failed} {}", minute - ago, failed / 2),
         );
-        scene.env.redis::<()>(&["HSET", &scene.env.key("stats:queue:mail"), &field, &value]);
+        fixture.env.redis::<()>(&["HSET", &fixture.env.key("stats:queue:mail"), &field, &value]);
     }
     let tried =
         NewJob::new("charge", ("order-1042", "EUR 19.90")).retry(Retry::every(Duration::from_millis(1), 2));
-    let tried = scene.env.queue("payments").enqueue_job(tried).unwrap();
+    let tried = fixture.env.queue("payments").enqueue_job(tried).unwrap();
     let charge = |_: &Context, _: (String, String)| -> anyhow::Result<()> {
         anyhow::bail!("payment gateway: 503 Service Unavailable")
     };
-    while scene.env.queue("payments").failed().count().unwrap() == 0 {
-        scene.env.drain(scene.env.worker(&["payments"]).handler("charge", charge));
+    while fixture.env.queue("payments").failed().count().unwrap() == 0 {
+        fixture.env.drain(fixture.env.worker(&["payments"]).handler("charge", charge));
     }
     facts["failed"] = json!(tried.id());
     facts["folder"] = json!(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard"));
-    let dashboard = DashboardProcess::start(&scene.env, &[]);
-    let output = scene.begins("screenshots", &dashboard, &facts).finish("");
+    let dashboard = DashboardProcess::start(&fixture.env, &[]);
+    let output = fixture.start_scenario("screenshots", &dashboard, &facts).finish("");
     assert_eq!(output.code, Some(0), "{}", output.stderr);
 }

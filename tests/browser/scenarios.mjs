@@ -1,26 +1,26 @@
-// What people do with the dashboard, each in a browser of its own: `node scenarios.mjs NAME URL FACTS`.
+// Steps of the browser tests: `node scenarios.mjs NAME URL FACTS` runs one scenario in a browser of its own.
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { execFileSync } from 'node:child_process';
-import { seriousFindings, tell, withBrowser } from './browser.mjs';
+import { reportStep, seriousFindings, withBrowser } from './browser.mjs';
 
 const [, , name, base, json] = process.argv;
 const facts = JSON.parse(json);
 const api = async (path) => (await fetch(`${base}/api${path}`)).json();
-const rq = (...words) => execFileSync(facts.program, words, { encoding: 'utf8' }).trim();
+const cli = (...args) => execFileSync(facts.program, args, { encoding: 'utf8' }).trim();
 
 const PAGES = ['/', '/queues/mail/failed', '/queues/mail/queued', '/failed', `/jobs/${facts.failed}`, '/scheduled', '/cron', '/cron/nightly', '/workers', '/metrics-page'];
-/** The page has its data. */
+/** Waits until the page has loaded its data. */
 const ready = (page) => page.locator('main h1').first().waitFor().then(() => page.waitForLoadState('networkidle'));
 const visit = async (page, path) => {
   await page.goto(base + path);
   await ready(page);
 };
-/** Until it is so, as somebody would look again. */
-const eventually = async (what, isSo) => {
+/** Polls a condition until it is true. */
+const eventually = async (what, condition) => {
   const until = Date.now() + 15_000;
-  while (!(await isSo())) {
+  while (!(await condition())) {
     if (Date.now() > until) assert.fail(`never: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -29,7 +29,7 @@ const button = (page, name) => page.getByRole('button', { name, exact: true });
 const inDialog = (page, name) => page.locator('dialog').getByRole('button', { name });
 
 const SCENARIOS = {
-  async each_page_is_drawn_and_is_accessible(open) {
+  async every_page_renders_and_is_accessible(open) {
     for (const options of [{}, { colorScheme: 'dark' }, { viewport: { width: 360, height: 740 } }]) {
       const page = await open(options);
       for (const path of PAGES) {
@@ -44,7 +44,7 @@ const SCENARIOS = {
     }
   },
 
-  async each_page_is_there_in_korean(open) {
+  async every_page_is_translated_into_korean(open) {
     const page = await open({ locale: 'ko-KR' });
     for (const path of PAGES) {
       await visit(page, path);
@@ -59,8 +59,8 @@ const SCENARIOS = {
     await page.locator('html[lang=en]').waitFor();
   },
 
-  /** A word that fits its place stands on one line: "image/s" is no word. */
-  async no_word_is_broken_in_the_middle(open) {
+  /** A word that is short enough for one line must not continue on the next line. */
+  async words_do_not_wrap_in_the_middle(open) {
     for (const width of [360, 768, 1280]) {
       const page = await open({ viewport: { width, height: 800 } });
       for (const path of PAGES) {
@@ -69,7 +69,7 @@ const SCENARIOS = {
           const found = [];
           const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
           for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-            // A log is shown as it is, and an id is no word.
+            // Logs keep their own line breaks, and long ids are no words.
             if (node.parentElement.closest('pre')) continue;
             for (const word of node.data.matchAll(/[\p{L}\p{N}_]+/gu)) {
               if (word[0].length > 24) continue;
@@ -88,7 +88,7 @@ const SCENARIOS = {
     }
   },
 
-  async dark_is_dark(open) {
+  async the_dark_colour_scheme_has_a_dark_background(open) {
     const brightness = async (colorScheme) => {
       const page = await open({ colorScheme });
       await visit(page, '/');
@@ -108,7 +108,7 @@ const SCENARIOS = {
     assert.equal((await api(`/jobs/${id}`)).status, 'queued');
   },
 
-  async all_that_a_filter_fits_are_requeued_after_the_exact_number_was_shown(open) {
+  async jobs_that_match_a_filter_are_requeued_after_their_exact_number_is_shown(open) {
     const page = await open();
     await visit(page, '/queues/mail/failed');
     await page.getByLabel('Error contains').fill('smtp');
@@ -123,7 +123,7 @@ const SCENARIOS = {
     assert.equal((await api('/queues/mail/failed')).total, facts.other);
   },
 
-  async chosen_jobs_are_deleted_and_nothing_else(open) {
+  async only_checked_jobs_are_deleted(open) {
     const page = await open();
     await visit(page, '/queues/mail/failed');
     const rows = page.locator('tbody input[type=checkbox]');
@@ -141,7 +141,7 @@ const SCENARIOS = {
     assert.deepEqual(after, before.filter((_, at) => at !== 0 && at !== 2));
   },
 
-  async jobs_are_canceled_stopped_and_enqueued(open) {
+  async jobs_are_canceled_stopped_and_enqueued_from_the_page(open) {
     const page = await open();
     const waiting = (await api('/queues/mail/queued')).jobs[0].id;
     await visit(page, `/jobs/${waiting}`);
@@ -160,7 +160,7 @@ const SCENARIOS = {
     await eventually('enqueued', async () => (await api(`/jobs/${due}`)).status === 'queued');
   },
 
-  async a_queue_is_suspended_and_goes_on(open) {
+  async a_queue_is_suspended_and_resumed(open) {
     const page = await open();
     await visit(page, '/');
     await page.getByRole('button', { name: /^Suspend.*mail/ }).click();
@@ -174,7 +174,7 @@ const SCENARIOS = {
     assert.equal(await isSuspended(), false);
   },
 
-  async a_group_leads_to_all_of_its_jobs_and_any_id_can_be_opened(open) {
+  async a_failure_group_links_to_all_of_its_jobs_and_any_id_can_be_opened(open) {
     const page = await open();
     await visit(page, '/failed');
     await page.getByRole('link', { name: /no user \d\d in/ }).click();
@@ -197,7 +197,7 @@ const SCENARIOS = {
     await page.getByText('is of another type than it should be').first().waitFor();
   },
 
-  async a_queue_with_an_odd_name_is_that_queue(open) {
+  async a_queue_named_by_two_dots_has_its_own_page(open) {
     const page = await open();
     await visit(page, '/');
     await page.getByRole('button', { name: /^Suspend queue .*\.\./ }).click();
@@ -212,7 +212,7 @@ const SCENARIOS = {
     await page.getByText('add(1, 2)').first().waitFor();
   },
 
-  async cron_entries_and_workers_are_steered(open) {
+  async cron_entries_and_workers_are_controlled_from_the_page(open) {
     const page = await open();
     await visit(page, '/cron');
     await page.getByRole('button', { name: /Pause/ }).first().click();
@@ -229,11 +229,11 @@ const SCENARIOS = {
     await page.locator('#toasts').getByText('takes jobs again').waitFor();
   },
 
-  async what_changes_is_drawn_without_losing_anything(open) {
+  async a_refresh_keeps_focus_input_scroll_position_and_checked_rows(open) {
     const page = await open({ viewport: { width: 1280, height: 500 } });
     await visit(page, '/queues/mail/failed');
     await page.evaluate(() => {
-      window.isTheSame = true;
+      window.isSamePage = true;
     });
     const rows = page.locator('tbody input[type=checkbox]');
     await rows.nth(1).check();
@@ -243,10 +243,10 @@ const SCENARIOS = {
     await field.focus({ preventScroll: true });
     const scrolled = await page.evaluate(() => window.scrollY);
     const total = (await api('/queues/mail/failed')).total;
-    rq('enqueue', 'fail', 'another', '-q', 'mail', '--at-front');
-    rq('worker', 'mail', '--burst', '--max-jobs', '1', '--exec', 'fail=false', '--quiet');
+    cli('enqueue', 'fail', 'another', '-q', 'mail', '--at-front');
+    cli('worker', 'mail', '--burst', '--max-jobs', '1', '--exec', 'fail=false', '--quiet');
     await page.locator('nav').getByText(String(total + 1), { exact: true }).first().waitFor();
-    assert.equal(await page.evaluate(() => window.isTheSame), true);
+    assert.equal(await page.evaluate(() => window.isSamePage), true);
     assert.equal(await page.evaluate(() => window.scrollY), scrolled);
     assert.equal(await page.evaluate(() => document.activeElement.name), 'handler');
     assert.equal(await field.inputValue(), 'half typ');
@@ -254,12 +254,12 @@ const SCENARIOS = {
     await button(page, 'Choose none').waitFor();
   },
 
-  async everything_is_done_with_the_keyboard(open) {
+  async the_page_works_with_the_keyboard_alone(open) {
     const page = await open();
     await visit(page, '/failed');
     await page.keyboard.press('Tab');
     assert.match(await page.evaluate(() => document.activeElement.textContent), /Skip/i);
-    // Without the marks that keep a job's text from turning its surroundings round.
+    // Text of the focused element, without direction marks.
     const focused = () => page.evaluate(() => (document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent).replace(/[\u2066-\u2069]/g, ''));
     const tabTo = async (pattern) => {
       for (let n = 0; n < 80; n += 1) {
@@ -286,14 +286,14 @@ const SCENARIOS = {
     assert.ok((await api('/failed')).total < before);
   },
 
-  async hostile_text_is_text(open) {
+  async hostile_text_is_shown_as_text(open) {
     const page = await open();
     const paths = ['/', '/failed', '/scheduled', '/workers', '/cron', '/metrics-page',
       ...facts.queues.flatMap((queue) => ['queued', 'failed', 'finished'].map((place) => `/queues/${encodeURIComponent(queue)}/${place}`)),
       ...facts.jobs.map((id) => `/jobs/${encodeURIComponent(id)}`),
-      `/queues/mail/failed?handler=${encodeURIComponent(facts.corpus[0])}&text=${encodeURIComponent(facts.corpus[1])}&error=${encodeURIComponent(facts.corpus[2])}`,
-      `/jobs/${encodeURIComponent(facts.corpus[0])}`, `/queues/${encodeURIComponent(facts.corpus[1])}/failed`, `/cron/${encodeURIComponent(facts.corpus[0])}`];
-    let seen = '';
+      `/queues/mail/failed?handler=${encodeURIComponent(facts.hostile_texts[0])}&text=${encodeURIComponent(facts.hostile_texts[1])}&error=${encodeURIComponent(facts.hostile_texts[2])}`,
+      `/jobs/${encodeURIComponent(facts.hostile_texts[0])}`, `/queues/${encodeURIComponent(facts.hostile_texts[1])}/failed`, `/cron/${encodeURIComponent(facts.hostile_texts[0])}`];
+    let visibleText = '';
     for (const path of paths) {
       await visit(page, path);
       const live = await page.evaluate(() => ({
@@ -303,21 +303,21 @@ const SCENARIOS = {
         links: [...document.querySelectorAll('a')].map((a) => a.protocol).filter((protocol) => !/^https?:$/.test(protocol)),
         text: document.body.innerText,
       }));
-      seen += live.text;
+      visibleText += live.text;
       assert.deepEqual([live.hacked, live.elements, live.handlers, live.links], [undefined, [], [], []], path);
     }
-    // It was there to be seen, as it was written.
-    for (const text of facts.corpus.slice(0, 3)) assert.ok(seen.includes(text.slice(0, 40)), text);
+    // The texts themselves are visible, unchanged.
+    for (const text of facts.hostile_texts.slice(0, 3)) assert.ok(visibleText.includes(text.slice(0, 40)), text);
   },
 
-  async another_site_changes_nothing(open) {
-    const evil = createServer((_, answer) => {
-      answer.setHeader('content-type', 'text/html');
-      answer.end('<form method="post" enctype="text/plain"><input name="{" value="}"></form>');
+  async requests_of_another_site_change_nothing(open) {
+    const otherSite = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end('<form method="post" enctype="text/plain"><input name="{" value="}"></form>');
     });
-    await new Promise((resolve) => evil.listen(0, '127.0.0.1', resolve));
-    const page = await open({ mayLeave: true });
-    await page.goto(`http://localhost:${evil.address().port}/`);
+    await new Promise((resolve) => otherSite.listen(0, '127.0.0.1', resolve));
+    const page = await open({ allowsOtherSites: true });
+    await page.goto(`http://localhost:${otherSite.address().port}/`);
     const target = `${base}/api/queues/mail/empty`;
     const before = (await api('/queues/mail/queued')).total;
     assert.ok(before > 0);
@@ -335,10 +335,10 @@ const SCENARIOS = {
     await page.waitForURL(target);
     assert.match(await page.innerText('body'), /cross-site/);
     assert.equal((await api('/queues/mail/queued')).total, before);
-    evil.close();
+    otherSite.close();
   },
 
-  async where_only_reading_is_allowed_there_is_nothing_to_press(open) {
+  async a_read_only_dashboard_has_no_action_buttons(open) {
     const page = await open();
     for (const path of PAGES) {
       await visit(page, path);
@@ -348,7 +348,7 @@ const SCENARIOS = {
     }
   },
 
-  async a_password_is_asked_for(open) {
+  async a_password_is_required(open) {
     const stranger = await open();
     const answer = await stranger.goto(base).catch((error) => error);
     assert.ok(answer instanceof Error || answer.status() === 401);
@@ -357,34 +357,34 @@ const SCENARIOS = {
     await page.getByText('ada', { exact: true }).waitFor();
   },
 
-  async while_redis_is_away_the_page_says_so_and_heals(open) {
+  async the_page_shows_an_outage_of_redis_and_recovers(open) {
     const page = await open();
     await visit(page, '/');
     await page.evaluate(() => {
-      window.isTheSame = true;
+      window.isSamePage = true;
     });
-    tell('shown');
+    reportStep('page loaded');
     await page.getByText('Redis is away').waitFor();
-    assert.ok(await page.getByRole('link', { name: 'mail' }).first().isVisible(), 'what was known is still there');
+    assert.ok(await page.getByRole('link', { name: 'mail' }).first().isVisible(), 'the last data are still visible');
     assert.deepEqual(await seriousFindings(page), []);
-    tell('told');
+    reportStep('outage shown');
     await page.getByText('Redis is away').waitFor({ state: 'detached' });
-    assert.equal(await page.evaluate(() => window.isTheSame), true);
+    assert.equal(await page.evaluate(() => window.isSamePage), true);
   },
 
-  /** For the README and the docs: `just screenshots`. */
+  /** Pictures for the README and the docs: `just screenshots`. */
   async screenshots(open) {
-    const shoot = async (file, path, options) => {
+    const takeScreenshot = async (file, path, options) => {
       const page = await open(options);
       await visit(page, path);
       await page.screenshot({ path: `${facts.folder}/${file}.png`, animations: 'disabled' });
       await page.context().close();
     };
-    await shoot('overview', '/', { viewport: { width: 1280, height: 800 } });
-    await shoot('overview-dark', '/', { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' });
-    await shoot('failed', '/failed', { viewport: { width: 1280, height: 560 } });
-    await shoot('job', `/jobs/${facts.failed}`, { viewport: { width: 1280, height: 800 } });
-    await shoot('phone', '/', { viewport: { width: 390, height: 800 }, deviceScaleFactor: 1 });
+    await takeScreenshot('overview', '/', { viewport: { width: 1280, height: 800 } });
+    await takeScreenshot('overview-dark', '/', { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' });
+    await takeScreenshot('failed', '/failed', { viewport: { width: 1280, height: 560 } });
+    await takeScreenshot('job', `/jobs/${facts.failed}`, { viewport: { width: 1280, height: 800 } });
+    await takeScreenshot('phone', '/', { viewport: { width: 390, height: 800 }, deviceScaleFactor: 1 });
   },
 };
 
