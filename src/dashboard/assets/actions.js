@@ -115,10 +115,10 @@ export function runBulk({ queue, registry, action, ids = null, filter = {}, name
     const show = (...content) => box.replaceChildren(...content.flat().filter(Boolean));
 
     const showQuestion = (n, note, isExact) => {
-      const cancel = dialogButton(t('cancel_dialog'), '', () => close(null));
+      const cancelButton = dialogButton(t('cancel_dialog'), '', () => close(null));
       const label = isExact ? tn(`bulk.${action}`, n) : t(`bulk.${action}_all`);
-      const yes = dialogButton(label, isDangerous ? 'danger solid' : 'solid', () => run(0, 0, 0, n));
-      if (n === 0 && isExact) yes.disabled = true;
+      const confirmButton = dialogButton(label, isDangerous ? 'danger solid' : 'solid', () => run(0, 0, 0, n));
+      if (n === 0 && isExact) confirmButton.disabled = true;
       const listedNames = names.slice(0, 5).map((name) => h('li', null, bdi(name, 120)));
       if (names.length > 5) listedNames.push(h('li', { class: 'none' }, tn('bulk.more', names.length - 5)));
       show(dialogTitle(isExact ? tn(`bulk.${action}_ask`, n) : t(`bulk.${action}_all_ask`)), target, filters,
@@ -126,45 +126,45 @@ export function runBulk({ queue, registry, action, ids = null, filter = {}, name
         isAll ? h('p', { class: 'caution' }, t('bulk.everything')) : null,
         note ? h('p', null, note) : null,
         isDangerous ? h('p', { class: 'caution' }, t(`bulk.${action}_caution`)) : null,
-        h('div', { class: 'buttons' }, cancel, yes));
-      cancel.focus();
+        h('div', { class: 'buttons' }, cancelButton, confirmButton));
+      cancelButton.focus();
     };
 
     const run = async (offset, done, failed, expected) => {
       const total = expected ?? 0;
-      const bar = total > 0 ? h('progress', { max: String(total), value: String(Math.min(done, total)), 'aria-label': t('bulk.progress') })
+      const progressBar = total > 0 ? h('progress', { max: String(total), value: String(Math.min(done, total)), 'aria-label': t('bulk.progress') })
         : h('progress', { 'aria-label': t('bulk.progress') });
       const text = h('p', { class: 'numbers' });
-      const stop = dialogButton(t('bulk.stop'), '', () => {
+      const stopButton = dialogButton(t('bulk.stop'), '', () => {
         isStopped = true;
-        stop.disabled = true;
+        stopButton.disabled = true;
       });
       const showProgress = () => {
-        if (total > 0) bar.value = Math.min(done + failed, total);
+        if (total > 0) progressBar.value = Math.min(done + failed, total);
         text.textContent = t('bulk.so_far', { done, failed });
       };
-      show(dialogTitle(t(`bulk.${action}_running`)), target, filters, bar, text, h('div', { class: 'buttons' }, stop));
-      stop.focus();
+      show(dialogTitle(t(`bulk.${action}_running`)), target, filters, progressBar, text, h('div', { class: 'buttons' }, stopButton));
+      stopButton.focus();
       showProgress();
       let error = null;
       try {
         if (ids !== null) {
-          for (const part of batches(ids.slice(offset))) {
+          for (const batch of batches(ids.slice(offset))) {
             if (isStopped) break;
-            const answer = await post(address, { ids: part }, controller.signal);
-            done += answer.done;
-            failed += answer.failed;
-            offset += part.length;
+            const response = await post(address, { ids: batch }, controller.signal);
+            done += response.done;
+            failed += response.failed;
+            offset += batch.length;
             showProgress();
           }
         } else {
           // Cursor for the next request. The server acts on no more jobs than there were at first, so this ends.
           let next = offset === 0 ? null : offset;
           do {
-            const answer = await post(address, { all: true, ...activeFilter, next }, controller.signal);
-            done += answer.done;
-            failed += answer.failed;
-            next = answer.next;
+            const response = await post(address, { all: true, ...activeFilter, next }, controller.signal);
+            done += response.done;
+            failed += response.failed;
+            next = response.next;
             offset = next ?? offset;
             showProgress();
           } while (next !== null && !isStopped);
@@ -174,15 +174,15 @@ export function runBulk({ queue, registry, action, ids = null, filter = {}, name
       }
       app.refresh();
       if (!box.isConnected) return;
-      const ok = dialogButton(t('close'), error ? '' : 'solid', () => close(done));
-      const again = error ? dialogButton(t('bulk.go_on'), 'solid', () => run(offset, done, failed, expected)) : null;
+      const closeButton = dialogButton(t('close'), error ? '' : 'solid', () => close(done));
+      const retryButton = error ? dialogButton(t('bulk.go_on'), 'solid', () => run(offset, done, failed, expected)) : null;
       show(dialogTitle(error ? t('bulk.broke') : isStopped ? t('bulk.stopped') : t('bulk.finished')), target, filters,
         h('p', { class: 'numbers', role: 'status' }, tn(`bulk.${action}_done`, done),
           failed > 0 ? [' ', tn('bulk.failed', failed)] : null),
         failed > 0 ? h('p', null, t('bulk.failed_why')) : null,
         error ? h('p', { class: 'caution' }, errorText(error)) : null,
-        h('div', { class: 'buttons' }, ok, again));
-      (again ?? ok).focus();
+        h('div', { class: 'buttons' }, closeButton, retryButton));
+      (retryButton ?? closeButton).focus();
     };
 
     if (ids !== null) {

@@ -9,12 +9,12 @@ import { badge, button, emptyState, jobLink, link, queueLink, table } from './ui
 export const cronPage = {
   load: () => ({ main: '/cron' }),
   title: () => t('nav.cron'),
-  draw({ main: all }) {
-    if (all.length === 0) return emptyState(t('cron.none'), h('p', { class: 'none' }, t('cron.none_hint')));
+  draw({ main: entries }) {
+    if (entries.length === 0) return emptyState(t('cron.none'), h('p', { class: 'none' }, t('cron.none_hint')));
     const heads = [{ text: t('cron.name'), row: true }, { text: t('cron.schedule') }, { text: t('queue.one') }, { text: t('filter.handler') },
       { text: t('cron.next'), right: true }, { text: t('cron.last'), right: true }, { text: t('cron.kept_by'), right: true }];
     if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
-    const rows = all.map((entry) => {
+    const rows = entries.map((entry) => {
       const cells = [
         h('div', { class: 'names' }, link(path('cron', entry.name), { class: 'title', title: t('cron.history') }, bdi(entry.name, 120)),
           entry.paused ? badge('paused') : null, entry.python ? badge('python') : null),
@@ -41,19 +41,19 @@ export const cronHistoryPage = {
   load: ({ params: [name] }) => ({ main: withQuery(apiPath('cron', name, 'history'), { limit: MAX_HISTORY }) }),
   title: ({ params: [name] }) => `${truncate(name, 80)} · ${t('nav.cron')}`,
   heading: ({ params: [name] }) => [h('span', { class: 'over' }, link(path('cron'), null, t('nav.cron'))), ' ', bdi(name, 300)],
-  draw({ main: all }) {
-    if (all.length === 0) return emptyState(t('cron.no_history'));
-    const longest = Math.max(0, ...all.map((past) => (past.ended_at ? secondsBetween(past.started_at, past.ended_at) || 0 : 0)));
-    const rest = all.length < MAX_HISTORY ? null : h('p', { class: 'facts-line', 'data-key': 'rest' }, t('cron.newest', { n: MAX_HISTORY }));
-    return [rest, table({
+  draw({ main: runs }) {
+    if (runs.length === 0) return emptyState(t('cron.no_history'));
+    const longest = Math.max(0, ...runs.map((run) => (run.ended_at ? secondsBetween(run.started_at, run.ended_at) || 0 : 0)));
+    const limitNote = runs.length < MAX_HISTORY ? null : h('p', { class: 'facts-line', 'data-key': 'rest' }, t('cron.newest', { n: MAX_HISTORY }));
+    return [limitNote, table({
       label: t('cron.history'), kind: 'history',
       heads: [{ text: t('job.one'), row: true }, { text: t('job.status') }, { text: t('job.enqueued_at'), right: true }, { text: t('cron.waited'), right: true }, { text: t('job.took'), right: true }],
-      rows: all.map((past) => {
-        const run = past.started_at && past.ended_at ? secondsBetween(past.started_at, past.ended_at) : null;
+      rows: runs.map((run) => {
+        const runTime = run.started_at && run.ended_at ? secondsBetween(run.started_at, run.ended_at) : null;
         return {
-          key: past.id,
-          cells: [jobLink(past.id), badge(past.status), timeNode(past.at), past.started_at ? duration(secondsBetween(past.at, past.started_at)) : null,
-            run === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (run / longest) * 100) : 2}%` } }), h('span', null, duration(run)))],
+          key: run.id,
+          cells: [jobLink(run.id), badge(run.status), timeNode(run.at), run.started_at ? duration(secondsBetween(run.at, run.started_at)) : null,
+            runTime === null ? null : h('span', { class: 'run' }, h('i', { class: 'run-bar', css: { '--part': `${longest > 0 ? Math.max(2, (runTime / longest) * 100) : 2}%` } }), h('span', null, duration(runTime)))],
         };
       }),
     })];

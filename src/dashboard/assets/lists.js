@@ -105,15 +105,15 @@ function filterForm(name, registry, query) {
   const hasError = registry === 'failed' || registry === 'scheduled' || registry === 'canceled';
   const field = (key, label) => h('label', { class: 'field' }, h('span', null, label),
     h('input', { type: 'search', name: key, value: filter[key] ?? '', autocomplete: 'off', spellcheck: 'false', enterkeyhint: 'search', 'data-slash': key === 'text' || null }));
-  const here = queuePath(name, registry);
+  const formPath = queuePath(name, registry);
   const preserved = queryParams(query, 'order', 'limit');
-  return h('form', { class: 'filter', role: 'search', 'data-action': 'filter', action: here, 'aria-label': t('filter.label'), 'data-key': `filter ${here}` },
+  return h('form', { class: 'filter', role: 'search', 'data-action': 'filter', action: formPath, 'aria-label': t('filter.label'), 'data-key': `filter ${formPath}` },
     filter.exact ? h('p', { class: 'facts-line' }, [filter.handler, filter.error ?? t('failed.no_error')].filter(Boolean).map((part) => h('code', null, bdi(part, 240)))) : null,
     field('text', t('filter.text')), filter.exact ? null : field('handler', t('filter.handler')),
     !filter.exact && (hasError || filter.error) ? field('error', t('filter.error')) : null,
     Object.entries(filter.exact ? { ...filter, text: null, ...preserved } : preserved).filter(([, value]) => value).map(([key, value]) => h('input', { type: 'hidden', name: key, value: String(value) })),
     h('button', { type: 'submit', class: 'button' }, t('filter.apply')),
-    Object.keys(filter).length > 0 ? link(withQuery(here, preserved), { class: 'button bare' }, t('filter.clear')) : null);
+    Object.keys(filter).length > 0 ? link(withQuery(formPath, preserved), { class: 'button bare' }, t('filter.clear')) : null);
 }
 
 function bulkBar(main, name, registry, query) {
@@ -121,13 +121,13 @@ function bulkBar(main, name, registry, query) {
   const filter = filterFrom(query);
   const picked = main.jobs.filter((job) => app.picked.has(job.id)).length;
   const actions = BULK_ACTIONS[registry] ?? [];
-  const kind = (action) => (action === 'delete' || action === 'cancel' ? 'danger' : 'solid');
+  const buttonKind = (action) => (action === 'delete' || action === 'cancel' ? 'danger' : 'solid');
   const isFiltered = Object.keys(filter).length > 0;
   return h('div', { class: picked > 0 ? 'bulk on' : 'bulk', role: 'group', 'aria-label': t('bulk.label'), 'data-key': 'bulk' },
     h('label', { class: 'pick-all', 'data-key': 'all' }, pickAllBox(main.jobs, picked), ' ', t('bulk.pick_all')),
     picked > 0
       ? [h('b', null, tn('bulk.picked', picked)),
-        actions.map((action) => button('picked', t(`do.${action}`), { queue: name, registry, action }, { kind: kind(action), key: `p ${action}` })),
+        actions.map((action) => button('picked', t(`do.${action}`), { queue: name, registry, action }, { kind: buttonKind(action), key: `p ${action}` })),
         button('unpick', t('bulk.unpick'), {}, { kind: 'bare', key: 'unpick' })]
       : [h('span', { class: 'none' }, isFiltered ? t('bulk.hint_filter') : tn('bulk.hint_all', main.total)),
         actions.map((action) => button('bulk', t(`bulk.every_${action}`), { queue: name, registry, action, filter }, { kind: action === 'requeue' || action === 'enqueue' ? '' : 'danger', key: `a ${action}` }))]);
@@ -224,10 +224,10 @@ function emptyList(main, name, registry) {
 
 function pager(main, name, registry, query) {
   const { offset, limit, total, next, scanned } = main;
-  const here = name === null ? path('scheduled') : queuePath(name, registry);
+  const pagePath = name === null ? path('scheduled') : queuePath(name, registry);
   const filter = filterFrom(query);
   const isFiltered = Object.keys(filter).length > 0;
-  const pageLink = (change) => withQuery(here, { ...queryParams(query, 'limit', 'order', ...FILTER_PARAMS), ...change });
+  const pageLink = (change) => withQuery(pagePath, { ...queryParams(query, 'limit', 'order', ...FILTER_PARAMS), ...change });
   const count = main.jobs.length;
   const isIncomplete = isFiltered && next !== null && count < limit;
   const range = isFiltered ? tn('pager.found', count) : count === 0 ? null : t('pager.range', { from: offset + 1, to: offset + count, total });

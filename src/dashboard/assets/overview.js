@@ -79,9 +79,9 @@ function queueTable({ queues: all, suspended }) {
   ];
   if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
   const isAll = app.route.query.get('queues') === 'all' || all.length <= MAX_QUEUES;
-  const shown = isAll ? all : busiest(all);
-  const more = isAll ? null : h('p', { class: 'section-foot' }, t('overview.part', { n: shown.length, total: all.length }), ' ', link('?queues=all', null, t('overview.all')));
-  const rows = shown.map((queue) => {
+  const visible = isAll ? all : busiest(all);
+  const showAll = isAll ? null : h('p', { class: 'section-foot' }, t('overview.part', { n: visible.length, total: all.length }), ' ', link('?queues=all', null, t('overview.all')));
+  const rows = visible.map((queue) => {
     const registryCount = (registry, value, kind) => countLink(value, queuePath(queue.name, registry), kind);
     const { finished, failed } = queue.last_hour;
     const cells = [
@@ -104,5 +104,5 @@ function queueTable({ queues: all, suspended }) {
     return { key: queue.name, cells };
   });
   return h('div', { id: 'queues', 'data-key': 'queues' }, section(t('overview.queues'), toggle,
-    rows.length === 0 ? emptyState(t('overview.no_queues')) : [table({ label: t('overview.queues'), heads, rows, kind: 'queues' }), more]));
+    rows.length === 0 ? emptyState(t('overview.no_queues')) : [table({ label: t('overview.queues'), heads, rows, kind: 'queues' }), showAll]));
 }
