@@ -1,5 +1,5 @@
-//! The arguments of a call as RQ's `enqueue` takes them:
-//! `text`, `:json`, `key=text`, `key:=json`, and `@file` for any value. And a policy of retries.
+//! The arguments of a call in the syntax of RQ's `enqueue`: `text`, `:json`, `key=text`, `key:=json`, and `@file`
+//! for a value that is read from a file.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,13 +8,13 @@ use super::exit::Failure;
 use super::python_rq;
 use crate::job::{Arguments, MAX_DATA_BYTES, PyValue, is_over_limit, parse_json};
 
-/// How much of a word an error quotes.
+/// Number of characters of an argument that an error quotes.
 const MAX_QUOTED: usize = 200;
 
-/// What to do with data that is over a limit.
+/// The hint for data that exceeds a limit.
 pub(super) const STORE_ELSEWHERE_HINT: &str = "store the data elsewhere and pass where it is";
 
-/// Positional and keyword arguments from what was typed.
+/// Parses positional and keyword arguments.
 pub(crate) fn parse_arguments(words: &[String]) -> Result<Arguments, Failure> {
     let mut given = Arguments::default();
     for word in words {
@@ -46,7 +46,7 @@ fn positional(word: &str) -> Result<PyValue, Failure> {
     }
 }
 
-/// `key=…`, `key:=…` or `key%=…`, where the key is an identifier; anything else is positional.
+/// Splits `key=…`, `key:=…` or `key%=…` if the key is an identifier. Any other argument is positional.
 fn keyword(word: &str) -> Option<(&str, ValueForm, &str)> {
     let (key, text) = word.split_once('=')?;
     let (name, form) = match (key.strip_suffix(':'), key.strip_suffix('%')) {
@@ -88,7 +88,7 @@ fn value(word: &str, form: ValueForm, text: &str) -> Result<PyValue, Failure> {
     }
 }
 
-/// One byte more than an argument can have is enough to refuse it.
+/// Reads a text file, but at most one byte more than an argument may have: enough to refuse it.
 fn read_file(path: &str) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(MAX_DATA_BYTES as u64 + 1).read_to_end(&mut bytes)?;

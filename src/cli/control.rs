@@ -17,14 +17,14 @@ pub(crate) struct WorkerNames {
 }
 
 impl WorkerNames {
-    /// Tells each, and complains of those that do not listen.
+    /// Sends a command to each worker. Workers that do not exist are printed as errors.
     fn send_to_each(
         &self,
-        server: &RedisOptions,
+        redis: &RedisOptions,
         what: &str,
         send: fn(&Queue, &str) -> Result<(), Error>,
     ) -> Result<Exit, Failure> {
-        let any = Queue::with_client(&server.connect()?, "default")?;
+        let any = Queue::with_client(&redis.connect()?, "default")?;
         let mut exit = Exit::Done;
         for name in &self.names {
             match send(&any, name) {
@@ -39,19 +39,19 @@ impl WorkerNames {
         Ok(exit)
     }
 
-    pub(crate) fn shutdown(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.send_to_each(server, "end when what it runs has ended", Queue::shutdown_worker)
+    pub(crate) fn shutdown(&self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        self.send_to_each(redis, "end when what it runs has ended", Queue::shutdown_worker)
     }
 
-    pub(crate) fn quiet(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.send_to_each(server, "start no more jobs", Queue::quiet_worker)
+    pub(crate) fn quiet(&self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        self.send_to_each(redis, "start no more jobs", Queue::quiet_worker)
     }
 
-    pub(crate) fn resume(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.send_to_each(server, "go on", Queue::continue_worker)
+    pub(crate) fn resume(&self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        self.send_to_each(redis, "go on", Queue::continue_worker)
     }
 
-    pub(crate) fn kill_horse(&self, server: &RedisOptions) -> Result<Exit, Failure> {
-        self.send_to_each(server, "kill what it runs", Queue::kill_horse)
+    pub(crate) fn kill_horse(&self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        self.send_to_each(redis, "kill what it runs", Queue::kill_horse)
     }
 }

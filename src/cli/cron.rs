@@ -1,4 +1,4 @@
-//! `rq-rs cron …`
+//! `rq-rs cron FILE`, which schedules entries, and `rq-rs cron list|history|run|pause|resume`.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -10,7 +10,7 @@ use super::config::parsed_args::ParsedArgs;
 use super::exit::{Exit, Failure};
 use super::format::{clock_time_with_zone, shell_quote, table};
 use super::logger::start_logger;
-use super::output::{eprint, print, print_json, print_lines};
+use super::output::{eprint, print, print_json, print_lines, warn};
 use super::redis_options::RedisOptions;
 use super::reports::{report_more, report_wrong_types};
 use super::signals::on_stop_signal;
@@ -26,7 +26,7 @@ use crate::snapshot::{self, CronRun};
 use crate::worker::cron::{CronEntries, CronLoop};
 use crate::wrong_type::WrongTypeKeys;
 
-/// How many jobs of an entry a table has when nobody says.
+/// Number of jobs that a table shows by default.
 const DEFAULT_LIMIT: usize = 20;
 
 /// Schedule the cron entries of a file, as workers do, or show and control the scheduled entries
@@ -79,22 +79,22 @@ enum CronAction {
 }
 
 impl CronCommand {
-    pub(crate) fn run(self, server: &RedisOptions, asked: &ParsedArgs) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, redis: &RedisOptions, parsed: &ParsedArgs) -> Result<Exit, Failure> {
         match (self.file, self.command) {
-            (Some(file), _) => run_scheduler(server, &file, self.cron_lenient, asked),
-            (None, Some(CronAction::List { json })) => list(&server.connect()?, json),
+            (Some(file), _) => run_scheduler(redis, &file, self.cron_lenient, parsed),
+            (None, Some(CronAction::List { json })) => list(&redis.connect()?, json),
             (None, Some(CronAction::History { name, limit, json })) => {
-                history(&server.connect()?, &name, limit, json)
+                history(&redis.connect()?, &name, limit, json)
             }
             (None, Some(CronAction::Run { name })) => {
-                let client = server.connect()?;
+                let client = redis.connect()?;
                 let entry = view::find_entry(&client, &name, clock_of(&client)?).map_err(not_found)?;
                 print(enqueue_now(&client, entry.cron().map_err(not_found)?)?)?;
                 Ok(Exit::Done)
             }
-            (None, Some(CronAction::Pause { name })) => set_paused(&server.connect()?, &name, true),
-            (None, Some(CronAction::Resume { name })) => set_paused(&server.connect()?, &name, false),
-            // An option in the environment is enough that clap does not show its help.
+            (None, Some(CronAction::Pause { name })) => set_paused(&redis.connect()?, &name, true),
+            (None, Some(CronAction::Resume { name })) => set_paused(&redis.connect()?, &name, false),
+            // clap's `arg_required_else_help` has no effect if a variable sets an option.
             (None, None) => Err(Failure::Usage(
                 "cron needs a file of entries, or one of list, history, run, pause, resume".into(),
                 help_hint("cron"),
@@ -103,17 +103,17 @@ impl CronCommand {
     }
 }
 
-/// As RQ's `cron`: only the entries, no jobs.
+/// Enqueues the jobs of the entries when they are due, without running them, like RQ's `cron`.
 fn run_scheduler(
-    server: &RedisOptions,
+    redis: &RedisOptions,
     file: &Path,
     is_lenient: bool,
-    asked: &ParsedArgs,
+    parsed: &ParsedArgs,
 ) -> Result<Exit, Failure> {
     start_logger(false, false);
-    let is_lenient = is_lenient || asked.is_cron_lenient()?;
-    let (_, entries) = asked.valid_entries(is_lenient)?;
-    let client = server.connect()?;
+    let is_lenient = is_lenient || parsed.is_cron_lenient()?;
+    let (_, entries) = parsed.valid_entries(is_lenient)?;
+    let client = redis.connect()?;
     let entries = CronEntries { entries, is_lenient };
     let Some(cron_loop) = CronLoop::standalone(&client, &file.display().to_string(), entries)? else {
         let what = format!("{} has no valid cron entry", file.display());
@@ -122,7 +122,7 @@ fn run_scheduler(
     let (stop, stopped) = channel::<()>();
     let stop = Mutex::new(Some(stop));
     let hangup = on_stop_signal(move |_| {
-        // The first signal is waited for, as long as Redis takes; a second one is not.
+        // After the first signal the scheduler ends in order, however long Redis takes; a second one ends the process.
         if stop.lock().map_or(None, |mut stop| stop.take()).is_none() {
             std::process::exit(Exit::Failed as i32);
         }
@@ -143,21 +143,21 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
         print("No worker has cron entries now.")?;
         return Ok(report_incomplete(&wrong_keys, is_cut));
     }
-    let row = |listed: &CronView| {
-        let next = if listed.paused { "paused".to_owned() } else { clock_time_with_zone(listed.next) };
-        let zone = match (listed.tz.as_deref(), listed.zone.as_deref()) {
+    let row = |entry: &CronView| {
+        let next = if entry.paused { "paused".to_owned() } else { clock_time_with_zone(entry.next) };
+        let zone = match (entry.tz.as_deref(), entry.zone.as_deref()) {
             (Some(tz), Some(zone)) => format!("{zone} ({tz})"),
             (tz, _) => tz.unwrap_or("Python's local").to_owned(),
         };
         vec![
-            first_line(&listed.name, 40),
-            listed.schedule.clone(),
+            first_line(&entry.name, 40),
+            entry.schedule.clone(),
             zone,
-            listed.queue.clone(),
-            first_line(&listed.handler, 40),
+            entry.queue.clone(),
+            first_line(&entry.handler, 40),
             next,
-            clock_time_with_zone(listed.last),
-            listed.schedulers.to_string(),
+            clock_time_with_zone(entry.last),
+            entry.schedulers.to_string(),
         ]
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
@@ -165,13 +165,13 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
     Ok(report_incomplete(&wrong_keys, is_cut))
 }
 
-/// Says what is not in the list; one that is not all of it is a failure.
+/// Warns if the list is incomplete. Returns the exit code: a failure if it is.
 fn report_incomplete(wrong_keys: &WrongTypeKeys, is_cut: bool) -> Exit {
     let exit = report_wrong_types(wrong_keys);
     if !is_cut {
         return exit;
     }
-    eprint("warning: some entries are not shown: there are too many, or they are too large");
+    warn("some entries are not shown: there are too many, or they are too large");
     Exit::Failed
 }
 
@@ -182,18 +182,17 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
     if is_json {
         print_json(&all)?;
     } else if all.is_empty() && wrong_keys.is_empty() {
-        // One that has not been due yet is known all the same.
+        // An entry without jobs exists if it has not been due yet.
         view::find_entry(client, name, clock_of(client)?).map_err(not_found)?;
         print("No jobs yet.")?;
     } else {
-        let took = |past: &CronRun| {
-            let took =
-                past.ended_at.zip(past.started_at).and_then(|(end, start)| (end - start).to_std().ok());
+        let took = |run: &CronRun| {
+            let took = run.ended_at.zip(run.started_at).and_then(|(end, start)| (end - start).to_std().ok());
             took.map_or_else(|| "–".to_owned(), |took| format!("{took:.1?}"))
         };
-        let row = |past: &CronRun| {
-            let status = past.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
-            vec![clock_time_with_zone(Some(past.at)), past.id.clone(), status, took(past)]
+        let row = |run: &CronRun| {
+            let status = run.status.map_or_else(|| "expired".to_owned(), |status| status.to_string());
+            vec![clock_time_with_zone(Some(run.at)), run.id.clone(), status, took(run)]
         };
         print_lines(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
@@ -211,7 +210,7 @@ fn set_paused(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// The command line is right; what it names is not there, as with a job.
+/// Converts the error about an unknown entry: like an unknown job it is a failure, not a wrong command line.
 fn not_found(error: Error) -> Failure {
     match error {
         Error::Invalid { what, hint } => Failure::Other(what, hint),

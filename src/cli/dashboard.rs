@@ -1,4 +1,4 @@
-//! `rq-rs dashboard`, and what it shares with `worker --dashboard`
+//! `rq-rs dashboard`, and the options that it shares with `worker --dashboard`.
 
 use std::env::VarError;
 use std::path::{Path, PathBuf};
@@ -38,11 +38,11 @@ pub(crate) struct DashboardCommand {
     quiet: bool,
 }
 
-/// The ids of [`Access`].
+/// The ids of the options of [`AccessOptions`].
 pub(crate) const ACCESS_OPTIONS: [&str; 7] =
     ["password-file", "token-file", "allowed-host", "metrics-listen", "read-only", "hide-args", "url-prefix"];
 
-/// Who may see what. In `worker` each of these begins with `dashboard-`.
+/// The options for access to the dashboard. In `worker` their names begin with `dashboard-`.
 #[derive(Args)]
 pub(crate) struct AccessOptions {
     /// A file with the password, or with sha256: and its digest; any user name is accepted, and logged [or: RQ_RS_DASHBOARD_PASSWORD]
@@ -94,7 +94,7 @@ pub(crate) struct AccessOptions {
     url_prefix: String,
 }
 
-/// How the options of [`Access`] begin.
+/// The beginning of the names of [`AccessOptions`] in `dashboard`, for hints.
 pub(crate) const OPTION_PREFIX: &str = "--";
 pub(crate) const WORKER_OPTION_PREFIX: &str = "--dashboard-";
 
@@ -131,12 +131,12 @@ impl AccessOptions {
         Ok(Options { access, hide_args: self.hide_args, url_prefix, metrics_only: false })
     }
 
-    /// Whether there is an address for metrics and probes.
+    /// Returns whether metrics and probes have an address of their own.
     pub(crate) fn has_metrics(&self) -> bool {
         self.metrics_listen.is_some()
     }
 
-    /// Serves metrics and probes from now on, where they have an address of their own.
+    /// Starts the server for metrics and probes, if they have an address of their own.
     pub(crate) fn start_metrics(
         &self,
         client: &Arc<Client>,
@@ -146,13 +146,13 @@ impl AccessOptions {
         let Some(address) = self.metrics_listen.as_deref() else { return Ok(()) };
         let mut machines = self.options(dashes)?;
         (machines.metrics_only, machines.access.is_read_only) = (true, true);
-        // It ends with the process.
+        // This server is not stopped: it ends with the process.
         let running = dashboard::start(client, address, machines, health)?;
         eprint(format_args!("metrics: http://{}/metrics", running.address()));
         Ok(())
     }
 
-    /// Serves the page from now on.
+    /// Starts the server for the page, and prints its address.
     pub(crate) fn start(
         &self,
         client: &Arc<Client>,
@@ -169,7 +169,7 @@ impl AccessOptions {
     }
 }
 
-/// What a file or a variable holds.
+/// Reads a password or token from the file, if there is one, else from the variable.
 fn read_secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Failure> {
     let text = match path {
         Some(path) => Some(std::fs::read_to_string(path).map_err(|error| {
@@ -181,7 +181,7 @@ fn read_secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Fa
         None => match std::env::var(variable) {
             Ok(text) => Some(text).filter(|text| !text.is_empty()),
             Err(VarError::NotPresent) => None,
-            // To go on without would open the door to everybody.
+            // Without an error the dashboard would be open to everybody.
             Err(VarError::NotUnicode(_)) => {
                 let what = format!("{variable} is not UTF-8");
                 return Err(Failure::Usage(what, "choose another, or give its sha256: digest".into()));
@@ -192,11 +192,11 @@ fn read_secret(path: Option<&Path>, variable: &str) -> Result<Option<Secret>, Fa
 }
 
 impl DashboardCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         start_logger(self.verbose, self.quiet);
-        // Before it says where it is: who reads that may end it at once. A second signal is not waited for.
+        // The handlers come before the address is printed: whoever reads it may send a signal at once.
         on_stop_signal(|hangup| std::process::exit(hangup.exit_or(Exit::Done) as i32))?;
-        let client = server.connect_lazily()?;
+        let client = redis.connect_lazily()?;
         self.access.start_metrics(&client, OPTION_PREFIX, Health::default())?;
         let running = self.access.start(&client, &self.listen, OPTION_PREFIX, Health::default())?;
         running.wait();

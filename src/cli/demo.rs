@@ -1,4 +1,4 @@
-//! `rq-rs demo`: the first five minutes, on the public API only.
+//! `rq-rs demo`: a tour of five minutes that uses only the public API.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,9 +24,9 @@ use crate::{Context, Event, NewJob, Queue, Worker};
 pub(crate) struct DemoCommand {}
 
 impl DemoCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, options: &RedisOptions) -> Result<Exit, Failure> {
         if url_was_typed() {
-            let client = server.connect()?;
+            let client = options.connect()?;
             print(format_args!("This demo uses the Redis at {}, queue demo.", client.address()))?;
             print("")?;
             return run_steps(&Queue::with_client(&client, "demo")?);
@@ -34,11 +34,11 @@ impl DemoCommand {
         let redis = EphemeralRedis::start()?;
         print(format_args!("A private {} runs at {} until this demo ends.", redis.program, redis.url()))?;
         print("")?;
-        run_steps(&Queue::with_client(&server.connect_to(&redis.url())?, "demo")?)
+        run_steps(&Queue::with_client(&options.connect_to(&redis.url())?, "demo")?)
     }
 }
 
-/// What the outside world is like: the payment service is down, at first.
+/// Whether the payment service is up. At first it is down.
 type PaymentService = Arc<AtomicBool>;
 
 fn run_steps(queue: &Queue) -> Result<Exit, Failure> {
@@ -81,7 +81,7 @@ fn run_steps(queue: &Queue) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What the guide to background tasks names.
+/// Returns typical jobs of a web service.
 fn jobs() -> Vec<NewJob> {
     let mut jobs: Vec<NewJob> = ["ada@example.com", "grace@example.com", "edsger@example.com"]
         .into_iter()
@@ -96,7 +96,7 @@ fn jobs() -> Vec<NewJob> {
     jobs
 }
 
-/// A worker that ends when the queue is empty.
+/// Runs a worker until the queue is empty.
 fn run_worker(queue: &Queue, payments: &PaymentService, total: usize) -> Result<(), Failure> {
     let (payments, bar) = (Arc::clone(payments), Arc::new(ProgressBar::new(total, false)));
     let shown = Arc::clone(&bar);
@@ -132,7 +132,7 @@ fn run_worker(queue: &Queue, payments: &PaymentService, total: usize) -> Result<
     ))
 }
 
-/// As long as such a thing takes, so that there is something to see.
+/// Sleeps as long as such a job may take, so that the progress can be seen.
 fn simulate_work(result: String) -> anyhow::Result<String> {
     std::thread::sleep(Duration::from_millis(150));
     Ok(result)

@@ -26,8 +26,8 @@ pub(crate) struct EmptyCommand {
 }
 
 impl EmptyCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let client = server.connect()?;
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        let client = redis.connect()?;
         let mut wrong_keys = WrongTypeKeys::default();
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;

@@ -92,13 +92,13 @@ pub(crate) struct EnqueueCommand {
 }
 
 impl EnqueueCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         let job = self.job()?;
         if self.wait && self.result_ttl == Some(Ttl::NONE) {
             let what = "--wait cannot see a result that is not kept".to_owned();
             return Err(Failure::Usage(what, "leave --result-ttl 0 out, or --wait".into()));
         }
-        let mut queue = Queue::with_client(&server.connect()?, &self.queue)?.max_payload(self.max_payload);
+        let mut queue = Queue::with_client(&redis.connect()?, &self.queue)?.max_payload(self.max_payload);
         if let Some(serializer) = self.serializer {
             queue = queue.serializer(serializer)?;
         }
@@ -111,7 +111,7 @@ impl EnqueueCommand {
             (_, true) => Ok(()),
             _ => print(job.id()),
         };
-        // A script that runs this again would enqueue it twice.
+        // The error says that the job is enqueued, lest a script runs the command again and enqueues it twice.
         shown.map_err(|failure| match failure {
             Failure::Other(why, hint) => {
                 Failure::Other(format!("job {} is enqueued, but {why}", job.id()), hint)
@@ -201,7 +201,7 @@ impl EnqueueCommand {
     }
 }
 
-/// ISO 8601; a time without a zone is local, and said to be.
+/// Parses a time in ISO 8601. A time without a zone is local time, which a note says.
 fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)) {
         return Ok(time.to_utc());
@@ -222,7 +222,7 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     }
 }
 
-/// Text as it is, anything else as JSON.
+/// Formats a result: a string as it is, any other value as JSON.
 fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -20,9 +20,9 @@ use crate::queue::{all_queue_names, check_existing_or_valid};
 use crate::snapshot::{self, IdScan, JobList, JobSummary};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
-/// How many rows a table has when nobody says.
+/// Number of rows of a table by default.
 const DEFAULT_LIMIT: usize = 50;
-/// How many whole records are read together, each at most a megabyte of it.
+/// Number of complete records that are read together, at most a megabyte of each.
 const RECORDS_PER_BATCH: usize = 10;
 
 /// Show jobs that failed, the oldest first
@@ -41,7 +41,7 @@ pub(crate) struct FailedCommand {
     json: bool,
 }
 
-/// A job in the list.
+/// A job in the JSON list.
 #[derive(Serialize)]
 struct FailedJob {
     #[serde(flatten)]
@@ -50,8 +50,8 @@ struct FailedJob {
 }
 
 impl FailedCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let client = server.connect()?;
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        let client = redis.connect()?;
         let mut wrong_keys = WrongTypeKeys::default();
         let queues = match &self.queue {
             Some(name) => {
@@ -64,7 +64,7 @@ impl FailedCommand {
         let limit = self.limit.or((!self.json).then_some(DEFAULT_LIMIT));
         let list =
             IdScan { client: &client, queues: &queues, list: JobList::Failed, offset: self.offset, limit };
-        // Keys of jobs that are of another type.
+        // Keys of jobs, apart from those of queues and registries: they are reported last.
         let mut taken = WrongTypeKeys::default();
         let total = match self.json {
             true => {
@@ -85,7 +85,7 @@ impl FailedCommand {
         Ok(report_wrong_types(&wrong_keys))
     }
 
-    /// The same for what follows.
+    /// Returns the command that shows the rows from `offset` on.
     fn next_page_command(&self, offset: usize) -> String {
         let queue = self.queue.as_deref().map_or_else(String::new, |name| format!(" {}", shell_quote(name)));
         let limit = self.limit.map_or_else(String::new, |limit| format!(" --limit {limit}"));
@@ -114,7 +114,7 @@ fn print_records(
     Ok(())
 }
 
-/// Prints a table; returns how many there are in all.
+/// Prints the table and returns the total number of failed jobs.
 fn print_table(
     list: &IdScan<'_>,
     wrong_keys: &mut WrongTypeKeys,
@@ -146,7 +146,7 @@ fn table_row(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
     vec![
         id.to_owned(),
         origin.to_owned(),
-        // RQ's description of a payload that cannot be read still names it.
+        // If the payload cannot be read, RQ's description still has the name of the function.
         first_line(job.handler.as_deref().unwrap_or(&job.description), 40),
         clock_time(job.ended_at),
         first_line(job.worker_name.as_deref().unwrap_or("–"), 12),
@@ -154,7 +154,7 @@ fn table_row(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
     ]
 }
 
-/// A key of another type is named with all others of that kind, at the end.
+/// Prints a note about a job that cannot be read. Keys of a wrong type are only collected in `taken`.
 fn report_unreadable(client: &Client, id: &str, error: &Error, taken: &mut WrongTypeKeys) {
     match is_wrong_type(error) {
         true => taken.insert(&client.keys.job(id)),

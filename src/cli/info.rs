@@ -18,7 +18,7 @@ use crate::program;
 use crate::queue::{Queue, check_existing_or_valid};
 use crate::snapshot::{self, QueueView, Snapshot, WorkerView, messages};
 
-/// RQ's scales for the bars: the longest queue decides.
+/// Numbers of jobs that a full bar stands for, as in RQ: the longest queue decides which.
 const SCALES: [u64; 8] = [20, 50, 100, 200, 400, 600, 800, 1000];
 const BAR_WIDTH: u64 = 20;
 
@@ -48,14 +48,14 @@ pub(crate) struct InfoCommand {
 }
 
 impl InfoCommand {
-    /// What `rq-rs info QUEUE` prints.
+    /// Returns the lines about a queue that `rq-rs info QUEUE` prints.
     pub(crate) fn queue_overview(queue: &Queue) -> Result<Vec<String>, Failure> {
         let shot = snapshot::fetch(queue.client(), &[queue.name().to_owned()])?;
         Ok(queue_table(&shot))
     }
 
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let client = server.connect()?;
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        let client = redis.connect()?;
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
         let look = || snapshot::fetch(&client, &self.queues);
@@ -67,7 +67,7 @@ impl InfoCommand {
             }
             return Ok(report_wrong_types(&shot.odd_keys));
         };
-        // Ctrl-C is how one leaves this screen, and no failure.
+        // Ctrl-C is the way to leave this screen, so it is no failure.
         on_stop_signal(|hangup| std::process::exit(hangup.exit_or(Exit::Done) as i32))?;
         loop {
             let shot = look()?;
@@ -104,7 +104,7 @@ fn queue_table(shot: &Snapshot) -> Vec<String> {
     }
     let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
-    // Only RQ's dialect has rate limits.
+    // Only the dialect rq has rate limits.
     let is_limited = shot.queues.iter().any(|queue| queue.rate_limited > 0);
     let row = |queue: &QueueView| {
         let filled = if queue.queued == 0 || !stdout().is_terminal() {
@@ -166,7 +166,7 @@ fn remarks(queue: &QueueView) -> String {
     remarks.join(", ")
 }
 
-/// Lines as RQ prints them, for scripts that grep.
+/// Formats queues like `rq info --raw`, for scripts.
 fn queue_lines(shot: &Snapshot) -> Vec<String> {
     let line = |q: &QueueView| {
         format!(

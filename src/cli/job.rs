@@ -63,8 +63,8 @@ pub(crate) struct JobIds {
 }
 
 impl JobCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let client = server.connect()?;
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        let client = redis.connect()?;
         match self {
             JobCommand::Show { id, json } => {
                 if json {
@@ -92,7 +92,7 @@ impl JobCommand {
     }
 }
 
-/// Does it for each, and tells of those that could not be done.
+/// Applies an action to each job, and prints its message or its error.
 fn for_each_id(
     client: &Arc<Client>,
     ids: &[String],
@@ -102,7 +102,7 @@ fn for_each_id(
     for id in ids {
         match act(client, id) {
             Ok(done) => print(done)?,
-            // A key that another program has taken is the matter of one job.
+            // A key of a wrong type concerns one job; other errors of Redis concern all.
             Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
                 failed += 1;
@@ -147,7 +147,7 @@ fn stop(client: &Arc<Client>, id: &str) -> Result<String, Error> {
 fn delete(client: &Arc<Client>, id: &str) -> Result<String, Error> {
     let origin = match Handle::fetch_partial(client, id) {
         Ok(job) => job.origin.clone(),
-        // A key that is no hash has no origin; what can be found of it is deleted all the same.
+        // A key that is not a hash has no origin; the rest of the job is deleted all the same.
         Err(Error::Refused { .. }) => "default".to_owned(),
         Err(error) => return Err(error),
     };
@@ -155,7 +155,7 @@ fn delete(client: &Arc<Client>, id: &str) -> Result<String, Error> {
     Ok(format!("{id} deleted"))
 }
 
-/// The runs that failed, one a line, and the one after them.
+/// Formats the failed attempts, and the current or last one, as a line each.
 fn attempt_lines(job: &Handle) -> Vec<String> {
     let took = |from: DateTime<Utc>, to: DateTime<Utc>| format!("{:.1} s", (to - from).as_seconds_f64());
     let failed = job.attempts.iter().map(|attempt| {
@@ -173,7 +173,7 @@ fn attempt_lines(job: &Handle) -> Vec<String> {
     failed.chain(last).collect()
 }
 
-/// When it goes on, in which try.
+/// Formats the time at which a scheduled job is due, and the number of its next attempt.
 fn due_text(job: &Handle) -> Result<Option<String>, Failure> {
     let Some(time) = job.due()? else { return Ok(None) };
     let left = (time - Utc::now()).num_seconds().max(0);
@@ -233,7 +233,7 @@ fn print_job(job: &Handle) -> Result<(), Failure> {
             print(format_args!("  {}", first_line(&line, 300)))?;
         }
     }
-    // The error of a program ends with its log.
+    // The error of a program ends with its output, which is not printed twice.
     let log =
         job.log.as_deref().filter(|log| !job.exc_info.as_deref().is_some_and(|error| error.ends_with(log)));
     for (name, text) in [("error", job.exc_info.as_deref()), ("output", log)] {

@@ -1,4 +1,4 @@
-//! `rq-rs job logs ID`: what a job wrote for people.
+//! `rq-rs job logs ID`: the output of a job.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::output::{eprint, print_raw};
 use crate::client::Client;
 use crate::job_handle::Job;
 
-/// How often it is looked for more; a worker saves once a second.
+/// Interval between two reads of the output; a worker saves it once a second.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How much of the text before must come again, to know where the new one goes on.
+/// Number of bytes from the end of the printed text that are searched in the new text, to find where to continue.
 const OVERLAP: usize = 200;
 
 pub(crate) fn run(client: &Arc<Client>, id: &str, follow: bool) -> Result<Exit, Failure> {
@@ -36,7 +36,8 @@ pub(crate) fn run(client: &Arc<Client>, id: &str, follow: bool) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// What is new in the text, of which only the last 64 KiB are kept.
+/// Returns the text that follows `before` in `now`. Only the last 64 KiB of an output are kept, so that the beginning
+/// of `before` may be missing.
 fn appended<'a>(before: &str, now: &'a str) -> &'a str {
     if let Some(rest) = now.strip_prefix(before) {
         return rest;

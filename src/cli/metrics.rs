@@ -13,8 +13,8 @@ use crate::metrics::render;
 pub(crate) struct MetricsCommand {}
 
 impl MetricsCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let (page, odd) = render(&*server.connect()?)?;
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        let (page, odd) = render(&*redis.connect()?)?;
         print_lines(page.lines())?;
         Ok(report_wrong_types(&odd))
     }

@@ -1,39 +1,40 @@
-//! Python RQ's commands, options and words that rq-rs does not have: what is taken in silence because nothing is lost,
-//! and what the error says of the others. `docs/from-python-rq.md` shows the same table.
+//! Commands and options of Python RQ that rq-rs does not have. Some are accepted and ignored, because nothing is lost
+//! without them; the error about any other names the replacement. `docs/from-python-rq.md` has the same table.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
+use super::config::parse_error::{error_summary, text_of};
 use super::exit::Failure;
 
-/// What it is here.
+/// The treatment of an option of Python RQ.
 #[derive(Clone, Copy)]
 enum Handling {
-    /// Taken, and not looked at: why that is right.
+    /// It is accepted without effect, for this reason.
     Ignored(&'static str),
-    /// Refused: what to do instead.
+    /// It is an error with this hint.
     Rejected(&'static str),
 }
 use Handling::{Ignored, Rejected};
 
+/// A command or an option of Python RQ.
 struct RqOption {
-    /// The commands that have it; none for a command.
-    of: &'static [&'static str],
-    /// Its spellings.
+    /// The commands that have the option; empty if this is a command itself.
+    commands: &'static [&'static str],
     spellings: &'static [&'static str],
     has_value: bool,
     handling: Handling,
 }
 
 const fn option(
-    of: &'static [&'static str],
-    words: &'static [&'static str],
+    commands: &'static [&'static str],
+    spellings: &'static [&'static str],
     has_value: bool,
-    here: Handling,
+    handling: Handling,
 ) -> RqOption {
-    RqOption { of, spellings: words, has_value, handling: here }
+    RqOption { commands, spellings, has_value, handling }
 }
 
 const WORKER: &[&str] = &["worker"];
@@ -153,20 +154,20 @@ const TABLE: [RqOption; 20] = [
 
 const LITERAL: &str = "%literal";
 
-/// What is said of Python literals among arguments.
+/// Returns the hint about Python literals among the arguments of `enqueue`.
 pub(crate) fn literal_hint() -> &'static str {
-    let literal = TABLE.iter().find(|one| one.spellings.contains(&LITERAL));
-    literal.map_or("", |one| match one.handling {
+    let literal = TABLE.iter().find(|option| option.spellings.contains(&LITERAL));
+    literal.map_or("", |option| match option.handling {
         Ignored(text) | Rejected(text) => text,
     })
 }
 
-/// The same command line, which takes what is not needed.
+/// Adds the ignored options to the commands, without help.
 pub(crate) fn with_ignored_options(mut command: Command) -> Command {
-    for (n, one) in TABLE.iter().enumerate().filter(|(_, one)| matches!(one.handling, Ignored(_))) {
-        let action = if one.has_value { ArgAction::Append } else { ArgAction::Count };
+    for (n, option) in TABLE.iter().enumerate().filter(|(_, option)| matches!(option.handling, Ignored(_))) {
+        let action = if option.has_value { ArgAction::Append } else { ArgAction::Count };
         let mut arg = Arg::new(format!("of Python RQ {n}")).hide(true).action(action);
-        for word in one.spellings {
+        for word in option.spellings {
             let letter = word.trim_start_matches('-').chars().next().unwrap_or_default();
             arg = match word.strip_prefix("--") {
                 Some(long) if arg.get_long().is_none() => arg.long(long),
@@ -175,15 +176,15 @@ pub(crate) fn with_ignored_options(mut command: Command) -> Command {
                 None => arg.short_alias(letter),
             };
         }
-        for name in one.of {
+        for name in option.commands {
             command = command.mut_subcommand(name, |command| command.arg(&arg));
         }
     }
     command
 }
 
-/// An error of the command line in our words where it is about something of RQ's. It never says that an option could
-/// be passed as a value: that starts a worker on a queue named `--logging_level`.
+/// Replaces an error about a command or option of Python RQ by our own. From other errors clap's tip is removed to
+/// pass an option as a value: it would start a worker on a queue named `--logging_level`.
 pub(crate) fn explain(
     mut error: clap::Error,
     command: &Command,
@@ -193,8 +194,8 @@ pub(crate) fn explain(
         return Err(failure);
     }
     if let Some(ContextValue::StyledStrs(tips)) = error.remove(ContextKind::Suggested) {
-        let is_good = |tip: &clap::builder::StyledStr| !tip.to_string().contains("as a value");
-        let tips: Vec<_> = tips.into_iter().filter(is_good).collect();
+        let is_safe = |tip: &clap::builder::StyledStr| !tip.to_string().contains("as a value");
+        let tips: Vec<_> = tips.into_iter().filter(is_safe).collect();
         if !tips.is_empty() {
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
         }
@@ -203,41 +204,50 @@ pub(crate) fn explain(
 }
 
 fn rejected_option(error: &clap::Error, command: &Command, arguments: &[OsString]) -> Option<Failure> {
+    let (of, typed) = wrong_word(error, command, arguments)?;
+    let is_candidate = |option: &&RqOption| match &of {
+        Some(name) => option.commands.contains(&name.as_str()),
+        None => option.commands.is_empty(),
+    };
+    let find = |word: &str| TABLE.iter().filter(is_candidate).find(|option| option.spellings.contains(&word));
+    // After a short option its value may follow without a space.
+    let option = find(&typed).or_else(|| find(typed.get(..2).filter(|_| !typed.starts_with("--"))?))?;
+    match option.handling {
+        Rejected(hint) => Some(Failure::Usage(error_summary(error), hint.to_owned())),
+        Ignored(_) => None,
+    }
+}
+
+/// Returns the word that clap refuses, and the command to which it is an option, if it is one.
+fn wrong_word(
+    error: &clap::Error,
+    command: &Command,
+    arguments: &[OsString],
+) -> Option<(Option<String>, String)> {
     let words: Vec<String> =
         arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let words = words.iter().take_while(|word| **word != "--");
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let first = error.to_string();
-    let first = first.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let (of, found) = match error.kind() {
-        ErrorKind::InvalidSubcommand => (None, text(ContextKind::InvalidSubcommand)?.to_owned()),
+    let mut words = words.into_iter().take_while(|word| word != "--");
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            Some((None, text_of(error, ContextKind::InvalidSubcommand)?.to_owned()))
+        }
         ErrorKind::UnknownArgument => {
-            let of = words.clone().find(|word| command.find_subcommand(word).is_some())?;
-            let unknown = text(ContextKind::InvalidArg)?;
-            let typed = words.clone().find(|word| word.starts_with(unknown));
-            (Some(of), typed.map_or(unknown, |typed| typed.split('=').next().unwrap_or(typed)).to_owned())
+            let unknown = text_of(error, ContextKind::InvalidArg)?;
+            let words: Vec<String> = words.collect();
+            let name = words.iter().find(|word| command.find_subcommand(word).is_some())?;
+            let typed = words.iter().find(|word| word.starts_with(unknown));
+            let typed = typed.map_or(unknown, |typed| typed.split('=').next().unwrap_or(typed));
+            Some((Some(name.clone()), typed.to_owned()))
         }
-        // `-c settings` of a worker.
-        ErrorKind::ValueValidation if text(ContextKind::InvalidArg)?.starts_with("--concurrency") => {
-            let value = text(ContextKind::InvalidValue)?;
+        // RQ's `worker -c settings`, where our -c is the concurrency.
+        ErrorKind::ValueValidation
+            if text_of(error, ContextKind::InvalidArg)?.starts_with("--concurrency") =>
+        {
+            let value = text_of(error, ContextKind::InvalidValue)?;
             value.starts_with(|c: char| c.is_alphabetic()).then_some(())?;
-            (words.clone().find(|word| *word == "worker"), "-c".to_owned())
+            Some((words.find(|word| word == "worker"), "-c".to_owned()))
         }
-        _ => return None,
-    };
-    let is_of = |one: &&RqOption| match &of {
-        Some(of) => one.of.contains(&of.as_str()),
-        None => one.of.is_empty(),
-    };
-    let spelled = |word: &str| TABLE.iter().filter(is_of).find(|one| one.spellings.contains(&word));
-    // What stands behind a letter may be its value.
-    let one = spelled(&found).or_else(|| spelled(found.get(..2).filter(|_| !found.starts_with("--"))?))?;
-    match one.handling {
-        Rejected(hint) => Some(Failure::Usage(first, hint.to_owned())),
-        Ignored(_) => None,
+        _ => None,
     }
 }
 
@@ -246,8 +256,8 @@ mod tests {
     use super::{ALL, BUT_ENQUEUE, BUT_WORKER, Ignored, Rejected, RqOption, TABLE};
     use crate::cli::command_line::Cli;
 
-    fn commands(one: &RqOption) -> String {
-        match one.of {
+    fn commands(option: &RqOption) -> String {
+        match option.commands {
             [] => "a command".to_owned(),
             of if of == ALL => "all".to_owned(),
             of if of == BUT_WORKER => "all but `worker`".to_owned(),
@@ -261,13 +271,13 @@ mod tests {
         let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/from-python-rq.md");
         let docs = std::fs::read_to_string(docs).unwrap_or_default();
         let mut missing = Vec::new();
-        for one in &TABLE {
-            let words: Vec<_> = one.spellings.iter().map(|word| format!("`{word}`")).collect();
-            let here = match one.handling {
+        for option in &TABLE {
+            let words: Vec<_> = option.spellings.iter().map(|word| format!("`{word}`")).collect();
+            let treatment = match option.handling {
                 Ignored(why) => format!("taken, and not needed: {why}"),
                 Rejected(what) => what.to_owned(),
             };
-            let line = format!("| {} | {} | {here} |", words.join(", "), commands(one));
+            let line = format!("| {} | {} | {treatment} |", words.join(", "), commands(option));
             if !docs.contains(&line) {
                 missing.push(line);
             }
@@ -276,19 +286,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_needed_is_taken_in_every_command_that_has_it() {
-        for one in TABLE.iter().filter(|one| matches!(one.handling, Ignored(_))) {
+    fn every_command_accepts_the_options_that_it_ignores() {
+        for option in TABLE.iter().filter(|option| matches!(option.handling, Ignored(_))) {
             for (name, word) in
-                one.of.iter().flat_map(|name| one.spellings.iter().map(move |word| (name, word)))
+                option.commands.iter().flat_map(|name| option.spellings.iter().map(move |word| (name, word)))
             {
                 let mut words = vec!["rq-rs", name, word];
-                words.extend(one.has_value.then_some("json"));
+                words.extend(option.has_value.then_some("json"));
                 words.extend(["enqueue", "requeue", "empty", "cron"].contains(name).then_some("x"));
-                let taken = Cli::build_command().try_get_matches_from(&words);
+                let parsed = Cli::build_command().try_get_matches_from(&words);
                 assert!(
-                    taken.is_ok(),
+                    parsed.is_ok(),
                     "{words:?}: {}",
-                    taken.err().map(|error| error.to_string()).unwrap_or_default()
+                    parsed.err().map(|error| error.to_string()).unwrap_or_default()
                 );
             }
         }

@@ -18,7 +18,7 @@ use crate::queue::{Queue, all_queue_names, check_existing_or_valid};
 use crate::snapshot::{self, IdScan, JobList};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
-/// How many failures are told one by one.
+/// Number of errors that are printed one by one.
 const MAX_ERRORS_PRINTED: usize = 10;
 
 /// Put jobs that failed or were canceled back in their queues as new, with all their retries; also jobs that are in no
@@ -39,7 +39,7 @@ pub(crate) struct RequeueCommand {
     quiet: bool,
 }
 
-/// Names the keys of jobs that stay in the failed registry because they are of another type; returns how many.
+/// Adds the keys of failed jobs that have a wrong type to `wrong_keys`, and returns their number.
 fn add_wrong_type_keys(
     client: &Arc<Client>,
     queue: &Queue,
@@ -62,14 +62,14 @@ fn add_wrong_type_keys(
 }
 
 impl RequeueCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         if !self.all && self.ids.is_empty() {
             return Err(Failure::Usage(
                 "no job is named".into(),
                 "give ids, - for standard input, or --all".into(),
             ));
         }
-        let client = server.connect()?;
+        let client = redis.connect()?;
         if self.all { self.requeue_all(&client) } else { self.requeue_ids(&client) }
     }
 
@@ -98,7 +98,7 @@ impl RequeueCommand {
         let bar = ProgressBar::new(total, self.quiet);
         let (mut done, mut back, mut left) = (0, 0, 0);
         for (count, failed, queue) in registries {
-            // Of two keys the queue's own is what jobs are put into.
+            // If a key has a wrong type, it is most likely the list into which the jobs go.
             let here = failed.requeue_all_with_progress(|n| bar.set_done(done + n)).map(Some);
             match wrong_keys.tolerate(&queue.keys().list, here)? {
                 Some(here) => {
@@ -133,7 +133,7 @@ impl RequeueCommand {
         for id in &ids {
             match self.requeue_one(client, id) {
                 Ok(()) => back += 1,
-                // A key that another program has taken is the matter of one job.
+                // A key of a wrong type concerns one job; other errors of Redis concern all.
                 Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error.into()),
                 Err(error) => failures.push(job_failure(client, id, error)),
             }
@@ -161,7 +161,7 @@ impl RequeueCommand {
         }
     }
 
-    /// The ids typed; `-` stands for those of standard input.
+    /// Returns the ids of the command line, with `-` replaced by the lines of standard input.
     fn all_ids(&self) -> Result<Vec<String>, Failure> {
         let mut ids = Vec::new();
         for id in &self.ids {

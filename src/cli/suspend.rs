@@ -24,14 +24,14 @@ pub(crate) struct SuspendCommand {
 }
 
 impl SuspendCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         if self.duration.is_some_and(|duration| duration < Duration::from_secs(1)) {
             return Err(Failure::Usage(
                 "--duration is less than a second".into(),
                 "as in --duration 10m".into(),
             ));
         }
-        let client = server.connect()?;
+        let client = redis.connect()?;
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
         if self.queues.is_empty() {
@@ -54,8 +54,8 @@ pub(crate) struct ResumeCommand {
 }
 
 impl ResumeCommand {
-    pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let client = server.connect()?;
+    pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
+        let client = redis.connect()?;
         let mut wrong_keys = WrongTypeKeys::default();
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         if self.queues.is_empty() {

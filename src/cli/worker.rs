@@ -1,7 +1,6 @@
 //! `rq-rs worker [QUEUES…]`
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,7 +12,9 @@ use super::dashboard::{AccessOptions, WORKER_OPTION_PREFIX};
 use super::exit::{Exit, Failure};
 use super::logger::start_logger;
 use super::output;
+use super::pid_file::write_pid_file;
 use super::redis_options::RedisOptions;
+use super::retention::RetentionArg;
 use super::retry_options::retry_policy;
 use super::service_notify::ServiceNotifier;
 use super::signals::{HangupFlag, install_signal_handlers};
@@ -138,89 +139,70 @@ impl WorkerCommand {
 
     pub(crate) fn run(
         self,
-        server: &RedisOptions,
+        redis: &RedisOptions,
         (handlers, of_file): (Handlers, Vec<HandlerConfig>),
         crons: Vec<Cron>,
     ) -> Result<Exit, Failure> {
         start_logger(self.verbose, self.quiet);
         let retry = retry_policy(self.retry_max, &self.retry_interval)?;
-        let handlers = self.with_programs(handlers, &of_file, server.dialect())?;
+        let handlers = self.with_programs(handlers, &of_file, redis.dialect())?;
         check_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
-        let client = server.connect()?;
+        let client = redis.connect()?;
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
-        let mut worker = self.configure(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
-        if let Some(retry) = retry {
-            worker = worker.retry(retry);
-        }
-        for handler in of_file {
-            worker = handler
-                .timeout
-                .into_iter()
-                .fold(worker, |worker, time| worker.handler_timeout(&handler.name, time));
-            worker = handler
-                .retry
-                .into_iter()
-                .fold(worker, |worker, retry| worker.handler_retry(&handler.name, retry));
-            worker = handler
-                .concurrency
-                .into_iter()
-                .fold(worker, |worker, most| worker.handler_concurrency(&handler.name, most));
-        }
-        worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);
+        let worker = self.configure(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
+        let worker = retry.into_iter().fold(worker, crate::Worker::retry);
+        let worker = with_handler_settings(worker, of_file);
+        let worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);
         self.pid.as_deref().map_or(Ok(()), write_pid_file)?;
-        let supervised = ServiceNotifier::new(self.health_file.clone())?;
+        let notifier = ServiceNotifier::new(self.health_file.clone())?;
         let hangup = install_signal_handlers(&worker.stopper()).unwrap_or_else(|error| {
-            output::eprint(format_args!("warning: signals end the worker at once: {error}"));
+            output::warn(format_args!("signals end the worker at once: {error}"));
             HangupFlag::default()
         });
-        supervised.start_watchdog(worker.stopper())?;
-        let told = supervised.clone();
+        notifier.start_watchdog(worker.stopper())?;
+        let on_event = notifier.clone();
         #[cfg(feature = "dashboard")]
-        let (health, dashboard) = self.start_dashboard(server, worker.stopper())?;
-        let worker = worker.on_event(move |event| told.on_event(event));
+        let (health, dashboard) = self.start_dashboard(redis, worker.stopper())?;
+        let worker = worker.on_event(move |event| on_event.on_event(event));
         #[cfg(feature = "dashboard")]
         let worker = worker.on_healthy(move || health.mark_ready());
-        let done = worker.run();
-        supervised.stop();
+        let summary = worker.run();
+        notifier.stop();
         #[cfg(feature = "dashboard")]
         dashboard.into_iter().for_each(ServerHandle::stop);
-        let exit = if done?.put_back == 0 { Exit::Done } else { Exit::PutBack };
+        let exit = if summary?.put_back == 0 { Exit::Done } else { Exit::PutBack };
         Ok(hangup.exit_or(exit))
     }
 
-    /// The dashboard of this process, if there is to be one.
+    /// Starts the dashboard and the server for metrics, if their options are given.
     #[cfg(feature = "dashboard")]
     fn start_dashboard(
         &self,
-        server: &RedisOptions,
+        redis: &RedisOptions,
         stopper: Stopper,
     ) -> Result<(Health, Option<ServerHandle>), Failure> {
         let health = Health::of_worker(stopper);
         if self.dashboard.is_none() && !self.access.has_metrics() {
             return Ok((health, None));
         }
-        let client = server.connect_lazily()?;
+        let client = redis.connect_lazily()?;
         self.access.start_metrics(&client, WORKER_OPTION_PREFIX, health.clone())?;
         let start = |address| self.access.start(&client, address, WORKER_OPTION_PREFIX, health.clone());
         let running = self.dashboard.as_deref().map(start).transpose()?;
         Ok((health, running))
     }
 
-    /// The application's handlers, and those of `--exec`.
+    /// Adds the programs of the file, of `--exec` and of `--exec-server` to the handlers of the application.
     fn with_programs(
         &self,
         mut handlers: Handlers,
         of_file: &[HandlerConfig],
         dialect: Dialect,
     ) -> Result<Handlers, Failure> {
-        let typed: Vec<&str> = self
-            .exec
-            .iter()
-            .chain(&self.exec_server)
-            .filter_map(|pair| Some(pair.split_once('=')?.0))
-            .collect();
-        // What was typed goes before the file.
-        for handler in of_file.iter().filter(|handler| !typed.contains(&&*handler.name)) {
+        let typed = self.programs()?;
+        // The command line goes before the file.
+        let is_typed = |handler: &HandlerConfig| typed.iter().any(|program| program.name == handler.name);
+        for handler in of_file.iter().filter(|handler| !is_typed(handler)) {
             if let Some(command) = &handler.exec {
                 handlers.add_command(handler.name.clone(), command)?;
             }
@@ -228,17 +210,10 @@ impl WorkerCommand {
                 handlers.add_server(handler.name.clone(), command)?;
             }
         }
-        let pairs = self.exec.iter().map(|pair| ("--exec", pair));
-        for (option, pair) in pairs.chain(self.exec_server.iter().map(|pair| ("--exec-server", pair))) {
-            let (name, command) =
-                pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-                    let lacks = if pair.starts_with('=') { "name" } else { "command" };
-                    let what = format!("{option} {pair:?} has no {lacks}");
-                    Failure::Usage(what, "as in --exec 'resize=./resize.sh --fast'".into())
-                })?;
-            match option {
-                "--exec" => handlers.add_command(name.to_owned(), command)?,
-                _ => handlers.add_server(name.to_owned(), command)?,
+        for Program { name, command, is_server } in typed {
+            match is_server {
+                false => handlers.add_command(name.to_owned(), command)?,
+                true => handlers.add_server(name.to_owned(), command)?,
             }
         }
         if handlers.is_empty() {
@@ -251,7 +226,14 @@ impl WorkerCommand {
         Ok(handlers)
     }
 
-    /// What was typed, as the library's options.
+    /// Parses the values of `--exec` and `--exec-server`.
+    fn programs(&self) -> Result<Vec<Program<'_>>, Failure> {
+        let exec = self.exec.iter().map(|pair| parse_program("--exec", pair, false));
+        let exec_server = self.exec_server.iter().map(|pair| parse_program("--exec-server", pair, true));
+        exec.chain(exec_server).collect()
+    }
+
+    /// Applies the options to the library's worker.
     fn configure(&self, worker: crate::Worker) -> crate::Worker {
         let mut worker = worker
             .burst(self.burst)
@@ -300,50 +282,36 @@ impl WorkerCommand {
     }
 }
 
-/// All of it or nothing: who reads an empty file would signal nobody, or everybody.
-fn write_pid_file(path: &Path) -> Result<(), Failure> {
-    std::fs::write(path, std::process::id().to_string()).map_err(|error| {
-        // What a full disk has left of it, unless it was never a file.
-        if path.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) {
-            let _ = std::fs::remove_file(path);
-        }
-        let what = format!("cannot write {}: {error}", path.display());
-        Failure::Other(what, "choose another --pid file, or make room".into())
-    })
+/// A handler of `--exec` or `--exec-server`.
+struct Program<'a> {
+    name: &'a str,
+    command: &'a str,
+    is_server: bool,
 }
 
-/// How many, how long, or both.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct RetentionArg {
-    count: Option<u64>,
-    ttl: Option<Ttl>,
-}
-
-impl FromStr for RetentionArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (count, ttl) = text.split_once('/').map_or((text, None), |(count, ttl)| (count, Some(ttl)));
-        let number =
-            |text: &str| text.parse().map_err(|_| format!("{text:?} is not a number of jobs; as in 1000/1h"));
-        let count = if count.is_empty() && ttl.is_some() { None } else { Some(number(count)?) };
-        Ok(RetentionArg { count, ttl: ttl.map(str::parse).transpose()? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RetentionArg, Ttl};
-
-    #[test]
-    fn what_is_kept_is_a_number_a_time_or_both() {
-        let hour = Some(Ttl::seconds(3600));
-        for (text, count, ttl) in [("10", Some(10), None), ("0/1h", Some(0), hour), ("/1h", None, hour)] {
-            assert_eq!(text.parse(), Ok(RetentionArg { count, ttl }), "{text}");
-        }
-        assert_eq!("5/-1".parse(), Ok(RetentionArg { count: Some(5), ttl: Some(Ttl::FOREVER) }));
-        for bad in ["", "/", "-1", "1h", "5/", "5/soon", "1/2/3"] {
-            assert!(bad.parse::<RetentionArg>().is_err(), "{bad}");
+fn parse_program<'a>(option: &str, pair: &'a str, is_server: bool) -> Result<Program<'a>, Failure> {
+    match pair.split_once('=') {
+        Some((name, command)) if !name.is_empty() => Ok(Program { name, command, is_server }),
+        _ => {
+            let missing = if pair.starts_with('=') { "name" } else { "command" };
+            let what = format!("{option} {pair:?} has no {missing}");
+            Err(Failure::Usage(what, "as in --exec 'resize=./resize.sh --fast'".into()))
         }
     }
+}
+
+/// Applies the settings of the sections `[handlers.NAME]`.
+fn with_handler_settings(mut worker: crate::Worker, of_file: Vec<HandlerConfig>) -> crate::Worker {
+    for HandlerConfig { name, timeout, retry, concurrency, .. } in of_file {
+        if let Some(timeout) = timeout {
+            worker = worker.handler_timeout(&name, timeout);
+        }
+        if let Some(retry) = retry {
+            worker = worker.handler_retry(&name, retry);
+        }
+        if let Some(limit) = concurrency {
+            worker = worker.handler_concurrency(&name, limit);
+        }
+    }
+    worker
 }

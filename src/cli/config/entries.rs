@@ -1,4 +1,4 @@
-//! What a configuration file says of handlers and cron entries.
+//! The handlers and cron entries of a configuration file.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ const CRON_KEYS: [&str; 20] = [
 const HANDLER_KEYS: [&str; 6] =
     ["exec", "exec-server", "timeout", "retry-max", "retry-interval", "concurrency"];
 
-/// `[handlers.NAME]`
+/// A section `[handlers.NAME]`.
 pub(crate) struct HandlerConfig {
     pub(crate) name: String,
     pub(crate) exec: Option<String>,
@@ -49,13 +49,13 @@ pub(crate) struct HandlerConfig {
 }
 
 impl HandlerConfig {
-    /// Whether the file says what runs it.
+    /// Returns whether the file has a program for this handler.
     pub(super) fn has_program(&self) -> bool {
         self.exec.is_some() || self.exec_server.is_some()
     }
 }
 
-/// All `[handlers.NAME]`.
+/// Reads all sections `[handlers.NAME]`.
 pub(crate) fn read_handlers(file: &ConfigFile) -> Result<Vec<HandlerConfig>, Failure> {
     let Some(all) = Section::root(file).table("handlers")? else { return Ok(Vec::new()) };
     all.pairs().iter().map(|(name, _)| read_handler(name, &all)).collect()
@@ -82,7 +82,7 @@ fn read_handler(name: &str, all: &Section<'_>) -> Result<HandlerConfig, Failure>
     Ok(handler)
 }
 
-/// The `[[cron]]` entries that can be read, and what is wrong with the others.
+/// Reads all `[[cron]]` entries: returns the valid ones, and the errors of the others.
 pub(crate) fn read_crons(file: &ConfigFile) -> Result<(Vec<Cron>, Vec<Failure>), Failure> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for section in Section::root(file).tables("cron")? {
@@ -128,7 +128,7 @@ fn read_cron(section: &Section<'_>) -> Result<Cron, Failure> {
         Err(error) => {
             let failure =
                 section.error_at(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
-            // The file is right; it is the machine that lacks something.
+            // A missing time zone database is a problem of the machine, not of the file.
             Err(match (error, failure) {
                 (Error::Unsupported { .. }, Failure::Usage(what, hint)) => Failure::Other(what, hint),
                 (_, failure) => failure,

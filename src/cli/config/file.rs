@@ -1,4 +1,4 @@
-//! A configuration file: TOML whose every key knows its line.
+//! Reads a configuration file as TOML with the line of each key, for errors.
 
 use std::path::{Path, PathBuf};
 
@@ -9,20 +9,20 @@ use toml::de::{DeTable, DeValue};
 use crate::cli::exit::Failure;
 use crate::program::help_hint;
 
-/// Larger ones are not read.
+/// Maximum size of a file, in bytes.
 const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
 
-/// What a key holds.
+/// The value of a key.
 #[derive(Debug)]
 pub(crate) enum Node {
     Leaf(Value),
-    /// A number that JSON does not have, as it was typed.
+    /// A number that JSON cannot express, such as `nan`, as it is written in the file.
     NotJson(String),
     List(Vec<Item>),
     Table(Vec<(String, Item)>),
 }
 
-/// A value and the line of its key.
+/// A value with the line of its key.
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) line: usize,
@@ -57,7 +57,7 @@ impl ConfigFile {
     }
 }
 
-/// Where lines begin.
+/// The offsets of the line ends, to find the line of an offset.
 struct LineIndex(Vec<usize>);
 
 impl LineIndex {
@@ -104,7 +104,7 @@ fn node(lines: &LineIndex, value: &Spanned<DeValue<'_>>) -> Node {
 }
 
 impl Item {
-    /// As JSON, for arguments of jobs; or what JSON does not have.
+    /// Converts the value to JSON, for arguments of jobs. The error is the message.
     pub(crate) fn json(&self) -> Result<Value, String> {
         Ok(match &self.node {
             Node::Leaf(value) => value.clone(),
@@ -117,7 +117,7 @@ impl Item {
         })
     }
 
-    /// As one would type it: one text, or several.
+    /// Returns the value as it would be typed on the command line: one text, or several for a list.
     pub(crate) fn texts(&self) -> Option<Vec<String>> {
         let leaf = |item: &Item| match &item.node {
             Node::Leaf(Value::String(text)) => Some(text.clone()),

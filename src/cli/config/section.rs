@@ -7,17 +7,17 @@ use super::suggest::closest_name;
 use crate::cli::exit::Failure;
 use crate::program::help_hint;
 
-/// A table of the file.
+/// A table of the file, such as `[worker]`.
 #[derive(Clone)]
 pub(crate) struct Section<'a> {
     pub(crate) file: &'a ConfigFile,
-    /// As people write it: `handlers.resize`.
+    /// The name in brackets, such as `handlers.resize`.
     pub(crate) name: String,
     pub(crate) item: &'a Item,
 }
 
 impl<'a> Section<'a> {
-    /// Returns the whole file.
+    /// Returns the top level of the file.
     pub(super) fn root(file: &'a ConfigFile) -> Self {
         Section { file, name: String::new(), item: &file.root }
     }
@@ -33,7 +33,7 @@ impl<'a> Section<'a> {
         self.pairs().iter().find(|(name, _)| name == key).map(|(_, item)| item)
     }
 
-    /// The table of this name; an empty one when there is none.
+    /// Returns the table with this name, if there is one.
     pub(crate) fn table(&self, key: &str) -> Result<Option<Section<'a>>, Failure> {
         match self.get(key) {
             None => Ok(None),
@@ -44,7 +44,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables of this name, as in `[[cron]]`.
+    /// Returns the tables of a list, such as `[[cron]]`.
     pub(crate) fn tables(&self, key: &str) -> Result<Vec<Section<'a>>, Failure> {
         let wrong = |line| {
             self.error_at(line, &format!("{key} is not a list of sections"), "write each as [[section]]")
@@ -71,7 +71,7 @@ impl<'a> Section<'a> {
         Failure::Usage(format!("{}:{line}: {what}", self.file.path.display()), hint.to_owned())
     }
 
-    /// The one of two words for the same that is there.
+    /// Returns which one of two names of an option is set. Both at once are an error.
     pub(crate) fn either<'w>(&self, word: &'w str, other: &'w str) -> Result<&'w str, Failure> {
         match (self.get(word), self.get(other)) {
             (Some(_), Some(item)) => Err(self.error_at(
@@ -84,7 +84,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Refuses keys that are none of these, and says which one was perhaps meant.
+    /// Refuses unknown keys, and suggests a known one.
     pub(crate) fn check_keys(&self, known: &[&str]) -> Result<(), Failure> {
         let unknown = |(name, _): &&(String, Item)| !known.contains(&name.as_str());
         let Some((name, item)) = self.pairs().iter().find(unknown) else { return Ok(()) };
@@ -97,7 +97,7 @@ impl<'a> Section<'a> {
         Err(self.error_at(item.line, &format!("{place} has no key {name:?}"), &hint))
     }
 
-    /// A value that is written as text or number, read by `parse`.
+    /// Reads one value, a text or a number, with `parse`.
     pub(crate) fn parse_one<T>(
         &self,
         key: &str,
@@ -112,7 +112,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The same, one or several.
+    /// Reads one value or a list of values with `parse`.
     pub(crate) fn parse_all<T>(
         &self,
         key: &str,
@@ -128,7 +128,7 @@ impl<'a> Section<'a> {
         self.parse_one(key, |text| Ok(text.to_owned()))
     }
 
-    /// Values for a job, and their line.
+    /// Reads a value for a job as JSON, with its line.
     pub(crate) fn json_value(&self, key: &str) -> Result<Option<(usize, Value)>, Failure> {
         let Some(item) = self.get(key) else { return Ok(None) };
         match item.json() {
@@ -139,7 +139,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A table of values for a job.
+    /// Reads a table of values for a job. A missing table is empty.
     pub(crate) fn object(&self, key: &str) -> Result<Map<String, Value>, Failure> {
         match self.json_value(key)? {
             None => Ok(Map::new()),

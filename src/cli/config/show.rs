@@ -1,4 +1,4 @@
-//! `rq-rs config show`
+//! `rq-rs config show`: the options in force, and their sources.
 
 use std::ffi::OsString;
 
@@ -106,8 +106,8 @@ impl ConfigCommand {
     }
 }
 
-/// As if `worker` had been asked for with the same options for all commands; and the names of handlers that its
-/// programs have.
+/// Returns the options that `worker` would have with the same file and the same global options, and the names of the
+/// handlers of its `--exec` and `--exec-server`.
 fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionRow>, Vec<String>), Failure> {
     let mut words = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
     for arg in command.get_arguments() {
@@ -153,7 +153,7 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
     Ok((rows, programs))
 }
 
-/// Handlers and cron entries, which only the file has.
+/// Returns the keys of handlers and cron entries, which only the file has.
 fn section_rows(asked: &ParsedArgs) -> Vec<OptionRow> {
     let Some(file) = &asked.file else { return Vec::new() };
     let root = Section::root(file);
@@ -161,7 +161,7 @@ fn section_rows(asked: &ParsedArgs) -> Vec<OptionRow> {
     let handlers = root.table("handlers").ok().flatten();
     let handlers =
         handlers.iter().flat_map(|all| all.pairs().iter().map(|(name, item)| all.subsection(name, item)));
-    // An entry is known by its name.
+    // The entries of the list are told apart by their names.
     let crons = root.tables("cron").unwrap_or_default().into_iter().map(|mut section| {
         let name = section.get("name").and_then(|item| item.texts()?.pop());
         section.name = format!("cron.{}", name.as_deref().unwrap_or("?"));
@@ -185,7 +185,8 @@ fn location(asked: &ParsedArgs, line: usize) -> String {
     format!("{}:{line}", path.unwrap_or_default())
 }
 
-/// `REDIS_URL` is obeyed where nothing else is said, and a URL that was typed with a password has moved to the environment.
+/// Corrects the row of the URL: `REDIS_URL` counts where no other source has it, and a typed URL with a password has
+/// moved to the environment.
 fn with_url_source(mut row: OptionRow) -> OptionRow {
     let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
     match (&row.value, fallback) {
@@ -198,7 +199,7 @@ fn with_url_source(mut row: OptionRow) -> OptionRow {
     row
 }
 
-/// A URL that cannot be read may hold a password anywhere.
+/// Replaces the password of a URL. A URL that cannot be parsed is hidden completely: the password may be anywhere.
 fn hide_password(url: &str) -> String {
     Address::parse(url).map_or_else(|_| "***".to_owned(), |address| address.to_string())
 }
