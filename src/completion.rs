@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::claim::ClaimedJob;
 use crate::dialect::DialectSpec;
 use crate::job::{
-    Attempt, MAX_DELAY, Record, Status, Ttl, Verdict, encode_result_entry, format_intervals, history, iso,
+    Attempt, MAX_DELAY, Record, Status, Ttl, Verdict, encode_result_entry, encode_attempts, format_intervals, iso,
     truncate_error,
 };
 
@@ -98,7 +98,7 @@ impl Completion {
         }
         if let Some((error, retry_in)) = failure(&verdict) {
             let attempt = Attempt::new((job.started_at, now), &job.worker, error, retry_in);
-            transition.set("attempts", history(&record.attempts, attempt));
+            transition.set("attempts", encode_attempts(&record.attempts, attempt));
         }
         let mut result_entry = Vec::new();
         if dialect.writes_rq_metadata && !is_put_back {

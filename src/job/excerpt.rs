@@ -1,13 +1,13 @@
-//! Some fields of a hash, of which only the ends are read where they are large.
+//! Excerpts of hash fields: of large values only the beginning and the end are read.
 
-/// A field, and how many bytes are wanted of its beginning and of its end.
+/// Name of a field, and how many bytes of its beginning and of its end are read if it is larger.
 pub(crate) type ExcerptSpec = (&'static str, usize, usize);
 
-/// What was read of a field.
+/// The beginning and the end of a value, or all of it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Excerpt {
     pub(crate) head: Vec<u8>,
-    /// Empty when the head is all of it.
+    /// Empty if `head` is the whole value, or if no end was asked for.
     pub(crate) tail: Vec<u8>,
     pub(crate) is_whole: bool,
 }
@@ -18,17 +18,17 @@ impl Excerpt {
     }
 }
 
-/// RawHash by their names.
+/// Excerpts of the fields of a hash.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Excerpts(pub(crate) Vec<(&'static str, Excerpt)>);
 
 impl Excerpts {
     pub(crate) fn get(&self, name: &str) -> Option<&Excerpt> {
-        self.0.iter().find(|(one, _)| *one == name).map(|(_, part)| part)
+        self.0.iter().find(|(field, _)| *field == name).map(|(_, excerpt)| excerpt)
     }
 
-    /// Bytes that are not UTF-8 are shown with replacement characters.
+    /// Returns the beginning of a field as text. Bytes that are not UTF-8 become replacement characters.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
-        self.get(name).map(|part| String::from_utf8_lossy(&part.head).into_owned())
+        self.get(name).map(|excerpt| String::from_utf8_lossy(&excerpt.head).into_owned())
     }
 }

@@ -1,14 +1,20 @@
-//! What a job is, without any I/O: its id, its record, its payload, and what follows from how
-//! a run of it ended.
+//! Jobs without any I/O: ids, records, payloads, and what follows from the outcome of a run.
 
 mod attempt;
 mod chunks;
+mod encode;
+#[cfg(feature = "cron")]
+mod error_key;
 #[cfg(feature = "worker")]
 mod error_line;
 #[cfg(feature = "cron")]
 mod excerpt;
+#[cfg(feature = "worker")]
+mod handler_errors;
 mod id;
-mod new;
+mod new_job;
+#[cfg(feature = "worker")]
+mod outcome;
 #[cfg(feature = "cron")]
 mod partial;
 mod payload;
@@ -18,6 +24,8 @@ mod record;
 mod repeat;
 #[cfg(feature = "worker")]
 mod result_entry;
+#[cfg(feature = "cron")]
+mod result_json;
 mod retry;
 mod status;
 #[cfg(feature = "cron")]
@@ -29,31 +37,32 @@ mod verdict;
 
 pub use attempt::Attempt;
 #[cfg(feature = "worker")]
-pub(crate) use attempt::history;
+pub(crate) use attempt::encode_attempts;
+pub(crate) use encode::PayloadFormat;
 #[cfg(feature = "cron")]
-pub(crate) use error_line::error_key;
+pub(crate) use error_key::error_key;
 #[cfg(feature = "worker")]
 pub(crate) use error_line::{error_line, mentions_oom, relevant_log_line};
 #[cfg(feature = "cron")]
 pub(crate) use excerpt::{Excerpt, ExcerptSpec, Excerpts};
 #[cfg(feature = "worker")]
+pub use handler_errors::{GiveUp, Later};
+#[cfg(feature = "worker")]
 pub(crate) use id::check_worker_name;
 pub(crate) use id::{check_id, check_queue_name};
-pub use new::NewJob;
-pub(crate) use new::{Due, PayloadFormat};
+pub(crate) use new_job::Due;
+pub use new_job::NewJob;
+#[cfg(feature = "worker")]
+pub(crate) use outcome::{Outcome, RetryDirective};
 #[cfg(feature = "cron")]
-pub(crate) use partial::{OmittedField, RESULT_FIELDS, result_json};
+pub(crate) use partial::OmittedField;
 #[cfg(feature = "cli")]
 pub(crate) use payload::MAX_DATA_BYTES;
-#[cfg(feature = "cron")]
-pub(crate) use payload::json_text;
 #[cfg(feature = "worker")]
 pub(crate) use payload::{
     ArgsAsJson, ArgumentError, KwargsAsJson, bind, json_or_text, read_call, read_trusted_json,
 };
-pub(crate) use payload::{
-    Arguments, deflate, describe_call, is_over_limit, parse_json, read_json, to_python, write_call,
-};
+pub(crate) use payload::{Arguments, is_over_limit, parse_json, read_json, to_python};
 pub use payload::{Call, PyValue, Serializer};
 pub(crate) use raw_hash::RawHash;
 #[cfg(feature = "cron")]
@@ -63,9 +72,9 @@ pub use record::Record;
 pub use repeat::Repeat;
 #[cfg(feature = "worker")]
 pub(crate) use result_entry::encode_result_entry;
+#[cfg(feature = "cron")]
+pub(crate) use result_json::{RESULT_FIELDS, result_json};
 pub use retry::Retry;
-#[cfg(feature = "worker")]
-pub use retry::{GiveUp, Later};
 pub use status::Status;
 #[cfg(feature = "cron")]
 pub(crate) use summary::{JobSummary, SUMMARY_FIELDS};
@@ -76,4 +85,4 @@ pub(crate) use times::{
 #[cfg(feature = "worker")]
 pub(crate) use truncate::truncate_error;
 #[cfg(feature = "worker")]
-pub(crate) use verdict::{Outcome, RetryDirective, RetryState, Verdict, decide};
+pub(crate) use verdict::{RetryState, Verdict, decide};

@@ -1,60 +1,61 @@
-//! A record as far as it can be shown: what is too large is left out, and named.
+//! A record without the fields that are too large to be shown.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::chunks::join;
-use super::excerpt::{ExcerptSpec, Excerpts};
-use super::payload::{inflate_head, is_displayable_within, preview_call, read_value};
+use super::payload::{inflate_head, is_displayable_within, preview_call};
 use super::raw_hash::RawHash;
 use super::reader::ReadMode;
-use super::record::SUCCESSFUL;
-use super::{Record, Status};
+use super::record::Record;
 
-/// A field that is left out, and how it begins.
+/// Name of a field that is left out, and the beginning of its value.
 pub(crate) type OmittedField = (String, Vec<u8>);
 
 impl Record {
-    /// Reads what fits, of values of at most so many bytes, from a hash and the newest entry of its results. Also
-    /// returns which fields of the record are left out.
+    /// Reads a record and the newest entry of its results without values of more than `max_bytes`. `omitted` are the
+    /// fields that were not read from Redis. Returns the names of all fields of the record that are left out.
     pub(crate) fn read_within(
         id: &str,
         (mut fields, mut entry): (RawHash, RawHash),
-        mut cut: Vec<OmittedField>,
-        most: usize,
+        mut omitted: Vec<OmittedField>,
+        max_bytes: usize,
     ) -> (Self, Vec<&'static str>) {
-        leave_out_more(&fields, &entry, &mut cut, most);
-        let is_kept = |(name, _): &(Vec<u8>, Vec<u8>)| !cut.iter().any(|(other, _)| other.as_bytes() == name);
+        add_inflated_fields(&fields, &entry, &mut omitted, max_bytes);
+        let is_kept =
+            |(name, _): &(Vec<u8>, Vec<u8>)| !omitted.iter().any(|(other, _)| other.as_bytes() == name);
         fields.0.retain(is_kept);
         entry.0.retain(is_kept);
         let mut record = Record::read(id, &fields, ReadMode::Full);
-        let is_cut = |name: &str| cut.iter().any(|(other, _)| other == name);
-        if let Some((_, head)) = cut.iter().find(|(name, _)| name == "data") {
-            let seen = preview_call(head, false);
+        let is_omitted = |name: &str| omitted.iter().any(|(other, _)| other == name);
+        if let Some((_, head)) = omitted.iter().find(|(name, _)| name == "data") {
+            let preview = preview_call(head, false);
             record.problems.retain(|problem| problem != "data: missing");
-            record.handler = seen.handler;
-            if record.description.is_empty() && !is_cut("description") {
-                record.description = seen.description.unwrap_or_default();
+            record.handler = preview.handler;
+            if record.description.is_empty() && !is_omitted("description") {
+                record.description = preview.description.unwrap_or_default();
             }
         }
-        let is_told = record.status.has_ended() || record.repeats_left.is_some();
-        if !entry.0.is_empty() && is_told {
+        let has_result = record.status.has_ended() || record.repeats_left.is_some();
+        if !entry.0.is_empty() && has_result {
             record.apply_result_entry(&entry);
-            record.result = record.result.filter(|_| !is_cut("return_value"));
+            record.result = record.result.filter(|_| !is_omitted("return_value"));
         }
-        let mut names: Vec<&str> = cut.iter().flat_map(|(name, _)| shown_as(name)).copied().collect();
+        let mut names: Vec<&str> =
+            omitted.iter().flat_map(|(name, _)| record_fields(name)).copied().collect();
         names.sort_unstable();
         names.dedup();
         (record, names)
     }
 }
 
-/// Of what is small in Redis, what is too large once it is inflated, or has one part many times.
-fn leave_out_more(fields: &RawHash, entry: &RawHash, cut: &mut Vec<OmittedField>, most: usize) {
+/// Adds values that are small in Redis but too large once they are inflated, or because they refer to one part many
+/// times.
+fn add_inflated_fields(fields: &RawHash, entry: &RawHash, omitted: &mut Vec<OmittedField>, max_bytes: usize) {
     let mut check = |name: &str, bytes: &[u8], is_text: bool| {
-        let (plain, is_all) = inflate_head(bytes, most);
-        if !is_all || !is_text && !is_displayable_within(&plain, most) {
-            cut.push((name.to_owned(), plain.into_owned()));
+        let (plain, is_all) = inflate_head(bytes, max_bytes);
+        if !is_all || !is_text && !is_displayable_within(&plain, max_bytes) {
+            omitted.push((name.to_owned(), plain.into_owned()));
         }
     };
     if let Some(data) = join(fields) {
@@ -72,8 +73,8 @@ fn leave_out_more(fields: &RawHash, entry: &RawHash, cut: &mut Vec<OmittedField>
     }
 }
 
-/// The fields of a record that are read from this one.
-fn shown_as(name: &str) -> &'static [&'static str] {
+/// Returns the fields of a record that are read from a field of the hash.
+fn record_fields(name: &str) -> &'static [&'static str] {
     const SAME: [&str; 9] =
         ["result", "meta", "exc_info", "log", "description", "attempts", "origin", "worker_name", "group_id"];
     match name {
@@ -82,45 +83,6 @@ fn shown_as(name: &str) -> &'static [&'static str] {
         "exc_string" | "retry_error" => &["exc_info"],
         name => SAME.iter().position(|same| *same == name).map_or(&["other"], |at| &SAME[at..=at]),
     }
-}
-
-/// How large a result may be that is given out as it is stored, as base64 in a stream.
-const LARGEST_RESULT: usize = 8 * 1024 * 1024;
-
-/// What a result is read from.
-pub(crate) const RESULT_FIELDS: &[ExcerptSpec] = &[
-    ("status", 100, 0),
-    ("repeats_left", 100, 0),
-    ("result", LARGEST_RESULT, 0),
-    ("type", 100, 0),
-    ("return_value", LARGEST_RESULT, 0),
-];
-
-/// The result of a job as JSON text, if it has one. One that is large is as it was stored; an error when it is too
-/// large for that, or cannot be read.
-pub(crate) fn result_json(parts: &Excerpts, most: usize) -> Result<Option<String>, String> {
-    let too_large = || "it is too large to be sent".to_owned();
-    let status = parts.text("status").and_then(|word| word.parse::<Status>().ok());
-    let is_told = status.is_some_and(Status::has_ended) || parts.get("repeats_left").is_some();
-    let is_success = is_told && parts.text("type").as_deref() == Some(SUCCESSFUL);
-    let bytes = match parts.get("return_value").filter(|_| is_success) {
-        Some(part) if !part.is_whole => return Err(too_large()),
-        Some(part) => STANDARD.decode(&part.head).map_err(|error| error.to_string())?,
-        None => match parts.get("result").filter(|part| !part.head.is_empty()) {
-            Some(part) if !part.is_whole => return Err(too_large()),
-            Some(part) => part.head.clone(),
-            None if is_success => b"null".to_vec(),
-            None => return Ok(None),
-        },
-    };
-    if !is_displayable_within(&bytes, most) {
-        return match String::from_utf8(bytes) {
-            Ok(text) if text.trim_start().starts_with(['[', '{', '"']) => Ok(Some(text)),
-            _ => Err(too_large()),
-        };
-    }
-    let value = read_value(&bytes)?.json;
-    Ok(Some(serde_json::to_string_pretty(&value).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -133,18 +95,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_named_and_the_rest_is_there() {
+    fn fields_that_are_too_large_are_named_and_the_others_are_read() {
         let bomb = deflate(format!("[\"mark\", null, [{}1], {{}}]", "1, ".repeat(100_000)).as_bytes());
         let hash =
             fields(&[("data", &bomb), ("status", b"failed"), ("result", b"[1]"), ("exc_info", b"boom")]);
-        let cut = vec![("webhooks".to_owned(), Vec::new()), ("description".to_owned(), b"mark".to_vec())];
-        let (record, cut) = Record::read_within("id", (hash, RawHash::default()), cut, 1000);
-        assert_eq!(cut, ["args", "description", "kwargs", "other"]);
+        let omitted = vec![("webhooks".to_owned(), Vec::new()), ("description".to_owned(), b"mark".to_vec())];
+        let (record, omitted) = Record::read_within("id", (hash, RawHash::default()), omitted, 1000);
+        assert_eq!(omitted, ["args", "description", "kwargs", "other"]);
         assert_eq!((record.handler.as_deref(), record.args.len()), (Some("mark"), 0));
         assert_eq!((record.exc_info.as_deref(), record.problems.len()), (Some("boom"), 0));
         assert_eq!(record.result, Some(serde_json::json!([1])));
         let hash = fields(&[("data", b"[\"f\", null, [1], {}]"), ("exc_info", &deflate(&[b'x'; 5000]))]);
-        let (record, cut) = Record::read_within("id", (hash, RawHash::default()), Vec::new(), 1000);
-        assert_eq!((record.args.len(), record.exc_info, cut), (1, None, vec!["exc_info"]));
+        let (record, omitted) = Record::read_within("id", (hash, RawHash::default()), Vec::new(), 1000);
+        assert_eq!((record.args.len(), record.exc_info, omitted), (1, None, vec!["exc_info"]));
     }
 }

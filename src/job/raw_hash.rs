@@ -1,9 +1,6 @@
-//! A job hash as it comes from Redis.
+//! A Redis hash before its fields are decoded.
 
-#[cfg(feature = "worker")]
-use super::chunks::take;
-
-/// The raw fields of a job hash.
+/// Fields and values of a Redis hash, in the order of the reply.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RawHash(pub(crate) Vec<(Vec<u8>, Vec<u8>)>);
 
@@ -11,11 +8,5 @@ impl RawHash {
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
         let found = self.0.iter().find(|(field, _)| field == name.as_bytes());
         found.map(|(_, value)| value.as_slice())
-    }
-
-    /// The payload, not copied where it is large.
-    #[cfg(feature = "worker")]
-    pub(crate) fn into_payload(self) -> Vec<u8> {
-        take(self)
     }
 }

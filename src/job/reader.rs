@@ -1,4 +1,4 @@
-//! Reading the fields of a job, one by one. Never fails: what cannot be read is named in `problems`.
+//! Decoding of a record's fields, one by one. A field that cannot be read is named in `problems`.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -8,16 +8,19 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::attempt::Attempt;
 use super::chunks::{is_chunk, join};
-use super::payload::{DecodedValue, inflate, read_call, read_json, read_value, serializer_of};
+use super::payload::{
+    Call, DecodedValue, Serializer, inflate, read_call, read_json, read_value, serializer_of,
+};
 use super::raw_hash::RawHash;
-use super::times::{MAX_SECONDS, from_iso};
-use super::{Attempt, Call, Serializer, Status, Ttl};
+use super::status::Status;
+use super::times::{MAX_SECONDS, Ttl, from_iso};
 
-/// How many characters of a reason are kept.
+/// Number of characters of a reason that are kept. A reason may quote a value, which may be megabytes.
 const MAX_REASON_CHARS: usize = 300;
 
-/// RawHash that ask for something that rq-rs does not have yet, unless they hold the second one.
+/// Fields that ask for a feature that rq-rs does not support: name, the value that does not ask for it, feature.
 const UNSUPPORTED_FIELDS: [(&str, &[u8], &str); 4] = [
     ("success_callback_name", b"", "a success callback"),
     ("failure_callback_name", b"", "a failure callback"),
@@ -25,7 +28,7 @@ const UNSUPPORTED_FIELDS: [(&str, &[u8], &str); 4] = [
     ("webhooks", b"[]", "webhooks"),
 ];
 
-/// The fields that a [`Record`](super::Record) has by name, and a note of our own.
+/// Fields that a [`Record`](super::Record) has by name, and internal fields of ours.
 pub(crate) const KNOWN_FIELDS: [&str; 31] = [
     "adopted",
     "attempts",
@@ -60,7 +63,7 @@ pub(crate) const KNOWN_FIELDS: [&str; 31] = [
     "waited",
 ];
 
-/// For whom a record is read, and so how much of it.
+/// How much of a record is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadMode {
     /// Every field, for people.
@@ -72,7 +75,7 @@ pub(crate) enum ReadMode {
     Recovery,
 }
 
-/// A job hash, or an entry in the stream of results.
+/// Decodes the fields of a job's hash, or of an entry in the stream of results.
 pub(super) struct RecordReader<'a> {
     pub(super) fields: &'a RawHash,
     pub(super) mode: ReadMode,
@@ -80,16 +83,18 @@ pub(super) struct RecordReader<'a> {
 }
 
 impl RecordReader<'_> {
+    /// Returns the fields that rq-rs does not know.
     pub(super) fn other(&self) -> BTreeMap<String, String> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let is_known = |name: &[u8]| {
             std::str::from_utf8(name).is_ok_and(|name| KNOWN_FIELDS.contains(&name) || is_chunk(name))
         };
-        // RQ writes empty fields for what a job does not have.
+        // RQ writes empty fields for everything that a job does not have.
         let others = self.fields.0.iter().filter(|(name, value)| !value.is_empty() && !is_known(name));
         others.map(|(name, value)| (text(name), text(value))).collect()
     }
 
+    /// Returns the features that the job asks for and rq-rs does not support.
     pub(super) fn unsupported(&self) -> Vec<&'static str> {
         let asked = |(field, not, _): &&(&str, &[u8], &str)| {
             self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *not)
@@ -97,7 +102,7 @@ impl RecordReader<'_> {
         UNSUPPORTED_FIELDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
     }
 
-    /// A reason may quote what stands there, which may be megabytes.
+    /// Records that a field cannot be read.
     fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
         let is_long = reason.chars().nth(MAX_REASON_CHARS).is_some();
         let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
@@ -105,25 +110,25 @@ impl RecordReader<'_> {
         None
     }
 
-    /// When it was made, and when it was last put into its queue.
+    /// Returns the times at which the job was made and last put into its queue.
     pub(super) fn created_and_enqueued(
         &mut self,
         status: Status,
     ) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
         let created_at = self.time("created_at");
-        // What is as usual is not written.
+        // The native dialect does not store `enqueued_at` of a job that was enqueued when it was made.
         let was_started = self.fields.get("started_at").is_some_and(|time| !time.is_empty());
-        let usual = created_at.filter(|_| was_started || !status.is_before_the_queue());
-        (created_at, self.fields.get("enqueued_at").map_or(usual, |_| self.time("enqueued_at")))
+        let default = created_at.filter(|_| was_started || !status.is_before_the_queue());
+        (created_at, self.fields.get("enqueued_at").map_or(default, |_| self.time("enqueued_at")))
     }
 
-    /// RQ keeps none for a run that is followed by another; we do, in a field of our own.
+    /// RQ stores no error for a run that is retried; we store it in the field `retry_error`.
     pub(super) fn error(&mut self, status: Status) -> Option<String> {
-        let kept = match self.fields.get("retry_error") {
+        let error = match self.fields.get("retry_error") {
             Some(_) if !status.has_ended() && !self.is_new() => self.text("retry_error"),
-            _ => self.zipped_text("exc_info"),
+            _ => self.compressed_text("exc_info"),
         };
-        kept.filter(|text| !text.is_empty())
+        error.filter(|text| !text.is_empty())
     }
 
     pub(super) fn attempts(&mut self) -> Vec<Attempt> {
@@ -134,12 +139,14 @@ impl RecordReader<'_> {
         read_json(bytes).or_else(|error| self.problem("attempts", &error).ok_or(())).unwrap_or_default()
     }
 
-    /// Whether Python has enqueued it, or another job of its id, since our fields were written.
+    /// Returns whether Python has enqueued the job, or another job with this id, since our own fields were written. RQ
+    /// empties `started_at` then, and knows nothing of our fields.
     fn is_new(&self) -> bool {
         self.fields.get("started_at").is_some_and(<[u8]>::is_empty)
     }
 
-    /// RQ counts only what jobs ask for by themselves, so its dialect has a field of ours.
+    /// Returns the number of retries. RQ counts only those that handlers ask for, so its dialect has the field
+    /// `retries_made`.
     pub(super) fn retries(&mut self) -> u32 {
         let is_new = self.is_new();
         match self.fields.get("retries_made") {
@@ -149,26 +156,26 @@ impl RecordReader<'_> {
         }
     }
 
-    /// Python's may be fractions; a delay is never shorter than asked for.
+    /// Reads intervals in whole seconds. Fractions, which Python may write, are rounded up.
     pub(super) fn intervals(&mut self, name: &str) -> Vec<u64> {
         let intervals: Vec<f64> = self.json(name).unwrap_or_default();
         intervals.into_iter().map(|seconds| seconds.max(0.0).ceil() as u64).collect()
     }
 
     pub(super) fn call(&mut self) -> Option<Call> {
-        let view = match self.mode {
+        let with_json = match self.mode {
             ReadMode::Full => true,
             ReadMode::Run => false,
             ReadMode::Recovery => return None,
         };
-        match join(self.fields).map(|data| read_call(&data, view)) {
+        match join(self.fields).map(|data| read_call(&data, with_json)) {
             Some(Ok(call)) => Some(call),
             Some(Err(reason)) => self.problem("data", &reason),
             None => self.problem("data", "missing"),
         }
     }
 
-    /// Of a payload that cannot be read here.
+    /// Returns the format of a payload that cannot be read.
     pub(super) fn serializer(&self) -> Serializer {
         let data = (self.mode != ReadMode::Recovery).then(|| join(self.fields)).flatten();
         data.map(|data| serializer_of(&data)).unwrap_or_default()
@@ -185,7 +192,7 @@ impl RecordReader<'_> {
         })
     }
 
-    /// Text that is not UTF-8 is shown with replacement characters.
+    /// Reads text. Bytes that are not UTF-8 become replacement characters.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         self.fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned())
     }
@@ -215,8 +222,8 @@ impl RecordReader<'_> {
         from_iso(&text).or_else(|| self.problem(name, &format!("{text:?} is not a time")))
     }
 
-    /// Text that RQ compresses.
-    fn zipped_text(&mut self, name: &str) -> Option<String> {
+    /// Reads text that RQ compresses.
+    fn compressed_text(&mut self, name: &str) -> Option<String> {
         let value = self.fields.get(name)?.to_vec();
         self.inflated(name, &value)
     }
@@ -235,13 +242,13 @@ impl RecordReader<'_> {
         }
     }
 
-    /// A value in whatever it was written in.
-    pub(super) fn data(&mut self, name: &str) -> Option<DecodedValue> {
+    /// Reads a value in any format.
+    pub(super) fn value(&mut self, name: &str) -> Option<DecodedValue> {
         let value = self.fields.get(name).filter(|value| !value.is_empty())?.to_vec();
-        self.read(name, &value)
+        self.decode(name, &value)
     }
 
-    pub(super) fn read(&mut self, name: &str, bytes: &[u8]) -> Option<DecodedValue> {
+    pub(super) fn decode(&mut self, name: &str, bytes: &[u8]) -> Option<DecodedValue> {
         read_value(bytes).or_else(|error| self.problem(name, &error).ok_or(())).ok()
     }
 
@@ -249,7 +256,7 @@ impl RecordReader<'_> {
         if self.mode == ReadMode::Recovery {
             return Map::new();
         }
-        match self.data("meta").map(|meta| meta.json) {
+        match self.value("meta").map(|meta| meta.json) {
             Some(Value::Object(meta)) => meta,
             Some(_) => self.problem("meta", "it is not a dict with keys of text").unwrap_or_default(),
             None => Map::new(),

@@ -1,4 +1,4 @@
-//! A job as Redis holds it. Reading never fails: what cannot be read is named in `problems`.
+//! A job's record. Reading it never fails: fields that cannot be read are named in `problems`.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "worker")]
@@ -9,105 +9,107 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-#[cfg(feature = "worker")]
-use super::Retry;
-use super::payload::{Exact, PyValue};
+use super::attempt::Attempt;
+use super::payload::{Arguments, Call, PyValue, Serializer};
 use super::raw_hash::RawHash;
 use super::reader::{ReadMode, RecordReader};
+#[cfg(feature = "worker")]
+use super::retry::Retry;
+use super::status::Status;
 use super::times::DEFAULT_TIMEOUT;
-use super::{Attempt, Call, Serializer, Status};
 
-/// What Redis holds of a job: RQ's fields under RQ's names.
+/// A job's record in Redis: RQ's fields under RQ's names.
 ///
-/// As JSON (the command line's `--json`) it is one object with these names; times are ISO 8601 in
-/// UTC, times to live are seconds with -1 for ever, what is not set is `null`.
+/// As JSON (the command line's `--json`) it is one object with these names. Times are ISO 8601 in UTC, durations are
+/// seconds with -1 for ever, and a missing value is `null`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// Its id.
+    /// Id of the job.
     pub id: String,
-    /// Where it is in its life.
+    /// State of the job.
     pub status: Status,
-    /// The name of its queue.
+    /// Name of the queue.
     pub origin: String,
-    /// The handler it calls; `None` when the payload cannot be read.
+    /// Name of the handler; `None` if the payload cannot be read.
     pub handler: Option<String>,
     /// Positional arguments.
     pub args: Vec<Value>,
     /// Keyword arguments.
     pub kwargs: Map<String, Value>,
-    /// What people see: what the caller wrote, or the call.
+    /// Text for lists: the caller's description, or the call.
     pub description: String,
-    /// When it was made.
+    /// Time at which the job was made.
     pub created_at: Option<DateTime<Utc>>,
-    /// When it was last put into its queue; when it was made, if the record does not say.
+    /// Time at which the job was last put into its queue. If the record does not say, `created_at` of a job that was in
+    /// its queue.
     pub enqueued_at: Option<DateTime<Utc>>,
-    /// When its last run began.
+    /// Time at which the last run began.
     pub started_at: Option<DateTime<Utc>>,
-    /// When its last run ended, or it was canceled.
+    /// Time at which the last run ended, or at which the job was canceled.
     pub ended_at: Option<DateTime<Utc>>,
-    /// When its worker last gave a sign of life; only RQ's dialect keeps it with the job.
+    /// Time of the last heartbeat of the job's worker. Only RQ's dialect stores it with the job.
     pub last_heartbeat: Option<DateTime<Utc>>,
-    /// The worker of its last run.
+    /// Name of the worker of the last run.
     pub worker_name: Option<String>,
-    /// How long it may run; -1 for ever. RQ's 180 s, if the record does not say.
+    /// How long the job may run, in seconds; -1 for ever. 180 if the record does not say.
     pub timeout: Option<i64>,
-    /// How long it may wait in the queue.
+    /// How long the job may wait in its queue, in seconds; `None` for ever.
     pub ttl: Option<i64>,
-    /// How long it is kept once finished.
+    /// How long the record and the result are kept after the job finished, in seconds; `None` for the worker's default.
     pub result_ttl: Option<i64>,
-    /// How long it is kept once failed.
+    /// How long the record is kept after the job failed, in seconds; `None` for the worker's default.
     pub failure_ttl: Option<i64>,
     /// The caller's own data.
     pub meta: Map<String, Value>,
-    /// What the handler returned.
+    /// Return value of the handler.
     pub result: Option<Value>,
-    /// Why it failed: the error and its causes.
+    /// Error of the last failed run, with its causes.
     pub exc_info: Option<String>,
-    /// What its program wrote to standard error, the last 64 KiB.
+    /// What the handler's program wrote to standard error: the last 64 KiB.
     pub log: Option<String>,
-    /// Retries it has left; `None` without a policy.
+    /// Number of retries that are left; `None` without a retry policy.
     pub retries_left: Option<u32>,
-    /// Delays of its retries in seconds.
+    /// Delays of the retries in seconds.
     pub retry_intervals: Vec<u64>,
-    /// Whether a retry goes before the jobs that wait.
+    /// Whether retries go to the front of the queue.
     pub enqueue_at_front_on_retry: bool,
-    /// How often it runs again once it has finished.
+    /// How often the job runs again after it finished; `None` if it is not repeated.
     pub repeats_left: Option<u32>,
-    /// The intervals before that, in seconds; the first one is the next.
+    /// Intervals of the repetitions in seconds, the next one first.
     pub repeat_intervals: Vec<u64>,
-    /// How often it was tried again.
+    /// Number of retries so far.
     pub number_of_retries: u32,
-    /// Runs that failed, the newest ten.
+    /// The newest ten failed runs, the oldest first.
     pub attempts: Vec<Attempt>,
-    /// How often it was started since it last ended; more than one when workers were lost.
+    /// Number of starts since the job last ended; more than one if workers were lost.
     pub deliveries: u32,
-    /// The execution that holds or held it.
+    /// Id of the execution that runs the job, or ran it last.
     pub execution_id: Option<String>,
-    /// The group it belongs to.
+    /// Id of the group that the job belongs to. RQ's `Group`.
     pub group_id: Option<String>,
-    /// RawHash that rq-rs does not know, as text; they are kept as they are.
+    /// Fields that rq-rs does not know, as text. They are kept unchanged.
     pub other: BTreeMap<String, String>,
-    /// What could not be read, and why.
+    /// Fields that cannot be read, each with the reason.
     pub problems: Vec<String>,
-    /// What it asks for that rq-rs does not have yet; such a job fails instead of running without.
+    /// Features that the job asks for and rq-rs does not support. Such a job fails instead of running without them.
     pub needs: Vec<&'static str>,
-    /// The arguments as Python has them.
+    /// The arguments as Python values, if JSON cannot hold them without loss.
     #[serde(skip)]
-    exact: Option<Arc<Exact>>,
-    /// Its policy of retries is its worker's, and not stored with it yet.
+    exact: Option<Arc<Arguments>>,
+    /// Whether the retry policy is the worker's default, and not stored with the job yet.
     #[serde(skip)]
     pub(crate) has_default_retry: bool,
-    /// The result as Python has it.
+    /// The result as a Python value, if JSON may not hold it without loss.
     #[serde(skip)]
     pub(crate) exact_result: Option<PyValue>,
-    /// What it was written with, and so what it is answered in.
+    /// Format of the payload, which the result and meta use too.
     #[serde(skip)]
     pub(crate) serializer: Serializer,
 }
 
 impl Record {
-    /// A job without a policy of its own takes its worker's. `rng` gives numbers from 0 to 1.
+    /// Gives the worker's retry policy to a job without one. `rng` returns numbers from 0 to 1.
     #[cfg(feature = "worker")]
     pub(crate) fn apply_default_retry(&mut self, policy: &Retry, rng: impl FnMut() -> f64) {
         if self.retries_left.is_none() && self.number_of_retries == 0 {
@@ -118,7 +120,7 @@ impl Record {
         }
     }
 
-    /// Reads a job hash.
+    /// Reads the hash of a job.
     pub(crate) fn read(id: &str, fields: &RawHash, mode: ReadMode) -> Self {
         let mut reader = RecordReader { fields, mode, problems: Vec::new() };
         let call = reader.call();
@@ -130,10 +132,10 @@ impl Record {
             None => (None, Vec::new(), Map::new(), None),
         };
         let status = reader.status();
-        // What is as usual is not written.
-        let usual_timeout = Some(DEFAULT_TIMEOUT.as_seconds());
+        // The native dialect does not store the default timeout.
+        let default_timeout = Some(DEFAULT_TIMEOUT.as_seconds());
         let (created_at, enqueued_at) = reader.created_and_enqueued(status);
-        let result = if mode == ReadMode::Full { reader.data("result") } else { None };
+        let result = if mode == ReadMode::Full { reader.value("result") } else { None };
         let (result, exact_result) = result.map_or((None, None), |data| (Some(data.json), data.exact));
         Record {
             id: id.to_owned(),
@@ -149,7 +151,7 @@ impl Record {
             ended_at: reader.time("ended_at"),
             last_heartbeat: reader.time("last_heartbeat"),
             worker_name: reader.text("worker_name").filter(|name| !name.is_empty()),
-            timeout: fields.get("timeout").map_or(usual_timeout, |_| reader.seconds("timeout")),
+            timeout: fields.get("timeout").map_or(default_timeout, |_| reader.seconds("timeout")),
             ttl: reader.seconds("ttl"),
             result_ttl: reader.seconds("result_ttl"),
             failure_ttl: reader.seconds("failure_ttl"),
@@ -177,13 +179,13 @@ impl Record {
         }
     }
 
-    /// What an entry of RQ's stream of results says of the last run.
+    /// Sets the result or the error from an entry of RQ's stream of results.
     pub(crate) fn apply_result_entry(&mut self, entry: &RawHash) {
         let mut reader = RecordReader { fields: entry, mode: ReadMode::Full, problems: Vec::new() };
         match entry.get("type") {
             Some(kind) if kind == SUCCESSFUL.as_bytes() => {
                 let value =
-                    reader.base64("return_value").and_then(|bytes| reader.read("return_value", &bytes));
+                    reader.base64("return_value").and_then(|bytes| reader.decode("return_value", &bytes));
                 let (json, exact) = value.map_or((Value::Null, None), |value| (value.json, value.exact));
                 (self.result, self.exact_result) = (Some(json), exact);
             }
@@ -196,7 +198,7 @@ impl Record {
         self.problems.append(&mut reader.problems);
     }
 
-    /// The same for whoever runs it. What it calls with may be large, and is with that one only.
+    /// Returns the record for the run, and moves the arguments into it, because they may be large.
     #[cfg(feature = "worker")]
     pub(crate) fn take_for_run(&mut self) -> Self {
         let (args, kwargs) = (mem::take(&mut self.args), mem::take(&mut self.kwargs));
@@ -204,7 +206,7 @@ impl Record {
         Record { args, kwargs, exact, ..self.clone() }
     }
 
-    /// What it calls, taken out; `None` when the payload cannot be read.
+    /// Returns the call, and removes the arguments from the record; `None` if the payload cannot be read.
     #[cfg(feature = "worker")]
     pub(crate) fn take_call(&mut self) -> Option<Call> {
         Some(Call {
@@ -216,7 +218,7 @@ impl Record {
         })
     }
 
-    /// What it calls; `None` when the payload cannot be read.
+    /// Returns the call; `None` if the payload cannot be read.
     pub fn call(&self) -> Option<Call> {
         Some(Call {
             handler: self.handler.clone()?,
@@ -228,7 +230,7 @@ impl Record {
     }
 }
 
-/// RQ's types of entries in the stream of results, as far as we write them.
+/// RQ's type of the entry of a successful run in the stream of results.
 pub(super) const SUCCESSFUL: &str = "1";
 
 #[cfg(test)]
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_others_are_shown() {
+    fn unknown_fields_are_kept() {
         let record = read(&[("data", br#"["f", null, [], {}]"#), ("webhooks", b"[]")]);
         assert_eq!(record.other.get("webhooks").map(String::as_str), Some("[]"));
         assert_eq!(record.other.len(), 1);

@@ -1,15 +1,16 @@
-//! How often a job that has finished runs again.
+//! Repetition of jobs that finished.
 
 use std::time::Duration;
 
 use super::times::whole_seconds;
 
-/// How many intervals are kept.
-const MOST: usize = 1000;
+/// Largest number of intervals.
+const MAX_INTERVALS: usize = 1000;
 
-/// A job that finished runs again, so many times, after intervals. RQ's `Repeat`.
+/// How often a job runs again after it finished, and after which intervals. RQ's `Repeat`.
 ///
-/// One that fails for good is not repeated. Between its runs it is scheduled, with the result of the last one.
+/// A job that fails for good is not repeated. Between its runs the job is scheduled, and keeps the result of the last
+/// run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
     times: u32,
@@ -17,14 +18,16 @@ pub struct Repeat {
 }
 
 impl Repeat {
-    /// So many more times (at least once), each after the same interval in whole seconds (rounded up; zero: at once).
+    /// Runs the job `times` more times (at least once), each after the same interval. The interval is rounded up to whole
+    /// seconds; zero means at once.
     pub fn every(interval: Duration, times: u32) -> Self {
         Self::list([interval], times)
     }
 
-    /// So many more times, after these intervals; the last one is for all others, which is RQ's rule.
+    /// Runs the job `times` more times (at least once), after these intervals in whole seconds (rounded up, at most 1000
+    /// of them). The last interval serves for all further runs, which is RQ's rule.
     pub fn list(intervals: impl IntoIterator<Item = Duration>, times: u32) -> Self {
-        let mut intervals: Vec<u64> = intervals.into_iter().take(MOST).map(whole_seconds).collect();
+        let mut intervals: Vec<u64> = intervals.into_iter().take(MAX_INTERVALS).map(whole_seconds).collect();
         if intervals.is_empty() {
             intervals.push(0);
         }

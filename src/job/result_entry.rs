@@ -1,16 +1,19 @@
-//! An entry of RQ's stream of results: how one run ended.
+//! Entries of RQ's stream of results, one for each run that ended.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 
-use super::record::SUCCESSFUL;
-use super::{Record, Verdict, deflate, truncate_error};
+use super::payload::deflate;
+use super::record::{Record, SUCCESSFUL};
+use super::truncate::truncate_error;
+use super::verdict::Verdict;
 
+/// RQ's type of the entry of a failed run.
 const FAILED: &str = "2";
 
-/// The fields of the entry in RQ's order; none for runs that RQ writes none for, those that are
-/// tried again or put back. `ran` is the execution, its begin and its end.
+/// Returns the fields of the entry in RQ's order. They are empty for a run that RQ writes no entry for: one that is
+/// retried or put back. The last argument is the execution's id, start and end.
 pub(crate) fn encode_result_entry(
     verdict: &Verdict,
     record: &Record,
@@ -37,7 +40,7 @@ pub(crate) fn encode_result_entry(
     entry
 }
 
-/// Seconds with six digits, as a Python float reads them.
+/// Formats seconds since 1970 with six digits, as Python's `float` reads them.
 fn unix_time(time: DateTime<Utc>) -> String {
     format!("{}.{:06}", time.timestamp(), time.timestamp_subsec_micros())
 }

@@ -1,40 +1,41 @@
-//! The states of a job: RQ's words.
+//! States of a job, by RQ's names.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-/// Where a job is in its life.
+/// State of a job. The names are RQ's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
-    /// Stored, not in any queue yet.
+    /// The job is stored, but in no queue yet.
     Created,
-    /// In its queue.
+    /// The job is in its queue.
     Queued,
-    /// A worker runs it.
+    /// A worker runs the job.
     Started,
-    /// It returned.
+    /// The handler returned.
     Finished,
-    /// It raised, panicked, timed out, or could not be run.
+    /// The handler returned an error, panicked or timed out, or the job could not be run; no retry follows.
     Failed,
-    /// It waits for other jobs.
+    /// The job waits for other jobs, its dependencies.
     Deferred,
-    /// It waits for its time: a delay, or the next retry.
+    /// The job waits for its time: after a delay, for a retry, or for a repetition.
     Scheduled,
-    /// A person ended it while it ran.
+    /// The job was stopped while it ran.
     Stopped,
-    /// A person took it back.
+    /// The job was canceled.
     Canceled,
-    /// It waits for a rate limit.
+    /// The job waits for a rate limit.
     RateLimited,
-    /// What it waited for has ended; it is about to be queued.
+    /// The job's dependencies have ended; it is about to be queued.
     ReadyToEnqueue,
 }
 
-const WORDS: [(Status, &str); 11] = [
+/// Every status with its name in Redis.
+const NAMES: [(Status, &str); 11] = [
     (Status::Created, "created"),
     (Status::Queued, "queued"),
     (Status::Started, "started"),
@@ -49,17 +50,17 @@ const WORDS: [(Status, &str); 11] = [
 ];
 
 impl Status {
-    /// The word in Redis.
+    /// Returns the name of the status, as Redis and the command line have it: `queued`, `rate_limited`.
     pub fn as_str(self) -> &'static str {
-        WORDS.iter().find(|(status, _)| *status == self).map_or("created", |(_, word)| word)
+        NAMES.iter().find(|(status, _)| *status == self).map_or("created", |(_, name)| name)
     }
 
-    /// Whether it may not have been in its queue yet.
+    /// Returns whether the job may not have been in its queue yet.
     pub(crate) fn is_before_the_queue(self) -> bool {
         matches!(self, Status::Created | Status::Deferred | Status::Scheduled | Status::RateLimited)
     }
 
-    /// Whether nothing more will happen to the job by itself.
+    /// Returns whether the job is finished, failed, stopped or canceled, and nothing more happens to it by itself.
     pub fn has_ended(self) -> bool {
         matches!(self, Status::Finished | Status::Failed | Status::Stopped | Status::Canceled)
     }
@@ -74,7 +75,7 @@ impl fmt::Display for Status {
 impl FromStr for Status {
     type Err = ();
 
-    fn from_str(word: &str) -> Result<Self, ()> {
-        WORDS.iter().find(|(_, known)| *known == word).map(|(status, _)| *status).ok_or(())
+    fn from_str(name: &str) -> Result<Self, ()> {
+        NAMES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status).ok_or(())
     }
 }

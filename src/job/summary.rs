@@ -1,4 +1,4 @@
-//! A job in a list: what is read of its record when many are shown, however large the rest is.
+//! Summary of a job for lists, read from excerpts of its record, however large the record is.
 
 use base64::Engine as _;
 use base64::engine::GeneralPurposeConfig;
@@ -7,46 +7,54 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::chunks::CHUNK_FIELDS;
+use super::error_key::error_key;
+use super::error_line::error_line;
 use super::excerpt::{Excerpt, ExcerptSpec, Excerpts};
 use super::payload::{CallPreview, inflate_head, preview_call};
 use super::raw_hash::RawHash;
 use super::reader::{ReadMode, RecordReader};
 use super::record::SUCCESSFUL;
-use super::{Status, error_key, error_line};
+use super::status::Status;
 
-/// How much of an error is looked through, once it is inflated.
-const ERROR: usize = 256 * 1024;
-/// How much is read of texts that rows show, and of those that are short.
-const TEXT: usize = 4096;
-const WORD: usize = 300;
+/// Largest error text in bytes, inflated.
+const MAX_ERROR_TEXT: usize = 256 * 1024;
+/// Number of bytes that are read of a description.
+const DESCRIPTION: usize = 4096;
+/// Number of bytes that are read of a short field.
+const SHORT: usize = 300;
+/// Number of bytes that are read of a payload in one field.
+const PAYLOAD: usize = 16 * 1024;
+/// Number of bytes that are read of the beginning and of the end of an error.
+const ERROR_HEAD: usize = 64 * 1024;
+const ERROR_TAIL: usize = 4096;
 
-/// What a row is read from.
+/// Fields of the record, and of the newest entry of its results, from which a summary is read.
 pub(crate) const SUMMARY_FIELDS: &[ExcerptSpec] = &[
-    ("status", WORD, 0),
-    ("origin", WORD, 0),
-    ("description", TEXT, 0),
-    ("created_at", WORD, 0),
-    ("enqueued_at", WORD, 0),
-    ("started_at", WORD, 0),
-    ("ended_at", WORD, 0),
-    ("worker_name", WORD, 0),
-    ("number_of_retries", WORD, 0),
-    ("retries_made", WORD, 0),
-    ("retries_left", WORD, 0),
-    ("repeats_left", WORD, 0),
-    (CHUNK_FIELDS[0], 16 * 1024, 0),
-    (CHUNK_FIELDS[1], WORD, 0),
-    (CHUNK_FIELDS[2], WORD, 0),
-    (CHUNK_FIELDS[3], WORD, 0),
-    (CHUNK_FIELDS[4], WORD, 0),
-    (CHUNK_FIELDS[5], WORD, 0),
-    (CHUNK_FIELDS[6], WORD, 0),
-    (CHUNK_FIELDS[7], WORD, 0),
-    ("exc_info", 64 * 1024, 4096),
-    ("retry_error", 64 * 1024, 4096),
-    // Of the newest entry of the results.
-    ("type", WORD, 0),
-    ("exc_string", 64 * 1024, 0),
+    ("status", SHORT, 0),
+    ("origin", SHORT, 0),
+    ("description", DESCRIPTION, 0),
+    ("created_at", SHORT, 0),
+    ("enqueued_at", SHORT, 0),
+    ("started_at", SHORT, 0),
+    ("ended_at", SHORT, 0),
+    ("worker_name", SHORT, 0),
+    ("number_of_retries", SHORT, 0),
+    ("retries_made", SHORT, 0),
+    ("retries_left", SHORT, 0),
+    ("repeats_left", SHORT, 0),
+    (CHUNK_FIELDS[0], PAYLOAD, 0),
+    (CHUNK_FIELDS[1], SHORT, 0),
+    (CHUNK_FIELDS[2], SHORT, 0),
+    (CHUNK_FIELDS[3], SHORT, 0),
+    (CHUNK_FIELDS[4], SHORT, 0),
+    (CHUNK_FIELDS[5], SHORT, 0),
+    (CHUNK_FIELDS[6], SHORT, 0),
+    (CHUNK_FIELDS[7], SHORT, 0),
+    ("exc_info", ERROR_HEAD, ERROR_TAIL),
+    ("retry_error", ERROR_HEAD, ERROR_TAIL),
+    // The newest entry of the results.
+    ("type", SHORT, 0),
+    ("exc_string", ERROR_HEAD, 0),
 ];
 
 /// A job's record without arguments, meta and result. As JSON it is a row of a list.
@@ -75,15 +83,16 @@ pub(crate) struct JobSummary {
 }
 
 impl JobSummary {
-    pub(crate) fn read(id: &str, parts: &Excerpts) -> Self {
+    /// Reads a summary. Never fails: fields that cannot be read are empty.
+    pub(crate) fn read(id: &str, excerpts: &Excerpts) -> Self {
         let is_short =
             |(name, _): &&(&str, Excerpt)| !["data", "exc_info", "retry_error", "exc_string"].contains(name);
-        let short = parts.0.iter().filter(is_short);
+        let short = excerpts.0.iter().filter(is_short);
         let fields =
-            RawHash(short.map(|(name, part)| (name.as_bytes().to_vec(), part.head.clone())).collect());
+            RawHash(short.map(|(name, excerpt)| (name.as_bytes().to_vec(), excerpt.head.clone())).collect());
         let mut reader = RecordReader { fields: &fields, mode: ReadMode::Recovery, problems: Vec::new() };
         let status = reader.status();
-        let CallPreview { handler, description } = payload(parts);
+        let CallPreview { handler, description } = preview_payload(excerpts);
         let described = reader.text("description").filter(|text| !text.is_empty());
         let (created_at, enqueued_at) = reader.created_and_enqueued(status);
         let is_repeated = reader.number("repeats_left").is_some();
@@ -99,59 +108,59 @@ impl JobSummary {
             ended_at: reader.time("ended_at"),
             due: None,
             worker_name: reader.text("worker_name").filter(|name| !name.is_empty()),
-            error: error(parts, status, is_repeated).filter(|text| !text.is_empty()),
+            error: read_error(excerpts, status, is_repeated).filter(|text| !text.is_empty()),
             number_of_retries: reader.retries(),
             retries_left: reader.number("retries_left"),
         }
     }
 
-    /// What says which group of failures it belongs to.
+    /// Returns what the error has in common with other errors of the same kind.
     pub(crate) fn error_key(&self) -> Option<String> {
         self.error.as_deref().map(|text| error_key(error_line(text)))
     }
 }
 
-fn payload(parts: &Excerpts) -> CallPreview {
-    let Some(first) = parts.get(CHUNK_FIELDS[0]) else { return CallPreview::default() };
-    let rest: Vec<&[u8]> =
-        CHUNK_FIELDS[1..].iter().map_while(|name| parts.get(name).map(|part| part.head.as_slice())).collect();
+fn preview_payload(excerpts: &Excerpts) -> CallPreview {
+    let Some(first) = excerpts.get(CHUNK_FIELDS[0]) else { return CallPreview::default() };
+    let chunk = |name: &&str| excerpts.get(name).map(|excerpt| excerpt.head.as_slice());
+    let rest: Vec<&[u8]> = CHUNK_FIELDS[1..].iter().map_while(chunk).collect();
     match rest.is_empty() {
         true => preview_call(&first.head, first.is_whole),
         false => preview_call(&[&[first.head.as_slice()], rest.as_slice()].concat().concat(), true),
     }
 }
 
-/// As [`Record`](super::Record) has it: of a run that is followed by another in a field of ours, else in RQ's, or in
-/// the results of a job that has ended.
-fn error(parts: &Excerpts, status: Status, is_repeated: bool) -> Option<String> {
-    if let Some(kept) = parts.get("retry_error").filter(|_| !status.has_ended()) {
-        return Some(text(kept));
+/// Reads the error as a full record does: before a retry from a field of ours, otherwise from the results of a job
+/// that has ended, or from RQ's field.
+fn read_error(excerpts: &Excerpts, status: Status, is_repeated: bool) -> Option<String> {
+    if let Some(error) = excerpts.get("retry_error").filter(|_| !status.has_ended()) {
+        return Some(inflated_text(error));
     }
-    let entry = parts.get("exc_string").filter(|_| status.has_ended() || is_repeated);
-    match entry.filter(|_| parts.text("type").as_deref() != Some(SUCCESSFUL)) {
-        Some(entry) => unpacked(entry),
-        None => parts.get("exc_info").map(text),
+    let entry = excerpts.get("exc_string").filter(|_| status.has_ended() || is_repeated);
+    match entry.filter(|_| excerpts.text("type").as_deref() != Some(SUCCESSFUL)) {
+        Some(entry) => decoded_text(entry),
+        None => excerpts.get("exc_info").map(inflated_text),
     }
 }
 
-/// Text that may be zlib, of which there may be the ends only.
-fn text(part: &Excerpt) -> String {
-    let (head, _) = inflate_head(&part.head, ERROR);
+/// Returns text that may be compressed, and of which only the ends may be there.
+fn inflated_text(excerpt: &Excerpt) -> String {
+    let (head, _) = inflate_head(&excerpt.head, MAX_ERROR_TEXT);
     let mut text = String::from_utf8_lossy(&head).into_owned();
     let is_plain = matches!(head, std::borrow::Cow::Borrowed(_));
-    if is_plain && !part.tail.is_empty() {
-        text = format!("{text}\n…\n{}", String::from_utf8_lossy(&part.tail));
+    if is_plain && !excerpt.tail.is_empty() {
+        text = format!("{text}\n…\n{}", String::from_utf8_lossy(&excerpt.tail));
     }
     text
 }
 
-/// Base64 of the same; its beginning is as good as the whole.
-fn unpacked(part: &Excerpt) -> Option<String> {
+/// Returns text in base64, of which only the beginning may be there.
+fn decoded_text(excerpt: &Excerpt) -> Option<String> {
     let lenient = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
         .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent);
     let engine = GeneralPurpose::new(&base64::alphabet::STANDARD, lenient);
-    let whole = part.head.len() / 4 * 4;
-    let bytes = engine.decode(&part.head[..whole]).ok()?;
-    Some(text(&Excerpt { is_whole: part.is_whole, ..Excerpt::whole(bytes) }))
+    let whole = excerpt.head.len() / 4 * 4;
+    let bytes = engine.decode(&excerpt.head[..whole]).ok()?;
+    Some(inflated_text(&Excerpt { is_whole: excerpt.is_whole, ..Excerpt::whole(bytes) }))
 }

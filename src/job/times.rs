@@ -1,4 +1,4 @@
-//! Times as RQ writes them, and how long things are kept.
+//! Times and durations as RQ writes them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,36 +6,36 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
+/// Formats a time as `YYYY-MM-DDTHH:MM:SS.ffffffZ`.
 pub(crate) fn iso(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-/// Reads what [`iso`] writes, with 0 to 9 digits of a second.
+/// Parses the format of [`iso`], with 0 to 9 digits after the second.
 pub(crate) fn from_iso(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok()?;
     text.ends_with('Z').then(|| time.to_utc())
 }
 
-/// How long something is kept, in whole seconds. A `Duration` turns into one;
-/// zero means "not at all".
+/// Time to live: how long a job waits or a record is kept, in whole seconds, at most 100 years. Zero means "not at all".
 ///
-/// As text: seconds, or a number with `s`, `m`, `h`, `d`, `w` or `y`; `-1` is for ever.
+/// A `Duration` converts to it, rounded up to a whole second. As text it is a number of seconds, or numbers with the
+/// units `s`, `m`, `h`, `d`, `w` or `y`, such as `1h30m`; `-1` means for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ttl(i64);
 
 impl Ttl {
-    /// Kept until somebody deletes it.
+    /// For ever. RQ's `-1`.
     pub const FOREVER: Ttl = Ttl(-1);
-    /// Not kept at all.
+    /// Not at all. RQ's `0`.
     pub const NONE: Ttl = Ttl(0);
 
-    /// This many seconds.
+    /// Makes a time to live of this many seconds.
     pub const fn seconds(seconds: u32) -> Self {
         Ttl(seconds as i64)
     }
 
-    /// The seconds; -1 for ever.
+    /// Returns the seconds; -1 means for ever.
     pub fn as_seconds(self) -> i64 {
         self.0
     }
@@ -45,23 +45,23 @@ impl Ttl {
     }
 }
 
-/// RQ's default: a job may run three minutes.
+/// Default timeout of a job, as in RQ.
 pub(crate) const DEFAULT_TIMEOUT: Ttl = Ttl::seconds(180);
-/// RQ's default: failures are kept a year. What was canceled, RQ keeps for ever; we as long as this.
+/// Default time that failed jobs are kept, a year as in RQ. Canceled jobs are kept as long, which RQ keeps for ever.
 pub(crate) const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 
-/// A hundred years: nobody means more, and Redis counts in milliseconds.
+/// Longest time in seconds: a hundred years. Redis counts in milliseconds, so times of any length would overflow.
 pub(super) const MAX_SECONDS: i64 = 100 * 365 * 86_400;
-/// The same, of anything that is waited for.
+/// Longest delay, a hundred years.
 pub(crate) const MAX_DELAY: Duration = Duration::from_secs(MAX_SECONDS.unsigned_abs());
 
-/// Rounded up, so that a short delay is not none.
+/// Rounds up, so that a short delay does not become zero.
 pub(super) fn whole_seconds(duration: Duration) -> u64 {
     Ttl::from(duration).as_seconds().unsigned_abs()
 }
 
 impl From<Duration> for Ttl {
-    /// Rounded up to a whole second.
+    /// Rounds up to a whole second.
     fn from(duration: Duration) -> Self {
         let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
         Ttl(i64::try_from(whole).unwrap_or(MAX_SECONDS).min(MAX_SECONDS))
@@ -85,13 +85,13 @@ impl FromStr for Ttl {
     }
 }
 
-/// Intervals in whole seconds, as Python writes a list.
+/// Formats intervals in whole seconds as Python writes a list.
 pub(crate) fn format_intervals(intervals: &[u64]) -> String {
     let texts: Vec<String> = intervals.iter().map(u64::to_string).collect();
     format!("[{}]", texts.join(", "))
 }
 
-/// `90`, `1.5`, `10s`, `5m`, `2h`, `1h30m`, `2d`, `1w`, `1y`.
+/// Parses a duration: `90`, `1.5`, `10s`, `5m`, `2h`, `1h30m`, `2d`, `1w`, `1y`. A number without a unit is seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration: give seconds, or a number with s, m, h, d, w or y");
     let (mut rest, mut seconds) = (text, 0.0);

@@ -1,15 +1,16 @@
-//! Text of unknown size and origin, made fit to be kept.
+//! Truncation of error texts, which may be of any size.
 
-/// Error text is kept up to this size; more is cut, and says so.
-const ERROR_LIMIT: usize = 64 * 1024;
+/// Largest error text in bytes that is stored.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
 
-/// The text of an error as it is kept.
+/// Returns an error text as it is stored, at most 64 KiB.
 pub(crate) fn truncate_error(text: &str) -> String {
-    cut(text, ERROR_LIMIT)
+    truncate(text, MAX_ERROR_BYTES)
 }
 
-/// At most `limit` bytes of a text, its beginning and its end, with a note of what was left out.
-fn cut(text: &str, limit: usize) -> String {
+/// Returns about `limit` bytes of a text: the beginning and the end, with a line between them that says how much was
+/// left out.
+fn truncate(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
@@ -20,13 +21,13 @@ fn cut(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::truncate;
 
     #[test]
-    fn a_cut_says_so_and_keeps_both_ends() {
-        assert_eq!(cut("short", 64), "short");
+    fn a_truncated_text_says_so_and_keeps_both_ends() {
+        assert_eq!(truncate("short", 64), "short");
         let long = format!("first {} last", "ö".repeat(10_000));
-        let short = cut(&long, 1000);
+        let short = truncate(&long, 1000);
         assert!(short.len() < 1100, "{}", short.len());
         assert!(short.starts_with("first ö") && short.ends_with("ö last"));
         assert!(short.contains("of 20011 bytes left out"), "{short}");

@@ -1,115 +1,45 @@
-//! The one place that decides what follows from how a run ended.
+//! Decides what follows from the outcome of a run. No other place does.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::outcome::{Outcome, RetryDirective};
+use super::record::Record;
 use super::retry::growing_delay;
-use super::truncate::truncate_error;
-use super::{Record, Status};
+use super::status::Status;
 
-/// How often a job without a policy of its own may ask to be tried again.
+/// Number of retries that the handler of a job without a retry policy may ask for.
 const MAX_HANDLER_RETRIES: u32 = 5;
 
-/// A job that asks to be called again waits at least so long: nothing is counted, so without it one that always
-/// asks keeps a slot and Redis busy for ever.
-const SHORTEST_SNOOZE: Duration = Duration::from_secs(1);
+/// Shortest delay of a snooze. Snoozes are not counted, so a handler that always asks for one at once would keep a slot
+/// and Redis busy for ever.
+const MIN_SNOOZE: Duration = Duration::from_secs(1);
 
-/// How a run ended. Every run ends as one of these.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Outcome {
-    /// The handler returned this, written as the job's serializer does.
-    Returned(#[serde(with = "in_base64")] Vec<u8>),
-    /// The handler said that it failed, and perhaps what should follow.
-    Failed { error: String, directive: RetryDirective },
-    /// It ran out of time.
-    TimedOut { error: String },
-    /// It panicked, or its process died.
-    Crashed { error: String },
-    /// Somebody else told its process to end: a person, or whoever stops the whole service.
-    Terminated { error: String },
-    /// The worker shuts down before it ended.
-    Interrupted,
-    /// It was claimed, but there was no slot or process for it, and nobody has begun it.
-    NotStarted,
-    /// Its worker is lost: the lease has passed.
-    Lost { error: String },
-    /// A person has stopped it while it ran.
-    Stopped { error: String },
-    /// The record cannot be read, or the arguments do not fit.
-    Unreadable { error: String },
-    /// This worker has no handler of that name.
-    NoHandler { error: String },
-}
-
-impl Outcome {
-    /// The same with an error that is not longer than what is kept of it.
-    pub(crate) fn cut(mut self) -> Self {
-        match &mut self {
-            Outcome::Failed { error, .. }
-            | Outcome::TimedOut { error }
-            | Outcome::Crashed { error }
-            | Outcome::Unreadable { error }
-            | Outcome::NoHandler { error } => *error = truncate_error(error),
-            _ => {}
-        }
-        self
-    }
-}
-
-/// Bytes in the JSON that a work horse speaks.
-mod in_base64 {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bytes))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
-}
-
-/// What a handler that failed asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) enum RetryDirective {
-    /// Nothing: the job's policy decides.
-    UsePolicy,
-    /// Another try, after this delay or a growing one.
-    RetryAfter(Option<Duration>),
-    /// To be called again after this delay, as if this run had not been.
-    Snooze(Duration),
-    /// No other try.
-    GiveUp,
-}
-
-/// What follows.
+/// What follows from a run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
-    /// To the finished registry with this result, or after a while to another run.
+    /// The job is finished with this result, or runs again after a delay if it is repeated.
     Finish { result: Vec<u8>, repeat_after: Option<Duration> },
-    /// Another try after a delay; none at all: at once.
+    /// The job is retried after this delay; zero means at once.
     Retry { delay: Duration, error: String },
-    /// To wait a while and begin anew; nothing is counted.
+    /// The job runs again after this delay, and nothing is counted.
     Snooze { delay: Duration },
-    /// To the failed registry.
+    /// The job goes to the failed registry.
     Fail { status: Status, error: String },
-    /// Back to the head of its queue, as if it had never been started; which may be true.
+    /// The job goes back to the head of its queue, as if it had not been started. `was_started` says whether it had.
     PutBack { was_started: bool },
 }
 
-/// What the job's record says about retries.
+/// What a record says about retries and repetitions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RetryState {
     pub(crate) retries_left: Option<u32>,
     pub(crate) intervals: Vec<u64>,
+    /// Number of retries so far.
     pub(crate) retries: u32,
-    /// How often it is to run again, and the next interval.
     pub(crate) repeats_left: u32,
+    /// Seconds until the next repetition.
     pub(crate) repeat_in: u64,
-    /// How often it was started since it last ended.
+    /// Number of starts since the job last ended; more than one if workers were lost.
     pub(crate) deliveries: u32,
 }
 
@@ -125,14 +55,15 @@ impl RetryState {
         }
     }
 
-    /// RQ's rule: counted from the end of the list, so that a short list repeats its first entry.
+    /// Returns the delay by RQ's rule: intervals are counted from the end of the list, so that the first entry of a short
+    /// list is repeated.
     fn policy_delay(&self, left: u32) -> Duration {
         let index = self.intervals.len().saturating_sub(left as usize);
         Duration::from_secs(self.intervals.get(index).copied().unwrap_or(0))
     }
 
-    /// The delay before the next try, if there is one.
-    fn next(&self, directive: RetryDirective) -> Option<Duration> {
+    /// Returns the delay before the next retry, if there is one.
+    fn next_delay(&self, directive: RetryDirective) -> Option<Duration> {
         match (directive, self.retries_left) {
             (RetryDirective::GiveUp | RetryDirective::Snooze(_), _)
             | (_, Some(0))
@@ -148,33 +79,32 @@ impl RetryState {
     }
 }
 
-/// What follows from how a run ended. A job that was lost `max_deliveries` times with its worker is
-/// taken for the cause, and not tried again; losses are not the user's retries.
-pub(crate) fn decide(outcome: Outcome, attempts: &RetryState, max_deliveries: u32) -> Verdict {
+/// Decides what follows from the outcome of a run. A job that was lost with its worker `max_deliveries` times is taken for
+/// the cause, and fails. Losses do not count as retries.
+pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32) -> Verdict {
     let (error, directive) = match outcome {
         Outcome::Returned(result) => {
-            let repeat_after = (attempts.repeats_left > 0).then(|| Duration::from_secs(attempts.repeat_in));
+            let repeat_after = (retries.repeats_left > 0).then(|| Duration::from_secs(retries.repeat_in));
             return Verdict::Finish { result, repeat_after };
         }
         Outcome::Interrupted => return Verdict::PutBack { was_started: true },
         Outcome::NotStarted => return Verdict::PutBack { was_started: false },
-        Outcome::Lost { .. } if attempts.deliveries < max_deliveries => {
+        Outcome::Lost { .. } if retries.deliveries < max_deliveries => {
             return Verdict::PutBack { was_started: true };
         }
         Outcome::Lost { error } => (error, RetryDirective::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
         Outcome::Failed { directive: RetryDirective::Snooze(delay), .. } => {
-            return Verdict::Snooze { delay: delay.max(SHORTEST_SNOOZE) };
+            return Verdict::Snooze { delay: delay.max(MIN_SNOOZE) };
         }
         Outcome::Failed { error, directive } => (error, directive),
-        // Another worker may have the handler, or one that takes these arguments: while a service is being
-        // deployed there are old and new ones.
+        // A retry may reach a worker with another version of the handlers: during a deployment there are both.
         Outcome::NoHandler { error } | Outcome::Unreadable { error } => (error, RetryDirective::UsePolicy),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
             (error, RetryDirective::UsePolicy)
         }
     };
-    match attempts.next(directive) {
+    match retries.next_delay(directive) {
         Some(delay) => Verdict::Retry { delay, error },
         None => Verdict::Fail { status: Status::Failed, error },
     }
@@ -215,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_may_ask_for_another_try_but_not_for_ever() {
+    fn a_handler_may_ask_for_five_retries() {
         let asked = |retries| RetryState { retries, ..RetryState::default() };
         assert_eq!(after(RetryDirective::RetryAfter(None), &asked(0)), Some(10));
         assert_eq!(after(RetryDirective::RetryAfter(None), &asked(4)), Some(160));
@@ -232,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_another_try_later_gets_the_job_s_own_interval() {
+    fn a_retry_without_a_delay_gets_the_policys_interval() {
         let with = |intervals: &[u64]| RetryState {
             retries_left: Some(2),
             intervals: intervals.to_vec(),
@@ -245,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_to_be_called_again_at_once_waits_a_second() {
+    fn a_snooze_lasts_at_least_a_second() {
         let again = |delay| {
             let directive = RetryDirective::Snooze(Duration::from_millis(delay));
             decide(Outcome::Failed { error: String::new(), directive }, &RetryState::default(), 3)
@@ -256,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_run_is_not_an_attempt() {
+    fn an_interrupted_run_is_put_back() {
         assert_eq!(
             decide(Outcome::Interrupted, &RetryState::default(), 3),
             Verdict::PutBack { was_started: true }

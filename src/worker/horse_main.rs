@@ -104,7 +104,7 @@ fn run_request(handlers: &Handlers, request: RunRequest, output: &Arc<ChildSocke
     let context = Context::for_work_horse(request.info, left, Box::new(sink));
     let payload = STANDARD.decode(request.payload).map_err(|error| error.to_string());
     match payload.and_then(|payload| read_call(&payload, false)) {
-        Ok(call) => handlers.run_function(&context, call, request.max_result).cut(),
+        Ok(call) => handlers.run_function(&context, call, request.max_result).with_truncated_error(),
         Err(error) => Outcome::Unreadable { error },
     }
 }

@@ -1,106 +1,36 @@
-//! From the arguments of a call to a value of the handler's own type, the way Python binds them:
-//! a struct takes keywords, or positions in the order of its fields; a tuple takes positions.
+//! Binds the arguments of a call to the type that a handler takes, as Python binds them to parameters: a struct
+//! takes keywords, or positions in the order of its fields; a tuple takes positions.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer, Visitor};
-use serde_json::{Error, Value};
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde_json::Error;
 
-use super::Call;
-use super::python::{PyKind, PyValue, is_py_value};
+use super::argument_value::ArgumentValue;
+use super::call::Call;
+use super::python::stash::is_py_value;
 
-/// Why arguments do not fit: which one, and what was expected.
+/// Says which argument does not fit the handler's type, and what was expected.
 #[derive(Debug)]
 pub(crate) struct ArgumentError(pub(crate) String);
 
 /// Binds the arguments of a call to the type a handler takes.
 pub(crate) fn bind<T: DeserializeOwned>(call: Call) -> Result<T, ArgumentError> {
     match call.exact {
-        Some(exact) => deserialize(Bind { args: exact.args.clone(), kwargs: exact.kwargs.clone() }),
-        None => deserialize(Bind { args: call.args, kwargs: call.kwargs.into_iter().collect() }),
+        Some(exact) => deserialize(BindArguments { args: exact.args.clone(), kwargs: exact.kwargs.clone() }),
+        None => deserialize(BindArguments { args: call.args, kwargs: call.kwargs.into_iter().collect() }),
     }
 }
 
-fn deserialize<V: Argument, T: DeserializeOwned>(arguments: Bind<V>) -> Result<T, ArgumentError> {
-    serde_path_to_error::deserialize(arguments)
-        .map_err(|error| ArgumentError(locate(&error.path().to_string(), &error.into_inner().to_string())))
+fn deserialize<V: ArgumentValue, T: DeserializeOwned>(
+    arguments: BindArguments<V>,
+) -> Result<T, ArgumentError> {
+    serde_path_to_error::deserialize(arguments).map_err(|error| {
+        ArgumentError(name_argument(&error.path().to_string(), &error.into_inner().to_string()))
+    })
 }
 
-/// What both kinds of values can do: JSON's and Python's.
-trait Argument:
-    Sized + for<'de> Deserializer<'de, Error = Error> + for<'de> IntoDeserializer<'de, Error>
-{
-    fn is_none(&self) -> bool;
-    fn none() -> Self;
-    fn from_list(items: Vec<Self>) -> Self;
-    fn from_keywords(pairs: Vec<(String, Self)>) -> Self;
-    /// Its items, when it is a list.
-    fn items(&self) -> Option<Vec<Self>>;
-    /// Its entries, when it is a map with keys of text.
-    fn entries(&self) -> Option<Vec<(String, Self)>>;
-}
-
-impl Argument for Value {
-    fn is_none(&self) -> bool {
-        self.is_null()
-    }
-
-    fn none() -> Self {
-        Value::Null
-    }
-
-    fn from_list(items: Vec<Self>) -> Self {
-        Value::Array(items)
-    }
-
-    fn from_keywords(pairs: Vec<(String, Self)>) -> Self {
-        Value::Object(pairs.into_iter().collect())
-    }
-
-    fn items(&self) -> Option<Vec<Self>> {
-        self.as_array().cloned()
-    }
-
-    fn entries(&self) -> Option<Vec<(String, Self)>> {
-        Some(self.as_object()?.clone().into_iter().collect())
-    }
-}
-
-impl Argument for PyValue {
-    fn is_none(&self) -> bool {
-        *self == PyValue::NONE
-    }
-
-    fn none() -> Self {
-        PyValue::NONE
-    }
-
-    fn from_list(items: Vec<Self>) -> Self {
-        PyValue::list(items)
-    }
-
-    fn from_keywords(pairs: Vec<(String, Self)>) -> Self {
-        PyValue::dict(pairs.into_iter().map(|(name, value)| (PyValue::from(name), value)))
-    }
-
-    fn items(&self) -> Option<Vec<Self>> {
-        match &self.0 {
-            PyKind::List(items) | PyKind::Tuple(items) => Some(items.to_vec()),
-            _ => None,
-        }
-    }
-
-    fn entries(&self) -> Option<Vec<(String, Self)>> {
-        match &self.0 {
-            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
-                pairs.iter().map(|(name, value)| Some((name.as_str()?.to_owned(), value.clone()))).collect()
-            }
-            _ => None,
-        }
-    }
-}
-
-/// `[1].email: …` is for programmers; people count from one.
-fn locate(path: &str, reason: &str) -> String {
+/// Turns a path such as `[1].email` into "argument 2, field email".
+fn name_argument(path: &str, reason: &str) -> String {
     if path == "." {
         return reason.to_owned();
     }
@@ -113,14 +43,15 @@ fn locate(path: &str, reason: &str) -> String {
     }
 }
 
-struct Bind<V> {
+/// The arguments of a call as a deserializer of the handler's type.
+struct BindArguments<V> {
     args: Vec<V>,
     kwargs: Vec<(String, V)>,
 }
 
-impl<V: Argument> Bind<V> {
-    /// "2 arguments" or "1 argument and keywords `a`, `b`".
-    fn given(&self) -> String {
+impl<V: ArgumentValue> BindArguments<V> {
+    /// Describes the arguments: "2 arguments" or "1 argument and keywords `a`, `b`".
+    fn describe(&self) -> String {
         let names: Vec<String> = self.kwargs.iter().map(|(name, _)| format!("`{name}`")).collect();
         let count = format!("{} argument{}", self.args.len(), if self.args.len() == 1 { "" } else { "s" });
         match names.len() {
@@ -130,23 +61,25 @@ impl<V: Argument> Bind<V> {
         }
     }
 
-    fn one(mut self) -> Result<V, Error> {
+    /// Returns the only argument.
+    fn single(mut self) -> Result<V, Error> {
         match (self.args.len(), self.kwargs.is_empty()) {
             (1, true) => Ok(self.args.remove(0)),
-            _ => Err(Error::custom(format!("takes 1 argument, got {}", self.given()))),
+            _ => Err(Error::custom(format!("takes 1 argument, got {}", self.describe()))),
         }
     }
 
-    fn positions(self, count: usize) -> Result<Vec<V>, Error> {
+    /// Returns this many positional arguments.
+    fn positional(self, count: usize) -> Result<Vec<V>, Error> {
         if self.args.len() == count && self.kwargs.is_empty() {
             return Ok(self.args);
         }
         let plural = if count == 1 { "" } else { "s" };
-        Err(Error::custom(format!("takes {count} argument{plural}, got {}", self.given())))
+        Err(Error::custom(format!("takes {count} argument{plural}, got {}", self.describe())))
     }
 
-    /// Positions get the names of the fields they stand for.
-    fn keywords(mut self, fields: &[&str]) -> Result<Vec<(String, V)>, Error> {
+    /// Returns all arguments by name. A positional argument gets the name of the field at its position.
+    fn named(mut self, fields: &[&str]) -> Result<Vec<(String, V)>, Error> {
         if self.kwargs.is_empty()
             && let [only] = self.args.as_slice()
             && let Some(only) = only.entries()
@@ -158,7 +91,7 @@ impl<V: Argument> Bind<V> {
                 "takes {} arguments ({}), got {}",
                 fields.len(),
                 fields.join(", "),
-                self.given()
+                self.describe()
             )));
         }
         for (field, value) in fields.iter().zip(self.args) {
@@ -170,8 +103,8 @@ impl<V: Argument> Bind<V> {
         Ok(self.kwargs)
     }
 
-    /// For handlers that take whatever comes.
-    fn whole(mut self) -> V {
+    /// Returns all arguments as one value, for a handler that takes any.
+    fn into_value(mut self) -> V {
         match (self.args.len(), self.kwargs.is_empty()) {
             (0, true) => V::none(),
             (0, false) => V::from_keywords(self.kwargs),
@@ -185,18 +118,18 @@ impl<V: Argument> Bind<V> {
     }
 }
 
-macro_rules! take_one {
+macro_rules! deserialize_single {
     ($($method:ident)*) => {
         $(fn $method<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
-            self.one()?.$method(visitor)
+            self.single()?.$method(visitor)
         })*
     };
 }
 
-impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
+impl<'de, V: ArgumentValue> Deserializer<'de> for BindArguments<V> {
     type Error = Error;
 
-    take_one! {
+    deserialize_single! {
         deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128 deserialize_f32
         deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
@@ -204,7 +137,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
     }
 
     fn deserialize_any<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
-        self.whole().deserialize_any(visitor)
+        self.into_value().deserialize_any(visitor)
     }
 
     fn deserialize_ignored_any<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
@@ -222,7 +155,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
     }
 
     fn deserialize_unit<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
-        self.positions(0)?;
+        self.positional(0)?;
         visitor.visit_unit()
     }
 
@@ -240,12 +173,12 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
         visitor: W,
     ) -> Result<W::Value, Error> {
         if is_py_value(name) {
-            return self.whole().deserialize_newtype_struct(name, visitor);
+            return self.into_value().deserialize_newtype_struct(name, visitor);
         }
         visitor.visit_newtype_struct(self)
     }
 
-    /// One argument that is a list is that list; else all arguments are (as Python's `*args`).
+    /// A single list is the sequence; otherwise all arguments are, as with Python's `*args`.
     fn deserialize_seq<W: Visitor<'de>>(mut self, visitor: W) -> Result<W::Value, Error> {
         if let [only] = self.args.as_slice()
             && let Some(items) = only.items()
@@ -253,11 +186,11 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
             self.args = items;
         }
         let count = self.args.len();
-        visitor.visit_seq(SeqDeserializer::new(self.positions(count)?.into_iter()))
+        visitor.visit_seq(SeqDeserializer::new(self.positional(count)?.into_iter()))
     }
 
     fn deserialize_tuple<W: Visitor<'de>>(self, count: usize, visitor: W) -> Result<W::Value, Error> {
-        visitor.visit_seq(SeqDeserializer::new(self.positions(count)?.into_iter()))
+        visitor.visit_seq(SeqDeserializer::new(self.positional(count)?.into_iter()))
     }
 
     fn deserialize_tuple_struct<W: Visitor<'de>>(
@@ -270,7 +203,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
     }
 
     fn deserialize_map<W: Visitor<'de>>(self, visitor: W) -> Result<W::Value, Error> {
-        visitor.visit_map(MapDeserializer::new(self.keywords(&[])?.into_iter()))
+        visitor.visit_map(MapDeserializer::new(self.named(&[])?.into_iter()))
     }
 
     fn deserialize_struct<W: Visitor<'de>>(
@@ -279,7 +212,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
         fields: &'static [&'static str],
         visitor: W,
     ) -> Result<W::Value, Error> {
-        visitor.visit_map(MapDeserializer::new(self.keywords(fields)?.into_iter()))
+        visitor.visit_map(MapDeserializer::new(self.named(fields)?.into_iter()))
     }
 
     fn deserialize_enum<W: Visitor<'de>>(
@@ -288,7 +221,7 @@ impl<'de, V: Argument> Deserializer<'de> for Bind<V> {
         variants: &'static [&'static str],
         visitor: W,
     ) -> Result<W::Value, Error> {
-        self.one()?.deserialize_enum(name, variants, visitor)
+        self.single()?.deserialize_enum(name, variants, visitor)
     }
 }
 
@@ -306,7 +239,7 @@ mod tests {
         };
         let handler = "f".to_owned();
         let call = Call { handler, args, kwargs, exact: None, serializer: crate::Serializer::Json };
-        bind_call(call).map_err(|mismatch| mismatch.0)
+        bind_call(call).map_err(|error| error.0)
     }
 
     #[derive(Debug, Deserialize, PartialEq)]
@@ -341,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misfit_names_the_argument() {
+    fn an_error_names_the_argument() {
         for (error, expected) in [
             (
                 bind::<(i64, i64)>(json!([1, "two"]), json!({})).unwrap_err(),

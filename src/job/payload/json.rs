@@ -1,59 +1,61 @@
-//! JSON text, with integers of any size.
+//! JSON text within the limits, with integers of any size.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_json::{Map, Value};
 
 use super::limits::{MAX_DEPTH, MAX_PARTS, check_bytes, too_deep, too_many};
-use super::python::{BIG_INT_IN_JSON, to_python};
-use super::{Call, PyValue, Serializer};
+use super::python::deserialize::BIG_INT_KEY;
+use super::python::to_python::to_python;
+use super::python::value::PyValue;
 
-/// Integers of up to this many digits fit the numbers of JSON readers.
+/// Integers of up to this many digits fit into an `i64`; readers may round longer ones.
 const SAFE_DIGITS: usize = 18;
 
-/// Whether this may be JSON; a pickle never begins like that.
-pub(super) fn is_json(bytes: &[u8]) -> bool {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    first.is_some_and(|byte| b"[{\"-0123456789tfn".contains(byte))
-}
-
-/// Reads a payload; the error says what is wrong with it.
-pub(super) fn read_call(data: &[u8]) -> Result<Call, String> {
-    check_json(data).map_err(|error| format!("the payload cannot be read: {error}"))?;
-    let (handler, instance, args, kwargs): (String, Value, Vec<Value>, Map<String, Value>) = build(data)
-        .map_err(|error| format!("the payload is not [handler, null, [arguments], {{keywords}}]: {error}"))?;
-    if !instance.is_null() {
-        return Err("the payload calls a method of an object, which only Python can".to_owned());
-    }
-    Ok(Call { handler, args, kwargs, exact: None, serializer: Serializer::Json })
-}
-
-/// Reads JSON that is within the limits.
-pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+/// Parses JSON, and refuses what is over the limits.
+pub(crate) fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     check_json(text)?;
-    build(text)
+    read_trusted_json(text)
 }
 
-/// Reads JSON that was counted, or that a part of this program wrote. serde_json has a limit of depth of its own,
-/// which is less than ours.
-pub(super) fn build<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
+/// Parses JSON that was checked, or that another part of this program wrote. serde_json's own limit of depth is off,
+/// because it is lower than ours.
+pub(crate) fn read_trusted_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     reader.disable_recursion_limit();
     let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| error.to_string())
 }
 
-/// Whether it is JSON, also when there is too much of it.
+/// Parses JSON text, with the order of its keys and integers of any size.
+pub(crate) fn parse_json(text: &str) -> Result<PyValue, String> {
+    match has_large_integers(text.as_bytes()) {
+        true => parse_exactly(text.as_bytes()),
+        false => read_json(text.as_bytes()),
+    }
+}
+
+/// Parses JSON text, and takes anything else for a string. JSON over the limits is refused.
+#[cfg(feature = "worker")]
+pub(crate) fn json_or_text(text: &str) -> Result<PyValue, String> {
+    match check_json(text.as_bytes()) {
+        Ok(()) => Ok(parse_json(text).unwrap_or_else(|_| PyValue::from(text))),
+        Err(error) if is_valid(text.as_bytes()) => Err(error),
+        Err(_) => Ok(PyValue::from(text)),
+    }
+}
+
+/// Returns whether the text is JSON, even if it is over the limits.
 pub(super) fn is_valid(text: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
+/// Refusal of a float that JSON cannot hold.
 const NOT_FINITE: &str = "JSON has no word for nan and inf: give them as text, or none at all";
 
-/// Writes a value of any type, or says what JSON has no word for.
+/// Writes a value of any type; the error says what JSON cannot hold.
 pub(super) fn write<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String> {
     let text = to_text(value)?;
-    // What serde_json writes for a float that is no number.
+    // serde_json writes `null` for nan and inf. Only a text with `null` in it needs a second look at the value.
     let has_null = text.split(|byte| *byte == b'n').skip(1).any(|behind| behind.starts_with(b"ull"));
     match has_null.then(|| to_python(value)) {
         Some(Ok(value)) if !value.is_finite() => Err(NOT_FINITE.to_owned()),
@@ -61,7 +63,7 @@ pub(super) fn write<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String>
     }
 }
 
-/// The same of a value that can be looked at.
+/// Writes a Python value; the error says what JSON cannot hold.
 pub(super) fn write_value(value: &PyValue) -> Result<Vec<u8>, String> {
     if value.is_finite() { to_text(value) } else { Err(NOT_FINITE.to_owned()) }
 }
@@ -72,16 +74,16 @@ fn to_text<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String> {
     Ok(text)
 }
 
-/// Reads JSON with integers that serde_json would round.
+/// Parses JSON with integers that serde_json would round.
 pub(super) fn parse_exactly(text: &[u8]) -> Result<PyValue, String> {
     check_json(text)?;
-    build(&with_marked_integers(text))
+    read_trusted_json(&with_marked_integers(text))
 }
 
-/// Whether there are integers that a reader may round.
+/// Returns whether the text has integers that a reader may round.
 pub(super) fn has_large_integers(text: &[u8]) -> bool {
-    // Cheap first: most payloads have no such run of digits anywhere, not even in a string. One that is longer
-    // than this has a digit at each of its multiples.
+    // A cheap test first: most payloads have no such run of digits, not even in a string. A run longer than
+    // `SAFE_DIGITS` covers one of the sampled positions.
     let is_in_run = |at: usize| {
         let digits = |bytes: &mut dyn Iterator<Item = &u8>| bytes.take_while(|b| b.is_ascii_digit()).count();
         text[at].is_ascii_digit()
@@ -91,13 +93,13 @@ pub(super) fn has_large_integers(text: &[u8]) -> bool {
     has_run && with_marked_integers(text).len() > text.len()
 }
 
-/// Large integers outside of strings become `{"rq_rs::integer": "digits"}`.
+/// Replaces large integers outside of strings by `{"rq_rs::integer": "digits"}`.
 fn with_marked_integers(text: &[u8]) -> Vec<u8> {
     let mut marked = Vec::with_capacity(text.len() + 64);
     for token in tokens(text) {
         let is_integer = token.iter().all(|byte| byte.is_ascii_digit() || *byte == b'-');
         if is_integer && token.len() > SAFE_DIGITS {
-            marked.extend_from_slice(format!("{{\"{BIG_INT_IN_JSON}\":\"").as_bytes());
+            marked.extend_from_slice(format!("{{\"{BIG_INT_KEY}\":\"").as_bytes());
             marked.extend_from_slice(token);
             marked.extend_from_slice(b"\"}");
         } else {
@@ -107,8 +109,9 @@ fn with_marked_integers(text: &[u8]) -> Vec<u8> {
     marked
 }
 
-/// Texts with their quotes, numbers and words as a whole, every other byte by itself. None is empty.
-pub(super) fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Splits JSON into tokens: strings with their quotes, numbers and words as a whole, every other byte by itself.
+/// No token is empty.
+fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_sign = |byte: &u8| byte.is_ascii_whitespace() || b"[]{},:\"".contains(byte);
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -123,7 +126,7 @@ pub(super) fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// How long the string at the beginning is, with its quotes.
+/// Returns the length of the string at the beginning, with its quotes.
 fn string_size(text: &[u8]) -> usize {
     let mut at = 1;
     while let Some(byte) = text.get(at) {
@@ -136,14 +139,14 @@ fn string_size(text: &[u8]) -> usize {
     text.len()
 }
 
-/// Checks JSON that nobody has parsed yet. What is no JSON is for the parser to refuse.
+/// Checks text that is not parsed yet against the limits. Text that is not JSON is left to the parser.
 pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
-    // A bracket for each level, and a byte for each part.
+    // Each level takes a bracket, and each part a byte.
     if text.len() <= MAX_DEPTH {
         return Ok(());
     }
     check_bytes(text.len())?;
-    // Cheap first: each part but the first one follows one of these, also when some of them are in texts.
+    // A cheap upper bound first: each part but the first follows one of these bytes. Those in strings count too.
     let (mut opened, mut parts) = (0, 1);
     for byte in text {
         let opens = matches!(byte, b'[' | b'{');
@@ -153,6 +156,7 @@ pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
     if opened <= MAX_DEPTH && parts <= MAX_PARTS { Ok(()) } else { count_json(text) }
 }
 
+/// Counts levels and parts exactly.
 fn count_json(text: &[u8]) -> Result<(), String> {
     let (mut depth, mut parts) = (0usize, 0);
     for token in tokens(text) {

@@ -1,36 +1,37 @@
-//! What arguments, results and meta may be, whoever wrote them and in whatever: a few kilobytes can stand for
-//! gigabytes. It is counted before anything is built, and what would not be read is not written either.
+//! Limits of arguments, results and meta in any format: a few kilobytes can stand for gigabytes. Data is counted before
+//! anything is built from it, and data that would not be read is not written either.
 
-/// Once inflated.
+/// Largest size in bytes, inflated.
 pub(crate) const MAX_DATA_BYTES: usize = 16 << 20;
-/// Every value is one, with those inside it, and every key.
+/// Largest number of values and keys, nested ones included.
 pub(crate) const MAX_PARTS: usize = 1_000_000;
-/// All texts and bytes together. Only a pickle can have more of it than `MAX_DATA_BYTES`: it says "the same once more".
+/// Largest total of all texts and bytes. It can exceed `MAX_DATA_BYTES` only in a pickle, which refers to shared data.
 pub(crate) const MAX_TEXT_BYTES: usize = 64 << 20;
-/// How deep lists and dictionaries may be nested.
+/// Deepest nesting of lists and dicts.
 pub(crate) const MAX_DEPTH: usize = 200;
 
-/// How a refusal of these limits ends.
-const OVER: &str = "which is the limit";
+/// End of each refusal, by which [`is_over_limit`] recognizes it.
+const REFUSAL_END: &str = "which is the limit";
 
+/// Returns whether an error text says that a limit is exceeded.
 pub(crate) fn is_over_limit(error: &str) -> bool {
-    error.ends_with(OVER)
+    error.ends_with(REFUSAL_END)
 }
 
 pub(crate) fn too_large() -> String {
-    format!("the data is more than {MAX_DATA_BYTES} bytes, {OVER}")
+    format!("the data is more than {MAX_DATA_BYTES} bytes, {REFUSAL_END}")
 }
 
 pub(crate) fn too_many() -> String {
-    format!("the data has more than {MAX_PARTS} parts, {OVER}")
+    format!("the data has more than {MAX_PARTS} parts, {REFUSAL_END}")
 }
 
 pub(crate) fn too_much_text() -> String {
-    format!("the data has more than {MAX_TEXT_BYTES} bytes of text, {OVER}")
+    format!("the data has more than {MAX_TEXT_BYTES} bytes of text, {REFUSAL_END}")
 }
 
 pub(crate) fn too_deep() -> String {
-    format!("the data is nested more than {MAX_DEPTH} deep, {OVER}")
+    format!("the data is nested more than {MAX_DEPTH} deep, {REFUSAL_END}")
 }
 
 pub(crate) fn check_bytes(size: usize) -> Result<(), String> {
@@ -40,19 +41,19 @@ pub(crate) fn check_bytes(size: usize) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::super::json::check_json;
+    use super::super::{PyValue, deflate};
     use super::super::{Serializer, read_call, read_value};
     use super::{MAX_DATA_BYTES, MAX_DEPTH, MAX_PARTS};
-    use crate::job::{PyValue, deflate};
 
     fn nested(depth: usize) -> PyValue {
         (0..depth).fold(PyValue::NONE, |inner, _| PyValue::list([inner]))
     }
 
     #[test]
-    fn json_is_counted_exactly_where_it_matters() {
+    fn json_near_the_limits_is_counted_exactly() {
         let ones = |n: usize| format!("[{}1]", "1,".repeat(n - 1));
         let maps = |n: usize| format!("[{}{{}}]", "{\"a\": [true , null ]} ,\n".repeat(n));
-        // Brackets, commas and colons in texts are no parts.
+        // Brackets, commas and colons in strings are not parts.
         let text = format!("[\"{}\", \"{}\"]", "[{,:\\\"".repeat(MAX_PARTS / 4), "]}".repeat(300));
         let fits = [
             ones(MAX_PARTS - 1),
@@ -71,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_not_be_read_is_not_written_in_json_and_in_pickle() {
+    fn data_over_the_limits_is_not_written() {
         for serializer in [Serializer::Json, Serializer::Pickle] {
             let written = serializer.write(&nested(MAX_DEPTH)).unwrap();
             assert!(read_value(&written).unwrap().json.is_array(), "{serializer}");
@@ -89,7 +90,7 @@ mod tests {
                 assert!(refusal.contains(limit), "{serializer}: {refusal}");
             }
         }
-        // Times are several things to a reader of pickles: too many for it are refused as well.
+        // A time is several objects to a reader of pickles: a value with too many of them is refused too.
         let moment =
             |second| PyValue::datetime(chrono::DateTime::from_timestamp(second, 0).unwrap()).unwrap();
         let moments = PyValue::list((0..210_000).map(moment));
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_payload_that_stands_for_millions_is_refused_before_it_is_built() {
+    fn a_small_payload_of_millions_of_values_is_refused_before_it_is_built() {
         let ones = "1,".repeat(7_000_000);
         let payload = format!("[\"mark\",null,[{ones}1],{{}}]");
         let bomb = deflate(payload.as_bytes());

@@ -1,54 +1,53 @@
-//! What a payload calls, as far as its beginning says: for lists, which read no arguments.
-
-use std::fmt::{self, Write};
+//! Preview of a call from the beginning of its payload, for lists, which do not read arguments.
 
 use serde_json::de::SliceRead;
 
+use super::decode::read_call;
+use super::serializer::Serializer;
 use super::zlib::inflate_head;
-use super::{Serializer, read_call};
 
-/// A payload of more bytes is not looked through.
-const READ: usize = 16 * 1024;
-/// As much of the arguments as of one argument.
-const SHOWN: usize = 75;
+/// Number of inflated bytes that are read.
+const MAX_READ: usize = 16 * 1024;
+/// Number of characters of the arguments that are kept, as many as of one argument in a description.
+const MAX_ARGUMENTS_CHARS: usize = 75;
 
-/// What its beginning says.
+/// The call as far as the beginning of the payload shows it.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct CallPreview {
-    /// None when it cannot be read, or is a method of an object.
+    /// `None` if it cannot be read, or if the payload calls a method of an object.
     pub(crate) handler: Option<String>,
-    /// The call as people see it.
+    /// The call as source code, with dots for arguments that were not read.
     pub(crate) description: Option<String>,
 }
 
-/// Looks at the beginning of a payload, or at all of it.
+/// Reads the beginning of a payload, or all of it.
 pub(crate) fn preview_call(bytes: &[u8], is_whole: bool) -> CallPreview {
-    let (plain, is_all) = inflate_head(bytes, READ);
+    let (plain, is_all) = inflate_head(bytes, MAX_READ);
     if is_whole
         && is_all
-        && plain.len() <= READ
+        && plain.len() <= MAX_READ
         && let Ok(call) = read_call(&plain, false)
     {
         return CallPreview { description: Some(call.describe()), handler: Some(call.handler) };
     }
-    let plain = &plain[..plain.len().min(READ)];
-    match Serializer::of(plain) {
-        Serializer::Json => json(plain).unwrap_or_default(),
+    let plain = &plain[..plain.len().min(MAX_READ)];
+    match Serializer::detect(plain) {
+        Serializer::Json => preview_json(plain).unwrap_or_default(),
         Serializer::Pickle => {
-            let handler = pickle(plain);
+            let handler = pickled_handler(plain);
             CallPreview { description: handler.as_ref().map(|name| format!("{name}(...)")), handler }
         }
     }
 }
 
-/// `["handler", null, [` and the beginning of the arguments.
-fn json(text: &[u8]) -> Option<CallPreview> {
+/// Reads `["handler", null, [` and the beginning of the arguments.
+fn preview_json(text: &[u8]) -> Option<CallPreview> {
     let rest = text.trim_ascii_start().strip_prefix(b"[")?;
     let mut items = serde_json::StreamDeserializer::<_, String>::new(SliceRead::new(rest));
     let handler = items.next()?.ok()?;
     let rest = after_comma(&rest[items.byte_offset()..])?.strip_prefix(b"null")?;
     let arguments = after_comma(rest).and_then(|rest| rest.strip_prefix(b"[")).unwrap_or_default();
-    let shown: String = String::from_utf8_lossy(arguments).chars().take(SHOWN).collect();
+    let shown: String = String::from_utf8_lossy(arguments).chars().take(MAX_ARGUMENTS_CHARS).collect();
     Some(CallPreview { description: Some(format!("{handler}({shown}...)")), handler: Some(handler) })
 }
 
@@ -56,8 +55,8 @@ fn after_comma(text: &[u8]) -> Option<&[u8]> {
     Some(text.trim_ascii_start().strip_prefix(b",")?.trim_ascii_start())
 }
 
-/// The first item of a tuple or list, when the second one is None.
-fn pickle(bytes: &[u8]) -> Option<String> {
+/// Returns the first item of a tuple or list if the second one is `None`.
+fn pickled_handler(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes;
     let mut name = None;
     loop {
@@ -75,7 +74,7 @@ fn pickle(bytes: &[u8]) -> Option<String> {
         };
         let line = || behind.iter().position(|byte| *byte == b'\n');
         let skipped = match code {
-            // Protocol, frame, mark, empty list, and what is to be remembered.
+            // Protocol, frame, mark, empty list, and the opcodes of the memo.
             0x80 => 1,
             0x95 => 8,
             b'(' | b']' | b'l' | 0x94 => 0,
@@ -106,48 +105,10 @@ fn pickle(bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// Whether all of a value can be shown, in so many bytes and as a tree of values: a pickle may hold one list many
-/// times, and a map of a few bytes takes hundreds.
-pub(crate) fn is_displayable_within(bytes: &[u8], most: usize) -> bool {
-    let mut room = Room { bytes: most, tree: TREE };
-    match Serializer::of(bytes) {
-        Serializer::Json => room.take(bytes),
-        // What cannot be read is told with its reason.
-        Serializer::Pickle => super::unpickle(bytes).map_or(true, |value| write!(room, "{value}").is_ok()),
-    }
-}
-
-/// How much room a tree of values may take, about.
-const TREE: usize = 8 * 1024 * 1024;
-
-struct Room {
-    bytes: usize,
-    tree: usize,
-}
-
-impl Room {
-    fn take(&mut self, text: &[u8]) -> bool {
-        let of = |byte: &u8| match byte {
-            b'{' => 700,
-            b'[' | b'(' | b',' => 40,
-            _ => 0,
-        };
-        let left = self.bytes.checked_sub(text.len()).zip(self.tree.checked_sub(text.iter().map(of).sum()));
-        (self.bytes, self.tree) = left.unwrap_or_default();
-        left.is_some()
-    }
-}
-
-impl Write for Room {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if self.take(text.as_bytes()) { Ok(()) } else { Err(fmt::Error) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{PyValue, Serializer, deflate, write_call};
-    use super::{CallPreview, is_displayable_within, preview_call};
+    use super::{CallPreview, preview_call};
     use crate::job::Arguments;
 
     fn named(bytes: &[u8], is_whole: bool) -> Option<String> {
@@ -195,14 +156,5 @@ mod tests {
         ] {
             assert_eq!(named(bytes, false), None, "{bytes:?}");
         }
-    }
-
-    #[test]
-    fn one_value_that_stands_often_counts_each_time() {
-        // Sixteen pairs, each of which holds the one before twice.
-        let doubling = [b"\x80\x04]\x94".as_slice(), &b"2\x86\x94".repeat(16), b"."].concat();
-        assert!(!is_displayable_within(&doubling, 100_000));
-        assert!(is_displayable_within(b"\x80\x04]\x94.", 100) && is_displayable_within(b"[1]", 100));
-        assert!(!is_displayable_within(format!("[{}1]", "{\"\":0},".repeat(36_000)).as_bytes(), 1 << 18));
     }
 }

@@ -1,4 +1,4 @@
-//! RQ compresses payloads and error texts with zlib, and reads what is not compressed as it is.
+//! Compression of payloads and error texts. RQ writes zlib, and reads uncompressed data too.
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 
 use super::limits::{MAX_DATA_BYTES, too_large};
 
-/// zlib's own default.
+/// zlib's default level.
 const LEVEL: u8 = 6;
 
 pub(crate) fn deflate(bytes: &[u8]) -> Vec<u8> {
     compress_to_vec_zlib(bytes, LEVEL)
 }
 
-/// The bytes inflated; as they are when they are not zlib.
+/// Inflates zlib data, and returns any other data unchanged. Fails if the result is over the limit.
 pub(crate) fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     if !is_zlib(bytes) {
         return Ok(Cow::Borrowed(bytes));
@@ -26,22 +26,23 @@ pub(crate) fn inflate(bytes: &[u8]) -> Result<Cow<'_, [u8]>, String> {
     }
 }
 
-/// Deflate with any window, and RFC 1950's check of the first two bytes.
+/// Returns whether the first two bytes are a header of RFC 1950 for deflate, with a valid check sum.
 fn is_zlib(bytes: &[u8]) -> bool {
     bytes.len() > 2 && bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31)
 }
 
-/// At most so many bytes of what is inflated, also of a beginning, and whether that is all there is of it. What is
-/// not zlib stays as it is.
+/// Inflates at most `max_bytes`, also from the beginning of zlib data. Returns whether that is all of it. Data that is
+/// not zlib is returned unchanged.
 #[cfg(feature = "cron")]
-pub(crate) fn inflate_head(bytes: &[u8], most: usize) -> (Cow<'_, [u8]>, bool) {
-    use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags as flags};
+pub(crate) fn inflate_head(bytes: &[u8], max_bytes: usize) -> (Cow<'_, [u8]>, bool) {
+    use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
     if !is_zlib(bytes) {
         return (Cow::Borrowed(bytes), true);
     }
-    let mut head = vec![0; most];
-    let asked = flags::TINFL_FLAG_PARSE_ZLIB_HEADER | flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
-    let (status, _, size) = decompress(&mut Box::<DecompressorOxide>::default(), bytes, &mut head, 0, asked);
+    let mut head = vec![0; max_bytes];
+    let flags =
+        inflate_flags::TINFL_FLAG_PARSE_ZLIB_HEADER | inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+    let (status, _, size) = decompress(&mut Box::<DecompressorOxide>::default(), bytes, &mut head, 0, flags);
     head.truncate(size);
     match status {
         TINFLStatus::Done => (Cow::Owned(head), true),
@@ -57,7 +58,7 @@ mod tests {
     use super::{MAX_DATA_BYTES, deflate, inflate};
 
     #[test]
-    fn what_is_deflated_comes_back_and_the_rest_stays_as_it_is() {
+    fn deflated_data_comes_back_and_other_data_is_unchanged() {
         let text = "send_email ".repeat(100);
         let small = deflate(text.as_bytes());
         assert!(small.len() < 100);

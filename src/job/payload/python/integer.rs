@@ -1,28 +1,26 @@
-//! Whole numbers of any size, as Python has them: here for those that do not fit into an `i64`.
+//! Integers of any size, for those of Python that do not fit into an `i64`.
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use super::PyKind;
+/// Largest number of decimal digits. It is Python's own limit (`sys.set_int_max_str_digits`).
+const MAX_DIGITS: usize = 4300;
 
-/// Python itself reads and writes no more decimal digits than these.
-const DIGITS: usize = 4300;
+/// Number of decimal digits that always fit into one limb.
+const LIMB_DIGITS: usize = 19;
 
-/// As many decimal digits as surely fit into one limb.
-const CHUNK: usize = 19;
+/// A number of `MAX_DIGITS` digits needs fewer bytes.
+const MAX_BYTES: usize = 1792;
 
-/// More bytes than any number of `DIGITS` digits needs.
-const BYTES: usize = 1792;
-
-/// The first number that has too many digits.
+/// Smallest number with more than `MAX_DIGITS` digits.
 static TOO_LARGE: LazyLock<Vec<u64>> = LazyLock::new(|| {
     let mut limbs = vec![1];
-    (0..DIGITS).for_each(|_| multiply_add(&mut limbs, 10, 0));
+    (0..MAX_DIGITS).for_each(|_| multiply_add(&mut limbs, 10, 0));
     limbs
 });
 
-/// A sign and a size; the lowest limb comes first, and the highest one is not zero.
+/// Sign and magnitude. The least significant limb comes first; the most significant limb is not zero.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct BigInt {
     negative: bool,
@@ -34,15 +32,15 @@ impl BigInt {
         while limbs.last() == Some(&0) {
             limbs.pop();
         }
-        if !smaller(&limbs, &TOO_LARGE) {
+        if !is_less(&limbs, &TOO_LARGE) {
             return Err(too_large());
         }
         Ok(BigInt { negative: negative && !limbs.is_empty(), limbs })
     }
 
-    /// From the two's complement that `LONG1` and `LONG4` hold.
+    /// Reads the two's complement of the opcodes `LONG1` and `LONG4`.
     pub(crate) fn from_le_bytes(bytes: &[u8]) -> Result<Self, String> {
-        if bytes.len() > BYTES {
+        if bytes.len() > MAX_BYTES {
             return Err(too_large());
         }
         let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
@@ -61,18 +59,18 @@ impl BigInt {
         BigInt::new(negative, limbs)
     }
 
-    /// From decimal digits, with or without a sign.
+    /// Reads decimal digits with an optional sign.
     pub(crate) fn from_decimal(text: &str) -> Result<Self, String> {
         let negative = text.starts_with('-');
         let digits = text.strip_prefix(['-', '+']).unwrap_or(text).as_bytes();
-        if digits.len() > DIGITS {
+        if digits.len() > MAX_DIGITS {
             return Err(too_large());
         }
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return Err("a whole number is not written in decimal digits".to_owned());
         }
-        let mut limbs = Vec::with_capacity(digits.len() / CHUNK + 1);
-        for chunk in digits.chunks(CHUNK) {
+        let mut limbs = Vec::with_capacity(digits.len() / LIMB_DIGITS + 1);
+        for chunk in digits.chunks(LIMB_DIGITS) {
             let (scale, value) = chunk
                 .iter()
                 .fold((1, 0), |(scale, value), digit| (scale * 10, value * 10 + u64::from(digit - b'0')));
@@ -81,7 +79,7 @@ impl BigInt {
         BigInt::new(negative, limbs)
     }
 
-    /// The shortest two's complement, as Python writes it.
+    /// Returns the shortest two's complement, as Python writes it.
     pub(crate) fn to_le_bytes(&self) -> Vec<u8> {
         if self.limbs.is_empty() {
             return Vec::new();
@@ -94,20 +92,20 @@ impl BigInt {
                 (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
             }
         }
-        bytes.truncate(shortest(&bytes).len());
+        bytes.truncate(trim_sign_bytes(&bytes).len());
         bytes
     }
 
     pub(crate) fn as_u128(&self) -> Option<u128> {
-        if self.negative { None } else { self.size() }
+        if self.negative { None } else { self.magnitude() }
     }
 
     pub(crate) fn as_i128(&self) -> Option<i128> {
-        let size = self.size()?;
-        if self.negative { 0i128.checked_sub_unsigned(size) } else { i128::try_from(size).ok() }
+        let magnitude = self.magnitude()?;
+        if self.negative { 0i128.checked_sub_unsigned(magnitude) } else { i128::try_from(magnitude).ok() }
     }
 
-    fn size(&self) -> Option<u128> {
+    fn magnitude(&self) -> Option<u128> {
         match self.limbs[..] {
             [] => Some(0),
             [low] => Some(u128::from(low)),
@@ -116,56 +114,44 @@ impl BigInt {
         }
     }
 
-    fn from_size(negative: bool, size: u128) -> Self {
-        let mut limbs = vec![size as u64, (size >> 64) as u64];
-        while limbs.last() == Some(&0) {
-            limbs.pop();
-        }
-        BigInt { negative, limbs }
-    }
-
-    /// As the kind of number it is: most fit into an `i64` after all.
-    pub(crate) fn into_kind(self) -> PyKind {
-        match self.as_i128().and_then(|number| i64::try_from(number).ok()) {
-            Some(number) => PyKind::Int(number),
-            None => PyKind::BigInt(Arc::new(self)),
-        }
-    }
-
-    pub(crate) fn kind_of_i128(number: i128) -> PyKind {
-        BigInt::from_size(number < 0, number.unsigned_abs()).into_kind()
-    }
-
-    pub(crate) fn kind_of_u128(number: u128) -> PyKind {
-        BigInt::from_size(false, number).into_kind()
-    }
-
-    pub(crate) fn kind_of_decimal(text: &str) -> Result<PyKind, String> {
-        BigInt::from_decimal(text).map(BigInt::into_kind)
-    }
-
-    /// From digits of any base up to 16.
-    pub(crate) fn kind_of_digits(negative: bool, digits: &str, base: u32) -> Result<PyKind, String> {
+    /// Reads digits of any base up to 16.
+    pub(crate) fn from_digits(negative: bool, digits: &str, base: u32) -> Result<Self, String> {
         if base == 10 {
-            return BigInt::kind_of_decimal(&format!("{}{digits}", if negative { "-" } else { "" }));
+            return BigInt::from_decimal(&format!("{}{digits}", if negative { "-" } else { "" }));
         }
-        if digits.len() > DIGITS {
+        if digits.len() > MAX_DIGITS {
             return Err(too_large());
         }
         let mut limbs = Vec::new();
         for digit in digits.chars().filter_map(|digit| digit.to_digit(base)) {
             multiply_add(&mut limbs, u64::from(base), u64::from(digit));
         }
-        BigInt::new(negative, limbs).map(BigInt::into_kind)
+        BigInt::new(negative, limbs)
     }
 
-    pub(crate) fn kind_of_le_bytes(bytes: &[u8]) -> Result<PyKind, String> {
-        BigInt::from_le_bytes(bytes).map(BigInt::into_kind)
+    fn from_magnitude(negative: bool, magnitude: u128) -> Self {
+        let mut limbs = vec![magnitude as u64, (magnitude >> 64) as u64];
+        while limbs.last() == Some(&0) {
+            limbs.pop();
+        }
+        BigInt { negative, limbs }
     }
 }
 
-/// Without the bytes at its end that only repeat the sign.
-pub(crate) fn shortest(mut twos_complement: &[u8]) -> &[u8] {
+impl From<i128> for BigInt {
+    fn from(number: i128) -> Self {
+        BigInt::from_magnitude(number < 0, number.unsigned_abs())
+    }
+}
+
+impl From<u128> for BigInt {
+    fn from(number: u128) -> Self {
+        BigInt::from_magnitude(false, number)
+    }
+}
+
+/// Drops trailing bytes that only repeat the sign.
+pub(crate) fn trim_sign_bytes(mut twos_complement: &[u8]) -> &[u8] {
     while let [rest @ .., 0] | [rest @ .., 0xff] = twos_complement
         && let (Some(before), Some(last)) = (rest.last(), twos_complement.last())
         && before & 0x80 == last & 0x80
@@ -176,10 +162,10 @@ pub(crate) fn shortest(mut twos_complement: &[u8]) -> &[u8] {
 }
 
 fn too_large() -> String {
-    format!("a whole number has more than {DIGITS} digits")
+    format!("a whole number has more than {MAX_DIGITS} digits")
 }
 
-fn smaller(left: &[u64], right: &[u64]) -> bool {
+fn is_less(left: &[u64], right: &[u64]) -> bool {
     left.len().cmp(&right.len()).then_with(|| left.iter().rev().cmp(right.iter().rev())) == Ordering::Less
 }
 
@@ -203,8 +189,8 @@ impl fmt::Display for BigInt {
             let mut rest = 0;
             for limb in limbs.iter_mut().rev() {
                 let wide = u128::from(rest) << 64 | u128::from(*limb);
-                *limb = (wide / u128::from(10u64.pow(CHUNK as u32))) as u64;
-                rest = (wide % u128::from(10u64.pow(CHUNK as u32))) as u64;
+                *limb = (wide / u128::from(10u64.pow(LIMB_DIGITS as u32))) as u64;
+                rest = (wide % u128::from(10u64.pow(LIMB_DIGITS as u32))) as u64;
             }
             chunks.push(rest);
             while limbs.last() == Some(&0) {
@@ -247,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_s_own_numbers_go_both_ways() {
+    fn conversions_to_and_from_i128_and_u128_are_exact() {
         for value in [0, 1, -1, i128::from(i64::MAX) + 1, i128::MAX, i128::MIN] {
             assert_eq!(number(&value.to_string()).as_i128(), Some(value));
             assert_eq!(BigInt::from_le_bytes(&value.to_le_bytes()).unwrap().to_string(), value.to_string());
@@ -255,13 +241,12 @@ mod tests {
         assert_eq!(number(&u128::MAX.to_string()).as_u128(), Some(u128::MAX));
         assert_eq!(number(&u128::MAX.to_string()).as_i128(), None);
         assert_eq!(number("-1").as_u128(), None);
-        assert!(BigInt::kind_of_i128(i64::MIN.into()) == PyKind::Int(i64::MIN));
-        assert!(BigInt::kind_of_u128(5) == PyKind::Int(5));
-        assert!(matches!(BigInt::kind_of_i128(i128::from(i64::MAX) + 1), PyKind::BigInt(_)));
+        assert_eq!(BigInt::from(i128::MIN).as_i128(), Some(i128::MIN));
+        assert_eq!(BigInt::from(5_u128).as_u128(), Some(5));
     }
 
     #[test]
-    fn digits_are_kept_up_to_pythons_limit() {
+    fn decimal_digits_are_exact_up_to_pythons_limit() {
         for text in
             ["9".repeat(4300), format!("-{}", "1234567890".repeat(430)), format!("1{}", "0".repeat(57))]
         {

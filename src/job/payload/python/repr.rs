@@ -1,30 +1,30 @@
-//! Shows a value as Python's `repr()` does, for logs and for people.
+//! Writes a value as Python's `repr()` does, for logs and for people.
 
 use std::fmt::{self, Formatter, Write};
 
 use chrono::{Datelike, NaiveTime, Timelike};
 
-use super::{PyKind, PyValue};
+use super::value::{PyDateTime, PyKind, PyTime, PyValue};
 
-/// Deeper values end in `...`: showing one must not exhaust the stack.
-const DEPTH: usize = 250;
+/// Deeper values end in `...`, so that writing one cannot exhaust the stack.
+const MAX_DEPTH: usize = 250;
 
 const DAY_SECONDS: i64 = 86_400;
 
 impl fmt::Display for PyValue {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        show(&self.0, f, 0)
+        write_value(&self.0, f, 0)
     }
 }
 
 impl fmt::Debug for PyValue {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        show(&self.0, f, 0)
+        write_value(&self.0, f, 0)
     }
 }
 
-fn show(kind: &PyKind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
-    if depth > DEPTH {
+fn write_value(kind: &PyKind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
+    if depth > MAX_DEPTH {
         return f.write_str("...");
     }
     match kind {
@@ -33,50 +33,43 @@ fn show(kind: &PyKind, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
         PyKind::Bool(false) => f.write_str("False"),
         PyKind::Int(number) => write!(f, "{number}"),
         PyKind::BigInt(number) => write!(f, "{number}"),
-        PyKind::Float(number) => float(*number, f),
-        PyKind::Str(text) => string(text, f),
-        PyKind::Bytes(bytes) => byte_string(bytes, f),
-        PyKind::List(items) => all("[", items, "]", f, depth),
-        PyKind::Tuple(items) => all("(", items, if items.len() == 1 { ",)" } else { ")" }, f, depth),
+        PyKind::Float(number) => write_float(*number, f),
+        PyKind::Str(text) => write_str(text, f),
+        PyKind::Bytes(bytes) => write_bytes(bytes, f),
+        PyKind::List(items) => write_items("[", items, "]", f, depth),
+        PyKind::Tuple(items) => write_items("(", items, if items.len() == 1 { ",)" } else { ")" }, f, depth),
         PyKind::Set(items) if items.is_empty() => f.write_str("set()"),
-        PyKind::Set(items) => all("{", items, "}", f, depth),
+        PyKind::Set(items) => write_items("{", items, "}", f, depth),
         PyKind::FrozenSet(items) if items.is_empty() => f.write_str("frozenset()"),
-        PyKind::FrozenSet(items) => all("frozenset({", items, "})", f, depth),
-        PyKind::Dict(pairs) => dict("{", pairs, "}", f, depth),
+        PyKind::FrozenSet(items) => write_items("frozenset({", items, "})", f, depth),
+        PyKind::Dict(pairs) => write_pairs("{", pairs, "}", f, depth),
         PyKind::OrderedDict(pairs) if pairs.is_empty() => f.write_str("OrderedDict()"),
-        PyKind::OrderedDict(pairs) => dict("OrderedDict({", pairs, "})", f, depth),
-        PyKind::DateTime(moment) => {
-            let date = moment.naive.date();
-            write!(f, "datetime.datetime({}, {}, {}, ", date.year(), date.month(), date.day())?;
-            clock(moment.naive.time(), f)?;
-            f.write_str(if moment.fold { ", fold=1" } else { "" })?;
-            zone(moment.offset, f)?;
-            f.write_str(")")
-        }
+        PyKind::OrderedDict(pairs) => write_pairs("OrderedDict({", pairs, "})", f, depth),
+        PyKind::DateTime(moment) => write_datetime(moment, f),
         PyKind::Date(date) => write!(f, "datetime.date({}, {}, {})", date.year(), date.month(), date.day()),
-        PyKind::Time(clock_time) => {
-            f.write_str("datetime.time(")?;
-            clock(clock_time.time, f)?;
-            // Python has these two the other way round than in a datetime.
-            zone(clock_time.offset, f)?;
-            f.write_str(if clock_time.fold { ", fold=1)" } else { ")" })
-        }
-        PyKind::TimeDelta(days, seconds, micros) => delta(i64::from(*days), *seconds, *micros, f),
+        PyKind::Time(time) => write_time(time, f),
+        PyKind::TimeDelta(days, seconds, micros) => write_timedelta(i64::from(*days), *seconds, *micros, f),
         PyKind::Decimal(text) => write!(f, "Decimal('{text}')"),
         PyKind::Uuid(uuid) => write!(f, "UUID('{uuid}')"),
     }
 }
 
-fn all(open: &str, items: &[PyValue], close: &str, f: &mut Formatter<'_>, depth: usize) -> fmt::Result {
+fn write_items(
+    open: &str,
+    items: &[PyValue],
+    close: &str,
+    f: &mut Formatter<'_>,
+    depth: usize,
+) -> fmt::Result {
     f.write_str(open)?;
     for (number, item) in items.iter().enumerate() {
         f.write_str(if number == 0 { "" } else { ", " })?;
-        show(&item.0, f, depth + 1)?;
+        write_value(&item.0, f, depth + 1)?;
     }
     f.write_str(close)
 }
 
-fn dict(
+fn write_pairs(
     open: &str,
     pairs: &[(PyValue, PyValue)],
     close: &str,
@@ -86,15 +79,32 @@ fn dict(
     f.write_str(open)?;
     for (number, (key, value)) in pairs.iter().enumerate() {
         f.write_str(if number == 0 { "" } else { ", " })?;
-        show(&key.0, f, depth + 1)?;
+        write_value(&key.0, f, depth + 1)?;
         f.write_str(": ")?;
-        show(&value.0, f, depth + 1)?;
+        write_value(&value.0, f, depth + 1)?;
     }
     f.write_str(close)
 }
 
-/// Hours and minutes always, the rest as far as it is not zero.
-fn clock(time: NaiveTime, f: &mut Formatter<'_>) -> fmt::Result {
+fn write_datetime(moment: &PyDateTime, f: &mut Formatter<'_>) -> fmt::Result {
+    let date = moment.naive.date();
+    write!(f, "datetime.datetime({}, {}, {}, ", date.year(), date.month(), date.day())?;
+    write_clock(moment.naive.time(), f)?;
+    f.write_str(if moment.fold { ", fold=1" } else { "" })?;
+    write_offset(moment.offset, f)?;
+    f.write_str(")")
+}
+
+fn write_time(time: &PyTime, f: &mut Formatter<'_>) -> fmt::Result {
+    f.write_str("datetime.time(")?;
+    write_clock(time.time, f)?;
+    // Python writes fold and time zone in the other order than for a datetime.
+    write_offset(time.offset, f)?;
+    f.write_str(if time.fold { ", fold=1)" } else { ")" })
+}
+
+/// Hours and minutes are always written, seconds and microseconds only if they are not zero.
+fn write_clock(time: NaiveTime, f: &mut Formatter<'_>) -> fmt::Result {
     write!(f, "{}, {}", time.hour(), time.minute())?;
     match (time.second(), time.nanosecond() / 1000) {
         (0, 0) => Ok(()),
@@ -103,14 +113,14 @@ fn clock(time: NaiveTime, f: &mut Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn zone(offset: Option<i64>, f: &mut Formatter<'_>) -> fmt::Result {
+fn write_offset(offset: Option<i64>, f: &mut Formatter<'_>) -> fmt::Result {
     match offset {
         None => Ok(()),
         Some(0) => f.write_str(", tzinfo=datetime.timezone.utc"),
         Some(micros) => {
             let seconds = micros.div_euclid(1_000_000);
             f.write_str(", tzinfo=datetime.timezone(")?;
-            delta(
+            write_timedelta(
                 seconds.div_euclid(DAY_SECONDS),
                 seconds.rem_euclid(DAY_SECONDS) as u32,
                 micros.rem_euclid(1_000_000) as u32,
@@ -121,7 +131,7 @@ fn zone(offset: Option<i64>, f: &mut Formatter<'_>) -> fmt::Result {
     }
 }
 
-fn delta(days: i64, seconds: u32, micros: u32, f: &mut Formatter<'_>) -> fmt::Result {
+fn write_timedelta(days: i64, seconds: u32, micros: u32, f: &mut Formatter<'_>) -> fmt::Result {
     let mut comma = "";
     f.write_str("datetime.timedelta(")?;
     for (name, number) in
@@ -135,17 +145,17 @@ fn delta(days: i64, seconds: u32, micros: u32, f: &mut Formatter<'_>) -> fmt::Re
     f.write_str(if comma.is_empty() { "0)" } else { ")" })
 }
 
-/// The shortest digits that give the same number again; an exponent where Python has one.
-fn float(number: f64, f: &mut Formatter<'_>) -> fmt::Result {
+/// Writes the fewest digits that read back as the same number, with an exponent where Python has one.
+fn write_float(number: f64, f: &mut Formatter<'_>) -> fmt::Result {
     if number.is_nan() {
         return f.write_str("nan");
     }
     if number.is_infinite() {
         return f.write_str(if number > 0.0 { "inf" } else { "-inf" });
     }
-    let size = number.abs();
-    if size == 0.0 || (1e-4..1e16).contains(&size) {
-        // Rust's `Debug` would turn to an exponent at other sizes, its `Display` never does.
+    let magnitude = number.abs();
+    if magnitude == 0.0 || (1e-4..1e16).contains(&magnitude) {
+        // Rust's `Debug` switches to an exponent at other magnitudes; its `Display` never does.
         return if number.fract() == 0.0 { write!(f, "{number}.0") } else { write!(f, "{number}") };
     }
     let text = format!("{number:e}");
@@ -158,13 +168,13 @@ fn float(number: f64, f: &mut Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// Python takes double quotes only where they save it an escape.
-fn quote(single: bool, double: bool) -> char {
+/// Python uses double quotes only where they save an escape.
+fn choose_quote(single: bool, double: bool) -> char {
     if single && !double { '"' } else { '\'' }
 }
 
-fn string(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
-    let quote = quote(text.contains('\''), text.contains('"'));
+fn write_str(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    let quote = choose_quote(text.contains('\''), text.contains('"'));
     f.write_char(quote)?;
     for char in text.chars() {
         match char {
@@ -174,7 +184,7 @@ fn string(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
             '\t' => f.write_str("\\t"),
             _ if char == quote => write!(f, "\\{quote}"),
             ' '..='~' => f.write_char(char),
-            _ if printable(char) => f.write_char(char),
+            _ if is_printable(char) => f.write_char(char),
             '\0'..='\u{ff}' => write!(f, "\\x{:02x}", u32::from(char)),
             '\u{100}'..='\u{ffff}' => write!(f, "\\u{:04x}", u32::from(char)),
             _ => write!(f, "\\U{:08x}", u32::from(char)),
@@ -183,16 +193,16 @@ fn string(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_char(quote)
 }
 
-/// The standard library knows what is printable, by the same categories as Python, but does not say so.
-/// It escapes what is not, and a combining mark only where nothing stands before it.
-fn printable(char: char) -> bool {
+/// Python and Rust agree on printable characters, but Rust shows its table only through `escape_debug`. A letter
+/// stands in front because `escape_debug` escapes a combining mark at the beginning of a text.
+fn is_printable(char: char) -> bool {
     let mut buffer = [b'a'; 5];
     let length = 1 + char.encode_utf8(&mut buffer[1..]).len();
     std::str::from_utf8(&buffer[..length]).is_ok_and(|text| text.escape_debug().count() == 2)
 }
 
-fn byte_string(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
-    let quote = quote(bytes.contains(&b'\''), bytes.contains(&b'"'));
+fn write_bytes(bytes: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
+    let quote = choose_quote(bytes.contains(&b'\''), bytes.contains(&b'"'));
     write!(f, "b{quote}")?;
     for byte in bytes {
         match byte {
@@ -242,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_choose_their_quotes_and_escape_what_does_not_show() {
+    fn strings_choose_their_quotes_and_escape_unprintable_characters() {
         let cases = [
             ("it's", r#""it's""#),
             (r#"it's "so""#, r#"'it\'s "so"'"#),
@@ -259,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_value_is_cut() {
+    fn a_deep_value_ends_in_dots() {
         let mut value = PyValue(PyKind::Int(1));
         for _ in 0..400 {
             value = PyValue(PyKind::List(Arc::new([value])));

@@ -1,22 +1,22 @@
-//! How much a value is, before it is written.
+//! Checks the size of a value before it is written.
 
-use super::{PyKind, PyValue};
+use super::value::{PyKind, PyValue};
 use crate::job::payload::limits::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, too_deep, too_many, too_much_text};
 
-/// Checks a value that is to be written. What stands in several places counts in each.
+/// Refuses a value that a reader would refuse. A shared value counts once for each place that refers to it.
 pub(crate) fn check_value(value: &PyValue) -> Result<(), String> {
-    Counted::default().count(value, 0)
+    SizeCounter::default().add(value, 0)
 }
 
 #[derive(Default)]
-struct Counted {
+struct SizeCounter {
     parts: usize,
     text: usize,
 }
 
-impl Counted {
-    /// Of a value in so many others.
-    fn count(&mut self, value: &PyValue, depth: usize) -> Result<(), String> {
+impl SizeCounter {
+    /// Adds a value that is nested in `depth` others.
+    fn add(&mut self, value: &PyValue, depth: usize) -> Result<(), String> {
         self.parts += 1;
         self.text += match &value.0 {
             PyKind::Str(text) | PyKind::Decimal(text) => text.len(),
@@ -34,11 +34,11 @@ impl Counted {
         }
         match &value.0 {
             PyKind::List(items) | PyKind::Tuple(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
-                items.iter().try_for_each(|item| self.count(item, depth + 1))
+                items.iter().try_for_each(|item| self.add(item, depth + 1))
             }
             PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
                 let mut parts = pairs.iter().flat_map(|(key, value)| [key, value]);
-                parts.try_for_each(|part| self.count(part, depth + 1))
+                parts.try_for_each(|part| self.add(part, depth + 1))
             }
             _ => Ok(()),
         }

@@ -1,25 +1,26 @@
-//! Turns what was read into a value, each thing once, so that what is shared stays shared.
+//! Builds the value from the nodes. Each node becomes one value, so that shared parts stay shared.
 
 use std::collections::HashMap;
 use std::mem;
 use std::sync::Arc;
 
-use super::super::{Pairs, PyKind, PyValue};
+use super::super::value::{PyKind, PyPairs, PyValue};
 use super::hash_key::HashKey;
-use super::{Container, Index, Node, only_python};
+use super::node::{Container, Node, NodeIndex};
+use super::refusal::only_python;
 use crate::job::payload::limits::{MAX_DEPTH, MAX_PARTS, MAX_TEXT_BYTES, too_deep, too_many, too_much_text};
 
-pub(super) fn build_value(nodes: Vec<Node>, root: Index) -> Result<PyValue, String> {
-    let order = order(&nodes, root)?;
+pub(super) fn build_value(nodes: Vec<Node>, root: NodeIndex) -> Result<PyValue, String> {
+    let order = build_order(&nodes, root)?;
     check_size(&nodes, &order)?;
-    let keys = find_keys(&nodes, &order);
+    let is_key = find_keys(&nodes, &order);
     let mut builder = ValueBuilder {
-        ids: vec![0; nodes.len()],
+        key_numbers: vec![0; nodes.len()],
+        is_key,
         nodes,
-        keys,
-        equal: HashMap::new(),
+        numbers: HashMap::new(),
         seen: vec![(0, 0)],
-        owner: 0,
+        container: 0,
     };
     for index in order {
         builder.build(index)?;
@@ -27,19 +28,20 @@ pub(super) fn build_value(nodes: Vec<Node>, root: Index) -> Result<PyValue, Stri
     Ok(builder.value(root))
 }
 
-fn children(node: &Node) -> &[Index] {
+fn children(node: &Node) -> &[NodeIndex] {
     match node {
-        Node::Many(_, items) => items,
+        Node::Container(_, items) => items,
         _ => &[],
     }
 }
 
-/// All that belongs to the value, each thing after those it holds.
-fn order(nodes: &[Node], root: Index) -> Result<Vec<Index>, String> {
+/// Returns the nodes that belong to the value, each after its children. Refuses cycles and too deep nesting.
+fn build_order(nodes: &[Node], root: NodeIndex) -> Result<Vec<NodeIndex>, String> {
+    // Height of a node whose children are being visited.
     const OPEN: u16 = u16::MAX;
     let mut heights = vec![0u16; nodes.len()];
     let mut order = Vec::new();
-    let mut path: Vec<(Index, usize, u16)> = vec![(root, 0, 0)];
+    let mut path: Vec<(NodeIndex, usize, u16)> = vec![(root, 0, 0)];
     while let Some((index, next, height)) = path.pop() {
         let at = index as usize;
         heights[at] = OPEN;
@@ -67,8 +69,8 @@ fn order(nodes: &[Node], root: Index) -> Result<Vec<Index>, String> {
     Ok(order)
 }
 
-/// A small pickle can say "twice that" many times over: what it means is counted, not what it says.
-fn check_size(nodes: &[Node], order: &[Index]) -> Result<(), String> {
+/// Checks the size of the value rather than of the pickle: a few bytes can double a list again and again.
+fn check_size(nodes: &[Node], order: &[NodeIndex]) -> Result<(), String> {
     let mut sizes = vec![(0usize, 0usize); nodes.len()];
     for index in order {
         let node = &nodes[*index as usize];
@@ -97,12 +99,12 @@ fn leaf_bytes(node: &Node) -> usize {
     }
 }
 
-/// Which things are keys, items of sets, or parts of such: only those must be compared.
-fn find_keys(nodes: &[Node], order: &[Index]) -> Vec<bool> {
+/// Finds the keys of dicts, the items of sets, and their parts: only these nodes need a hash key.
+fn find_keys(nodes: &[Node], order: &[NodeIndex]) -> Vec<bool> {
     let mut keys = vec![false; nodes.len()];
-    // Backwards, so that what holds a thing comes before it.
+    // Backwards, so that a container comes before its items.
     for index in order.iter().rev() {
-        let Node::Many(shape, items) = &nodes[*index as usize] else { continue };
+        let Node::Container(shape, items) = &nodes[*index as usize] else { continue };
         match shape {
             Container::Set | Container::FrozenSet => {
                 items.iter().for_each(|item| keys[*item as usize] = true)
@@ -120,18 +122,21 @@ fn find_keys(nodes: &[Node], order: &[Index]) -> Vec<bool> {
 }
 
 struct ValueBuilder {
+    /// Nodes that are built are leaves.
     nodes: Vec<Node>,
-    keys: Vec<bool>,
-    /// The number of each key, the same for equal ones; zero for what is none.
-    ids: Vec<u32>,
-    equal: HashMap<HashKey, u32>,
-    /// By number of a key: the last container that had it, and where.
+    /// By node: whether it needs a hash key.
+    is_key: Vec<bool>,
+    /// By node: the number of its hash key, the same for equal keys; zero for a node without one.
+    key_numbers: Vec<u32>,
+    numbers: HashMap<HashKey, u32>,
+    /// By number of a hash key: the last container that had it, and its position there.
     seen: Vec<(u32, u32)>,
-    owner: u32,
+    /// Number of the container that is being built.
+    container: u32,
 }
 
 impl ValueBuilder {
-    fn build(&mut self, index: Index) -> Result<(), String> {
+    fn build(&mut self, index: NodeIndex) -> Result<(), String> {
         let at = index as usize;
         let kind = match mem::replace(&mut self.nodes[at], Node::Zone(0)) {
             Node::Leaf(kind) => kind,
@@ -139,23 +144,28 @@ impl ValueBuilder {
             Node::Uuid(None) => return Err("the payload holds an UUID without its number".to_owned()),
             Node::Zone(_) => return Err(only_python("datetime.timezone")),
             Node::Class(class) => return Err(only_python(&class.name())),
-            Node::Many(shape, items) => self.container(at, shape, &items)?,
+            Node::Container(shape, items) => self.build_container(at, shape, &items)?,
         };
-        if self.keys[at] && self.ids[at] == 0 {
-            let key = HashKey::of(&kind, index)?;
-            self.ids[at] = self.number(key);
+        if self.is_key[at] && self.key_numbers[at] == 0 {
+            let key = HashKey::from_leaf(&kind, index)?;
+            self.key_numbers[at] = self.number(key);
         }
         self.nodes[at] = Node::Leaf(kind);
         Ok(())
     }
 
-    fn container(&mut self, at: usize, shape: Container, items: &[Index]) -> Result<PyKind, String> {
+    fn build_container(
+        &mut self,
+        at: usize,
+        shape: Container,
+        items: &[NodeIndex],
+    ) -> Result<PyKind, String> {
         Ok(match shape {
             Container::List => PyKind::List(self.all(items)),
             Container::Tuple => {
-                if self.keys[at] {
-                    let ids = items.iter().map(|item| self.ids[*item as usize]).collect();
-                    self.ids[at] = self.number(HashKey::Tuple(ids));
+                if self.is_key[at] {
+                    let ids = items.iter().map(|item| self.key_numbers[*item as usize]).collect();
+                    self.key_numbers[at] = self.number(HashKey::Tuple(ids));
                 }
                 PyKind::Tuple(self.all(items))
             }
@@ -165,10 +175,11 @@ impl ValueBuilder {
             }
             Container::FrozenSet => {
                 let unique = self.unique(items);
-                if self.keys[at] {
-                    let mut ids: Vec<u32> = unique.iter().map(|item| self.ids[*item as usize]).collect();
+                if self.is_key[at] {
+                    let mut ids: Vec<u32> =
+                        unique.iter().map(|item| self.key_numbers[*item as usize]).collect();
                     ids.sort_unstable();
-                    self.ids[at] = self.number(HashKey::FrozenSet(ids));
+                    self.key_numbers[at] = self.number(HashKey::FrozenSet(ids));
                 }
                 PyKind::FrozenSet(self.all(&unique))
             }
@@ -177,52 +188,53 @@ impl ValueBuilder {
         })
     }
 
+    /// Returns the number of a hash key, a new one if no equal key has been seen.
     fn number(&mut self, key: HashKey) -> u32 {
         let next = self.seen.len() as u32;
-        let number = *self.equal.entry(key).or_insert(next);
+        let number = *self.numbers.entry(key).or_insert(next);
         if number == next {
             self.seen.push((0, 0));
         }
         number
     }
 
-    fn value(&self, index: Index) -> PyValue {
+    fn value(&self, index: NodeIndex) -> PyValue {
         match &self.nodes[index as usize] {
             Node::Leaf(kind) => PyValue(kind.clone()),
-            // What is held stands before what holds it, so all is a leaf by now.
+            // Children are built before their container, so every node asked for is a leaf.
             _ => PyValue(PyKind::None),
         }
     }
 
-    fn all(&self, items: &[Index]) -> Arc<[PyValue]> {
+    fn all(&self, items: &[NodeIndex]) -> Arc<[PyValue]> {
         items.iter().map(|item| self.value(*item)).collect()
     }
 
-    /// Of equal ones the first.
-    fn unique(&mut self, items: &[Index]) -> Vec<Index> {
-        self.owner += 1;
+    /// Returns the first of equal items.
+    fn unique(&mut self, items: &[NodeIndex]) -> Vec<NodeIndex> {
+        self.container += 1;
         let mut unique = Vec::with_capacity(items.len());
         for item in items {
-            let seen = &mut self.seen[self.ids[*item as usize] as usize];
-            if seen.0 != self.owner {
-                *seen = (self.owner, 0);
+            let seen = &mut self.seen[self.key_numbers[*item as usize] as usize];
+            if seen.0 != self.container {
+                *seen = (self.container, 0);
                 unique.push(*item);
             }
         }
         unique
     }
 
-    /// Of equal keys the first, with the value of the last.
-    fn pairs(&mut self, items: &[Index]) -> Pairs {
-        self.owner += 1;
+    /// Returns the first of equal keys with the value of the last, as a dict keeps them.
+    fn pairs(&mut self, items: &[NodeIndex]) -> PyPairs {
+        self.container += 1;
         let mut pairs: Vec<(PyValue, PyValue)> = Vec::with_capacity(items.len() / 2);
         for pair in items.chunks_exact(2) {
             let value = self.value(pair[1]);
-            let seen = &mut self.seen[self.ids[pair[0] as usize] as usize];
-            if seen.0 == self.owner {
+            let seen = &mut self.seen[self.key_numbers[pair[0] as usize] as usize];
+            if seen.0 == self.container {
                 pairs[seen.1 as usize].1 = value;
             } else {
-                *seen = (self.owner, pairs.len() as u32);
+                *seen = (self.container, pairs.len() as u32);
                 pairs.push((self.value(pair[0]), value));
             }
         }

@@ -1,36 +1,39 @@
-//! Whether bytes are a pickle at all, whatever Python's classes it names.
+//! Checks that bytes are a pickle, of any classes of Python.
 
-use super::{Unpickler, cut_short, underflow, unpickle};
+use super::refusal::{truncated, underflow};
+use super::unpickler::{Unpickler, unpickle};
 use crate::job::payload::limits::is_over_limit;
 
-/// What stands behind an opcode.
+/// Data after an opcode.
 enum Operand {
+    /// This many bytes.
     Bytes(usize),
-    /// A length of so many bytes, and so many bytes.
+    /// A length of this many bytes, and then as many bytes as it says.
     Sized(usize),
+    /// This many lines of text.
     Lines(usize),
 }
 
-/// Somebody else's pickle may hold what only Python reads. It must be one all the same, and within the limits as far
-/// as it can be read here.
+/// Checks a pickle of another program. It may hold objects that only Python can read, but it must be a pickle, and
+/// keep to the limits as far as it can be read here.
 pub(crate) fn check_pickle(bytes: &[u8]) -> Result<(), String> {
     match unpickle(bytes) {
         Ok(_) => Ok(()),
-        Err(error) if is_over_limit(&error) || [cut_short(), underflow()].contains(&error) => Err(error),
-        Err(_) => follow(bytes),
+        Err(error) if is_over_limit(&error) || [truncated(), underflow()].contains(&error) => Err(error),
+        Err(_) => check_opcodes(bytes),
     }
 }
 
-/// Goes from opcode to opcode until the pickle ends.
-fn follow(bytes: &[u8]) -> Result<(), String> {
-    let mut reader = Unpickler::of(bytes);
-    while let op = reader.byte()?
+/// Steps from opcode to opcode until the pickle ends.
+fn check_opcodes(bytes: &[u8]) -> Result<(), String> {
+    let mut reader = Unpickler::new(bytes);
+    while let op = reader.read_byte()?
         && op != b'.'
     {
         match operand(op) {
-            Some(Operand::Bytes(count)) => reader.take(count).map(drop)?,
-            Some(Operand::Sized(width)) => reader.sized(width).map(drop)?,
-            Some(Operand::Lines(count)) => (0..count).try_for_each(|_| reader.line().map(drop))?,
+            Some(Operand::Bytes(count)) => reader.read_bytes(count).map(drop)?,
+            Some(Operand::Sized(width)) => reader.read_sized(width).map(drop)?,
+            Some(Operand::Lines(count)) => (0..count).try_for_each(|_| reader.read_line().map(drop))?,
             None => return Err(format!("the pickle has an unknown opcode, 0x{op:02x}")),
         }
     }

@@ -1,31 +1,36 @@
-//! What makes two keys of a dict, or two items of a set, equal in Python.
+//! Equality of keys of a dict and of items of a set, as Python defines it.
 
 use std::sync::Arc;
 
 use chrono::{NaiveDate, Timelike};
 use uuid::Uuid;
 
-use super::super::{BigInt, PyKind};
-use super::Index;
+use super::super::integer::BigInt;
+use super::super::value::PyKind;
+use super::node::NodeIndex;
 
-/// Decimals of more digits than this are not compared with whole numbers: it would take long.
-const COMPARED: usize = 400;
+/// Decimals of more digits are not compared with integers, which would take too long.
+const MAX_COMPARED_DIGITS: usize = 400;
 
-/// Parts are named by their number, so none is compared twice.
+/// A value by which equal keys are found. Tuples and frozensets list the numbers of their items, so that no item is
+/// compared twice.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) enum HashKey {
     None,
     Int(i128),
-    Large(Vec<u8>),
+    /// Two's complement of an integer that does not fit into an `i128`.
+    BigInt(Vec<u8>),
+    /// Bits of a float that is not an integer.
     Float(u64),
-    /// Equal to nothing but the same object.
-    NotANumber(Index),
+    /// NaN, which equals only the same object.
+    NaN(NodeIndex),
     Str(Arc<str>),
     Bytes(Arc<[u8]>),
-    /// Whether it is negative, its digits without zeros around them, and their exponent.
+    /// A sign (`true` for negative), the digits without zeros around them, and their exponent.
     Decimal(bool, String, i64),
-    /// Microseconds of UTC, or of no zone.
-    PyDateTime(i64, bool),
+    /// Microseconds since 1970, and whether they are of UTC or of no time zone.
+    DateTime(i64, bool),
+    /// Microseconds since midnight, and whether they are of UTC or of no time zone.
     Time(i64, bool),
     Date(NaiveDate),
     TimeDelta(i32, u32, u32),
@@ -35,20 +40,20 @@ pub(super) enum HashKey {
 }
 
 impl HashKey {
-    /// Of what holds nothing else.
-    pub(super) fn of(kind: &PyKind, index: Index) -> Result<Self, String> {
+    /// Returns the key of a value that is no container.
+    pub(super) fn from_leaf(kind: &PyKind, index: NodeIndex) -> Result<Self, String> {
         Ok(match kind {
             PyKind::None => HashKey::None,
             PyKind::Bool(flag) => HashKey::Int(i128::from(*flag)),
             PyKind::Int(number) => HashKey::Int(i128::from(*number)),
-            PyKind::BigInt(number) => HashKey::of_integer(number),
-            PyKind::Float(number) => HashKey::of_float(*number, index)?,
+            PyKind::BigInt(number) => HashKey::from_integer(number),
+            PyKind::Float(number) => HashKey::from_float(*number, index)?,
             PyKind::Str(text) => HashKey::Str(text.clone()),
             PyKind::Bytes(bytes) => HashKey::Bytes(bytes.clone()),
-            PyKind::Decimal(text) => HashKey::of_decimal(text, index)?,
+            PyKind::Decimal(text) => HashKey::from_decimal(text, index)?,
             PyKind::DateTime(moment) => {
                 let micros = moment.naive.and_utc().timestamp_micros();
-                HashKey::PyDateTime(micros - moment.offset.unwrap_or(0), moment.offset.is_some())
+                HashKey::DateTime(micros - moment.offset.unwrap_or(0), moment.offset.is_some())
             }
             PyKind::Time(clock) => {
                 let seconds = i64::from(clock.time.num_seconds_from_midnight());
@@ -58,45 +63,48 @@ impl HashKey {
             PyKind::Date(date) => HashKey::Date(*date),
             PyKind::TimeDelta(days, seconds, micros) => HashKey::TimeDelta(*days, *seconds, *micros),
             PyKind::Uuid(uuid) => HashKey::Uuid(*uuid),
-            // Tuples and frozen sets have their number already.
+            // The caller makes the keys of tuples and frozensets.
             PyKind::List(_) | PyKind::Tuple(_) => return Err(unhashable("list")),
             PyKind::Set(_) | PyKind::FrozenSet(_) => return Err(unhashable("set")),
             PyKind::Dict(_) | PyKind::OrderedDict(_) => return Err(unhashable("dictionary")),
         })
     }
 
-    fn of_integer(number: &BigInt) -> Self {
-        number.as_i128().map_or_else(|| HashKey::Large(number.to_le_bytes()), HashKey::Int)
+    fn from_integer(number: &BigInt) -> Self {
+        number.as_i128().map_or_else(|| HashKey::BigInt(number.to_le_bytes()), HashKey::Int)
     }
 
-    /// A whole float equals the whole number.
-    fn of_float(number: f64, index: Index) -> Result<Self, String> {
+    /// A float without a fraction equals the integer.
+    fn from_float(number: f64, index: NodeIndex) -> Result<Self, String> {
         Ok(match number {
-            _ if number.is_nan() => HashKey::NotANumber(index),
+            _ if number.is_nan() => HashKey::NaN(index),
             _ if number.fract() != 0.0 || number.is_infinite() => HashKey::Float(number.to_bits()),
             _ if number.abs() < 2f64.powi(126) => HashKey::Int(number as i128),
-            _ => HashKey::of_integer(&BigInt::from_decimal(&format!("{number:.0}"))?),
+            _ => HashKey::from_integer(&BigInt::from_decimal(&format!("{number:.0}"))?),
         })
     }
 
-    /// Whatever its digits, a decimal equals what has its value.
-    fn of_decimal(text: &str, index: Index) -> Result<Self, String> {
+    /// A decimal equals every number of the same value, whatever its digits.
+    fn from_decimal(text: &str, index: NodeIndex) -> Result<Self, String> {
         let lower = text.to_ascii_lowercase();
         let (is_negative, lower) = match lower.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, lower.strip_prefix('+').unwrap_or(&lower)),
         };
         match lower.as_bytes().first() {
-            Some(b'n') => return Ok(HashKey::NotANumber(index)),
-            // Python has no hash for what is to be an error wherever it is used.
-            Some(b's') => return Err(unhashable("signaling NaN")),
+            Some(b'n') => Ok(HashKey::NaN(index)),
+            // Python refuses to hash a signaling NaN, because any use of it is an error.
+            Some(b's') => Err(unhashable("signaling NaN")),
             Some(b'i') => {
                 let infinity = if is_negative { f64::NEG_INFINITY } else { f64::INFINITY };
-                return Ok(HashKey::Float(infinity.to_bits()));
+                Ok(HashKey::Float(infinity.to_bits()))
             }
-            _ => {}
+            _ => Ok(HashKey::from_finite_decimal(is_negative, lower)),
         }
-        let (number, exponent) = lower.split_once('e').unwrap_or((lower, "0"));
+    }
+
+    fn from_finite_decimal(is_negative: bool, text: &str) -> Self {
+        let (number, exponent) = text.split_once('e').unwrap_or((text, "0"));
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let mut exponent = exponent.parse::<i64>().unwrap_or_default() - fraction.len() as i64;
         let digits = format!("{whole}{fraction}");
@@ -104,25 +112,25 @@ impl HashKey {
         exponent += (digits.len() - significant.len()) as i64;
         let significant = significant.trim_start_matches('0');
         if significant.is_empty() {
-            return Ok(HashKey::Int(0));
+            return HashKey::Int(0);
         }
-        let as_number = whole_number(is_negative, significant, exponent)
-            .or_else(|| binary_fraction(is_negative, significant, exponent));
-        Ok(as_number.unwrap_or_else(|| HashKey::Decimal(is_negative, significant.to_owned(), exponent)))
+        let as_number = as_integer(is_negative, significant, exponent)
+            .or_else(|| as_float(is_negative, significant, exponent));
+        as_number.unwrap_or_else(|| HashKey::Decimal(is_negative, significant.to_owned(), exponent))
     }
 }
 
-fn whole_number(is_negative: bool, digits: &str, exponent: i64) -> Option<HashKey> {
-    let zeros = usize::try_from(exponent).ok().filter(|zeros| digits.len() + zeros <= COMPARED)?;
+fn as_integer(is_negative: bool, digits: &str, exponent: i64) -> Option<HashKey> {
+    let zeros = usize::try_from(exponent).ok().filter(|zeros| digits.len() + zeros <= MAX_COMPARED_DIGITS)?;
     let sign = if is_negative { "-" } else { "" };
     BigInt::from_decimal(&format!("{sign}{digits}{}", "0".repeat(zeros)))
         .ok()
         .as_ref()
-        .map(HashKey::of_integer)
+        .map(HashKey::from_integer)
 }
 
-/// Of the fractions only those of a power of two can be a float's.
-fn binary_fraction(is_negative: bool, digits: &str, exponent: i64) -> Option<HashKey> {
+/// A fraction equals a float only if its denominator is a power of two.
+fn as_float(is_negative: bool, digits: &str, exponent: i64) -> Option<HashKey> {
     let places = u32::try_from(-exponent).ok().filter(|places| *places <= 50)?;
     let (digits, fives) = (digits.parse::<u128>().ok()?, 5_u128.pow(places));
     let number = (digits / fives) as f64 / 2f64.powi(places as i32);

@@ -1,22 +1,22 @@
-//! Texts as the older protocols write them, and what counts as a `Decimal`.
+//! Strings in the encodings of the different protocols.
 
-use super::cut_short;
+use super::refusal::truncated;
 
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|error| {
-        // Python lets half of a pair of surrogates stand alone, and writes it in three bytes.
+        // Python allows a lone surrogate in a `str`, and writes it in three bytes.
         match bytes[error.valid_up_to()..] {
-            [0xed, 0xa0..=0xbf, ..] => surrogate(),
+            [0xed, 0xa0..=0xbf, ..] => lone_surrogate(),
             _ => "the pickle holds a text that is not UTF-8".to_owned(),
         }
     })
 }
 
-fn surrogate() -> String {
+fn lone_surrogate() -> String {
     "the pickle holds a text with a lone surrogate, which only Python can read".to_owned()
 }
 
-/// A `str` of Python 2, which does not say its encoding.
+/// Reads a `str` of Python 2, whose encoding is unknown.
 pub(super) fn ascii(bytes: &[u8]) -> Result<&str, String> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.is_ascii() => Ok(text),
@@ -24,7 +24,7 @@ pub(super) fn ascii(bytes: &[u8]) -> Result<&str, String> {
     }
 }
 
-/// Latin-1, with `\uXXXX` and `\UXXXXXXXX` for the rest; a backslash before anything else is one.
+/// Reads Latin-1 text with the escapes `\uXXXX` and `\UXXXXXXXX`. A backslash before another character is itself.
 pub(super) fn raw_unicode(line: &[u8]) -> Result<String, String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
@@ -33,15 +33,15 @@ pub(super) fn raw_unicode(line: &[u8]) -> Result<String, String> {
         match (first, after) {
             (b'\\', [kind @ (b'u' | b'U'), after @ ..]) => {
                 let (digits, after) =
-                    after.split_at_checked(if *kind == b'u' { 4 } else { 8 }).ok_or_else(cut_short)?;
+                    after.split_at_checked(if *kind == b'u' { 4 } else { 8 }).ok_or_else(truncated)?;
                 rest = after;
-                let code = hex(digits)?;
+                let code = parse_hex(digits)?;
                 text.push(char::from_u32(code).ok_or_else(|| match code {
-                    0xd800..=0xdfff => surrogate(),
-                    _ => not_text(),
+                    0xd800..=0xdfff => lone_surrogate(),
+                    _ => invalid_escape(),
                 })?);
             }
-            // Two backslashes stand together, so that the second one does not begin an escape.
+            // The second of two backslashes does not begin an escape.
             (b'\\', [next, after @ ..]) => {
                 rest = after;
                 text.extend(['\\', char::from(*next)]);
@@ -52,18 +52,18 @@ pub(super) fn raw_unicode(line: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
-fn hex(digits: &[u8]) -> Result<u32, String> {
+fn parse_hex(digits: &[u8]) -> Result<u32, String> {
     digits.iter().try_fold(0u32, |code, digit| {
-        let digit = char::from(*digit).to_digit(16).ok_or_else(not_text)?;
-        Ok(code.checked_mul(16).ok_or_else(not_text)? + digit)
+        let digit = char::from(*digit).to_digit(16).ok_or_else(invalid_escape)?;
+        Ok(code.checked_mul(16).ok_or_else(invalid_escape)? + digit)
     })
 }
 
-fn not_text() -> String {
+fn invalid_escape() -> String {
     "the pickle holds an escape in a text that stands for no character".to_owned()
 }
 
-/// A `str` of Python 2 as its `repr()` wrote it.
+/// Reads the `repr()` of a `str` of Python 2.
 pub(super) fn quoted(line: &[u8]) -> Result<String, String> {
     let ([b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"']) = line else {
         return Err("the pickle holds a text without its quotes".to_owned());
@@ -72,22 +72,22 @@ pub(super) fn quoted(line: &[u8]) -> Result<String, String> {
     let mut rest = inner;
     while let [first, after @ ..] = rest {
         let (byte, after) = match first {
-            b'\\' => escape(after)?,
+            b'\\' => read_escape(after)?,
             _ => (Some(*first), after),
         };
-        // Python keeps the backslash of an escape it does not know.
+        // Python keeps the backslash of an unknown escape.
         bytes.push(byte.unwrap_or(b'\\'));
         rest = after;
     }
     ascii(&bytes).map(str::to_owned)
 }
 
-/// What a backslash and what follows it stand for, and what stands after that; nothing when it is no escape.
-fn escape(after: &[u8]) -> Result<(Option<u8>, &[u8]), String> {
+/// Reads the escape after a backslash. Returns its byte (`None` if it is no escape) and the text after it.
+fn read_escape(after: &[u8]) -> Result<(Option<u8>, &[u8]), String> {
     Ok(match after {
-        [] => return Err(not_text()),
-        [b'x', high, low, rest @ ..] => (Some(hex(&[*high, *low])? as u8), rest),
-        [b'x', ..] => return Err(not_text()),
+        [] => return Err(invalid_escape()),
+        [b'x', high, low, rest @ ..] => (Some(parse_hex(&[*high, *low])? as u8), rest),
+        [b'x', ..] => return Err(invalid_escape()),
         [b'0'..=b'7', ..] => {
             let length = after.iter().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
             let (digits, rest) = after.split_at(length);
@@ -109,22 +109,4 @@ fn escape(after: &[u8]) -> Result<(Option<u8>, &[u8]), String> {
             (Some(byte), rest)
         }
     })
-}
-
-/// Whether Python's `Decimal` takes it. Its exponent may have 17 digits; Python's own limit is near.
-pub(crate) fn is_decimal(text: &str) -> bool {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let lower = text.strip_prefix(['-', '+']).unwrap_or(text).to_ascii_lowercase();
-    if let Some(diagnostic) = lower.strip_prefix("snan").or_else(|| lower.strip_prefix("nan")) {
-        return digits(diagnostic);
-    }
-    if lower == "inf" || lower == "infinity" {
-        return true;
-    }
-    let (number, exponent) = lower.split_once('e').unwrap_or((&lower, "0"));
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-    whole.len() + fraction.len() > 0
-        && [whole, fraction, exponent].into_iter().all(digits)
-        && (1..=17).contains(&exponent.len())
 }

@@ -1,11 +1,15 @@
-//! Reads what Python wrote, and withstands what nobody should have written.
+//! Tests of pickles that Python wrote, and of pickles that nobody should have written.
 
-use super::super::{PyKind, PyValue, pickle, unpickle};
+use super::super::decimal::is_decimal;
+use super::super::pickle::pickle;
+use super::super::value::{PyKind, PyValue};
+use super::unpickle;
 
 /// Protocol, `repr()` and pickle of many values, as Python 3.11 writes them.
 const PICKLES: &str = include_str!("../pickles.txt");
 
-/// Pickles that Python itself never writes, and what Python 3.11 makes of them: tests/interop/python/odd.py.
+/// Pickles that Python itself never writes, with the `repr()` of the value that Python 3.11 reads; made by
+/// tests/interop/python/odd.py.
 const ODD: &str = include_str!("../odd.txt");
 
 fn bytes_of(hex: &str) -> Vec<u8> {
@@ -13,7 +17,7 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 }
 
 #[test]
-fn odd_pickles_mean_what_they_mean_to_python() {
+fn unusual_pickles_are_read_as_python_reads_them() {
     let mut differing = Vec::new();
     for line in ODD.lines() {
         let (hex, expected) = line.split_once('\t').unwrap();
@@ -39,10 +43,10 @@ fn odd_pickles_mean_what_they_mean_to_python() {
 }
 
 #[test]
-fn decimals_that_are_no_numbers_stay_as_many_as_they_were() {
+fn nan_decimals_remain_different_objects() {
     let set = b"\x80\x05\x8f\x94(\x8c\x07decimal\x94\x8c\x07Decimal\x94\x93\x94\x8c\x03NaN\x94\x85\x94R\x94h\x03h\x04\x85R\x90.";
     assert_eq!(read(set), "{Decimal('NaN'), Decimal('NaN')}");
-    // One text that both were made of does not make one of them when they are written again.
+    // Both were made from one shared text, and stay two objects when they are written again.
     assert_eq!(read(pickle(&unpickle(set).unwrap())), "{Decimal('NaN'), Decimal('NaN')}");
 }
 
@@ -63,7 +67,7 @@ fn read(bytes: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn what_python_wrote_is_read() {
+fn pickles_of_python_are_read() {
     for (protocol, repr, bytes) in lines() {
         let value = unpickle(&bytes).unwrap_or_else(|error| panic!("protocol {protocol}, {repr}: {error}"));
         assert_eq!(value.to_string(), repr, "protocol {protocol}");
@@ -71,7 +75,7 @@ fn what_python_wrote_is_read() {
 }
 
 #[test]
-fn what_is_written_is_what_python_writes() {
+fn pickles_are_written_as_python_writes_them() {
     for (protocol, repr, bytes) in lines() {
         let value = unpickle(&bytes).unwrap();
         let again = pickle(&value);
@@ -85,7 +89,7 @@ fn what_is_written_is_what_python_writes() {
 }
 
 #[test]
-fn what_is_shared_stays_shared() {
+fn shared_parts_stay_shared() {
     let value = unpickle(b"\x80\x04]\x94(]\x94K\x01ah\x01h\x01e.").unwrap();
     let PyKind::List(items) = &value.0 else { panic!("{value}") };
     let parts: Vec<_> = items
@@ -100,7 +104,7 @@ fn what_is_shared_stays_shared() {
 }
 
 #[test]
-fn the_old_opcodes_are_read() {
+fn old_opcodes_are_read() {
     let cases: [(&[u8], &str); 14] = [
         (b"S'it\\'s \\x41\\101\\n'\np0\n.", r#""it's AA\n""#),
         (b"U\x03abc.", "'abc'"),
@@ -148,7 +152,7 @@ fn equal_keys_are_one_key() {
 }
 
 #[test]
-fn what_only_python_has_is_refused_by_its_name() {
+fn classes_that_only_python_has_are_refused_by_name() {
     let cases: [(&[u8], &str); 16] = [
         (b"\x80\x04\x8c\x0cmyapp.models\x8c\x04User\x93)\x81}b.", "myapp.models.User"),
         (b"ccopy_reg\n_reconstructor\n(cmyapp.models\nUser\nc__builtin__\nobject\nNtR.", "myapp.models.User"),
@@ -174,7 +178,7 @@ fn what_only_python_has_is_refused_by_its_name() {
 }
 
 #[test]
-fn wrong_values_are_refused() {
+fn invalid_pickles_are_refused() {
     let cases: [&[u8]; 38] = [
         b"",
         b".",
@@ -219,17 +223,17 @@ fn wrong_values_are_refused() {
         refusal(bytes);
     }
     for text in ["1", "-1.5", ".5", "5.", "1E+5", "nan", "-sNaN12", "Infinity", "-inf"] {
-        assert!(super::strings::is_decimal(text), "{text}");
+        assert!(is_decimal(text), "{text}");
     }
     for text in
         ["", "-", ".", "1e", "e5", "1.5.5", "--1", "1e999999999999999999", "infinit", "nanx", " 1", "٣"]
     {
-        assert!(!super::strings::is_decimal(text), "{text}");
+        assert!(!is_decimal(text), "{text}");
     }
 }
 
 #[test]
-fn no_bomb_goes_off() {
+fn decompression_bombs_are_refused() {
     let repeated =
         |head: &[u8], body: &[u8], times: usize, tail: &[u8]| [head, &body.repeat(times), tail].concat();
     refusal(b"\x8e\0\0\0\0\0\x01\0\0.");
@@ -261,20 +265,20 @@ fn no_bomb_goes_off() {
     assert_eq!(read(digits), "None");
 }
 
-/// Numbers that look random, the same each time.
-struct Dice(u64);
+/// Pseudo-random numbers, the same in each run of the test.
+struct SeededRng(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+impl SeededRng {
+    fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % sides
+        (self.0 >> 33) as usize % limit
     }
 }
 
 #[test]
-fn no_input_makes_it_panic() {
+fn no_input_causes_a_panic() {
     const OPCODES: &[u8] = b"()]}.0122NIJKMLFGVXSTUBCtldaesucioRbpqrghj\x80\x81\x85\x86\x87\x88\x8a\x8c\x8f\x90\x91\x92\x93\x94\x95\n\0\x01";
-    let mut dice = Dice(42);
+    let mut rng = SeededRng(42);
     let check = |bytes: &[u8]| {
         if let Ok(value) = unpickle(bytes) {
             let again = unpickle(&pickle(&value)).map(|value: PyValue| value.to_string());
@@ -282,22 +286,22 @@ fn no_input_makes_it_panic() {
         }
     };
     for _ in 0..100_000 {
-        let length = dice.roll(40);
-        let mut bytes: Vec<u8> = (0..length).map(|_| OPCODES[dice.roll(OPCODES.len())]).collect();
+        let length = rng.below(40);
+        let mut bytes: Vec<u8> = (0..length).map(|_| OPCODES[rng.below(OPCODES.len())]).collect();
         bytes.push(b'.');
         check(&bytes);
-        bytes.iter_mut().for_each(|byte| *byte = dice.roll(256) as u8);
+        bytes.iter_mut().for_each(|byte| *byte = rng.below(256) as u8);
         check(&bytes);
     }
     for (_, _, bytes) in lines().filter(|(_, _, bytes)| bytes.len() < 1000) {
         for _ in 0..100 {
             let mut bytes = bytes.clone();
-            for _ in 0..=dice.roll(3) {
-                let at = dice.roll(bytes.len());
-                match dice.roll(4) {
-                    0 => bytes[at] = dice.roll(256) as u8,
-                    1 => bytes[at] = OPCODES[dice.roll(OPCODES.len())],
-                    2 => bytes.insert(at, OPCODES[dice.roll(OPCODES.len())]),
+            for _ in 0..=rng.below(3) {
+                let at = rng.below(bytes.len());
+                match rng.below(4) {
+                    0 => bytes[at] = rng.below(256) as u8,
+                    1 => bytes[at] = OPCODES[rng.below(OPCODES.len())],
+                    2 => bytes.insert(at, OPCODES[rng.below(OPCODES.len())]),
                     _ => bytes.truncate(at + 1),
                 }
             }
@@ -308,7 +312,7 @@ fn no_input_makes_it_panic() {
 
 #[cfg(feature = "worker")]
 #[test]
-fn what_is_kept_as_it_is_must_be_a_pickle_of_any_classes() {
+fn check_pickle_accepts_pickles_of_any_classes() {
     use super::check_pickle;
     for (_, _, bytes) in lines() {
         assert_eq!(check_pickle(&bytes), Ok(()), "{}", bytes.escape_ascii());

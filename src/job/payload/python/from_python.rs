@@ -1,17 +1,17 @@
-//! From Python's data to any type of serde, the nearest kind that serde knows; and from any other
-//! format to Python's data.
-
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::Arc;
+//! `serde::Deserializer` for `PyValue`: from Python to any type of serde, which receives the nearest value that
+//! it knows.
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
-use serde::de::{self, Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
+use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Error;
 
-use super::super::json;
-use super::{Pairs, PyKind, PyValue, stash};
+use super::stash;
+use super::value::{PyKind, PyPairs, PyValue};
+use crate::job::payload::json;
+
+/// Name under which serde_json's `RawValue` asks for JSON text.
+const RAW_JSON: &str = "$serde_json::private::RawValue";
 
 impl<'de> IntoDeserializer<'de, Error> for PyValue {
     type Deserializer = PyValue;
@@ -21,7 +21,7 @@ impl<'de> IntoDeserializer<'de, Error> for PyValue {
     }
 }
 
-fn entries(pairs: &Pairs) -> impl Iterator<Item = (PyValue, PyValue)> + '_ {
+fn entries(pairs: &PyPairs) -> impl Iterator<Item = (PyValue, PyValue)> + '_ {
     pairs.iter().cloned()
 }
 
@@ -44,7 +44,7 @@ impl<'de> Deserializer<'de> for PyValue {
                 (_, Some(value)) => visitor.visit_i128(value),
                 _ => visitor.visit_string(value.to_string()),
             },
-            PyKind::Float(value) if !value.is_finite() && is_json::<V::Value>() => {
+            PyKind::Float(value) if !value.is_finite() && is_json_value::<V::Value>() => {
                 Err(Error::custom(format!(
                     "JSON has no word for {self}: take a float, or a rq_rs::PyValue, in place of a serde_json::Value"
                 )))
@@ -77,7 +77,7 @@ impl<'de> Deserializer<'de> for PyValue {
         }
     }
 
-    /// `bytes` are also a list of numbers, for `Vec<u8>`.
+    /// A `Vec<u8>` asks for a sequence, and receives `bytes` as one.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match &self.0 {
             PyKind::Bytes(bytes) => visitor.visit_seq(SeqDeserializer::new(bytes.iter().copied())),
@@ -90,14 +90,14 @@ impl<'de> Deserializer<'de> for PyValue {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if name == stash::NAME {
+        if name == stash::TYPE_NAME {
             stash::stash(self);
             return visitor.visit_unit();
         }
-        if name == RAW {
+        if name == RAW_JSON {
             let text = json::write(&self).map_err(Error::custom)?;
             let text = String::from_utf8(text).map_err(Error::custom)?;
-            return visitor.visit_map(MapDeserializer::new([(RAW, text)].into_iter()));
+            return visitor.visit_map(MapDeserializer::new([(RAW_JSON, text)].into_iter()));
         }
         visitor.visit_newtype_struct(self)
     }
@@ -123,8 +123,8 @@ impl<'de> Deserializer<'de> for PyValue {
     }
 }
 
-/// Whether this makes a `serde_json::Value`, which would be null for a float that is no number.
-fn is_json<T>() -> bool {
+/// Returns whether `T` is `serde_json::Value`, which turns `nan` and `inf` into `null` silently.
+fn is_json_value<T>() -> bool {
     std::any::type_name::<T>() == std::any::type_name::<serde_json::Value>()
 }
 
@@ -133,109 +133,4 @@ fn visit_items<'de, V: Visitor<'de>>(items: Vec<PyValue>, visitor: V) -> Result<
     let value = visitor.visit_seq(&mut items)?;
     items.end()?;
     Ok(value)
-}
-
-impl<'de> Deserialize<'de> for PyValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(stash::NAME, PyValueVisitor)
-    }
-}
-
-/// How serde_json's `RawValue` says that it wants the text.
-const RAW: &str = "$serde_json::private::RawValue";
-
-/// Up to so many keys are compared one by one.
-const FEW: usize = 8;
-
-/// Takes what comes, from any format.
-struct PyValueVisitor;
-
-macro_rules! take {
-    ($($method:ident($ty:ty);)*) => {
-        $(fn $method<E: de::Error>(self, value: $ty) -> Result<PyValue, E> {
-            Ok(PyValue::from(value))
-        })*
-    };
-}
-
-impl<'de> Visitor<'de> for PyValueVisitor {
-    type Value = PyValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("data")
-    }
-
-    take! {
-        visit_bool(bool); visit_i64(i64); visit_i128(i128); visit_u64(u64); visit_u128(u128);
-        visit_f64(f64); visit_str(&str); visit_bytes(&[u8]);
-    }
-
-    /// Our own deserializer has put the value down; any other means none.
-    fn visit_unit<E: de::Error>(self) -> Result<PyValue, E> {
-        Ok(stash::take_stashed().unwrap_or(PyValue(PyKind::None)))
-    }
-
-    fn visit_none<E: de::Error>(self) -> Result<PyValue, E> {
-        Ok(PyValue(PyKind::None))
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<PyValue, D::Error> {
-        inner.deserialize_any(self)
-    }
-
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<PyValue, D::Error> {
-        inner.deserialize_any(self)
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<PyValue, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element::<PyValue>()? {
-            list.push(item);
-        }
-        Ok(PyValue::list(list))
-    }
-
-    fn visit_map<A: de::MapAccess<'de>>(self, mut entries: A) -> Result<PyValue, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = entries.next_entry::<PyValue, PyValue>()? {
-            pairs.push(pair);
-        }
-        if let [(PyValue(PyKind::Str(key)), PyValue(PyKind::Str(digits)))] = pairs.as_slice()
-            && **key == *super::BIG_INT_IN_JSON
-        {
-            return PyValue::integer(digits).map_err(de::Error::custom);
-        }
-        Ok(PyValue::dict(last_of_each(pairs)))
-    }
-}
-
-/// Of equal keys the first, with the value of the last, as all readers of JSON have it.
-fn last_of_each(pairs: Vec<(PyValue, PyValue)>) -> Vec<(PyValue, PyValue)> {
-    let mut places: HashMap<Arc<str>, usize> = HashMap::new();
-    let mut kept: Vec<(PyValue, PyValue)> = Vec::with_capacity(pairs.len());
-    for (key, value) in pairs {
-        let PyKind::Str(text) = &key.0 else {
-            kept.push((key, value));
-            continue;
-        };
-        let known = match kept.len() {
-            0..FEW => kept.iter().position(|(one, _)| one.as_str() == Some(text)),
-            FEW => {
-                let texts = kept.iter().enumerate();
-                places.extend(texts.filter_map(|(at, (one, _))| Some((one.as_str()?.into(), at))));
-                places.get(text).copied()
-            }
-            _ => places.get(text).copied(),
-        };
-        match known {
-            Some(at) => kept[at].1 = value,
-            None => {
-                if kept.len() >= FEW {
-                    places.insert(text.clone(), kept.len());
-                }
-                kept.push((key, value));
-            }
-        }
-    }
-    kept
 }

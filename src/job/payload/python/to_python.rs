@@ -1,14 +1,14 @@
-//! From any value of serde to Python's data: a tuple stays a tuple, bytes stay bytes, a struct
-//! becomes a `dict`. And from Python's data to any other format.
+//! Conversion of any value of serde to Python: a tuple stays a tuple, bytes stay bytes, a struct becomes a
+//! `dict`, an enum variant with data becomes a `dict` of one key.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use serde::ser::{self, Serialize, SerializeTuple as _};
+use serde::ser::{self, Serialize};
 
-use super::{BigInt, PyKind, PyValue, stash};
+use super::stash;
+use super::value::{PyKind, PyValue};
 
-/// What a value of the user's own type is in Python.
+/// Converts a value of a user's own type.
 pub(crate) fn to_python<T: ?Sized + Serialize>(value: &T) -> Result<PyValue, String> {
     value.serialize(ToPython).map_err(|error| error.0)
 }
@@ -32,20 +32,21 @@ impl ser::Error for ConversionError {
 
 struct ToPython;
 
-/// The elements of what is being built, and the variant of an enum they belong to.
+/// A list or tuple under construction, and the enum variant that wraps it.
 struct SequenceBuilder {
     variant: Option<&'static str>,
     is_tuple: bool,
     items: Vec<PyValue>,
 }
 
+/// A dict under construction, and the enum variant that wraps it.
 struct DictBuilder {
     variant: Option<&'static str>,
     key: Option<PyValue>,
     entries: Vec<(PyValue, PyValue)>,
 }
 
-fn within(variant: Option<&'static str>, value: PyValue) -> PyValue {
+fn wrap_in_variant(variant: Option<&'static str>, value: PyValue) -> PyValue {
     match variant {
         Some(name) => PyValue::dict([(PyValue::from(name), value)]),
         None => value,
@@ -62,10 +63,10 @@ impl SequenceBuilder {
         Ok(())
     }
 
-    fn done(self) -> PyValue {
+    fn finish(self) -> PyValue {
         let items = self.items.into();
         let value = if self.is_tuple { PyKind::Tuple(items) } else { PyKind::List(items) };
-        within(self.variant, PyValue(value))
+        wrap_in_variant(self.variant, PyValue(value))
     }
 }
 
@@ -79,8 +80,8 @@ impl DictBuilder {
         Ok(())
     }
 
-    fn done(self) -> PyValue {
-        within(self.variant, PyValue(PyKind::Dict(self.entries.into())))
+    fn finish(self) -> PyValue {
+        wrap_in_variant(self.variant, PyValue(PyKind::Dict(self.entries.into())))
     }
 }
 
@@ -113,11 +114,11 @@ impl ser::Serializer for ToPython {
     }
 
     fn serialize_i128(self, value: i128) -> Result<PyValue, ConversionError> {
-        Ok(PyValue(BigInt::kind_of_i128(value)))
+        Ok(PyValue(PyKind::from_i128(value)))
     }
 
     fn serialize_u128(self, value: u128) -> Result<PyValue, ConversionError> {
-        Ok(PyValue(BigInt::kind_of_u128(value)))
+        Ok(PyValue(PyKind::from_u128(value)))
     }
 
     fn serialize_bool(self, value: bool) -> Result<PyValue, ConversionError> {
@@ -174,7 +175,7 @@ impl ser::Serializer for ToPython {
         name: &'static str,
         value: &T,
     ) -> Result<PyValue, ConversionError> {
-        if name == stash::NAME
+        if name == stash::TYPE_NAME
             && let Some(value) = stash::take_stashed()
         {
             return Ok(value);
@@ -189,7 +190,7 @@ impl ser::Serializer for ToPython {
         variant: &'static str,
         value: &T,
     ) -> Result<PyValue, ConversionError> {
-        Ok(within(Some(variant), value.serialize(self)?))
+        Ok(wrap_in_variant(Some(variant), value.serialize(self)?))
     }
 
     fn serialize_seq(self, size: Option<usize>) -> Result<SequenceBuilder, ConversionError> {
@@ -248,7 +249,7 @@ macro_rules! collect_items {
             }
 
             fn end(self) -> Result<PyValue, ConversionError> {
-                Ok(self.done())
+                Ok(self.finish())
             }
         })*
     };
@@ -276,7 +277,7 @@ macro_rules! collect_fields {
             }
 
             fn end(self) -> Result<PyValue, ConversionError> {
-                Ok(self.done())
+                Ok(self.finish())
             }
         })*
     };
@@ -299,83 +300,6 @@ impl ser::SerializeMap for DictBuilder {
     }
 
     fn end(self) -> Result<PyValue, ConversionError> {
-        Ok(self.done())
+        Ok(self.finish())
     }
-}
-
-impl Serialize for PyValue {
-    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        stash::stash(self.clone());
-        let done = serializer.serialize_newtype_struct(stash::NAME, &Portable(self));
-        stash::take_stashed();
-        done
-    }
-}
-
-/// A value as formats that are not Python's can have it.
-struct Portable<'a>(&'a PyValue);
-
-impl Serialize for Portable<'_> {
-    fn serialize<S: ser::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0.0 {
-            PyKind::None => serializer.serialize_none(),
-            PyKind::Bool(value) => serializer.serialize_bool(*value),
-            PyKind::Int(value) => serializer.serialize_i64(*value),
-            PyKind::BigInt(value) => serialize_big(value, serializer),
-            PyKind::Float(value) => serializer.serialize_f64(*value),
-            PyKind::Str(text) => serializer.serialize_str(text),
-            PyKind::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            PyKind::Tuple(items) => {
-                let mut tuple = serializer.serialize_tuple(items.len())?;
-                items.iter().try_for_each(|item| tuple.serialize_element(&Portable(item)))?;
-                tuple.end()
-            }
-            PyKind::List(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
-                serializer.collect_seq(items.iter().map(Portable))
-            }
-            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
-                if serializer.is_human_readable() {
-                    check_keys(pairs).map_err(ser::Error::custom)?;
-                }
-                serializer.collect_map(pairs.iter().map(|(key, value)| (Portable(key), Portable(value))))
-            }
-            PyKind::TimeDelta(..) => serializer.serialize_f64(self.0.seconds().unwrap_or_default()),
-            PyKind::DateTime(_)
-            | PyKind::Date(_)
-            | PyKind::Time(_)
-            | PyKind::Decimal(_)
-            | PyKind::Uuid(_) => serializer.serialize_str(&self.0.text().unwrap_or_default()),
-        }
-    }
-}
-
-/// JSON knows numbers of any size; serde_json gets those that Rust does not know as text to copy.
-fn serialize_big<S: ser::Serializer>(value: &BigInt, serializer: S) -> Result<S::Ok, S::Error> {
-    match (value.as_i128(), value.as_u128()) {
-        (Some(value), _) => serializer.serialize_i128(value),
-        (_, Some(value)) => serializer.serialize_u128(value),
-        _ => serde_json::value::RawValue::from_string(value.to_string())
-            .map_err(ser::Error::custom)?
-            .serialize(serializer),
-    }
-}
-
-/// Formats of text write the keys `1` and `"1"` alike, and readers keep the last one.
-fn check_keys(pairs: &[(PyValue, PyValue)]) -> Result<(), String> {
-    if pairs.iter().all(|(key, _)| key.as_str().is_some()) {
-        return Ok(());
-    }
-    let mut seen = HashSet::new();
-    for (key, _) in pairs {
-        let text = match &key.0 {
-            PyKind::Bool(value) => value.to_string(),
-            // As Rust writes them, which is as good: only equal ones are alike.
-            PyKind::Float(number) => format!("{number:?}"),
-            _ => key.text().unwrap_or_else(|| key.to_string()),
-        };
-        if let Some(text) = seen.replace(text) {
-            return Err(format!("a dict has two keys that are both {text:?} as text"));
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,77 @@
+//! How a run of a job ended.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::truncate::truncate_error;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Outcome {
+    /// The handler returned this value, encoded by the job's serializer.
+    Returned(#[serde(with = "in_base64")] Vec<u8>),
+    /// The handler returned an error, which may ask for what follows.
+    Failed { error: String, directive: RetryDirective },
+    /// The timeout passed.
+    TimedOut { error: String },
+    /// The handler panicked, or its process died.
+    Crashed { error: String },
+    /// Somebody else ended the process: a person, or the supervisor that stops the whole service.
+    Terminated { error: String },
+    /// The worker shut down before the run ended.
+    Interrupted,
+    /// The job was claimed but not started, because no slot or process was free.
+    NotStarted,
+    /// The worker is lost: the lease has expired.
+    Lost { error: String },
+    /// The run was stopped by command.
+    Stopped { error: String },
+    /// The record cannot be read, or the arguments do not fit the handler.
+    Unreadable { error: String },
+    /// The worker has no handler of that name.
+    NoHandler { error: String },
+}
+
+impl Outcome {
+    /// Shortens the error text to what is stored of it.
+    pub(crate) fn with_truncated_error(mut self) -> Self {
+        match &mut self {
+            Outcome::Failed { error, .. }
+            | Outcome::TimedOut { error }
+            | Outcome::Crashed { error }
+            | Outcome::Unreadable { error }
+            | Outcome::NoHandler { error } => *error = truncate_error(error),
+            _ => {}
+        }
+        self
+    }
+}
+
+/// Bytes as base64, in the JSON between a work horse and its worker.
+mod in_base64 {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// What a failed handler asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) enum RetryDirective {
+    /// Nothing: the retry policy of the job decides.
+    UsePolicy,
+    /// A retry after this delay; without one, after the policy's delay or a growing one.
+    RetryAfter(Option<Duration>),
+    /// Another run after this delay, which is not counted as a retry.
+    Snooze(Duration),
+    /// No retry.
+    GiveUp,
+}
