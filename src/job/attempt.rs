@@ -50,7 +50,8 @@ impl Attempt {
     }
 }
 
-#[cfg(all(test, feature = "worker"))]
+#[cfg(feature = "worker")]
+#[cfg(test)]
 mod tests {
     use super::{Attempt, encode_attempts};
     use chrono::DateTime;
