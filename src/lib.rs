@@ -35,7 +35,6 @@ mod registry;
 mod server_info;
 #[cfg(feature = "worker")]
 mod stats;
-mod wait;
 mod worker_command;
 #[cfg(feature = "cron")]
 mod wrong_type;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use redis::RedisError;
 
-use super::{RedisCommand, Reply};
+use super::command::RedisCommand;
 use crate::error::Result;
 use crate::redis::Redis;
+use crate::redis::Reply;
 
 /// A channel that is silent for longer is probed: a half-dead connection is silent too.
 const PROBE_AFTER: Duration = Duration::from_secs(15);

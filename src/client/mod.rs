@@ -117,11 +117,6 @@ impl Client {
         self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtLeastOnce)
     }
 
-    /// Opens a pipeline, for many commands that are safe to repeat.
-    pub(crate) fn pipeline(&self) -> Pipeline<'_> {
-        Pipeline::new(self, self.redis.pipeline())
-    }
-
     /// Sends commands that must not run twice, in one round trip, at most once. After an error of the connection
     /// it is unknown whether they ran.
     pub(crate) fn pipeline_once(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {

@@ -16,7 +16,8 @@ pub(crate) struct Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    pub(super) fn new(client: &'a Client, connection: PipelinedConnection<'a>) -> Self {
+    pub(crate) fn new(client: &'a Client) -> Self {
+        let connection = client.redis.pipeline();
         Pipeline { client, connection, sent: VecDeque::new(), repeated: VecDeque::new() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::DialectSpec;
+use super::spec::DialectSpec;
 use crate::job::{FAILURE_TTL, PayloadFormat, Serializer};
 
 /// `LPUSH` in, `BRPOPLPUSH` out.

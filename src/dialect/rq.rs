@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::DialectSpec;
+use super::spec::DialectSpec;
 use crate::job::{PayloadFormat, Serializer, Ttl};
 
 /// `RPUSH` in, `BLMOVE` out.

@@ -1,6 +1,7 @@
 //! RQ's metadata: keys that only RQ's tools read (executions, results as a stream, groups, rate limits).
 
-use super::{DialectSpec, Keys};
+use super::keys::Keys;
+use super::spec::DialectSpec;
 
 /// Keys of RQ's metadata in a deployment. In a dialect without metadata every method returns nothing, so that
 /// callers need not ask for the dialect.

@@ -6,6 +6,7 @@ use chrono::Utc;
 use serde::Serialize;
 
 use super::Queue;
+use crate::client::Pipeline;
 use crate::enqueue::{Bulk, EncodedJob, decode_reply, encode};
 use crate::error::{Error, Result};
 use crate::job::NewJob;
@@ -46,7 +47,7 @@ impl Queue {
     /// whose chosen id exists is no error; its id is in [`Bulk::duplicates`].
     pub fn enqueue_many(&self, jobs: impl IntoIterator<Item = NewJob>) -> Result<Bulk> {
         let mut bulk = Bulk::default();
-        let mut pipeline = self.client.pipeline();
+        let mut pipeline = Pipeline::new(&self.client);
         let mut ids: VecDeque<Vec<String>> = VecDeque::new();
         let mut jobs = jobs.into_iter().peekable();
         while jobs.peek().is_some() {

@@ -10,11 +10,9 @@ use super::address::Address;
 use super::diagnosis::{self, Finding};
 use super::pipelined::PipelinedConnection;
 use super::pool::{OpenConnection, Pool};
+use super::reply::Reply;
 use super::timeouts::Timeouts;
 use crate::error::{Error, Result, io_error};
-
-/// One reply of Redis, as it came.
-pub(crate) type Reply = redis::Value;
 
 /// A connection used this recently is taken to be open. Servers and proxies close connections that were idle for
 /// longer (Redis' `timeout`, a proxy's limit).

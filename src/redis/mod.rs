@@ -5,11 +5,13 @@ mod connection;
 mod diagnosis;
 mod pipelined;
 mod pool;
+mod reply;
 mod script;
 mod timeouts;
 
 pub(crate) use address::Address;
-pub(crate) use connection::{Delivery, Redis, Reply};
+pub(crate) use connection::{Delivery, Redis};
 pub(crate) use pipelined::PipelinedConnection;
+pub(crate) use reply::Reply;
 pub(crate) use script::Script;
 pub(crate) use timeouts::{DEFAULT_TIMEOUT, Timeouts};

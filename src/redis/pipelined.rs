@@ -2,8 +2,8 @@
 
 use redis::Cmd;
 
-use super::connection::Reply;
 use super::pool::{OpenConnection, PoolSlot};
+use super::reply::Reply;
 
 /// A connection that carries out commands in the order in which they are sent. A command that Redis refuses gets
 /// the reply `None`, and those after it still run. After a broken connection every reply is `None`, and it is

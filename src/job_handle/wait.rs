@@ -1,26 +1,30 @@
-//! Waiting for a job's end. In Python's dialect the stream of results says so; else the waiter leaves a note in the job and listens on a channel of its
-//! own; the script that ends the job sees the note and publishes. No polling; every five seconds
-//! one look, in case the message was lost with a connection.
+//! Waiting for the end of a job, without polling.
+//!
+//! In the dialect rq the waiter blocks on the job's results stream. In the dialect native it marks the job and
+//! subscribes to a channel of the job's; the script that ends a marked job publishes there. Every five seconds the
+//! waiter reads the job, in case the message was lost with a connection.
 
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 
+use super::Job;
 use crate::client::scripts::MARK_WAITER;
 use crate::client::{RedisCommand, reply};
 use crate::error::{Error, Result};
 use crate::job::Status;
-use crate::job_handle::Job;
 
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Job {
-    /// Waits until the job has ended, and returns what its handler returned.
+    /// Waits until the job has ended, and returns the return value of its handler as a `T`.
     ///
     /// # Errors
-    /// [`Error::JobFailed`] when it failed, was stopped or canceled; [`Error::NotYet`] when the time
-    /// is over (the job goes on); [`Error::NotFound`] when its record is gone, which is what
-    /// `result_ttl` zero means; [`Error::Invalid`] when the result is not a `T`.
+    /// - [`Error::JobFailed`] if the job failed, was stopped or was canceled.
+    /// - [`Error::NotYet`] if it has not ended within `timeout`; the job goes on.
+    /// - [`Error::NotFound`] if its record is gone, which happens at once with a `result_ttl` of zero.
+    /// - [`Error::Invalid`] if the return value is not a `T`.
+    /// - [`Error::Unreachable`], [`Error::Refused`].
     pub fn wait<T: DeserializeOwned>(&self, timeout: Duration) -> Result<T> {
         let mut job = self.clone();
         let started = Instant::now();
@@ -36,28 +40,28 @@ impl Job {
         job.returned()
     }
 
-    /// Listens for the end of the job, at most `wait`.
-    fn wait_for_end(&self, wait: Duration) -> Result<()> {
-        let client = self.client();
+    /// Blocks until the job may have ended, at most for `timeout`.
+    fn wait_for_end(&self, timeout: Duration) -> Result<()> {
+        let client = &self.client;
         if let Some(stream) = client.rq.results_stream(self.id()) {
-            // Whoever ends the job adds to its results, a Python worker too.
-            let call = RedisCommand::new("XREAD").arg("BLOCK").arg(wait.as_millis().max(1) as u64);
-            let call = call.arg("STREAMS").arg(stream).arg(&self.last_entry);
-            return client.dedicated(wait)?.query(&call).map(drop);
+            // Every worker, Python's too, adds an entry when it ends a run.
+            let read = RedisCommand::new("XREAD").arg("BLOCK").arg(timeout.as_millis().max(1) as u64);
+            let read = read.arg("STREAMS").arg(stream).arg(&self.last_entry);
+            return client.dedicated(timeout)?.query(&read).map(drop);
         }
         let channel = format!("{}{}", client.keys.ended_prefix(), self.id());
-        let note = RedisCommand::evalsha(&MARK_WAITER, &[&client.keys.job(self.id())]);
-        client.dedicated(wait)?.wait_for_message(&channel, wait, || {
-            let status = reply::text(client.query(&note)?)?;
+        let mark_waiter = RedisCommand::evalsha(&MARK_WAITER, &[&client.keys.job(self.id())]);
+        client.dedicated(timeout)?.wait_for_message(&channel, timeout, || {
+            let status = reply::text(client.query(&mark_waiter)?)?;
             Ok(status.and_then(|word| word.parse::<Status>().ok()).is_some_and(|status| !status.has_ended()))
         })
     }
 
-    /// What the handler of a finished job returned, as a value of your own type.
+    /// Returns the return value of a finished job's handler as a `T`, as it was when the job was fetched.
     ///
     /// # Errors
-    /// [`Error::JobFailed`], [`Error::NotYet`] when it has not ended, [`Error::Invalid`] when the
-    /// result is not a `T`.
+    /// [`Error::JobFailed`] if the job failed, was stopped or was canceled; [`Error::NotYet`] if it has not ended;
+    /// [`Error::Invalid`] if the return value is not a `T`.
     pub fn returned<T: DeserializeOwned>(&self) -> Result<T> {
         if self.status == Status::Finished {
             let result = match &self.exact_result {

@@ -1,0 +1,158 @@
+//! Actions on one job: cancel, delete, stop, save its meta.
+
+use chrono::Utc;
+use serde::Serialize;
+
+use super::{Job, MAX_SEARCHED_QUEUE};
+use crate::client::scripts::{CANCEL, DELETE, SET_FIELD};
+use crate::client::{Client, RedisCommand, reply};
+use crate::error::{Error, Result};
+use crate::job::{Status, check_id, iso, to_python};
+use crate::worker_command::WorkerCommand;
+
+impl Job {
+    /// Cancels a job that has not ended, and returns the status it had. The handler of a running job sees it
+    /// through `Context::is_canceled`; its result is discarded. RQ's `Job.cancel`.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if the job has ended, [`Error::NotFound`] if it is gone; [`Error::Unreachable`],
+    /// [`Error::Refused`].
+    pub fn cancel(&mut self) -> Result<Status> {
+        let keys = self.client.keys.queue(&self.origin);
+        let job = self.client.keys.job(self.id());
+        let channel = format!("{}{}", self.client.keys.ended_prefix(), self.id());
+        let script_keys = [
+            &job,
+            &keys.list,
+            &keys.intermediate,
+            &keys.wip,
+            &keys.scheduled,
+            &keys.deferred,
+            &keys.ready,
+            &keys.canceled,
+            &channel,
+        ];
+        let call = RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
+            .arg(self.id())
+            .arg(iso(Utc::now()))
+            .arg(self.client.dialect.canceled_ttl.as_seconds())
+            .arg(MAX_SEARCHED_QUEUE)
+            .arg(self.client.rq.key_patterns());
+        let Some(had) = reply::text(self.client.query(&call)?)? else {
+            return Err(Error::NotFound { id: self.id().to_owned() });
+        };
+        let status: Status = had.parse().unwrap_or(Status::Created);
+        if status.has_ended() {
+            return Err(self.wrong_state("cancel", &had));
+        }
+        self.refresh()?;
+        Ok(status)
+    }
+
+    /// Deletes the job in whatever state it is, with its result, and returns whether it existed. RQ's
+    /// `Job.delete`.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn delete(self) -> Result<bool> {
+        delete(&self.client, self.id(), &self.origin)
+    }
+
+    /// Tells the job's worker, rq-rs' or Python's, to end the running job. A moment later the job is in the failed
+    /// registry with the status `stopped`, and is not retried. RQ's `send_stop_job_command`.
+    ///
+    /// A job that was canceled while a Python worker runs it can be stopped too.
+    ///
+    /// # Errors
+    /// [`Error::WrongState`] if the job does not run or its worker does not listen; [`Error::NotFound`],
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn stop(&mut self) -> Result<()> {
+        self.refresh()?;
+        // A Python worker does not notice that its job was canceled, but still obeys the command to stop it.
+        let may_run = match self.status {
+            Status::Started => true,
+            Status::Canceled => self.is_run_by_python_worker()?,
+            _ => false,
+        };
+        let Some(worker) = self.worker_name.clone().filter(|_| may_run) else {
+            return Err(self.wrong_state("stop", self.status.as_str()));
+        };
+        let stop = WorkerCommand::StopJob { job_id: self.id().to_owned() };
+        if !stop.send(&self.client, &worker)? {
+            return Err(
+                self.wrong_state("stop", &format!("started, but its worker {worker} does not listen"))
+            );
+        }
+        Ok(())
+    }
+
+    /// Returns whether the worker that the record names, the current or the last one, is a live worker of
+    /// Python's.
+    pub(crate) fn is_run_by_python_worker(&self) -> Result<bool> {
+        let worker = self.worker_name.as_deref().filter(|_| self.client.dialect.is_shared_with_python);
+        let Some(worker) = worker else { return Ok(false) };
+        let fields = RedisCommand::new("HMGET").arg(self.client.keys.worker(worker));
+        let fields = self.client.query(&fields.arg("birth").arg("death").arg("runs_in"))?;
+        let fields: Vec<Option<String>> =
+            reply::list(fields)?.into_iter().map(reply::text).collect::<Result<_>>()?;
+        Ok(matches!(fields.as_slice(), [Some(_), None, None]))
+    }
+
+    /// Replaces the job's meta by `meta`, which must be a struct or a map. RQ's `Job.save_meta`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value that is neither or cannot be encoded, [`Error::NotFound`] if the job is gone;
+    /// [`Error::Unreachable`], [`Error::Refused`].
+    pub fn save_meta(&mut self, meta: impl Serialize) -> Result<()> {
+        let invalid = |what: String| Error::invalid(what, "see NewJob::meta");
+        let meta = to_python(&meta).map_err(invalid)?;
+        let serde_json::Value::Object(object) = meta.to_json() else {
+            return Err(invalid("meta must be a struct or a map".to_owned()));
+        };
+        let encoded = self.serializer.write(&meta).map_err(invalid)?;
+        let job = self.client.keys.job(self.id());
+        let call = RedisCommand::evalsha(&SET_FIELD, &[&job]).arg("meta").arg(encoded).arg("");
+        if reply::int(&self.client.query(&call)?)? == 0 {
+            return Err(Error::NotFound { id: self.id().to_owned() });
+        }
+        self.record.meta = object;
+        Ok(())
+    }
+}
+
+/// Deletes a job, also one whose record is not a hash, and returns whether it existed.
+pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
+    let job = client.keys.job(id);
+    if let Err(error) = check_id(id) {
+        // Ids that Python chose may hold any character; but with a colon the key may be another one than a job's, so
+        // only a hash is deleted.
+        let kind = reply::text(client.query(&RedisCommand::new("TYPE").arg(&job))?)?;
+        match kind.as_deref() {
+            Some("hash") => {}
+            Some("none") => return Ok(false),
+            _ => return Err(error),
+        }
+    }
+    let keys = client.keys.queue(origin);
+    let channel = format!("{}{id}", client.keys.ended_prefix());
+    let script_keys = [
+        &job,
+        &keys.list,
+        &keys.intermediate,
+        &keys.wip,
+        &keys.scheduled,
+        &keys.deferred,
+        &keys.ready,
+        &keys.finished,
+        &keys.failed,
+        &keys.canceled,
+        &keys.unreadable,
+        &channel,
+    ];
+    let call = RedisCommand::evalsha(&DELETE, &script_keys.map(String::as_str))
+        .arg(id)
+        .arg(MAX_SEARCHED_QUEUE)
+        .arg(client.rq.key_patterns())
+        .arg(iso(Utc::now()));
+    Ok(reply::int(&client.query(&call)?)? == 1)
+}
