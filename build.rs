@@ -1,4 +1,4 @@
-//! Compresses the files of the dashboard, so that they take a third of their size in the program and on the wire.
+//! Compresses the dashboard's files to a third of their size, in the program and on their way to the browser.
 
 use std::path::Path;
 use std::{env, fs};
@@ -7,10 +7,10 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/dashboard/assets");
     println!("cargo::rerun-if-changed=src/snapshot");
-    let out = env::var("OUT_DIR").expect("cargo says where");
+    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let mut table = String::from("&[\n");
     if env::var_os("CARGO_FEATURE_DASHBOARD").is_some() {
-        let folder = fs::read_dir("src/dashboard/assets").expect("the files are there");
+        let folder = fs::read_dir("src/dashboard/assets").expect("the folder exists");
         let mut paths: Vec<_> = folder.map(|entry| entry.expect("a file").path()).collect();
         paths.sort();
         for path in paths {

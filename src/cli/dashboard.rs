@@ -13,7 +13,7 @@ use super::redis_options::RedisOptions;
 use super::signals::on_stop_signal;
 use super::value_parsers::parse_switch;
 use crate::client::Client;
-use crate::dashboard::{self, Health, Options, Secret, ServerHandle, StartError};
+use crate::dashboard::{self, DashboardOptions, Health, Secret, ServerHandle, StartError};
 
 /// Serve a page that tells what is happening, its JSON, and what Prometheus reads
 #[derive(Args)]
@@ -108,7 +108,7 @@ impl From<StartError> for Failure {
 }
 
 impl AccessOptions {
-    fn options(&self, dashes: &'static str) -> Result<Options, Failure> {
+    fn options(&self, dashes: &'static str) -> Result<DashboardOptions, Failure> {
         let access = dashboard::Access {
             password: read_secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
             token: read_secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
@@ -128,7 +128,7 @@ impl AccessOptions {
             return Err(Failure::Usage(what, hint));
         }
         let url_prefix = prefix.to_owned();
-        Ok(Options { access, hide_args: self.hide_args, url_prefix, metrics_only: false })
+        Ok(DashboardOptions { access, hide_args: self.hide_args, url_prefix, metrics_only: false })
     }
 
     /// Returns whether metrics and probes have an address of their own.

@@ -27,7 +27,7 @@ pub(crate) use health::Health;
 pub(crate) use listener::ServerHandle;
 use login_failures::LoginFailures;
 use state::AppState;
-pub(crate) use state::Options;
+pub(crate) use state::DashboardOptions;
 
 /// Reason why the dashboard does not start: a message and a hint.
 pub(crate) enum StartError {
@@ -44,7 +44,7 @@ pub(crate) enum StartError {
 pub(crate) fn start(
     client: &Arc<Client>,
     address: &str,
-    options: Options,
+    options: DashboardOptions,
     health: Health,
 ) -> Result<ServerHandle, StartError> {
     let addresses: Vec<_> =
@@ -77,7 +77,7 @@ fn invalid_address(address: &str, error: &std::io::Error) -> StartError {
     }
 }
 
-fn unprotected(address: &str, options: &Options) -> StartError {
+fn unprotected(address: &str, options: &DashboardOptions) -> StartError {
     let exposure = match options.metrics_only {
         true => "could see the names of all queues, handlers and workers",
         false => "could see and change all jobs",

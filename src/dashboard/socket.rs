@@ -28,26 +28,26 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_DRAINED_BYTES: usize = 256 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Phase of a connection, shared between its socket and its request handler, which run on the same thread.
+/// HttpPhase of a connection, shared between its socket and its request handler, which run on the same thread.
 #[derive(Clone)]
 pub(super) struct ConnectionPhase(Rc<Cell<PhaseTimes>>);
 
 #[derive(Clone, Copy)]
 struct PhaseTimes {
-    phase: Phase,
+    phase: HttpPhase,
     since: Instant,
     deadline: Instant,
 }
 
 impl PhaseTimes {
-    fn begin(phase: Phase, timeout: Duration) -> Self {
+    fn begin(phase: HttpPhase, timeout: Duration) -> Self {
         let since = Instant::now();
         PhaseTimes { phase, since, deadline: since + timeout }
     }
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Phase {
+enum HttpPhase {
     /// Between two requests.
     Idle,
     Head,
@@ -59,11 +59,11 @@ enum Phase {
 }
 
 impl ConnectionPhase {
-    fn enter(&self, phase: Phase, timeout: Duration) {
+    fn enter(&self, phase: HttpPhase, timeout: Duration) {
         self.0.set(PhaseTimes::begin(phase, timeout));
     }
 
-    fn phase(&self) -> Phase {
+    fn current(&self) -> HttpPhase {
         self.0.get().phase
     }
 
@@ -73,14 +73,14 @@ impl ConnectionPhase {
 
     /// Begins to read a body of so many bytes. Without this call, hyper gets no byte after the head.
     pub(super) fn expect_body(&self, bytes: u64) {
-        self.enter(Phase::Body(bytes), BODY_TIMEOUT);
+        self.enter(HttpPhase::Body(bytes), BODY_TIMEOUT);
     }
 
     /// Subtracts from the bytes of the body; its deadline stays.
     fn consume_body(&self, bytes: u64) {
         let times = self.0.get();
-        if let Phase::Body(remaining) = times.phase {
-            self.0.set(PhaseTimes { phase: Phase::Body(remaining - bytes), ..times });
+        if let HttpPhase::Body(remaining) = times.phase {
+            self.0.set(PhaseTimes { phase: HttpPhase::Body(remaining - bytes), ..times });
         }
     }
 
@@ -106,7 +106,7 @@ pub(super) struct BlockingSocket {
 
 impl BlockingSocket {
     pub(super) fn new(stream: TcpStream, permit: ConnectionPermit) -> Self {
-        let phase = ConnectionPhase(Rc::new(Cell::new(PhaseTimes::begin(Phase::Head, HEAD_TIMEOUT))));
+        let phase = ConnectionPhase(Rc::new(Cell::new(PhaseTimes::begin(HttpPhase::Head, HEAD_TIMEOUT))));
         BlockingSocket {
             stream,
             phase,
@@ -156,7 +156,7 @@ impl BlockingSocket {
             if self.last_bytes == *b"\r\n\r\n" {
                 self.last_bytes = [0; 4];
                 self.could_write = false;
-                self.phase.enter(Phase::HeadComplete, BODY_TIMEOUT);
+                self.phase.enter(HttpPhase::HeadComplete, BODY_TIMEOUT);
                 return n + 1;
             }
         }
@@ -165,15 +165,15 @@ impl BlockingSocket {
 
     /// Returns the next bytes for hyper: at most `max`, and never past the end of a head or body.
     fn read(&mut self, max: usize) -> Result<Vec<u8>> {
-        if self.phase.phase() == Phase::Response {
-            self.phase.enter(Phase::Idle, KEEP_ALIVE_TIMEOUT);
+        if self.phase.current() == HttpPhase::Response {
+            self.phase.enter(HttpPhase::Idle, KEEP_ALIVE_TIMEOUT);
         }
         self.fill_buffer()?;
-        if self.phase.phase() == Phase::Idle && !self.read_buffer.is_empty() {
-            self.phase.enter(Phase::Head, HEAD_TIMEOUT);
+        if self.phase.current() == HttpPhase::Idle && !self.read_buffer.is_empty() {
+            self.phase.enter(HttpPhase::Head, HEAD_TIMEOUT);
         }
-        let length = match self.phase.phase() {
-            Phase::Body(remaining) => {
+        let length = match self.phase.current() {
+            HttpPhase::Body(remaining) => {
                 let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
                 let length = self.read_buffer.len().min(max).min(remaining);
                 self.phase.consume_body(length as u64);
@@ -239,11 +239,11 @@ impl hyper::rt::Read for BlockingSocket {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<Result<()>> {
         let socket = self.get_mut();
-        if matches!(socket.phase.phase(), Phase::HeadComplete | Phase::Body(0)) {
+        if matches!(socket.phase.current(), HttpPhase::HeadComplete | HttpPhase::Body(0)) {
             // The handler runs next; blocking here would keep it from running.
             return Poll::Pending;
         }
-        let is_in_body = matches!(socket.phase.phase(), Phase::Body(_));
+        let is_in_body = matches!(socket.phase.current(), HttpPhase::Body(_));
         if is_in_body && socket.read_buffer.is_empty() && !socket.could_write {
             // The client may wait for `100 Continue`, which hyper writes after this.
             socket.could_write = true;
@@ -260,8 +260,8 @@ impl hyper::rt::Write for BlockingSocket {
         let socket = self.get_mut();
         socket.count_operation();
         // What is written while a body is still to come is `100 Continue`, and no response yet.
-        if !matches!(socket.phase.phase(), Phase::Response | Phase::Body(1..)) {
-            socket.phase.enter(Phase::Response, RESPONSE_TIMEOUT);
+        if !matches!(socket.phase.current(), HttpPhase::Response | HttpPhase::Body(1..)) {
+            socket.phase.enter(HttpPhase::Response, RESPONSE_TIMEOUT);
         }
         Poll::Ready(socket.write(bytes))
     }

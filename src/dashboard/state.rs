@@ -7,9 +7,9 @@ use super::health::Health;
 use super::login_failures::LoginFailures;
 use crate::client::Client;
 
-/// Options of one listener.
+/// DashboardOptions of one listener.
 #[derive(Clone, Default)]
-pub(crate) struct Options {
+pub(crate) struct DashboardOptions {
     pub(crate) access: Access,
     /// Leaves arguments, results, meta and output out of every response.
     pub(crate) hide_args: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Options {
 
 pub(super) struct AppState {
     pub(super) client: Arc<Client>,
-    pub(super) options: Options,
+    pub(super) options: DashboardOptions,
     pub(super) health: Health,
     pub(super) login_failures: LoginFailures,
 }
