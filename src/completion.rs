@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::claim::ClaimedJob;
 use crate::dialect::DialectSpec;
 use crate::job::{
-    Attempt, MAX_DELAY, Record, Status, Ttl, Verdict, encode_result_entry, encode_attempts, format_intervals, iso,
-    truncate_error,
+    Attempt, MAX_DELAY, Record, Status, Ttl, Verdict, encode_attempts, encode_result_entry, format_intervals,
+    iso, truncate_error,
 };
 
 /// A field of the job's record with its new value.

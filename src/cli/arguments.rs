@@ -16,19 +16,19 @@ pub(super) const STORE_ELSEWHERE_HINT: &str = "store the data elsewhere and pass
 
 /// Parses positional and keyword arguments.
 pub(crate) fn parse_arguments(words: &[String]) -> Result<Arguments, Failure> {
-    let mut given = Arguments::default();
+    let mut arguments = Arguments::default();
     for word in words {
         match keyword(word) {
-            None => given.args.push(positional(word)?),
+            None => arguments.args.push(positional(word)?),
             Some((name, form, text)) => {
-                if given.kwargs.iter().any(|(known, _)| known == name) {
+                if arguments.kwargs.iter().any(|(known, _)| known == name) {
                     return Err(usage_error(format!("the keyword {name} is given twice"), "give it once"));
                 }
-                given.kwargs.push((name.to_owned(), value(word, form, text)?));
+                arguments.kwargs.push((name.to_owned(), value(word, form, text)?));
             }
         }
     }
-    Ok(given)
+    Ok(arguments)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -109,9 +109,9 @@ mod tests {
 
     fn words(words: &[&str]) -> Result<serde_json::Value, String> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        let parsed = parse_arguments(&words).map(|given| {
-            let kwargs = given.kwargs.into_iter().map(|(name, value)| (PyValue::from(name), value));
-            json!([given.args, PyValue::dict(kwargs)])
+        let parsed = parse_arguments(&words).map(|arguments| {
+            let kwargs = arguments.kwargs.into_iter().map(|(name, value)| (PyValue::from(name), value));
+            json!([arguments.args, PyValue::dict(kwargs)])
         });
         parsed.map_err(|failure| failure.message_and_hint().unwrap_or_default().0)
     }

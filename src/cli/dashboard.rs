@@ -108,23 +108,23 @@ impl From<StartError> for Failure {
 }
 
 impl AccessOptions {
-    fn options(&self, dashes: &'static str) -> Result<DashboardOptions, Failure> {
+    fn options(&self, option_prefix: &'static str) -> Result<DashboardOptions, Failure> {
         let access = dashboard::Access {
             password: read_secret(self.password_file.as_deref(), "RQ_RS_DASHBOARD_PASSWORD")?,
             token: read_secret(self.token_file.as_deref(), "RQ_RS_DASHBOARD_TOKEN")?,
             allowed_hosts: self.allowed_host.clone(),
             is_read_only: self.read_only,
-            option_prefix: dashes,
+            option_prefix,
         };
         let prefix = self.url_prefix.trim_end_matches('/');
-        let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c));
+        let is_invalid = |c: char| !(c.is_ascii_alphanumeric() || "/-_.~".contains(c));
         if (!prefix.is_empty() && !prefix.starts_with('/'))
-            || prefix.contains(is_odd)
+            || prefix.contains(is_invalid)
             || prefix.contains("//")
             || prefix.split('/').any(|part| part == "." || part == "..")
         {
             let what = format!("{:?} is not a prefix for paths", self.url_prefix);
-            let hint = format!("as in {dashes}url-prefix /rq: letters, digits, - _ . ~");
+            let hint = format!("as in {option_prefix}url-prefix /rq: letters, digits, - _ . ~");
             return Err(Failure::Usage(what, hint));
         }
         let url_prefix = prefix.to_owned();
@@ -140,15 +140,15 @@ impl AccessOptions {
     pub(crate) fn start_metrics(
         &self,
         client: &Arc<Client>,
-        dashes: &'static str,
+        option_prefix: &'static str,
         health: Health,
     ) -> Result<(), Failure> {
         let Some(address) = self.metrics_listen.as_deref() else { return Ok(()) };
-        let mut machines = self.options(dashes)?;
-        (machines.metrics_only, machines.access.is_read_only) = (true, true);
+        let mut options = self.options(option_prefix)?;
+        (options.metrics_only, options.access.is_read_only) = (true, true);
         // This server is not stopped: it ends with the process.
-        let running = dashboard::start(client, address, machines, health)?;
-        eprint(format_args!("metrics: http://{}/metrics", running.address()));
+        let server = dashboard::start(client, address, options, health)?;
+        eprint(format_args!("metrics: http://{}/metrics", server.address()));
         Ok(())
     }
 
@@ -157,15 +157,15 @@ impl AccessOptions {
         &self,
         client: &Arc<Client>,
         address: &str,
-        dashes: &'static str,
+        option_prefix: &'static str,
         health: Health,
     ) -> Result<ServerHandle, Failure> {
-        let options = self.options(dashes)?;
+        let options = self.options(option_prefix)?;
         let prefix = options.url_prefix.clone();
         let is_read_only = if options.access.is_read_only { ", read-only" } else { "" };
-        let running = dashboard::start(client, address, options, health)?;
-        eprint(format_args!("dashboard: http://{}{prefix}/{is_read_only}", running.address()));
-        Ok(running)
+        let server = dashboard::start(client, address, options, health)?;
+        eprint(format_args!("dashboard: http://{}{prefix}/{is_read_only}", server.address()));
+        Ok(server)
     }
 }
 

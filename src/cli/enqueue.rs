@@ -93,7 +93,7 @@ pub(crate) struct EnqueueCommand {
 
 impl EnqueueCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
-        let job = self.job()?;
+        let job = self.new_job()?;
         if self.wait && self.result_ttl == Some(Ttl::NONE) {
             let what = "--wait cannot see a result that is not kept".to_owned();
             return Err(Failure::Usage(what, "leave --result-ttl 0 out, or --wait".into()));
@@ -106,13 +106,13 @@ impl EnqueueCommand {
         if self.wait {
             return self.wait_for_result(job);
         }
-        let shown = match (self.json, self.quiet) {
+        let printed = match (self.json, self.quiet) {
             (true, _) => print_json(&*job),
             (_, true) => Ok(()),
             _ => print(job.id()),
         };
         // The error says that the job is enqueued, lest a script runs the command again and enqueues it twice.
-        shown.map_err(|failure| match failure {
+        printed.map_err(|failure| match failure {
             Failure::Other(why, hint) => {
                 Failure::Other(format!("job {} is enqueued, but {why}", job.id()), hint)
             }
@@ -131,7 +131,7 @@ impl EnqueueCommand {
                 job.refresh()?;
                 print_json(&*job)?;
             }
-            Ok(value) if !self.quiet => drop(print_raw(&(shown(value) + "\n"))?),
+            Ok(value) if !self.quiet => drop(print_raw(&(display_value(value) + "\n"))?),
             _ => {}
         }
         if let Err(error) = result {
@@ -141,7 +141,8 @@ impl EnqueueCommand {
         Ok(Exit::Done)
     }
 
-    fn job(&self) -> Result<NewJob, Failure> {
+    /// Builds the job from the options.
+    fn new_job(&self) -> Result<NewJob, Failure> {
         let mut job = NewJob::with_arguments(&self.handler, parse_arguments(&self.args)?);
         if let Some(id) = &self.job_id {
             job = job.id(id);
@@ -150,17 +151,7 @@ impl EnqueueCommand {
             job = job.description(text);
         }
         if let Some(text) = &self.meta {
-            let wrong = |what: &str| {
-                Failure::Usage(format!("--meta is not a JSON object{what}"), r#"as in '{"user": 42}'"#.into())
-            };
-            let meta = parse_json(text).map_err(|error| match is_over_limit(&error) {
-                true => Failure::Usage(format!("--meta: {error}"), STORE_ELSEWHERE_HINT.into()),
-                false => wrong(&format!(": {error}")),
-            })?;
-            if !meta.is_dict() {
-                return Err(wrong(""));
-            }
-            job = job.meta(meta);
+            job = job.meta(parse_meta(text)?);
         }
         if let Some(ttl) = self.ttl {
             job = job.ttl(ttl);
@@ -171,17 +162,9 @@ impl EnqueueCommand {
         if let Some(ttl) = self.failure_ttl {
             job = job.failure_ttl(ttl);
         }
-        job = match self.timeout {
-            None => job,
-            Some(Ttl::FOREVER) => job.no_timeout(),
-            Some(Ttl::NONE) => {
-                return Err(Failure::Usage(
-                    "a job cannot run in no time".into(),
-                    "--timeout -1 is for ever".into(),
-                ));
-            }
-            Some(timeout) => job.timeout(Duration::from_secs(timeout.as_seconds().unsigned_abs())),
-        };
+        if let Some(timeout) = self.timeout {
+            job = with_timeout(job, timeout)?;
+        }
         if self.at_front {
             job = job.at_front();
         }
@@ -199,6 +182,28 @@ impl EnqueueCommand {
             None => job,
         })
     }
+}
+
+fn with_timeout(job: NewJob, timeout: Ttl) -> Result<NewJob, Failure> {
+    match timeout {
+        Ttl::FOREVER => Ok(job.no_timeout()),
+        Ttl::NONE => {
+            let hint = "--timeout -1 is for ever";
+            Err(Failure::Usage("a job cannot run in no time".into(), hint.into()))
+        }
+        timeout => Ok(job.timeout(Duration::from_secs(timeout.as_seconds().unsigned_abs()))),
+    }
+}
+
+fn parse_meta(text: &str) -> Result<PyValue, Failure> {
+    let error = |what: &str| {
+        Failure::Usage(format!("--meta is not a JSON object{what}"), r#"as in '{"user": 42}'"#.into())
+    };
+    let meta = parse_json(text).map_err(|cause| match is_over_limit(&cause) {
+        true => Failure::Usage(format!("--meta: {cause}"), STORE_ELSEWHERE_HINT.into()),
+        false => error(&format!(": {cause}")),
+    })?;
+    if meta.is_dict() { Ok(meta) } else { Err(error("")) }
 }
 
 /// Parses a time in ISO 8601. A time without a zone is local time, which a note says.
@@ -223,6 +228,6 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
 }
 
 /// Formats a result: a string as it is, any other value as JSON.
-fn shown(value: &Value) -> String {
+fn display_value(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

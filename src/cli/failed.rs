@@ -65,23 +65,23 @@ impl FailedCommand {
         let list =
             IdScan { client: &client, queues: &queues, list: JobList::Failed, offset: self.offset, limit };
         // Keys of jobs, apart from those of queues and registries: they are reported last.
-        let mut taken = WrongTypeKeys::default();
+        let mut job_keys = WrongTypeKeys::default();
         let total = match self.json {
             true => {
                 let mut total = 0;
                 print_json_list(|show| {
                     total = list.for_each_batch(&mut wrong_keys, |_, ids| {
-                        print_records(&client, ids, &mut taken, show)
+                        print_records(&client, ids, &mut job_keys, show)
                     })?;
                     Ok(Exit::Done)
                 })?;
                 total
             }
-            false => print_table(&list, &mut wrong_keys, &mut taken)?,
+            false => print_table(&list, &mut wrong_keys, &mut job_keys)?,
         };
-        let shown = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
-        report_more(total.saturating_sub(shown), &self.next_page_command(shown), "the next ones");
-        wrong_keys.merge(taken);
+        let end = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
+        report_more(total.saturating_sub(end), &self.next_page_command(end), "the next ones");
+        wrong_keys.merge(job_keys);
         Ok(report_wrong_types(&wrong_keys))
     }
 
@@ -97,7 +97,7 @@ impl FailedCommand {
 fn print_records(
     client: &Arc<Client>,
     ids: &[String],
-    taken: &mut WrongTypeKeys,
+    job_keys: &mut WrongTypeKeys,
     show: &mut dyn FnMut(&FailedJob) -> PrintResult,
 ) -> PrintResult {
     for ids in ids.chunks(RECORDS_PER_BATCH) {
@@ -107,7 +107,7 @@ fn print_records(
                     let (record, cut) = found.read(id);
                     show(&FailedJob { record, cut })?;
                 }
-                Err(error) => report_unreadable(client, id, &error, taken),
+                Err(error) => report_unreadable(client, id, &error, job_keys),
             }
         }
     }
@@ -118,14 +118,14 @@ fn print_records(
 fn print_table(
     list: &IdScan<'_>,
     wrong_keys: &mut WrongTypeKeys,
-    taken: &mut WrongTypeKeys,
+    job_keys: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let mut cells = Vec::new();
     let total = list.for_each_batch(wrong_keys, |queue, ids| {
         for (id, row) in ids.iter().zip(snapshot::fetch_rows(list.client, ids)?) {
             match row {
                 Ok(job) => cells.push(table_row(id, queue, &job)),
-                Err(error) => report_unreadable(list.client, id, &error, taken),
+                Err(error) => report_unreadable(list.client, id, &error, job_keys),
             }
         }
         Ok::<_, Failure>(())
@@ -154,10 +154,10 @@ fn table_row(id: &str, queue: &str, job: &JobSummary) -> Vec<String> {
     ]
 }
 
-/// Prints a note about a job that cannot be read. Keys of a wrong type are only collected in `taken`.
-fn report_unreadable(client: &Client, id: &str, error: &Error, taken: &mut WrongTypeKeys) {
+/// Prints a note about a job that cannot be read. Keys of a wrong type are only collected in `job_keys`.
+fn report_unreadable(client: &Client, id: &str, error: &Error, job_keys: &mut WrongTypeKeys) {
     match is_wrong_type(error) {
-        true => taken.insert(&client.keys.job(id)),
+        true => job_keys.insert(&client.keys.job(id)),
         false => eprint(format_args!("{}: {error}", first_line(id, 60))),
     }
 }

@@ -50,62 +50,62 @@ pub(crate) struct InfoCommand {
 impl InfoCommand {
     /// Returns the lines about a queue that `rq-rs info QUEUE` prints.
     pub(crate) fn queue_overview(queue: &Queue) -> Result<Vec<String>, Failure> {
-        let shot = snapshot::fetch(queue.client(), &[queue.name().to_owned()])?;
-        Ok(queue_table(&shot))
+        let snapshot = snapshot::fetch(queue.client(), &[queue.name().to_owned()])?;
+        Ok(queue_table(&snapshot))
     }
 
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         let client = redis.connect()?;
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
-        let look = || snapshot::fetch(&client, &self.queues);
+        let fetch = || snapshot::fetch(&client, &self.queues);
         let Some(interval) = self.interval else {
-            let shot = look()?;
+            let snapshot = fetch()?;
             match self.json {
-                true => print_json(&shot)?,
-                false => print_lines(self.render(&shot))?,
+                true => print_json(&snapshot)?,
+                false => print_lines(self.render(&snapshot))?,
             }
-            return Ok(report_wrong_types(&shot.odd_keys));
+            return Ok(report_wrong_types(&snapshot.odd_keys));
         };
         // Ctrl-C is the way to leave this screen, so it is no failure.
         on_stop_signal(|hangup| std::process::exit(hangup.exit_or(Exit::Done) as i32))?;
         loop {
-            let shot = look()?;
+            let snapshot = fetch()?;
             clear_screen()?;
-            print_lines(self.render(&shot))?;
+            print_lines(self.render(&snapshot))?;
             print("")?;
             print(format_args!("Updated: {}", clock_time(Some(Utc::now()))))?;
             std::thread::sleep(interval);
         }
     }
 
-    fn render(&self, shot: &Snapshot) -> Vec<String> {
+    fn render(&self, snapshot: &Snapshot) -> Vec<String> {
         let mut parts = Vec::new();
-        if !shot.warnings.is_empty() && !self.raw {
-            parts.push(shot.warnings.iter().map(messages::warning).collect());
+        if !snapshot.warnings.is_empty() && !self.raw {
+            parts.push(snapshot.warnings.iter().map(messages::warning).collect());
         }
         if !self.only_workers {
-            parts.push(if self.raw { queue_lines(shot) } else { queue_table(shot) });
+            parts.push(if self.raw { queue_lines(snapshot) } else { queue_table(snapshot) });
         }
         if !self.only_queues {
             parts.push(match (self.by_queue, self.raw) {
-                (true, _) => workers_by_queue(shot),
-                (_, true) => worker_lines(shot),
-                _ => worker_table(shot),
+                (true, _) => workers_by_queue(snapshot),
+                (_, true) => worker_lines(snapshot),
+                _ => worker_table(snapshot),
             });
         }
         parts.join(&String::new())
     }
 }
 
-fn queue_table(shot: &Snapshot) -> Vec<String> {
-    if shot.queues.is_empty() {
+fn queue_table(snapshot: &Snapshot) -> Vec<String> {
+    if snapshot.queues.is_empty() {
         return vec![format!("No queues yet: the first `{} enqueue` makes one.", program::name())];
     }
-    let longest = shot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
+    let longest = snapshot.queues.iter().map(|queue| queue.queued).max().unwrap_or(0);
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
     // Only the dialect rq has rate limits.
-    let is_limited = shot.queues.iter().any(|queue| queue.rate_limited > 0);
+    let is_limited = snapshot.queues.iter().any(|queue| queue.rate_limited > 0);
     let row = |queue: &QueueView| {
         let filled = if queue.queued == 0 || !stdout().is_terminal() {
             0
@@ -144,12 +144,12 @@ fn queue_table(shot: &Snapshot) -> Vec<String> {
     if is_limited {
         heading.insert(8, ">rate limited");
     }
-    let rows = shot.queues.iter().map(row).collect();
-    let total: u64 = shot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
+    let rows = snapshot.queues.iter().map(row).collect();
+    let total: u64 = snapshot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
     let mut lines = table(&heading, rows);
     lines.push(format!(
         "{}, {} waiting",
-        pluralize(shot.queues.len(), "queue"),
+        pluralize(snapshot.queues.len(), "queue"),
         pluralize(total as usize, "job")
     ));
     lines
@@ -167,7 +167,7 @@ fn remarks(queue: &QueueView) -> String {
 }
 
 /// Formats queues like `rq info --raw`, for scripts.
-fn queue_lines(shot: &Snapshot) -> Vec<String> {
+fn queue_lines(snapshot: &Snapshot) -> Vec<String> {
     let line = |q: &QueueView| {
         format!(
             "queue {} {}, {} executing, {} finished, {} failed",
@@ -178,20 +178,20 @@ fn queue_lines(shot: &Snapshot) -> Vec<String> {
             q.failed
         )
     };
-    shot.queues.iter().map(line).collect()
+    snapshot.queues.iter().map(line).collect()
 }
 
-fn worker_lines(shot: &Snapshot) -> Vec<String> {
+fn worker_lines(snapshot: &Snapshot) -> Vec<String> {
     let line = |w: &WorkerView| {
         let pid = w.pid.unwrap_or(0);
         let (name, host, state) = (ShortLine(&w.name), ShortLine(&w.hostname), ShortLine(&w.state));
         format!("worker {name} ({host} {pid}) {state} {}", OneLine(w.joined_queues(", ")))
     };
-    shot.workers.iter().map(line).collect()
+    snapshot.workers.iter().map(line).collect()
 }
 
-fn worker_table(shot: &Snapshot) -> Vec<String> {
-    let workers = &shot.workers;
+fn worker_table(snapshot: &Snapshot) -> Vec<String> {
+    let workers = &snapshot.workers;
     if workers.is_empty() {
         return vec!["No workers.".to_owned()];
     }
@@ -215,16 +215,16 @@ fn worker_table(shot: &Snapshot) -> Vec<String> {
         format!("{}: {threads} past the time of their jobs; --isolate could end them", worker.name)
     });
     let mut lines = table(&heading, workers.iter().map(row).collect());
-    let more = shot.worker_count - workers.len();
+    let more = snapshot.worker_count - workers.len();
     let more = if more > 0 { format!(", and {more} more that are not shown") } else { String::new() };
     lines.push(format!("{}{more}", pluralize(workers.len(), "worker")));
     lines.extend(stuck);
     lines
 }
 
-fn workers_by_queue(shot: &Snapshot) -> Vec<String> {
+fn workers_by_queue(snapshot: &Snapshot) -> Vec<String> {
     let line = |queue: &QueueView| {
-        let listens = shot.workers.iter().filter(|worker| worker.listens_to(&queue.name));
+        let listens = snapshot.workers.iter().filter(|worker| worker.listens_to(&queue.name));
         let names: Vec<String> =
             listens.map(|w| format!("{} ({})", ShortLine(&w.name), ShortLine(&w.state))).collect();
         format!(
@@ -233,11 +233,11 @@ fn workers_by_queue(shot: &Snapshot) -> Vec<String> {
             if names.is_empty() { "–".to_owned() } else { names.join(", ") }
         )
     };
-    let mut lines: Vec<String> = shot.queues.iter().map(line).collect();
+    let mut lines: Vec<String> = snapshot.queues.iter().map(line).collect();
     lines.push(format!(
         "{}, {}",
-        pluralize(shot.workers.len(), "worker"),
-        pluralize(shot.queues.len(), "queue")
+        pluralize(snapshot.workers.len(), "worker"),
+        pluralize(snapshot.queues.len(), "queue")
     ));
     lines
 }

@@ -75,11 +75,11 @@ impl JobCommand {
                 Ok(Exit::Done)
             }
             JobCommand::Explain { id, json } => {
-                let why = snapshot::fetch_job(&client, &id)?.why;
+                let diagnostics = snapshot::fetch_job(&client, &id)?.why;
                 if json {
-                    print_json(&why)?;
+                    print_json(&diagnostics)?;
                 } else {
-                    why.iter().try_for_each(|diagnostic| print(messages::explanation(diagnostic)))?;
+                    diagnostics.iter().try_for_each(|diagnostic| print(messages::explanation(diagnostic)))?;
                 }
                 Ok(Exit::Done)
             }
@@ -96,12 +96,12 @@ impl JobCommand {
 fn for_each_id(
     client: &Arc<Client>,
     ids: &[String],
-    act: fn(&Arc<Client>, &str) -> Result<String, Error>,
+    action: fn(&Arc<Client>, &str) -> Result<String, Error>,
 ) -> Result<Exit, Failure> {
     let mut failed = 0;
     for id in ids {
-        match act(client, id) {
-            Ok(done) => print(done)?,
+        match action(client, id) {
+            Ok(message) => print(message)?,
             // A key of a wrong type concerns one job; other errors of Redis concern all.
             Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error.into()),
             Err(error) => {
@@ -116,8 +116,8 @@ fn for_each_id(
 fn cancel(client: &Arc<Client>, id: &str) -> Result<String, Error> {
     let mut job = Handle::fetch_partial(client, id)?;
     let is_python = job.is_run_by_python_worker()?;
-    let had = job.cancel()?;
-    Ok(match had {
+    let status = job.cancel()?;
+    Ok(match status {
         Status::Started if is_python => {
             format!(
                 "{id} canceled, but its Python worker goes on and will store its result: `job stop` ends it"
@@ -164,9 +164,9 @@ fn attempt_lines(job: &Handle) -> Vec<String> {
         format!("{}  failed after {took}{next}: {}", local_time(attempt.started_at), attempt.error)
     });
     let last = match (job.status, job.started_at, job.ended_at) {
-        (Status::Started, Some(began), _) => Some(format!("{}  runs", local_time(began))),
-        (Status::Finished, Some(began), Some(ended)) => {
-            Some(format!("{}  finished after {}", local_time(began), took(began, ended)))
+        (Status::Started, Some(started), _) => Some(format!("{}  runs", local_time(started))),
+        (Status::Finished, Some(started), Some(ended)) => {
+            Some(format!("{}  finished after {}", local_time(started), took(started, ended)))
         }
         _ => None,
     };

@@ -45,20 +45,20 @@ fn add_wrong_type_keys(
     queue: &Queue,
     wrong_keys: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
-    let (queues, mut taken) = ([queue.name().to_owned()], WrongTypeKeys::default());
+    let (queues, mut job_keys) = ([queue.name().to_owned()], WrongTypeKeys::default());
     let list = IdScan { client, queues: &queues, list: JobList::Failed, offset: 0, limit: None };
-    let mut left = 0;
+    let mut number = 0;
     list.for_each_batch(wrong_keys, |_, ids| {
         for (id, row) in ids.iter().zip(snapshot::fetch_rows(client, ids)?) {
             if row.is_err_and(|error| is_wrong_type(&error)) {
-                taken.insert(&client.keys.job(id));
-                left += 1;
+                job_keys.insert(&client.keys.job(id));
+                number += 1;
             }
         }
         Ok::<_, Failure>(())
     })?;
-    wrong_keys.merge(taken);
-    Ok(left)
+    wrong_keys.merge(job_keys);
+    Ok(number)
 }
 
 impl RequeueCommand {
@@ -96,43 +96,36 @@ impl RequeueCommand {
             return Ok(report_wrong_types(&wrong_keys));
         }
         let bar = ProgressBar::new(total, self.quiet);
-        let (mut done, mut back, mut left) = (0, 0, 0);
+        let (mut done, mut requeued, mut unreadable) = (0, 0, 0);
         for (count, failed, queue) in registries {
+            let result = failed.requeue_all_with_progress(|n| bar.set_done(done + n)).map(Some);
             // If a key has a wrong type, it is most likely the list into which the jobs go.
-            let here = failed.requeue_all_with_progress(|n| bar.set_done(done + n)).map(Some);
-            match wrong_keys.tolerate(&queue.keys().list, here)? {
-                Some(here) => {
-                    back += here;
-                    left +=
-                        if here < count { add_wrong_type_keys(client, &queue, &mut wrong_keys)? } else { 0 };
+            match wrong_keys.tolerate(&queue.keys().list, result)? {
+                Some(number) => {
+                    requeued += number;
+                    if number < count {
+                        unreadable += add_wrong_type_keys(client, &queue, &mut wrong_keys)?;
+                    }
                 }
-                None => left += count,
+                None => unreadable += count,
             }
             done += count;
         }
         drop(bar);
-        print(format_args!("{} requeued.", pluralize(back, "job")))?;
+        print(format_args!("{} requeued.", pluralize(requeued, "job")))?;
         let exit = report_wrong_types(&wrong_keys);
-        let gone = total.saturating_sub(back + left);
-        if gone > 0 {
-            let what = format!(
-                "{} could not be requeued: the record has expired, or another got there first",
-                pluralize(gone, "job")
-            );
-            print_error(&Failure::Other(what, "entries without a record were removed".into()));
-            return Ok(Exit::Failed);
-        }
-        Ok(exit)
+        let missing = total.saturating_sub(requeued + unreadable);
+        Ok(if missing == 0 { exit } else { report_missing(missing) })
     }
 
     fn requeue_ids(&self, client: &Arc<Client>) -> Result<Exit, Failure> {
         let ids = self.all_ids()?;
         let bar = ProgressBar::new(ids.len(), self.quiet);
-        let mut back = 0;
+        let mut requeued = 0;
         let mut failures = Vec::new();
         for id in &ids {
             match self.requeue_one(client, id) {
-                Ok(()) => back += 1,
+                Ok(()) => requeued += 1,
                 // A key of a wrong type concerns one job; other errors of Redis concern all.
                 Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error.into()),
                 Err(error) => failures.push(job_failure(client, id, error)),
@@ -140,7 +133,7 @@ impl RequeueCommand {
             bar.increment();
         }
         drop(bar);
-        print(format_args!("{} requeued.", pluralize(back, "job")))?;
+        print(format_args!("{} requeued.", pluralize(requeued, "job")))?;
         let exit = if failures.is_empty() { Exit::Done } else { Exit::Failed };
         let more = failures.len().saturating_sub(MAX_ERRORS_PRINTED);
         failures.into_iter().take(MAX_ERRORS_PRINTED).for_each(|failure| print_error(&failure));
@@ -176,4 +169,14 @@ impl RequeueCommand {
         }
         Ok(ids)
     }
+}
+
+/// Prints the error about entries that were not requeued, and returns the exit code.
+fn report_missing(number: usize) -> Exit {
+    let what = format!(
+        "{} could not be requeued: the record has expired, or another got there first",
+        pluralize(number, "job")
+    );
+    print_error(&Failure::Other(what, "entries without a record were removed".into()));
+    Exit::Failed
 }

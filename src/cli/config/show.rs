@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use clap::parser::ValueSource;
-use clap::{Args, Command, Subcommand};
+use clap::{Arg, ArgMatches, Args, Command, Subcommand};
 use serde::Serialize;
 
 use super::option_names::{WORKER, option_name};
@@ -83,17 +83,17 @@ impl ConfigCommand {
     pub(crate) fn run(
         self,
         command: &mut Command,
-        asked: &ParsedArgs,
+        parsed: &ParsedArgs,
         handlers: &Handlers,
     ) -> Result<Exit, Failure> {
         let ConfigAction::Show { json } = self.command;
-        let (rows, programs) = option_rows(command, asked)?;
-        let (of_file, _, bad) = asked.entries()?;
+        let (rows, programs) = option_rows(command, parsed)?;
+        let (of_file, _, invalid) = parsed.entries()?;
         let programs: Vec<&str> = programs.iter().map(String::as_str).collect();
-        let strange = check_handlers(&of_file, handlers, &programs);
-        strange.iter().for_each(warn);
-        let bad = bad + strange.len() + warn_unknown_variables(command);
-        let exit = if bad > 0 { Exit::Failed } else { Exit::Done };
+        let warnings = check_handlers(&of_file, handlers, &programs);
+        warnings.iter().for_each(warn);
+        let problems = invalid + warnings.len() + warn_unknown_variables(command);
+        let exit = if problems > 0 { Exit::Failed } else { Exit::Done };
         if json {
             print_json(&rows)?;
             return Ok(exit);
@@ -108,44 +108,21 @@ impl ConfigCommand {
 
 /// Returns the options that `worker` would have with the same file and the same global options, and the names of the
 /// handlers of its `--exec` and `--exec-server`.
-fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionRow>, Vec<String>), Failure> {
-    let mut words = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
-    for arg in command.get_arguments() {
-        let id = arg.get_id().as_str();
-        let is_typed = asked.matches.value_source(id) == Some(ValueSource::CommandLine);
-        if let (true, false, Some(name)) = (is_typed, asked.file_lines.contains_key(id), option_name(arg)) {
-            for value in asked.matches.get_raw(id).into_iter().flatten() {
-                let mut word = OsString::from(format!("--{name}="));
-                word.push(value);
-                words.push(word);
-            }
-        }
-    }
-    let worker = asked.reparse(command, &words).map_err(|refusal| match refusal {
+fn option_rows(command: &mut Command, parsed: &ParsedArgs) -> Result<(Vec<OptionRow>, Vec<String>), Failure> {
+    let args = worker_args(command, parsed);
+    let worker = parsed.reparse(command, &args).map_err(|error| match error {
         ParseError::Config(failure) => failure,
-        ParseError::Clap(error) => Failure::Usage(error_summary(&error), help_hint("worker")),
+        ParseError::Clap(error) => Failure::Usage(error_summary(&error), help_hint(WORKER)),
     })?;
-    let mut rows = Vec::new();
-    let options = command.get_arguments().map(|arg| (arg, &worker.matches));
-    let sub = command.find_subcommand(WORKER).zip(worker.matches.subcommand_matches(WORKER));
-    let of_worker = sub.iter().flat_map(|(sub, matches)| sub.get_arguments().map(|arg| (arg, *matches)));
-    for (arg, matches) in options.chain(of_worker.filter(|(arg, _)| !arg.is_global_set())) {
-        let (id, Some(name)) = (arg.get_id().as_str(), option_name(arg)) else { continue };
-        let values =
-            matches.get_raw(id).map(|all| all.map(|one| one.to_string_lossy()).collect::<Vec<_>>().join(" "));
-        let from = match (matches.value_source(id), worker.file_lines.get(id)) {
-            (_, Some(line)) => location(&worker, *line),
-            (Some(ValueSource::CommandLine), _) => "command line".to_owned(),
-            (Some(ValueSource::EnvVariable), _) => {
-                arg.get_env().unwrap_or_default().to_string_lossy().into_owned()
-            }
-            _ => "default".to_owned(),
-        };
-        let row = OptionRow { option: name.to_owned(), value: values, from };
-        rows.push(if name == "url" { with_url_source(row) } else { row });
-    }
+    let subcommand = command.find_subcommand(WORKER).zip(worker.matches.subcommand_matches(WORKER));
+    let of_all = command.get_arguments().map(|arg| (arg, &worker.matches));
+    let of_worker =
+        subcommand.iter().flat_map(|(command, matches)| command.get_arguments().map(|arg| (arg, *matches)));
+    let options = of_all.chain(of_worker.filter(|(arg, _)| !arg.is_global_set()));
+    let mut rows: Vec<OptionRow> =
+        options.filter_map(|(arg, matches)| option_row(arg, matches, &worker)).collect();
     rows.extend(section_rows(&worker));
-    let programs = sub.iter().flat_map(|(_, matches)| {
+    let programs = subcommand.iter().flat_map(|(_, matches)| {
         let all = ["exec", "exec_server"].map(|id| matches.get_many::<String>(id).into_iter().flatten());
         all.into_iter().flatten().filter_map(|pair| Some(pair.split_once('=')?.0.to_owned()))
     });
@@ -153,9 +130,43 @@ fn option_rows(command: &mut Command, asked: &ParsedArgs) -> Result<(Vec<OptionR
     Ok((rows, programs))
 }
 
+/// Returns the arguments of a `worker` command with the global options that are typed for this command.
+fn worker_args(command: &Command, parsed: &ParsedArgs) -> Vec<OsString> {
+    let mut args = vec![OsString::from(command.get_name()), OsString::from(WORKER)];
+    for arg in command.get_arguments() {
+        let id = arg.get_id().as_str();
+        let is_typed = parsed.matches.value_source(id) == Some(ValueSource::CommandLine);
+        if let (true, false, Some(name)) = (is_typed, parsed.file_lines.contains_key(id), option_name(arg)) {
+            for value in parsed.matches.get_raw(id).into_iter().flatten() {
+                let mut typed = OsString::from(format!("--{name}="));
+                typed.push(value);
+                args.push(typed);
+            }
+        }
+    }
+    args
+}
+
+fn option_row(arg: &Arg, matches: &ArgMatches, worker: &ParsedArgs) -> Option<OptionRow> {
+    let (id, name) = (arg.get_id().as_str(), option_name(arg)?);
+    let value = matches
+        .get_raw(id)
+        .map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(" "));
+    let from = match (matches.value_source(id), worker.file_lines.get(id)) {
+        (_, Some(line)) => location(worker, *line),
+        (Some(ValueSource::CommandLine), _) => "command line".to_owned(),
+        (Some(ValueSource::EnvVariable), _) => {
+            arg.get_env().unwrap_or_default().to_string_lossy().into_owned()
+        }
+        _ => "default".to_owned(),
+    };
+    let row = OptionRow { option: name.to_owned(), value, from };
+    Some(if name == "url" { with_url_source(row) } else { row })
+}
+
 /// Returns the keys of handlers and cron entries, which only the file has.
-fn section_rows(asked: &ParsedArgs) -> Vec<OptionRow> {
-    let Some(file) = &asked.file else { return Vec::new() };
+fn section_rows(parsed: &ParsedArgs) -> Vec<OptionRow> {
+    let Some(file) = &parsed.file else { return Vec::new() };
     let root = Section::root(file);
     let mut rows = Vec::new();
     let handlers = root.table("handlers").ok().flatten();
@@ -174,14 +185,14 @@ fn section_rows(asked: &ParsedArgs) -> Vec<OptionRow> {
                 || item.json().map_or_else(|what| what, |json| json.to_string()),
                 |texts| texts.join(" "),
             );
-            rows.push(OptionRow { option, value: Some(value), from: location(asked, item.line) });
+            rows.push(OptionRow { option, value: Some(value), from: location(parsed, item.line) });
         }
     }
     rows
 }
 
-fn location(asked: &ParsedArgs, line: usize) -> String {
-    let path = asked.file.as_ref().map(|file| file.path.display().to_string());
+fn location(parsed: &ParsedArgs, line: usize) -> String {
+    let path = parsed.file.as_ref().map(|file| file.path.display().to_string());
     format!("{}:{line}", path.unwrap_or_default())
 }
 
