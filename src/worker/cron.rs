@@ -30,20 +30,20 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct CronEntries {
     pub(crate) entries: Vec<Cron>,
-    /// Whether invalid entries are left out, with a warning, instead of being an error.
+    /// Leave invalid entries out, with a warning, instead of returning an error.
     pub(crate) is_lenient: bool,
 }
 
 impl CronEntries {
-    /// The ticker of the valid entries. Emits a warning for each entry that is left out.
+    /// The scheduler of the valid entries. Emits a warning for each entry that is left out.
     ///
     /// # Errors
     /// The error of the first invalid entry, unless `is_lenient`.
-    pub(crate) fn into_ticker(self, client: &Arc<Client>, events: &EventBus) -> Result<CronScheduler> {
-        let (ticker, mut invalid) = CronScheduler::new(client, self.entries);
-        let refusal = (!self.is_lenient && !invalid.is_empty()).then(|| invalid.remove(0));
+    pub(crate) fn into_scheduler(self, client: &Arc<Client>, events: &EventBus) -> Result<CronScheduler> {
+        let (scheduler, mut invalid) = CronScheduler::new(client, self.entries);
+        let first_error = (!self.is_lenient && !invalid.is_empty()).then(|| invalid.remove(0));
         invalid.iter().for_each(|error| events.emit(&Event::Warning(error.to_string())));
-        refusal.map_or(Ok(ticker), Err)
+        first_error.map_or(Ok(scheduler), Err)
     }
 }
 
@@ -51,10 +51,10 @@ impl CronEntries {
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Options,
-    ticker: CronScheduler,
+    scheduler: CronScheduler,
     events: &EventBus,
 ) -> Option<BackgroundThread> {
-    let mut cron_loop = CronLoop::new(client, &options.name, "", ticker, events)?;
+    let mut cron_loop = CronLoop::new(client, &options.name, "", scheduler, events)?;
     // A burst worker may end soon: its entries that are due come first.
     if options.burst
         && let Err(error) = cron_loop.tick()
@@ -68,11 +68,11 @@ pub(super) fn start(
 pub(crate) struct CronLoop {
     client: Arc<Client>,
     events: EventBus,
-    scheduler: SchedulerInfo,
-    ticker: CronScheduler,
+    info: SchedulerInfo,
+    scheduler: CronScheduler,
     synced_at: Option<Instant>,
     published_at: Option<Instant>,
-    /// Whether the last tick failed.
+    /// The last tick failed.
     has_failed: bool,
     /// Problems of entries that were reported, by the entry's name.
     reported_problems: BTreeMap<String, String>,
@@ -84,20 +84,20 @@ impl CronLoop {
         client: &Arc<Client>,
         name: &str,
         config_file: &str,
-        ticker: CronScheduler,
+        scheduler: CronScheduler,
         events: &EventBus,
     ) -> Option<Self> {
-        let scheduler = SchedulerInfo {
+        let info = SchedulerInfo {
             name: name.to_owned(),
             hostname: hostname(),
             created_at: Utc::now(),
             config_file: config_file.to_owned(),
         };
-        (!ticker.entries.is_empty()).then(|| CronLoop {
+        (!scheduler.entries.is_empty()).then(|| CronLoop {
             client: Arc::clone(client),
             events: events.clone(),
+            info,
             scheduler,
-            ticker,
             synced_at: None,
             published_at: None,
             has_failed: false,
@@ -113,15 +113,15 @@ impl CronLoop {
         entries: CronEntries,
     ) -> Result<Option<Self>> {
         let events = EventBus::default();
-        let ticker = entries.into_ticker(client, &events)?;
+        let scheduler = entries.into_scheduler(client, &events)?;
         let (host, pid, random) = (hostname(), std::process::id(), fastrand::u32(0..1 << 24));
-        Ok(Self::new(client, &format!("{host}:{pid}:{random:06x}"), config_file, ticker, &events))
+        Ok(Self::new(client, &format!("{host}:{pid}:{random:06x}"), config_file, scheduler, &events))
     }
 
     /// The name of the scheduler, and its number of entries.
     #[cfg(feature = "cli")]
     pub(crate) fn describe(&self) -> (&str, usize) {
-        (&self.scheduler.name, self.ticker.entries.len())
+        (&self.info.name, self.scheduler.entries.len())
     }
 
     /// Runs until the sender of `stop` is dropped.
@@ -139,37 +139,42 @@ impl CronLoop {
             }
         }
         // If this fails, the record expires.
-        let _ = records::deregister(&self.client, &self.scheduler.name);
+        let _ = records::deregister(&self.client, &self.info.name);
     }
 
     /// Enqueues the jobs that are due. Returns the time until the next tick.
     fn tick(&mut self) -> Result<Duration> {
-        let (now, since) = (server_info::fetch_time(&self.client)?, Instant::now());
+        let (now, fetched_at) = (server_info::fetch_time(&self.client)?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
-            self.ticker.sync(now)?;
+            self.scheduler.sync(now)?;
             self.synced_at = Some(Instant::now());
         }
-        let ticked = self.ticker.run_due(now, None)?;
-        if !ticked.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_INTERVAL) {
-            records::publish(&self.client, &self.scheduler, &self.ticker, now)?;
+        let outcomes = self.scheduler.run_due(now, None)?;
+        if !outcomes.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_INTERVAL) {
+            records::publish(&self.client, &self.info, &self.scheduler, now)?;
             self.published_at = Some(Instant::now());
         }
-        let troubles = self.ticker.problems();
-        for (name, what) in
-            troubles.iter().filter(|(name, what)| self.reported_problems.get(*name) != Some(*what))
-        {
-            self.events.emit(&Event::Warning(format!("cron {}: {what}", ShortLine(name))));
-        }
-        self.reported_problems = troubles.clone();
-        for tick in ticked {
-            self.events.emit(&match tick {
+        self.report_problems();
+        for outcome in outcomes {
+            self.events.emit(&match outcome {
                 TickOutcome::Enqueued { entry, id } => Event::Ticked { entry, id },
                 TickOutcome::Skipped { entry } => Event::TickSkipped { entry },
             });
         }
-        let next =
-            Duration::from_secs_f64(self.ticker.seconds_until_next(now + since.elapsed().as_secs_f64()));
+        let next = Duration::from_secs_f64(
+            self.scheduler.seconds_until_next(now + fetched_at.elapsed().as_secs_f64()),
+        );
         Ok(next.min(SYNC_INTERVAL))
+    }
+
+    /// Emits a warning for each entry with a new problem.
+    fn report_problems(&mut self) {
+        let problems = self.scheduler.problems();
+        let is_new = |name: &String, problem: &String| self.reported_problems.get(name) != Some(problem);
+        for (name, problem) in problems.iter().filter(|(name, problem)| is_new(name, problem)) {
+            self.events.emit(&Event::Warning(format!("cron {}: {problem}", ShortLine(name))));
+        }
+        self.reported_problems = problems.clone();
     }
 
     /// Reports the first error of an outage. Returns the pause until the next tick.

@@ -22,7 +22,7 @@ pub(crate) struct Executor {
     handlers: Handlers,
     supervisor: Supervisor,
     work_horses: ProcessPool,
-    /// Whether functions run in work horses.
+    /// Run functions in work horses.
     is_isolated: bool,
 }
 
@@ -50,11 +50,7 @@ impl Executor {
     pub(crate) fn run(&self, context: &Context, job: &mut RunnableJob) -> Outcome {
         let RunnableJob { record, payload } = job;
         if !record.needs.is_empty() {
-            let what = record.needs.join(", ");
-            let error = format!(
-                "not run: this job asks for {what}, which rq-rs does not have yet; requeue it for a Python worker"
-            );
-            return Outcome::Unreadable { error };
+            return unsupported(record);
         }
         let call = if record.problems.is_empty() { record.take_call() } else { None };
         let handler = self.handlers.get(record.handler.as_deref());
@@ -88,4 +84,13 @@ impl Executor {
         drop((servers, horses));
         self.supervisor.kill_all();
     }
+}
+
+/// The outcome of a job that uses features of RQ which rq-rs does not have.
+fn unsupported(record: &Record) -> Outcome {
+    let what = record.needs.join(", ");
+    let error = format!(
+        "not run: this job asks for {what}, which rq-rs does not have yet; requeue it for a Python worker"
+    );
+    Outcome::Unreadable { error }
 }

@@ -15,7 +15,7 @@ use crate::job::{ArgumentError, Call, GiveUp, Later, Outcome, RetryDirective, bi
 
 type Function = Box<dyn Fn(&Context, Call) -> Outcome + Send + Sync>;
 
-/// What runs the jobs of one name.
+/// The handler of one name.
 pub(super) enum Handler {
     Function(Function),
     Program(ExecProgram),

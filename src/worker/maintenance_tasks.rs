@@ -45,7 +45,7 @@ pub(super) struct Tasks {
     client: Arc<Client>,
     events: EventBus,
     state: Arc<WorkerState>,
-    /// For each queue, the popped ids that no worker has started.
+    /// Popped ids that no worker has started, by queue.
     orphans: Vec<OrphanTracker>,
     /// The record of this worker as a scheduler, for RQ's tools.
     scheduler_record: Vec<(&'static str, String)>,

@@ -80,7 +80,7 @@ impl Worker {
         let warning = file_limit::raise(&options, has_processes)?;
         warning.into_iter().for_each(|warning| events.emit(&Event::Warning(warning)));
         #[cfg(feature = "cron")]
-        let ticker = self.cron_entries.into_ticker(&client, &events)?;
+        let scheduler = self.cron_entries.into_scheduler(&client, &events)?;
         crate::server_info::check_supported(&client, &mut |warning| events.emit(&Event::Warning(warning)))?;
         panics::install_panic_hook();
         let queues: Vec<QueueKeys> = options.queues.iter().map(|name| client.keys.queue(name)).collect();
@@ -94,7 +94,7 @@ impl Worker {
         let worker = WorkerContext { client, options, queues, events, stopper, state, on_healthy };
         let threads = Threads::start(&worker, &inbox)?;
         #[cfg(feature = "cron")]
-        let cron = cron::start(&worker.client, &worker.options, ticker, &worker.events);
+        let cron = cron::start(&worker.client, &worker.options, scheduler, &worker.events);
         let dispatcher = Dispatcher::new(worker, executor, (inbox, messages));
         let summary = spawn_signal_masked("rq-rs dispatch", move || dispatcher.run()).join();
         #[cfg(feature = "cron")]

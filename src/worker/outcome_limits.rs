@@ -1,4 +1,4 @@
-//! What the limits of a job (size of the result, timeout) make of its outcome, and the texts that say so.
+//! The limits of a job's outcome, size of the result and timeout, and their error texts.
 
 use std::time::Duration;
 

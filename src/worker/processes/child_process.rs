@@ -3,10 +3,9 @@
 
 use std::fs::File;
 use std::io::PipeReader;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -20,25 +19,16 @@ use nix::unistd::Pid;
 use super::cleanup_shell::CleanupShell;
 use super::job_io::{JobIo, KillReason, ProcessExit};
 use super::pipes::{read_some, retry_interrupted, watch_exit, write_some};
-use super::spawn::spawn_unmasked;
+use super::transport::{Transport, spawn_connected};
 
-/// How long the pipes of a dead process are read: processes that left its group may keep them open.
+/// Limit for reading the pipes of a dead process: processes that left its group may keep them open.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 /// Interval at which the cancel flag of a running job is checked.
 const CANCEL_CHECK_INTERVAL: Duration = Duration::from_millis(100);
-/// How long a process may go on after it has closed its output.
+/// Time that a process has to exit after it has closed its output.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// How long an idle process may take to exit after its input is closed.
+/// Time that an idle process has to exit after its input is closed.
 const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// How a worker is connected to a child process.
-#[derive(Clone, Copy)]
-pub(super) enum Transport {
-    /// Job and response over standard input and output; standard error is the log.
-    Pipes,
-    /// Job and response over a socket in the place of standard input; standard output and error are the log.
-    Socket,
-}
 
 /// A child process that has been started.
 pub(super) struct ChildProcess {
@@ -283,32 +273,5 @@ impl Drop for ChildProcess {
         let _ = retry_interrupted(|| poll(&mut [PollFd::new(exited, PollFlags::POLLIN)], within));
         self.signal(Signal::SIGKILL);
         self.reap();
-    }
-}
-
-/// Starts the process and returns the worker's ends of its input, output and log.
-fn spawn_connected(
-    mut command: Command,
-    transport: Transport,
-) -> std::io::Result<(Child, [Option<OwnedFd>; 3])> {
-    match transport {
-        Transport::Pipes => {
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            let mut child = spawn_unmasked(&mut command)?;
-            let ends = [
-                child.stdin.take().map(OwnedFd::from),
-                child.stdout.take().map(OwnedFd::from),
-                child.stderr.take().map(OwnedFd::from),
-            ];
-            Ok((child, ends))
-        }
-        Transport::Socket => {
-            let (socket, theirs) = UnixStream::pair()?;
-            let (log, writer) = std::io::pipe()?;
-            command.stdin(OwnedFd::from(theirs)).stdout(writer.try_clone()?).stderr(writer);
-            let ends: [OwnedFd; 3] = [socket.try_clone()?.into(), socket.into(), log.into()];
-            // The return drops the command, and with it the child's ends, which would stay open here.
-            Ok((spawn_unmasked(&mut command)?, ends.map(Some)))
-        }
     }
 }

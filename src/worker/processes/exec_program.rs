@@ -11,11 +11,11 @@ use nix::sys::wait::WaitStatus;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::child_process::Transport;
 use super::exit_message::ExitDescriber;
 use super::job_io::{JobIo, ProcessExit};
 use super::spawn::{command_without_redis_env, spawn_failed};
 use super::supervisor::Supervisor;
+use super::transport::Transport;
 use crate::error::{Error, Result};
 use crate::job::{ArgsAsJson, Call, KwargsAsJson, Outcome, RetryDirective, Serializer, iso, json_or_text};
 use crate::worker::context::Context;

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::child_process::Transport;
 use super::exec_program::{ExecProgram, job_as_json};
 use super::job_io::JobIo;
 use super::pool::{ExitingProcess, JobRequest, JobResponse, ProcessPool};
 use super::supervisor::Supervisor;
+use super::transport::Transport;
 use crate::error::Result;
 use crate::job::{Call, Outcome, RetryDirective, Serializer, parse_json};
 use crate::worker::context::Context;

@@ -19,7 +19,7 @@ pub(super) struct ExitDescriber<'a> {
     /// The end of the process's log.
     pub(super) log: &'a str,
     pub(super) limits: Limits,
-    /// Whether the process runs many jobs, so that even exit code 0 in the middle of one is a crash.
+    /// The process runs many jobs, so that even exit code 0 in the middle of one is a crash.
     pub(super) is_shared: bool,
     /// Memory limit of the process in bytes.
     pub(super) memory: Option<u64>,

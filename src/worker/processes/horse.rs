@@ -1,18 +1,19 @@
 //! The worker's side of work horses (RQ's word for the process that runs a job). A work horse is the worker's
 //! own program, started again; it runs one job at a time and many in its life, and never talks to Redis.
-//! Its own side is `worker::horse_main`.
+//! The code that runs in the work horse is `worker::horse_main`.
 
 use std::os::unix::process::CommandExt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::child_process::{ChildProcess, Transport};
+use super::child_process::ChildProcess;
 use super::frame::{ChildMessage, RunRequest, WORK_HORSE_ENV, encode_frame, split_frame};
 use super::job_io::JobIo;
 use super::pool::{JobRequest, JobResponse, ProcessPool};
 use super::spawn::command_without_redis_env;
 use super::supervisor::Supervisor;
+use super::transport::Transport;
 use crate::job::Outcome;
 use crate::worker::context::Context;
 

@@ -17,17 +17,17 @@ const LOG_SAVE_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) enum KillReason {
     DeadlineExceeded,
     Canceled,
-    /// Its output does not follow the protocol.
+    /// The output does not follow the protocol.
     ProtocolError,
-    /// It has closed its output, so that no response can come any more.
+    /// The process has closed its output, so that no response can come any more.
     Disconnected,
 }
 
-/// How the process of a job ended.
+/// The end of a job's process.
 pub(super) struct ProcessExit {
     pub(super) status: WaitStatus,
     pub(super) kill_reason: Option<KillReason>,
-    /// Whether it was still running `kill_after` its TERM.
+    /// The process was still running when `kill_after` had passed after TERM.
     pub(super) ignored_term: bool,
     /// Details of [`KillReason::ProtocolError`].
     pub(super) protocol_error: String,
@@ -40,7 +40,7 @@ pub(super) struct JobIo<'a> {
     pub(super) input: Vec<u8>,
     /// Number of bytes of the input that the process has been given.
     pub(super) written: usize,
-    /// Whether standard input is closed after this job's input.
+    /// Close standard input after this job's input.
     pub(super) close_stdin_after: bool,
     pub(super) output: Vec<u8>,
     /// Number of bytes that the process has written, kept or not.
@@ -50,7 +50,7 @@ pub(super) struct JobIo<'a> {
     log: Vec<u8>,
     has_unsaved_log: bool,
     log_saved_at: Instant,
-    /// Whether a response must name its job, because the process has done so before.
+    /// A response must name its job, because the process has done so before.
     pub(super) must_echo_id: bool,
     pub(super) protocol_error: String,
     pub(super) kill_reason: Option<KillReason>,

@@ -11,12 +11,12 @@ use super::spawn::spawn_failed;
 use crate::job::Outcome;
 use crate::worker::context::Context;
 
-/// What a process has answered.
+/// The response of a process to its job.
 pub(super) struct JobResponse {
     pub(super) outcome: Outcome,
     /// Largest resident memory of the process so far in bytes; 0 if it does not report it.
     pub(super) peak_memory: u64,
-    /// Whether the response names its job. A process that has done so once must always do so.
+    /// The response names its job. A process that has done so once must always do so.
     pub(super) echoed_id: bool,
 }
 

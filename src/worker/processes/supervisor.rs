@@ -3,9 +3,10 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use super::child_process::{ChildProcess, Transport};
+use super::child_process::ChildProcess;
 use super::cleanup_shell::CleanupShell;
 use super::limits::Limits;
+use super::transport::Transport;
 use crate::worker::options::Options;
 
 /// Shared by all child processes of one worker: their limits, and the shell that kills them if the worker dies.
