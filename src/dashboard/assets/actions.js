@@ -120,7 +120,7 @@ export function runBulk({ queue, registry, action, ids = null, filter = {}, name
       const confirmButton = dialogButton(label, isDangerous ? 'danger solid' : 'solid', () => run(0, 0, 0, n));
       if (n === 0 && isExact) confirmButton.disabled = true;
       const listedNames = names.slice(0, 5).map((name) => h('li', null, bdi(name, 120)));
-      if (names.length > 5) listedNames.push(h('li', { class: 'none' }, tn('bulk.more', names.length - 5)));
+      if (names.length > 5) listedNames.push(h('li', { class: 'muted' }, tn('bulk.more', names.length - 5)));
       show(dialogTitle(isExact ? tn(`bulk.${action}_ask`, n) : t(`bulk.${action}_all_ask`)), target, filters,
         listedNames.length > 0 ? h('ul', { class: 'names' }, listedNames) : null,
         isAll ? h('p', { class: 'caution' }, t('bulk.everything')) : null,

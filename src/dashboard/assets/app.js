@@ -158,7 +158,7 @@ function header() {
     h('form', { class: 'jump', role: 'search', 'data-action': 'jump', 'aria-label': t('jump.label') },
       icon('find'), h('input', { type: 'search', name: 'id', required: true, placeholder: t('jump.placeholder'), 'aria-label': t('jump.label'), autocomplete: 'off', spellcheck: 'false', 'data-jump': true })),
     h('button', { type: 'button', class: 'live', role: 'switch', 'aria-checked': String(app.live), 'data-action': 'live', title: t('live.what') },
-      h('span', { class: 'dot' }), t('live.on'), app.live ? null : h('span', { class: 'unseen' }, t('live.off'))));
+      h('span', { class: 'dot' }), t('live.on'), app.live ? null : h('span', { class: 'visually-hidden' }, t('live.off'))));
 }
 
 function banner() {
@@ -179,8 +179,8 @@ function banner() {
 function refusalContent() {
   const { status, message, hint } = refusal;
   const text = has404() ? t('none.gone') : message || t('broken');
-  return h('div', { class: 'empty bad', role: 'alert' }, icon('warn'), h('p', null, bdi(text, 500)), has404() && message ? h('p', { class: 'none' }, bdi(message, 500)) : null,
-    hint ? h('p', { class: 'none' }, bdi(hint, 500)) : null, link(path(''), null, t('none.back')));
+  return h('div', { class: 'empty bad', role: 'alert' }, icon('warn'), h('p', null, bdi(text, 500)), has404() && message ? h('p', { class: 'muted' }, bdi(message, 500)) : null,
+    hint ? h('p', { class: 'muted' }, bdi(hint, 500)) : null, link(path(''), null, t('none.back')));
   function has404() {
     return status === 404;
   }

@@ -23,10 +23,10 @@ export function activityChart(key, list, step, label) {
   const bar = (index, y, height, kind) => (height > 0
     ? s('rect', { class: kind, x: index + 0.12, y, width: 0.76, height }) : null);
   const lane = (kind, scale, bars) => h('div', { class: `lane ${kind}` },
-    h('span', { class: 'most', title: t('chart.most') }, number(scale)),
+    h('span', { class: 'scale', title: t('chart.most') }, number(scale)),
     s('svg', { viewBox: `0 0 ${list.length} 100`, preserveAspectRatio: 'none', 'aria-hidden': 'true', focusable: 'false' },
       bars, list.map((point, index) => s('rect', {
-        class: 'hit', x: index, y: 0, width: 1, height: 100,
+        class: 'hover-area', x: index, y: 0, width: 1, height: 100,
         'data-tip': `${labelAt(index)}  ${t('chart.tip', point)}`,
       }))));
   const up = list.map((point, index) => {
@@ -41,7 +41,7 @@ export function activityChart(key, list, step, label) {
   const legend = (kind, n) => h('span', { class: `legend ${kind}` }, h('b', null, number(n)), ' ', t(`status.${kind}`));
   return h('figure', { class: 'chart', 'data-key': key },
     h('figcaption', null,
-      h('span', { class: 'unseen' }, `${label}. ${summary}`),
+      h('span', { class: 'visually-hidden' }, `${label}. ${summary}`),
       h('span', { class: 'legends', 'aria-hidden': 'true' }, legend('finished', totals.finished), legend('failed', totals.failed), legend('retried', totals.retried)),
       h('span', { class: 'readout', 'data-keep': true, 'aria-hidden': 'true' })),
     h('div', { class: 'plot', 'aria-hidden': 'true' },

@@ -10,7 +10,7 @@ export const cronPage = {
   load: () => ({ main: '/cron' }),
   title: () => t('nav.cron'),
   draw({ main: entries }) {
-    if (entries.length === 0) return emptyState(t('cron.none'), h('p', { class: 'none' }, t('cron.none_hint')));
+    if (entries.length === 0) return emptyState(t('cron.none'), h('p', { class: 'muted' }, t('cron.none_hint')));
     const heads = [{ text: t('cron.name'), row: true }, { text: t('cron.schedule') }, { text: t('queue.one') }, { text: t('filter.handler') },
       { text: t('cron.next'), right: true }, { text: t('cron.last'), right: true }, { text: t('cron.kept_by'), right: true }];
     if (!app.site.read_only) heads.push({ text: t('actions'), hidden: true });
@@ -18,9 +18,9 @@ export const cronPage = {
       const cells = [
         h('div', { class: 'names' }, link(path('cron', entry.name), { class: 'title', title: t('cron.history') }, bdi(entry.name, 120)),
           entry.paused ? badge('paused') : null, entry.python ? badge('python') : null),
-        h('div', { class: 'two' }, h('code', null, bdi(entry.schedule, 80)), h('span', { class: 'sub' }, entry.tz ? bdi(entry.zone ? `${entry.zone} (${entry.tz})` : entry.tz, 60) : t(entry.python ? 'cron.python_zone' : 'cron.utc'))),
+        h('div', { class: 'stacked' }, h('code', null, bdi(entry.schedule, 80)), h('span', { class: 'sub' }, entry.tz ? bdi(entry.zone ? `${entry.zone} (${entry.tz})` : entry.tz, 60) : t(entry.python ? 'cron.python_zone' : 'cron.utc'))),
         queueLink(entry.queue), h('span', { class: 'id' }, bdi(entry.handler, 60)),
-        entry.paused ? h('span', { class: 'none' }, t('status.paused')) : timeNode(entry.next),
+        entry.paused ? h('span', { class: 'muted' }, t('status.paused')) : timeNode(entry.next),
         entry.last_job ? link(path('jobs', entry.last_job), null, timeNode(entry.last)) : timeNode(entry.last),
         entry.schedulers > 0 ? number(entry.schedulers) : h('span', { class: 'bad', title: t('cron.kept_by_none') }, '0'),
       ];
@@ -40,7 +40,7 @@ const MAX_HISTORY = 200;
 export const cronHistoryPage = {
   load: ({ params: [name] }) => ({ main: withQuery(apiPath('cron', name, 'history'), { limit: MAX_HISTORY }) }),
   title: ({ params: [name] }) => `${truncate(name, 80)} · ${t('nav.cron')}`,
-  heading: ({ params: [name] }) => [h('span', { class: 'over' }, link(path('cron'), null, t('nav.cron'))), ' ', bdi(name, 300)],
+  heading: ({ params: [name] }) => [h('span', { class: 'eyebrow' }, link(path('cron'), null, t('nav.cron'))), ' ', bdi(name, 300)],
   draw({ main: runs }) {
     if (runs.length === 0) return emptyState(t('cron.no_history'));
     const longest = Math.max(0, ...runs.map((run) => (run.ended_at ? secondsBetween(run.started_at, run.ended_at) || 0 : 0)));

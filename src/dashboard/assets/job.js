@@ -13,7 +13,7 @@ const FINAL_STATUSES = new Set(['finished', 'failed', 'stopped', 'canceled']);
 export const jobPage = {
   load: ({ params: [id] }) => ({ main: apiPath('jobs', id) }),
   title: ({ params: [id] }, data) => truncate(data?.main.description || id, 80),
-  heading: ({ params: [id] }, data) => [h('span', { class: 'over' }, t('job.one')), ' ', bdi(data?.main.description || id, 300)],
+  heading: ({ params: [id] }, data) => [h('span', { class: 'eyebrow' }, t('job.one')), ' ', bdi(data?.main.description || id, 300)],
   draw: ({ main: job }) => [jobHead(job), explanation(job), progressBar(job), problemList(job), timelineSection(job), outputSections(job), callSection(job), dependencies(job), fieldSection(job)],
 };
 
@@ -120,8 +120,8 @@ function timelineSection(job) {
 const prettyJson = (value) => JSON.stringify(value, null, 2);
 const isHidden = (value) => app.site.hide_args && (value === null || value === undefined);
 const isCut = (job, name) => job.cut?.includes(name) === true;
-const tooLargeNote = () => h('p', { class: 'none' }, t('job.too_large'));
-const hiddenNote = () => h('p', { class: 'none' }, t('job.hidden'));
+const tooLargeNote = () => h('p', { class: 'muted' }, t('job.too_large'));
+const hiddenNote = () => h('p', { class: 'muted' }, t('job.hidden'));
 
 function outputSections(job) {
   const parts = [];
@@ -131,7 +131,7 @@ function outputSections(job) {
     const save = !isCut(job, 'result') && (job.result === null || job.result === undefined) ? null : h('a', { class: 'button', href: `${path('api', 'jobs', job.id)}/result`, download: true, 'data-native': true }, t('job.save'));
     parts.push(h('div', { 'data-key': 'result' }, section(t('job.result'), save, isCut(job, 'result') ? tooLargeNote() : isHidden(job.result) ? hiddenNote() : longText('result', prettyJson(job.result ?? null), t('job.result')))));
   }
-  if (job.log) parts.push(h('div', { 'data-key': 'log' }, section(t('job.log'), h('span', { class: 'none' }, t('job.log_what')), longText('log', job.log, t('job.log')))));
+  if (job.log) parts.push(h('div', { 'data-key': 'log' }, section(t('job.log'), h('span', { class: 'muted' }, t('job.log_what')), longText('log', job.log, t('job.log')))));
   return parts;
 }
 
@@ -139,10 +139,10 @@ function callSection(job) {
   const isHiddenCall = isHidden(job.args) && isHidden(job.kwargs);
   const args = job.args ?? [];
   const kwargs = job.kwargs ?? {};
-  const content = [h('p', { class: 'handler id' }, job.handler ? bdi(job.handler, 300) : h('span', { class: 'none' }, t('job.no_handler')))];
+  const content = [h('p', { class: 'handler id' }, job.handler ? bdi(job.handler, 300) : h('span', { class: 'muted' }, t('job.no_handler')))];
   if (isCut(job, 'args') || isCut(job, 'kwargs')) content.push(tooLargeNote());
   if (isHiddenCall) content.push(hiddenNote());
-  else if (args.length === 0 && !isCut(job, 'args') && !isCut(job, 'kwargs') && Object.keys(kwargs).length === 0) content.push(h('p', { class: 'none' }, t('job.no_args')));
+  else if (args.length === 0 && !isCut(job, 'args') && !isCut(job, 'kwargs') && Object.keys(kwargs).length === 0) content.push(h('p', { class: 'muted' }, t('job.no_args')));
   else {
     if (args.length > 0) content.push(h('h3', null, t('job.args')), longText('args', prettyJson(args), t('job.args')));
     if (Object.keys(kwargs).length > 0) content.push(h('h3', null, t('job.kwargs')), longText('kwargs', prettyJson(kwargs), t('job.kwargs')));
@@ -167,7 +167,7 @@ const SHOWN_ELSEWHERE = new Set(['id', 'status', 'origin', 'handler', 'args', 'k
 const DURATIONS = new Set(['timeout', 'ttl', 'result_ttl', 'failure_ttl']);
 
 function fieldValue(key, given) {
-  if (key.endsWith('_at') || key === 'last_heartbeat') return given ? [exactTime(given), ' ', h('span', { class: 'none' }, '(', timeNode(given), ')')] : null;
+  if (key.endsWith('_at') || key === 'last_heartbeat') return given ? [exactTime(given), ' ', h('span', { class: 'muted' }, '(', timeNode(given), ')')] : null;
   if (DURATIONS.has(key)) return given === -1 ? t('job.for_ever') : duration(given);
   if (key.endsWith('_intervals')) return given.length > 0 ? given.map((n) => duration(n)).join(', ') : null;
   if (typeof given === 'boolean') return t(given ? 'yes' : 'no');

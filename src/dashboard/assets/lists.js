@@ -37,7 +37,7 @@ export const queuePage = {
     return { main: withQuery(apiPath('queues', name, registry), queryParams(query, 'offset', 'limit', 'order', ...FILTER_PARAMS)), overview: withQuery('/overview', { queue: name }) };
   },
   title: ({ params: [name, registry] }) => `${truncate(name, 80)} · ${t(`status.${registry}`)}`,
-  heading: ({ params: [name] }) => [h('span', { class: 'over' }, t('queue.one')), ' ', bdi(name, 300)],
+  heading: ({ params: [name] }) => [h('span', { class: 'eyebrow' }, t('queue.one')), ' ', bdi(name, 300)],
   draw: (data, route) => jobsPage(data, route),
 };
 
@@ -129,7 +129,7 @@ function bulkBar(main, name, registry, query) {
       ? [h('b', null, tn('bulk.picked', picked)),
         actions.map((action) => button('picked', t(`do.${action}`), { queue: name, registry, action }, { kind: buttonKind(action), key: `p ${action}` })),
         button('unpick', t('bulk.unpick'), {}, { kind: 'bare', key: 'unpick' })]
-      : [h('span', { class: 'none' }, isFiltered ? t('bulk.hint_filter') : tn('bulk.hint_all', main.total)),
+      : [h('span', { class: 'muted' }, isFiltered ? t('bulk.hint_filter') : tn('bulk.hint_all', main.total)),
         actions.map((action) => button('bulk', t(`bulk.every_${action}`), { queue: name, registry, action, filter }, { kind: action === 'requeue' || action === 'enqueue' ? '' : 'danger', key: `a ${action}` }))]);
 }
 
@@ -142,7 +142,7 @@ const COLUMNS = {
   position: { text: () => t('job.place'), right: true, cell: (job, index, main) => number(main.offset + index + 1) },
   handler: {
     text: () => t('filter.handler'),
-    cell: (job) => (job.handler ? link(withQuery(location.pathname, { ...queryParams(app.route.query, 'order', 'limit', 'error', 'text'), handler: job.handler }), { class: 'id quiet', title: t('filter.only') }, bdi(job.handler, 60)) : null),
+    cell: (job) => (job.handler ? link(withQuery(location.pathname, { ...queryParams(app.route.query, 'order', 'limit', 'error', 'text'), handler: job.handler }), { class: 'id subtle', title: t('filter.only') }, bdi(job.handler, 60)) : null),
   },
   queue: { text: () => t('queue.one'), cell: (job) => queueLink(job.origin, 'scheduled') },
   enqueued: { text: () => t('job.enqueued_at'), right: true, cell: (job) => timeNode(job.enqueued_at ?? job.created_at) },
@@ -205,7 +205,7 @@ function jobTable(main, name, registry) {
     kind: app.picked.has(job.id) ? 'picked' : null,
     cells: [
       ...(hasCheckboxes ? [h('input', { type: 'checkbox', 'data-pick': job.id, checked: app.picked.has(job.id), 'aria-label': t('bulk.pick_one', { job: truncate(job.description || job.id, 80) }) })] : []),
-      job.status === null ? h('div', { class: 'two' }, h('span', null, badge(registry === 'unreadable' ? registry : null)), h('span', { class: 'sub id' }, bdi(job.id, 80))) : jobCell(job),
+      job.status === null ? h('div', { class: 'stacked' }, h('span', null, badge(registry === 'unreadable' ? registry : null)), h('span', { class: 'sub id' }, bdi(job.id, 80))) : jobCell(job),
       ...columns.map((column) => COLUMNS[column].cell(job, index, main)),
       ...(rowActions.length > 0 ? [h('div', { class: 'row-buttons' }, rowActions.map((action) => button('job', t(`do.${action}`), { id: job.id, action },
         { kind: action === 'enqueue' ? 'small' : 'small danger', name: t('do.to_job', { what: t(`do.${action}`), job: truncate(job.id, 80) }) })))] : []),
@@ -232,7 +232,7 @@ function pager(main, name, registry, query) {
   const isIncomplete = isFiltered && next !== null && count < limit;
   const range = isFiltered ? tn('pager.found', count) : count === 0 ? null : t('pager.range', { from: offset + 1, to: offset + count, total });
   return h('div', { class: 'pager', 'data-key': 'pager' },
-    h('p', null, range, isFiltered ? [' ', h('span', { class: 'none' }, t('pager.scanned', { scanned: Math.min(offset + scanned, total), total }))] : null),
+    h('p', null, range, isFiltered ? [' ', h('span', { class: 'muted' }, t('pager.scanned', { scanned: Math.min(offset + scanned, total), total }))] : null),
     h('nav', { 'aria-label': t('pager.label') },
       offset > 0 ? link(pageLink({ offset: null }), { class: 'button' }, t('pager.first')) : null,
       offset > 0 && !isFiltered ? link(pageLink({ offset: Math.max(0, offset - limit) || null }), { class: 'button', rel: 'prev' }, t('pager.previous')) : null,
@@ -262,8 +262,8 @@ export const failedPage = {
         { kind: `small ${kind}`, name: t('failed.act', { what: t(`do.${action}`), error: truncate(named, 80) }) });
       const cells = [
         link(to, { class: 'count bad' }, number(group.count)),
-        h('div', { class: 'two' }, link(to, { class: group.error ? 'title error' : 'title', title: truncate(group.error, 600) }, group.error ? bdi(group.error, 240) : named),
-          h('span', { class: 'sub' }, h('span', { class: 'id' }, group.handler ? bdi(group.handler, 80) : t('failed.no_handler')), ' · ', link(path('jobs', group.id), { class: 'quiet' }, t('failed.newest')))),
+        h('div', { class: 'stacked' }, link(to, { class: group.error ? 'title error' : 'title', title: truncate(group.error, 600) }, group.error ? bdi(group.error, 240) : named),
+          h('span', { class: 'sub' }, h('span', { class: 'id' }, group.handler ? bdi(group.handler, 80) : t('failed.no_handler')), ' · ', link(path('jobs', group.id), { class: 'subtle' }, t('failed.newest')))),
         link(queuePath(group.queue, 'failed'), { class: 'name' }, bdi(group.queue, 80)), timeNode(group.first), timeNode(group.last),
       ];
       // Without an error, the filter would match more than the group.

@@ -19,8 +19,8 @@ export const metricsPage = {
           h('select', { name: 'queue', 'data-submit': true }, h('option', { value: '', selected: chosen === '' }, t('metrics.all_queues')),
             names.map((name) => h('option', { value: name, selected: name === chosen }, showControls(name).slice(0, 120)))))),
       h('div', { 'data-key': 'minutes' }, section(t('metrics.minutes'), null, activityChart('minutes', main.minutes, 60, t('metrics.minutes')))),
-      h('div', { 'data-key': 'days' }, section(t('metrics.days'), h('span', { class: 'none' }, t('metrics.utc')), activityChart('days', main.days, 86400, t('metrics.days')))),
-      h('div', { 'data-key': 'handlers' }, section(t('metrics.handlers'), h('span', { class: 'none' }, t('metrics.estimated')), handlerTable(main))),
+      h('div', { 'data-key': 'days' }, section(t('metrics.days'), h('span', { class: 'muted' }, t('metrics.utc')), activityChart('days', main.days, 86400, t('metrics.days')))),
+      h('div', { 'data-key': 'handlers' }, section(t('metrics.handlers'), h('span', { class: 'muted' }, t('metrics.estimated')), handlerTable(main))),
     ];
   },
 };
@@ -39,7 +39,7 @@ function handlerTable({ handlers: all, bounds }) {
   const rows = [...all].sort((a, b) => b.seconds - a.seconds).map((counts) => ({
     key: JSON.stringify([counts.queue, counts.handler]),
     cells: [
-      counts.handler === '*' ? h('span', { class: 'none' }, t('metrics.others')) : h('span', { class: 'id' }, bdi(counts.handler, 80)),
+      counts.handler === '*' ? h('span', { class: 'muted' }, t('metrics.others')) : h('span', { class: 'id' }, bdi(counts.handler, 80)),
       link(withQuery(path('metrics-page'), { queue: counts.queue }), { class: 'name' }, bdi(counts.queue, 60)),
       number(counts.finished),
       counts.failed > 0 ? link(withQuery(path('queues', counts.queue, 'failed'), counts.handler === '*' ? {} : { handler: counts.handler }), { class: 'count bad' }, number(counts.failed)) : h('span', { class: 'count zero' }, '0'),

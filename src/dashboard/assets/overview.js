@@ -45,7 +45,7 @@ function totals({ queues: all, workers }) {
       path('workers'), workers.length === 0 ? 'bad' : null));
 }
 
-const lastHour = ({ minutes }) => section(t('overview.hour'), link(path('metrics-page'), { class: 'quiet' }, t('overview.more_metrics')),
+const lastHour = ({ minutes }) => section(t('overview.hour'), link(path('metrics-page'), { class: 'subtle' }, t('overview.more_metrics')),
   activityChart('hour', minutes, 60, t('overview.hour')));
 
 function serverFacts(info) {
@@ -55,7 +55,7 @@ function serverFacts(info) {
   return section(t('overview.server'), null, h('dl', { class: 'facts' },
     h('div', null, h('dt', null, t('server.version')), h('dd', null, bdi(`${info.name} ${info.version}`, 60))),
     h('div', null, h('dt', null, t('server.memory')), h('dd', null,
-      limit ? t('server.of', { used: byteSize(used), most: byteSize(limit) }) : [byteSize(used), ' ', h('span', { class: 'none' }, t('server.no_limit'))],
+      limit ? t('server.of', { used: byteSize(used), most: byteSize(limit) }) : [byteSize(used), ' ', h('span', { class: 'muted' }, t('server.no_limit'))],
       share === null ? null : h('span', { class: 'meter', css: { '--part': `${Math.min(100, share * 100)}%` }, 'data-bad': share > 0.9 || null }))),
     h('div', null, h('dt', null, t('server.policy')), h('dd', null, info.maxmemory_policy ? bdi(info.maxmemory_policy, 40) : '–')),
     h('div', null, h('dt', null, t('server.address')), h('dd', { class: 'id' }, bdi(info.address, 120)))));
@@ -92,7 +92,7 @@ function queueTable({ queues: all, suspended }) {
       registryCount('finished', queue.finished), registryCount('failed', queue.failed, 'bad'), registryCount('canceled', queue.canceled),
       queue.oldest_waiting === null ? null : duration(Math.round(queue.oldest_waiting)),
       finished + failed === 0 ? null : [h('span', { title: t('status.finished') }, number(finished)), ' / ',
-        h('span', { class: failed > 0 ? 'bad' : 'none', title: t('status.failed') }, number(failed))],
+        h('span', { class: failed > 0 ? 'bad' : 'muted', title: t('status.failed') }, number(failed))],
       queue.workers > 0 ? link(path('workers'), { class: 'count' }, number(queue.workers)) : h('span', { class: queue.queued > 0 ? 'bad' : 'count zero' }, '0'),
     ];
     const name = showControls(queue.name);

@@ -137,7 +137,7 @@ const bothClocks = (d) => `${localTime(d)} ${timeZone}\n${d.toISOString().replac
 /** A time relative to now, updated every second, with the exact time as its tooltip. `since` leaves out "ago". */
 export function timeNode(iso, since = false) {
   const time = Date.parse(iso ?? '');
-  if (!Number.isFinite(time)) return h('span', { class: 'none' }, '–');
+  if (!Number.isFinite(time)) return h('span', { class: 'muted' }, '–');
   const text = since ? roundedDuration(Math.max(0, (now() - time) / 1000), true) : relativeTime(time);
   return h('time', { datetime: new Date(time).toISOString(), title: bothClocks(new Date(time)), 'data-tick': since ? 'since' : 'relative' }, text);
 }
@@ -151,7 +151,7 @@ function utcOffset(d) {
 /** A time with date, seconds and UTC offset. */
 export function exactTime(iso) {
   const time = Date.parse(iso ?? '');
-  if (!Number.isFinite(time)) return h('span', { class: 'none' }, '–');
+  if (!Number.isFinite(time)) return h('span', { class: 'muted' }, '–');
   return h('time', { datetime: new Date(time).toISOString(), title: bothClocks(new Date(time)) }, `${localTime(new Date(time))} ${utcOffset(new Date(time))}`);
 }
 

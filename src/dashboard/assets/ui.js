@@ -49,7 +49,7 @@ const capitalize = (text) => text.charAt(0).toLocaleUpperCase() + text.slice(1);
 /** A table, shown as cards on narrow screens. The explicit roles keep it a table for screen readers then. */
 export function table({ label, heads, rows, kind = '' }) {
   const head = ({ text, right, hidden, node }) => h('th', { scope: 'col', role: 'columnheader', class: right ? 'right' : null },
-    node, hidden ? h('span', { class: 'unseen' }, text) : capitalize(text));
+    node, hidden ? h('span', { class: 'visually-hidden' }, text) : capitalize(text));
   const cell = (content, index) => {
     const { text, right, wide, hidden, row } = heads[index];
     const attrs = {
@@ -71,7 +71,7 @@ export const section = (title, more, ...children) => h('section', { class: 'sect
   h('div', { class: 'section-head' }, h('h2', null, title), more), ...children);
 
 /** Description and id of a job. */
-export const jobCell = (job) => h('div', { class: 'two' },
+export const jobCell = (job) => h('div', { class: 'stacked' },
   link(path('jobs', job.id), { class: 'title', title: truncate(job.description || job.id, 500) }, bdi(job.description || job.handler || job.id, 160)),
   h('span', { class: 'sub id', title: truncate(job.id, 300) }, bdi(job.id, 80)));
 

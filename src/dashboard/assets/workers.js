@@ -16,7 +16,7 @@ export const workersPage = {
   title: () => t('nav.workers'),
   draw({ main }) {
     const workers = main.workers;
-    if (workers.length === 0) return emptyState(t('worker.none'), h('p', { class: 'none' }, h('code', null, 'rq-rs worker')));
+    if (workers.length === 0) return emptyState(t('worker.none'), h('p', { class: 'muted' }, h('code', null, 'rq-rs worker')));
     const jobs = new Map();
     for (const job of main.running) {
       if (!jobs.has(job.worker_name)) jobs.set(job.worker_name, []);
@@ -37,23 +37,23 @@ function row(worker, jobs) {
   const where = [worker.hostname, worker.pid].filter((part) => part !== null && part !== '').join(':');
   const program = worker.version ? (/^[\d.]/.test(worker.version) ? `v${worker.version}` : worker.version) : '';
   const cells = [
-    h('div', { class: 'two' }, h('span', { class: 'title id', title: truncate(worker.name, 300) }, bdi(worker.name, 60)),
+    h('div', { class: 'stacked' }, h('span', { class: 'title id', title: truncate(worker.name, 300) }, bdi(worker.name, 60)),
       h('span', { class: 'sub' }, bdi([where, program].filter(Boolean).join(' · '), 120), worker.runs_in ? ` · ${t(`worker.in_${worker.runs_in === 'processes' ? 'processes' : 'threads'}`)}` : null),
       problemBadges(worker)),
     h('div', { class: 'names' }, badge(worker.state), worker.quiet ? badge('quiet') : null),
-    h('div', { class: 'names' }, worker.queues.slice(0, MAX_LISTED).map((name) => queueLink(name)), worker.queues.length > MAX_LISTED || worker.queues_cut ? h('span', { class: 'none', title: truncate(worker.queues.join(', '), 1000) }, `+${Math.max(0, worker.queues.length - MAX_LISTED)}${worker.queues_cut ? '…' : ''}`) : null),
-    h('div', { class: 'two' },
+    h('div', { class: 'names' }, worker.queues.slice(0, MAX_LISTED).map((name) => queueLink(name)), worker.queues.length > MAX_LISTED || worker.queues_cut ? h('span', { class: 'muted', title: truncate(worker.queues.join(', '), 1000) }, `+${Math.max(0, worker.queues.length - MAX_LISTED)}${worker.queues_cut ? '…' : ''}`) : null),
+    h('div', { class: 'stacked' },
       worker.concurrency === null ? null : h('span', { class: 'slots' },
         h('span', { class: 'meter', css: { '--part': `${Math.min(100, (jobs.length / Math.max(1, worker.concurrency)) * 100)}%` } }),
         t('worker.slots', { busy: jobs.length, slots: worker.concurrency })),
-      jobs.length > 0 ? h('ul', { class: 'now' }, jobs.slice(0, MAX_LISTED).map((job) => h('li', { 'data-key': job.id },
-        link(path('jobs', job.id), { title: truncate(job.id, 200) }, bdi(job.description || job.handler || job.id, 90)), ' ', h('span', { class: 'none' }, timeNode(job.started_at, true)))),
-      jobs.length > MAX_LISTED ? h('li', { class: 'none' }, tn('bulk.more', jobs.length - MAX_LISTED)) : null) : null),
+      jobs.length > 0 ? h('ul', { class: 'running-jobs' }, jobs.slice(0, MAX_LISTED).map((job) => h('li', { 'data-key': job.id },
+        link(path('jobs', job.id), { title: truncate(job.id, 200) }, bdi(job.description || job.handler || job.id, 90)), ' ', h('span', { class: 'muted' }, timeNode(job.started_at, true)))),
+      jobs.length > MAX_LISTED ? h('li', { class: 'muted' }, tn('bulk.more', jobs.length - MAX_LISTED)) : null) : null),
     [h('span', { title: t('status.finished') }, number(worker.successful_job_count)), ' / ',
-      h('span', { class: worker.failed_job_count > 0 ? null : 'none', title: t('status.failed') }, number(worker.failed_job_count))],
+      h('span', { class: worker.failed_job_count > 0 ? null : 'muted', title: t('status.failed') }, number(worker.failed_job_count))],
     worker.memory === null ? null : byteSize(worker.memory),
-    h('div', { class: 'two' }, h('span', null, duration(worker.total_working_time)), worker.birth ? h('span', { class: 'sub' }, t('worker.up'), ' ', timeNode(worker.birth, true)) : null),
-    h('span', { class: silent > SILENCE_LIMIT ? 'bad' : null }, timeNode(worker.last_heartbeat), silent > SILENCE_LIMIT ? h('span', { class: 'sub block' }, t('worker.silent')) : null),
+    h('div', { class: 'stacked' }, h('span', null, duration(worker.total_working_time)), worker.birth ? h('span', { class: 'sub' }, t('worker.up'), ' ', timeNode(worker.birth, true)) : null),
+    h('span', { class: silent > SILENCE_LIMIT ? 'bad' : null }, timeNode(worker.last_heartbeat), silent > SILENCE_LIMIT ? h('span', { class: 'sub own-line' }, t('worker.silent')) : null),
   ];
   if (!app.site.read_only) {
     const act = (action, kind = '') => button('worker', t(`do.${action}`), { worker: worker.name, action }, { kind: `small ${kind}`, key: action, name: t('do.to', { what: t(`do.${action}`), name: truncate(worker.name, 80) }) });
