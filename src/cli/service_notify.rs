@@ -56,7 +56,7 @@ impl ServiceNotifier {
                 if *stopped {
                     return;
                 }
-                if !stopper.is_loop_stuck() {
+                if !stopper.is_hanging() {
                     this.notify_healthy(&mut has_failed);
                 }
                 drop(stopped);

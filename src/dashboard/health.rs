@@ -55,7 +55,7 @@ impl Health {
     }
 
     fn is_loop_stuck(&self) -> bool {
-        self.0.as_ref().is_some_and(|worker| worker.stopper.is_loop_stuck())
+        self.0.as_ref().is_some_and(|worker| worker.stopper.is_hanging())
     }
 
     fn is_worker_unready(&self) -> bool {

@@ -90,22 +90,30 @@ impl Outbox {
                 log::warn!(target: "rq_rs", "a field of a job could not be written: {error}");
             }
         }
+        self.read_acks(batch.completions, replies)
+    }
+
+    fn read_acks(
+        &mut self,
+        sent: Vec<Completion>,
+        replies: &mut impl Iterator<Item = Result<Reply>>,
+    ) -> (Vec<(Completion, FinishAck)>, Option<Error>) {
         let (mut acknowledged, mut refusal) = (Vec::new(), None);
-        let has_completions = !batch.completions.is_empty();
-        let sizes: Vec<usize> = finish::batches(&batch.completions).map(<[Completion]>::len).collect();
-        let mut completions = batch.completions.into_iter();
+        let is_empty = sent.is_empty();
+        let sizes: Vec<usize> = finish::batches(&sent).map(<[Completion]>::len).collect();
+        let mut sent = sent.into_iter();
         for size in sizes {
-            let sent = completions.by_ref().take(size);
+            let completions = sent.by_ref().take(size);
             let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
             match reply.and_then(finish::decode_acks) {
-                Ok(acks) if acks.len() == size => acknowledged.extend(sent.zip(acks)),
+                Ok(acks) if acks.len() == size => acknowledged.extend(completions.zip(acks)),
                 refused => {
-                    self.completions.extend(sent);
+                    self.completions.extend(completions);
                     refusal = Some(refused.err().unwrap_or_else(reply::missing));
                 }
             }
         }
-        if has_completions {
+        if !is_empty {
             self.retry_after = refusal.is_some().then(|| Instant::now() + REFUSED_RETRY_DELAY);
         }
         (acknowledged, refusal)

@@ -105,7 +105,7 @@ impl Stopper {
 
     /// Returns whether the dispatcher hangs.
     #[cfg(feature = "cli")]
-    pub(crate) fn is_loop_stuck(&self) -> bool {
+    pub(crate) fn is_hanging(&self) -> bool {
         self.lock().last_iteration.is_some_and(|at| at.elapsed() >= MAX_ITERATION)
     }
 

@@ -23,17 +23,18 @@ impl Dispatcher {
             }
             return;
         }
-        for run_id in targets {
-            let Some(mut run) = self.runs.remove(&run_id) else { continue };
-            run.cancel.store(true, Ordering::Relaxed);
-            let outcome = outcome_of_control(&control, &run);
-            if run.is_supervised {
-                // The supervisor ends the process; the run ends after that.
-                run.control_outcome = Some(outcome);
-                self.runs.insert(run_id, run);
-            } else {
-                self.abandon_thread(run_id, run, outcome, true);
-            }
+        targets.into_iter().for_each(|run_id| self.apply_control(&control, run_id));
+    }
+
+    fn apply_control(&mut self, control: &Control, run_id: RunId) {
+        let Some(run) = self.runs.get_mut(&run_id) else { return };
+        run.cancel.store(true, Ordering::Relaxed);
+        let outcome = outcome_of_control(control, run);
+        if run.is_supervised {
+            // The supervisor ends the process, and the run ends after that.
+            run.control_outcome = Some(outcome);
+        } else {
+            self.abandon_thread(run_id, outcome, true);
         }
     }
 }

@@ -25,25 +25,27 @@ impl Dispatcher {
         let is_due = |run: &ActiveRun| is_terminating || run.deadline.is_some_and(|deadline| deadline <= now);
         let due: Vec<RunId> =
             self.runs.iter().filter(|(_, run)| is_due(run)).map(|(run_id, _)| *run_id).collect();
-        for run_id in due {
-            let Some(run) = self.runs.remove(&run_id) else { continue };
-            run.cancel.store(true, Ordering::Relaxed);
-            if run.is_supervised {
-                // The supervisor ends the process. The job must not return to its queue before: it would run twice
-                // at the same time.
-                self.runs.insert(run_id, run);
-                continue;
-            }
-            let outcome = match is_terminating {
-                true => Outcome::Interrupted,
-                false => self.warn_of_timeout(&run),
-            };
-            self.abandon_thread(run_id, run, outcome, !is_terminating);
+        due.into_iter().for_each(|run_id| self.end_due_run(run_id, is_terminating));
+    }
+
+    fn end_due_run(&mut self, run_id: RunId, is_terminating: bool) {
+        let Some(run) = self.runs.get(&run_id) else { return };
+        run.cancel.store(true, Ordering::Relaxed);
+        if run.is_supervised {
+            // The supervisor ends the process, and the run ends after that. If the job returned to its queue before,
+            // it could run twice at the same time.
+            return;
         }
+        let outcome = match is_terminating {
+            true => Outcome::Interrupted,
+            false => self.warn_of_timeout(run),
+        };
+        self.abandon_thread(run_id, outcome, !is_terminating);
     }
 
     /// Completes a run whose thread still works, because a thread cannot be killed.
-    pub(super) fn abandon_thread(&mut self, run_id: RunId, run: ActiveRun, outcome: Outcome, replace: bool) {
+    pub(super) fn abandon_thread(&mut self, run_id: RunId, outcome: Outcome, replace: bool) {
+        let Some(run) = self.runs.remove(&run_id) else { return };
         let is_replaced = replace && self.pool.abandon(&run.retire);
         self.abandoned.insert(run_id, is_replaced);
         self.worker.state.set_abandoned_threads(self.abandoned.len());

@@ -12,6 +12,7 @@ mod health;
 mod lost_claims;
 mod pipeline;
 mod prefetch;
+mod replies;
 mod shutdown;
 mod start;
 

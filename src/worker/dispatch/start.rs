@@ -67,7 +67,7 @@ impl Dispatcher {
 
     /// Decodes and starts the claimed jobs, then arms the watchers.
     pub(super) fn start_claimed(&mut self) {
-        let had_news = !self.undecoded.is_empty() || self.exchanges.is_empty();
+        let can_retry_controls = !self.undecoded.is_empty() || self.exchanges.is_empty();
         let mut over_limit = Vec::new();
         for (claimed_at, job) in std::mem::take(&mut self.undecoded) {
             match self.claimer.decode_job(job, claimed_at) {
@@ -85,7 +85,7 @@ impl Dispatcher {
         self.return_over_limit(over_limit);
         // After the jobs over their limit are known, which would wake the watchers of their queues.
         self.arm_watchers();
-        if had_news && !self.pending_controls.is_empty() {
+        if can_retry_controls && !self.pending_controls.is_empty() {
             for (control, attempts) in std::mem::take(&mut self.pending_controls) {
                 self.on_control(control, attempts);
             }
@@ -96,27 +96,29 @@ impl Dispatcher {
         let run_id = RunId(self.next_run);
         self.next_run += 1;
         self.started += 1;
-        let options = &self.worker.options;
+        self.worker.options.apply_handler_timeout(&mut job.record);
         let cancel = Arc::new(AtomicBool::new(false));
-        options.apply_handler_timeout(&mut job.record);
-        let timeout = job.timeout();
-        let queue = options.queues.get(job.queue).map_or("", String::as_str);
-        let placement = RunPlacement { queue, worker: &options.name, timeout };
-        let context = Context::new(&job, placement, Arc::clone(&cancel), self.inbox.clone());
-        let deadline = context.deadline();
+        let context = self.new_context(&job, &cancel);
+        let is_supervised = self.pool.is_supervised(&job.record);
+        let deadline = context.deadline().filter(|_| !is_supervised);
         self.worker.state.track_lease(job.lease_member(), job.queue, &cancel);
         self.emit(Event::Started {
             id: job.record.id.clone(),
-            queue: queue.to_owned(),
+            queue: context.queue().to_owned(),
             description: job.record.description.clone(),
         });
         let runnable =
             RunnableJob { record: job.record.take_for_run(), payload: std::mem::take(&mut job.payload) };
-        let is_supervised = self.pool.is_supervised(&job.record);
         let retire = self.pool.stage(run_id, context, runnable);
-        let deadline = deadline.filter(|_| !is_supervised);
         let run = ActiveRun { job, retire, cancel, deadline, is_supervised, control_outcome: None };
         self.runs.insert(run_id, run);
+    }
+
+    fn new_context(&self, job: &ClaimedJob, cancel: &Arc<AtomicBool>) -> Context {
+        let options = &self.worker.options;
+        let queue = options.queues.get(job.queue).map_or("", String::as_str);
+        let placement = RunPlacement { queue, worker: &options.name, timeout: job.timeout() };
+        Context::new(job, placement, Arc::clone(cancel), self.inbox.clone())
     }
 
     fn is_at_handler_limit(&self, job: &ClaimedJob) -> bool {

@@ -1,0 +1,115 @@
+//! The replies to an exchange: acknowledgements of completions, and the jobs of a claim.
+
+use super::dispatcher::{ClaimState, Dispatcher};
+use super::exchange::{Exchange, SentClaim};
+use crate::claim::{Claimer, PoppedId};
+use crate::client::{Reply, reply};
+use crate::completion::Completion;
+use crate::error::{Error, Result};
+use crate::finish::FinishAck;
+use crate::worker::event::Event;
+use crate::worker::message::ExchangeId;
+
+impl Dispatcher {
+    pub(super) fn on_reply(&mut self, id: ExchangeId, replies: Result<Vec<Result<Reply>>>) -> Result<()> {
+        self.io_threads.release(id);
+        let Some(at) = self.exchanges.iter().position(|exchange| exchange.id == id) else { return Ok(()) };
+        let exchange = self.exchanges.remove(at);
+        match replies {
+            Ok(replies) => self.on_exchange_replied(exchange, replies),
+            Err(error) => self.on_exchange_failed(exchange, error),
+        }
+    }
+
+    fn on_exchange_failed(&mut self, exchange: Exchange, error: Error) -> Result<()> {
+        self.outbox.restore(exchange.batch);
+        if let Some(claim) = exchange.claim {
+            self.lost_claims.add(claim.executions);
+        }
+        if exchange.failure_epoch != self.failure_epoch {
+            return Ok(());
+        }
+        self.failure_epoch += 1;
+        self.on_connection_error(error)
+    }
+
+    fn on_exchange_replied(&mut self, exchange: Exchange, replies: Vec<Result<Reply>>) -> Result<()> {
+        let Exchange { mut batch, claim, is_combined, wakeup_epoch, .. } = exchange;
+        let replies = if is_combined { split_combined_reply(replies) } else { replies };
+        let mut replies = replies.into_iter();
+        self.recover_lost_claims();
+        let popped_ids = std::mem::take(&mut batch.popped_ids);
+        let (acknowledged, refusal) = self.outbox.read_replies(batch, &mut replies);
+        let is_refused = refusal.is_some();
+        let mut error = self.on_finish_replied(acknowledged, refusal);
+        if let Some(claim) = claim {
+            let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
+            let was_skipped = is_combined && is_refused;
+            error = self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error);
+        }
+        if wakeup_epoch != self.wakeup_epoch {
+            self.claim_state = ClaimState::Ready;
+        }
+        match error {
+            Some(error) => return self.on_connection_error(error),
+            None if self.backoff.record_success() => self.emit(Event::Back),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Returns an error that the dispatcher has to back off for.
+    fn on_finish_replied(
+        &mut self,
+        acknowledged: Vec<(Completion, FinishAck)>,
+        refusal: Option<Error>,
+    ) -> Option<Error> {
+        let error = refusal.and_then(|refusal| {
+            self.claimer.request_key_check();
+            self.on_finish_refused(refusal)
+        });
+        // A completion may put jobs into the queues: its own one, those that it enqueued, those that depend on it.
+        // A burst worker has no watchers that would find them, and the claim in the same exchange may have been
+        // carried out first, if Redis had forgotten the script `finish`.
+        let burst = self.worker.options.burst;
+        if acknowledged.iter().any(|(completion, _)| burst || completion.is_requeued()) {
+            self.wakeup_epoch += 1;
+        }
+        acknowledged.into_iter().for_each(|(completion, ack)| self.on_ack(completion, ack));
+        error
+    }
+
+    /// Returns an error that the dispatcher has to back off for. `was_skipped` means that the script did not claim,
+    /// because the completions before the claim were refused.
+    fn on_claim_replied(
+        &mut self,
+        claim: &SentClaim,
+        reply: Result<Reply>,
+        popped_ids: Vec<PoppedId>,
+        was_skipped: bool,
+    ) -> Option<Error> {
+        match reply.and_then(Claimer::decode_reply) {
+            Ok(reply) => {
+                self.accept_claim(reply, claim.claimed_at);
+                None
+            }
+            Err(error) => {
+                self.outbox.popped_ids.splice(0..0, popped_ids);
+                if was_skipped {
+                    // The completions wait, and the claim is sent alone.
+                    self.wakeup_epoch += 1;
+                }
+                (!was_skipped).then_some(error)
+            }
+        }
+    }
+}
+
+/// The replies to two combined commands. When the call was refused, neither was carried out, or only the first,
+/// which may be repeated.
+fn split_combined_reply(replies: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
+    match replies.into_iter().next().unwrap_or(Ok(Reply::Nil)).and_then(reply::list) {
+        Ok(both) => both.into_iter().map(Ok).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
