@@ -1,6 +1,6 @@
-//! Payloads in chunks. Redis stores a small hash in one block of memory (a listpack) only while no value is longer than
-//! 64 bytes; a single longer value makes the hash three times as large, and slower. So the native dialect spreads a
-//! payload of ordinary size over several fields.
+//! Payloads in chunks. Redis stores a small hash in one block of memory (a listpack) only while no value is
+//! longer than 64 bytes; a single longer value makes the hash three times as large, and slower. So the
+//! native dialect spreads a payload of ordinary size over several fields.
 
 use std::borrow::Cow;
 

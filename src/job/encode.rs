@@ -43,7 +43,8 @@ pub(crate) struct EncodedFields {
 type FieldList = Vec<(&'static str, Vec<u8>)>;
 
 impl NewJob {
-    /// Encodes the job, with the fields in RQ's order and `created_at` first. `rng` returns numbers from 0 to 1.
+    /// Encodes the job, with the fields in RQ's order and `created_at` first. `rng` returns numbers from 0
+    /// to 1.
     pub(crate) fn encode(
         &self,
         origin: &str,

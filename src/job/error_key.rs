@@ -3,8 +3,8 @@
 /// Largest length of a key in characters.
 const MAX_KEY_CHARS: usize = 200;
 
-/// Returns the error line without ids, addresses, numbers and quoted values, so that errors which differ only in these
-/// have the same key. The key of a key is itself.
+/// Returns the error line without ids, addresses, numbers and quoted values, so that errors which differ
+/// only in these have the same key. The key of a key is itself.
 pub(crate) fn error_key(line: &str) -> String {
     let mut key = String::with_capacity(line.len().min(4 * MAX_KEY_CHARS));
     let mut rest = line;

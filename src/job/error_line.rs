@@ -9,8 +9,8 @@ const PANIC_NOTE: &str = "note: run with `RUST_BACKTRACE=1`";
 /// Texts of Rust's and glibc's allocators, and of Python, when memory is exhausted.
 const OUT_OF_MEMORY: [&str; 3] = ["memory allocation of", "out of memory", "MemoryError"];
 
-/// Returns the line that says what happened: the exception of a traceback, the message of a panic, the first line of
-/// any other text.
+/// Returns the line that says what happened: the exception of a traceback, the message of a panic, the
+/// first line of any other text.
 pub(crate) fn error_line(text: &str) -> &str {
     let first = text.lines().next().unwrap_or_default();
     let line = match first {
@@ -21,7 +21,8 @@ pub(crate) fn error_line(text: &str) -> &str {
     line.unwrap_or(first)
 }
 
-/// Returns the line of a program's log that says why it ended: out of memory, the message of a panic, or the last line.
+/// Returns the line of a program's log that says why it ended: out of memory, the message of a panic, or
+/// the last line.
 pub(crate) fn relevant_log_line(log: &str) -> &str {
     let memory_line = log.lines().rev().find(|line| mentions_oom(line));
     let last = || log.lines().rev().find(|line| !line.trim().is_empty());
@@ -49,8 +50,8 @@ fn is_panic(line: &str) -> bool {
     line.contains("thread '") && line.contains("panicked at ")
 }
 
-/// Returns the message of the last panic, which is on the line after `thread 'main' panicked at src/main.rs:2:5:`. Older
-/// Rust has it in that line.
+/// Returns the message of the last panic, which is on the line after `thread 'main' panicked at
+/// src/main.rs:2:5:`. Older Rust has it in that line.
 fn panic_message(text: &str) -> Option<&str> {
     let mut lines = text.lines().rev().filter(|line| !line.trim().is_empty());
     let mut message = None;

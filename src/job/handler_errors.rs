@@ -28,7 +28,8 @@ impl Later {
 impl Retry {
     /// Makes an error by which a handler asks to retry its job after `delay` (at most 100 years).
     ///
-    /// It counts as one of the job's retries. The handler of a job without a retry policy may ask five times.
+    /// It counts as one of the job's retries. The handler of a job without a retry policy may ask five
+    /// times.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -17,7 +17,8 @@ pub(crate) fn check_id(id: &str) -> Result<()> {
     ))
 }
 
-/// Checks a queue name. It is part of keys and of comma separated lists, and must not look like another key.
+/// Checks a queue name. It is part of keys and of comma separated lists, and must not look like another
+/// key.
 pub(crate) fn check_queue_name(name: &str) -> Result<()> {
     let bad = |c: char| c == ',' || c == '/' || c.is_whitespace() || c.is_control();
     let is_another_key = name.ends_with(":intermediate");

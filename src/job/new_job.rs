@@ -18,10 +18,11 @@ use crate::error::{Error, Result};
 /// Longest timeout in seconds, 68 years: Python cannot set a longer alarm.
 const MAX_TIMEOUT: i64 = i32::MAX as i64;
 
-/// A job that is not enqueued yet: the call of a handler, and options. `Queue::enqueue_job` enqueues it.
+/// A job that is not enqueued yet: the call of a handler, and options.
+/// [`Queue::enqueue_job`](crate::Queue::enqueue_job) enqueues it.
 ///
-/// A value that cannot be used (an invalid id, arguments that cannot be encoded) is an error when the job is
-/// enqueued.
+/// A value that cannot be used (an invalid id, arguments that cannot be encoded) is an error when the job
+/// is enqueued.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -74,12 +75,12 @@ pub(crate) enum Due {
 }
 
 impl NewJob {
-    /// Makes a call of the handler with this name (1 to 200 printable characters; for RQ's workers the dotted path
-    /// of a function).
+    /// Makes a call of the handler with this name (1 to 200 printable characters; for RQ's workers the
+    /// dotted path of a function).
     ///
-    /// The shape of `args` decides how they are passed: a tuple or an array is positional arguments, a struct or a map
-    /// is keyword arguments, `()` is no arguments, and any other value is one argument. Arguments that the queue's
-    /// serializer cannot write are an error when the job is enqueued.
+    /// The shape of `args` decides how they are passed: a tuple or an array is positional arguments, a
+    /// struct or a map is keyword arguments, `()` is no arguments, and any other value is one argument.
+    /// Arguments that the queue's serializer cannot write are an error when the job is enqueued.
     pub fn new(handler: impl Into<String>, args: impl Serialize) -> Self {
         Self::with(handler.into(), Arguments::from_value(&args))
     }
@@ -122,14 +123,15 @@ impl NewJob {
 
     /// Sets the id: 1 to 200 characters of `A-Z a-z 0-9 - _`. Default: a random UUID. RQ's `job_id`.
     ///
-    /// Enqueueing an id that exists fails with [`Error::Duplicate`], so a chosen id makes enqueueing idempotent.
+    /// Enqueueing an id that exists fails with [`Error::Duplicate`], so a chosen id makes enqueueing
+    /// idempotent.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Sets how long the job may run, in whole seconds (rounded up, at least 1 s, at most 68 years). Default: 180 s.
-    /// RQ's `job_timeout`.
+    /// Sets how long the job may run, in whole seconds (rounded up, at least 1 s, at most 68 years).
+    /// Default: 180 s. RQ's `job_timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Ttl::from(timeout).as_seconds().clamp(1, MAX_TIMEOUT);
         self
@@ -149,29 +151,29 @@ impl NewJob {
         self
     }
 
-    /// Sets how long the record and the result are kept after the job finished. Default: the worker's, which is 500 s
-    /// unless it is set. RQ's `result_ttl`.
+    /// Sets how long the record and the result are kept after the job finished. Default: the worker's,
+    /// which is 500 s unless it is set. RQ's `result_ttl`.
     pub fn result_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
         self.result_ttl = Some(ttl.into());
         self
     }
 
-    /// Sets how long the record is kept after the job failed. Default: the worker's, which is one year unless it is
-    /// set. RQ's `failure_ttl`.
+    /// Sets how long the record is kept after the job failed. Default: the worker's, which is one year
+    /// unless it is set. RQ's `failure_ttl`.
     pub fn failure_ttl(mut self, ttl: impl Into<Ttl>) -> Self {
         self.failure_ttl = Some(ttl.into());
         self
     }
 
-    /// Sets the text that lists show for the job. Default: the call, such as `send_email("ada@example.com", 42)`.
-    /// RQ's `description`.
+    /// Sets the text that lists show for the job. Default: the call, such as `send_email("ada@example.com",
+    /// 42)`. RQ's `description`.
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
         self
     }
 
-    /// Sets the caller's own data that is kept with the job: a struct or a map. The handler can replace it. RQ's
-    /// `meta`.
+    /// Sets the caller's own data that is kept with the job: a struct or a map. The handler can replace it.
+    /// RQ's `meta`.
     ///
     /// Any other value is an error when the job is enqueued.
     pub fn meta(mut self, meta: impl Serialize) -> Self {
@@ -189,24 +191,25 @@ impl NewJob {
         self
     }
 
-    /// Delays the job: it goes to its queue after this time (at most 100 years), by Redis' clock. RQ's `enqueue_in`.
+    /// Delays the job: it goes to its queue after this time (at most 100 years), by Redis' clock. RQ's
+    /// `enqueue_in`.
     ///
-    /// Until then the job is in the registry `scheduled`. Any worker of the queue moves it to the queue, within a
-    /// second of the time.
+    /// Until then the job is in the registry `scheduled`. Any worker of the queue moves it to the queue,
+    /// within a second of the time.
     pub fn after(mut self, delay: Duration) -> Self {
         self.due = Some(Due::After(delay.min(MAX_DELAY)));
         self
     }
 
-    /// Schedules the job: it goes to its queue at this time, a `chrono::DateTime<Utc>` or a `SystemTime`. A time in
-    /// the past means at once. RQ's `enqueue_at`.
+    /// Schedules the job: it goes to its queue at this time, a `chrono::DateTime<Utc>` or a `SystemTime`. A
+    /// time in the past means at once. RQ's `enqueue_at`.
     pub fn at(mut self, time: impl Into<DateTime<Utc>>) -> Self {
         self.due = Some(Due::At(time.into().timestamp_millis().max(0) as f64 / 1000.0));
         self
     }
 
-    /// Sets the retries after failures. Default: the worker's policy, which has no retries unless it is set; without
-    /// retries the job goes to the failed registry. RQ's `retry`.
+    /// Sets the retries after failures. Default: the worker's policy, which has no retries unless it is
+    /// set; without retries the job goes to the failed registry. RQ's `retry`.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.retry = Some(retry);
         self

@@ -13,8 +13,9 @@ use super::record::Record;
 pub(crate) type OmittedField = (String, Vec<u8>);
 
 impl Record {
-    /// Reads a record and the newest entry of its results without values of more than `max_bytes`. `omitted` are the
-    /// fields that were not read from Redis. Returns the names of all fields of the record that are left out.
+    /// Reads a record and the newest entry of its results without values of more than `max_bytes`.
+    /// `omitted` are the fields that were not read from Redis. Returns the names of all fields of the
+    /// record that are left out.
     pub(crate) fn read_within(
         id: &str,
         (mut fields, mut entry): (RawHash, RawHash),
@@ -49,8 +50,8 @@ impl Record {
     }
 }
 
-/// Adds values that are small in Redis but too large once they are inflated, or because they refer to one part many
-/// times.
+/// Adds values that are small in Redis but too large once they are inflated, or because they refer to one
+/// part many times.
 fn add_inflated_fields(fields: &RawHash, entry: &RawHash, omitted: &mut Vec<OmittedField>, max_bytes: usize) {
     let mut check = |name: &str, bytes: &[u8], is_text: bool| {
         let (plain, is_all) = inflate_head(bytes, max_bytes);

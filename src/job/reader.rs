@@ -20,7 +20,8 @@ use super::times::{MAX_SECONDS, Ttl, from_iso};
 /// Number of characters of a reason that are kept. A reason may quote a value, which may be megabytes.
 const MAX_REASON_CHARS: usize = 300;
 
-/// Fields that ask for a feature that rq-rs does not support: name, the value that does not ask for it, feature.
+/// Fields that ask for a feature that rq-rs does not support: name, the value that does not ask for it,
+/// feature.
 const UNSUPPORTED_FIELDS: [(&str, &[u8], &str); 4] = [
     ("success_callback_name", b"", "a success callback"),
     ("failure_callback_name", b"", "a failure callback"),
@@ -139,14 +140,14 @@ impl RecordReader<'_> {
         read_json(bytes).or_else(|error| self.problem("attempts", &error).ok_or(())).unwrap_or_default()
     }
 
-    /// Returns whether Python has enqueued the job, or another job with this id, since our own fields were written. RQ
-    /// empties `started_at` then, and knows nothing of our fields.
+    /// Returns whether Python has enqueued the job, or another job with this id, since our own fields were
+    /// written. RQ empties `started_at` then, and knows nothing of our fields.
     fn is_new(&self) -> bool {
         self.fields.get("started_at").is_some_and(<[u8]>::is_empty)
     }
 
-    /// Returns the number of retries. RQ counts only those that handlers ask for, so its dialect has the field
-    /// `retries_made`.
+    /// Returns the number of retries. RQ counts only those that handlers ask for, so its dialect has the
+    /// field `retries_made`.
     pub(super) fn retries(&mut self) -> u32 {
         let is_new = self.is_new();
         match self.fields.get("retries_made") {

@@ -20,8 +20,8 @@ use super::times::DEFAULT_TIMEOUT;
 
 /// A job's record in Redis: RQ's fields under RQ's names.
 ///
-/// As JSON (the command line's `--json`) it is one object with these names. Times are ISO 8601 in UTC, durations are
-/// seconds with -1 for ever, and a missing value is `null`.
+/// As JSON (the command line's `--json`) it is one object with these names. Times are ISO 8601 in UTC,
+/// durations are seconds with -1 for ever, and a missing value is `null`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Record {
@@ -41,8 +41,8 @@ pub struct Record {
     pub description: String,
     /// Time at which the job was made.
     pub created_at: Option<DateTime<Utc>>,
-    /// Time at which the job was last put into its queue. If the record does not say, `created_at` of a job that was in
-    /// its queue.
+    /// Time at which the job was last put into its queue. If the record does not say, `created_at` of a job
+    /// that was in its queue.
     pub enqueued_at: Option<DateTime<Utc>>,
     /// Time at which the last run began.
     pub started_at: Option<DateTime<Utc>>,
@@ -56,7 +56,8 @@ pub struct Record {
     pub timeout: Option<i64>,
     /// How long the job may wait in its queue, in seconds; `None` for ever.
     pub ttl: Option<i64>,
-    /// How long the record and the result are kept after the job finished, in seconds; `None` for the worker's default.
+    /// How long the record and the result are kept after the job finished, in seconds; `None` for the
+    /// worker's default.
     pub result_ttl: Option<i64>,
     /// How long the record is kept after the job failed, in seconds; `None` for the worker's default.
     pub failure_ttl: Option<i64>,
@@ -92,7 +93,8 @@ pub struct Record {
     pub other: BTreeMap<String, String>,
     /// Fields that cannot be read, each with the reason.
     pub problems: Vec<String>,
-    /// Features that the job asks for and rq-rs does not support. Such a job fails instead of running without them.
+    /// Features that the job asks for and rq-rs does not support. Such a job fails instead of running
+    /// without them.
     pub needs: Vec<&'static str>,
     /// The arguments as Python values, if JSON cannot hold them without loss.
     #[serde(skip)]

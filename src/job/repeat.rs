@@ -9,8 +9,8 @@ const MAX_INTERVALS: usize = 1000;
 
 /// How often a job runs again after it finished, and after which intervals. RQ's `Repeat`.
 ///
-/// A job that fails for good is not repeated. Between its runs the job is scheduled, and keeps the result of the last
-/// run.
+/// A job that fails for good is not repeated. Between its runs the job is scheduled, and keeps the result
+/// of the last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
     times: u32,
@@ -18,14 +18,14 @@ pub struct Repeat {
 }
 
 impl Repeat {
-    /// Runs the job `times` more times (at least once), each after the same interval. The interval is rounded up to whole
-    /// seconds; zero means at once.
+    /// Runs the job `times` more times (at least once), each after the same interval. The interval is
+    /// rounded up to whole seconds; zero means at once.
     pub fn every(interval: Duration, times: u32) -> Self {
         Self::list([interval], times)
     }
 
-    /// Runs the job `times` more times (at least once), after these intervals in whole seconds (rounded up, at most 1000
-    /// of them). The last interval serves for all further runs, which is RQ's rule.
+    /// Runs the job `times` more times (at least once), after these intervals in whole seconds (rounded up,
+    /// at most 1000 of them). The last interval serves for all further runs, which is RQ's rule.
     pub fn list(intervals: impl IntoIterator<Item = Duration>, times: u32) -> Self {
         let mut intervals: Vec<u64> = intervals.into_iter().take(MAX_INTERVALS).map(whole_seconds).collect();
         if intervals.is_empty() {

@@ -12,8 +12,8 @@ use super::verdict::Verdict;
 /// RQ's type of the entry of a failed run.
 const FAILED: &str = "2";
 
-/// Returns the fields of the entry in RQ's order. They are empty for a run that RQ writes no entry for: one that is
-/// retried or put back. The last argument is the execution's id, start and end.
+/// Returns the fields of the entry in RQ's order. They are empty for a run that RQ writes no entry for: one
+/// that is retried or put back. The last argument is the execution's id, start and end.
 pub(crate) fn encode_result_entry(
     verdict: &Verdict,
     record: &Record,

@@ -20,8 +20,8 @@ pub(crate) const RESULT_FIELDS: &[ExcerptSpec] = &[
     ("return_value", MAX_STORED_RESULT, 0),
 ];
 
-/// Returns the result of a job as JSON text, if the job has one. A result of more than `max_bytes` is returned as it is
-/// stored if that is JSON. Fails if it is too large or cannot be read.
+/// Returns the result of a job as JSON text, if the job has one. A result of more than `max_bytes` is
+/// returned as it is stored if that is JSON. Fails if it is too large or cannot be read.
 pub(crate) fn result_json(excerpts: &Excerpts, max_bytes: usize) -> Result<Option<String>, String> {
     let too_large = || "it is too large to be sent".to_owned();
     let status = excerpts.text("status").and_then(|word| word.parse::<Status>().ok());

@@ -13,8 +13,8 @@ const MAX_RETRIES: u32 = 100;
 
 /// Retry policy of a job: how often, and after which delays, it runs again after a failure. RQ's `Retry`.
 ///
-/// A job without a policy uses its worker's, which has no retries by default. The record holds the policy as RQ's does:
-/// `retries_left` and a list of intervals in whole seconds.
+/// A job without a policy uses its worker's, which has no retries by default. The record holds the policy
+/// as RQ's does: `retries_left` and a list of intervals in whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
     max: u32,
@@ -27,20 +27,21 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Allows `max` retries (1 to 100) after the default delays: those of [`growing`](Self::growing). In RQ's dialect
-    /// retries have no delay by default, as in RQ, because a Python worker without a scheduler never runs delayed ones.
+    /// Allows `max` retries (1 to 100) after the default delays: those of [`growing`](Self::growing). In
+    /// RQ's dialect retries have no delay by default, as in RQ, because a Python worker without a scheduler
+    /// never runs delayed ones.
     pub fn times(max: u32) -> Self {
         Retry { has_default_delays: true, ..Self::growing(max) }
     }
 
-    /// Allows `max` retries (1 to 100): the first after 10 s, then after twice the delay each, up to one hour. Each delay
-    /// varies by ±10 %, so that jobs that failed together are not retried together.
+    /// Allows `max` retries (1 to 100): the first after 10 s, then after twice the delay each, up to one
+    /// hour. Each delay varies by ±10 %, so that jobs that failed together are not retried together.
     pub fn growing(max: u32) -> Self {
         Self::growing_between(FIRST_DELAY, LONGEST_DELAY, max)
     }
 
-    /// Allows `max` retries (1 to 100) after growing delays: from `first` (at least 1 s) doubling up to `longest`, in whole
-    /// seconds, each ±10 %.
+    /// Allows `max` retries (1 to 100) after growing delays: from `first` (at least 1 s) doubling up to
+    /// `longest`, in whole seconds, each ±10 %.
     pub fn growing_between(first: Duration, longest: Duration, max: u32) -> Self {
         let (first, longest) = (first.as_secs().max(1), longest.as_secs().max(1));
         let doubled = |n: u32| first.saturating_mul(2_u64.saturating_pow(n)).min(longest);
@@ -54,21 +55,21 @@ impl Retry {
         }
     }
 
-    /// Sets the jitter: each delay is up to `percent` (at most 100) shorter or longer. Default: 10 for growing delays, 0 for
-    /// all others.
+    /// Sets the jitter: each delay is up to `percent` (at most 100) shorter or longer. Default: 10 for
+    /// growing delays, 0 for all others.
     pub fn jitter(mut self, percent: u8) -> Self {
         self.jitter = percent.min(100);
         self
     }
 
-    /// Allows `max` retries (1 to 100), each after the same delay. The delay is rounded up to whole seconds; zero means at
-    /// once.
+    /// Allows `max` retries (1 to 100), each after the same delay. The delay is rounded up to whole
+    /// seconds; zero means at once.
     pub fn every(delay: Duration, max: u32) -> Self {
         Self::list([delay], max)
     }
 
-    /// Allows `max` retries (1 to 100) after the given delays in whole seconds (rounded up, at most 100 of them). With fewer
-    /// delays than retries the first delay is repeated, which is RQ's rule.
+    /// Allows `max` retries (1 to 100) after the given delays in whole seconds (rounded up, at most 100 of
+    /// them). With fewer delays than retries the first delay is repeated, which is RQ's rule.
     pub fn list(delays: impl IntoIterator<Item = Duration>, max: u32) -> Self {
         Retry {
             max: max.clamp(1, MAX_RETRIES),
@@ -111,7 +112,7 @@ impl Retry {
     }
 }
 
-/// Returns the delay after `retries` earlier ones: 10 s, 20 s, 40 s … one hour.
+/// Returns the delay before the next retry, after this many retries: 10 s, 20 s, 40 s … one hour.
 pub(crate) fn growing_delay(retries: u32) -> Duration {
     (FIRST_DELAY * 2_u32.pow(retries.min(9))).min(LONGEST_DELAY)
 }

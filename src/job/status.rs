@@ -60,7 +60,8 @@ impl Status {
         matches!(self, Status::Created | Status::Deferred | Status::Scheduled | Status::RateLimited)
     }
 
-    /// Returns whether the job is finished, failed, stopped or canceled, and nothing more happens to it by itself.
+    /// Returns whether the job is finished, failed, stopped or canceled, and nothing more happens to it by
+    /// itself.
     pub fn has_ended(self) -> bool {
         matches!(self, Status::Finished | Status::Failed | Status::Stopped | Status::Canceled)
     }

@@ -130,8 +130,8 @@ fn preview_payload(excerpts: &Excerpts) -> CallPreview {
     }
 }
 
-/// Reads the error as a full record does: before a retry from a field of ours, otherwise from the results of a job
-/// that has ended, or from RQ's field.
+/// Reads the error as a full record does: before a retry from a field of ours, otherwise from the results
+/// of a job that has ended, or from RQ's field.
 fn read_error(excerpts: &Excerpts, status: Status, is_repeated: bool) -> Option<String> {
     if let Some(error) = excerpts.get("retry_error").filter(|_| !status.has_ended()) {
         return Some(inflated_text(error));

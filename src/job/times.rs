@@ -17,10 +17,11 @@ pub(crate) fn from_iso(text: &str) -> Option<DateTime<Utc>> {
     text.ends_with('Z').then(|| time.to_utc())
 }
 
-/// Time to live: how long a job waits or a record is kept, in whole seconds, at most 100 years. Zero means "not at all".
+/// Time to live: how long a job waits or a record is kept, in whole seconds, at most 100 years. Zero means
+/// "not at all".
 ///
-/// A `Duration` converts to it, rounded up to a whole second. As text it is a number of seconds, or numbers with the
-/// units `s`, `m`, `h`, `d`, `w` or `y`, such as `1h30m`; `-1` means for ever.
+/// A `Duration` converts to it, rounded up to a whole second. As text it is a number of seconds, or numbers
+/// with the units `s`, `m`, `h`, `d`, `w` or `y`, such as `1h30m`; `-1` means for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ttl(i64);
 
@@ -47,10 +48,12 @@ impl Ttl {
 
 /// Default timeout of a job, as in RQ.
 pub(crate) const DEFAULT_TIMEOUT: Ttl = Ttl::seconds(180);
-/// Default time that failed jobs are kept, a year as in RQ. Canceled jobs are kept as long, which RQ keeps for ever.
+/// Default time that failed jobs are kept, a year as in RQ. Canceled jobs are kept as long, which RQ keeps
+/// for ever.
 pub(crate) const FAILURE_TTL: Ttl = Ttl::seconds(31_536_000);
 
-/// Longest time in seconds: a hundred years. Redis counts in milliseconds, so times of any length would overflow.
+/// Longest time in seconds: a hundred years. Redis counts in milliseconds, so times of any length would
+/// overflow.
 pub(super) const MAX_SECONDS: i64 = 100 * 365 * 86_400;
 /// Longest delay, a hundred years.
 pub(crate) const MAX_DELAY: Duration = Duration::from_secs(MAX_SECONDS.unsigned_abs());
@@ -91,7 +94,8 @@ pub(crate) fn format_intervals(intervals: &[u64]) -> String {
     format!("[{}]", texts.join(", "))
 }
 
-/// Parses a duration: `90`, `1.5`, `10s`, `5m`, `2h`, `1h30m`, `2d`, `1w`, `1y`. A number without a unit is seconds.
+/// Parses a duration: `90`, `1.5`, `10s`, `5m`, `2h`, `1h30m`, `2d`, `1w`, `1y`. A number without a unit is
+/// seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a duration: give seconds, or a number with s, m, h, d, w or y");
     let (mut rest, mut seconds) = (text, 0.0);

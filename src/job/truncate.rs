@@ -8,8 +8,8 @@ pub(crate) fn truncate_error(text: &str) -> String {
     truncate(text, MAX_ERROR_BYTES)
 }
 
-/// Returns about `limit` bytes of a text: the beginning and the end, with a line between them that says how much was
-/// left out.
+/// Returns about `limit` bytes of a text: the beginning and the end, with a line between them that says how
+/// much was left out.
 fn truncate(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();

@@ -10,8 +10,8 @@ use super::status::Status;
 /// Number of retries that the handler of a job without a retry policy may ask for.
 const MAX_HANDLER_RETRIES: u32 = 5;
 
-/// Shortest delay of a snooze. Snoozes are not counted, so a handler that always asks for one at once would keep a slot
-/// and Redis busy for ever.
+/// Shortest delay of a snooze. Snoozes are not counted, so a handler that always asks for one at once would
+/// keep a slot and Redis busy for ever.
 const MIN_SNOOZE: Duration = Duration::from_secs(1);
 
 /// What follows from a run.
@@ -25,7 +25,8 @@ pub(crate) enum Verdict {
     Snooze { delay: Duration },
     /// The job goes to the failed registry.
     Fail { status: Status, error: String },
-    /// The job goes back to the head of its queue, as if it had not been started. `was_started` says whether it had.
+    /// The job goes back to the head of its queue, as if it had not been started. `was_started` says
+    /// whether it had.
     PutBack { was_started: bool },
 }
 
@@ -55,8 +56,8 @@ impl RetryState {
         }
     }
 
-    /// Returns the delay by RQ's rule: intervals are counted from the end of the list, so that the first entry of a short
-    /// list is repeated.
+    /// Returns the delay by RQ's rule: intervals are counted from the end of the list, so that the first
+    /// entry of a short list is repeated.
     fn policy_delay(&self, left: u32) -> Duration {
         let index = self.intervals.len().saturating_sub(left as usize);
         Duration::from_secs(self.intervals.get(index).copied().unwrap_or(0))
@@ -79,8 +80,8 @@ impl RetryState {
     }
 }
 
-/// Decides what follows from the outcome of a run. A job that was lost with its worker `max_deliveries` times is taken for
-/// the cause, and fails. Losses do not count as retries.
+/// Decides what follows from the outcome of a run. A job that was lost with its worker `max_deliveries`
+/// times is taken for the cause, and fails. Losses do not count as retries.
 pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32) -> Verdict {
     let (error, directive) = match outcome {
         Outcome::Returned(result) => {
@@ -98,7 +99,8 @@ pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32
             return Verdict::Snooze { delay: delay.max(MIN_SNOOZE) };
         }
         Outcome::Failed { error, directive } => (error, directive),
-        // A retry may reach a worker with another version of the handlers: during a deployment there are both.
+        // A retry may reach a worker with another version of the handlers: during a deployment there are
+        // both.
         Outcome::NoHandler { error } | Outcome::Unreadable { error } => (error, RetryDirective::UsePolicy),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
             (error, RetryDirective::UsePolicy)

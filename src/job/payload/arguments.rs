@@ -50,8 +50,8 @@ impl Arguments {
 /// Arguments as JSON texts, as the record of a cron entry has them.
 #[cfg(feature = "cron")]
 impl Arguments {
-    /// Returns a list and an object as JSON texts; `None` for no arguments, RQ's placeholder for arguments that JSON
-    /// cannot hold.
+    /// Returns a list and an object as JSON texts; `None` for no arguments, RQ's placeholder for arguments
+    /// that JSON cannot hold.
     pub(crate) fn to_texts(&self) -> (Option<String>, Option<String>) {
         let args = PyValue::list(self.args.iter().cloned());
         let named = |(name, value): &(String, PyValue)| (PyValue::from(&**name), value.clone());

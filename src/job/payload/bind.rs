@@ -1,5 +1,5 @@
-//! Binds the arguments of a call to the type that a handler takes, as Python binds them to parameters: a struct
-//! takes keywords, or positions in the order of its fields; a tuple takes positions.
+//! Binds the arguments of a call to the type that a handler takes, as Python binds them to parameters: a
+//! struct takes keywords, or positions in the order of its fields; a tuple takes positions.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};

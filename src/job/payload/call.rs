@@ -22,7 +22,8 @@ pub struct Call {
     pub args: Vec<Value>,
     /// Keyword arguments.
     pub kwargs: Map<String, Value>,
-    /// The arguments as Python values, if JSON cannot hold them without loss. `args` and `kwargs` may be empty then.
+    /// The arguments as Python values, if JSON cannot hold them without loss. `args` and `kwargs` may be
+    /// empty then.
     pub(crate) exact: Option<Arc<Arguments>>,
     /// Format of the payload.
     pub(crate) serializer: Serializer,
@@ -36,9 +37,9 @@ impl Call {
         Call { handler: String::new(), args: Vec::new(), kwargs: Map::new(), exact: None, serializer }
     }
 
-    /// Returns the call as source code: `send_email("ada@example.com", retries=3)`. Values are written in the
-    /// language of the payload, JSON or Python. Each argument is cut at 75 characters, as RQ does, and at most 200
-    /// arguments are written.
+    /// Returns the call as source code: `send_email("ada@example.com", retries=3)`. Values are written in
+    /// the language of the payload, JSON or Python. Each argument is cut at 75 characters, as RQ does, and
+    /// at most 200 arguments are written.
     pub fn describe(&self) -> String {
         match &self.exact {
             Some(exact) => describe_call(&self.handler, exact, self.serializer),

@@ -16,14 +16,14 @@ use super::python::value::{PyKind, PyValue};
 use super::serializer::Serializer;
 use super::zlib::inflate;
 
-/// Size in bytes from which JSON for handlers is decoded to Python values: small objects then take a quarter of the
-/// memory of serde_json's.
+/// Size in bytes from which JSON for handlers is decoded to Python values: small objects then take a
+/// quarter of the memory of serde_json's.
 const LARGE_JSON: usize = 64 * 1024;
 
 #[cfg(feature = "worker")]
 impl Serializer {
-    /// Checks bytes of another program that are stored as they are. A pickle may hold objects that only Python can
-    /// read.
+    /// Checks bytes of another program that are stored as they are. A pickle may hold objects that only
+    /// Python can read.
     pub(crate) fn check(self, bytes: &[u8]) -> Result<(), String> {
         check_bytes(bytes.len())?;
         match self {
@@ -37,8 +37,8 @@ impl Serializer {
     }
 }
 
-/// Decodes a payload; the error says what is wrong with it. Without `with_json`, arguments that are kept as Python
-/// values are not converted to JSON too, which would take several times their memory.
+/// Decodes a payload; the error says what is wrong with it. Without `with_json`, arguments that are kept as
+/// Python values are not converted to JSON too, which would take several times their memory.
 pub(crate) fn read_call(data: &[u8], with_json: bool) -> Result<Call, String> {
     let plain = inflate(data).map_err(|error| format!("the payload cannot be read: {error}"))?;
     let serializer = Serializer::detect(&plain);

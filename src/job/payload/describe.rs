@@ -57,8 +57,8 @@ impl Describe for &PyValue {
     }
 }
 
-/// `serde_json` escapes a whole string before it writes the first character, which for a megabyte takes longer than
-/// Redis needs to store it. So strings are cut before they are written.
+/// `serde_json` escapes a whole string before it writes the first character, which for a megabyte takes
+/// longer than Redis needs to store it. So strings are cut before they are written.
 impl Describe for &Value {
     fn write_to(&self, out: &mut TruncatingWriter) -> fmt::Result {
         match *self {
@@ -113,7 +113,8 @@ impl Describe for AsJson<'_> {
     }
 }
 
-/// Writes a string that is cut where the writer stops in any case, so that the early closing quote is never written.
+/// Writes a string that is cut where the writer stops in any case, so that the early closing quote is never
+/// written.
 fn write_string(text: &str, out: &mut TruncatingWriter) -> fmt::Result {
     let head = &text[..text.floor_char_boundary(4 * (MAX_ARGUMENT_CHARS + 1))];
     write!(out, "{}", Value::from(head))

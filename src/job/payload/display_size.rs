@@ -5,8 +5,9 @@ use std::fmt::{self, Write};
 use super::python::unpickle::unpickle;
 use super::serializer::Serializer;
 
-/// Returns whether a value can be shown in this many bytes of text, and without too much memory. Its size in Redis
-/// says neither: a pickle may hold one list many times, and an object of a few bytes takes hundreds in memory.
+/// Returns whether a value can be shown in this many bytes of text, and without too much memory. Its size
+/// in Redis says neither: a pickle may hold one list many times, and an object of a few bytes takes
+/// hundreds in memory.
 pub(crate) fn is_displayable_within(bytes: &[u8], max_bytes: usize) -> bool {
     let mut budget = SizeBudget { text: max_bytes, memory: MAX_MEMORY };
     match Serializer::detect(bytes) {

@@ -17,8 +17,8 @@ pub(crate) fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     read_trusted_json(text)
 }
 
-/// Parses JSON that was checked, or that another part of this program wrote. serde_json's own limit of depth is off,
-/// because it is lower than ours.
+/// Parses JSON that was checked, or that another part of this program wrote. serde_json's own limit of
+/// depth is off, because it is lower than ours.
 pub(crate) fn read_trusted_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     reader.disable_recursion_limit();
@@ -55,7 +55,8 @@ const NOT_FINITE: &str = "JSON has no word for nan and inf: give them as text, o
 /// Writes a value of any type; the error says what JSON cannot hold.
 pub(super) fn write<T: ?Sized + Serialize>(value: &T) -> Result<Vec<u8>, String> {
     let text = to_text(value)?;
-    // serde_json writes `null` for nan and inf. Only a text with `null` in it needs a second look at the value.
+    // serde_json writes `null` for nan and inf. Only a text with `null` in it needs a second look at the
+    // value.
     let has_null = text.split(|byte| *byte == b'n').skip(1).any(|behind| behind.starts_with(b"ull"));
     match has_null.then(|| to_python(value)) {
         Some(Ok(value)) if !value.is_finite() => Err(NOT_FINITE.to_owned()),
@@ -109,8 +110,8 @@ fn with_marked_integers(text: &[u8]) -> Vec<u8> {
     marked
 }
 
-/// Splits JSON into tokens: strings with their quotes, numbers and words as a whole, every other byte by itself.
-/// No token is empty.
+/// Splits JSON into tokens: strings with their quotes, numbers and words as a whole, every other byte by
+/// itself. No token is empty.
 fn tokens(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let is_sign = |byte: &u8| byte.is_ascii_whitespace() || b"[]{},:\"".contains(byte);
     let mut rest = text;
@@ -146,7 +147,8 @@ pub(super) fn check_json(text: &[u8]) -> Result<(), String> {
         return Ok(());
     }
     check_bytes(text.len())?;
-    // A cheap upper bound first: each part but the first follows one of these bytes. Those in strings count too.
+    // A cheap upper bound first: each part but the first follows one of these bytes. Those in strings count
+    // too.
     let (mut opened, mut parts) = (0, 1);
     for byte in text {
         let opens = matches!(byte, b'[' | b'{');

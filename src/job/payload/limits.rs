@@ -1,11 +1,12 @@
-//! Limits of arguments, results and meta in any format: a few kilobytes can stand for gigabytes. Data is counted before
-//! anything is built from it, and data that would not be read is not written either.
+//! Limits of arguments, results and meta in any format: a few kilobytes can stand for gigabytes. Data is
+//! counted before anything is built from it, and data that would not be read is not written either.
 
 /// Largest size in bytes, inflated.
 pub(crate) const MAX_DATA_BYTES: usize = 16 << 20;
 /// Largest number of values and keys, nested ones included.
 pub(crate) const MAX_PARTS: usize = 1_000_000;
-/// Largest total of all texts and bytes. It can exceed `MAX_DATA_BYTES` only in a pickle, which refers to shared data.
+/// Largest total of all texts and bytes. It can exceed `MAX_DATA_BYTES` only in a pickle, which refers to
+/// shared data.
 pub(crate) const MAX_TEXT_BYTES: usize = 64 << 20;
 /// Deepest nesting of lists and dicts.
 pub(crate) const MAX_DEPTH: usize = 200;

@@ -1,4 +1,5 @@
-//! Payloads: a call with its arguments, and its two borders: bytes in Redis, and values of the user's own types.
+//! Payloads: a call with its arguments, and its two borders: bytes in Redis, and values of the user's own
+//! types.
 
 #[cfg(feature = "worker")]
 mod argument_value;

@@ -3,6 +3,7 @@
 use serde_json::de::SliceRead;
 
 use super::decode::read_call;
+use super::python::opcode;
 use super::serializer::Serializer;
 use super::zlib::inflate_head;
 
@@ -55,54 +56,52 @@ fn after_comma(text: &[u8]) -> Option<&[u8]> {
     Some(text.trim_ascii_start().strip_prefix(b",")?.trim_ascii_start())
 }
 
-/// Returns the first item of a tuple or list if the second one is `None`.
+/// Returns the first item of a pickled tuple or list if the second one is `None`.
 fn pickled_handler(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes;
     let mut name = None;
     loop {
-        let (code, behind) = rest.split_first()?;
-        let number = |size: usize| {
-            let bytes = behind.get(..size)?;
-            bytes
-                .iter()
-                .rev()
-                .try_fold(0_usize, |sum, byte| sum.checked_mul(256)?.checked_add((*byte).into()))
-        };
-        let text = |from: usize, size: usize| {
-            let text = behind.get(from..from.checked_add(size)?)?;
-            Some((String::from_utf8(text.to_vec()).ok()?, from + size))
-        };
-        let line = || behind.iter().position(|byte| *byte == b'\n');
-        let skipped = match code {
-            // Protocol, frame, mark, empty list, and the opcodes of the memo.
-            0x80 => 1,
-            0x95 => 8,
-            b'(' | b']' | b'l' | 0x94 => 0,
-            b'q' => 1,
-            b'r' => 4,
-            b'p' => line()? + 1,
-            b'N' if name.is_some() => return name,
+        let (op, operand) = rest.split_first()?;
+        let operand_size = match *op {
+            opcode::MARK | opcode::EMPTY_LIST | opcode::LIST | opcode::MEMOIZE => 0,
+            opcode::PROTO | opcode::BINPUT => 1,
+            opcode::LONG_BINPUT => 4,
+            opcode::FRAME => 8,
+            opcode::PUT => line_length(operand)? + 1,
+            opcode::NONE if name.is_some() => return name,
             _ if name.is_some() => return None,
-            b'V' => {
-                let end = line()?;
-                name =
-                    Some(String::from_utf8(behind[..end].to_vec()).ok().filter(|name| !name.contains('\\'))?);
-                end + 1
+            op => {
+                let (text, size) = read_string(op, operand)?;
+                name = Some(text);
+                size
             }
-            0x8c | b'X' | 0x8d => {
-                let width = match code {
-                    0x8c => 1,
-                    b'X' => 4,
-                    _ => 8,
-                };
-                let (found, end) = text(width, number(width)?)?;
-                name = Some(found);
-                end
-            }
-            _ => return None,
         };
-        rest = behind.get(skipped..)?;
+        rest = operand.get(operand_size..)?;
     }
+}
+
+/// Returns the string of an opcode, and the size of its operand; `None` for an opcode that is not a string.
+fn read_string(op: u8, operand: &[u8]) -> Option<(String, usize)> {
+    let width = match op {
+        opcode::SHORT_BINUNICODE => 1,
+        opcode::BINUNICODE => 4,
+        opcode::BINUNICODE8 => 8,
+        opcode::UNICODE => {
+            let end = line_length(operand)?;
+            let text = String::from_utf8(operand[..end].to_vec()).ok().filter(|text| !text.contains('\\'))?;
+            return Some((text, end + 1));
+        }
+        _ => return None,
+    };
+    let mut length = [0; 8];
+    length[..width].copy_from_slice(operand.get(..width)?);
+    let end = usize::try_from(u64::from_le_bytes(length)).ok()?.checked_add(width)?;
+    let text = String::from_utf8(operand.get(width..end)?.to_vec()).ok()?;
+    Some((text, end))
+}
+
+fn line_length(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|byte| *byte == b'\n')
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ fn is_zlib(bytes: &[u8]) -> bool {
     bytes.len() > 2 && bytes[0] & 0x0f == 8 && u16::from_be_bytes([bytes[0], bytes[1]]).is_multiple_of(31)
 }
 
-/// Inflates at most `max_bytes`, also from the beginning of zlib data. Returns whether that is all of it. Data that is
-/// not zlib is returned unchanged.
+/// Inflates at most `max_bytes`, also from the beginning of zlib data. Returns whether that is all of it.
+/// Data that is not zlib is returned unchanged.
 #[cfg(feature = "cron")]
 pub(crate) fn inflate_head(bytes: &[u8], max_bytes: usize) -> (Cow<'_, [u8]>, bool) {
     use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};

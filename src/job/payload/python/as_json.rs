@@ -11,9 +11,10 @@ use serde_json::Value;
 use super::value::{PyKind, PyValue};
 
 impl PyValue {
-    /// Converts to JSON as far as JSON has the types. `bytes` become base64; times, `Decimal`, `UUID`, `nan`,
-    /// `inf` and integers of more than 64 bits become text; a `timedelta` becomes seconds; tuples and sets become
-    /// lists. Keys of a dict become text; a dict in which two keys have the same text becomes a list of pairs.
+    /// Converts to JSON as far as JSON has the types. `bytes` become base64; times, `Decimal`, `UUID`,
+    /// `nan`, `inf` and integers of more than 64 bits become text; a `timedelta` becomes seconds; tuples
+    /// and sets become lists. Keys of a dict become text; a dict in which two keys have the same text
+    /// becomes a list of pairs.
     pub fn to_json(&self) -> Value {
         serde_json::to_value(AsJson(self)).unwrap_or_default()
     }

@@ -9,7 +9,8 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::stash;
 use super::value::{PyKind, PyValue};
 
-/// Stands in JSON text that is about to be parsed for an integer of any size: `{"rq_rs::integer": "digits"}`.
+/// Stands in JSON text that is about to be parsed for an integer of any size: `{"rq_rs::integer":
+/// "digits"}`.
 pub(crate) const BIG_INT_KEY: &str = "rq_rs::integer";
 
 impl<'de> Deserialize<'de> for PyValue {

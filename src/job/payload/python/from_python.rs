@@ -1,5 +1,5 @@
-//! `serde::Deserializer` for `PyValue`: from Python to any type of serde, which receives the nearest value that
-//! it knows.
+//! `serde::Deserializer` for `PyValue`: from Python to any type of serde, which receives the nearest value
+//! that it knows.
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};

@@ -6,6 +6,7 @@ mod decimal;
 pub(super) mod deserialize;
 mod from_python;
 mod integer;
+pub(super) mod opcode;
 pub(super) mod pickle;
 mod repr;
 mod serialize;

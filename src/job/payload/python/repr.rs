@@ -193,8 +193,8 @@ fn write_str(text: &str, f: &mut Formatter<'_>) -> fmt::Result {
     f.write_char(quote)
 }
 
-/// Python and Rust agree on printable characters, but Rust shows its table only through `escape_debug`. A letter
-/// stands in front because `escape_debug` escapes a combining mark at the beginning of a text.
+/// Python and Rust agree on printable characters, but Rust shows its table only through `escape_debug`. A
+/// letter stands in front because `escape_debug` escapes a combining mark at the beginning of a text.
 fn is_printable(char: char) -> bool {
     let mut buffer = [b'a'; 5];
     let length = 1 + char.encode_utf8(&mut buffer[1..]).len();

@@ -1,6 +1,6 @@
-//! Passes a `PyValue` through serde without loss. Serde's data model has no set and no `datetime`, so the value
-//! itself travels beside the model: one side stashes it right before the call, and the first thing that the other
-//! side does is to take it, on the same thread.
+//! Passes a `PyValue` through serde without loss. Serde's data model has no set and no `datetime`, so the
+//! value itself travels beside the model: one side stashes it right before the call, and the first thing
+//! that the other side does is to take it, on the same thread.
 
 use std::cell::Cell;
 

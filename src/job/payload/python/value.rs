@@ -14,8 +14,8 @@ use super::integer::BigInt;
 /// Most handlers do not need it. Any type of serde receives the nearest value it knows: text for times,
 /// `Decimal` and `UUID`, a sequence for tuples and sets, seconds for a `timedelta`. A handler that takes or
 /// returns a `PyValue` keeps the exact Python type. Its `PyValue` is the only argument, the list of all
-/// positional arguments, a dict of the keyword arguments, or a dict with `args` and `kwargs` if the call has
-/// both. A payload in JSON holds only the types that JSON has.
+/// positional arguments, a dict of the keyword arguments, or a dict with `args` and `kwargs` if the call
+/// has both. A payload in JSON holds only the types that JSON has.
 ///
 /// `Display` writes a value as Python's `repr()` does.
 ///
@@ -30,8 +30,8 @@ use super::integer::BigInt;
 #[derive(Clone, PartialEq)]
 pub struct PyValue(pub(crate) PyKind);
 
-/// The Python types that are plain data. Large values are shared as in Python: a list that occurs a thousand
-/// times in a pickle is stored once.
+/// The Python types that are plain data. Large values are shared as in Python: a list that occurs a
+/// thousand times in a pickle is stored once.
 #[derive(Clone, PartialEq)]
 pub(crate) enum PyKind {
     None,

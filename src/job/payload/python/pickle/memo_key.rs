@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::super::value::PyKind;
 
-/// Identity of an object in the memo, to which later values can refer: the address for shared data, the value
-/// for small objects.
+/// Identity of an object in the memo, to which later values can refer: the address for shared data, the
+/// value for small objects.
 #[derive(PartialEq, Eq, Hash, Clone, Copy)]
 pub(super) enum MemoKey {
     /// A letter for the type, because an empty list and an empty tuple may share an address.

@@ -3,6 +3,7 @@
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
 use uuid::Uuid;
 
+use super::super::opcode;
 use super::super::value::{PyDateTime, PyKind, PyTime};
 use super::memo_key::MemoKey;
 use super::pickler::Pickler;
@@ -47,7 +48,7 @@ impl Pickler<'_> {
         if let Some(micros) = offset {
             self.write_zone(micros);
         }
-        self.call_with_tuple(if offset.is_some() { 0x86 } else { 0x85 });
+        self.call_with_tuple(if offset.is_some() { opcode::TUPLE2 } else { opcode::TUPLE1 });
     }
 
     fn write_zone(&mut self, micros: i64) {
@@ -67,7 +68,7 @@ impl Pickler<'_> {
         );
         // Python makes a new timedelta each time, so nothing refers to this one.
         self.remember(None);
-        self.call_with_tuple(0x85);
+        self.call_with_tuple(opcode::TUPLE1);
         self.remember(Some(key));
     }
 
@@ -77,18 +78,18 @@ impl Pickler<'_> {
             self.before_value();
             self.write_int(number);
         }
-        self.call_with_tuple(0x87);
+        self.call_with_tuple(opcode::TUPLE3);
     }
 
     /// Python makes an empty UUID and then sets its attribute `int`.
     fn write_uuid(&mut self, uuid: Uuid, key: Option<MemoKey>) {
         self.write_class("uuid", "UUID");
         self.before_value();
-        self.write_op(b')');
-        self.write_op(0x81);
+        self.write_op(opcode::EMPTY_TUPLE);
+        self.write_op(opcode::NEWOBJ);
         self.remember(key);
         self.before_value();
-        self.write_op(b'}');
+        self.write_op(opcode::EMPTY_DICT);
         self.remember(None);
         self.write_name("int");
         self.before_value();
@@ -97,8 +98,8 @@ impl Pickler<'_> {
             PyKind::BigInt(number) => self.write_long(&number.to_le_bytes()),
             _ => {}
         }
-        self.write_op(b's');
-        self.write_op(b'b');
+        self.write_op(opcode::SETITEM);
+        self.write_op(opcode::BUILD);
     }
 
     pub(super) fn write_class(&mut self, module: &'static str, name: &'static str) {
@@ -111,7 +112,7 @@ impl Pickler<'_> {
         // Python shares the names of modules, but not those of classes.
         self.before_value();
         self.write_text(name, None);
-        self.write_op(0x93);
+        self.write_op(opcode::STACK_GLOBAL);
         self.remember(Some(key));
     }
 

@@ -1,6 +1,7 @@
 //! Bytes of a pickle: opcodes with their operands, references to the memo, and frames.
 
 use super::super::integer::trim_sign_bytes;
+use super::super::opcode;
 use super::memo_key::MemoKey;
 use super::pickler::Pickler;
 
@@ -16,13 +17,13 @@ const FRAME_HEADER_SIZE: usize = 9;
 impl Pickler<'_> {
     pub(super) fn write_int(&mut self, number: i64) {
         if let Ok(byte) = u8::try_from(number) {
-            self.write_op(b'K');
+            self.write_op(opcode::BININT1);
             self.out.push(byte);
         } else if let Ok(short) = u16::try_from(number) {
-            self.write_op(b'M');
+            self.write_op(opcode::BININT2);
             self.out.extend_from_slice(&short.to_le_bytes());
         } else if let Ok(int) = i32::try_from(number) {
-            self.write_op(b'J');
+            self.write_op(opcode::BININT);
             self.out.extend_from_slice(&int.to_le_bytes());
         } else {
             self.write_long(trim_sign_bytes(&number.to_le_bytes()));
@@ -32,11 +33,11 @@ impl Pickler<'_> {
     pub(super) fn write_long(&mut self, bytes: &[u8]) {
         match u8::try_from(bytes.len()) {
             Ok(length) => {
-                self.write_op(0x8a);
+                self.write_op(opcode::LONG1);
                 self.out.push(length);
             }
             Err(_) => {
-                self.write_op(0x8b);
+                self.write_op(opcode::LONG4);
                 self.out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
             }
         }
@@ -44,12 +45,15 @@ impl Pickler<'_> {
     }
 
     pub(super) fn write_text(&mut self, text: &str, key: Option<MemoKey>) {
-        self.write_sized([0x8c, b'X', 0x8d], text.as_bytes());
+        self.write_sized(
+            [opcode::SHORT_BINUNICODE, opcode::BINUNICODE, opcode::BINUNICODE8],
+            text.as_bytes(),
+        );
         self.remember(key);
     }
 
     pub(super) fn write_bytes(&mut self, bytes: &[u8], key: Option<MemoKey>) {
-        self.write_sized([b'C', b'B', 0x8e], bytes);
+        self.write_sized([opcode::SHORT_BINBYTES, opcode::BINBYTES, opcode::BINBYTES8], bytes);
         self.remember(key);
     }
 
@@ -76,11 +80,11 @@ impl Pickler<'_> {
         let Some(&number) = self.memo.get(&key) else { return false };
         match u8::try_from(number) {
             Ok(number) => {
-                self.write_op(b'h');
+                self.write_op(opcode::BINGET);
                 self.out.push(number);
             }
             Err(_) => {
-                self.write_op(b'j');
+                self.write_op(opcode::LONG_BINGET);
                 self.out.extend_from_slice(&number.to_le_bytes());
             }
         }
@@ -89,7 +93,7 @@ impl Pickler<'_> {
 
     /// Python numbers everything it remembers, also objects that nothing refers to.
     pub(super) fn remember(&mut self, key: Option<MemoKey>) {
-        self.write_op(0x94);
+        self.write_op(opcode::MEMOIZE);
         if let Some(key) = key {
             self.memo.insert(key, self.remembered);
         }
@@ -104,7 +108,7 @@ impl Pickler<'_> {
     fn begin_frame(&mut self) {
         if self.frame.is_none() {
             self.frame = Some(self.out.len());
-            self.out.extend_from_slice(&[0x95, 0, 0, 0, 0, 0, 0, 0, 0]);
+            self.out.extend_from_slice(&[opcode::FRAME, 0, 0, 0, 0, 0, 0, 0, 0]);
         }
     }
 

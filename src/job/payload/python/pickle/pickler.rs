@@ -1,27 +1,29 @@
-//! Writes a pickle of protocol 5 with the opcodes that Python's own pickler chooses, so that both write the same
-//! bytes.
+//! Writes a pickle of protocol 5 with the opcodes that Python's own pickler chooses, so that both write the
+//! same bytes.
 
 use std::collections::HashMap;
 
+use super::super::opcode;
 use super::super::value::{PyKind, PyValue};
 use super::memo_key::{MemoKey, memo_key};
 
 /// Python fills containers in batches of this many items.
 const BATCH_SIZE: usize = 1000;
 
-/// Opcode that adds items to a set. After a full batch of a set or an exact dict Python always writes another
-/// batch, which may be empty.
-const ADD_ITEMS: u8 = 0x90;
-
 /// Writes a pickle that Python reads as an equal value. Shared parts stay shared.
 pub(crate) fn pickle(value: &PyValue) -> Vec<u8> {
-    let mut pickler =
-        Pickler { out: vec![0x80, 5], frame: None, memo: HashMap::new(), remembered: 0, pending: Vec::new() };
+    let mut pickler = Pickler {
+        out: vec![opcode::PROTO, 5],
+        frame: None,
+        memo: HashMap::new(),
+        remembered: 0,
+        pending: Vec::new(),
+    };
     pickler.pending.push(PendingWrite::Value(value));
     while let Some(part) = pickler.pending.pop() {
         pickler.write_pending(part);
     }
-    pickler.write_op(b'.');
+    pickler.write_op(opcode::STOP);
     pickler.end_frame();
     pickler.out
 }
@@ -33,8 +35,8 @@ enum PendingWrite<'a> {
     /// Writes the opcode, and then remembers the object, which exists only now that it is complete.
     Close(u8, Option<MemoKey>),
     Items(&'a [PyValue], u8),
-    /// Pairs of a dict. `true`: written as Python's writer for iterators does, which serves an `OrderedDict`; it
-    /// gives a last single pair an opcode of its own, and never adds an empty batch.
+    /// Pairs of a dict. `true`: written as Python's writer for iterators does, which serves an
+    /// `OrderedDict`; it gives a last single pair an opcode of its own, and never adds an empty batch.
     Pairs(&'a [(PyValue, PyValue)], bool),
 }
 
@@ -66,8 +68,9 @@ impl<'a> Pickler<'a> {
             }
             PendingWrite::Items(items, op) => {
                 let (now, later) = items.split_at(items.len().min(BATCH_SIZE));
-                self.write_op(b'(');
-                if !later.is_empty() || (op == ADD_ITEMS && now.len() == BATCH_SIZE) {
+                self.write_op(opcode::MARK);
+                // Python writes another batch after a full batch of a set, even an empty one.
+                if !later.is_empty() || (op == opcode::ADDITEMS && now.len() == BATCH_SIZE) {
                     self.pending.push(PendingWrite::Items(later, op));
                 }
                 self.pending.push(PendingWrite::Op(op));
@@ -79,63 +82,71 @@ impl<'a> Pickler<'a> {
 
     fn write_value(&mut self, kind: &'a PyKind, key: Option<MemoKey>) {
         match kind {
-            PyKind::None => self.write_op(b'N'),
-            PyKind::Bool(true) => self.write_op(0x88),
-            PyKind::Bool(false) => self.write_op(0x89),
+            PyKind::None => self.write_op(opcode::NONE),
+            PyKind::Bool(true) => self.write_op(opcode::NEWTRUE),
+            PyKind::Bool(false) => self.write_op(opcode::NEWFALSE),
             PyKind::Int(number) => self.write_int(*number),
             PyKind::BigInt(number) => self.write_long(&number.to_le_bytes()),
             PyKind::Float(number) => {
-                self.write_op(b'G');
+                self.write_op(opcode::BINFLOAT);
                 self.out.extend_from_slice(&number.to_be_bytes());
             }
             PyKind::Str(text) => self.write_text(text, key),
             PyKind::Bytes(bytes) => self.write_bytes(bytes, key),
-            PyKind::List(items) => {
-                self.write_op(b']');
-                self.remember(key);
-                match &items[..] {
-                    [] => {}
-                    [item] => self.pending.extend([PendingWrite::Op(b'a'), PendingWrite::Value(item)]),
-                    items => self.pending.push(PendingWrite::Items(items, b'e')),
-                }
-            }
+            PyKind::List(items) => self.write_list(items, key),
             PyKind::Tuple(items) => self.write_tuple(items, key),
-            PyKind::Set(items) => {
-                self.write_op(0x8f);
-                self.remember(key);
-                if !items.is_empty() {
-                    self.pending.push(PendingWrite::Items(items, ADD_ITEMS));
-                }
-            }
+            PyKind::Set(items) => self.write_set(items, key),
             PyKind::FrozenSet(items) => {
-                self.write_op(b'(');
-                self.pending.push(PendingWrite::Close(0x91, key));
+                self.write_op(opcode::MARK);
+                self.pending.push(PendingWrite::Close(opcode::FROZENSET, key));
                 self.push_all(items);
             }
             PyKind::Dict(pairs) => self.write_dict(pairs, key),
-            PyKind::OrderedDict(pairs) => {
-                self.write_class("collections", "OrderedDict");
-                self.before_value();
-                self.write_op(b')');
-                self.write_op(b'R');
-                self.remember(key);
-                if !pairs.is_empty() {
-                    self.pending.push(PendingWrite::Pairs(pairs, true));
-                }
-            }
-            PyKind::Decimal(text) => {
-                self.write_class("decimal", "Decimal");
-                self.before_value();
-                self.write_text(text, None);
-                self.call_with_tuple(0x85);
-                self.remember(key);
-            }
+            PyKind::OrderedDict(pairs) => self.write_ordered_dict(pairs, key),
+            PyKind::Decimal(text) => self.write_decimal(text, key),
             other => self.write_object(other, key),
         }
     }
 
+    fn write_list(&mut self, items: &'a [PyValue], key: Option<MemoKey>) {
+        self.write_op(opcode::EMPTY_LIST);
+        self.remember(key);
+        match items {
+            [] => {}
+            [item] => self.pending.extend([PendingWrite::Op(opcode::APPEND), PendingWrite::Value(item)]),
+            items => self.pending.push(PendingWrite::Items(items, opcode::APPENDS)),
+        }
+    }
+
+    fn write_set(&mut self, items: &'a [PyValue], key: Option<MemoKey>) {
+        self.write_op(opcode::EMPTY_SET);
+        self.remember(key);
+        if !items.is_empty() {
+            self.pending.push(PendingWrite::Items(items, opcode::ADDITEMS));
+        }
+    }
+
+    fn write_ordered_dict(&mut self, pairs: &'a [(PyValue, PyValue)], key: Option<MemoKey>) {
+        self.write_class("collections", "OrderedDict");
+        self.before_value();
+        self.write_op(opcode::EMPTY_TUPLE);
+        self.write_op(opcode::REDUCE);
+        self.remember(key);
+        if !pairs.is_empty() {
+            self.pending.push(PendingWrite::Pairs(pairs, true));
+        }
+    }
+
+    fn write_decimal(&mut self, text: &str, key: Option<MemoKey>) {
+        self.write_class("decimal", "Decimal");
+        self.before_value();
+        self.write_text(text, None);
+        self.call_with_tuple(opcode::TUPLE1);
+        self.remember(key);
+    }
+
     fn write_dict(&mut self, pairs: &'a [(PyValue, PyValue)], key: Option<MemoKey>) {
-        self.write_op(b'}');
+        self.write_op(opcode::EMPTY_DICT);
         self.remember(key);
         if !pairs.is_empty() {
             // Python's writer for exact dicts treats a dict of one pair as the writer for iterators does.
@@ -149,10 +160,10 @@ impl<'a> Pickler<'a> {
             self.pending.push(PendingWrite::Pairs(later, from_iterator));
         }
         if from_iterator && pairs.len() == 1 {
-            self.pending.push(PendingWrite::Op(b's'));
+            self.pending.push(PendingWrite::Op(opcode::SETITEM));
         } else {
-            self.write_op(b'(');
-            self.pending.push(PendingWrite::Op(b'u'));
+            self.write_op(opcode::MARK);
+            self.pending.push(PendingWrite::Op(opcode::SETITEMS));
         }
         self.pending.extend(
             now.iter().rev().flat_map(|(key, value)| [PendingWrite::Value(value), PendingWrite::Value(key)]),
@@ -161,13 +172,13 @@ impl<'a> Pickler<'a> {
 
     fn write_tuple(&mut self, items: &'a [PyValue], key: Option<MemoKey>) {
         let op = match items.len() {
-            0 => return self.write_op(b')'),
-            1 => 0x85,
-            2 => 0x86,
-            3 => 0x87,
+            0 => return self.write_op(opcode::EMPTY_TUPLE),
+            1 => opcode::TUPLE1,
+            2 => opcode::TUPLE2,
+            3 => opcode::TUPLE3,
             _ => {
-                self.write_op(b'(');
-                b't'
+                self.write_op(opcode::MARK);
+                opcode::TUPLE
             }
         };
         self.pending.push(PendingWrite::Close(op, key));
@@ -182,7 +193,7 @@ impl<'a> Pickler<'a> {
     pub(super) fn call_with_tuple(&mut self, tuple: u8) {
         self.write_op(tuple);
         self.remember(None);
-        self.write_op(b'R');
+        self.write_op(opcode::REDUCE);
     }
 }
 

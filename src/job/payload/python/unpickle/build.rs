@@ -35,7 +35,8 @@ fn children(node: &Node) -> &[NodeIndex] {
     }
 }
 
-/// Returns the nodes that belong to the value, each after its children. Refuses cycles and too deep nesting.
+/// Returns the nodes that belong to the value, each after its children. Refuses cycles and too deep
+/// nesting.
 fn build_order(nodes: &[Node], root: NodeIndex) -> Result<Vec<NodeIndex>, String> {
     // Height of a node whose children are being visited.
     const OPEN: u16 = u16::MAX;

@@ -1,5 +1,6 @@
 //! Checks that bytes are a pickle, of any classes of Python.
 
+use super::super::opcode;
 use super::refusal::{truncated, underflow};
 use super::unpickler::{Unpickler, unpickle};
 use crate::job::payload::limits::is_over_limit;
@@ -14,8 +15,8 @@ enum Operand {
     Lines(usize),
 }
 
-/// Checks a pickle of another program. It may hold objects that only Python can read, but it must be a pickle, and
-/// keep to the limits as far as it can be read here.
+/// Checks a pickle of another program. It may hold objects that only Python can read, but it must be a
+/// pickle, and keep to the limits as far as it can be read here.
 pub(crate) fn check_pickle(bytes: &[u8]) -> Result<(), String> {
     match unpickle(bytes) {
         Ok(_) => Ok(()),
@@ -28,7 +29,7 @@ pub(crate) fn check_pickle(bytes: &[u8]) -> Result<(), String> {
 fn check_opcodes(bytes: &[u8]) -> Result<(), String> {
     let mut reader = Unpickler::new(bytes);
     while let op = reader.read_byte()?
-        && op != b'.'
+        && op != opcode::STOP
     {
         match operand(op) {
             Some(Operand::Bytes(count)) => reader.read_bytes(count).map(drop)?,
@@ -41,22 +42,22 @@ fn check_opcodes(bytes: &[u8]) -> Result<(), String> {
 }
 
 fn operand(op: u8) -> Option<Operand> {
+    use opcode::*;
     Some(match op {
-        b'(' | b')' | b'0' | b'1' | b'2' | b'N' | b'Q' | b'R' | b'a' | b'b' | b'd' | b'e' | b'l' | b'o' => {
-            Operand::Bytes(0)
-        }
-        b's' | b't' | b'u' | b']' | b'}' | 0x81 | 0x85..=0x89 | 0x8f..=0x94 | 0x97 | 0x98 => {
-            Operand::Bytes(0)
-        }
-        b'K' | b'h' | b'q' | 0x80 | 0x82 => Operand::Bytes(1),
-        b'M' | 0x83 => Operand::Bytes(2),
-        b'J' | b'j' | b'r' | 0x84 => Operand::Bytes(4),
-        b'G' | 0x95 => Operand::Bytes(8),
-        b'U' | b'C' | 0x8a | 0x8c => Operand::Sized(1),
-        b'T' | b'X' | b'B' | 0x8b => Operand::Sized(4),
-        0x8d | 0x8e | 0x96 => Operand::Sized(8),
-        b'F' | b'I' | b'L' | b'P' | b'S' | b'V' | b'g' | b'p' => Operand::Lines(1),
-        b'c' | b'i' => Operand::Lines(2),
+        MARK | POP | POP_MARK | DUP | NONE | NEWTRUE | NEWFALSE | BINPERSID => Operand::Bytes(0),
+        EMPTY_LIST | APPEND | APPENDS | LIST | EMPTY_TUPLE | TUPLE | TUPLE1..=TUPLE3 => Operand::Bytes(0),
+        EMPTY_DICT | DICT | SETITEM | SETITEMS | EMPTY_SET | ADDITEMS | FROZENSET => Operand::Bytes(0),
+        REDUCE | BUILD | OBJ | NEWOBJ | NEWOBJ_EX | STACK_GLOBAL | MEMOIZE => Operand::Bytes(0),
+        NEXT_BUFFER | READONLY_BUFFER => Operand::Bytes(0),
+        BININT1 | BINGET | BINPUT | PROTO | EXT1 => Operand::Bytes(1),
+        BININT2 | EXT2 => Operand::Bytes(2),
+        BININT | LONG_BINGET | LONG_BINPUT | EXT4 => Operand::Bytes(4),
+        BINFLOAT | FRAME => Operand::Bytes(8),
+        SHORT_BINSTRING | SHORT_BINBYTES | LONG1 | SHORT_BINUNICODE => Operand::Sized(1),
+        BINSTRING | BINUNICODE | BINBYTES | LONG4 => Operand::Sized(4),
+        BINUNICODE8 | BINBYTES8 | BYTEARRAY8 => Operand::Sized(8),
+        FLOAT | INT | LONG | PERSID | STRING | UNICODE | GET | PUT => Operand::Lines(1),
+        GLOBAL | INST => Operand::Lines(2),
         _ => return None,
     })
 }

@@ -12,8 +12,8 @@ use super::node::NodeIndex;
 /// Decimals of more digits are not compared with integers, which would take too long.
 const MAX_COMPARED_DIGITS: usize = 400;
 
-/// A value by which equal keys are found. Tuples and frozensets list the numbers of their items, so that no item is
-/// compared twice.
+/// A value by which equal keys are found. Tuples and frozensets list the numbers of their items, so that no
+/// item is compared twice.
 #[derive(PartialEq, Eq, Hash)]
 pub(super) enum HashKey {
     None,

@@ -1,11 +1,12 @@
-//! Numbers in decimal text, as the older protocols write them, with the rules of Python's own unpickler in C.
+//! Numbers in decimal text, as the older protocols write them, with the rules of Python's own unpickler in
+//! C.
 
 use super::super::integer::BigInt;
 use super::super::value::PyKind;
 use super::refusal::truncated;
 
-/// Reads the operand of `INT`: text that C's `strtol` reads to the end, or else an integer of Python's syntax. Two
-/// bytes with the value 0 or 1 are a bool, such as `01`.
+/// Reads the operand of `INT`: text that C's `strtol` reads to the end, or else an integer of Python's
+/// syntax. Two bytes with the value 0 or 1 are a bool, such as `01`.
 pub(super) fn int(line: &[u8]) -> Result<PyKind, String> {
     match (line.len(), strtol(c_text(line)?)) {
         (2, Some(number @ (0 | 1))) => Ok(PyKind::Bool(number == 1)),

@@ -24,7 +24,8 @@ pub(super) fn ascii(bytes: &[u8]) -> Result<&str, String> {
     }
 }
 
-/// Reads Latin-1 text with the escapes `\uXXXX` and `\UXXXXXXXX`. A backslash before another character is itself.
+/// Reads Latin-1 text with the escapes `\uXXXX` and `\UXXXXXXXX`. A backslash before another character is
+/// itself.
 pub(super) fn raw_unicode(line: &[u8]) -> Result<String, String> {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;

@@ -1,9 +1,11 @@
-//! Reads a pickle without running any of it: plain data is built, and everything that only Python has is refused.
+//! Reads a pickle without running any of it: plain data is built, and everything that only Python has is
+//! refused.
 //!
 //! A pickle comes from Redis, so nothing in it is trusted: no length, no depth, no number of objects.
 
 use std::collections::HashMap;
 
+use super::super::opcode;
 use super::super::value::{PyKind, PyValue};
 use super::build::build_value;
 use super::node::{Node, NodeIndex};
@@ -25,7 +27,7 @@ pub(crate) fn unpickle(bytes: &[u8]) -> Result<PyValue, String> {
     check_bytes(bytes.len())?;
     let mut reader = Unpickler::new(bytes);
     while let op = reader.read_byte()?
-        && op != b'.'
+        && op != opcode::STOP
     {
         reader.run_opcode(op)?;
     }
