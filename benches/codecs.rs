@@ -3,7 +3,7 @@
 
 #![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
 
-#[path = "../src/error.rs"]
+#[path = "../src/error/mod.rs"]
 mod error;
 #[path = "../src/job/mod.rs"]
 mod job;
