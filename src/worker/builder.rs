@@ -88,7 +88,7 @@ impl Worker {
     /// Sets the prefix of all keys in Redis. Default: see [`Queue::prefix`](crate::Queue::prefix).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a prefix that the dialect does not allow.
+    /// [`Error::Invalid`] for an invalid prefix.
     pub fn prefix(mut self, prefix: &str) -> Result<Self> {
         self.client = self.client.with_prefix(prefix)?;
         Ok(self)
@@ -195,8 +195,7 @@ impl Worker {
         self
     }
 
-    /// Ends the worker when its queues are empty and no job runs (RQ's burst mode). Default: the worker waits for
-    /// more jobs.
+    /// Ends the worker when no job is left to start (RQ's burst mode). Default: the worker waits for more jobs.
     pub fn burst(mut self, burst: bool) -> Self {
         self.options.burst = burst;
         self

@@ -110,7 +110,7 @@ impl Context {
         self.info.attempt
     }
 
-    /// The number of workers that this attempt was given to: more than 1 after a worker was lost with it.
+    /// The number of times that this attempt was given to a worker: more than 1 after a worker was lost with it.
     pub fn delivery(&self) -> u32 {
         self.info.delivery
     }

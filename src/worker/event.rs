@@ -78,7 +78,7 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// An id was moved to the unreadable jobs: its record cannot be read.
+    /// An id was moved to the registry of unreadable jobs: its record cannot be read.
     SetAside {
         /// The id, as far as it is text.
         id: String,
@@ -101,7 +101,7 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// The worker starts no jobs until it is told to go on (TSTP, or the command `quiet`).
+    /// The worker starts no jobs until it is resumed (TSTP, or the command `quiet`).
     Quieted,
     /// A quiet worker starts jobs again.
     GoesOn,

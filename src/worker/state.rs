@@ -104,7 +104,7 @@ impl WorkerState {
         lease.is_some()
     }
 
-    /// Sets whether the worker is quiet: it starts no jobs until it is told to go on.
+    /// Sets whether the worker is quiet: it starts no jobs until it is resumed.
     pub(crate) fn set_quiet(&self, is_quiet: bool) {
         self.is_quiet.store(is_quiet, Ordering::Relaxed);
     }
