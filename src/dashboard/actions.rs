@@ -42,24 +42,12 @@ impl Done {
     }
 }
 
-/// Carries out the action that the path names.
+/// Responds to `POST /api/…`: carries out the action that the path names.
 pub(super) fn handle(state: &AppState, request: &RequestInfo<'_>, body: &Map<String, Value>) -> Response {
     let ["api", path @ ..] = request.segments.as_slice() else {
         return response::not_found("there is no such thing to do");
     };
-    let result = match path {
-        ["jobs", id, action] => on_job(state, id, action),
-        ["queues", queue, action] => on_queue(state, queue, action),
-        ["queues", queue, registry, action] => on_jobs(state, queue, registry, action, body),
-        ["suspend"] => {
-            any_queue(state).and_then(|queue| queue.suspend_all(None)).map(|()| Some(Done::Single))
-        }
-        ["resume"] => any_queue(state).and_then(|queue| queue.resume_all()).map(|()| Some(Done::Single)),
-        ["cron", name, action] => on_cron_entry(state, name, action),
-        ["workers", name, action] => on_worker(state, name, action),
-        _ => Ok(None),
-    };
-    match result {
+    match run(state, path, body) {
         Ok(Some(done)) => {
             log_action(request, path, &done.log_text());
             let BulkProgress { done, failed, next } = done.into_progress();
@@ -71,6 +59,22 @@ pub(super) fn handle(state: &AppState, request: &RequestInfo<'_>, body: &Map<Str
             log_action(request, path, &error.to_string());
             response::from_error(&error)
         }
+    }
+}
+
+/// Returns nothing if there is no such action.
+fn run(state: &AppState, path: &[&str], body: &Map<String, Value>) -> Result<Option<Done>> {
+    match path {
+        ["jobs", id, action] => on_job(state, id, action),
+        ["queues", queue, action] => on_queue(state, queue, action),
+        ["queues", queue, registry, action] => on_jobs(state, queue, registry, action, body),
+        ["suspend"] => {
+            any_queue(state).and_then(|queue| queue.suspend_all(None)).map(|()| Some(Done::Single))
+        }
+        ["resume"] => any_queue(state).and_then(|queue| queue.resume_all()).map(|()| Some(Done::Single)),
+        ["cron", name, action] => on_cron_entry(state, name, action),
+        ["workers", name, action] => on_worker(state, name, action),
+        _ => Ok(None),
     }
 }
 

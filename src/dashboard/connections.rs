@@ -155,11 +155,7 @@ impl ConnectionLimiter {
         if table.open.len() >= priority.max_connections() {
             return None;
         }
-        let stream = stream.try_clone().ok()?;
-        let id = table.next_id;
-        table.next_id += 1;
-        table.threads += 1;
-        table.open.insert(id, Entry { stream, peer, activity: Activity::Busy });
+        let id = table.insert(stream.try_clone().ok()?, peer);
         Some(ConnectionPermit { id, is_over_limit, limiter: self.clone() })
     }
 
@@ -179,6 +175,14 @@ impl ConnectionLimiter {
 }
 
 impl ConnectionTable {
+    fn insert(&mut self, stream: TcpStream, peer: IpAddr) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.threads += 1;
+        self.open.insert(id, Entry { stream, peer, activity: Activity::Busy });
+        id
+    }
+
     fn close_longest_idle(&mut self) {
         let idle = self.open.iter().filter_map(|(id, entry)| Some((*id, entry.peer, entry.idle_since()?)));
         if let Some(entry) = longest_idle(idle).and_then(|id| self.open.remove(&id)) {

@@ -93,34 +93,36 @@ pub(super) fn not_found(message: &str) -> Response {
 
 /// Translates an error of the crate into a response. Redis' address and its own message go to the log only.
 pub(super) fn from_error(failure: &Error) -> Response {
-    let (status, message, hint) = match failure {
-        Error::Unreachable { .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached", "the page tries again by itself")
-        }
-        Error::Refused { reason }
-            if ["LOADING", "MASTERDOWN"].iter().any(|code| reason.starts_with(code)) =>
-        {
-            (StatusCode::SERVICE_UNAVAILABLE, "Redis is not ready yet", "the page tries again by itself")
+    let Some((status, message, hint)) = redacted(failure) else {
+        return error(status_of(failure), &failure.to_string(), &failure.hint().unwrap_or_default());
+    };
+    log::debug!(target: "rq_rs", "dashboard: {failure}");
+    error(status, message, hint)
+}
+
+/// Status, message and hint in place of an error's own text; nothing if that text may be shown.
+fn redacted(failure: &Error) -> Option<(StatusCode, &'static str, &'static str)> {
+    const RETRIED: &str = "the page tries again by itself";
+    const LOGGED: &str = "see the dashboard's log, with -v";
+    let is_loading = |reason: &str| ["LOADING", "MASTERDOWN"].iter().any(|code| reason.starts_with(code));
+    Some(match failure {
+        Error::Unreachable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached", RETRIED),
+        Error::Refused { reason } if is_loading(reason) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "Redis is not ready yet", RETRIED)
         }
         Error::Refused { .. } if is_wrong_type(failure) => (
             StatusCode::CONFLICT,
             "one of its keys in Redis has another type than it should have",
             "another program uses the key; see the dashboard's log, with -v",
         ),
-        Error::Denied { .. } => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Redis does not permit this to the dashboard",
-            "see the dashboard's log, with -v",
-        ),
-        Error::Refused { .. } | Error::Unsupported { .. } => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Redis refuses to do this now",
-            "see the dashboard's log, with -v",
-        ),
-        _ => return error(status_of(failure), &failure.to_string(), &failure.hint().unwrap_or_default()),
-    };
-    log::debug!(target: "rq_rs", "dashboard: {failure}");
-    error(status, message, hint)
+        Error::Denied { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "Redis does not permit this to the dashboard", LOGGED)
+        }
+        Error::Refused { .. } | Error::Unsupported { .. } => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "Redis refuses to do this now", LOGGED)
+        }
+        _ => return None,
+    })
 }
 
 /// Status of an error that may be shown as it is.

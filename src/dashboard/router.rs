@@ -30,8 +30,7 @@ pub(super) async fn respond(
     peer: IpAddr,
 ) -> Response {
     let (head, body) = request.into_parts();
-    let access = &state.options.access;
-    if let Some(refusal) = access.validate_request((head.version, &head.uri, &head.headers)) {
+    if let Some(refusal) = state.options.access.validate_request((head.version, &head.uri, &head.headers)) {
         return refusal;
     }
     let Some(segments) = state.strip_prefix(head.uri.path()).and_then(split_path) else {
@@ -47,14 +46,10 @@ pub(super) async fn respond(
         return catch_panics(|| state.health.respond(&state.client, segments[0]));
     }
     // Prometheus uses whatever name the machine has in its network, and no page can make use of metrics.
-    let is_scrape = state.options.metrics_only || (is_read && segments == ["metrics"]);
-    if let (false, Some(refusal)) = (is_scrape, access.check_host(&head.headers)) {
-        return refusal;
-    }
-    let Some(user) = access.authenticate(&head.headers) else {
-        permit.mark_refused();
-        on_login_failure(state, &head.headers, peer);
-        return response::unauthorized(access.password.is_some());
+    let any_host = state.options.metrics_only || (is_read && segments == ["metrics"]);
+    let user = match authenticate(state, &head.headers, any_host, permit, peer) {
+        Ok(user) => user,
+        Err(refusal) => return refusal,
     };
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let request = RequestInfo { segments, query, user, peer };
@@ -78,6 +73,25 @@ async fn write(
         Ok(body) => catch_panics(|| actions::handle(state, request, &body)),
         Err(refusal) => refusal,
     }
+}
+
+/// Returns the user's name, or a refusal of the host name, password or token.
+fn authenticate(
+    state: &AppState,
+    headers: &HeaderMap,
+    any_host: bool,
+    permit: &ConnectionPermit,
+    peer: IpAddr,
+) -> Result<String, Response> {
+    let access = &state.options.access;
+    if let (false, Some(refusal)) = (any_host, access.check_host(headers)) {
+        return Err(refusal);
+    }
+    access.authenticate(headers).ok_or_else(|| {
+        permit.mark_refused();
+        on_login_failure(state, headers, peer);
+        response::unauthorized(access.password.is_some())
+    })
 }
 
 /// Logs a wrong password or token and delays the response. A request without credentials is no failure: browsers send

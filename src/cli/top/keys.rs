@@ -40,12 +40,7 @@ pub(super) const KEYS: &[(&str, &str)] = &[
 
 pub(super) fn handle_key(state: &mut State, key: KeyEvent) -> KeyAction {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return match key.code {
-            KeyCode::Char('c') => KeyAction::Quit,
-            KeyCode::Char('z') => KeyAction::Background,
-            KeyCode::Char('l') => KeyAction::Redraw,
-            _ => KeyAction::None,
-        };
+        return handle_control_key(key.code);
     }
     if let Some(confirmation) = state.confirmation.take() {
         return confirm(state, confirmation, key.code);
@@ -66,6 +61,15 @@ pub(super) fn handle_key(state: &mut State, key: KeyEvent) -> KeyAction {
         code => navigate(state, code),
     }
     KeyAction::None
+}
+
+fn handle_control_key(code: KeyCode) -> KeyAction {
+    match code {
+        KeyCode::Char('c') => KeyAction::Quit,
+        KeyCode::Char('z') => KeyAction::Background,
+        KeyCode::Char('l') => KeyAction::Redraw,
+        _ => KeyAction::None,
+    }
 }
 
 /// Runs the action on `y`; every other key drops it.

@@ -56,16 +56,7 @@ pub(crate) struct TopCommand {
 
 impl TopCommand {
     pub(crate) fn run(self, server: &RedisOptions) -> Result<Exit, Failure> {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        let program = program::name();
-        if !stdin().is_terminal() || !stdout().is_terminal() || is_dumb {
-            return Err(Failure::Usage(
-                "top needs a terminal, for what it shows and for keys".into(),
-                format!(
-                    "`{program} info --interval 2s` prints again and again, `{program} info --json` is for scripts"
-                ),
-            ));
-        }
+        require_terminal()?;
         let client = server.connect_lazily()?;
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         let (sender, events) = channel();
@@ -84,6 +75,21 @@ impl TopCommand {
         app.event_loop(&mut screen, &events)?;
         Ok(Exit::Done)
     }
+}
+
+/// Fails unless both stdin and stdout are a terminal that can place its cursor.
+fn require_terminal() -> Result<(), Failure> {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    if stdin().is_terminal() && stdout().is_terminal() && !is_dumb {
+        return Ok(());
+    }
+    let program = program::name();
+    Err(Failure::Usage(
+        "top needs a terminal, for what it shows and for keys".into(),
+        format!(
+            "`{program} info --interval 2s` prints again and again, `{program} info --json` is for scripts"
+        ),
+    ))
 }
 
 struct TopApp {

@@ -157,15 +157,19 @@ fn worker_row(worker: &WorkerView, running: &[RunningJob], now: DateTime<Utc>) -
         silence.map_or_else(|| "?".into(), compact_duration),
         sanitize(&worker.hostname),
     ];
+    let style = worker_style(worker, silence, !jobs.is_empty());
+    Row { key: worker.name.clone(), cells, style, details: worker_details(worker, &jobs) }
+}
+
+fn worker_style(worker: &WorkerView, silence: Option<f64>, is_busy: bool) -> RowStyle {
     // Python RQ's workers (without `runs_in`) send no heartbeat for minutes while they are idle.
     let is_lost = worker.runs_in.is_some() && silence.is_none_or(|silence| silence > SILENCE_LIMIT);
-    let style = match worker {
+    match worker {
         _ if is_lost || worker.stuck_threads > 0 => RowStyle::Problem,
         _ if worker.state == "suspended" => RowStyle::Warning,
-        _ if !jobs.is_empty() => RowStyle::Busy,
+        _ if is_busy => RowStyle::Busy,
         _ => RowStyle::Plain,
-    };
-    Row { key: worker.name.clone(), cells, style, details: worker_details(worker, &jobs) }
+    }
 }
 
 fn worker_details(worker: &WorkerView, jobs: &[&RunningJob]) -> String {

@@ -25,10 +25,16 @@ pub(super) fn draw_rows(frame: &mut Frame<'_>, state: &mut State, area: Rect) ->
         frame.render_widget(Paragraph::new(text).style(faint()).wrap(Wrap { trim: true }), area);
         return String::new();
     }
+    let table = table(state, &rows, area.width);
+    frame.render_stateful_widget(table, area, &mut state.selection().table);
+    selected.map_or_else(String::new, |n| rows[n].details.clone())
+}
+
+fn table(state: &State, rows: &[Row], width: u16) -> Table<'static> {
     let columns: Vec<(usize, &Column)> = columns::of_pane(state.pane)
         .iter()
         .enumerate()
-        .filter(|(_, column)| column.min_terminal_width <= area.width)
+        .filter(|(_, column)| column.min_terminal_width <= width)
         .collect();
     let heading = TableRow::new(columns.iter().map(|(_, column)| cell(column, column.title))).style(faint());
     let table_row = |row: &Row| {
@@ -39,12 +45,10 @@ pub(super) fn draw_rows(frame: &mut Frame<'_>, state: &mut State, area: Rect) ->
         0 => Constraint::Fill(1),
         width => Constraint::Length(width),
     });
-    let table = Table::new(rows.iter().map(table_row), widths)
+    Table::new(rows.iter().map(table_row), widths)
         .header(heading)
         .column_spacing(1)
-        .row_highlight_style(reversed(Style::new()));
-    frame.render_stateful_widget(table, area, &mut state.selection().table);
-    selected.map_or_else(String::new, |n| rows[n].details.clone())
+        .row_highlight_style(reversed(Style::new()))
 }
 
 fn cell(column: &Column, text: &str) -> Cell<'static> {
