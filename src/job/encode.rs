@@ -9,7 +9,7 @@ use super::status::Status;
 use super::times::{DEFAULT_TIMEOUT, Ttl, format_intervals, iso};
 use crate::error::Result;
 
-/// How a dialect encodes the fields of a new job.
+/// Encoding of a new job's fields, which depends on the dialect.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PayloadFormat {
     pub(crate) serializer: Serializer,
@@ -72,7 +72,7 @@ impl NewJob {
         Ok(EncodedFields { fields, size })
     }
 
-    /// Returns the size of the payload before compression.
+    /// Adds the payload. Returns its size before compression.
     fn encode_payload(
         &self,
         arguments: &Arguments,
@@ -103,7 +103,8 @@ impl NewJob {
         }
     }
 
-    /// Without `writes_all_fields`, values that a reader assumes are left out.
+    /// Adds the status, the times and the limits. Without `writes_all_fields` the defaults, which a reader
+    /// assumes, are left out.
     fn encode_times(&self, format: PayloadFormat, now: DateTime<Utc>, fields: &mut FieldList) {
         let is_scheduled = self.due.is_some();
         add(fields, "enqueued_at", (format.writes_all_fields && !is_scheduled).then(|| iso(now)));

@@ -8,7 +8,7 @@ use super::times::MAX_DELAY;
 
 /// An error that asks for a retry after a delay of the handler's choice. [`Retry::later`] makes it.
 ///
-/// It may be anywhere in the chain of an `anyhow` error.
+/// The worker finds it anywhere in the chain of an `anyhow` error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
     pub(crate) delay: Duration,
@@ -28,7 +28,7 @@ impl Later {
 impl Retry {
     /// Makes an error by which a handler asks to retry its job after `delay` (at most 100 years).
     ///
-    /// It counts as one of the job's retries. The handler of a job without a retry policy may ask five
+    /// The retry counts as one of the job's. The handler of a job without a retry policy may ask five
     /// times.
     ///
     /// ```
@@ -56,7 +56,7 @@ impl std::error::Error for Later {}
 
 /// An error by which a handler fails its job for good, whatever retries are left. The text is the reason.
 ///
-/// It may be anywhere in the chain of an `anyhow` error.
+/// The worker finds it anywhere in the chain of an `anyhow` error.
 ///
 /// ```
 /// # use rq_rs::{Context, GiveUp};

@@ -1,4 +1,4 @@
-//! How a run of a job ended.
+//! Outcomes of runs.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::truncate::truncate_error;
 
-/// How a run ended.
+/// The end of a run, as the worker observed it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Outcome {
     /// The handler returned this value, encoded by the job's serializer.
@@ -63,7 +63,7 @@ mod in_base64 {
     }
 }
 
-/// What a failed handler asks for.
+/// Request of a failed handler about the next run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum RetryDirective {
     /// Nothing: the retry policy of the job decides.

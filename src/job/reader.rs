@@ -20,8 +20,8 @@ use super::times::{MAX_SECONDS, Ttl, from_iso};
 /// Number of characters of a reason that are kept. A reason may quote a value, which may be megabytes.
 const MAX_REASON_CHARS: usize = 300;
 
-/// Fields that ask for a feature that rq-rs does not support: name, the value that does not ask for it,
-/// feature.
+/// Fields that ask for a feature that rq-rs does not support: the field's name, the value that does not ask
+/// for the feature, and the feature.
 const UNSUPPORTED_FIELDS: [(&str, &[u8], &str); 4] = [
     ("success_callback_name", b"", "a success callback"),
     ("failure_callback_name", b"", "a failure callback"),
@@ -64,7 +64,7 @@ pub(crate) const KNOWN_FIELDS: [&str; 31] = [
     "waited",
 ];
 
-/// How much of a record is read.
+/// Extent to which a record is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadMode {
     /// Every field, for people.
@@ -97,14 +97,14 @@ impl RecordReader<'_> {
 
     /// Returns the features that the job asks for and rq-rs does not support.
     pub(super) fn unsupported(&self) -> Vec<&'static str> {
-        let asked = |(field, not, _): &&(&str, &[u8], &str)| {
-            self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *not)
+        let is_asked_for = |(field, unset, _): &&(&str, &[u8], &str)| {
+            self.fields.get(field).is_some_and(|value| !value.is_empty() && value != *unset)
         };
-        UNSUPPORTED_FIELDS.iter().filter(asked).map(|(_, _, what)| *what).collect()
+        UNSUPPORTED_FIELDS.iter().filter(is_asked_for).map(|(_, _, feature)| *feature).collect()
     }
 
     /// Records that a field cannot be read.
-    fn problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
+    fn add_problem<T>(&mut self, name: &str, reason: &str) -> Option<T> {
         let is_long = reason.chars().nth(MAX_REASON_CHARS).is_some();
         let reason: String = reason.chars().take(MAX_REASON_CHARS).collect();
         self.problems.push(format!("{name}: {reason}{}", if is_long { " …" } else { "" }));
@@ -123,7 +123,8 @@ impl RecordReader<'_> {
         (created_at, self.fields.get("enqueued_at").map_or(default, |_| self.time("enqueued_at")))
     }
 
-    /// RQ stores no error for a run that is retried; we store it in the field `retry_error`.
+    /// Reads the error of the last run. RQ stores none for a run that is retried; we store it in the field
+    /// `retry_error`.
     pub(super) fn error(&mut self, status: Status) -> Option<String> {
         let error = match self.fields.get("retry_error") {
             Some(_) if !status.has_ended() && !self.is_new() => self.text("retry_error"),
@@ -132,12 +133,13 @@ impl RecordReader<'_> {
         error.filter(|text| !text.is_empty())
     }
 
+    /// Reads the failed runs, unless they are those of an earlier job with this id.
     pub(super) fn attempts(&mut self) -> Vec<Attempt> {
         let is_read = self.mode != ReadMode::Recovery && !self.is_new();
         let Some(bytes) = self.fields.get("attempts").filter(|_| is_read) else {
             return Vec::new();
         };
-        read_json(bytes).or_else(|error| self.problem("attempts", &error).ok_or(())).unwrap_or_default()
+        read_json(bytes).or_else(|error| self.add_problem("attempts", &error).ok_or(())).unwrap_or_default()
     }
 
     /// Returns whether Python has enqueued the job, or another job with this id, since our own fields were
@@ -171,8 +173,8 @@ impl RecordReader<'_> {
         };
         match join(self.fields).map(|data| read_call(&data, with_json)) {
             Some(Ok(call)) => Some(call),
-            Some(Err(reason)) => self.problem("data", &reason),
-            None => self.problem("data", "missing"),
+            Some(Err(reason)) => self.add_problem("data", &reason),
+            None => self.add_problem("data", "missing"),
         }
     }
 
@@ -183,12 +185,12 @@ impl RecordReader<'_> {
     }
 
     pub(super) fn status(&mut self) -> Status {
-        let Some(word) = self.fields.get("status").filter(|word| !word.is_empty()) else {
+        let Some(name) = self.fields.get("status").filter(|name| !name.is_empty()) else {
             return Status::Created;
         };
-        let word = String::from_utf8_lossy(word).into_owned();
-        word.parse().unwrap_or_else(|()| {
-            self.problem::<()>("status", &format!("{word:?} is not a status"));
+        let name = String::from_utf8_lossy(name).into_owned();
+        name.parse().unwrap_or_else(|()| {
+            self.add_problem::<()>("status", &format!("{name:?} is not a status"));
             Status::Created
         })
     }
@@ -198,29 +200,29 @@ impl RecordReader<'_> {
         self.fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned())
     }
 
-    fn parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
+    fn parse<T: FromStr>(&mut self, name: &str, expected: &str) -> Option<T> {
         let text = self.text(name).filter(|text| !text.is_empty())?;
         match text.parse() {
             Ok(value) => Some(value),
-            Err(_) => self.problem(name, &format!("{text:?} is not {expected}")),
+            Err(_) => self.add_problem(name, &format!("{text:?} is not {expected}")),
         }
     }
 
     pub(super) fn number(&mut self, name: &str) -> Option<u32> {
-        self.parsed(name, "a whole number")
+        self.parse(name, "a whole number")
     }
 
     pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
-        let seconds: i64 = self.parsed(name, "a whole number of seconds")?;
+        let seconds: i64 = self.parse(name, "a whole number of seconds")?;
         match Ttl::from_seconds(seconds.min(MAX_SECONDS)) {
             Some(ttl) => Some(ttl.as_seconds()),
-            None => self.problem(name, &format!("{seconds} s is out of range")),
+            None => self.add_problem(name, &format!("{seconds} s is out of range")),
         }
     }
 
     pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name).filter(|text| !text.is_empty())?;
-        from_iso(&text).or_else(|| self.problem(name, &format!("{text:?} is not a time")))
+        from_iso(&text).or_else(|| self.add_problem(name, &format!("{text:?} is not a time")))
     }
 
     /// Reads text that RQ compresses.
@@ -232,14 +234,14 @@ impl RecordReader<'_> {
     pub(super) fn inflated(&mut self, name: &str, bytes: &[u8]) -> Option<String> {
         match inflate(bytes) {
             Ok(plain) => Some(String::from_utf8_lossy(&plain).into_owned()),
-            Err(error) => self.problem(name, &error),
+            Err(error) => self.add_problem(name, &error),
         }
     }
 
     pub(super) fn base64(&mut self, name: &str) -> Option<Vec<u8>> {
         match STANDARD.decode(self.fields.get(name)?) {
             Ok(bytes) => Some(bytes),
-            Err(error) => self.problem(name, &format!("it is not base64: {error}")),
+            Err(error) => self.add_problem(name, &format!("it is not base64: {error}")),
         }
     }
 
@@ -250,7 +252,7 @@ impl RecordReader<'_> {
     }
 
     pub(super) fn decode(&mut self, name: &str, bytes: &[u8]) -> Option<DecodedValue> {
-        read_value(bytes).or_else(|error| self.problem(name, &error).ok_or(())).ok()
+        read_value(bytes).or_else(|error| self.add_problem(name, &error).ok_or(())).ok()
     }
 
     pub(super) fn meta(&mut self) -> Map<String, Value> {
@@ -259,13 +261,13 @@ impl RecordReader<'_> {
         }
         match self.value("meta").map(|meta| meta.json) {
             Some(Value::Object(meta)) => meta,
-            Some(_) => self.problem("meta", "it is not a dict with keys of text").unwrap_or_default(),
+            Some(_) => self.add_problem("meta", "it is not a dict with keys of text").unwrap_or_default(),
             None => Map::new(),
         }
     }
 
     fn json<T: serde::de::DeserializeOwned>(&mut self, name: &str) -> Option<T> {
         let value = self.fields.get(name).filter(|value| !value.is_empty())?;
-        read_json(value).or_else(|error| self.problem(name, &error).ok_or(())).ok()
+        read_json(value).or_else(|error| self.add_problem(name, &error).ok_or(())).ok()
     }
 }

@@ -52,14 +52,14 @@ pub struct Record {
     pub last_heartbeat: Option<DateTime<Utc>>,
     /// Name of the worker of the last run.
     pub worker_name: Option<String>,
-    /// How long the job may run, in seconds; -1 for ever. 180 if the record does not say.
+    /// Time that the job may run, in seconds; -1 for ever. 180 if the record does not say.
     pub timeout: Option<i64>,
-    /// How long the job may wait in its queue, in seconds; `None` for ever.
+    /// Time that the job may wait in its queue, in seconds; `None` for ever.
     pub ttl: Option<i64>,
-    /// How long the record and the result are kept after the job finished, in seconds; `None` for the
+    /// Time that the record and the result are kept after the job finished, in seconds; `None` for the
     /// worker's default.
     pub result_ttl: Option<i64>,
-    /// How long the record is kept after the job failed, in seconds; `None` for the worker's default.
+    /// Time that the record is kept after the job failed, in seconds; `None` for the worker's default.
     pub failure_ttl: Option<i64>,
     /// The caller's own data.
     pub meta: Map<String, Value>,
@@ -67,15 +67,15 @@ pub struct Record {
     pub result: Option<Value>,
     /// Error of the last failed run, with its causes.
     pub exc_info: Option<String>,
-    /// What the handler's program wrote to standard error: the last 64 KiB.
+    /// Standard error of the handler's program: the last 64 KiB.
     pub log: Option<String>,
     /// Number of retries that are left; `None` without a retry policy.
     pub retries_left: Option<u32>,
     /// Delays of the retries in seconds.
     pub retry_intervals: Vec<u64>,
-    /// Whether retries go to the front of the queue.
+    /// True if retries go to the front of the queue.
     pub enqueue_at_front_on_retry: bool,
-    /// How often the job runs again after it finished; `None` if it is not repeated.
+    /// Number of runs that are still to follow after the job finished; `None` if it is not repeated.
     pub repeats_left: Option<u32>,
     /// Intervals of the repetitions in seconds, the next one first.
     pub repeat_intervals: Vec<u64>,
@@ -99,7 +99,7 @@ pub struct Record {
     /// The arguments as Python values, if JSON cannot hold them without loss.
     #[serde(skip)]
     exact: Option<Arc<Arguments>>,
-    /// Whether the retry policy is the worker's default, and not stored with the job yet.
+    /// True if the retry policy is the worker's default, and not stored with the job yet.
     #[serde(skip)]
     pub(crate) has_default_retry: bool,
     /// The result as a Python value, if JSON may not hold it without loss.

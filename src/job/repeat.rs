@@ -7,7 +7,8 @@ use super::times::whole_seconds;
 /// Largest number of intervals.
 const MAX_INTERVALS: usize = 1000;
 
-/// How often a job runs again after it finished, and after which intervals. RQ's `Repeat`.
+/// Repetition of a job: the number of further runs after it finished, and the intervals before them. RQ's
+/// `Repeat`.
 ///
 /// A job that fails for good is not repeated. Between its runs the job is scheduled, and keeps the result
 /// of the last run.

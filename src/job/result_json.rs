@@ -24,7 +24,7 @@ pub(crate) const RESULT_FIELDS: &[ExcerptSpec] = &[
 /// returned as it is stored if that is JSON. Fails if it is too large or cannot be read.
 pub(crate) fn result_json(excerpts: &Excerpts, max_bytes: usize) -> Result<Option<String>, String> {
     let too_large = || "it is too large to be sent".to_owned();
-    let status = excerpts.text("status").and_then(|word| word.parse::<Status>().ok());
+    let status = excerpts.text("status").and_then(|name| name.parse::<Status>().ok());
     let has_result = status.is_some_and(Status::has_ended) || excerpts.get("repeats_left").is_some();
     let is_success = has_result && excerpts.text("type").as_deref() == Some(SUCCESSFUL);
     let bytes = match excerpts.get("return_value").filter(|_| is_success) {

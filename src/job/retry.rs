@@ -22,7 +22,7 @@ pub struct Retry {
     /// Largest random change of a delay in per cent.
     jitter: u8,
     at_front: bool,
-    /// Whether the delays are the default ones.
+    /// True if the delays are the default ones.
     has_default_delays: bool,
 }
 

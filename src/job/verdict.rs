@@ -1,4 +1,4 @@
-//! Decides what follows from the outcome of a run. No other place does.
+//! The decision about a run: finished, failed, retried, repeated or put back. It is made here only.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const MAX_HANDLER_RETRIES: u32 = 5;
 /// keep a slot and Redis busy for ever.
 const MIN_SNOOZE: Duration = Duration::from_secs(1);
 
-/// What follows from a run.
+/// Consequence of a run's outcome.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
     /// The job is finished with this result, or runs again after a delay if it is repeated.
@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     PutBack { was_started: bool },
 }
 
-/// What a record says about retries and repetitions.
+/// State of a job's retries and repetitions, from its record.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RetryState {
     pub(crate) retries_left: Option<u32>,
@@ -65,14 +65,13 @@ impl RetryState {
 
     /// Returns the delay before the next retry, if there is one.
     fn next_delay(&self, directive: RetryDirective) -> Option<Duration> {
+        use RetryDirective::{GiveUp, RetryAfter, Snooze, UsePolicy};
         match (directive, self.retries_left) {
-            (RetryDirective::GiveUp | RetryDirective::Snooze(_), _)
-            | (_, Some(0))
-            | (RetryDirective::UsePolicy, None) => None,
-            (RetryDirective::UsePolicy, Some(left)) => Some(self.policy_delay(left)),
-            (RetryDirective::RetryAfter(_), None) if self.retries >= MAX_HANDLER_RETRIES => None,
-            (RetryDirective::RetryAfter(Some(delay)), _) => Some(delay),
-            (RetryDirective::RetryAfter(None), left) => {
+            (GiveUp | Snooze(_), _) | (_, Some(0)) | (UsePolicy, None) => None,
+            (UsePolicy, Some(left)) => Some(self.policy_delay(left)),
+            (RetryAfter(_), None) if self.retries >= MAX_HANDLER_RETRIES => None,
+            (RetryAfter(Some(delay)), _) => Some(delay),
+            (RetryAfter(None), left) => {
                 let own = left.map(|left| self.policy_delay(left)).filter(|delay| !delay.is_zero());
                 Some(own.unwrap_or_else(|| growing_delay(self.retries)))
             }
@@ -117,9 +116,9 @@ mod tests {
     use super::{Outcome, RetryDirective, RetryState, Status, Verdict, decide};
     use std::time::Duration;
 
-    fn after(directive: RetryDirective, attempts: &RetryState) -> Option<u64> {
+    fn after(directive: RetryDirective, retries: &RetryState) -> Option<u64> {
         let error = "boom".to_owned();
-        match decide(Outcome::Failed { error, directive }, attempts, 3) {
+        match decide(Outcome::Failed { error, directive }, retries, 3) {
             Verdict::Retry { delay, .. } => Some(delay.as_secs()),
             _ => None,
         }

@@ -89,7 +89,7 @@ impl Describe for &Value {
 impl Describe for AsJson<'_> {
     fn write_to(&self, out: &mut TruncatingWriter) -> fmt::Result {
         match &self.0.0 {
-            PyKind::Str(text) => write_string(&**text, out),
+            PyKind::Str(text) => write_string(text, out),
             PyKind::List(items) | PyKind::Tuple(items) => {
                 out.write_char('[')?;
                 for (n, item) in items.iter().enumerate() {

@@ -20,7 +20,7 @@ pub(crate) fn is_displayable_within(bytes: &[u8], max_bytes: usize) -> bool {
 /// Approximate limit of the memory in bytes that the values may take.
 const MAX_MEMORY: usize = 8 * 1024 * 1024;
 
-/// What is left of the two limits.
+/// Remainder of the two limits.
 struct SizeBudget {
     text: usize,
     memory: usize,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{self, Impossible};
 
-/// How a value is passed as arguments.
+/// Way in which a value is passed as arguments.
 #[derive(Clone, Copy)]
 pub(super) enum ArgumentShape {
     /// `()`.

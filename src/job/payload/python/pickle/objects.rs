@@ -34,7 +34,7 @@ impl Pickler<'_> {
                 self.write_state(&date_state(*date), None);
             }
             PyKind::TimeDelta(days, seconds, micros) => {
-                self.write_timedelta(i64::from(*days), *seconds, *micros)
+                self.write_timedelta(i64::from(*days), *seconds, *micros);
             }
             PyKind::Uuid(uuid) => return self.write_uuid(*uuid, key),
             _ => {}

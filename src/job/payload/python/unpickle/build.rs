@@ -108,7 +108,7 @@ fn find_keys(nodes: &[Node], order: &[NodeIndex]) -> Vec<bool> {
         let Node::Container(shape, items) = &nodes[*index as usize] else { continue };
         match shape {
             Container::Set | Container::FrozenSet => {
-                items.iter().for_each(|item| keys[*item as usize] = true)
+                items.iter().for_each(|item| keys[*item as usize] = true);
             }
             Container::Dict | Container::OrderedDict => {
                 items.iter().step_by(2).for_each(|key| keys[*key as usize] = true);

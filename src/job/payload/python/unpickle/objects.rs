@@ -135,7 +135,7 @@ impl Unpickler<'_> {
             for pair in items {
                 match self.node(*pair) {
                     Node::Container(Container::List | Container::Tuple, pair) if pair.len() == 2 => {
-                        copied.extend(pair)
+                        copied.extend(pair);
                     }
                     _ => return Ok(None),
                 }
