@@ -45,6 +45,8 @@ pub(crate) use run_history::fetch_run_history;
 #[cfg(feature = "top")]
 pub(crate) use running::RunningJob;
 pub(crate) use running::fetch_running;
+#[cfg(feature = "top")]
+pub(crate) use warnings::WORKER_SILENCE_LIMIT;
 use workers::fetch_workers;
 
 /// How many queues are looked at in one round trip.

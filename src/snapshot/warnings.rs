@@ -4,8 +4,9 @@ use super::Snapshot;
 use super::diagnostic::Diagnostic;
 use crate::job::from_iso;
 
-/// A worker without a sign of life for longer is told of: two heartbeats of RQ's, and a margin.
-const SILENT: i64 = 90;
+/// Age of the last heartbeat above which a worker counts as silent, in seconds: two of RQ's heartbeat intervals and a
+/// margin.
+pub(crate) const WORKER_SILENCE_LIMIT: i64 = 90;
 /// Redis is nearly full from here on.
 const FULL: f64 = 0.9;
 /// More of a kind are not told.
@@ -52,7 +53,7 @@ pub(super) fn of(shot: &Snapshot) -> Vec<Diagnostic> {
         let heard = from_iso(worker.last_heartbeat.as_deref()?)?;
         let seconds = (shot.now - heard).num_seconds();
         let note = Diagnostic::new("silent_worker").with("worker", worker.name.as_str());
-        (seconds > SILENT).then(|| note.with("seconds", seconds))
+        (seconds > WORKER_SILENCE_LIMIT).then(|| note.with("seconds", seconds))
     });
     notes.extend(silent.take(MOST));
     notes

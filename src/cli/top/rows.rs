@@ -8,10 +8,8 @@ use super::text::{compact_duration, compact_number, sanitize};
 use crate::cli::format::clock_time;
 use crate::job::from_iso;
 use crate::program;
-use crate::snapshot::{FailureGroup, FailureGroups, QueueView, RunningJob, WorkerView};
+use crate::snapshot::{FailureGroup, FailureGroups, QueueView, RunningJob, WORKER_SILENCE_LIMIT, WorkerView};
 
-/// A worker whose heartbeat is older counts as lost, in seconds.
-const SILENCE_LIMIT: f64 = 90.0;
 /// Running jobs of a worker that its details name.
 const MAX_NAMED_JOBS: usize = 5;
 
@@ -163,7 +161,8 @@ fn worker_row(worker: &WorkerView, running: &[RunningJob], now: DateTime<Utc>) -
 
 fn worker_style(worker: &WorkerView, silence: Option<f64>, is_busy: bool) -> RowStyle {
     // Python RQ's workers (without `runs_in`) send no heartbeat for minutes while they are idle.
-    let is_lost = worker.runs_in.is_some() && silence.is_none_or(|silence| silence > SILENCE_LIMIT);
+    let is_lost =
+        worker.runs_in.is_some() && silence.is_none_or(|silence| silence > WORKER_SILENCE_LIMIT as f64);
     match worker {
         _ if is_lost || worker.stuck_threads > 0 => RowStyle::Problem,
         _ if worker.state == "suspended" => RowStyle::Warning,
