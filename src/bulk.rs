@@ -1,4 +1,4 @@
-//! The same for many jobs: some that are named, or all that a filter fits, in parts.
+//! Bulk actions: on given ids, or batch by batch on all jobs that a filter matches.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,75 +11,85 @@ use crate::registry::Requeued;
 use crate::snapshot::{self, Filter, JobList, PageQuery, SortOrder};
 use crate::wrong_type::is_wrong_type;
 
-/// What is to be done to jobs of one place.
+/// An action on jobs of one list.
 pub(crate) struct BulkAction<'a> {
     pub(crate) queue: &'a str,
-    pub(crate) place: JobList,
+    pub(crate) list: JobList,
+    /// `requeue`, `enqueue`, `cancel` or `delete`.
     pub(crate) action: &'a str,
 }
 
-/// For how many it was done, for how many it could not be, and where it goes on.
+/// The result of one batch.
 pub(crate) struct BulkProgress {
+    /// Number of jobs on which the action was done.
     pub(crate) done: usize,
+    /// Number of jobs on which it was not possible.
     pub(crate) failed: usize,
+    /// Where the next batch begins, if there are more jobs.
     pub(crate) next: Option<Cursor>,
 }
 
-/// Where a walk goes on, and at how many it has still to look.
+/// Where a batch begins.
 pub(crate) struct Cursor {
     pub(crate) offset: usize,
+    /// Number of jobs that are still to be read.
     pub(crate) left: usize,
 }
 
-/// A part of all that a filter fits, from the oldest on, and no more than there were at first: what fails again
-/// meanwhile comes behind those, and is not looked at.
+/// Applies an action to at most `limit` jobs that a filter matches, the oldest first. All batches together read as many
+/// jobs as there were at first: a job that fails again meanwhile comes behind them and is left alone.
 pub(crate) fn run_batch(
     client: &Arc<Client>,
-    deed: &BulkAction<'_>,
+    action: &BulkAction<'_>,
     filter: Filter,
     limit: usize,
     from: Option<Cursor>,
 ) -> Result<BulkProgress> {
     let offset = from.as_ref().map_or(0, |from| from.offset);
-    let asked = PageQuery { offset, limit, order: SortOrder::Oldest, filter };
-    let mut found = snapshot::find_matching(client, deed.queue, deed.place, &asked)?;
+    let query = PageQuery { offset, limit, order: SortOrder::Oldest, filter };
+    let mut found = snapshot::find_matching(client, action.queue, action.list, &query)?;
     let left = from.map_or(found.total, |from| from.left);
     found.seen.truncate(left);
     let is_seen: HashSet<&String> = found.seen.iter().collect();
     found.ids.retain(|id| is_seen.contains(id));
-    let done = apply_to_ids(client, deed, &found.ids)?;
-    // What is gone has let those behind it move up.
-    let kept = snapshot::count_remaining(client, deed.queue, deed.place, (offset, &found.seen))?;
+    let done = apply_to_ids(client, action, &found.ids)?;
+    // Removed jobs shift the offset of those behind them.
+    let remaining = snapshot::count_remaining(client, action.queue, action.list, (offset, &found.seen))?;
     let left = left - found.seen.len();
-    let next = (left > 0 && !found.seen.is_empty()).then_some(Cursor { offset: offset + kept, left });
+    let next = (left > 0 && !found.seen.is_empty()).then_some(Cursor { offset: offset + remaining, left });
     Ok(BulkProgress { done, failed: found.ids.len() - done, next })
 }
 
-/// For how many of these jobs, which are in one place of one queue, it could be done.
-pub(crate) fn apply_to_ids(client: &Arc<Client>, deed: &BulkAction<'_>, ids: &[String]) -> Result<usize> {
-    let BulkAction { queue: name, place, action } = *deed;
-    let queue = Queue::with_any_name(client, name);
-    let back = |answers: Vec<Requeued>| answers.iter().filter(|one| **one == Requeued::Back).count();
-    match (action, place) {
-        ("requeue", JobList::Failed) => return queue.failed().requeue(ids).map(back),
-        ("requeue", JobList::Canceled) => return queue.canceled().requeue(ids).map(back),
-        ("enqueue", JobList::Scheduled) => return queue.scheduled().enqueue_now(ids).map(back),
-        ("cancel" | "delete", _) => {}
-        _ => {
-            let what = format!("jobs that are {} cannot be told to {action}", place.name());
-            return Err(Error::invalid(what, "see docs/dashboard.md"));
+/// Applies an action to these jobs, which are in one list. Returns the number of jobs on which it was done.
+///
+/// # Errors
+/// [`Error::Invalid`] for an action that the list does not allow; errors of Redis.
+pub(crate) fn apply_to_ids(client: &Arc<Client>, action: &BulkAction<'_>, ids: &[String]) -> Result<usize> {
+    let queue = Queue::with_any_name(client, action.queue);
+    let count = |outcomes: Vec<Requeued>| outcomes.iter().filter(|one| **one == Requeued::Back).count();
+    match (action.action, action.list) {
+        ("requeue", JobList::Failed) => queue.failed().requeue(ids).map(count),
+        ("requeue", JobList::Canceled) => queue.canceled().requeue(ids).map(count),
+        ("enqueue", JobList::Scheduled) => queue.scheduled().enqueue_now(ids).map(count),
+        ("cancel", _) => for_each_id(ids, |id| {
+            Job::fetch_partial(client, id).and_then(|mut job| job.cancel()).map(|_| true)
+        }),
+        ("delete", _) => for_each_id(ids, |id| job_handle::delete(client, id, action.queue)),
+        (name, list) => {
+            let what = format!("{name} is not possible for {} jobs", list.name());
+            Err(Error::invalid(what, "see docs/dashboard.md"))
         }
     }
+}
+
+/// Returns the number of ids for which `apply` returns `true`. Jobs that are gone or have ended meanwhile, and keys of a
+/// wrong type, do not stop the others.
+fn for_each_id(ids: &[String], mut apply: impl FnMut(&str) -> Result<bool>) -> Result<usize> {
     let mut done = 0;
     for id in ids {
-        let one = match action {
-            "delete" => job_handle::delete(client, id, name),
-            _ => Job::fetch_partial(client, id).and_then(|mut job| job.cancel()).map(|_| true),
-        };
-        match one {
+        match apply(id) {
             Ok(is_done) => done += usize::from(is_done),
             Err(error) if error.is_redis_error() && !is_wrong_type(&error) => return Err(error),
-            // Gone, ended meanwhile, or a key that another program has taken.
             Err(_) => {}
         }
     }

@@ -1,9 +1,17 @@
 //! What kind of server answers, and whether its settings can lose jobs.
 
+use chrono::{DateTime, Utc};
+
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};
+use crate::job::from_unix_seconds;
 
-/// Its clock: seconds since 1970.
+/// Fetches the time of Redis' clock. A time that cannot be read is 1970.
+pub(crate) fn fetch_now(client: &Client) -> Result<DateTime<Utc>> {
+    Ok(from_unix_seconds(fetch_time(client)?).unwrap_or_default())
+}
+
+/// Fetches the time of Redis' clock in seconds since 1970.
 pub(crate) fn fetch_time(client: &Client) -> Result<f64> {
     let time = reply::texts(client.query(&RedisCommand::new("TIME"))?)?;
     let number = |n: usize| time.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();

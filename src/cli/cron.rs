@@ -16,6 +16,7 @@ use super::reports::{report_more, report_wrong_types};
 use super::signals::on_stop_signal;
 use super::value_parsers::parse_limit;
 use crate::client::Client;
+use crate::cron::find::find_entry;
 use crate::cron::view::{self, CronView, Listing};
 use crate::cron::{enqueue_now, pause as pauses};
 use crate::error::Error;
@@ -88,7 +89,7 @@ impl CronCommand {
             }
             (None, Some(CronAction::Run { name })) => {
                 let client = redis.connect()?;
-                let entry = view::find_entry(&client, &name, clock_of(&client)?).map_err(not_found)?;
+                let entry = find_entry(&client, &name, clock_of(&client)?).map_err(not_found)?;
                 print(enqueue_now(&client, entry.cron().map_err(not_found)?)?)?;
                 Ok(Exit::Done)
             }
@@ -183,7 +184,7 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
         print_json(&all)?;
     } else if all.is_empty() && wrong_keys.is_empty() {
         // An entry without jobs exists if it has not been due yet.
-        view::find_entry(client, name, clock_of(client)?).map_err(not_found)?;
+        find_entry(client, name, clock_of(client)?).map_err(not_found)?;
         print("No jobs yet.")?;
     } else {
         let took = |run: &CronRun| {

@@ -1,4 +1,4 @@
-//! An entry: what is enqueued when, and what happens when it could not be.
+//! A cron entry: the job, its schedule, and the policies for missed and overlapping ticks.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,29 +11,30 @@ use crate::error::{Error, NO_TIME_ZONES, Result};
 use crate::job::{NewJob, check_queue_name};
 use crate::program;
 
-/// What follows for ticks that nobody was there for. A tick that is less than a minute late was not missed.
+/// Policy for missed ticks: those that were due while no worker ran. A tick that is less than a minute late is not
+/// missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Catchup {
-    /// Nothing: the next tick is the next one. As in cron.
+    /// Missed ticks enqueue nothing, as in cron. The default.
     #[default]
     None,
-    /// One job for all of them.
+    /// One job for all missed ticks.
     One,
-    /// A job for each of them, the newest thousand at most.
+    /// One job for each missed tick, for the newest thousand at most.
     All,
 }
 
-/// What follows for a tick while the job of the tick before is still waiting or running.
+/// Policy for a tick that is due while the job of the tick before is still waiting or running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
-    /// It is skipped.
+    /// The tick is skipped.
     Skip,
-    /// Its job is enqueued too. As in cron and RQ.
+    /// The job of the tick is enqueued too, as in cron and RQ. The default.
     #[default]
     Queue,
 }
 
-macro_rules! words {
+macro_rules! display_and_parse {
     ($type:ident: $($word:literal = $value:ident),*) => {
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -54,11 +55,10 @@ macro_rules! words {
     };
 }
 
-words!(Catchup: "none" = None, "one" = One, "all" = All);
-words!(Overlap: "skip" = Skip, "queue" = Queue);
+display_and_parse!(Catchup: "none" = None, "one" = One, "all" = All);
+display_and_parse!(Overlap: "skip" = Skip, "queue" = Queue);
 
-/// A job that is enqueued again and again, by whichever worker is there: one tick is one job, however many
-/// workers have the entry. Given to [`App::cron`](crate::App::cron) or [`Worker::cron`](crate::Worker::cron).
+/// A job that is enqueued on a schedule. Any number of workers may have the entry: each tick enqueues one job. Given to [`App::cron`](crate::App::cron) or [`Worker::cron`](crate::Worker::cron).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -83,12 +83,12 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// The name says which entry it is: workers with an entry of the same name share its ticks.
+    /// Creates an entry. Workers whose entries have the same name share the ticks. A name has 1 to 200 printable characters.
     ///
     /// The schedule is five fields (minute, hour, day of month, month, day of week, as in cron: `*/5`, `1-5`, `mon,wed`, `fri-mon`, `L`), one of
-    /// `@hourly @daily @midnight @weekly @monthly @yearly @annually`, or an interval like `every 90s`, which is due at once the first time.
+    /// `@hourly @daily @midnight @weekly @monthly @yearly @annually`, or an interval like `every 90s`, which is first due at once.
     ///
-    /// A worker with a bad entry does not start, unless it is [lenient](crate::Worker::cron_lenient).
+    /// A worker with an invalid entry does not start, unless it is [lenient](crate::Worker::cron_lenient).
     pub fn new(name: impl Into<String>, schedule: impl Into<String>, job: NewJob) -> Self {
         Cron {
             name: name.into(),
@@ -102,55 +102,55 @@ impl Cron {
         }
     }
 
-    /// The time zone of the fields, by name as in `Europe/Berlin`, or `local` for that of the machine, as in RQ (all that
-    /// have the entry must then agree). Default: `UTC`.
+    /// Sets the time zone of the five fields: a name like `Europe/Berlin`, or `local` for the zone of the machine, as in RQ.
+    /// With `local` the machines of all workers with this entry must be in the same zone. Default: `UTC`.
     ///
-    /// Where a day lacks an hour, a fixed time in it is due at the first moment after it; where a day has an hour twice, a fixed time is due
-    /// in the first one only, and what repeats (`*` or `*/5` in minutes or hours) in both.
+    /// On a day that lacks an hour, a fixed time in that hour is due right after it. On a day that has an hour twice, a
+    /// fixed time is due in the first hour only, and a repeated time (`*` or `*/5` in minutes or hours) in both.
     pub fn tz(mut self, zone: impl Into<String>) -> Self {
         self.zone = Some(zone.into());
         self
     }
 
-    /// The queue of its jobs. Default: `default`.
+    /// Sets the queue of the jobs. Default: `default`.
     pub fn queue(mut self, queue: impl Into<String>) -> Self {
         self.queue = queue.into();
         self
     }
 
-    /// What follows for ticks that nobody was there for. Default: [`Catchup::None`].
+    /// Sets the policy for missed ticks. Default: [`Catchup::None`].
     pub fn catchup(mut self, catchup: Catchup) -> Self {
         self.catchup = catchup;
         self
     }
 
-    /// What follows for a tick while the job before is not done. Default: [`Overlap::Queue`].
+    /// Sets the policy for a tick that is due while the job before is not finished. Default: [`Overlap::Queue`].
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// Each job waits a random time up to this one, so that not all begin at once. Default: none.
+    /// Delays each job by a random time up to this one, so that not all jobs begin at once. Default: no delay.
     pub fn jitter(mut self, most: Duration) -> Self {
         self.jitter = most;
         self
     }
 
-    /// Its name.
+    /// The name of the entry.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// When it is due next, after this moment.
+    /// Returns the first tick after this moment; `None` when there is none.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the entry is not in order.
+    /// [`Error::Invalid`] for an invalid entry, [`Error::Unsupported`] when the system has no time zones.
     pub fn next_after(&self, moment: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         let next = self.check()?.next_after(moment.timestamp());
         Ok(next.and_then(|next| DateTime::from_timestamp(next, 0)))
     }
 
-    /// What is wrong with it, or when it is due.
+    /// Checks the entry, and returns its schedule.
     pub(crate) fn check(&self) -> Result<Schedule> {
         let wrong = |what: String| {
             let hint =

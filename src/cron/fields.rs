@@ -1,5 +1,5 @@
-//! The five fields, as people know them from cron and from RQ's croniter, in the words of the parser. What it would
-//! read in another way than people do is refused here.
+//! Translates the five fields from the syntax of cron and of RQ's croniter into the syntax of the parser `croner`.
+//! Text that `croner` reads differently from cron is refused.
 
 struct Field {
     low: u32,
@@ -22,7 +22,7 @@ const WEEKDAY: usize = 4;
 const NICKNAMES: [&str; 7] =
     ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
 
-/// Five fields, or a name, for the parser.
+/// Translates five fields, or a name like `@daily`.
 pub(super) fn to_parser_syntax(text: &str) -> Result<String, String> {
     if text.starts_with('@') {
         return nickname(text);
@@ -68,13 +68,13 @@ fn field(n: usize, word: &str) -> Result<String, String> {
     Ok(parts?.join(","))
 }
 
-/// What stands between two commas.
+/// Translates one item of a comma-separated field.
 fn item(n: usize, part: &str) -> Result<String, String> {
     let field = &FIELDS[n];
     if part.is_empty() {
         return Err("there is nothing beside a comma".to_owned());
     }
-    // What lacks its number is quoted as a whole.
+    // A message about a missing number quotes the whole item.
     let value = |n, text: &str| value(n, if text.is_empty() { part } else { text });
     if let Some(special) = special(n, part)? {
         return Ok(special);
@@ -92,8 +92,8 @@ fn item(n: usize, part: &str) -> Result<String, String> {
         return Ok(format!("*{behind}"));
     }
     let Some((first, last)) = base.split_once('-') else {
-        let first = value(n, base)? % weekdays(n);
-        // A step begins with the number before it, and goes to the end.
+        let first = value(n, base)? % modulus(n);
+        // `5/15`: from 5 to the end, in steps of 15.
         return Ok(if step.is_some() {
             format!("{first}-{}{behind}", field.high)
         } else {
@@ -102,7 +102,7 @@ fn item(n: usize, part: &str) -> Result<String, String> {
     };
     let (first, last) = (value(n, first)?, value(n, last)?);
     match (n, first, last) {
-        // Sunday is 7 at the end of a week and 0 at its beginning.
+        // For the parser Sunday is 0 only.
         (WEEKDAY, 1..=6, 7) if step.is_none() => Ok(format!("{first}-6,0")),
         (WEEKDAY, 7, 0..=6) => Ok(format!("0-{last}{behind}")),
         _ if first <= last => Ok(format!("{first}-{last}{behind}")),
@@ -111,12 +111,13 @@ fn item(n: usize, part: &str) -> Result<String, String> {
     }
 }
 
-/// Of how many days a week is, in the field of weekdays.
-fn weekdays(n: usize) -> u32 {
+/// Modulus of the numbers in a field: 7 and 0 are the same weekday.
+fn modulus(n: usize) -> u32 {
     if n == WEEKDAY { 7 } else { u32::MAX }
 }
 
-/// The last day, the working day nearest to one, the second or the last Friday.
+/// Translates `L`, `LW` and `15W` in the day of month, and `5#2` and `5L` in the day of week: the last day, the last
+/// working day, the working day nearest to the 15th, the second Friday, the last Friday.
 fn special(n: usize, part: &str) -> Result<Option<String>, String> {
     let value = |n, text: &str| value(n, if text.is_empty() { part } else { text });
     match n {
@@ -134,7 +135,7 @@ fn special(n: usize, part: &str) -> Result<Option<String>, String> {
                     .then(|| Some(format!("{day}#{which}")))
                     .ok_or_else(|| format!("{part:?} has no number from 1 to 5 behind its #"));
             }
-            // RQ's croniter has the letter before the day.
+            // croniter writes the letter before the day, the parser behind it.
             if let Some(day) = part.strip_prefix('l').or_else(|| part.strip_suffix('l')) {
                 return Ok(Some(format!("{}L", value(n, day)? % 7)));
             }
@@ -146,7 +147,7 @@ fn special(n: usize, part: &str) -> Result<Option<String>, String> {
 
 fn value(n: usize, text: &str) -> Result<u32, String> {
     let Field { low, high, names } = &FIELDS[n];
-    // Sunday is 7 too.
+    // Sunday is 0 and 7.
     let high = if n == WEEKDAY { 7 } else { *high };
     if let Some(at) = names.iter().position(|name| *name == text) {
         return Ok(low + u32::try_from(at).unwrap_or_default());

@@ -1,13 +1,20 @@
-//! Entries that are due again and again: when ([`schedule`]), what ([`entry`]), the one place where a tick becomes
-//! a job ([`scheduler`]), what is written down of it ([`records`]), what people see of that ([`view`]), and its pauses ([`pause`]).
+//! Cron entries: when they are due ([`schedule`]), what they enqueue ([`entry`]), their ticks ([`tick`]), the scheduler
+//! that a worker runs ([`scheduler`]), its records in Redis ([`records`], [`registration`]), and what users see of
+//! entries ([`view`], [`history`]) and do with them ([`find`], [`pause`]).
 
 mod entry;
 mod fields;
+pub(crate) mod find;
+pub(crate) mod history;
 pub(crate) mod pause;
-pub(crate) mod records;
+mod record_scan;
+mod records;
+pub(crate) mod registration;
 mod schedule;
 mod scheduler;
+mod tick;
 pub(crate) mod view;
 
 pub use entry::{Catchup, Cron, Overlap};
-pub(crate) use scheduler::{CronScheduler, TickOutcome, enqueue_now};
+pub(crate) use scheduler::CronScheduler;
+pub(crate) use tick::{TickOutcome, enqueue_now};

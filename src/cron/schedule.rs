@@ -1,4 +1,4 @@
-//! When an entry is due. Pure: moments are seconds since 1970, and nobody looks at a clock.
+//! The schedule of an entry, without a clock: times are seconds since 1970.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::fields::to_parser_syntax;
 use crate::job::parse_duration;
 
-/// The shortest and the longest interval of a schedule, in seconds.
+/// Valid intervals in seconds.
 const INTERVALS: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 
 /// Five fields (minute, hour, day of month, month, day of week), a name like `@daily`, or an interval like
@@ -18,19 +18,19 @@ const INTERVALS: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     text: String,
-    /// Whose wall clock the fields mean. UTC unless something is said: the machines of one deployment may have
-    /// different zones, and must agree.
+    /// The zone of the fields. The default is UTC, because the machines of one deployment may be in different zones and
+    /// must agree on the ticks.
     zone: TimeZone,
     zone_name: String,
     kind: Kind,
 }
 
-/// Why it is none.
+/// The reason why a text is no schedule.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ScheduleError {
-    /// What was written.
+    /// The text is wrong.
     Invalid(String),
-    /// This machine does not know the zone, and no other one.
+    /// The system has no time zones but UTC.
     NoTimeZones(String),
 }
 
@@ -42,7 +42,7 @@ impl From<String> for ScheduleError {
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// The same time between any two.
+    /// An interval in seconds.
     Every(i64),
     Fields(Box<croner::Cron>),
 }
@@ -64,7 +64,7 @@ impl Schedule {
         }
     }
 
-    /// The interval, of one that has it.
+    /// The interval in seconds, if the schedule has one.
     pub(crate) fn interval(&self) -> Option<i64> {
         match self.kind {
             Kind::Every(seconds) => Some(seconds),
@@ -72,17 +72,17 @@ impl Schedule {
         }
     }
 
-    /// The name of its time zone; `local` for the machine's own.
+    /// The time zone as it was given; `local` for that of the machine.
     pub(crate) fn zone(&self) -> &str {
         &self.zone_name
     }
 
-    /// The name under which others know that zone, as far as it has one.
+    /// The name of the time zone in the IANA database, if it has one.
     pub(crate) fn iana_zone(&self) -> Option<&str> {
         self.zone.iana_name()
     }
 
-    /// The first tick after this moment. An interval is counted from the moment itself.
+    /// The first tick after `moment`. An interval counts from `moment`.
     pub(crate) fn next_after(&self, moment: i64) -> Option<i64> {
         match &self.kind {
             Kind::Every(seconds) => moment.checked_add(*seconds),
@@ -90,7 +90,7 @@ impl Schedule {
         }
     }
 
-    /// The last tick that is not later than `now`, of those after `moment`.
+    /// The last tick after `moment` that is not after `now`.
     pub(crate) fn last_until(&self, moment: i64, now: i64) -> Option<i64> {
         match &self.kind {
             Kind::Every(seconds) => Some((now - moment) / seconds * seconds + moment),
@@ -99,7 +99,7 @@ impl Schedule {
         .filter(|tick| *tick > moment && *tick <= now)
     }
 
-    /// The last tick before `tick` that is not before `first`.
+    /// The tick before `tick`, unless it is before `first`.
     pub(crate) fn previous(&self, tick: i64, first: i64) -> Option<i64> {
         match &self.kind {
             Kind::Every(seconds) => Some(tick - seconds),
@@ -108,7 +108,7 @@ impl Schedule {
         .filter(|before| *before >= first)
     }
 
-    /// Forward is later than the moment, backward may be the moment itself.
+    /// Forward finds a tick after the moment, backward the moment itself or a tick before it.
     fn step(&self, fields: &croner::Cron, moment: i64, direction: Direction) -> Option<i64> {
         let moment = Timestamp::from_second(moment).ok()?.to_zoned(self.zone.clone());
         let found = match direction {
@@ -125,7 +125,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The zones are those of the system, as for any other program. UTC needs none.
+/// Finds a zone in the time zone database of the system. UTC needs no database.
 fn parse_zone(name: &str) -> Result<TimeZone, ScheduleError> {
     if name.eq_ignore_ascii_case("UTC") {
         return Ok(TimeZone::UTC);
@@ -143,12 +143,12 @@ fn parse_zone(name: &str) -> Result<TimeZone, ScheduleError> {
     })
 }
 
-/// A machine that says nothing has UTC. One that says something which cannot be read has not.
+/// The zone of the machine: UTC if none is set. A zone that is set but cannot be read is an error.
 fn local_zone() -> Result<TimeZone, ScheduleError> {
     let Err(error) = TimeZone::try_system() else { return Ok(TimeZone::system()) };
-    let has_said = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty() && zone != "UTC")
+    let is_set = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty() && zone != "UTC")
         || std::fs::read_link("/etc/localtime").is_ok_and(|file| !file.ends_with("UTC"));
-    match has_said {
+    match is_set {
         true => {
             Err(ScheduleError::NoTimeZones(format!("the machine's own time zone cannot be read: {error}")))
         }

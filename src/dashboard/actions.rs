@@ -8,7 +8,8 @@ use super::request::{MAX_OFFSET, RequestInfo};
 use super::response::{self, Response};
 use super::state::AppState;
 use crate::bulk::{self, BulkAction, BulkProgress, Cursor};
-use crate::cron::{enqueue_now, pause, view};
+use crate::cron::find::find_entry;
+use crate::cron::{enqueue_now, pause};
 use crate::error::{Error, Result};
 use crate::job_handle::Job;
 use crate::printable::ShortLine;
@@ -125,7 +126,7 @@ fn on_jobs(
     action: &str,
     body: &Map<String, Value>,
 ) -> Result<Option<Done>> {
-    let bulk_action = BulkAction { queue, place: JobList::from_str(registry)?, action };
+    let bulk_action = BulkAction { queue, list: JobList::from_str(registry)?, action };
     check_existing_or_valid(&state.client, queue)?;
     if !["requeue", "cancel", "delete", "enqueue"].contains(&action) {
         return Ok(None);
@@ -175,7 +176,7 @@ fn id_list(ids: &Value) -> Result<Vec<String>> {
 fn on_cron_entry(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
     let now = crate::server_info::fetch_time(&state.client)?;
     match action {
-        "run" => drop(enqueue_now(&state.client, view::find_entry(&state.client, name, now)?.cron()?)?),
+        "run" => drop(enqueue_now(&state.client, find_entry(&state.client, name, now)?.cron()?)?),
         "pause" => pause::pause(&state.client, name, now)?,
         "resume" => pause::resume(&state.client, name, now)?,
         _ => return Ok(None),

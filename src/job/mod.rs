@@ -51,6 +51,8 @@ pub use handler_errors::{GiveUp, Later};
 pub(crate) use id::check_worker_name;
 pub(crate) use id::{check_id, check_queue_name};
 pub(crate) use new_job::Due;
+#[cfg(feature = "cron")]
+pub(crate) use new_job::JobSpec;
 pub use new_job::NewJob;
 #[cfg(feature = "worker")]
 pub(crate) use outcome::{Outcome, RetryDirective};
@@ -80,7 +82,8 @@ pub use status::Status;
 pub(crate) use summary::{JobSummary, SUMMARY_FIELDS};
 pub use times::Ttl;
 pub(crate) use times::{
-    DEFAULT_TIMEOUT, FAILURE_TTL, MAX_DELAY, format_intervals, from_iso, iso, parse_duration,
+    DEFAULT_TIMEOUT, FAILURE_TTL, MAX_DELAY, format_intervals, from_iso, from_unix_seconds, iso,
+    parse_duration,
 };
 #[cfg(feature = "worker")]
 pub(crate) use truncate::truncate_error;

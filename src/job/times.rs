@@ -17,6 +17,11 @@ pub(crate) fn from_iso(text: &str) -> Option<DateTime<Utc>> {
     text.ends_with('Z').then(|| time.to_utc())
 }
 
+/// Time of a score in Redis; `None` if no time is that far away.
+pub(crate) fn from_unix_seconds(seconds: f64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
+}
+
 /// Time to live: how long a job waits or a record is kept, in whole seconds, at most 100 years. Zero means
 /// "not at all".
 ///

@@ -1,4 +1,4 @@
-//! What cron entries have enqueued.
+//! Jobs that cron entries have enqueued.
 
 use std::sync::Arc;
 
@@ -7,18 +7,19 @@ use serde::Serialize;
 
 use super::row;
 use crate::client::Client;
-use crate::cron::records;
+use crate::cron::history;
 use crate::error::Result;
 use crate::job::Status;
 use crate::wrong_type::WrongTypeKeys;
 
-/// More are not kept.
+/// Number of jobs that Redis keeps for an entry.
 const MAX_HISTORY: usize = 1000;
 
-/// A job of an entry.
+/// A job that a cron entry has enqueued.
 #[derive(Debug, Serialize)]
 pub(crate) struct CronRun {
     pub(crate) id: String,
+    /// When it was enqueued.
     pub(crate) at: DateTime<Utc>,
     /// `None` when its record has expired, was deleted, or cannot be read.
     pub(crate) status: Option<Status>,
@@ -26,20 +27,20 @@ pub(crate) struct CronRun {
     pub(crate) ended_at: Option<DateTime<Utc>>,
 }
 
-/// The newest first, and how many there are to be shown.
+/// Fetches the newest `limit` jobs of an entry, the newest first, and the number of all that Redis keeps.
 pub(crate) fn fetch_cron_history(
     client: &Arc<Client>,
     name: &str,
     limit: usize,
     wrong_keys: &mut WrongTypeKeys,
 ) -> Result<(Vec<CronRun>, usize)> {
-    let total = records::count_history(client, name, wrong_keys)?.min(MAX_HISTORY);
+    let total = history::count_history(client, name, wrong_keys)?.min(MAX_HISTORY);
     let (ids, times): (Vec<_>, Vec<_>) =
-        records::fetch_history(client, name, limit.min(total), wrong_keys)?.into_iter().unzip();
-    let jobs = row::fetch_display_rows_reporting(client, &ids, wrong_keys)?;
-    let past = |((id, at), job): ((String, DateTime<Utc>), Option<row::JobSummary>)| {
+        history::fetch_history(client, name, limit.min(total), wrong_keys)?.into_iter().unzip();
+    let jobs = row::fetch_display_rows_and_report(client, &ids, wrong_keys)?;
+    let run = |((id, at), job): ((String, DateTime<Utc>), Option<row::JobSummary>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         CronRun { id, at, status: job.and_then(|job| job.status), started_at, ended_at }
     };
-    Ok((ids.into_iter().zip(times).zip(jobs).map(past).collect(), total))
+    Ok((ids.into_iter().zip(times).zip(jobs).map(run).collect(), total))
 }

@@ -1,56 +1,50 @@
-//! One place of several queues, gone through as one list.
+//! The ids of one list of several queues, as if they were one list.
 
 use std::sync::Arc;
 
+use super::ids::{count_jobs, count_remaining, fetch_ids};
 use super::job_list::{JobList, SortOrder};
-use super::page;
-use super::row::BATCH;
+use super::row::ROWS_PER_BATCH;
 use crate::client::Client;
 use crate::error::Error;
 use crate::wrong_type::WrongTypeKeys;
 
-/// What is gone through.
 pub(crate) struct IdScan<'a> {
     pub(crate) client: &'a Arc<Client>,
     pub(crate) queues: &'a [String],
     pub(crate) list: JobList,
-    /// How many are passed over at first, and how many are shown; all, when nothing is said.
+    /// Number of ids to pass over.
     pub(crate) offset: usize,
+    /// Largest number of ids; `None` for all.
     pub(crate) limit: Option<usize>,
 }
 
 impl IdScan<'_> {
-    /// Shows the ids of each queue, oldest first, a few at a time. What is taken away meanwhile lets nothing else be
-    /// passed over. Returns how many there are in all.
+    /// Passes the ids to `visit`, queue by queue, oldest first, in batches. `visit` may remove them: no other id is
+    /// missed for that. Returns the number of all jobs in the lists.
     pub(crate) fn for_each_batch<E: From<Error>>(
         &self,
         wrong_keys: &mut WrongTypeKeys,
-        mut show: impl FnMut(&str, &[String]) -> Result<(), E>,
+        mut visit: impl FnMut(&str, &[String]) -> Result<(), E>,
     ) -> Result<usize, E> {
         let (mut skip, mut left, mut total) = (self.offset, self.limit.unwrap_or(usize::MAX), 0);
         for queue in self.queues {
-            let here = page::count_jobs(self.client, queue, self.list, wrong_keys)?;
-            total += here;
-            let (mut at, mut ahead) = (skip, here.saturating_sub(skip));
-            skip = skip.saturating_sub(here);
-            // No more than there were: what fails again meanwhile comes behind.
+            let count = count_jobs(self.client, queue, self.list, wrong_keys)?;
+            total += count;
+            // Not more than there are now: jobs that fail again meanwhile come behind those.
+            let (mut offset, mut ahead) = (skip, count.saturating_sub(skip));
+            skip = skip.saturating_sub(count);
             while left > 0 && ahead > 0 {
-                let size = BATCH.min(left).min(ahead);
-                let ids = page::fetch_ids(
-                    self.client,
-                    (queue, self.list),
-                    SortOrder::Oldest,
-                    (at, size),
-                    wrong_keys,
-                )?;
+                let range = (offset, ROWS_PER_BATCH.min(left).min(ahead));
+                let ids = fetch_ids(self.client, (queue, self.list), SortOrder::Oldest, range, wrong_keys)?;
                 if ids.is_empty() {
                     break;
                 }
                 let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
-                show(queue, &ids)?;
+                visit(queue, &ids)?;
                 left -= ids.len();
                 ahead -= ids.len();
-                at += page::count_remaining(self.client, queue, self.list, (at, &ids))?;
+                offset += count_remaining(self.client, queue, self.list, (offset, &ids))?;
             }
         }
         Ok(total)

@@ -1,4 +1,4 @@
-//! Where a queue's jobs are, and in which order they are shown.
+//! The lists of a queue's jobs, and the order in which they are shown.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::queue::Queue;
 use crate::registry::Registry;
 
-/// Where a queue's jobs are.
+/// A list of a queue's jobs: its queue, one of its registries, or its jobs that wait for a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobList {
     Queued,
@@ -36,10 +36,10 @@ impl JobList {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        JobList::ALL.iter().find(|(_, place)| *place == self).map_or("", |(name, _)| name)
+        JobList::ALL.iter().find(|(_, list)| *list == self).map_or("", |(name, _)| name)
     }
 
-    /// The registry; none for those that wait in the list, or for a limit of many queues.
+    /// The registry of this name; `None` for the queue itself, and for rate limits, which many queues may share.
     pub(crate) fn registry(self, queue: &Queue) -> Option<Registry> {
         Some(match self {
             JobList::Queued | JobList::RateLimited => return None,
@@ -62,14 +62,17 @@ impl FromStr for JobList {
             let names: Vec<&str> = JobList::ALL.iter().map(|(name, _)| *name).collect();
             Error::invalid(format!("there is no registry {text:?}"), format!("one of {}", names.join(", ")))
         };
-        JobList::ALL.iter().find(|(name, _)| *name == text).map(|(_, place)| *place).ok_or_else(unknown)
+        JobList::ALL.iter().find(|(name, _)| *name == text).map(|(_, list)| *list).ok_or_else(unknown)
     }
 }
 
-/// What comes first. Of those that wait it is the next one that is the oldest.
+/// Order of the jobs in a list. The oldest job of a queue is the next to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SortOrder {
     Newest,
     Oldest,
 }
+
+/// A job's id, with its score if the list has scores.
+pub(super) type ScoredId = (String, Option<f64>);

@@ -19,12 +19,12 @@ fn templates() -> &'static HashMap<String, String> {
     TEMPLATES.get_or_init(|| serde_json::from_str(ENGLISH).unwrap_or_default())
 }
 
-/// Why a job is where it is.
+/// The sentence that explains why a job is where it is.
 pub(crate) fn explanation(diagnostic: &Diagnostic) -> String {
     sentence("why", diagnostic)
 }
 
-/// What an operator should attend to.
+/// The sentence of a warning.
 pub(crate) fn warning(diagnostic: &Diagnostic) -> String {
     sentence("warn", diagnostic)
 }

@@ -1,4 +1,4 @@
-//! A job in a list: one row of the command line, the page and `top`.
+//! Jobs as rows of a list, for the command line, the page and `top`.
 
 use std::sync::Arc;
 
@@ -9,17 +9,15 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 pub(crate) use crate::job::JobSummary;
 use crate::job::{self, RESULT_FIELDS, SUMMARY_FIELDS, error_line};
-use crate::job_handle::Job;
 use crate::program;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
-/// How many are read together, each at most 150 KiB of it.
-pub(super) const BATCH: usize = 50;
-/// How much is shown of a description or an error.
+/// Number of records that are read in one round trip, at most 150 KiB of each.
+pub(super) const ROWS_PER_BATCH: usize = 50;
+/// Characters of a description or an error in a row.
 const MAX_TEXT: usize = 300;
 
-/// Reads these, one round trip for all of them; an error for one that has expired, and for one whose key is of
-/// another type.
+/// Fetches these jobs in one round trip. Each has an error if its record has expired or its key is of a wrong type.
 pub(crate) fn fetch_rows<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<JobSummary>>> {
     let keys = ids.iter().map(|id| {
         let id = id.as_ref();
@@ -38,7 +36,7 @@ pub(crate) fn fetch_rows<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Ve
     ids.iter().zip(found).map(row).collect()
 }
 
-/// The same, none of those that have an error.
+/// Fetches these jobs in one round trip; `None` for a record that has expired or cannot be read.
 pub(crate) fn fetch_readable_rows<S: AsRef<str>>(
     client: &Client,
     ids: &[S],
@@ -46,48 +44,40 @@ pub(crate) fn fetch_readable_rows<S: AsRef<str>>(
     Ok(fetch_rows(client, ids)?.into_iter().map(Result::ok).collect())
 }
 
-/// The same for more of them, in parts, of which only what is shown is kept.
+/// Fetches any number of jobs in batches, with texts cut to the width of a row; `None` for a record that has expired
+/// or is of a wrong type.
 pub(crate) fn fetch_display_rows<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
 ) -> Result<Vec<Option<JobSummary>>> {
-    fetch_display_rows_reporting(client, ids, &mut WrongTypeKeys::default())
+    fetch_display_rows_and_report(client, ids, &mut WrongTypeKeys::default())
 }
 
-/// The same; keys of another type are named.
-pub(super) fn fetch_display_rows_reporting<S: AsRef<str>>(
+/// [`fetch_display_rows`], which also reports keys of a wrong type.
+pub(super) fn fetch_display_rows_and_report<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
     wrong_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<Option<JobSummary>>> {
     let mut rows = Vec::with_capacity(ids.len());
-    for batch in ids.chunks(BATCH) {
+    for batch in ids.chunks(ROWS_PER_BATCH) {
         for (id, row) in batch.iter().zip(fetch_rows(client, batch)?) {
             let row = match row {
                 Err(Error::NotFound { .. }) => None,
                 row => wrong_keys.tolerate(&client.keys.job(id.as_ref()), row.map(Some))?,
             };
-            rows.push(row.map(shortened));
+            rows.push(row.map(shorten));
         }
     }
     Ok(rows)
 }
 
-fn shortened(row: JobSummary) -> JobSummary {
+fn shorten(row: JobSummary) -> JobSummary {
     let error = row.error.as_deref().map(display_error);
     JobSummary { description: display_line(&row.description), error, ..row }
 }
 
-/// All of a job but what is too large to be shown, and the names of the fields that are left out.
-pub(crate) fn fetch_bounded_job(client: &Arc<Client>, id: &str) -> Result<(Job, Vec<&'static str>)> {
-    let found = bounded_read::fetch_previews(client, &[id])?
-        .pop()
-        .unwrap_or_else(|| Err(Error::NotFound { id: id.to_owned() }))?;
-    let (record, cut) = found.read(id);
-    Ok((Job::new(client, record), cut))
-}
-
-/// The result of a job as JSON, if it has one.
+/// Fetches the result of a job as JSON, if it has one.
 pub(crate) fn fetch_result_json(client: &Client, id: &str) -> Result<Option<String>> {
     let keys = std::iter::once((client.keys.job(id), client.rq.results_stream(id)));
     let parts = bounded_read::fetch_excerpts(client, keys, RESULT_FIELDS)?.pop().unwrap_or(Ok(None))?;
@@ -98,26 +88,26 @@ pub(crate) fn fetch_result_json(client: &Client, id: &str) -> Result<Option<Stri
     })
 }
 
-/// Row of a job in a list. `job` is `None` when its record has expired or cannot be read.
-pub(super) fn listed(
+/// Builds the row of a job in a list. `job` is `None` when its record has expired or cannot be read.
+pub(super) fn list_row(
     id: String,
     queue: &str,
     job: Option<&JobSummary>,
     due: Option<DateTime<Utc>>,
 ) -> JobSummary {
-    let mut row = shortened(job.cloned().unwrap_or_default());
+    let mut row = shorten(job.cloned().unwrap_or_default());
     if row.origin.is_empty() {
         row.origin = queue.into();
     }
     JobSummary { id, due, ..row }
 }
 
-/// As much of a text as fits a table.
+/// First line of a text, cut to the width of a row.
 pub(crate) fn display_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().chars().take(MAX_TEXT).collect()
 }
 
-/// What an error says, as short.
+/// The line of an error that says what happened, cut to the width of a row.
 pub(super) fn display_error(text: &str) -> String {
     display_line(error_line(text))
 }

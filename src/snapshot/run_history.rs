@@ -1,53 +1,61 @@
-//! What was done, by minute and day, and how long it took.
+//! Runs of the past, by minute and day, and how long they took.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::queues::QUEUES_PER_BATCH;
 use crate::client::Client;
 use crate::error::Result;
 use crate::queue::all_queue_names;
-use crate::stats::{self, BUCKETS, Counts};
+use crate::server_info::fetch_now;
+use crate::stats::{self, BUCKETS, Counts, DAYS, MINUTES};
 use crate::wrong_type::WrongTypeKeys;
 
-const MINUTES: i64 = 180;
-const DAYS: i64 = 90;
-/// More handlers are not shown.
-const HANDLERS: usize = 500;
+/// Largest number of handlers.
+const MAX_HANDLERS: usize = 500;
 
+/// Runs of one queue or of all queues.
 #[derive(Debug, Serialize)]
 pub(crate) struct RunHistory {
-    /// `None` for all of them.
+    /// `None` for all queues.
     pub(crate) queue: Option<String>,
+    /// Runs that ended in each of the last 180 minutes; the current minute is the last one.
     pub(crate) minutes: Vec<Counts>,
+    /// Runs that ended on each of the last 90 days in UTC; the current day is the last one.
     pub(crate) days: Vec<Counts>,
     pub(crate) handlers: Vec<HandlerView>,
-    /// Ends of the buckets, in seconds.
+    /// Upper ends of the buckets in seconds.
     pub(crate) bounds: [f64; BUCKETS.len()],
+    /// Redis' clock.
     pub(crate) now: DateTime<Utc>,
 }
 
+/// All runs of a handler from one queue.
 #[derive(Debug, Serialize)]
 pub(crate) struct HandlerView {
     pub(crate) queue: String,
     pub(crate) handler: String,
     #[serde(flatten)]
     pub(crate) total: Counts,
+    /// Seconds that all runs took together.
     pub(crate) seconds: f64,
+    /// Runs by how long they took: up to each of [`BUCKETS`], and longer.
     pub(crate) buckets: [u64; BUCKETS.len() + 1],
 }
 
+/// Fetches the runs of a queue, or of all queues.
 pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<RunHistory> {
-    let now = super::server_time(client)?;
+    let now = fetch_now(client)?;
     let minute = now.timestamp() / 60;
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
         None => all_queue_names(client, &mut WrongTypeKeys::default())?,
     };
     let (mut minutes, mut days) = (Vec::new(), Vec::new());
-    for queues in queues.chunks(super::BATCH) {
+    for queues in queues.chunks(QUEUES_PER_BATCH) {
         for series in stats::fetch_series(client, queues)? {
-            add_counts(&mut minutes, series.minutes(minute, MINUTES));
-            add_counts(&mut days, series.days(minute / 1440, DAYS));
+            stats::add_each(&mut minutes, series.minutes(minute, MINUTES));
+            stats::add_each(&mut days, series.days(minute / 1440, DAYS));
         }
     }
     let mut handlers = Vec::new();
@@ -56,21 +64,10 @@ pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<
             let (total, seconds, buckets) = (series.total, series.seconds, series.buckets);
             handlers.push(HandlerView { queue: queue.clone(), handler, total, seconds, buckets });
         }
-        if handlers.len() >= HANDLERS {
+        if handlers.len() >= MAX_HANDLERS {
             break;
         }
     }
-    handlers.truncate(HANDLERS);
+    handlers.truncate(MAX_HANDLERS);
     Ok(RunHistory { queue: queue.map(str::to_owned), minutes, days, handlers, bounds: BUCKETS, now })
-}
-
-/// Adds counts to those of the same moments.
-pub(super) fn add_counts(all: &mut Vec<Counts>, more: Vec<Counts>) {
-    if all.is_empty() {
-        *all = more;
-        return;
-    }
-    for (sum, one) in all.iter_mut().zip(more) {
-        *sum = stats::sum(&[*sum, one]);
-    }
 }

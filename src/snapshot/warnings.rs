@@ -1,60 +1,69 @@
-//! What somebody should look at.
+//! Warnings of a snapshot: conditions that an operator should attend to.
 
-use super::Snapshot;
 use super::diagnostic::Diagnostic;
+use super::overview::{ServerView, Snapshot};
 use crate::job::from_iso;
 
 /// Age of the last heartbeat above which a worker counts as silent, in seconds: two of RQ's heartbeat intervals and a
 /// margin.
 pub(crate) const WORKER_SILENCE_LIMIT: i64 = 90;
-/// Redis is nearly full from here on.
-const FULL: f64 = 0.9;
-/// More of a kind are not told.
-const MOST: usize = 20;
+/// Part of `maxmemory` from which on Redis counts as nearly full.
+const NEARLY_FULL: f64 = 0.9;
+/// Largest number of warnings of one kind.
+const MAX_OF_A_KIND: usize = 20;
 
-pub(super) fn of(shot: &Snapshot) -> Vec<Diagnostic> {
-    let mut notes = Vec::new();
-    if shot.suspended {
-        notes.push(Diagnostic::new("suspended"));
-    }
-    let server = &shot.server;
+pub(super) fn of(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    warnings.extend(snapshot.suspended.then(|| Diagnostic::new("suspended")));
+    warnings.extend(of_server(&snapshot.server));
+    warn_of_queues(snapshot, &mut warnings);
+    let wrong_keys = snapshot.odd_keys.keys().take(MAX_OF_A_KIND);
+    warnings.extend(wrong_keys.map(|key| Diagnostic::new("odd_key").with("key", key)));
+    warn_of_workers(snapshot, &mut warnings);
+    warnings
+}
+
+fn of_server(server: &ServerView) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
     if let Some(policy) = server.maxmemory_policy.as_deref().filter(|policy| *policy != "noeviction") {
-        notes.push(Diagnostic::new("policy").with("policy", policy));
+        warnings.push(Diagnostic::new("policy").with("policy", policy));
     }
-    if let (Some(used), Some(most @ 1..)) = (server.used_memory, server.maxmemory)
-        && used as f64 >= most as f64 * FULL
+    if let (Some(used), Some(max @ 1..)) = (server.used_memory, server.maxmemory)
+        && used as f64 >= max as f64 * NEARLY_FULL
     {
-        notes.push(Diagnostic::new("memory").with("percent", used * 100 / most));
+        warnings.push(Diagnostic::new("memory").with("percent", used * 100 / max));
     }
-    let waiting = shot.queues.iter().filter(|queue| queue.queued > 0 && queue.workers == 0);
-    notes.extend(waiting.take(MOST).map(|queue| {
+    warnings
+}
+
+fn warn_of_queues(snapshot: &Snapshot, warnings: &mut Vec<Diagnostic>) {
+    let waiting = snapshot.queues.iter().filter(|queue| queue.queued > 0 && queue.workers == 0);
+    warnings.extend(waiting.take(MAX_OF_A_KIND).map(|queue| {
         Diagnostic::new("no_worker").with("queue", queue.name.as_str()).with("count", queue.queued)
     }));
-    let suspended = shot.queues.iter().filter(|queue| queue.suspended);
-    notes.extend(
-        suspended
-            .take(MOST)
-            .map(|queue| Diagnostic::new("queue_suspended").with("queue", queue.name.as_str())),
-    );
-    let unreadable = shot.queues.iter().filter(|queue| queue.unreadable > 0);
-    notes.extend(unreadable.take(MOST).map(|queue| {
+    let suspended = snapshot.queues.iter().filter(|queue| queue.suspended).take(MAX_OF_A_KIND);
+    warnings
+        .extend(suspended.map(|queue| Diagnostic::new("queue_suspended").with("queue", queue.name.as_str())));
+    let unreadable = snapshot.queues.iter().filter(|queue| queue.unreadable > 0);
+    warnings.extend(unreadable.take(MAX_OF_A_KIND).map(|queue| {
         Diagnostic::new("unreadable").with("queue", queue.name.as_str()).with("count", queue.unreadable)
     }));
-    notes.extend(shot.odd_keys.keys().take(MOST).map(|key| Diagnostic::new("odd_key").with("key", key)));
-    let stuck = shot.workers.iter().filter(|worker| worker.stuck_threads > 0);
-    notes.extend(stuck.take(MOST).map(|worker| {
+}
+
+fn warn_of_workers(snapshot: &Snapshot, warnings: &mut Vec<Diagnostic>) {
+    let stuck = snapshot.workers.iter().filter(|worker| worker.stuck_threads > 0);
+    warnings.extend(stuck.take(MAX_OF_A_KIND).map(|worker| {
         Diagnostic::new("stuck_threads")
             .with("worker", worker.name.as_str())
             .with("count", worker.stuck_threads)
     }));
     // Python's workers are silent for minutes while they are idle.
-    let ours = shot.workers.iter().filter(|worker| worker.runs_in.is_some());
+    let ours = snapshot.workers.iter().filter(|worker| worker.runs_in.is_some());
     let silent = ours.filter_map(|worker| {
-        let heard = from_iso(worker.last_heartbeat.as_deref()?)?;
-        let seconds = (shot.now - heard).num_seconds();
-        let note = Diagnostic::new("silent_worker").with("worker", worker.name.as_str());
-        (seconds > WORKER_SILENCE_LIMIT).then(|| note.with("seconds", seconds))
+        let heartbeat = from_iso(worker.last_heartbeat.as_deref()?)?;
+        let seconds = (snapshot.now - heartbeat).num_seconds();
+        let warning = Diagnostic::new("silent_worker").with("worker", worker.name.as_str());
+        (seconds > WORKER_SILENCE_LIMIT).then(|| warning.with("seconds", seconds))
     });
-    notes.extend(silent.take(MOST));
-    notes
+    warnings.extend(silent.take(MAX_OF_A_KIND));
 }

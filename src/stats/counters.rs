@@ -1,16 +1,19 @@
-//! What one worker has done since it last wrote it down.
+//! Counters of one worker: its runs since it last wrote them to Redis.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{BUCKETS, DAYS, HANDLERS, KEPT, MINUTES};
+use super::{BUCKETS, DAYS, MAX_HANDLERS, MINUTES, SERIES_TTL};
 use crate::client::scripts::RECORD_STATS;
 use crate::client::{Client, RedisCommand};
 
-/// One script call has this many handlers at most.
-const BATCH: usize = 50;
+/// Largest number of handlers in one call of the script.
+const HANDLERS_PER_CALL: usize = 50;
+/// Numbers of keys of the script, from 1.
+const QUEUE_KEY: usize = 2;
+const FIRST_HANDLER_KEY: usize = 4;
 
-/// How a run ended.
+/// The way a run ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum RunResult {
     Finished,
@@ -18,14 +21,16 @@ pub(crate) enum RunResult {
     Retried,
 }
 
+/// Finished, failed and retried runs.
 type Counts = [u64; 3];
 
-/// By queue, in the order of the worker's.
+/// Counters by queue, by the position of the queue in the list of the worker.
 #[derive(Default)]
 pub(crate) struct RunCounters(HashMap<usize, QueueCounters>);
 
 #[derive(Default)]
 struct QueueCounters {
+    /// Runs by minute since 1970.
     minutes: HashMap<i64, Counts>,
     handlers: HashMap<String, HandlerCounters>,
 }
@@ -38,17 +43,17 @@ struct HandlerCounters {
 }
 
 impl RunCounters {
-    /// A run of this handler has ended in this minute since 1970.
+    /// Counts a run of a handler that has ended in this minute since 1970.
     pub(crate) fn record(
         &mut self,
         (queue, handler): (usize, &str),
-        what: RunResult,
+        result: RunResult,
         took: Duration,
         minute: i64,
     ) {
         let queue = self.0.entry(queue).or_default();
-        queue.minutes.entry(minute).or_default()[what as usize] += 1;
-        let handler = match queue.handlers.contains_key(handler) || queue.handlers.len() < HANDLERS {
+        queue.minutes.entry(minute).or_default()[result as usize] += 1;
+        let handler = match queue.handlers.contains_key(handler) || queue.handlers.len() < MAX_HANDLERS {
             true => handler,
             false => "",
         };
@@ -56,7 +61,7 @@ impl RunCounters {
             queue.handlers.insert(handler.to_owned(), HandlerCounters::default());
         }
         let Some(handler) = queue.handlers.get_mut(handler) else { return };
-        handler.minutes.entry(minute).or_default()[what as usize] += 1;
+        handler.minutes.entry(minute).or_default()[result as usize] += 1;
         handler.micros += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let seconds = took.as_secs_f64();
         let bucket = BUCKETS.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS.len());
@@ -67,10 +72,10 @@ impl RunCounters {
         self.0.is_empty()
     }
 
-    /// What writes it down; `names` are those of the queues.
+    /// Commands that add the counts to the series in Redis. `names` are the queues of the worker.
     pub(crate) fn commands(&self, client: &Client, names: &[String]) -> Vec<RedisCommand> {
-        let known = self.0.iter().filter_map(|(queue, tally)| Some((names.get(*queue)?, tally)));
-        known.flat_map(|(name, tally)| tally.commands(client, name)).collect()
+        let known = self.0.iter().filter_map(|(queue, counters)| Some((names.get(*queue)?, counters)));
+        known.flat_map(|(name, counters)| counters.commands(client, name)).collect()
     }
 }
 
@@ -78,38 +83,45 @@ impl QueueCounters {
     fn commands(&self, client: &Client, queue: &str) -> Vec<RedisCommand> {
         let mut handlers: Vec<(&String, &HandlerCounters)> = self.handlers.iter().collect();
         handlers.sort_unstable_by_key(|(name, _)| *name);
-        let mut calls = Vec::new();
-        for (n, part) in handlers.chunks(BATCH).enumerate() {
-            let mut keys = vec![
-                client.keys.stats_handlers(queue),
-                client.keys.stats(queue),
-                client.keys.stats_others(queue),
-            ];
-            keys.extend(part.iter().map(|(name, _)| client.keys.stats_handler(queue, name)));
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            let mut call = RedisCommand::evalsha(&RECORD_STATS, &keys)
-                .arg(MINUTES)
-                .arg(DAYS)
-                .arg(KEPT.as_secs())
-                .arg(HANDLERS);
-            call = part.iter().fold(call, |call, (name, _)| call.arg(name));
+        let command = |(n, batch): (usize, &[(&String, &HandlerCounters)])| {
+            let mut command = script_call(client, queue, batch);
             if n == 0 {
-                call = counts(call, 2, &self.minutes);
+                command = with_counts(command, QUEUE_KEY, &self.minutes);
             }
-            for (at, (_, handler)) in part.iter().enumerate() {
-                call = counts(call, at + 4, &handler.minutes);
-                call = call.arg(at + 4).arg("time").arg(handler.micros).arg(handler.buckets.len());
-                call = handler.buckets.iter().fold(call, |call, runs| call.arg(runs));
+            for (at, (_, handler)) in batch.iter().enumerate() {
+                command = handler.add_to(command, at + FIRST_HANDLER_KEY);
             }
-            calls.push(call);
-        }
-        calls
+            command
+        };
+        handlers.chunks(HANDLERS_PER_CALL).enumerate().map(command).collect()
     }
 }
 
-fn counts(call: RedisCommand, key: usize, minutes: &HashMap<i64, Counts>) -> RedisCommand {
-    minutes.iter().fold(call, |call, (minute, counts)| {
-        let call = call.arg(key).arg("count").arg(minute);
-        counts.iter().fold(call, |call, count| call.arg(count))
+impl HandlerCounters {
+    fn add_to(&self, command: RedisCommand, key: usize) -> RedisCommand {
+        let command = with_counts(command, key, &self.minutes);
+        let command = command.arg(key).arg("time").arg(self.micros).arg(self.buckets.len());
+        self.buckets.iter().fold(command, |command, runs| command.arg(runs))
+    }
+}
+
+/// A call of the script with its keys and limits, before any counts.
+fn script_call(client: &Client, queue: &str, handlers: &[(&String, &HandlerCounters)]) -> RedisCommand {
+    let mut keys =
+        vec![client.keys.stats_handlers(queue), client.keys.stats(queue), client.keys.stats_others(queue)];
+    keys.extend(handlers.iter().map(|(name, _)| client.keys.stats_handler(queue, name)));
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let command = RedisCommand::evalsha(&RECORD_STATS, &keys)
+        .arg(MINUTES)
+        .arg(DAYS)
+        .arg(SERIES_TTL.as_secs())
+        .arg(MAX_HANDLERS);
+    handlers.iter().fold(command, |command, (name, _)| command.arg(name))
+}
+
+fn with_counts(command: RedisCommand, key: usize, minutes: &HashMap<i64, Counts>) -> RedisCommand {
+    minutes.iter().fold(command, |command, (minute, counts)| {
+        let command = command.arg(key).arg("count").arg(minute);
+        counts.iter().fold(command, |command, count| command.arg(count))
     })
 }

@@ -13,7 +13,7 @@ use super::event_bus::EventBus;
 use super::options::Options;
 use super::registration::hostname;
 use crate::client::Client;
-use crate::cron::records::{self, SchedulerInfo};
+use crate::cron::registration::{self, SchedulerInfo};
 use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::{Error, Result};
 use crate::printable::ShortLine;
@@ -139,7 +139,7 @@ impl CronLoop {
             }
         }
         // If this fails, the record expires.
-        let _ = records::deregister(&self.client, &self.info.name);
+        let _ = registration::deregister(&self.client, &self.info.name);
     }
 
     /// Enqueues the jobs that are due. Returns the time until the next tick.
@@ -151,7 +151,7 @@ impl CronLoop {
         }
         let outcomes = self.scheduler.run_due(now, None)?;
         if !outcomes.is_empty() || self.published_at.is_none_or(|at| at.elapsed() >= PUBLISH_INTERVAL) {
-            records::publish(&self.client, &self.info, &self.scheduler, now)?;
+            registration::publish(&self.client, &self.info, &self.scheduler, now)?;
             self.published_at = Some(Instant::now());
         }
         self.report_problems();

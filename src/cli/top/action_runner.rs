@@ -147,7 +147,7 @@ impl ActionWorker {
         let (mut done, mut tried, mut cursor) = (0, 0, None);
         let progress =
             |done: usize| format!("{done} of {} {}", pluralize(limit, "job"), action.past_participle());
-        let bulk_action = BulkAction { queue: &group.queue, place: JobList::Failed, action: action.verb() };
+        let bulk_action = BulkAction { queue: &group.queue, list: JobList::Failed, action: action.verb() };
         while tried < limit {
             self.send_progress(format!("{}; Esc ends that", progress(done)));
             if self.is_interrupted() {

@@ -1,0 +1,191 @@
+//! The ticks of one entry. Any number of schedulers may have the same entry: Redis keeps its last tick, and the
+//! scheduler that comes first turns a tick into a job.
+
+use std::sync::Arc;
+
+use super::schedule::Schedule;
+use super::{Catchup, Cron, Overlap};
+use crate::client::scripts::CRON_TICK;
+use crate::client::{Client, RedisCommand, Reply, reply};
+use crate::enqueue;
+use crate::error::Result;
+use crate::job::NewJob;
+use crate::queue::Queue;
+
+/// Seconds by which a tick may be late without counting as missed, unless the next tick is due.
+pub(super) const MISFIRE_GRACE: i64 = 60;
+/// Largest number of missed ticks that get a job each.
+const MAX_CATCHUP: usize = 1000;
+/// Times that a tick can have, in seconds since 1970: up to the year 9999.
+const VALID_TIMES: std::ops::Range<i64> = 0..253_402_300_800;
+
+/// The outcome of a tick that was due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TickOutcome {
+    Enqueued {
+        entry: String,
+        id: String,
+    },
+    /// The job of the tick before is not finished.
+    Skipped {
+        entry: String,
+    },
+}
+
+/// A valid entry with the state of its ticks.
+pub(crate) struct EntryState {
+    pub(crate) cron: Cron,
+    pub(crate) schedule: Schedule,
+    queue: Queue,
+    pub(super) key: String,
+    last: Option<i64>,
+    /// The last tick as Redis keeps it, valid or not: the script compares it.
+    stored_last: String,
+    /// `true` if the entry has ever enqueued a job.
+    pub(crate) has_job: bool,
+    /// The next tick; `i64::MAX` when none is known.
+    pub(super) due: i64,
+}
+
+impl EntryState {
+    pub(super) fn new(client: &Arc<Client>, cron: Cron) -> Result<Self> {
+        let (schedule, queue) = (cron.check()?, Queue::with_client(client, &cron.queue)?);
+        queue.encode_job(&cron.job)?;
+        let key = client.keys.cron_entry(&cron.name);
+        Ok(EntryState {
+            cron,
+            schedule,
+            queue,
+            key,
+            last: None,
+            stored_last: String::new(),
+            has_job: false,
+            due: i64::MIN,
+        })
+    }
+
+    /// Returns whether Python's workers may run the jobs.
+    pub(crate) fn is_rq(&self) -> bool {
+        self.queue.client().dialect.payload_format.writes_all_fields
+    }
+
+    /// The last tick in seconds since 1970.
+    pub(crate) fn last(&self) -> Option<i64> {
+        self.last
+    }
+
+    /// The next tick in seconds since 1970, as far as it is known.
+    pub(crate) fn due(&self) -> Option<i64> {
+        (self.due > i64::MIN && self.due < i64::MAX).then_some(self.due)
+    }
+
+    pub(super) fn set_last(&mut self, last: Option<String>) {
+        self.stored_last = last.unwrap_or_default();
+        self.last = self.stored_last.parse().ok().filter(|last| VALID_TIMES.contains(last));
+    }
+
+    pub(super) fn schedule_next(&mut self, since: i64) {
+        self.due = self.schedule.next_after(since).unwrap_or(i64::MAX);
+    }
+
+    /// Schedule and zone as they are kept beside the last tick, to notice that they have changed.
+    pub(super) fn fingerprint(&self) -> String {
+        format!("{} {}", self.schedule, self.schedule.zone())
+    }
+}
+
+/// Runs the next tick of an entry. `clock` replaces Redis' clock in tests. Returns whether a further tick may be due.
+pub(super) fn run_tick(
+    client: &Arc<Client>,
+    entry: &mut EntryState,
+    (now, clock): (i64, Option<f64>),
+    outcomes: &mut Vec<TickOutcome>,
+) -> Result<bool> {
+    let (tick, has_job) = match (entry.last, entry.schedule.interval()) {
+        (None, Some(_)) => (entry.due, true),
+        (None, None) => (entry.due, false),
+        (Some(_), _) => plan_tick(&entry.schedule, entry.cron.catchup, entry.due, now),
+    };
+    let action = if has_job { "tick" } else { "pass" };
+    let (state, last, id) = run_script(client, entry, action, tick, clock)?;
+    entry.set_last(last);
+    entry.schedule_next(entry.last.unwrap_or(tick));
+    let name = entry.cron.name.clone();
+    match state {
+        1 => {
+            entry.has_job = true;
+            outcomes.push(TickOutcome::Enqueued { entry: name, id });
+        }
+        2 => outcomes.push(TickOutcome::Skipped { entry: name }),
+        5 => {
+            // By Redis' clock the tick is not due yet.
+            entry.due = tick;
+            return Ok(false);
+        }
+        _ => {}
+    }
+    Ok(true)
+}
+
+/// Chooses the tick to run, and whether it enqueues a job. `due` is the first tick that has not been run.
+fn plan_tick(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool) {
+    let missed_until = now - MISFIRE_GRACE.min(schedule.interval().unwrap_or(MISFIRE_GRACE));
+    if due > missed_until {
+        return (due, true);
+    }
+    let newest = schedule.last_until(due, now).unwrap_or(due);
+    match catchup {
+        Catchup::One => (newest, true),
+        Catchup::None => (newest, newest > missed_until),
+        Catchup::All => {
+            let mut tick = newest;
+            for _ in 1..MAX_CATCHUP {
+                match schedule.previous(tick, due) {
+                    Some(previous) => tick = previous,
+                    None => break,
+                }
+            }
+            (tick, true)
+        }
+    }
+}
+
+/// Calls the script. Returns its state, the last tick as Redis keeps it, and the id of the job.
+fn run_script(
+    client: &Arc<Client>,
+    entry: &EntryState,
+    action: &str,
+    tick: i64,
+    clock: Option<f64>,
+) -> Result<(i64, Option<String>, String)> {
+    let job = entry.queue.encode_job(&with_jitter(&entry.cron))?;
+    let id = job.id.clone();
+    let enqueue = enqueue::encode(client, entry.queue.keys(), std::slice::from_ref(&job));
+    let keys = [&entry.key, &client.keys.cron_entry_jobs(&entry.cron.name), &client.keys.cron_jobs()];
+    let tick = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
+        .arg(action)
+        .arg(&entry.cron.name)
+        .arg(&entry.stored_last)
+        .arg(tick)
+        .arg(entry.fingerprint())
+        .arg(u8::from(entry.cron.overlap == Overlap::Skip))
+        .arg(clock.map(|clock| clock.to_string()).unwrap_or_default());
+    let reply = client.query(&RedisCommand::around(&CRON_TICK, &enqueue, &tick))?;
+    let mut values = reply::list(reply)?.into_iter();
+    let mut next = || values.next().unwrap_or(Reply::Nil);
+    let state = reply::int(&next())?;
+    Ok((state, reply::text(next())?, id))
+}
+
+fn with_jitter(cron: &Cron) -> NewJob {
+    if cron.jitter.is_zero() {
+        return cron.job.clone();
+    }
+    cron.job.clone().after(cron.jitter.mul_f64(fastrand::f64()))
+}
+
+/// Enqueues the job of an entry now, whatever its schedule says. Returns the job's id.
+pub(crate) fn enqueue_now(client: &Arc<Client>, cron: Cron) -> Result<String> {
+    let entry = EntryState::new(client, cron)?;
+    Ok(run_script(client, &entry, "run", 0, None)?.2)
+}
