@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_handler_is_known_from_the_beginning_of_any_payload() {
+    fn the_handler_is_read_from_the_beginning_of_any_payload() {
         let text = format!("[\"mark\", null, [{}1], {{}}]", "1, ".repeat(300_000));
         let bomb = deflate(text.as_bytes());
         assert!(bomb.len() < 5_000);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_pythons_protocols_write_is_read() {
+    fn payloads_of_all_pickle_protocols_are_previewed() {
         for bytes in [
             b"(Vtasks.add\np0\nN(I1\ntp1\n(dp2\ntp3\n.".as_slice(),
             b"\x80\x02(X\x09\x00\x00\x00tasks.addq\x00NK\x01\x85q\x01}q\x02tq\x03.",

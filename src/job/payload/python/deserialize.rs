@@ -87,30 +87,30 @@ impl<'de> Visitor<'de> for PyValueVisitor {
 /// Keeps the first position and the last value of equal keys, as JSON readers do.
 fn merge_equal_keys(pairs: Vec<(PyValue, PyValue)>) -> Vec<(PyValue, PyValue)> {
     let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
-    let mut kept: Vec<(PyValue, PyValue)> = Vec::with_capacity(pairs.len());
+    let mut merged: Vec<(PyValue, PyValue)> = Vec::with_capacity(pairs.len());
     for (key, value) in pairs {
         let PyKind::Str(text) = &key.0 else {
-            kept.push((key, value));
+            merged.push((key, value));
             continue;
         };
-        let known = match kept.len() {
-            0..SMALL_DICT => kept.iter().position(|(one, _)| one.as_str() == Some(text)),
+        let known = match merged.len() {
+            0..SMALL_DICT => merged.iter().position(|(one, _)| one.as_str() == Some(text)),
             SMALL_DICT => {
-                let texts = kept.iter().enumerate();
+                let texts = merged.iter().enumerate();
                 positions.extend(texts.filter_map(|(at, (one, _))| Some((one.as_str()?.into(), at))));
                 positions.get(text).copied()
             }
             _ => positions.get(text).copied(),
         };
         match known {
-            Some(at) => kept[at].1 = value,
+            Some(at) => merged[at].1 = value,
             None => {
-                if kept.len() >= SMALL_DICT {
-                    positions.insert(text.clone(), kept.len());
+                if merged.len() >= SMALL_DICT {
+                    positions.insert(text.clone(), merged.len());
                 }
-                kept.push((key, value));
+                merged.push((key, value));
             }
         }
     }
-    kept
+    merged
 }
