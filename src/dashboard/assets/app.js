@@ -1,53 +1,17 @@
-// Routing, loading every two seconds, drawing, and user input.
+// Loading every two seconds, drawing, navigation and user input.
 
 import { h, morph } from './dom.js';
 import { app, path } from './state.js';
 import { get, ApiError } from './api.js';
-import { bdi, preferredLanguage, saveLanguage, language, LANGUAGES, richText, loadLanguage, t, updateTimes, timeNode } from './text.js';
-import { icon, link, REGISTRIES } from './ui.js';
+import { bdi, preferredLanguage, saveLanguage, loadLanguage, t, updateTimes } from './text.js';
+import { icon, link } from './ui.js';
 import { ACTIONS, showToast, errorText } from './actions.js';
-import { overviewPage } from './overview.js';
-import { failedPage, queuePage, scheduledPage } from './lists.js';
-import { jobPage } from './job.js';
-import { cronPage, cronHistoryPage } from './cron.js';
-import { workersPage } from './workers.js';
-import { metricsPage } from './metrics.js';
+import { banner, footer, header, refusalContent, showCurrentLink } from './layout.js';
+import { matchRoute, PAGES } from './routes.js';
 
-/** Pages by route name: which data they load, their title, and how they are drawn. */
-const PAGES = {
-  overview: overviewPage,
-  queue: queuePage,
-  failed: failedPage,
-  scheduled: scheduledPage,
-  job: jobPage,
-  cron: cronPage,
-  'cron-history': cronHistoryPage,
-  workers: workersPage,
-  metrics: metricsPage,
-};
-/** Main navigation: route name and path. */
-const NAV = [['overview', []], ['failed', ['failed']], ['scheduled', ['scheduled']], ['cron', ['cron']], ['workers', ['workers']], ['metrics', ['metrics-page']]];
+/** Pause between two loads, in milliseconds. */
 const REFRESH_INTERVAL = 2000;
 const root = document.getElementById('root');
-
-function matchRoute() {
-  let parts;
-  try {
-    parts = location.pathname.slice(app.base.length).split('/').filter(Boolean).map((segment) => decodeURIComponent(segment).replace(/^~/, ''));
-  } catch {
-    parts = ['?'];
-  }
-  const query = new URLSearchParams(location.search);
-  const page = (name, ...params) => ({ name, params, query });
-  const [first, second, third] = parts;
-  const pages = { failed: 'failed', scheduled: 'scheduled', cron: 'cron', workers: 'workers', 'metrics-page': 'metrics' };
-  if (parts.length === 0) return page('overview');
-  if (parts.length === 1 && Object.hasOwn(pages, first)) return page(pages[first]);
-  if (first === 'jobs' && parts.length === 2) return page('job', second);
-  if (first === 'cron' && parts.length === 2) return page('cron-history', second);
-  if (first === 'queues' && (parts.length === 2 || (parts.length === 3 && REGISTRIES.includes(third)))) return page('queue', second, third ?? 'queued');
-  return page('none');
-}
 
 // ---- Data ----
 
@@ -113,7 +77,7 @@ function draw() {
   const isStale = outage !== null && app.data !== null;
   let content;
   if (!page) content = h('div', { class: 'empty' }, icon('find'), h('p', null, t('none.text')), link(path(''), null, t('none.back')));
-  else if (refusal) content = refusalContent();
+  else if (refusal) content = refusalContent(refusal);
   else if (app.data) {
     try {
       content = page.draw(app.data, route);
@@ -126,75 +90,16 @@ function draw() {
   const fresh = h('div', null,
     h('a', { class: 'skip', href: '#main' }, t('skip')),
     header(),
-    banner(),
+    banner(outage, loadedAt),
     h('main', { id: 'main', tabindex: '-1', class: isStale ? 'stale' : null, 'aria-busy': app.data === null && !outage && !refusal ? 'true' : null },
       h('h1', { tabindex: '-1', 'data-key': `h1 ${location.pathname}` }, page?.heading ? page.heading(route, app.data) : title),
       h('div', { class: 'content', 'data-key': `page ${route.name} ${JSON.stringify(route.params)}` }, content)),
     footer());
   morph(root, fresh);
-  showCurrentLink();
+  showCurrentLink(root);
   document.title = `${outage ? '⚠ ' : ''}${title} · rq-rs`;
 }
 app.draw = draw;
-
-/** Scrolls bars of links that are wider than the screen to the current link. */
-function showCurrentLink() {
-  const key = location.href + (app.data ? '' : '#');
-  for (const bar of root.querySelectorAll('.main-nav ul, .tabs')) {
-    if (bar.shownFor === key) continue;
-    bar.shownFor = key;
-    const current = bar.querySelector('[aria-current]');
-    if (current && bar.scrollWidth > bar.clientWidth) bar.scrollLeft += current.getBoundingClientRect().left - bar.getBoundingClientRect().left - (bar.clientWidth - current.offsetWidth) / 2;
-  }
-}
-
-function header() {
-  const parents = { queue: 'overview', job: 'overview', 'cron-history': 'cron' };
-  const current = parents[app.route.name] ?? app.route.name;
-  return h('header', { class: 'top' },
-    link(path(''), { class: 'brand', 'aria-label': t('brand') }, h('img', { src: `${app.base}/assets/icon.svg`, alt: '', width: '22', height: '22' }), h('b', null, 'rq-rs')),
-    h('nav', { class: 'main-nav', 'aria-label': t('nav.label') }, h('ul', null, NAV.map(([name, parts]) =>
-      h('li', null, link(parts.length > 0 ? path(...parts) : path(''), { 'aria-current': current === name ? (current === app.route.name ? 'page' : 'true') : null }, t(`nav.${name}`)))))),
-    h('form', { class: 'jump', role: 'search', 'data-action': 'jump', 'aria-label': t('jump.label') },
-      icon('find'), h('input', { type: 'search', name: 'id', required: true, placeholder: t('jump.placeholder'), 'aria-label': t('jump.label'), autocomplete: 'off', spellcheck: 'false', 'data-jump': true })),
-    h('button', { type: 'button', class: 'live', role: 'switch', 'aria-checked': String(app.live), 'data-action': 'live', title: t('live.what') },
-      h('span', { class: 'dot' }), t('live.on'), app.live ? null : h('span', { class: 'visually-hidden' }, t('live.off'))));
-}
-
-function banner() {
-  const banners = [];
-  if (outage) {
-    const { message, status, hint } = outage.error;
-    banners.push(h('div', { class: 'banner bad', role: 'alert', 'data-key': 'outage' }, icon('warn'), h('div', null,
-      h('p', null, h('b', null, t(status === 503 ? 'outage.redis' : status === 0 ? 'outage.server' : 'outage.other', { status })), ' ', richText('outage.since', { time: timeNode(outage.since, true) })),
-      h('p', { class: 'sub' }, status === 0 ? t('outage.server_hint') : [bdi(message, 300), hint ? [' – ', bdi(hint, 300)] : null]),
-      loadedAt && app.data ? h('p', { class: 'sub' }, richText('outage.shown', { time: timeNode(loadedAt) })) : null)));
-  }
-  if (!app.live) {
-    banners.push(h('div', { class: 'banner', role: 'status', 'data-key': 'paused' }, icon('info'), h('p', null, t('live.paused'), ' ', loadedAt ? richText('live.shown', { time: timeNode(loadedAt) }) : null)));
-  }
-  return h('div', { class: 'banners' }, banners);
-}
-
-function refusalContent() {
-  const { status, message, hint } = refusal;
-  const text = has404() ? t('none.gone') : message || t('broken');
-  return h('div', { class: 'empty bad', role: 'alert' }, icon('warn'), h('p', null, bdi(text, 500)), has404() && message ? h('p', { class: 'muted' }, bdi(message, 500)) : null,
-    hint ? h('p', { class: 'muted' }, bdi(hint, 500)) : null, link(path(''), null, t('none.back')));
-  function has404() {
-    return status === 404;
-  }
-}
-
-function footer() {
-  const { version, dialect, prefix, address, read_only: isReadOnly, user } = app.site;
-  const fact = (label, value) => (value ? h('span', null, label ? `${label} ` : null, h('span', { class: 'id' }, bdi(value, 120))) : null);
-  return h('footer', { class: 'bottom' },
-    h('p', null, fact('rq-rs', version), fact(t('site.dialect'), dialect), fact(t('site.prefix'), prefix), fact('Redis', address), user === null ? null : fact(t('site.user'), user),
-      isReadOnly && version ? h('span', { class: 'badge' }, t('site.read_only')) : null),
-    h('label', null, h('span', null, t('language')), ' ', h('select', { name: 'language', 'data-language': true }, Object.entries(LANGUAGES).map(([code, name]) =>
-      h('option', { value: code, lang: code, selected: code === language }, name)))));
-}
 
 // ---- Navigation ----
 
@@ -255,13 +160,13 @@ let lastPicked = null;
 
 function pickRows(box, isRange) {
   const boxes = [...root.querySelectorAll('tbody input[data-pick]')];
-  const set = (other, on) => (on ? app.picked.add(other.dataset.pick) : app.picked.delete(other.dataset.pick));
-  if (!box.closest('tbody')) boxes.forEach((other) => set(other, box.checked));
+  const setPicked = (other, isPicked) => (isPicked ? app.picked.add(other.dataset.pick) : app.picked.delete(other.dataset.pick));
+  if (!box.closest('tbody')) boxes.forEach((other) => setPicked(other, box.checked));
   else {
     const from = isRange ? boxes.findIndex((other) => other.dataset.pick === lastPicked) : -1;
     const to = boxes.indexOf(box);
-    if (from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => set(other, box.checked));
-    else set(box, box.checked);
+    if (from >= 0) boxes.slice(Math.min(from, to), Math.max(from, to) + 1).forEach((other) => setPicked(other, box.checked));
+    else setPicked(box, box.checked);
     lastPicked = box.dataset.pick;
   }
   draw();
@@ -285,9 +190,9 @@ addEventListener('click', (event) => {
   if (to.origin !== location.origin || (app.base && !to.pathname.startsWith(`${app.base}/`) && to.pathname !== app.base)) return;
   event.preventDefault();
   if (to.hash && to.pathname === location.pathname) {
-    const there = document.getElementById(to.hash.slice(1));
-    there?.scrollIntoView();
-    there?.focus({ preventScroll: true });
+    const section = document.getElementById(to.hash.slice(1));
+    section?.scrollIntoView();
+    section?.focus({ preventScroll: true });
     return;
   }
   app.go(to.href);
