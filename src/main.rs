@@ -1,4 +1,4 @@
-//! The stock `rq-rs` binary: the whole command line, with programs as handlers (`--exec`).
+//! The `rq-rs` binary: the whole command line. Its handlers are programs (`--exec`).
 
 fn main() -> std::process::ExitCode {
     rq_rs::App::new().main()

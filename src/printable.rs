@@ -1,29 +1,29 @@
-//! Text of unknown origin as it is printed: nobody forges a line, moves a cursor, or turns the direction of writing.
+//! Text of unknown origin for logs and terminals: escaped, so that no job can forge a line, move the cursor or change
+//! the direction of writing.
 
 use std::fmt::{self, Display, Formatter, Write};
 
-/// How much of one text is printed.
-const MAX_EXCERPT_CHARS: usize = 300;
+const MAX_SHORT_CHARS: usize = 300;
 
-/// What a terminal would obey, or could hide something with.
+/// Returns whether a terminal would act on the character, or text can be hidden with it.
 pub(crate) fn needs_escaping(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}'
             | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The beginning of a text, on one line.
+/// The first 300 characters of a text, escaped, on one line.
 pub(crate) struct ShortLine<'a>(pub(crate) &'a str);
 
 impl Display for ShortLine<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let end = self.0.char_indices().nth(MAX_EXCERPT_CHARS).map(|(end, _)| end);
+        let end = self.0.char_indices().nth(MAX_SHORT_CHARS).map(|(end, _)| end);
         OneLine(&self.0[..end.unwrap_or(self.0.len())]).fmt(f)?;
         f.write_str(if end.is_some() { "…" } else { "" })
     }
 }
 
-/// First line of a text without control characters, at most `width` characters.
+/// Returns the first line of a text, escaped, at most `width` characters of it.
 pub(crate) fn first_line(text: &str, width: usize) -> String {
     let text = ShortLine(text.lines().next().unwrap_or_default()).to_string();
     match text.char_indices().nth(width) {
@@ -32,7 +32,7 @@ pub(crate) fn first_line(text: &str, width: usize) -> String {
     }
 }
 
-/// All of it, on one line, whatever it is made of.
+/// A whole text, escaped, on one line.
 pub(crate) struct OneLine<T>(pub(crate) T);
 
 impl<T: Display> Display for OneLine<T> {
@@ -41,7 +41,7 @@ impl<T: Display> Display for OneLine<T> {
     }
 }
 
-/// Writes what is odd as Rust would in a literal.
+/// A writer that escapes characters as Rust does in a literal.
 pub(crate) struct EscapingWriter<W>(pub(crate) W);
 
 impl<W: Write> Write for EscapingWriter<W> {
@@ -63,9 +63,9 @@ mod tests {
     #[test]
     fn text_of_jobs_cannot_forge_lines() {
         let text = "a\nb\r\u{1b}[31m\u{202e}ö\u{9b}\u{200f}";
-        let shown = r"a\nb\r\u{1b}[31m\u{202e}ö\u{9b}\u{200f}";
-        assert_eq!(ShortLine(text).to_string(), shown);
-        assert_eq!(OneLine(format_args!("{text}")).to_string(), shown);
+        let escaped = r"a\nb\r\u{1b}[31m\u{202e}ö\u{9b}\u{200f}";
+        assert_eq!(ShortLine(text).to_string(), escaped);
+        assert_eq!(OneLine(format_args!("{text}")).to_string(), escaped);
         assert_eq!(ShortLine(&"x".repeat(1000)).to_string().chars().count(), 301);
         assert_eq!(OneLine("x".repeat(1000)).to_string().len(), 1000);
     }

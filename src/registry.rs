@@ -1,4 +1,4 @@
-//! A registry: the jobs of a queue that are in one state, as a sorted set.
+//! `Registry`: the jobs of a queue in one state, as a sorted set.
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,41 +11,45 @@ use crate::error::Result;
 use crate::job::iso;
 use crate::redis::Script;
 
-/// How many ids one script call requeues, and one page reads.
+/// Number of ids that one script call requeues.
 const BATCH: usize = 200;
+/// Number of ids that one call reads.
+const PAGE: usize = 2000;
 
-/// The jobs of one queue in one state.
+/// A registry: the jobs of one queue in one state, such as [`Queue::failed`](crate::Queue::failed), as a sorted set
+/// of ids.
 #[derive(Clone)]
 pub struct Registry {
     client: Arc<Client>,
     key: String,
     list: String,
-    /// The statuses of its jobs, with spaces between; none where they may have any.
+    /// Statuses of the registry's jobs, separated by spaces; empty if any status is possible.
     statuses: &'static str,
 }
 
-/// What became of one id that was to be requeued.
+/// What [`Registry::requeue`] did with one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requeued {
-    /// It is back in its queue.
+    /// The job is back in its queue.
     Back,
-    /// It is not in this registry: requeued before, or never there. Nothing was changed.
+    /// The id is not in this registry: it was requeued before, or was never there. Nothing was changed.
     NotThere,
-    /// It was in the registry, but its record has expired or was deleted; the entry was removed.
+    /// The id was in the registry, but the job's record has expired or was deleted. The entry was removed.
     Gone,
 }
 
-/// What the record of a job says that a registry holds. RQ leaves entries behind when an id is enqueued anew.
+/// The statuses that jobs in a registry have, separated by spaces; empty if any status is possible. An entry with
+/// another status is stale: RQ leaves it behind when an id is enqueued again.
 pub(crate) fn statuses_of(queue: &QueueKeys, key: &str) -> &'static str {
-    let of = [
+    let statuses = [
         (&queue.failed, "failed stopped"),
         (&queue.finished, "finished"),
         (&queue.canceled, "canceled"),
         (&queue.scheduled, "scheduled created"),
         (&queue.deferred, "deferred"),
     ];
-    of.into_iter().find(|(registry, _)| *registry == key).map_or("", |(_, statuses)| statuses)
+    statuses.into_iter().find(|(registry, _)| *registry == key).map_or("", |(_, statuses)| statuses)
 }
 
 impl Registry {
@@ -58,7 +62,7 @@ impl Registry {
         &self.key
     }
 
-    /// How many entries it has.
+    /// Fetches the number of entries.
     ///
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
@@ -67,7 +71,8 @@ impl Registry {
         Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
     }
 
-    /// A page of its ids, lowest score first: for the failed registry the oldest failure.
+    /// Fetches a page of the ids, lowest score first: the oldest failure of the failed registry, the next job of the
+    /// scheduled registry. In the started registry an id is `<job>:<execution>`.
     ///
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
@@ -75,31 +80,34 @@ impl Registry {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let call = RedisCommand::new("ZRANGE").arg(&self.key).arg(offset).arg(offset + limit - 1);
-        reply::texts(self.client.query(&call)?)
+        let range = RedisCommand::new("ZRANGE").arg(&self.key).arg(offset).arg(offset + limit - 1);
+        reply::texts(self.client.query(&range)?)
     }
 
-    /// Puts jobs back in their queue as new, behind the others; tells for each what became of it. They have all
-    /// retries of their policy again. Repeating it changes nothing.
+    /// Puts ended jobs of this registry back at the end of their queue, as new ones: all retries of
+    /// their policy are available again. Returns what was done with each id, in order. A second call changes
+    /// nothing. RQ's `requeue`.
     ///
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn requeue<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.move_to_queue(&REQUEUE, true, ids)
+        self.move_to_queue(&REQUEUE, Some(self.client.dialect.retries_field), ids)
     }
 
-    /// Puts jobs that are scheduled into their queue now, behind the others.
+    /// Puts scheduled jobs at the end of their queue now.
     pub(crate) fn enqueue_now<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.move_to_queue(&ENQUEUE_NOW, false, ids)
+        self.move_to_queue(&ENQUEUE_NOW, None, ids)
     }
 
+    /// Calls a script that moves jobs to their queue, in batches. `retries_field` is an argument of one of the two
+    /// scripts.
     fn move_to_queue<S: AsRef<str>>(
         &self,
         script: &'static LazyLock<Script>,
-        is_anew: bool,
+        retries_field: Option<&str>,
         ids: &[S],
     ) -> Result<Vec<Requeued>> {
-        let mut done = Vec::with_capacity(ids.len());
+        let mut outcomes = Vec::with_capacity(ids.len());
         for batch in ids.chunks(BATCH) {
             let mut call =
                 RedisCommand::evalsha(script, &[&self.key, &self.list, &self.client.keys.queues()])
@@ -107,51 +115,52 @@ impl Registry {
                     .arg(self.client.keys.job_prefix())
                     .arg(iso(Utc::now()))
                     .arg(self.client.rq.key_patterns());
-            if is_anew {
-                call = call.arg(self.client.dialect.retries_field);
+            if let Some(field) = retries_field {
+                call = call.arg(field);
             }
             call = call.arg(self.statuses);
             for id in batch {
                 call = call.arg(id.as_ref());
             }
-            for answer in reply::list(self.client.query(&call)?)? {
-                done.push(match reply::int(&answer)? {
+            for code in reply::list(self.client.query(&call)?)? {
+                outcomes.push(match reply::int(&code)? {
                     1 => Requeued::Back,
                     2 => Requeued::Gone,
                     _ => Requeued::NotThere,
                 });
             }
         }
-        Ok(done)
+        Ok(outcomes)
     }
 
-    /// Requeues all that are in it now, in batches, and returns how many. Jobs that fail again
-    /// meanwhile stay.
+    /// Requeues all jobs that are in the registry now, in batches, and returns how many. A job that fails again
+    /// meanwhile stays in the registry.
     ///
     /// # Errors
-    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused). Batches before the
+    /// error are requeued.
     pub fn requeue_all(&self) -> Result<usize> {
         self.requeue_all_with_progress(|_| {})
     }
 
-    /// The same; `progress` is told after each batch how many have been looked at.
+    /// Requeues all jobs, and calls `progress` after each batch with the number of ids processed so far.
     pub(crate) fn requeue_all_with_progress(&self, mut progress: impl FnMut(usize)) -> Result<usize> {
+        // All ids are read before the first is requeued: a job that fails again at once would be met again and again.
         let ids = self.all_ids()?;
-        let mut back = 0;
+        let mut requeued = 0;
         for (n, batch) in ids.chunks(BATCH).enumerate() {
-            let done = self.requeue(batch)?;
-            back += done.iter().filter(|one| **one == Requeued::Back).count();
+            let outcomes = self.requeue(batch)?;
+            requeued += outcomes.iter().filter(|outcome| **outcome == Requeued::Back).count();
             progress(n * BATCH + batch.len());
         }
-        Ok(back)
+        Ok(requeued)
     }
 
-    /// Read first, requeue then: a job that fails at once again would else be met for ever.
     fn all_ids(&self) -> Result<Vec<String>> {
         let count = self.count()?;
         let mut ids = Vec::with_capacity(count);
         while ids.len() < count {
-            let page = self.ids(ids.len(), 10 * BATCH)?;
+            let page = self.ids(ids.len(), PAGE)?;
             if page.is_empty() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! For tests of programs that use rq-rs.
+//! Helpers for tests of programs that use rq-rs.
 
 use chrono::{DateTime, Utc};
 
@@ -6,7 +6,8 @@ use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::Result;
 use crate::queue::Queue;
 
-/// Cron entries with a clock that the test moves: nothing is waited for, and what is due is really enqueued.
+/// A cron scheduler whose clock the test moves, so that no test waits. Due jobs are enqueued in Redis, as a worker
+/// does it.
 ///
 /// ```no_run
 /// # use chrono::{TimeZone, Utc};
@@ -22,33 +23,35 @@ use crate::queue::Queue;
 /// # }
 /// ```
 pub struct CronClock {
-    ticker: CronScheduler,
+    scheduler: CronScheduler,
 }
 
 impl CronClock {
-    /// The entries on the queue's server. Several with the same entries share their ticks, as workers do.
+    /// Creates a scheduler of these entries, on the server and in the deployment of `queue`. Several clocks with the
+    /// same entries share their ticks, as workers do: each tick enqueues one job.
     ///
     /// # Errors
-    /// The first entry that is not in order.
+    /// [`Error::Invalid`](crate::Error::Invalid) for the first entry that is not valid.
     pub fn new(queue: &Queue, entries: impl IntoIterator<Item = Cron>) -> Result<Self> {
-        let (ticker, wrong) = CronScheduler::new(queue.client(), entries.into_iter().collect());
-        match wrong.into_iter().next() {
+        let (scheduler, invalid) = CronScheduler::new(queue.client(), entries.into_iter().collect());
+        match invalid.into_iter().next() {
             Some(error) => Err(error),
-            None => Ok(CronClock { ticker }),
+            None => Ok(CronClock { scheduler }),
         }
     }
 
-    /// Now it is this moment, which is not before the last one: enqueues what is due, and returns the ids.
+    /// Sets the clock to `moment`, which must not be earlier than the last one, enqueues the due jobs, and returns
+    /// their ids.
     ///
     /// # Errors
-    /// As [`Queue::enqueue`].
+    /// The errors of [`Queue::enqueue`].
     pub fn turn_to(&mut self, moment: DateTime<Utc>) -> Result<Vec<String>> {
         let now = moment.timestamp_millis() as f64 / 1000.0;
-        self.ticker.sync(now)?;
-        let id = |ticked| match ticked {
+        self.scheduler.sync(now)?;
+        let id = |outcome| match outcome {
             TickOutcome::Enqueued { id, .. } => Some(id),
             TickOutcome::Skipped { .. } => None,
         };
-        Ok(self.ticker.run_due(now, Some(now))?.into_iter().filter_map(id).collect())
+        Ok(self.scheduler.run_due(now, Some(now))?.into_iter().filter_map(id).collect())
     }
 }

@@ -1,5 +1,5 @@
-//! Keys that hold something else than they should, because another program has taken them: they are passed over and
-//! named, so that one of them hides nothing of the others.
+//! Keys that hold another type than rq-rs expects, because another program uses them. Readers skip such a key and
+//! report its name, so that it hides nothing else.
 
 use std::collections::BTreeSet;
 
@@ -7,23 +7,22 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 
-/// More are not named.
 const MAX_KEYS: usize = 100;
 
-/// Their names.
+/// The names of the keys that were skipped, at most a hundred.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub(crate) struct WrongTypeKeys(BTreeSet<String>);
 
 impl WrongTypeKeys {
-    /// What was found at a key; nothing when it is of another type.
-    pub(crate) fn tolerate<T: Default>(&mut self, key: &str, found: Result<T>) -> Result<T> {
-        match found {
+    /// Passes a result on; for a key of another type it records the key and returns the default instead of the error.
+    pub(crate) fn tolerate<T: Default>(&mut self, key: &str, result: Result<T>) -> Result<T> {
+        match result {
             Err(error) if is_wrong_type(&error) => {
                 self.insert(key);
                 Ok(T::default())
             }
-            found => found,
+            result => result,
         }
     }
 
@@ -46,12 +45,12 @@ impl WrongTypeKeys {
     }
 }
 
-/// What was found, nothing when its key is of another type: for a look at one thing, of which something else is told.
-pub(crate) fn tolerate_wrong_type<T: Default>(found: Result<T>) -> Result<T> {
-    WrongTypeKeys::default().tolerate("", found)
+/// Passes a result on; for a key of another type it returns the default, and the key is not reported.
+pub(crate) fn tolerate_wrong_type<T: Default>(result: Result<T>) -> Result<T> {
+    WrongTypeKeys::default().tolerate("", result)
 }
 
-/// Before Redis 7 an error in a script has the script's name before it.
+/// Returns whether the error is Redis' `WRONGTYPE`. Before Redis 7 the name of a script stands in front of the code.
 pub(crate) fn is_wrong_type(error: &Error) -> bool {
     matches!(error, Error::Refused { reason } if reason.contains("WRONGTYPE"))
 }

@@ -22,7 +22,6 @@ use crate::cron::{enqueue_now, pause as pauses};
 use crate::error::Error;
 use crate::printable::first_line;
 use crate::program::help_hint;
-use crate::server_info::fetch_time as clock_of;
 use crate::snapshot::{self, CronRun};
 use crate::worker::cron::{CronEntries, CronLoop};
 use crate::wrong_type::WrongTypeKeys;
@@ -89,7 +88,7 @@ impl CronCommand {
             }
             (None, Some(CronAction::Run { name })) => {
                 let client = redis.connect()?;
-                let entry = find_entry(&client, &name, clock_of(&client)?).map_err(not_found)?;
+                let entry = find_entry(&client, &name, client.server_time()?).map_err(not_found)?;
                 print(enqueue_now(&client, entry.cron().map_err(not_found)?)?)?;
                 Ok(Exit::Done)
             }
@@ -135,7 +134,7 @@ fn run_scheduler(
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
-    let Listing { all, wrong_keys, is_cut } = view::list_entries(client, clock_of(client)?)?;
+    let Listing { all, wrong_keys, is_cut } = view::list_entries(client, client.server_time()?)?;
     if is_json {
         print_json(&all)?;
         return Ok(report_incomplete(&wrong_keys, is_cut));
@@ -184,7 +183,7 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
         print_json(&all)?;
     } else if all.is_empty() && wrong_keys.is_empty() {
         // An entry without jobs exists if it has not been due yet.
-        find_entry(client, name, clock_of(client)?).map_err(not_found)?;
+        find_entry(client, name, client.server_time()?).map_err(not_found)?;
         print("No jobs yet.")?;
     } else {
         let took = |run: &CronRun| {
@@ -202,7 +201,7 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
 }
 
 fn set_paused(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {
-    let now = clock_of(client)?;
+    let now = client.server_time()?;
     let done = match is_paused {
         true => pauses::pause(client, name, now).map(|()| "paused"),
         false => pauses::resume(client, name, now).map(|()| "goes on with its next tick"),

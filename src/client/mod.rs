@@ -9,6 +9,8 @@ pub(crate) mod scripts;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "cli")]
+use chrono::{DateTime, Utc};
 use redis::{Cmd, RedisError, RedisResult};
 
 pub(crate) use self::command::RedisCommand;
@@ -16,6 +18,8 @@ pub(crate) use self::dedicated::DedicatedConnection;
 pub(crate) use self::pipeline::Pipeline;
 use crate::dialect::{Dialect, DialectSpec, Keys, RqMetadata};
 use crate::error::{Error, Result};
+#[cfg(feature = "cli")]
+use crate::job::from_unix_seconds;
 pub(crate) use crate::redis::Reply;
 use crate::redis::{Address, DEFAULT_TIMEOUT, Delivery, Redis, Timeouts};
 
@@ -161,6 +165,20 @@ impl Client {
             self.redis.send(&[&role], limits, Delivery::AtLeastOnce).ok().and_then(|mut all| all.pop());
         let Some(Ok(Reply::Array(parts))) = reply else { return false };
         matches!(parts.first(), Some(Reply::BulkString(role)) if role == b"sentinel")
+    }
+
+    /// Fetches the server's clock, in seconds since 1970.
+    #[cfg(feature = "worker")]
+    pub(crate) fn server_time(&self) -> Result<f64> {
+        let time = reply::texts(self.query(&RedisCommand::new("TIME"))?)?;
+        let number = |n: usize| time.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+        Ok(number(0) + number(1) / 1e6)
+    }
+
+    /// Fetches the server's clock. A time that cannot be represented is 1970.
+    #[cfg(feature = "cli")]
+    pub(crate) fn server_now(&self) -> Result<DateTime<Utc>> {
+        Ok(from_unix_seconds(self.server_time()?).unwrap_or_default())
     }
 
     /// Opens a connection outside the pool, for a thread whose commands block on the server for up to `block`.

@@ -1,10 +1,11 @@
-//! Readers for replies whose shape our own scripts fix; anything else is `Corrupt`.
+//! Readers of replies. A reply of another shape than the reader expects is [`Error::Corrupt`].
 
 use super::Reply;
 use crate::error::{Error, Result};
 
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Reads an integer; `Nil` is 0.
 pub(crate) fn int(reply: &Reply) -> Result<i64> {
     match reply {
         Reply::Int(n) => Ok(*n),
@@ -13,6 +14,7 @@ pub(crate) fn int(reply: &Reply) -> Result<i64> {
     }
 }
 
+/// Reads a list; `Nil` is empty.
 pub(crate) fn list(reply: Reply) -> Result<Vec<Reply>> {
     match reply {
         Reply::Array(items) | Reply::Set(items) => Ok(items),
@@ -21,6 +23,7 @@ pub(crate) fn list(reply: Reply) -> Result<Vec<Reply>> {
     }
 }
 
+/// Reads a string; `None` for `Nil` and for a script's `false`.
 pub(crate) fn bytes(reply: Reply) -> Result<Option<Vec<u8>>> {
     match reply {
         Reply::BulkString(bytes) => Ok(Some(bytes)),
@@ -31,11 +34,12 @@ pub(crate) fn bytes(reply: Reply) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Bytes that are not UTF-8 are shown with replacement characters.
+/// Reads a string; bytes that are not UTF-8 become replacement characters.
 pub(crate) fn text(reply: Reply) -> Result<Option<String>> {
     Ok(bytes(reply)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
+/// Reads a list of strings, without those that are `Nil`.
 pub(crate) fn texts(reply: Reply) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for item in list(reply)? {
@@ -44,7 +48,7 @@ pub(crate) fn texts(reply: Reply) -> Result<Vec<String>> {
     Ok(texts)
 }
 
-/// The field-value pairs of a hash.
+/// Reads the field-value pairs of a hash.
 pub(crate) fn pairs(reply: Reply) -> Result<Pairs> {
     let mut items = list(reply)?.into_iter();
     let mut pairs = Vec::with_capacity(items.len() / 2);
@@ -54,7 +58,7 @@ pub(crate) fn pairs(reply: Reply) -> Result<Pairs> {
     Ok(pairs)
 }
 
-/// The first entry of a stream: its id, and its field-value pairs.
+/// Reads the first entry of a range of a stream: its id, and its field-value pairs.
 pub(crate) fn first_stream_entry(reply: Reply) -> Result<Option<(String, Pairs)>> {
     let Some(entry) = list(reply)?.into_iter().next() else { return Ok(None) };
     let mut parts = list(entry)?.into_iter();

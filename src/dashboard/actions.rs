@@ -174,7 +174,7 @@ fn id_list(ids: &Value) -> Result<Vec<String>> {
 }
 
 fn on_cron_entry(state: &AppState, name: &str, action: &str) -> Result<Option<Done>> {
-    let now = crate::server_info::fetch_time(&state.client)?;
+    let now = state.client.server_time()?;
     match action {
         "run" => drop(enqueue_now(&state.client, find_entry(&state.client, name, now)?.cron()?)?),
         "pause" => pause::pause(&state.client, name, now)?,

@@ -140,8 +140,7 @@ fn count(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result
 }
 
 fn cron(state: &AppState) -> Response {
-    let listing =
-        crate::server_info::fetch_time(&state.client).and_then(|now| view::list_entries(&state.client, now));
+    let listing = state.client.server_time().and_then(|now| view::list_entries(&state.client, now));
     large(state, listing.map(|listing| listing.all))
 }
 

@@ -1,6 +1,6 @@
-//! Every Redis key, spelled here and nowhere else. Names are Python RQ's.
+//! The keys in Redis, all of them and nowhere else. Their names are RQ's.
 
-/// The keys of one deployment: everything begins with the same prefix.
+/// The keys of one deployment. Every key begins with its prefix.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     prefix: String,
@@ -11,7 +11,7 @@ impl Keys {
         Keys { prefix: prefix.to_owned() }
     }
 
-    /// What all of them begin with.
+    /// The prefix, without the colon after it.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -25,7 +25,7 @@ impl Keys {
         self.key("queues")
     }
 
-    /// What stands before a job's id in the key of its hash.
+    /// The key of a job's hash, up to the job's id.
     pub(crate) fn job_prefix(&self) -> String {
         self.key("job:")
     }
@@ -35,12 +35,12 @@ impl Keys {
         format!("{}{id}", self.job_prefix())
     }
 
-    /// Channel: a message is published when a job that somebody waits for has ended.
+    /// Channel on which the end of a job is published if a program waits for it, up to the job's id.
     pub(crate) fn ended_prefix(&self) -> String {
         self.key("ended:")
     }
 
-    /// All keys of one queue.
+    /// The keys of one queue.
     pub(crate) fn queue(&self, name: &str) -> QueueKeys {
         let registry = |kind: &str| self.key(&format!("{kind}:{name}"));
         let list = registry("queue");
@@ -60,17 +60,17 @@ impl Keys {
         }
     }
 
-    /// The name in a queue key, when it is one of ours.
+    /// Returns the name of the queue with this key; `None` for a key of another deployment or kind.
     pub(crate) fn queue_name<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(&self.prefix)?.strip_prefix(":queue:")
     }
 
-    /// String: while it exists no worker starts a job. Written by `suspend`.
+    /// String: while it exists, no worker starts a job (RQ's `suspend`).
     pub(crate) fn suspended(&self) -> String {
         self.key("suspended")
     }
 
-    /// Set of the keys of queues that are suspended one by one. Ours, RQ has none.
+    /// Set of the keys of suspended queues. RQ has no such key.
     pub(crate) fn suspended_queues(&self) -> String {
         self.key("suspended_queues")
     }
@@ -80,52 +80,52 @@ impl Keys {
         self.key("workers")
     }
 
-    /// Hash: a worker's record, with a time to live.
+    /// Hash: the record of a worker, with a time to live.
     pub(crate) fn worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}"))
     }
 
-    /// Channel: commands for a worker.
+    /// Channel of the commands to a worker.
     pub(crate) fn commands(&self, worker: &str) -> String {
         self.key(&format!("pubsub:{worker}"))
     }
 
-    /// Set: the ids of jobs that wait for this one.
+    /// Set of the ids of jobs that wait for this job.
     pub(crate) fn dependents(&self, id: &str) -> String {
         self.key(&format!("job:{id}:dependents"))
     }
 
-    /// Set: the ids of jobs that this one waits for; RQ has two colons there.
+    /// Set of the ids of jobs that this job waits for. Both colons are RQ's.
     pub(crate) fn dependencies(&self, id: &str) -> String {
         self.key(&format!("job::{id}:dependencies"))
     }
 
-    /// Set: what a worker runs; see [`rq_patterns`](Self::rq_patterns).
+    /// Set of a worker's executions, `<job>:<execution>`; see [`rq_patterns`](Self::rq_patterns).
     pub(crate) fn executions_of_worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}:executions"))
     }
 
-    /// Stream: how the runs of a job ended.
+    /// Stream of the results of a job, one entry for each run.
     pub(crate) fn results(&self, id: &str) -> String {
         self.key(&format!("results:{id}"))
     }
 
-    /// Hash: what a queue has done, counted. These four are ours, RQ has none.
+    /// Hash: the counters of a queue. RQ has none of these four keys.
     pub(crate) fn stats(&self, queue: &str) -> String {
         self.key(&format!("stats:queue:{queue}"))
     }
 
-    /// Set: the handlers of a queue that are counted.
+    /// Set of the handlers of a queue that have counters.
     pub(crate) fn stats_handlers(&self, queue: &str) -> String {
         self.key(&format!("stats:handlers:{queue}"))
     }
 
-    /// Hash: what one of them has done. The space ends the queue's name, which in Python may have one too.
+    /// Hash: the counters of a handler in a queue. The space ends the queue's name; spaces in the name are encoded.
     pub(crate) fn stats_handler(&self, queue: &str, handler: &str) -> String {
         self.key(&format!("stats:handler:{} {handler}", queue.replace(' ', "%20")))
     }
 
-    /// Hash: what all others have done.
+    /// Hash: the counters of all other handlers of a queue together.
     pub(crate) fn stats_others(&self, queue: &str) -> String {
         self.key(&format!("stats:others:{queue}"))
     }
@@ -135,27 +135,27 @@ impl Keys {
         self.key(&format!("scheduler:{name}"))
     }
 
-    /// Sorted set: those who have cron entries, score = last heartbeat.
+    /// Sorted set of cron schedulers, score = last heartbeat.
     pub(crate) fn cron_schedulers(&self) -> String {
         self.key("cron_schedulers")
     }
 
-    /// Hash: the record of one of them, with a time to live.
+    /// Hash: the record of a cron scheduler, with a time to live.
     pub(crate) fn cron_scheduler(&self, name: &str) -> String {
         self.key(&format!("cron_scheduler:{name}"))
     }
 
-    /// Hash: the last tick of a cron entry. Ours, RQ has none.
+    /// Hash: the last tick of a cron entry. RQ has no such key.
     pub(crate) fn cron_entry(&self, name: &str) -> String {
         self.key(&format!("cron_entry:{name}"))
     }
 
-    /// Sorted set: names of cron entries, score = when they were last enqueued.
+    /// Sorted set of the names of cron entries, score = time of the last enqueue.
     pub(crate) fn cron_jobs(&self) -> String {
         self.key("cron_jobs")
     }
 
-    /// Sorted set: ids of the jobs of a cron entry, score = when they were enqueued.
+    /// Sorted set of the ids of a cron entry's jobs, score = time of the enqueue.
     pub(crate) fn cron_entry_jobs(&self, name: &str) -> String {
         self.key(&format!("cron_job:{name}:jobs"))
     }
@@ -165,12 +165,12 @@ impl Keys {
         self.key("groups")
     }
 
-    /// Set: the jobs of a group.
+    /// Set of the ids of a group's jobs.
     pub(crate) fn group(&self, name: &str) -> String {
         self.key(&format!("group:{name}"))
     }
 
-    /// String: while it exists somebody has looked after the groups a short while ago.
+    /// String: RQ's lock of the clean-up of groups. While it exists, the groups were cleaned recently.
     pub(crate) fn clean_groups(&self) -> String {
         self.key("clean_groups")
     }
@@ -180,28 +180,28 @@ impl Keys {
         self.key("rl-keys")
     }
 
-    /// Hash: how many slots a rate limit has.
+    /// Hash: the record of a rate limit, with its number of slots.
     pub(crate) fn limit(&self, name: &str) -> String {
         self.key(&format!("rl:{name}"))
     }
 
-    /// Sorted set: the jobs that have a slot of a rate limit.
+    /// Sorted set of the ids of jobs that have a slot of a rate limit.
     pub(crate) fn limit_slots(&self, name: &str) -> String {
         self.key(&format!("rl:{name}:allowed"))
     }
 
-    /// Sorted set: the jobs that wait for one.
+    /// Sorted set of the ids of jobs that wait for a slot of a rate limit.
     pub(crate) fn limit_waiting(&self, name: &str) -> String {
         self.key(&format!("rl:{name}:rate_limited"))
     }
 
-    /// Sorted set: the runs of a job.
+    /// Sorted set of a job's executions.
     pub(crate) fn executions(&self, id: &str) -> String {
         self.key(&format!("executions:{id}"))
     }
 
-    /// The keys of what only RQ's dialect has, as patterns with a `*` for the id or name, in the
-    /// order in which `lua/rq_compat.lua` takes them.
+    /// The keys of RQ's metadata, as patterns with a `*` for the id or name, in the order in which
+    /// `lua/rq_compat.lua` reads them.
     pub(crate) fn rq_patterns(&self) -> String {
         let queue = self.queue("*");
         let patterns = [
@@ -224,7 +224,7 @@ impl Keys {
         patterns.join(" ")
     }
 
-    /// The name in a worker key, when it is one of ours.
+    /// Returns the name of the worker with this key; `None` for a key of another deployment or kind.
     pub(crate) fn worker_name<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(&self.prefix)?.strip_prefix(":worker:")
     }
@@ -233,28 +233,28 @@ impl Keys {
 /// The keys of one queue and its registries.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueKeys {
-    /// List of ids that wait.
+    /// List of the ids of waiting jobs.
     pub(crate) list: String,
-    /// List of ids that a blocked worker was woken with and has not started yet.
+    /// List of ids that a blocking pop has moved out of the queue and that have not started yet.
     pub(crate) intermediate: String,
-    /// Sorted set `<id>:<execution>`, score = end of the lease.
+    /// Sorted set of running jobs, `<job>:<execution>`, score = end of the lease plus the dialect's grace.
     pub(crate) wip: String,
-    /// Sorted set of ids, score = when the result is forgotten.
+    /// Sorted set of the ids of finished jobs, score = time at which the record expires.
     pub(crate) finished: String,
-    /// Sorted set of ids (failed and stopped), score = when the failure is forgotten.
+    /// Sorted set of the ids of failed and stopped jobs, score = time at which the record expires.
     pub(crate) failed: String,
-    /// Sorted set of ids, score = when they are due.
+    /// Sorted set of the ids of scheduled jobs, score = time at which they are due.
     pub(crate) scheduled: String,
-    /// Sorted set of ids that wait for other jobs.
+    /// Sorted set of the ids of jobs that wait for other jobs.
     pub(crate) deferred: String,
-    /// Sorted set of ids that waited for other jobs and are on their way to their queue. Only RQ lets go in two steps.
+    /// Sorted set of the ids of jobs on their way from deferred to their queue. RQ moves them in two steps.
     pub(crate) ready: String,
-    /// Sorted set of ids, score = when they were canceled.
+    /// Sorted set of the ids of canceled jobs, score = time of the cancellation.
     pub(crate) canceled: String,
-    /// Sorted set of ids whose record cannot be read, score = when they were set aside.
+    /// Sorted set of ids whose record cannot be read, score = time at which a worker found that.
     pub(crate) unreadable: String,
-    /// Set of the keys of workers that listen.
+    /// Set of the keys of workers of this queue.
     pub(crate) workers: String,
-    /// String: the name of the scheduler that moves the jobs that are due.
+    /// String: RQ's lock of the scheduler that enqueues due jobs, with the scheduler's name.
     pub(crate) scheduler_lock: String,
 }

@@ -1,5 +1,5 @@
-//! A dialect is a table of dialect: which end of a list is the head, which prefix, which keys.
-//! The engine and its scripts know no dialect; they get these dialect as arguments.
+//! Dialects: the keys and formats in Redis. A dialect is a table of values; code outside this folder, and the
+//! scripts, get the values and never ask for the dialect.
 
 mod keys;
 mod native;
@@ -16,19 +16,18 @@ pub(crate) use spec::DialectSpec;
 
 use crate::error::{Error, Result};
 
-/// How jobs are laid out in Redis. All that work on the same queues speak the same dialect.
+/// The keys and formats of jobs in Redis. All programs that use the same queues need the same dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
-    /// rq-rs' own: JSON payloads, key prefix `rq-rs`, Redis 5 or later.
+    /// The dialect of rq-rs alone: JSON payloads, key prefix `rq-rs`, Redis 5 or later. The default.
     #[default]
     Native,
-    /// Python RQ 3.0's: Python producers, Python workers and RQ's tools work on the same queues.
-    /// Key prefix `rq`, Redis 6.2 or later.
+    /// The dialect of Python RQ 3.0, so that producers, workers and tools of Python's use the same queues: pickle
+    /// payloads, key prefix `rq`, Redis 6.2 or later.
     Rq,
 }
 
 impl Dialect {
-    /// All there are.
     pub(crate) const ALL: [Dialect; 2] = [Dialect::Native, Dialect::Rq];
 
     pub(crate) fn spec(self) -> &'static DialectSpec {
@@ -38,7 +37,7 @@ impl Dialect {
         }
     }
 
-    /// What `RQ_RS_DIALECT` says; native when it says nothing.
+    /// The dialect that the environment variable `RQ_RS_DIALECT` names; native if it is not set.
     pub(crate) fn from_environment() -> Result<Self> {
         match std::env::var("RQ_RS_DIALECT") {
             Ok(word) if !word.is_empty() => word

@@ -1,11 +1,10 @@
-//! rq-rs' own dialect: Redis 5 or later, ids are pushed left and popped right.
+//! The dialect native. Ids are pushed on the left and popped on the right, because Redis 5 has `BRPOPLPUSH` only.
 
 use std::time::Duration;
 
 use super::spec::DialectSpec;
 use crate::job::{FAILURE_TTL, PayloadFormat, Serializer};
 
-/// `LPUSH` in, `BRPOPLPUSH` out.
 pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "native",
     prefix: "rq-rs",

@@ -1,11 +1,10 @@
-//! Python RQ 3.0's dialect: Redis 6.2 or later, ids are pushed right and popped left.
+//! The dialect rq, Python RQ 3.0's. Ids are pushed on the right and popped on the left, as RQ does.
 
 use std::time::Duration;
 
 use super::spec::DialectSpec;
 use crate::job::{PayloadFormat, Serializer, Ttl};
 
-/// `RPUSH` in, `BLMOVE` out.
 pub(super) const SPEC: DialectSpec = DialectSpec {
     name: "rq",
     prefix: "rq",
@@ -23,13 +22,14 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
         writes_all_fields: true,
         is_chunked: false,
     },
-    // Together RQ's 90 s: any Python tool fails a job whose score has passed, so we come first.
+    // Lease and grace add up to RQ's 90 s. Any Python tool fails a job whose score has passed; rq-rs recovers it
+    // before that.
     lease: Duration::from_secs(45),
     lease_grace: Duration::from_secs(45),
     integer_scores: true,
-    // RQ's own field counts only the retries that a job returned, and gives up by it.
+    // RQ's `number_of_retries` counts only retries that a handler asked for, and limits them.
     retries_field: "retries_made",
-    // A Python worker that has just taken an id is not disturbed; its maintenance waits 60 s.
+    // Long enough for a Python worker between its two steps of taking an id. RQ's own maintenance waits 60 s.
     orphan_after: Duration::from_secs(20),
     result_field: None,
     error_field: None,

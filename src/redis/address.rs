@@ -1,4 +1,4 @@
-//! Where the server is, and how to say so without the password.
+//! Redis URLs: parsing, and display without the password.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub(crate) struct Address {
     info: ConnectionInfo,
-    shown: String,
+    display: String,
 }
 
 impl Address {
-    /// `redis://[user:password@]host[:port][/db]`, `valkey://…`, or `unix:///path`. Any of them may have the
-    /// parameters `db`, `user` (or `username`), `pass` (or `password`); they win, as in Python's client.
+    /// Parses `redis://[user:password@]host[:port][/db]`, `valkey://…` or `unix:///path`. The parameters `db`,
+    /// `user` (or `username`) and `pass` (or `password`) override the other parts, as in Python's client.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         match scheme {
@@ -37,11 +37,11 @@ impl Address {
         let info = parsed.into_connection_info().map_err(|_| bad_url(url))?;
         let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
         for (name, value) in &parameters {
-            settings = set(settings, name, value)?;
+            settings = apply_parameter(settings, name, value)?;
         }
         let info = info.set_redis_settings(settings).set_tcp_settings(tcp_settings());
-        let shown = show(&info);
-        Ok(Address { info, shown })
+        let display = display(&info);
+        Ok(Address { info, display })
     }
 
     pub(crate) fn info(&self) -> &ConnectionInfo {
@@ -49,37 +49,37 @@ impl Address {
     }
 }
 
-/// A URL that may hold a password is not repeated.
+/// The error for a URL that cannot be parsed. A URL that may hold a password is not shown.
 fn bad_url(url: &str) -> Error {
-    let shown = if url.contains('@') || url.contains("pass") { "(not shown)" } else { url };
-    let meant = match url {
-        _ if url.starts_with('/') => format!("did you mean unix://{shown}? "),
-        _ if !url.is_empty() && !url.contains("://") && shown == url => {
+    let shown_url = if url.contains('@') || url.contains("pass") { "(not shown)" } else { url };
+    let suggestion = match url {
+        _ if url.starts_with('/') => format!("did you mean unix://{shown_url}? "),
+        _ if !url.is_empty() && !url.contains("://") && shown_url == url => {
             format!("did you mean redis://{url}? ")
         }
         _ => String::new(),
     };
     Error::invalid(
-        format!("the Redis URL {shown:?} cannot be read"),
-        format!("{meant}As in redis://USER:PASSWORD@HOST:PORT/DB (percent-encoded) or {UNIX}"),
+        format!("the Redis URL {shown_url:?} cannot be read"),
+        format!("{suggestion}As in redis://USER:PASSWORD@HOST:PORT/DB (percent-encoded) or {UNIX_EXAMPLE}"),
     )
 }
 
-const UNIX: &str = "unix:///PATH?db=0&user=USER&pass=PASSWORD";
+const UNIX_EXAMPLE: &str = "unix:///PATH?db=0&user=USER&pass=PASSWORD";
 
-/// A parameter of the URL. One that is not known is refused: it might be a password, or a database.
-fn set(settings: RedisConnectionInfo, name: &str, value: &str) -> Result<RedisConnectionInfo> {
+/// Applies a parameter of the URL. An unknown parameter is refused: it might be a misspelled password or database.
+fn apply_parameter(settings: RedisConnectionInfo, name: &str, value: &str) -> Result<RedisConnectionInfo> {
     let known = "known are db, user, pass and protocol, as in redis://HOST:PORT?db=0&user=USER&pass=PASSWORD";
     Ok(match name {
         "db" => {
             let number = value.parse::<i64>().ok().filter(|db| *db >= 0);
             settings.set_db(number.ok_or_else(|| {
-                Error::invalid(format!("the Redis URL has db={value}, which is no number"), "as in ?db=0")
+                Error::invalid(format!("the Redis URL has db={value}, which is not a number"), "as in ?db=0")
             })?)
         }
         "user" | "username" => settings.set_username(value),
         "pass" | "password" => settings.set_password(value),
-        // Which protocol a client speaks is its own affair: ours reads RESP2, which every server has.
+        // Accepted for URLs of other clients, and ignored: this client uses RESP2, which every server has.
         "protocol" if matches!(value, "2" | "3" | "resp2" | "resp3") => settings,
         "protocol" => {
             let what = format!("the Redis URL has protocol={value}, which does not exist");
@@ -93,7 +93,7 @@ fn set(settings: RedisConnectionInfo, name: &str, value: &str) -> Result<RedisCo
     })
 }
 
-/// The client's defaults are slow to notice a dead peer, and delay small writes.
+/// TCP settings that notice a dead peer within half a minute and do not delay small writes.
 fn tcp_settings() -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true).set_keepalive(
         TcpKeepalive::new().with_time(Duration::from_secs(30)).with_interval(Duration::from_secs(5)),
@@ -103,7 +103,7 @@ fn tcp_settings() -> TcpSettings {
     settings
 }
 
-fn show(info: &ConnectionInfo) -> String {
+fn display(info: &ConnectionInfo) -> String {
     let db = info.redis_settings().db();
     match info.addr() {
         ConnectionAddr::Tcp(host, port) if db == 0 => format!("{host}:{port}"),
@@ -115,13 +115,13 @@ fn show(info: &ConnectionInfo) -> String {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
+        f.write_str(&self.display)
     }
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Address({})", self.shown)
+        write!(f, "Address({})", self.display)
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_that_mean_nothing_are_refused_by_name() {
+    fn unknown_parameters_are_refused_by_name() {
         for (parameter, name) in
             [("db=x", "db"), ("db=-1", "db"), ("protocol=4", "protocol"), ("timeout=5", "timeout")]
         {

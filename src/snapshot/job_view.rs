@@ -14,7 +14,6 @@ use crate::client::Client;
 use crate::error::{Error, Result};
 use crate::job::{Record, Status};
 use crate::job_handle::Job;
-use crate::server_info::fetch_now;
 use crate::wrong_type::tolerate_wrong_type;
 
 /// A job as it is shown.
@@ -58,7 +57,7 @@ fn build_view(client: &Arc<Client>, job: Job) -> Result<JobView> {
     let position = if job.status == Status::Queued { fetch_position(client, &job)? } else { None };
     let (waits_for, waited_for_by) = fetch_dependencies(client, job.id())?;
     let runs_in = fetch_runs_in(client, job.worker_name.as_deref())?;
-    let now = fetch_now(client)?;
+    let now = client.server_now()?;
     let why = explain::explain(client, &job, position, due, &waits_for, now)?;
     Ok(JobView {
         actions: actions(job.status, &why),

@@ -70,7 +70,7 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
     let names = if only.is_empty() { all_queue_names(client, &mut wrong_keys)? } else { only.to_vec() };
     let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
     let mut queues = queues::fetch_queues(client, &names, &mut wrong_keys)?;
-    let now = server_info::fetch_now(client)?;
+    let now = client.server_now()?;
     let mut minutes = vec![Counts::default(); queues::LAST_HOUR];
     for queues in queues.chunks_mut(queues::QUEUES_PER_BATCH) {
         queues::fetch_runs(client, queues, now, &mut minutes)?;

@@ -14,7 +14,6 @@ use crate::client::Client;
 use crate::error::Result;
 use crate::job::from_unix_seconds;
 use crate::queue::all_queue_names;
-use crate::server_info::fetch_now;
 use crate::wrong_type::WrongTypeKeys;
 
 /// Largest number of jobs on a page.
@@ -81,7 +80,7 @@ pub(crate) fn fetch_page(
         next,
         jobs,
         odd_keys: scan.wrong_keys,
-        now: fetch_now(client)?,
+        now: client.server_now()?,
     })
 }
 
@@ -98,7 +97,7 @@ pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize)
     }
     let next = Some(offset + jobs.len()).filter(|next| *next < total.min(MAX_OFFSET) && jobs.len() == limit);
     let (registry, order, scanned) = (JobList::Scheduled.name(), SortOrder::Oldest, jobs.len());
-    let now = fetch_now(client)?;
+    let now = client.server_now()?;
     Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
 }
 

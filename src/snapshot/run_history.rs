@@ -7,7 +7,6 @@ use super::queues::QUEUES_PER_BATCH;
 use crate::client::Client;
 use crate::error::Result;
 use crate::queue::all_queue_names;
-use crate::server_info::fetch_now;
 use crate::stats::{self, BUCKETS, Counts, DAYS, MINUTES};
 use crate::wrong_type::WrongTypeKeys;
 
@@ -45,7 +44,7 @@ pub(crate) struct HandlerView {
 
 /// Fetches the runs of a queue, or of all queues.
 pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<RunHistory> {
-    let now = fetch_now(client)?;
+    let now = client.server_now()?;
     let minute = now.timestamp() / 60;
     let queues = match queue {
         Some(name) => vec![name.to_owned()],

@@ -17,7 +17,6 @@ use crate::cron::registration::{self, SchedulerInfo};
 use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::{Error, Result};
 use crate::printable::ShortLine;
-use crate::server_info;
 
 /// Interval at which the loop fetches what other workers have enqueued and which entries are paused.
 const SYNC_INTERVAL: Duration = Duration::from_secs(20);
@@ -144,7 +143,7 @@ impl CronLoop {
 
     /// Enqueues the jobs that are due. Returns the time until the next tick.
     fn tick(&mut self) -> Result<Duration> {
-        let (now, fetched_at) = (server_info::fetch_time(&self.client)?, Instant::now());
+        let (now, fetched_at) = (self.client.server_time()?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
             self.scheduler.sync(now)?;
             self.synced_at = Some(Instant::now());

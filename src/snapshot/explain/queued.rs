@@ -9,7 +9,6 @@ use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::job::Record;
 use crate::queue::Queue;
-use crate::server_info::fetch_now;
 use crate::snapshot::diagnostic::Diagnostic;
 use crate::snapshot::queues::{QueueView, fetch_queues};
 use crate::snapshot::row;
@@ -94,7 +93,7 @@ fn explain_by_workers(
     if busy >= slots {
         return Ok(Some(diagnostic("workers_busy").with("busy", busy).with("slots", slots)));
     }
-    let now = fetch_now(client)?;
+    let now = client.server_now()?;
     if let Some(code) = why_none_claims(&listening, now) {
         return Ok(Some(diagnostic(code)));
     }
