@@ -104,7 +104,7 @@ impl ChildProcess {
                     return Ok(Ok(response));
                 }
                 Ok(Some(_)) => {
-                    self.on_protocol_error(io, "it answered before it had read its job".to_owned())
+                    self.on_protocol_error(io, "it answered before it had read its job".to_owned());
                 }
                 Err(what) if !exited => self.on_protocol_error(io, what),
                 Ok(None) | Err(_) => {}
