@@ -41,7 +41,7 @@ pub enum Error {
     /// The server is too old or is not a Redis server, the URL asks for a feature that is not built in, or this
     /// machine has no time zone database.
     Unsupported {
-        /// What is not supported.
+        /// The missing feature.
         what: String,
     },
     /// A value in the call is not valid: an id, a queue name, a URL, a duration, arguments. **Correct the call.**
