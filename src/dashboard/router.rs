@@ -49,7 +49,7 @@ pub(super) async fn respond(
     let any_host = state.options.metrics_only || (is_read && segments == ["metrics"]);
     let user = match authenticate(state, &head.headers, any_host, permit, peer) {
         Ok(user) => user,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let request = RequestInfo { segments, query, user, peer };
@@ -82,15 +82,15 @@ fn authenticate(
     any_host: bool,
     permit: &ConnectionPermit,
     peer: IpAddr,
-) -> Result<String, Response> {
+) -> Result<String, Box<Response>> {
     let access = &state.options.access;
     if let (false, Some(refusal)) = (any_host, access.check_host(headers)) {
-        return Err(refusal);
+        return Err(Box::new(refusal));
     }
     access.authenticate(headers).ok_or_else(|| {
         permit.mark_refused();
         on_login_failure(state, headers, peer);
-        response::unauthorized(access.password.is_some())
+        Box::new(response::unauthorized(access.password.is_some()))
     })
 }
 
