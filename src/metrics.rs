@@ -1,4 +1,5 @@
-//! What Prometheus reads: names and labels of rq-exporter and django-rq, so that existing boards work, and more.
+//! Metrics for Prometheus. Names and labels are those of rq-exporter and django-rq, so that existing dashboards work;
+//! some metrics are new.
 
 use std::fmt::{self, Display, Write};
 
@@ -9,40 +10,53 @@ use crate::snapshot::{self, QueueView, WorkerView};
 use crate::stats::{self, BUCKETS, Series};
 use crate::wrong_type::WrongTypeKeys;
 
-/// More queues share one name.
-const QUEUES: usize = 200;
-/// More series of handlers than this are left out.
-const HANDLERS: usize = 2000;
+/// Largest number of queues with a label of their own. The others share the label `other`.
+const MAX_QUEUES: usize = 200;
+/// Largest number of series of handlers. The others are left out.
+const MAX_HANDLERS: usize = 2000;
 
-/// The whole page, in the text format 0.0.4, and the keys of which it counts nothing.
+/// Renders all metrics in the text format 0.0.4. Returns also the keys of a wrong type, which count as empty.
 pub(crate) fn render(client: &Client) -> Result<(String, WrongTypeKeys)> {
-    let mut shot = snapshot::fetch(client, &[])?;
-    let others = shot.queues.split_off(shot.queues.len().min(QUEUES));
+    let mut snapshot = snapshot::fetch(client, &[])?;
+    let others = snapshot.queues.split_off(snapshot.queues.len().min(MAX_QUEUES));
     let mut page = Exposition::default();
-    workers(&mut page, &shot.workers);
-    let named = shot.queues.len();
-    shot.queues.extend(others.into_iter().reduce(QueueView::merge).map(|queue| queue.with_name("other")));
-    queues(&mut page, &shot.queues);
+    workers(&mut page, &snapshot.workers);
+    let named = snapshot.queues.len();
+    snapshot.queues.extend(others.into_iter().reduce(QueueView::merge).map(|queue| queue.with_name("other")));
+    queues(&mut page, &snapshot.queues);
+    runs(&mut page, &fetch_handlers(client, &snapshot.queues[..named])?);
+    page.family("rq_redis_used_memory_bytes", "gauge", "Memory that Redis uses");
+    page.sample("rq_redis_used_memory_bytes", &[], snapshot.server.used_memory.unwrap_or(0));
+    Ok((page.0, snapshot.odd_keys))
+}
+
+/// Fetches the series of the handlers of these queues, as queue, handler and series.
+fn fetch_handlers(client: &Client, queues: &[QueueView]) -> Result<Vec<(String, String, Series)>> {
     let mut handlers = Vec::new();
-    for queue in &shot.queues[..named] {
+    for queue in queues {
         for (handler, series) in stats::fetch_handler_series(client, &queue.name)? {
-            if handlers.len() < HANDLERS {
+            if handlers.len() < MAX_HANDLERS {
                 handlers.push((queue.name.clone(), handler, series));
             }
         }
     }
-    runs(&mut page, &handlers);
-    page.family("rq_redis_used_memory_bytes", "gauge", "Memory that Redis uses");
-    page.line("rq_redis_used_memory_bytes", &[], shot.server.used_memory.unwrap_or(0));
-    Ok((page.0, shot.odd_keys))
+    Ok(handlers)
 }
 
 fn workers(page: &mut Exposition, workers: &[WorkerView]) {
     page.family("rq_workers", "gauge", "RQ workers");
     for worker in workers {
         let queues = worker.queues.join(",");
-        page.line("rq_workers", &[("name", &worker.name), ("state", &worker.state), ("queues", &queues)], 1);
+        page.sample(
+            "rq_workers",
+            &[("name", &worker.name), ("state", &worker.state), ("queues", &queues)],
+            1,
+        );
     }
+    worker_counters(page, workers);
+}
+
+fn worker_counters(page: &mut Exposition, workers: &[WorkerView]) {
     type Value = fn(&WorkerView) -> f64;
     let counters: [(&str, &str, Value); 6] = [
         ("rq_workers_success_total", "RQ workers success count", |w| w.successful_job_count as f64),
@@ -55,7 +69,7 @@ fn workers(page: &mut Exposition, workers: &[WorkerView]) {
     for (name, help, value) in counters {
         page.family(name, "counter", help);
         for worker in workers {
-            page.line(name, &[("name", &worker.name), ("queues", &worker.queues.join(","))], value(worker));
+            page.sample(name, &[("name", &worker.name), ("queues", &worker.queues.join(","))], value(worker));
         }
     }
 }
@@ -75,21 +89,25 @@ fn queues(page: &mut Exposition, queues: &[QueueView]) {
             ("unreadable", queue.unreadable),
         ];
         for (status, count) in counts {
-            page.line("rq_jobs", &[("queue", &queue.name), ("status", status)], count);
+            page.sample("rq_jobs", &[("queue", &queue.name), ("status", status)], count);
         }
     }
+    queue_states(page, queues);
+}
+
+fn queue_states(page: &mut Exposition, queues: &[QueueView]) {
     page.family("rq_oldest_waiting_seconds", "gauge", "How long the next job has waited; 0 when none waits");
     for queue in queues {
         let age = queue.oldest_waiting.unwrap_or(0.0);
-        page.line("rq_oldest_waiting_seconds", &[("queue", &queue.name)], age);
+        page.sample("rq_oldest_waiting_seconds", &[("queue", &queue.name)], age);
     }
     page.family("rq_queue_suspended", "gauge", "Whether the queue is suspended by itself");
     for queue in queues {
-        page.line("rq_queue_suspended", &[("queue", &queue.name)], u8::from(queue.suspended));
+        page.sample("rq_queue_suspended", &[("queue", &queue.name)], u8::from(queue.suspended));
     }
 }
 
-/// Counters that outlive workers: they are kept with the queues.
+/// Runs by handler. These counters outlive workers, because Redis keeps them with the queues.
 fn runs(page: &mut Exposition, handlers: &[(String, String, Series)]) {
     page.family(
         "rq_runs_total",
@@ -102,9 +120,13 @@ fn runs(page: &mut Exposition, handlers: &[(String, String, Series)]) {
             [("finished", total.finished), ("failed", total.failed), ("retried", total.retried)]
         {
             let labels = [("queue", &**queue), ("handler", handler), ("outcome", outcome)];
-            page.line("rq_runs_total", &labels, count);
+            page.sample("rq_runs_total", &labels, count);
         }
     }
+    run_times(page, handlers);
+}
+
+fn run_times(page: &mut Exposition, handlers: &[(String, String, Series)]) {
     page.family("rq_run_seconds", "histogram", "How long runs took");
     for (queue, handler, series) in handlers {
         let labels = [("queue", &**queue), ("handler", &**handler)];
@@ -112,23 +134,24 @@ fn runs(page: &mut Exposition, handlers: &[(String, String, Series)]) {
         let ends = BUCKETS.iter().map(ToString::to_string).chain(["+Inf".to_owned()]);
         for (end, count) in ends.zip(series.buckets) {
             runs += count;
-            page.line("rq_run_seconds_bucket", &[labels[0], labels[1], ("le", &end)], runs);
+            page.sample("rq_run_seconds_bucket", &[labels[0], labels[1], ("le", &end)], runs);
         }
-        page.line("rq_run_seconds_sum", &labels, series.seconds);
-        page.line("rq_run_seconds_count", &labels, runs);
+        page.sample("rq_run_seconds_sum", &labels, series.seconds);
+        page.sample("rq_run_seconds_count", &labels, runs);
     }
 }
 
+/// Text in the exposition format.
 #[derive(Default)]
 struct Exposition(String);
 
 impl Exposition {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a text does not fail.
+        // Writing to a String does not fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         self.0.push_str(name);
         for (n, (label, text)) in labels.iter().enumerate() {
             let open = if n == 0 { '{' } else { ',' };
@@ -139,7 +162,7 @@ impl Exposition {
     }
 }
 
-/// The value of a label.
+/// The value of a label, escaped.
 struct Escaped<'a>(&'a str);
 
 impl Display for Escaped<'_> {
@@ -149,7 +172,7 @@ impl Display for Escaped<'_> {
                 '\\' => f.write_str("\\\\")?,
                 '"' => f.write_str("\\\"")?,
                 '\n' => f.write_str("\\n")?,
-                // The format has no other escapes, so that the backslash of ours is escaped.
+                // The format has no other escapes: Prometheus shows the character as `\u{…}`.
                 c if needs_escaping(c) => write!(f, "\\{}", c.escape_default())?,
                 c => f.write_char(c)?,
             }

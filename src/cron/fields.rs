@@ -33,18 +33,21 @@ pub(super) fn to_parser_syntax(text: &str) -> Result<String, String> {
     }
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.len() != FIELDS.len() {
-        return Err(match words.as_slice() {
-            [_, _, _, _, _, zone] if zone.starts_with(|c: char| c.is_ascii_alphabetic()) => in_tz(zone),
-            [_, _, _, _, _, _, ..] => {
-                "it has more than five fields; for seconds there are intervals, as in \"every 30s\""
-                    .to_owned()
-            }
-            fields => format!("it has {} fields", fields.len()),
-        });
+        return Err(wrong_number_of_fields(&words));
     }
     let fields: Result<Vec<String>, String> =
         words.iter().enumerate().map(|(n, word)| field(n, &word.to_ascii_lowercase())).collect();
     Ok(fields?.join(" "))
+}
+
+fn wrong_number_of_fields(words: &[&str]) -> String {
+    match words {
+        [_, _, _, _, _, zone] if zone.starts_with(|c: char| c.is_ascii_alphabetic()) => in_tz(zone),
+        [_, _, _, _, _, _, ..] => {
+            "it has more than five fields; for seconds there are intervals, as in \"every 30s\"".to_owned()
+        }
+        fields => format!("it has {} fields", fields.len()),
+    }
 }
 
 fn in_tz(zone: &str) -> String {
@@ -70,7 +73,6 @@ fn field(n: usize, word: &str) -> Result<String, String> {
 
 /// Translates one item of a comma-separated field.
 fn item(n: usize, part: &str) -> Result<String, String> {
-    let field = &FIELDS[n];
     if part.is_empty() {
         return Err("there is nothing beside a comma".to_owned());
     }
@@ -91,23 +93,31 @@ fn item(n: usize, part: &str) -> Result<String, String> {
     if base == "*" || (base == "?" && [DAY, WEEKDAY].contains(&n)) {
         return Ok(format!("*{behind}"));
     }
-    let Some((first, last)) = base.split_once('-') else {
-        let first = value(n, base)? % modulus(n);
-        // `5/15`: from 5 to the end, in steps of 15.
-        return Ok(if step.is_some() {
-            format!("{first}-{}{behind}", field.high)
-        } else {
-            first.to_string()
-        });
-    };
-    let (first, last) = (value(n, first)?, value(n, last)?);
+    match base.split_once('-') {
+        Some((first, last)) => range(n, part, (value(n, first)?, value(n, last)?), &behind),
+        None => {
+            let first = value(n, base)? % modulus(n);
+            // `5/15`: from 5 to the end, in steps of 15.
+            Ok(if behind.is_empty() {
+                first.to_string()
+            } else {
+                format!("{first}-{}{behind}", FIELDS[n].high)
+            })
+        }
+    }
+}
+
+/// Translates a range, which may go beyond the end of the field. `step` is empty, or a slash and a number.
+fn range(n: usize, part: &str, (first, last): (u32, u32), step: &str) -> Result<String, String> {
     match (n, first, last) {
         // For the parser Sunday is 0 only.
-        (WEEKDAY, 1..=6, 7) if step.is_none() => Ok(format!("{first}-6,0")),
-        (WEEKDAY, 7, 0..=6) => Ok(format!("0-{last}{behind}")),
-        _ if first <= last => Ok(format!("{first}-{last}{behind}")),
-        _ if step.is_some() => Err(format!("{part:?} goes beyond the end, and has a step; write two ranges")),
-        _ => Ok(format!("{first}-{},{}-{last}", field.high, field.low)),
+        (WEEKDAY, 1..=6, 7) if step.is_empty() => Ok(format!("{first}-6,0")),
+        (WEEKDAY, 7, 0..=6) => Ok(format!("0-{last}{step}")),
+        _ if first <= last => Ok(format!("{first}-{last}{step}")),
+        _ if !step.is_empty() => {
+            Err(format!("{part:?} goes beyond the end, and has a step; write two ranges"))
+        }
+        _ => Ok(format!("{first}-{},{}-{last}", FIELDS[n].high, FIELDS[n].low)),
     }
 }
 
@@ -120,29 +130,28 @@ fn modulus(n: usize) -> u32 {
 /// working day, the working day nearest to the 15th, the second Friday, the last Friday.
 fn special(n: usize, part: &str) -> Result<Option<String>, String> {
     let value = |n, text: &str| value(n, if text.is_empty() { part } else { text });
-    match n {
-        DAY if part == "l" || part == "lw" => return Ok(Some(part.to_ascii_uppercase())),
-        DAY => {
-            if let Some(day) = part.strip_suffix('w').or_else(|| part.strip_prefix('w')) {
-                return Ok(Some(format!("{}W", value(n, day)?)));
-            }
-        }
-        WEEKDAY => {
-            if let Some((day, which)) = part.split_once('#') {
-                let is_right = which.parse().is_ok_and(|which: u32| (1..=5).contains(&which));
+    // croniter writes the letter before the day, the parser behind it.
+    let before_w = part.strip_suffix('w').or_else(|| part.strip_prefix('w'));
+    let before_l = part.strip_prefix('l').or_else(|| part.strip_suffix('l'));
+    Ok(match n {
+        DAY if part == "l" || part == "lw" => Some(part.to_ascii_uppercase()),
+        DAY => match before_w {
+            Some(day) => Some(format!("{}W", value(n, day)?)),
+            None => None,
+        },
+        WEEKDAY => match (part.split_once('#'), before_l) {
+            (Some((day, which)), _) => {
                 let day = value(n, day)? % 7;
-                return is_right
-                    .then(|| Some(format!("{day}#{which}")))
-                    .ok_or_else(|| format!("{part:?} has no number from 1 to 5 behind its #"));
+                if !which.parse().is_ok_and(|which: u32| (1..=5).contains(&which)) {
+                    return Err(format!("{part:?} has no number from 1 to 5 behind its #"));
+                }
+                Some(format!("{day}#{which}"))
             }
-            // croniter writes the letter before the day, the parser behind it.
-            if let Some(day) = part.strip_prefix('l').or_else(|| part.strip_suffix('l')) {
-                return Ok(Some(format!("{}L", value(n, day)? % 7)));
-            }
-        }
-        _ => {}
-    }
-    Ok(None)
+            (None, Some(day)) => Some(format!("{}L", value(n, day)? % 7)),
+            (None, None) => None,
+        },
+        _ => None,
+    })
 }
 
 fn value(n: usize, text: &str) -> Result<u32, String> {

@@ -112,7 +112,7 @@ fn sync_entry(
     let has_changed = schedule.as_deref() != Some(&entry.fingerprint());
     match entry.last() {
         Some(last) => entry.schedule_next(if has_changed { last.max(started_at) } else { last }),
-        // An interval begins at once, as in RQ. For the first tick of a time of day `run_tick` enqueues nothing.
+        // The entry begins now.
         None => entry.due = now,
     }
     Ok(is_in_future.then(|| {

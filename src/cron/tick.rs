@@ -101,11 +101,7 @@ pub(super) fn run_tick(
     (now, clock): (i64, Option<f64>),
     outcomes: &mut Vec<TickOutcome>,
 ) -> Result<bool> {
-    let (tick, has_job) = match (entry.last, entry.schedule.interval()) {
-        (None, Some(_)) => (entry.due, true),
-        (None, None) => (entry.due, false),
-        (Some(_), _) => plan_tick(&entry.schedule, entry.cron.catchup, entry.due, now),
-    };
+    let (tick, has_job) = next_tick(entry, now);
     let action = if has_job { "tick" } else { "pass" };
     let (state, last, id) = run_script(client, entry, action, tick, clock)?;
     entry.set_last(last);
@@ -127,7 +123,17 @@ pub(super) fn run_tick(
     Ok(true)
 }
 
-/// Chooses the tick to run, and whether it enqueues a job. `due` is the first tick that has not been run.
+/// Chooses the tick to run, and whether it enqueues a job. The first tick of an interval does, as in RQ; the first tick
+/// of a time of day only marks where the entry begins.
+fn next_tick(entry: &EntryState, now: i64) -> (i64, bool) {
+    match (entry.last, entry.schedule.interval()) {
+        (None, Some(_)) => (entry.due, true),
+        (None, None) => (entry.due, false),
+        (Some(_), _) => plan_tick(&entry.schedule, entry.cron.catchup, entry.due, now),
+    }
+}
+
+/// Chooses among missed ticks. `due` is the first tick that has not been run.
 fn plan_tick(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64, bool) {
     let missed_until = now - MISFIRE_GRACE.min(schedule.interval().unwrap_or(MISFIRE_GRACE));
     if due > missed_until {
@@ -138,14 +144,8 @@ fn plan_tick(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64,
         Catchup::One => (newest, true),
         Catchup::None => (newest, newest > missed_until),
         Catchup::All => {
-            let mut tick = newest;
-            for _ in 1..MAX_CATCHUP {
-                match schedule.previous(tick, due) {
-                    Some(previous) => tick = previous,
-                    None => break,
-                }
-            }
-            (tick, true)
+            let back = std::iter::successors(Some(newest), |tick| schedule.previous(*tick, due));
+            (back.take(MAX_CATCHUP).last().unwrap_or(newest), true)
         }
     }
 }

@@ -36,6 +36,13 @@ pub(crate) struct FailureGroup {
 }
 
 impl FailureGroup {
+    /// Counts a job that ended at this time.
+    fn add(&mut self, ended: Option<DateTime<Utc>>) {
+        self.count += 1;
+        self.first = [self.first, ended].into_iter().flatten().min();
+        self.last = [self.last, ended].into_iter().flatten().max();
+    }
+
     /// A filter that matches the jobs of the group, and no others.
     #[cfg(feature = "top")]
     pub(crate) fn filter(&self) -> Filter {
@@ -106,8 +113,5 @@ fn add_to_group(
         groups.push(FailureGroup { queue, handler, error, kind, count: 0, first: ended, last: ended, id });
         groups.len() - 1
     });
-    let group = &mut groups[position];
-    group.count += 1;
-    group.first = [group.first, ended].into_iter().flatten().min();
-    group.last = [group.last, ended].into_iter().flatten().max();
+    groups[position].add(ended);
 }

@@ -45,19 +45,30 @@ pub(super) fn fetch_ids(
     let Some(registry) = list.registry(&queue) else {
         return fetch_queued_ids(&queue, order, (offset, limit), wrong_keys);
     };
-    let command = if order == SortOrder::Newest { "ZREVRANGE" } else { "ZRANGE" };
-    let command =
-        RedisCommand::new(command).arg(registry.key()).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = wrong_keys.tolerate(registry.key(), client.query(&command).and_then(reply::texts))?;
-    let scored_id = |pair: &[String]| {
+    let pairs = fetch_scores(client, registry.key(), order, (offset, limit), wrong_keys)?;
+    let without_execution = |(member, score): (String, Option<f64>)| {
         // `<job>:<execution>`; RQ before 2.0 wrote no execution.
-        let id = match list {
-            JobList::Started => pair[0].rsplit_once(':').map_or(pair[0].as_str(), |(id, _)| id),
-            _ => &pair[0],
-        };
-        (id.to_owned(), pair[1].parse().ok())
+        let id = member.rsplit_once(':').map_or(member.as_str(), |(id, _)| id);
+        (id.to_owned(), score)
     };
-    Ok(texts.chunks_exact(2).map(scored_id).collect())
+    Ok(match list {
+        JobList::Started => pairs.into_iter().map(without_execution).collect(),
+        _ => pairs,
+    })
+}
+
+/// Fetches members of a sorted set with their scores.
+fn fetch_scores(
+    client: &Client,
+    key: &str,
+    order: SortOrder,
+    (offset, limit): (usize, usize),
+    wrong_keys: &mut WrongTypeKeys,
+) -> Result<Vec<ScoredId>> {
+    let command = if order == SortOrder::Newest { "ZREVRANGE" } else { "ZRANGE" };
+    let command = RedisCommand::new(command).arg(key).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
+    let texts = wrong_keys.tolerate(key, client.query(&command).and_then(reply::texts))?;
+    Ok(texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].parse().ok())).collect())
 }
 
 fn fetch_queued_ids(

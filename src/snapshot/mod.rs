@@ -28,7 +28,6 @@ use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::queue::{all_queue_names, check_existing_or_valid};
 use crate::server_info;
-use crate::stats::Counts;
 use crate::wrong_type::WrongTypeKeys;
 
 pub(crate) use cron_runs::{CronRun, fetch_cron_history};
@@ -71,11 +70,7 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
     let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
     let mut queues = queues::fetch_queues(client, &names, &mut wrong_keys)?;
     let now = client.server_now()?;
-    let mut minutes = vec![Counts::default(); queues::LAST_HOUR];
-    for queues in queues.chunks_mut(queues::QUEUES_PER_BATCH) {
-        queues::fetch_runs(client, queues, now, &mut minutes)?;
-        queues::fetch_waiting_times(client, queues, now)?;
-    }
+    let minutes = queues::fetch_details(client, &mut queues, now)?;
     let mut workers = workers::fetch_workers(client, &mut wrong_keys)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.listens_to(&queue.name)).count() as u64;

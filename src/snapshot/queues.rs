@@ -13,7 +13,7 @@ use crate::wrong_type::WrongTypeKeys;
 /// Number of queues that are read in one round trip.
 pub(super) const QUEUES_PER_BATCH: usize = 100;
 /// Minutes in the last hour, the current one included.
-pub(super) const LAST_HOUR: usize = 60;
+const LAST_HOUR: usize = 60;
 
 /// A queue with the number of its jobs by state.
 #[derive(Debug, Serialize)]
@@ -153,8 +153,23 @@ fn queue_view(name: &str, counts: [u64; 10]) -> QueueView {
     }
 }
 
+/// Adds the recent runs and the waiting times to these queues. Returns the runs of all of them together in each minute of
+/// the last hour.
+pub(super) fn fetch_details(
+    client: &Client,
+    queues: &mut [QueueView],
+    now: DateTime<Utc>,
+) -> Result<Vec<Counts>> {
+    let mut minutes = vec![Counts::default(); LAST_HOUR];
+    for queues in queues.chunks_mut(QUEUES_PER_BATCH) {
+        fetch_runs(client, queues, now, &mut minutes)?;
+        fetch_waiting_times(client, queues, now)?;
+    }
+    Ok(minutes)
+}
+
 /// Adds the runs of the last hour and of the day to these queues, and the last minutes to `all_minutes`.
-pub(super) fn fetch_runs(
+fn fetch_runs(
     client: &Client,
     queues: &mut [QueueView],
     now: DateTime<Utc>,
@@ -172,11 +187,7 @@ pub(super) fn fetch_runs(
 }
 
 /// Adds to these queues how long their next jobs have waited.
-pub(super) fn fetch_waiting_times(
-    client: &Client,
-    queues: &mut [QueueView],
-    now: DateTime<Utc>,
-) -> Result<()> {
+fn fetch_waiting_times(client: &Client, queues: &mut [QueueView], now: DateTime<Utc>) -> Result<()> {
     let next = if client.dialect.pops_from_tail { -1 } else { 0 };
     let head =
         |queue: &QueueView| RedisCommand::new("LINDEX").arg(client.keys.queue(&queue.name).list).arg(next);

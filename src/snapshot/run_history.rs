@@ -57,6 +57,11 @@ pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<
             stats::add_each(&mut days, series.days(minute / 1440, DAYS));
         }
     }
+    let handlers = fetch_handlers(client, queues)?;
+    Ok(RunHistory { queue: queue.map(str::to_owned), minutes, days, handlers, bounds: BUCKETS, now })
+}
+
+fn fetch_handlers(client: &Client, queues: Vec<String>) -> Result<Vec<HandlerView>> {
     let mut handlers = Vec::new();
     for queue in queues {
         for (handler, series) in stats::fetch_handler_series(client, &queue)? {
@@ -68,5 +73,5 @@ pub(crate) fn fetch_run_history(client: &Client, queue: Option<&str>) -> Result<
         }
     }
     handlers.truncate(MAX_HANDLERS);
-    Ok(RunHistory { queue: queue.map(str::to_owned), minutes, days, handlers, bounds: BUCKETS, now })
+    Ok(handlers)
 }

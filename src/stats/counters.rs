@@ -60,12 +60,9 @@ impl RunCounters {
         if !queue.handlers.contains_key(handler) {
             queue.handlers.insert(handler.to_owned(), HandlerCounters::default());
         }
-        let Some(handler) = queue.handlers.get_mut(handler) else { return };
-        handler.minutes.entry(minute).or_default()[result as usize] += 1;
-        handler.micros += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let seconds = took.as_secs_f64();
-        let bucket = BUCKETS.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS.len());
-        handler.buckets[bucket] += 1;
+        if let Some(handler) = queue.handlers.get_mut(handler) {
+            handler.record(result, took, minute);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,6 +95,14 @@ impl QueueCounters {
 }
 
 impl HandlerCounters {
+    fn record(&mut self, result: RunResult, took: Duration, minute: i64) {
+        self.minutes.entry(minute).or_default()[result as usize] += 1;
+        self.micros += u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let seconds = took.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS.len());
+        self.buckets[bucket] += 1;
+    }
+
     fn add_to(&self, command: RedisCommand, key: usize) -> RedisCommand {
         let command = with_counts(command, key, &self.minutes);
         let command = command.arg(key).arg("time").arg(self.micros).arg(self.buckets.len());

@@ -112,7 +112,20 @@ fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option
     if let Some(end) = score(format!("{}:{execution}", job.id))? {
         return Ok(from_unix_seconds(end - client.dialect.expired_score_margin().as_secs_f64()));
     }
-    let Some(executions) = client.rq.executions(&job.id) else { return Ok(None) };
+    match client.rq.executions(&job.id) {
+        Some(executions) => rq_lease_end(client, job, (&executions, execution), score, now),
+        None => Ok(None),
+    }
+}
+
+/// Fetches the end of the lease of any execution of a job in RQ's dialect.
+fn rq_lease_end(
+    client: &Client,
+    job: &Record,
+    (executions, current): (&str, &str),
+    score: impl Fn(String) -> Result<Option<f64>>,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>> {
     let executions =
         RedisCommand::new("ZREVRANGE").arg(executions).arg(0).arg(MAX_EXECUTIONS).arg("WITHSCORES");
     let executions = tolerate_wrong_type(client.query(&executions).and_then(reply::texts))?;
@@ -122,7 +135,7 @@ fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option
         }
         // A Python worker that lost its lease does not write it again, and runs on.
         let end = pair[1].parse().ok().and_then(from_unix_seconds).map(|end| end - RQ_EXECUTION_MARGIN);
-        if pair[0] != execution && end.is_some_and(|end| end > now) {
+        if pair[0] != current && end.is_some_and(|end| end > now) {
             return Ok(end);
         }
     }
