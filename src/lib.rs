@@ -1,20 +1,31 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::print_stdout, clippy::print_stderr)]
-// The lower floors are built whole; small builds use a part of them. The full build allows nothing.
+// Small builds compile the lower layers whole and use a part of them. The full build allows no dead code.
 #![cfg_attr(not(all(feature = "dashboard", feature = "top")), allow(dead_code, unused_imports))]
 
-// floor 0
+// ARCHITECTURE.md is the map of this crate: the picture, a job's life, and which code goes where. In short, a job is
+// encoded (`job`), stored and pushed by a script (`enqueue`), claimed with a lease (`claim`), run (`worker`), decided
+// about (`job::verdict`), and written as finished, failed or queued again (`completion`, `finish`). Redis holds all
+// state, and every change of it is one script in `lua/`.
+//
+// The modules form layers. A module imports from its own layer and from those below, never in a circle; the test
+// `tests/behaviour/architecture.rs` holds that. From the bottom:
+
+// Layer 0, without jobs: errors, the connections to a server, text for terminals.
 mod error;
 #[cfg(feature = "worker")]
 mod printable;
 mod program;
 mod redis;
-// floor 1
+
+// Layer 1, without Redis: what a job is. Its record, payload and retry policy; the verdict on a run.
 mod job;
-// floor 2
+
+// Layer 2, access to a deployment: keys and formats of the dialects, the client that sends commands and scripts.
 mod client;
 mod dialect;
-// floor 3
+
+// Layer 3, operations on jobs, queues and registries: each calls a script, or encodes and decodes its call.
 #[cfg(feature = "cron")]
 mod bounded_read;
 #[cfg(feature = "worker")]
@@ -38,11 +49,12 @@ mod stats;
 mod worker_command;
 #[cfg(feature = "cron")]
 mod wrong_type;
-// floor 4
+
+// Layer 4, running jobs: the dispatcher, its threads and child processes, heartbeat and maintenance.
 #[cfg(feature = "worker")]
 mod worker;
 
-// floor 5
+// Layer 5, for people: snapshots of a deployment, actions on many jobs, metrics; helpers for tests.
 #[cfg(any(feature = "dashboard", feature = "top"))]
 mod bulk;
 #[cfg(feature = "cli")]
@@ -51,7 +63,8 @@ mod metrics;
 mod snapshot;
 #[cfg(feature = "cron")]
 pub mod testing;
-// floor 6
+
+// Layer 6, the user interfaces.
 #[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "dashboard")]

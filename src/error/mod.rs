@@ -41,19 +41,19 @@ pub enum Error {
     /// The server is too old or is not a Redis server, the URL asks for a feature that is not built in, or this
     /// machine has no time zone database.
     Unsupported {
-        /// The missing feature.
+        /// The unsupported server, feature or database.
         what: String,
     },
     /// A value in the call is not valid: an id, a queue name, a URL, a duration, arguments. **Correct the call.**
     Invalid {
-        /// What is wrong, with the value.
+        /// Description of the mistake, with the value.
         what: String,
-        /// What would be valid.
+        /// Description of a valid value.
         hint: String,
     },
     /// A payload, result or name is over its limit. Nothing was sent.
     TooLarge {
-        /// What is too large.
+        /// Name of the value that is too large.
         what: String,
         /// Its size in bytes.
         size: usize,
@@ -104,7 +104,7 @@ pub enum Error {
     },
     /// Data in Redis cannot be read. **Inspect the key.**
     Corrupt {
-        /// What cannot be read, and why.
+        /// The unreadable data, and the reason.
         what: String,
     },
     /// A handler that exceeded its timeout and does not stop occupies each slot of the worker. **Restart the
