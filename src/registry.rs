@@ -27,7 +27,7 @@ pub struct Registry {
     statuses: &'static str,
 }
 
-/// What [`Registry::requeue`] did with one id.
+/// Outcome of [`Registry::requeue`] for one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requeued {
