@@ -108,7 +108,9 @@ impl RedisServer {
                 _ => Some(()),
             }
         };
-        while !self.socket().exists() || answers().is_none() && !self.asks_for_password() {
+        // The guard writes the file with the process id, which `signal` needs, beside the server's start.
+        let is_started = || self.socket().exists() && self.folder.path().join("pid").exists();
+        while !is_started() || answers().is_none() && !self.asks_for_password() {
             let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(Instant::now() < until, "redis-server does not start (sh scripts/setup.sh): {log}");
             std::thread::sleep(Duration::from_millis(5));
