@@ -105,8 +105,8 @@ fn find_keys(nodes: &[Node], order: &[NodeIndex]) -> Vec<bool> {
     let mut keys = vec![false; nodes.len()];
     // Backwards, so that a container comes before its items.
     for index in order.iter().rev() {
-        let Node::Container(shape, items) = &nodes[*index as usize] else { continue };
-        match shape {
+        let Node::Container(container, items) = &nodes[*index as usize] else { continue };
+        match container {
             Container::Set | Container::FrozenSet => {
                 items.iter().for_each(|item| keys[*item as usize] = true);
             }
@@ -145,7 +145,7 @@ impl ValueBuilder {
             Node::Uuid(None) => return Err("the payload holds an UUID without its number".to_owned()),
             Node::Zone(_) => return Err(only_python("datetime.timezone")),
             Node::Class(class) => return Err(only_python(&class.name())),
-            Node::Container(shape, items) => self.build_container(at, shape, &items)?,
+            Node::Container(container, items) => self.build_container(at, container, &items)?,
         };
         if self.is_key[at] && self.key_numbers[at] == 0 {
             let key = HashKey::from_leaf(&kind, index)?;
@@ -158,10 +158,10 @@ impl ValueBuilder {
     fn build_container(
         &mut self,
         at: usize,
-        shape: Container,
+        container: Container,
         items: &[NodeIndex],
     ) -> Result<PyKind, String> {
-        Ok(match shape {
+        Ok(match container {
             Container::List => PyKind::List(self.all(items)),
             Container::Tuple => {
                 if self.is_key[at] {

@@ -67,41 +67,52 @@ impl Unpickler<'_> {
             (KnownClass::Set, items) => self.copy_container(Container::Set, items)?,
             (KnownClass::FrozenSet, items) => self.copy_container(Container::FrozenSet, items)?,
             (KnownClass::OrderedDict, items) => self.copy_container(Container::OrderedDict, items)?,
-            (KnownClass::Reconstructor, [class, base, state]) => {
-                let expected = matches!(self.node(*class), Node::Class(KnownClass::Uuid))
-                    && matches!(self.node(*base), Node::Class(KnownClass::Object))
-                    && matches!(self.leaf(*state), Some(PyKind::None));
-                expected.then_some(Node::Uuid(None))
-            }
-            (KnownClass::NewObject, [class]) => match self.node(*class) {
-                Node::Class(KnownClass::Uuid) => Some(Node::Uuid(None)),
-                Node::Class(KnownClass::OrderedDict) => {
-                    Some(Node::Container(Container::OrderedDict, Vec::new()))
-                }
-                _ => None,
-            },
-            (KnownClass::DateTime, [state]) => self.datetime(*state, None).map(Node::Leaf),
-            (KnownClass::DateTime, [state, zone]) => {
-                self.datetime(*state, Some(self.zone(*zone)?)).map(Node::Leaf)
-            }
-            (KnownClass::Time, [state]) => self.time(*state, None).map(Node::Leaf),
-            (KnownClass::Time, [state, zone]) => self.time(*state, Some(self.zone(*zone)?)).map(Node::Leaf),
-            (KnownClass::Date, [state]) => {
-                self.packed_state(*state).and_then(date).map(|date| Node::Leaf(PyKind::Date(date)))
-            }
-            (KnownClass::TimeDelta, numbers) => self.timedelta(numbers).map(Node::Leaf),
-            (KnownClass::TimeZone, [delta]) => self.zone_offset(*delta).map(Node::Zone),
-            (KnownClass::TimeZone, [_, _]) => return Err(only_python("datetime.timezone with a name")),
+            (KnownClass::Reconstructor, [class, base, state]) => self.reconstruct(*class, *base, *state),
+            (KnownClass::NewObject, [class]) => self.new_object(*class),
             (KnownClass::Decimal, [number]) => self.decimal(*number)?.map(Node::Leaf),
-            (KnownClass::Uuid, [number]) => match self.leaf(*number) {
-                // Every notation of a UUID is shorter.
-                Some(PyKind::Str(text)) if text.len() < 60 => {
-                    Uuid::parse_str(text).ok().map(|uuid| Node::Uuid(Some(uuid)))
-                }
-                _ => None,
-            },
+            (KnownClass::Uuid, [text]) => self.uuid(*text),
+            (KnownClass::TimeZone, [_, _]) => return Err(only_python("datetime.timezone with a name")),
+            (KnownClass::TimeZone, [delta]) => self.zone_offset(*delta).map(Node::Zone),
+            _ => self.make_time(class, arguments)?.map(Node::Leaf),
+        })
+    }
+
+    fn make_time(&self, class: KnownClass, arguments: &[NodeIndex]) -> Result<Option<PyKind>, String> {
+        Ok(match (class, arguments) {
+            (KnownClass::DateTime, [state]) => self.datetime(*state, None),
+            (KnownClass::DateTime, [state, zone]) => self.datetime(*state, Some(self.zone(*zone)?)),
+            (KnownClass::Time, [state]) => self.time(*state, None),
+            (KnownClass::Time, [state, zone]) => self.time(*state, Some(self.zone(*zone)?)),
+            (KnownClass::Date, [state]) => self.packed_state(*state).and_then(date).map(PyKind::Date),
+            (KnownClass::TimeDelta, numbers) => self.timedelta(numbers),
             _ => None,
         })
+    }
+
+    /// Protocols 0 and 1 make a UUID with a function of `copyreg`.
+    fn reconstruct(&self, class: NodeIndex, base: NodeIndex, state: NodeIndex) -> Option<Node> {
+        let is_uuid = matches!(self.node(class), Node::Class(KnownClass::Uuid))
+            && matches!(self.node(base), Node::Class(KnownClass::Object))
+            && matches!(self.leaf(state), Some(PyKind::None));
+        is_uuid.then_some(Node::Uuid(None))
+    }
+
+    fn new_object(&self, class: NodeIndex) -> Option<Node> {
+        match self.node(class) {
+            Node::Class(KnownClass::Uuid) => Some(Node::Uuid(None)),
+            Node::Class(KnownClass::OrderedDict) => Some(Node::Container(Container::OrderedDict, Vec::new())),
+            _ => None,
+        }
+    }
+
+    fn uuid(&self, text: NodeIndex) -> Option<Node> {
+        match self.leaf(text)? {
+            // Every notation of a UUID is shorter.
+            PyKind::Str(text) if text.len() < 60 => {
+                Uuid::parse_str(text).ok().map(|uuid| Node::Uuid(Some(uuid)))
+            }
+            _ => None,
+        }
     }
 
     /// The older protocols have no bytes: they encode a text as Latin-1.
@@ -120,9 +131,13 @@ impl Unpickler<'_> {
     }
 
     /// Makes a set from a list, or an `OrderedDict` from a list of pairs.
-    fn copy_container(&mut self, shape: Container, arguments: &[NodeIndex]) -> Result<Option<Node>, String> {
+    fn copy_container(
+        &mut self,
+        container: Container,
+        arguments: &[NodeIndex],
+    ) -> Result<Option<Node>, String> {
         let items = match arguments {
-            [] => return Ok(Some(Node::Container(shape, Vec::new()))),
+            [] => return Ok(Some(Node::Container(container, Vec::new()))),
             [list] => match self.node(*list) {
                 Node::Container(Container::List | Container::Tuple, items) => items,
                 _ => return Ok(None),
@@ -131,7 +146,7 @@ impl Unpickler<'_> {
         };
         let length = items.len();
         let mut copied = Vec::new();
-        if shape == Container::OrderedDict {
+        if container == Container::OrderedDict {
             for pair in items {
                 match self.node(*pair) {
                     Node::Container(Container::List | Container::Tuple, pair) if pair.len() == 2 => {
@@ -144,7 +159,7 @@ impl Unpickler<'_> {
             copied.clone_from(items);
         }
         self.count_copied(length.saturating_mul(8))?;
-        Ok(Some(Node::Container(shape, copied)))
+        Ok(Some(Node::Container(container, copied)))
     }
 
     fn decimal(&mut self, text: NodeIndex) -> Result<Option<PyKind>, String> {
@@ -167,7 +182,7 @@ impl Unpickler<'_> {
     fn zone(&self, zone: NodeIndex) -> Result<i64, String> {
         match self.node(zone) {
             Node::Zone(micros) => Ok(*micros),
-            _ => Err("the payload holds a time mode zone is not a datetime.timezone".to_owned()),
+            _ => Err("the payload holds a time whose zone is not a datetime.timezone".to_owned()),
         }
     }
 
