@@ -34,7 +34,7 @@ impl Secret {
         };
         let malformed = || {
             Error::invalid(
-                "that is no SHA-256 digest",
+                "the text after sha256: is not a SHA-256 digest",
                 "as in: sha256:$(printf %s SECRET | sha256sum | cut -d' ' -f1)",
             )
         };
@@ -151,7 +151,7 @@ impl Access {
             ));
         }
         if method != Method::POST {
-            let message = "there is no such method here";
+            let message = "this method is not supported";
             return Some(response::method_not_allowed("GET, HEAD, POST", message, ""));
         }
         if !is_same_origin(headers) {
