@@ -15,13 +15,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connections::ConnectionPermit;
 
-/// From the start of a connection, or the first byte of a further request, to the end of its head.
+/// Limit from the start of a connection, or from the first byte of a further request, to the end of the head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
-/// For each single write of a response.
+/// Limit of each single write of a response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two requests.
+/// Longest pause between two requests.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Limits for reading the rest of a refused request. Without reading it, the client would see a reset instead of the
 /// response.
@@ -98,7 +98,7 @@ pub(super) struct BlockingSocket {
     read_buffer: Vec<u8>,
     /// The last bytes of the head, for finding its end.
     last_bytes: [u8; 4],
-    /// Whether hyper had a chance to write since the head was complete.
+    /// True if hyper had a chance to write since the head was complete.
     could_write: bool,
     /// Count of reads and writes.
     operations: Rc<Cell<u64>>,

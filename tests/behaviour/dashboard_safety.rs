@@ -293,7 +293,7 @@ fn behind_a_path_prefix_only_paths_under_it_exist() {
     assert!(
         env.cli(&["dashboard", "--url-prefix", "/\"><script>"])
             .expect_failure(2)
-            .contains("cannot stand before")
+            .contains("is not a prefix for paths")
     );
 }
 

@@ -96,7 +96,7 @@ struct TopApp {
     poller: Poller,
     action_runner: ActionRunner,
     interval: Duration,
-    /// Whether the next poll follows at once instead of at `next_poll`.
+    /// True if the next poll follows at once instead of at `next_poll`.
     should_poll_now: bool,
     next_poll: Instant,
     state: State,

@@ -18,7 +18,7 @@ use super::state::State;
 use super::view;
 use crate::cli::exit::Failure;
 
-/// Whether the terminal is in full-screen mode now.
+/// True while the terminal is in full-screen mode.
 static IS_FULL_SCREEN: AtomicBool = AtomicBool::new(false);
 
 /// The buffer makes one write of each frame, which matters over ssh.

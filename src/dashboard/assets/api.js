@@ -10,7 +10,7 @@ export class ApiError extends Error {
     this.hint = hint;
   }
 
-  /** Whether Redis or the server is away, so that a later request may succeed. */
+  /** True if Redis or the server is away, so that a later request may succeed. */
   get isOutage() {
     return this.status === 0 || this.status >= 500 || this.status === 429;
   }
@@ -18,7 +18,7 @@ export class ApiError extends Error {
 
 /** Server time minus this machine's time, in milliseconds. */
 let clockOffset = 0;
-/** Whether the offset comes from a precise time and not from a Date header. */
+/** True if the offset comes from a precise time and not from a Date header. */
 let isOffsetExact = false;
 
 /** Current server time, in milliseconds since 1970. */

@@ -9,7 +9,7 @@ export const app = {
   data: null,
   /** Query string that the data was loaded with. */
   loadedSearch: '',
-  /** Whether the data is loaded again every few seconds. */
+  /** True while the data is loaded again every few seconds. */
   live: true,
   /** Ids of the checked rows. */
   picked: new Set(),
