@@ -2,13 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use chrono::Utc;
-
 use crate::client::scripts::{ENQUEUE_NOW, REQUEUE};
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::job::iso;
 use crate::redis::Script;
 
 /// Number of ids that one script call requeues.
@@ -113,7 +110,7 @@ impl Registry {
                 RedisCommand::evalsha(script, &[&self.key, &self.list, &self.client.keys.queues()])
                     .arg(self.client.dialect.push)
                     .arg(self.client.keys.job_prefix())
-                    .arg(iso(Utc::now()))
+                    .arg_now()
                     .arg(self.client.rq.key_patterns());
             if let Some(field) = retries_field {
                 call = call.arg(field);

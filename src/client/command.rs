@@ -1,7 +1,9 @@
 //! A Redis command or a script call, with its keys and arguments.
 
+use chrono::Utc;
 use redis::Cmd;
 
+use crate::job::iso;
 use crate::redis::Script;
 
 /// One command for Redis. Scripts are commands too: `EVALSHA` and `EVAL`.
@@ -62,6 +64,11 @@ impl RedisCommand {
         let count = all.next().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
         let keys = all.by_ref().take(count.unwrap_or(0)).collect();
         (keys, all.collect())
+    }
+
+    /// Appends the current time of this machine in RQ's format.
+    pub(crate) fn arg_now(self) -> Self {
+        self.arg(iso(Utc::now()))
     }
 
     pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {

@@ -1,13 +1,12 @@
 //! Actions on one job: cancel, delete, stop, save its meta.
 
-use chrono::Utc;
 use serde::Serialize;
 
 use super::{Job, MAX_SEARCHED_QUEUE};
 use crate::client::scripts::{CANCEL, DELETE, SET_FIELD};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};
-use crate::job::{Status, check_id, iso, to_python};
+use crate::job::{Status, check_id, to_python};
 use crate::worker_command::WorkerCommand;
 
 impl Job {
@@ -34,7 +33,7 @@ impl Job {
         ];
         let call = RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
             .arg(self.id())
-            .arg(iso(Utc::now()))
+            .arg_now()
             .arg(self.client.dialect.canceled_ttl.as_seconds())
             .arg(MAX_SEARCHED_QUEUE)
             .arg(self.client.rq.key_patterns());
@@ -153,6 +152,6 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
         .arg(id)
         .arg(MAX_SEARCHED_QUEUE)
         .arg(client.rq.key_patterns())
-        .arg(iso(Utc::now()));
+        .arg_now();
     Ok(reply::int(&client.query(&call)?)? == 1)
 }

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
-
 use super::{Job, MAX_SEARCHED_QUEUE};
 use crate::client::scripts::REQUEUE_ORPHAN_JOB;
 use crate::client::{RedisCommand, Reply, reply};
 use crate::error::Result;
-use crate::job::{Status, from_iso, iso};
+use crate::job::{Status, from_iso};
 use crate::registry::{Registry, Requeued};
 
 /// Statuses of jobs that have not finished. Such a job is an orphan if it is in no list and no registry, because a key
@@ -134,7 +132,7 @@ impl Job {
         let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_JOB, &script_keys.map(String::as_str))
             .arg(self.id())
             .arg(self.client.dialect.push)
-            .arg(iso(Utc::now()))
+            .arg_now()
             .arg(self.client.rq.key_patterns())
             .arg(MAX_SEARCHED_QUEUE)
             .arg(retries_field)

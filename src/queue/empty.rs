@@ -1,12 +1,9 @@
 //! Emptying and deleting a queue.
 
-use chrono::Utc;
-
 use super::Queue;
 use crate::client::scripts::EMPTY;
 use crate::client::{RedisCommand, Reply, reply};
 use crate::error::Result;
-use crate::job::iso;
 
 /// Number of ids that one script call removes.
 const BATCH: usize = 500;
@@ -47,7 +44,7 @@ impl Queue {
             .arg(self.client.keys.job_prefix())
             .arg(limit)
             .arg(self.client.rq.key_patterns())
-            .arg(iso(Utc::now()));
+            .arg_now();
         // Not repeatable: a second run would remove jobs that were enqueued meanwhile.
         let mut replies = self.client.pipeline_once(&[call])?;
         let counts = reply::list(replies.pop().unwrap_or(Ok(Reply::Nil))?)?;

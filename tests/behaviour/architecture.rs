@@ -144,19 +144,23 @@ fn each_kind_of_code_has_its_place() {
         "a clock",
         &["Utc::now", "Instant::now", "SystemTime"],
         &[
+            "client/",
+            "redis/",
+            "job_handle/requeue.rs",
+            "job_handle/wait.rs",
+            "queue/enqueue.rs",
+            "snapshot/scan.rs",
             "worker/",
             "cli/",
             "dashboard/",
-            "snapshot/scan.rs",
-            "queue/",
-            "registry.rs",
-            "job_handle/",
-            "redis/",
-            "client/",
         ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
-    only_in("dice", &["fastrand::", "Uuid::new"], &["worker/", "queue/", "claim.rs", "cron/tick.rs"]);
+    only_in(
+        "dice",
+        &["fastrand::", "Uuid::new"],
+        &["worker/", "queue/enqueue.rs", "claim.rs", "cron/tick.rs"],
+    );
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", " Command::new(", "(Command::new("],
