@@ -65,6 +65,15 @@ pub(super) enum ClaimState {
     WaitUntil(Option<Instant>),
 }
 
+impl ClaimState {
+    pub(super) fn wait_ends_at(self) -> Option<Instant> {
+        match self {
+            ClaimState::Ready => None,
+            ClaimState::WaitUntil(at) => at,
+        }
+    }
+}
+
 /// The loop of a worker: see [`run`](Self::run).
 pub(crate) struct Dispatcher {
     pub(super) worker: WorkerContext,
@@ -80,7 +89,7 @@ pub(crate) struct Dispatcher {
     /// Epoch of "there may be jobs" signals. The reply to a claim from an earlier epoch cannot set
     /// [`ClaimState::WaitUntil`].
     pub(super) wakeup_epoch: u64,
-    /// The last claim found the queues empty: their watchers are to be armed.
+    /// Set by a claim that found the queues empty.
     pub(super) must_arm_watchers: bool,
     pub(super) is_suspended: bool,
     pub(super) is_quiet: bool,

@@ -102,10 +102,7 @@ impl Dispatcher {
         let deadlines = self.runs.values().filter_map(|run| run.deadline);
         let timers = [
             self.next_attempt_at(),
-            match self.claim_state {
-                ClaimState::WaitUntil(at) => at,
-                ClaimState::Ready => None,
-            },
+            self.claim_state.wait_ends_at(),
             self.phase_ends_at(),
             self.outbox.retry_at(),
             self.pool.has_prefetched().then(|| now + MAX_PREFETCH_WAIT),
