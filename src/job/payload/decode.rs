@@ -78,9 +78,11 @@ fn python_call(payload: PyValue, serializer: Serializer, with_json: bool) -> Res
     let PyKind::Dict(pairs) = &kwargs.0 else {
         return Err(wrong("the keywords are not a dict"));
     };
-    let named = |(name, value): &(PyValue, PyValue)| Some((name.as_str()?.to_owned(), value.clone()));
-    let kwargs: Option<_> = pairs.iter().map(named).collect();
-    let kwargs = kwargs.ok_or_else(|| wrong("a keyword is not text"))?;
+    let mut kwargs = Vec::with_capacity(pairs.len());
+    for (name, value) in pairs.iter() {
+        let name = name.as_str().ok_or_else(|| wrong("a keyword is not text"))?;
+        kwargs.push((name.to_owned(), value.clone()));
+    }
     let exact = Arguments { args: args.to_vec(), kwargs };
     let (args, kwargs) = if with_json { exact.to_json() } else { Default::default() };
     Ok(Call { handler: handler.to_string(), args, kwargs, exact: Some(Arc::new(exact)), serializer })

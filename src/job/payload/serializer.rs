@@ -42,11 +42,11 @@ impl fmt::Display for Serializer {
 impl FromStr for Serializer {
     type Err = String;
 
-    fn from_str(word: &str) -> Result<Self, String> {
-        match word {
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
             "json" => Ok(Serializer::Json),
             "pickle" => Ok(Serializer::Pickle),
-            _ => Err(format!("{word:?} is not a serializer: json or pickle")),
+            _ => Err(format!("{name:?} is not a serializer: json or pickle")),
         }
     }
 }

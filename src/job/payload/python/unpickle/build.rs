@@ -149,7 +149,7 @@ impl ValueBuilder {
         };
         if self.is_key[at] && self.key_numbers[at] == 0 {
             let key = HashKey::from_leaf(&kind, index)?;
-            self.key_numbers[at] = self.number(key);
+            self.key_numbers[at] = self.number_key(key);
         }
         self.nodes[at] = Node::Leaf(kind);
         Ok(())
@@ -162,35 +162,35 @@ impl ValueBuilder {
         items: &[NodeIndex],
     ) -> Result<PyKind, String> {
         Ok(match container {
-            Container::List => PyKind::List(self.all(items)),
+            Container::List => PyKind::List(self.values(items)),
             Container::Tuple => {
                 if self.is_key[at] {
-                    let ids = items.iter().map(|item| self.key_numbers[*item as usize]).collect();
-                    self.key_numbers[at] = self.number(HashKey::Tuple(ids));
+                    let numbers = items.iter().map(|item| self.key_numbers[*item as usize]).collect();
+                    self.key_numbers[at] = self.number_key(HashKey::Tuple(numbers));
                 }
-                PyKind::Tuple(self.all(items))
+                PyKind::Tuple(self.values(items))
             }
             Container::Set => {
-                let unique = self.unique(items);
-                PyKind::Set(self.all(&unique))
+                let unique = self.unique_items(items);
+                PyKind::Set(self.values(&unique))
             }
             Container::FrozenSet => {
-                let unique = self.unique(items);
+                let unique = self.unique_items(items);
                 if self.is_key[at] {
-                    let mut ids: Vec<u32> =
+                    let mut numbers: Vec<u32> =
                         unique.iter().map(|item| self.key_numbers[*item as usize]).collect();
-                    ids.sort_unstable();
-                    self.key_numbers[at] = self.number(HashKey::FrozenSet(ids));
+                    numbers.sort_unstable();
+                    self.key_numbers[at] = self.number_key(HashKey::FrozenSet(numbers));
                 }
-                PyKind::FrozenSet(self.all(&unique))
+                PyKind::FrozenSet(self.values(&unique))
             }
-            Container::Dict => PyKind::Dict(self.pairs(items)),
-            Container::OrderedDict => PyKind::OrderedDict(self.pairs(items)),
+            Container::Dict => PyKind::Dict(self.merged_pairs(items)),
+            Container::OrderedDict => PyKind::OrderedDict(self.merged_pairs(items)),
         })
     }
 
     /// Returns the number of a hash key, a new one if no equal key has been seen.
-    fn number(&mut self, key: HashKey) -> u32 {
+    fn number_key(&mut self, key: HashKey) -> u32 {
         let next = self.seen.len() as u32;
         let number = *self.numbers.entry(key).or_insert(next);
         if number == next {
@@ -207,12 +207,12 @@ impl ValueBuilder {
         }
     }
 
-    fn all(&self, items: &[NodeIndex]) -> Arc<[PyValue]> {
+    fn values(&self, items: &[NodeIndex]) -> Arc<[PyValue]> {
         items.iter().map(|item| self.value(*item)).collect()
     }
 
     /// Returns the first of equal items.
-    fn unique(&mut self, items: &[NodeIndex]) -> Vec<NodeIndex> {
+    fn unique_items(&mut self, items: &[NodeIndex]) -> Vec<NodeIndex> {
         self.container += 1;
         let mut unique = Vec::with_capacity(items.len());
         for item in items {
@@ -226,7 +226,7 @@ impl ValueBuilder {
     }
 
     /// Returns the first of equal keys with the value of the last, as a dict keeps them.
-    fn pairs(&mut self, items: &[NodeIndex]) -> PyPairs {
+    fn merged_pairs(&mut self, items: &[NodeIndex]) -> PyPairs {
         self.container += 1;
         let mut pairs: Vec<(PyValue, PyValue)> = Vec::with_capacity(items.len() / 2);
         for pair in items.chunks_exact(2) {

@@ -57,6 +57,7 @@ impl KnownClass {
             .map_or_else(String::new, |(_, module, name)| format!("{module}.{name}"))
     }
 
+    /// Returns the refusal of an object that its arguments do not make.
     pub(super) fn invalid(self) -> String {
         format!("the payload holds a {} that is not one", self.name())
     }

@@ -22,6 +22,7 @@ pub(super) enum Node {
     Class(KnownClass),
 }
 
+/// Type of a container.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Container {
     List,

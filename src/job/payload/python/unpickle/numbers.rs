@@ -1,5 +1,4 @@
-//! Numbers in decimal text, as the older protocols write them, with the rules of Python's own unpickler in
-//! C.
+//! Numbers as text, which the older protocols write. The syntax is that of Python's own unpickler in C.
 
 use super::super::integer::BigInt;
 use super::super::value::PyKind;
