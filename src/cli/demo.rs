@@ -99,7 +99,7 @@ fn jobs() -> Vec<NewJob> {
 /// Runs a worker until the queue is empty.
 fn run_worker(queue: &Queue, payments: &PaymentService, total: usize) -> Result<(), Failure> {
     let (payments, bar) = (Arc::clone(payments), Arc::new(ProgressBar::new(total, false)));
-    let shown = Arc::clone(&bar);
+    let progress = Arc::clone(&bar);
     let summary = Worker::on(queue.client(), vec![queue.name().to_owned()])?
         .name("demo")
         .concurrency(2)
@@ -119,8 +119,8 @@ fn run_worker(queue: &Queue, payments: &PaymentService, total: usize) -> Result<
             simulate_work(format!("order {order} confirmed"))
         })
         .on_event(move |event| match event {
-            Event::Started { description, .. } => shown.set_message(first_line(description, 50)),
-            Event::Finished { .. } | Event::Failed { .. } => shown.increment(),
+            Event::Started { description, .. } => progress.set_message(first_line(description, 50)),
+            Event::Finished { .. } | Event::Failed { .. } => progress.increment(),
             _ => {}
         })
         .run()?;

@@ -41,7 +41,7 @@ impl EmptyCommand {
                 continue;
             };
             let bar = ProgressBar::new(waiting, self.quiet);
-            let removed = queue.empty_with_progress(|taken| bar.set_done(taken))?;
+            let removed = queue.empty_with_progress(|removed| bar.set_done(removed))?;
             drop(bar);
             print(format_args!("{} removed from {name}", pluralize(removed, "job")))?;
         }

@@ -9,14 +9,13 @@ use super::exit::{Exit, Failure};
 use super::format::{clock_time, pluralize, shell_quote, table};
 use super::output::{PrintResult, eprint, print, print_json_list, print_lines};
 use super::redis_options::RedisOptions;
-use super::reports::{report_more, report_unknown_queues, report_wrong_types};
+use super::reports::{named_or_all_queues, report_more, report_wrong_types};
 use super::value_parsers::parse_limit;
 use crate::bounded_read;
 use crate::client::Client;
 use crate::error::Error;
 use crate::job::{Record, error_line};
 use crate::printable::first_line;
-use crate::queue::{all_queue_names, check_existing_or_valid};
 use crate::snapshot::{self, IdScan, JobList, JobSummary};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
@@ -53,14 +52,7 @@ impl FailedCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         let client = redis.connect()?;
         let mut wrong_keys = WrongTypeKeys::default();
-        let queues = match &self.queue {
-            Some(name) => {
-                check_existing_or_valid(&client, name)?;
-                report_unknown_queues(&client, std::slice::from_ref(name))?;
-                vec![name.clone()]
-            }
-            None => all_queue_names(&client, &mut wrong_keys)?,
-        };
+        let queues = named_or_all_queues(&client, self.queue.as_deref(), &mut wrong_keys)?;
         let limit = self.limit.or((!self.json).then_some(DEFAULT_LIMIT));
         let list =
             IdScan { client: &client, queues: &queues, list: JobList::Failed, offset: self.offset, limit };

@@ -106,26 +106,6 @@ fn queue_table(snapshot: &Snapshot) -> Vec<String> {
     let scale = SCALES.into_iter().find(|scale| *scale >= longest).unwrap_or(longest);
     // Only the dialect rq has rate limits.
     let is_limited = snapshot.queues.iter().any(|queue| queue.rate_limited > 0);
-    let row = |queue: &QueueView| {
-        let filled = if queue.queued == 0 || !stdout().is_terminal() {
-            0
-        } else {
-            (queue.queued * BAR_WIDTH / scale).max(1)
-        };
-        let mut row = vec![queue.name.clone(), "█".repeat(filled as usize)];
-        row.extend(
-            [queue.queued + queue.intermediate, queue.started, queue.finished, queue.failed]
-                .map(|n| n.to_string()),
-        );
-        row.extend([queue.scheduled, queue.deferred].map(|n| n.to_string()));
-        row.extend(is_limited.then(|| queue.rate_limited.to_string()));
-        row.push(queue.canceled.to_string());
-        row.push(queue.workers.to_string());
-        let hour = queue.last_hour;
-        row.extend([hour.finished + hour.failed, hour.failed].map(|n| n.to_string()));
-        row.push(remarks(queue));
-        row
-    };
     let mut heading = vec![
         "queue",
         "",
@@ -144,7 +124,7 @@ fn queue_table(snapshot: &Snapshot) -> Vec<String> {
     if is_limited {
         heading.insert(8, ">rate limited");
     }
-    let rows = snapshot.queues.iter().map(row).collect();
+    let rows = snapshot.queues.iter().map(|queue| queue_row(queue, scale, is_limited)).collect();
     let total: u64 = snapshot.queues.iter().map(|queue| queue.queued + queue.intermediate).sum();
     let mut lines = table(&heading, rows);
     lines.push(format!(
@@ -153,6 +133,35 @@ fn queue_table(snapshot: &Snapshot) -> Vec<String> {
         pluralize(total as usize, "job")
     ));
     lines
+}
+
+fn queue_row(queue: &QueueView, scale: u64, is_limited: bool) -> Vec<String> {
+    let hour = queue.last_hour;
+    let mut row = vec![queue.name.clone(), bar(queue.queued, scale)];
+    let numbers = [
+        Some(queue.queued + queue.intermediate),
+        Some(queue.started),
+        Some(queue.finished),
+        Some(queue.failed),
+        Some(queue.scheduled),
+        Some(queue.deferred),
+        is_limited.then_some(queue.rate_limited),
+        Some(queue.canceled),
+        Some(queue.workers),
+        Some(hour.finished + hour.failed),
+        Some(hour.failed),
+    ];
+    row.extend(numbers.into_iter().flatten().map(|number| number.to_string()));
+    row.push(remarks(queue));
+    row
+}
+
+/// Draws a bar for the number of queued jobs, on a terminal.
+fn bar(queued: u64, scale: u64) -> String {
+    if queued == 0 || !stdout().is_terminal() {
+        return String::new();
+    }
+    "█".repeat((queued * BAR_WIDTH / scale).max(1) as usize)
 }
 
 fn remarks(queue: &QueueView) -> String {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
 use super::exit::{Exit, Failure};
-use super::format::{local_time, pluralize};
 use super::job_logs;
+use super::job_text::print_job;
 use super::output::{print, print_error, print_json};
 use super::redis_options::RedisOptions;
 use super::reports::job_failure;
@@ -15,7 +14,6 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::job::Status;
 use crate::job_handle::{self, Job as Handle};
-use crate::printable::first_line;
 use crate::snapshot::{self, messages};
 use crate::wrong_type::is_wrong_type;
 
@@ -153,96 +151,4 @@ fn delete(client: &Arc<Client>, id: &str) -> Result<String, Error> {
     };
     job_handle::delete(client, id, &origin)?;
     Ok(format!("{id} deleted"))
-}
-
-/// Formats the failed attempts, and the current or last one, as a line each.
-fn attempt_lines(job: &Handle) -> Vec<String> {
-    let took = |from: DateTime<Utc>, to: DateTime<Utc>| format!("{:.1} s", (to - from).as_seconds_f64());
-    let failed = job.attempts.iter().map(|attempt| {
-        let next = attempt.retry_in.map(|seconds| format!(", again after {seconds} s")).unwrap_or_default();
-        let took = took(attempt.started_at, attempt.ended_at);
-        format!("{}  failed after {took}{next}: {}", local_time(attempt.started_at), attempt.error)
-    });
-    let last = match (job.status, job.started_at, job.ended_at) {
-        (Status::Started, Some(started), _) => Some(format!("{}  runs", local_time(started))),
-        (Status::Finished, Some(started), Some(ended)) => {
-            Some(format!("{}  finished after {}", local_time(started), took(started, ended)))
-        }
-        _ => None,
-    };
-    failed.chain(last).collect()
-}
-
-/// Formats the time at which a scheduled job is due, and the number of its next attempt.
-fn due_text(job: &Handle) -> Result<Option<String>, Failure> {
-    let Some(time) = job.due()? else { return Ok(None) };
-    let left = (time - Utc::now()).num_seconds().max(0);
-    let attempt = match (job.number_of_retries, job.retries_left) {
-        (0, _) => String::new(),
-        (made, Some(left)) => format!(", attempt {} of {}", made + 1, made + 1 + left),
-        (made, None) => format!(", attempt {}", made + 1),
-    };
-    Ok(Some(format!("{} (in {left} s{attempt})", local_time(time))))
-}
-
-fn print_job(job: &Handle) -> Result<(), Failure> {
-    let due = due_text(job)?;
-    let seconds =
-        |ttl: Option<i64>| ttl.map(|ttl| if ttl < 0 { "for ever".to_owned() } else { format!("{ttl} s") });
-    let meta = (!job.meta.is_empty()).then(|| serde_json::Value::Object(job.meta.clone()).to_string());
-    let time = |time: Option<_>| time.map(local_time);
-    let call = job.call().map(|call| call.describe());
-    let lines = [
-        ("id", Some(job.id.clone())),
-        ("status", Some(job.status.to_string())),
-        ("queue", Some(job.origin.clone())),
-        (
-            "description",
-            Some(&job.description)
-                .filter(|text| job.call().is_none_or(|call| call.describe() != **text))
-                .map(|text| first_line(text, 300)),
-        ),
-        ("call", call.map(|call| first_line(&call, 300))),
-        ("created", time(job.created_at)),
-        ("enqueued", time(job.enqueued_at)),
-        ("started", time(job.started_at)),
-        ("ended", time(job.ended_at)),
-        ("due", due),
-        ("worker", job.worker_name.clone()),
-        ("timeout", seconds(job.timeout)),
-        ("result kept", seconds(job.result_ttl)),
-        ("failure kept", seconds(job.failure_ttl)),
-        ("retries left", job.retries_left.map(|n| n.to_string())),
-        ("repeats left", job.repeats_left.map(|n| n.to_string())),
-        (
-            "tried again",
-            (job.number_of_retries > 0).then(|| pluralize(job.number_of_retries as usize, "time")),
-        ),
-        ("meta", meta.map(|meta| first_line(&meta, 300))),
-        ("result", job.result.as_ref().map(|result| first_line(&result.to_string(), 1000))),
-        ("problems", (!job.problems.is_empty()).then(|| first_line(&job.problems.join("; "), 1000))),
-    ];
-    for (name, value) in lines {
-        if let Some(value) = value {
-            print(format_args!("{name:<13}{value}"))?;
-        }
-    }
-    if !job.attempts.is_empty() {
-        print("attempts:")?;
-        for line in attempt_lines(job) {
-            print(format_args!("  {}", first_line(&line, 300)))?;
-        }
-    }
-    // The error of a program ends with its output, which is not printed twice.
-    let log =
-        job.log.as_deref().filter(|log| !job.exc_info.as_deref().is_some_and(|error| error.ends_with(log)));
-    for (name, text) in [("error", job.exc_info.as_deref()), ("output", log)] {
-        if let Some(text) = text {
-            print(format_args!("{name}:"))?;
-            for line in text.lines() {
-                print(format_args!("  {}", first_line(line, 1000)))?;
-            }
-        }
-    }
-    Ok(())
 }

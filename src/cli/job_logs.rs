@@ -15,22 +15,22 @@ const OVERLAP: usize = 200;
 
 pub(crate) fn run(client: &Arc<Client>, id: &str, follow: bool) -> Result<Exit, Failure> {
     let mut job = Job::fetch(client, id)?;
-    let mut shown = String::new();
+    let mut printed = String::new();
     loop {
         let text = job.log.clone().unwrap_or_default();
-        if !print_raw(appended(&shown, &text))? {
+        if !print_raw(appended(&printed, &text))? {
             return Ok(Exit::Done);
         }
-        shown = text;
+        printed = text;
         if !follow || job.status.has_ended() {
             break;
         }
         std::thread::sleep(POLL_INTERVAL);
         job.refresh()?;
     }
-    if !shown.is_empty() && !shown.ends_with('\n') {
+    if !printed.is_empty() && !printed.ends_with('\n') {
         print_raw("\n")?;
-    } else if shown.is_empty() {
+    } else if printed.is_empty() {
         eprint(format_args!("{id} has written nothing that was kept"));
     }
     Ok(Exit::Done)
@@ -51,7 +51,7 @@ mod tests {
     use super::appended;
 
     #[test]
-    fn only_what_is_new_is_shown() {
+    fn only_what_is_new_is_printed() {
         assert_eq!(appended("", "one\n"), "one\n");
         assert_eq!(appended("one\n", "one\ntwo\n"), "two\n");
         let long: String = (0..100).map(|n| format!("line {n}\n")).collect();

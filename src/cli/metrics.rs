@@ -14,8 +14,8 @@ pub(crate) struct MetricsCommand {}
 
 impl MetricsCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
-        let (page, odd) = render(&*redis.connect()?)?;
+        let (page, wrong_keys) = render(&*redis.connect()?)?;
         print_lines(page.lines())?;
-        Ok(report_wrong_types(&odd))
+        Ok(report_wrong_types(&wrong_keys))
     }
 }

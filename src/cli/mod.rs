@@ -18,6 +18,7 @@ mod format;
 mod info;
 mod job;
 mod job_logs;
+mod job_text;
 mod json;
 mod logger;
 mod metrics;

@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::printable::first_line;
 use crate::program;
-use crate::queue::all_queue_names;
+use crate::queue::{all_queue_names, check_existing_or_valid};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// Converts an error about one of several jobs. Redis' message about a key of a wrong type names neither the key nor
@@ -38,6 +38,19 @@ pub(crate) fn report_unknown_queues(client: &Client, names: &[String]) -> PrintR
         eprint(format_args!("note: nothing was ever enqueued to {}", first_line(name, 60)));
     }
     Ok(())
+}
+
+/// Returns the named queue, with a note if it does not exist, or all queues if none is named.
+pub(crate) fn named_or_all_queues(
+    client: &Client,
+    name: Option<&str>,
+    wrong_keys: &mut WrongTypeKeys,
+) -> Result<Vec<String>, Failure> {
+    let Some(name) = name else { return Ok(all_queue_names(client, wrong_keys)?) };
+    check_existing_or_valid(client, name)?;
+    let names = vec![name.to_owned()];
+    report_unknown_queues(client, &names)?;
+    Ok(names)
 }
 
 /// Prints a note that a list has `more` rows, and the command that shows them (`what`).

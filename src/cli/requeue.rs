@@ -10,11 +10,11 @@ use super::format::pluralize;
 use super::output::{eprint, print, print_error};
 use super::progress::ProgressBar;
 use super::redis_options::RedisOptions;
-use super::reports::{job_failure, report_unknown_queues, report_wrong_types};
+use super::reports::{job_failure, named_or_all_queues, report_wrong_types};
 use crate::client::Client;
 use crate::error::Error;
 use crate::job_handle::Job;
-use crate::queue::{Queue, all_queue_names, check_existing_or_valid};
+use crate::queue::Queue;
 use crate::snapshot::{self, IdScan, JobList};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
@@ -75,14 +75,7 @@ impl RequeueCommand {
 
     fn requeue_all(&self, client: &Arc<Client>) -> Result<Exit, Failure> {
         let mut wrong_keys = WrongTypeKeys::default();
-        let queues = match &self.queue {
-            Some(name) => {
-                check_existing_or_valid(client, name)?;
-                report_unknown_queues(client, std::slice::from_ref(name))?;
-                vec![name.clone()]
-            }
-            None => all_queue_names(client, &mut wrong_keys)?,
-        };
+        let queues = named_or_all_queues(client, self.queue.as_deref(), &mut wrong_keys)?;
         let mut registries = Vec::with_capacity(queues.len());
         for queue in &queues {
             let queue = Queue::with_any_name(client, queue);
