@@ -14,9 +14,9 @@ use super::value_parsers::parse_limit;
 use crate::bounded_read;
 use crate::client::Client;
 use crate::error::Error;
-use crate::job::{Record, error_line};
+use crate::job::{JobSummary, Record, error_line};
 use crate::printable::first_line;
-use crate::snapshot::{self, IdScan, JobList, JobSummary};
+use crate::snapshot::{self, IdScan, JobList};
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// Number of rows of a table by default.

@@ -172,8 +172,8 @@ mod tests {
     use super::to_parser_syntax;
 
     #[test]
-    fn what_people_write_is_what_the_parser_reads() {
-        for (theirs, ours) in [
+    fn cron_syntax_is_translated_for_the_parser() {
+        for (text, expected) in [
             ("5/15 * * * *", "5-59/15 * * * *"),
             ("0 22-2 * * *", "0 22-23,0-2 * * *"),
             ("0 0 * * fri-mon", "0 0 * * 5-6,0-1"),
@@ -187,12 +187,12 @@ mod tests {
             ("*/5 1-5/2 * * mon-fri", "*/5 1-5/2 * * 1-5"),
             ("@Midnight", "@daily"),
         ] {
-            assert_eq!(to_parser_syntax(theirs).unwrap_or("not a month".to_owned()), ours, "{theirs}");
+            assert_eq!(to_parser_syntax(text).unwrap_or("not a month".to_owned()), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_is_no_schedule_says_why() {
+    fn invalid_fields_say_why() {
         for (bad, part) in [
             ("1,2,,3 * * * *", "nothing beside a comma"),
             ("22-2/3 * * * *", "write two ranges"),
@@ -215,8 +215,8 @@ mod tests {
             ("0 0 * * L", "\"l\" is not a number from 0 to 7"),
             ("0 0 w * *", "\"w\" is not a number from 1 to 31"),
         ] {
-            let told = to_parser_syntax(bad).err().unwrap_or_default();
-            assert!(told.contains(part), "{bad}: {told:?}");
+            let error = to_parser_syntax(bad).err().unwrap_or_default();
+            assert!(error.contains(part), "{bad}: {error:?}");
         }
     }
 }

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_without_an_hour_has_the_ticks_of_it_right_after() {
+    fn ticks_in_an_hour_that_a_day_lacks_are_due_right_after_it() {
         // Berlin goes from 02:00 to 03:00 on 29 March, which is 01:00 UTC.
         let of = |schedule, n| ticks(schedule, "Europe/Berlin", "2026-03-28T23:30:00Z", n);
         assert_eq!(of("30 2 * * *", 2), ["29 01:00", "30 00:30"]);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_comes_twice_has_fixed_times_once_and_what_repeats_twice() {
+    fn in_an_hour_that_comes_twice_fixed_times_are_due_once_and_repeated_times_twice() {
         // Berlin has 02:00 to 03:00 twice on 25 October: from 00:00 and from 01:00 UTC.
         let of = |schedule, n| ticks(schedule, "Europe/Berlin", "2026-10-24T23:30:00Z", n);
         assert_eq!(of("30 2 * * *", 2), ["25 00:30", "26 01:30"]);
@@ -215,15 +215,15 @@ mod tests {
 
     #[test]
     fn the_newest_tick_is_the_last_one_going_forward() {
-        let dice = &mut fastrand::Rng::with_seed(7);
+        let rng = &mut fastrand::Rng::with_seed(7);
         let fields =
             ["* * * * *", "*/7 * * * *", "13 4 * * *", "0 9 * * mon-fri", "30 2 1,15 * *", "5 */6 * * sun"];
         let zones = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"];
         for n in 0..400 {
             let (text, zone) = (fields[n % fields.len()], zones[n / fields.len() % zones.len()]);
             let schedule = Schedule::parse(text, Some(zone)).expect("a schedule");
-            let first = moment("2026-01-01T00:00:00Z") + dice.i64(0..365 * 86_400);
-            let now = first + dice.i64(0..3 * 86_400);
+            let first = moment("2026-01-01T00:00:00Z") + rng.i64(0..365 * 86_400);
+            let now = first + rng.i64(0..3 * 86_400);
             let (mut newest, mut at, mut all) = (None, first, Vec::new());
             while let Some(next) = schedule.next_after(at).filter(|next| *next <= now) {
                 (newest, at) = (Some(next), next);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_schedule_is_told() {
+    fn invalid_schedules_are_refused() {
         for (bad, part) in [
             ("61 * * * *", "61 * * * *"),
             ("* * * *", "is not a schedule"),
@@ -259,10 +259,10 @@ mod tests {
             ("0 0 30 2 *", "never due"),
             ("", "is not a schedule"),
         ] {
-            let told = Schedule::parse(bad, None).err();
+            let error = Schedule::parse(bad, None).err();
             assert!(
-                matches!(&told, Some(ScheduleError::Invalid(told)) if told.contains(part)),
-                "{bad}: {told:?}"
+                matches!(&error, Some(ScheduleError::Invalid(text)) if text.contains(part)),
+                "{bad}: {error:?}"
             );
         }
         assert!(Schedule::parse("@midnight", None).is_ok());

@@ -9,7 +9,7 @@ use super::row;
 use crate::client::Client;
 use crate::cron::history;
 use crate::error::Result;
-use crate::job::Status;
+use crate::job::{JobSummary, Status};
 use crate::wrong_type::WrongTypeKeys;
 
 /// Number of jobs that Redis keeps for an entry.
@@ -38,7 +38,7 @@ pub(crate) fn fetch_cron_history(
     let (ids, times): (Vec<_>, Vec<_>) =
         history::fetch_history(client, name, limit.min(total), wrong_keys)?.into_iter().unzip();
     let jobs = row::fetch_display_rows_and_report(client, &ids, wrong_keys)?;
-    let run = |((id, at), job): ((String, DateTime<Utc>), Option<row::JobSummary>)| {
+    let run = |((id, at), job): ((String, DateTime<Utc>), Option<JobSummary>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         CronRun { id, at, status: job.and_then(|job| job.status), started_at, ended_at }
     };

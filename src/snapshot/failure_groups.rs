@@ -9,10 +9,11 @@ use serde::Serialize;
 #[cfg(feature = "top")]
 use super::filter::Filter;
 use super::job_list::{JobList, SortOrder};
-use super::row::{JobSummary, display_error};
+use super::row::display_error;
 use super::scan::Scan;
 use crate::client::Client;
 use crate::error::Result;
+use crate::job::JobSummary;
 use crate::queue::all_queue_names;
 use crate::wrong_type::WrongTypeKeys;
 

@@ -1,7 +1,6 @@
 //! Filters of job lists.
 
-use super::row::JobSummary;
-use crate::job::error_key;
+use crate::job::{JobSummary, error_key};
 
 /// Conditions that a job must meet; an empty filter matches all jobs.
 #[derive(Debug, Clone, Default)]

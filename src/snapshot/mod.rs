@@ -45,7 +45,7 @@ pub(crate) use matching::{count_matching, find_matching};
 pub(crate) use overview::{ServerView, Snapshot};
 pub(crate) use page::{MAX_PAGE_SIZE, PageQuery, fetch_page, fetch_scheduled};
 pub(crate) use queues::QueueView;
-pub(crate) use row::{JobSummary, fetch_result_json, fetch_rows};
+pub(crate) use row::{fetch_result_json, fetch_rows};
 pub(crate) use run_history::fetch_run_history;
 #[cfg(feature = "top")]
 pub(crate) use running::RunningJob;

@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::filter::Filter;
 use super::ids::{count_jobs, fetch_ids};
 use super::job_list::{JobList, SortOrder};
-use super::row::{self, JobSummary};
+use super::row;
 use super::scan::Scan;
 use crate::client::Client;
 use crate::error::Result;
-use crate::job::from_unix_seconds;
+use crate::job::{JobSummary, from_unix_seconds};
 use crate::queue::all_queue_names;
 use crate::wrong_type::WrongTypeKeys;
 

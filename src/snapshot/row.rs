@@ -7,8 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::bounded_read;
 use crate::client::Client;
 use crate::error::{Error, Result};
-pub(crate) use crate::job::JobSummary;
-use crate::job::{self, RESULT_FIELDS, SUMMARY_FIELDS, error_line};
+use crate::job::{self, JobSummary, RESULT_FIELDS, SUMMARY_FIELDS, error_line};
 use crate::program;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
@@ -24,12 +23,11 @@ pub(crate) fn fetch_rows<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Ve
         (client.keys.job(id), client.rq.results_stream(id))
     });
     let found = bounded_read::fetch_excerpts(client, keys, SUMMARY_FIELDS)?;
-    let row = |(id, parts): (&S, Result<Option<_>>)| match parts {
+    let row = |(id, excerpts): (&S, Result<Option<_>>)| match excerpts {
         Err(error @ (Error::Denied { .. } | Error::Unreachable { .. })) => Err(error),
         Err(error) if is_wrong_type(&error) => Ok(Err(error)),
-        parts => {
-            let row =
-                parts.unwrap_or_default().as_ref().map(|excerpts| JobSummary::read(id.as_ref(), excerpts));
+        excerpts => {
+            let row = excerpts.unwrap_or_default().map(|excerpts| JobSummary::read(id.as_ref(), &excerpts));
             Ok(row.ok_or_else(|| Error::NotFound { id: id.as_ref().to_owned() }))
         }
     };

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::ids::fetch_ids;
 use super::job_list::{JobList, SortOrder};
-use super::row::{JobSummary, fetch_display_rows};
+use super::row::fetch_display_rows;
 use crate::client::Client;
 use crate::error::Result;
+use crate::job::JobSummary;
 use crate::wrong_type::WrongTypeKeys;
 
 /// Largest number of running jobs that are read.

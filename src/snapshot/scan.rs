@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::ids::{count_jobs, fetch_ids};
 use super::job_list::{JobList, SortOrder};
-use super::row::{self, JobSummary};
+use super::row;
 use crate::client::Client;
 use crate::error::Result;
+use crate::job::JobSummary;
 use crate::wrong_type::WrongTypeKeys;
 
 /// Largest number of jobs that one scan reads.
