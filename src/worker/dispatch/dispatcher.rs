@@ -32,7 +32,7 @@ use crate::worker::watchers::Watchers;
 /// Assumed run time of a job before any has ended: long, so that nothing is prefetched.
 pub(super) const INITIAL_RUN_TIME: Duration = Duration::from_secs(1);
 
-/// What the dispatcher shares with the rest of its worker.
+/// State that the dispatcher shares with the other threads of its worker.
 pub(crate) struct WorkerContext {
     pub(crate) client: Arc<Client>,
     pub(crate) options: Arc<Options>,
@@ -56,7 +56,7 @@ pub(super) struct ActiveRun {
     pub(super) control_outcome: Option<Outcome>,
 }
 
-/// Whether the next exchange may include a claim.
+/// Decides if the next exchange may include a claim.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum ClaimState {
     /// There may be jobs.

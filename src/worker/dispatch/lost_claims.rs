@@ -6,7 +6,7 @@ use crate::claim::ExecutionRange;
 
 #[derive(Default)]
 pub(super) struct LostClaims {
-    /// What each claim may have started, and when its reply was lost.
+    /// The executions that each claim may have started, and the time when its reply was lost.
     claims: Vec<(ExecutionRange, Instant)>,
     /// The jobs of all claims were looked up since the last reply was lost.
     are_recovered: bool,
