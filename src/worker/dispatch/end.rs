@@ -47,11 +47,11 @@ impl Dispatcher {
         self.outbox.completions.push(completion);
     }
 
-    /// Returns jobs that were not started to the heads of their queues, in their order. They say nothing about run
-    /// times.
+    /// Returns jobs that were not started to the heads of their queues, in their order. The mean run time stays as it
+    /// is.
     pub(super) fn return_not_started(&mut self, jobs: Vec<ClaimedJob>) {
         let mean_run_time = self.mean_run_time;
-        // Each goes to the head, so the last one goes first.
+        // Every job goes to the head, so the last job goes first.
         jobs.into_iter().rev().for_each(|job| self.complete(job, Outcome::NotStarted));
         self.mean_run_time = mean_run_time;
     }
@@ -72,7 +72,7 @@ impl Dispatcher {
 
 /// Returns the outcome that counts when a run was ended from outside. A result counts in any case.
 fn final_outcome(run: &mut ActiveRun, phase: Phase, outcome: Outcome) -> Outcome {
-    // Whoever stops a service may send the signal to the processes of its jobs too.
+    // A service manager may send the stop signal to the processes of the jobs as well.
     let was_interrupted = match (phase, &outcome) {
         (Phase::Terminating, _) => run.is_supervised,
         (Phase::Draining, Outcome::Terminated { .. }) => true,

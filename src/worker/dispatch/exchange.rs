@@ -12,7 +12,7 @@ use crate::worker::outbox::Batch;
 pub(super) struct Exchange {
     pub(super) id: ExchangeId,
     pub(super) batch: Batch,
-    /// The claim that is the last of the commands, if there is one.
+    /// The last of the commands, when it is a claim.
     pub(super) claim: Option<SentClaim>,
     /// One script call finishes runs and claims jobs.
     pub(super) is_combined: bool,

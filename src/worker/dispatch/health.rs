@@ -28,8 +28,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Handles refused completions, which wait in the outbox. Returns the error if the dispatcher has to back off.
-    /// It does not for a key of the wrong type: the other queues go on, and an event tells of this one.
+    /// Handles refused completions, which wait in the outbox. Returns the error if the dispatcher has to back off. For
+    /// a key of the wrong type it need not: only one queue is affected, and an event reports it.
     pub(super) fn on_finish_refused(&self, error: Error) -> Option<Error> {
         let is_wrong_type = matches!(&error, Error::Refused { reason } if reason.starts_with("WRONGTYPE"));
         if !is_wrong_type || self.worker.stopper.phase() == Phase::Terminating {

@@ -68,7 +68,7 @@ impl Dispatcher {
             self.claimer.request_key_check();
             self.on_finish_refused(refusal)
         });
-        // A completion may put jobs into the queues: its own one, those that it enqueued, those that depend on it.
+        // A completion may put jobs into the queues: its own job, jobs that the run enqueued, jobs that depend on it.
         // A burst worker has no watchers that would find them, and the claim in the same exchange may have been
         // carried out first, if Redis had forgotten the script `finish`.
         let burst = self.worker.options.burst;

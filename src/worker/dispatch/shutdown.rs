@@ -58,8 +58,8 @@ impl Dispatcher {
         self.worker.stopper.is_stopping() || all_started || was_idle_too_long || is_empty
     }
 
-    /// Returns whether a draining worker can end. Its watchers have to be back first: one that still waits could
-    /// pop an id that nobody starts.
+    /// Returns whether a draining worker can end. No watcher may be armed any more: it could pop an id, and no worker
+    /// would start that job.
     pub(super) fn is_drained(&mut self) -> bool {
         if !self.is_draining() {
             return false;

@@ -1,8 +1,8 @@
 //! Starting the jobs of a claim.
 //!
-//! A handler may have a concurrency limit. A claimed job above it returns to the head of its queue, which claims
-//! leave out until a job of that handler has ended here. So no job waits under a lease, another worker may take it
-//! at once, and no job is claimed and returned again and again.
+//! A handler may have a concurrency limit. A claimed job above the limit returns to the head of its queue, and claims
+//! leave that queue out until a job of the handler has ended here. So no job waits under a lease, another worker may
+//! take the job at once, and the same job is not claimed and returned again and again.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,7 +19,7 @@ use crate::worker::executor::RunnableJob;
 use crate::worker::stop::Phase;
 use crate::worker::thread_pool::shared::RunId;
 
-/// How often a worker claims that was denied jobs: it is suspended, or one of its queues is unavailable.
+/// How often a worker claims while it is suspended or one of its queues is unavailable.
 const DENIED_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Dispatcher {
@@ -83,7 +83,7 @@ impl Dispatcher {
         }
         self.pool.submit_staged();
         self.return_over_limit(over_limit);
-        // After the jobs over their limit are known, which would wake the watchers of their queues.
+        // After the jobs over their limit were returned: they would wake the watchers of their queues.
         self.arm_watchers();
         if can_retry_controls && !self.pending_controls.is_empty() {
             for (control, attempts) in std::mem::take(&mut self.pending_controls) {

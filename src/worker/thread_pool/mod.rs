@@ -1,5 +1,5 @@
-//! The thread pool: one slot for each job that runs at a time. Its threads never use Redis; they give each run's
-//! outcome back to the dispatcher.
+//! The thread pool: one slot for each job that runs at a time. Its threads never use Redis; they give the outcome of
+//! each run back to the dispatcher.
 
 pub(crate) mod shared;
 mod slot;
@@ -78,7 +78,7 @@ impl ThreadPool {
         retire
     }
 
-    /// Gives the staged runs to the threads, and starts threads for those that no thread is free for.
+    /// Gives the staged runs to the threads, and starts more threads when too few are free.
     pub(crate) fn submit_staged(&mut self) {
         if self.staged.is_empty() {
             return;
@@ -121,7 +121,7 @@ impl ThreadPool {
         true
     }
 
-    /// Records that an abandoned thread has returned; it ends.
+    /// Records that an abandoned thread has returned. The thread ends by itself.
     pub(crate) fn abandoned_returned(&mut self) {
         self.abandoned = self.abandoned.saturating_sub(1);
     }

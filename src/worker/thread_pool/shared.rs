@@ -117,7 +117,7 @@ impl PoolShared {
     ) -> Option<QueuedRun> {
         let mut state = self.lock();
         state.ended.extend(ended);
-        // Before the dispatcher learns of the end: for a job that comes then, it starts another thread.
+        // Before the dispatcher learns of the end, so that it starts another thread for a job that comes then.
         state.threads -= usize::from(is_retired);
         if state.notify_at.is_some_and(|count| state.ended.len() >= count) {
             state.notify_at = None;

@@ -1,4 +1,4 @@
-//! What a thread of the pool does: it runs one job after the other.
+//! The loop of a pool thread: it runs one job after the other.
 
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(super) fn run_jobs(shared: &PoolShared, executor: &Executor, inbox: &Sender<
     }
 }
 
-/// Runs a job. Any panic becomes an outcome, that of an argument's own code included, so that no run is without one.
+/// Runs a job. Every panic becomes an outcome, also one in the code of the arguments, so that every run has an outcome.
 fn run(executor: &Executor, context: &Context, job: &mut RunnableJob) -> Outcome {
     let outcome = panics::catch_panic(|| match context.is_canceled() {
         true => Outcome::Interrupted, // recalled, or past its deadline, before it began
