@@ -112,13 +112,8 @@ impl Registry {
                     .arg(self.client.keys.job_prefix())
                     .arg_now()
                     .arg(self.client.rq.key_patterns());
-            if let Some(field) = retries_field {
-                call = call.arg(field);
-            }
-            call = call.arg(self.statuses);
-            for id in batch {
-                call = call.arg(id.as_ref());
-            }
+            call = retries_field.into_iter().fold(call, RedisCommand::arg).arg(self.statuses);
+            call = batch.iter().fold(call, |call, id| call.arg(id.as_ref()));
             for code in reply::list(self.client.query(&call)?)? {
                 outcomes.push(match reply::int(&code)? {
                     1 => Requeued::Back,
@@ -134,8 +129,8 @@ impl Registry {
     /// meanwhile stays in the registry.
     ///
     /// # Errors
-    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused). Batches before the
-    /// error are requeued.
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused). Batches before
+    /// the error are requeued.
     pub fn requeue_all(&self) -> Result<usize> {
         self.requeue_all_with_progress(|_| {})
     }

@@ -30,7 +30,7 @@ pub(crate) struct Client {
     pub(crate) keys: Keys,
     pub(crate) rq: RqMetadata,
     pub(crate) dialect: &'static DialectSpec,
-    /// The key prefix that was asked for; `None` for the dialect's own.
+    /// The key prefix; `None` for the dialect's default.
     prefix: Option<String>,
 }
 
@@ -140,15 +140,23 @@ impl Client {
         let cmds: Vec<&Cmd> = commands.iter().map(|command| &command.cmd).collect();
         let mut replies = self.redis.send(&cmds, limits, delivery)?;
         for (command, reply) in commands.iter().zip(&mut replies) {
-            // The script did not run, so that the call may be repeated; the other commands have run.
             if let (Some(script), Err(error)) = (command.script, &*reply)
                 && is_noscript(error)
             {
+                // The script did not run, so this call may be repeated. The other commands have run.
                 let load = RedisCommand::new("SCRIPT").arg("LOAD").arg(script.source);
                 let load_and_call = [&load.cmd, &command.cmd];
                 *reply = self.redis.send(&load_and_call, limits, delivery)?.pop().unwrap_or(Ok(Reply::Nil));
             }
         }
+        self.map_errors(replies, limits)
+    }
+
+    fn map_errors(
+        &self,
+        replies: Vec<RedisResult<Reply>>,
+        limits: (Timeouts, Instant),
+    ) -> Result<Vec<Result<Reply>>> {
         let map_error = |reply: RedisResult<Reply>| reply.map_err(|error| self.redis.map_error(&error));
         let replies: Vec<Result<Reply>> = replies.into_iter().map(map_error).collect();
         let is_unknown = |reply: &Result<Reply>| reply.as_ref().is_err_and(Error::is_unknown_command);

@@ -57,8 +57,8 @@ pub(crate) struct DialectSpec {
 }
 
 impl DialectSpec {
-    /// Distance of an expired lease's score in `wip` from now: a lease of ours has expired when its score is less
-    /// than this ahead. A score cut to whole seconds may be up to one second too early.
+    /// Margin for the score of an expired lease in `wip`: a lease of an rq-rs worker has expired when its score is
+    /// less than this ahead of now. A score cut to whole seconds may be up to one second too early.
     pub(crate) fn expired_score_margin(&self) -> Duration {
         if self.integer_scores {
             self.lease_grace.saturating_sub(Duration::from_secs(1))

@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::job::{Status, from_iso};
 use crate::registry::{Registry, Requeued};
 
-/// Statuses of jobs that have not finished. Such a job is an orphan if it is in no list and no registry, because a key
-/// was deleted or lost.
+/// Statuses of jobs that have not finished. Such a job is an orphan if it is in no list and no registry, because a
+/// key was deleted or lost.
 const UNFINISHED: [Status; 6] = [
     Status::Created,
     Status::Queued,
@@ -55,8 +55,9 @@ impl Job {
     /// finished is put there too if it is in no queue and no registry.
     ///
     /// # Errors
-    /// [`Error::WrongState`](crate::Error::WrongState) for any other job; [`Error::NotFound`](crate::Error::NotFound),
-    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
+    /// [`Error::WrongState`](crate::Error::WrongState) for any other job;
+    /// [`Error::NotFound`](crate::Error::NotFound), [`Error::Unreachable`](crate::Error::Unreachable),
+    /// [`Error::Refused`](crate::Error::Refused).
     pub fn enqueue_now(&mut self) -> Result<()> {
         let keys = self.client.keys.queue(&self.origin);
         let moved = Registry::new(&self.client, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
@@ -74,11 +75,34 @@ impl Job {
         retries_field: &str,
         statuses: &[&[Status]],
     ) -> Result<()> {
+        let code = self.requeue_orphan_code(verb, retries_field, statuses)?;
+        self.refresh()?;
+        match code {
+            1 => Ok(()),
+            3 => {
+                let status = self.status.as_str();
+                let why = format!(
+                    "{status}, and its queue is too long to be searched for it (over {MAX_SEARCHED_QUEUE})"
+                );
+                Err(self.wrong_state(verb, &why))
+            }
+            _ => Err(self.wrong_state(verb, self.status.as_str())),
+        }
+    }
+
+    /// Calls the script until it returns a code: while the job's worker may run it, until that worker's next
+    /// heartbeat.
+    fn requeue_orphan_code(
+        &mut self,
+        verb: &'static str,
+        retries_field: &str,
+        statuses: &[&[Status]],
+    ) -> Result<i64> {
         let deadline = Instant::now() + NEXT_HEARTBEAT_TIMEOUT;
         let mut seen_heartbeat = String::new();
-        let code = loop {
+        loop {
             let reply = self.query_requeue_orphan(retries_field, statuses, &seen_heartbeat)?;
-            let Reply::Array(parts) = reply else { break reply::int(&reply)? };
+            let Reply::Array(parts) = reply else { return reply::int(&reply) };
             let heartbeat = WorkerHeartbeat::read(parts)?;
             if heartbeat.age >= heartbeat.lease {
                 // The worker is lost. No heartbeat equals this text, so that the script does not report it again.
@@ -91,18 +115,6 @@ impl Job {
             }
             seen_heartbeat = heartbeat.time;
             std::thread::sleep(Duration::from_millis(100));
-        };
-        self.refresh()?;
-        match code {
-            1 => Ok(()),
-            3 => {
-                let status = self.status.as_str();
-                let why = format!(
-                    "{status}, and its queue is too long to be searched for it (over {MAX_SEARCHED_QUEUE})"
-                );
-                Err(self.wrong_state(verb, &why))
-            }
-            _ => Err(self.wrong_state(verb, self.status.as_str())),
         }
     }
 

@@ -13,8 +13,8 @@ impl Queue {
     /// enqueued meanwhile. RQ's `Queue.empty`.
     ///
     /// # Errors
-    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused). Batches before the
-    /// error are deleted.
+    /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused). Batches before
+    /// the error are deleted.
     pub fn empty(&self) -> Result<usize> {
         self.empty_with_progress(|_| {})
     }

@@ -69,8 +69,7 @@ impl Redis {
         Ok(open)
     }
 
-    /// Maps an error of a new connection. If the server closed it at once, the server is asked why, within
-    /// `timeout`.
+    /// Maps an error of a new connection. If the server closed it at once, this finds out why, within `timeout`.
     fn explain(&self, error: &RedisError, timeout: Duration) -> Error {
         let closed = [Io::ConnectionReset, Io::BrokenPipe, Io::UnexpectedEof, Io::ConnectionAborted];
         let is_closed = io_error(error).is_some_and(|error| closed.contains(&error.kind()));
@@ -115,11 +114,11 @@ impl Redis {
                 // Connections that were idle beside a broken one are most likely broken too.
                 self.pool.clear();
             }
-            let is_free_retry = is_interrupted(&error) || (is_reused && !error.is_timeout());
-            if delivery == Delivery::AtLeastOnce && is_free_retry && !time_left(deadline).is_zero() {
-                continue;
+            // A signal, or a connection that was closed while it was idle, is no failed attempt.
+            let is_attempt = !is_interrupted(&error) && (!is_reused || error.is_timeout());
+            if is_attempt || delivery == Delivery::AtMostOnce || time_left(deadline).is_zero() {
+                return Err(self.explain(&error, timeouts.connect.min(time_left(deadline))));
             }
-            return Err(self.explain(&error, timeouts.connect.min(time_left(deadline))));
         };
         if replies.iter().any(is_from_replica) {
             // After a failover the address may lead to the new primary.
