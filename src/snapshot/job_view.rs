@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::dependencies::{Dependency, fetch_dependencies};
 use super::diagnostic::Diagnostic;
-use super::explain::{self, fetch_position};
+use super::explain::{Surroundings, explain, fetch_position};
 use super::workers::fetch_runs_in;
 use crate::bounded_read;
 use crate::client::Client;
@@ -58,7 +58,7 @@ fn build_view(client: &Arc<Client>, job: Job) -> Result<JobView> {
     let (waits_for, waited_for_by) = fetch_dependencies(client, job.id())?;
     let runs_in = fetch_runs_in(client, job.worker_name.as_deref())?;
     let now = client.server_now()?;
-    let why = explain::explain(client, &job, position, due, &waits_for, now)?;
+    let why = explain(client, &job, &Surroundings { position, due, waits_for: &waits_for, now })?;
     Ok(JobView {
         actions: actions(job.status, &why),
         record: job.into_record(),

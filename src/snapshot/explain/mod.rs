@@ -21,15 +21,23 @@ pub(super) use queued::fetch_position;
 /// Seconds that a scheduled job may be late before it counts as overdue.
 const OVERDUE_AFTER: i64 = 5;
 
-/// Explains a job. `position` is its position in the queue, `due` the time at which it goes there.
+/// Facts about a job that are not in its record.
+pub(super) struct Surroundings<'a> {
+    /// Position in the queue, from 1.
+    pub(super) position: Option<usize>,
+    /// When a scheduled job goes to its queue.
+    pub(super) due: Option<DateTime<Utc>>,
+    pub(super) waits_for: &'a [Dependency],
+    /// Redis' clock.
+    pub(super) now: DateTime<Utc>,
+}
+
 pub(super) fn explain(
     client: &Arc<Client>,
     job: &Record,
-    position: Option<usize>,
-    due: Option<DateTime<Utc>>,
-    waits_for: &[Dependency],
-    now: DateTime<Utc>,
+    around: &Surroundings<'_>,
 ) -> Result<Vec<Diagnostic>> {
+    let Surroundings { position, due, waits_for, now } = *around;
     Ok(match job.status {
         Status::Queued => queued::explain(client, job, position)?,
         Status::Started => vec![started::explain(client, job, now)?],
