@@ -79,7 +79,7 @@ fn install_pause_handlers(stopper: Stopper) -> anyhow::Result<()> {
     let mut interrupts = Signals::new(signals)?;
     let for_interrupts = stopper.clone();
     spawn_thread("rq-rs pauses", move || {
-        interrupts.forever().for_each(|signal| apply_pause_signal(&for_interrupts, signal))
+        interrupts.forever().for_each(|signal| apply_pause_signal(&for_interrupts, signal));
     })?;
     spawn_thread("rq-rs pauses", move || {
         while let Ok(signal) = blocked.wait() {
