@@ -95,12 +95,12 @@ impl Worker {
     }
 
     /// Runs jobs of this name with a function. The type of its second argument decides which arguments fit: a
-    /// tuple takes positional arguments, a struct takes keyword arguments (or positional ones in the order of its
-    /// fields), `()` takes none, any other type takes one argument.
+    /// tuple takes positional arguments, a struct takes keyword arguments (or positional ones in the order of
+    /// its fields), `()` takes none, any other type takes one argument.
     ///
     /// The returned value is the job's result. An error fails the job; it is retried if the job has a
-    /// [`Retry`] policy or the error asks for it ([`Retry::later`], [`GiveUp`](crate::GiveUp)). A panic is caught
-    /// and counts as an error.
+    /// [`Retry`] policy or the error asks for it ([`Retry::later`], [`GiveUp`](crate::GiveUp)). A panic is
+    /// caught and counts as an error.
     pub fn handler<T, R, F>(mut self, name: impl Into<String>, function: F) -> Self
     where
         T: DeserializeOwned,
@@ -111,13 +111,13 @@ impl Worker {
         self
     }
 
-    /// Runs jobs of this name with a command, one process per job; the name `*` stands for every name without a
-    /// handler. The command is split into words as a shell does, but no shell runs.
+    /// Runs jobs of this name with a command, one process per job; the name `*` stands for every name without
+    /// a handler. The command is split into words as a shell does, but no shell runs.
     ///
     /// Standard input is the job as one JSON object (`id queue handler args kwargs attempt meta deadline`).
-    /// Standard output is the result: JSON if it parses, else UTF-8 text. Standard error is kept with a job that
-    /// fails. Exit code 0 finishes the job, 75 asks for a retry, any other code or a signal fails it. At the
-    /// job's timeout the whole process group gets TERM, and KILL after [`kill_after`](Self::kill_after).
+    /// Standard output is the result: JSON if it parses, else UTF-8 text. Standard error is kept with a job
+    /// that fails. Exit code 0 finishes the job, 75 asks for a retry, any other code or a signal fails it. At
+    /// the job's timeout the whole process group gets TERM, and KILL after [`kill_after`](Self::kill_after).
     ///
     /// # Errors
     /// [`Error::Invalid`] when the command cannot be split or its program is not found.
@@ -126,9 +126,9 @@ impl Worker {
         Ok(self)
     }
 
-    /// Runs jobs of this name with a command that stays alive and runs many jobs. It reads one line of JSON per
-    /// job on standard input: the object of [`exec`](Self::exec) with `serializer` and `data`, the payload in
-    /// base64. It answers with one line of JSON:
+    /// Runs jobs of this name with a command that stays alive and runs many jobs. It reads one line of JSON
+    /// per job on standard input: the object of [`exec`](Self::exec) with `serializer` and `data`, the
+    /// payload in base64. It answers with one line of JSON:
     ///
     /// - `{"ok": value}`: the result;
     /// - `{"data": base64}`: the result as the job's serializer writes it;
@@ -151,21 +151,23 @@ impl Worker {
         self
     }
 
-    /// Replaces a work horse, or a process of [`exec_server`](Self::exec_server), after this many jobs; 0 means no
-    /// limit. Default: 1000.
+    /// Replaces a work horse, or a process of [`exec_server`](Self::exec_server), after this many jobs; 0
+    /// means no limit. Default: 1000.
     pub fn horse_max_jobs(mut self, jobs: u32) -> Self {
         self.options.horse_max_jobs = (jobs > 0).then_some(jobs);
         self
     }
 
-    /// Limits the memory of a work horse, in bytes of address space (`RLIMIT_AS`). A job that asks for more aborts
-    /// its work horse, and fails alone. Linux only: macOS accepts the limit and ignores it. Default: no limit.
+    /// Limits the memory of a work horse, in bytes of address space (`RLIMIT_AS`). A job that asks for more
+    /// aborts its work horse, and fails alone. Linux only: macOS accepts the limit and ignores it. Default:
+    /// no limit.
     pub fn horse_memory(mut self, bytes: u64) -> Self {
         self.options.horse_memory = Some(bytes);
         self
     }
 
-    /// Replaces a work horse after a job if its resident memory was larger than this many bytes. Default: no limit.
+    /// Replaces a work horse after a job if its resident memory was larger than this many bytes. Default: no
+    /// limit.
     pub fn horse_recycle(mut self, bytes: u64) -> Self {
         self.options.horse_recycle = Some(bytes);
         self
@@ -195,7 +197,8 @@ impl Worker {
         self
     }
 
-    /// Ends the worker when no job is left to start (RQ's burst mode). Default: the worker waits for more jobs.
+    /// Ends the worker when no job is left to start (RQ's burst mode). Default: the worker waits for more
+    /// jobs.
     pub fn burst(mut self, burst: bool) -> Self {
         self.options.burst = burst;
         self
@@ -225,15 +228,15 @@ impl Worker {
         self
     }
 
-    /// Limits the number of finished jobs that each queue keeps: jobs that expire first are removed first, and jobs
-    /// that are kept for ever stay. Default: no limit.
+    /// Limits the number of finished jobs that each queue keeps: jobs that expire first are removed first,
+    /// and jobs that are kept for ever stay. Default: no limit.
     pub fn keep_finished(mut self, jobs: u64) -> Self {
         self.options.keep_finished = Some(jobs);
         self
     }
 
-    /// Limits the number of failed jobs that each queue keeps, as [`keep_finished`](Self::keep_finished) does for
-    /// finished jobs. Default: no limit.
+    /// Limits the number of failed jobs that each queue keeps, as [`keep_finished`](Self::keep_finished) does
+    /// for finished jobs. Default: no limit.
     pub fn keep_failed(mut self, jobs: u64) -> Self {
         self.options.keep_failed = Some(jobs);
         self
@@ -246,22 +249,22 @@ impl Worker {
         self
     }
 
-    /// Sets how long the worker's record outlives its last heartbeat, in whole seconds; 60 s are added, as in RQ.
-    /// Default: 420 s; at least 30 s.
+    /// Sets how long the worker's record outlives its last heartbeat, in whole seconds; 60 s are added, as in
+    /// RQ. Default: 420 s; at least 30 s.
     pub fn worker_ttl(mut self, ttl: Duration) -> Self {
         self.options.worker_ttl = ttl.clamp(Duration::from_secs(30), MAX_DELAY);
         self
     }
 
-    /// Sets how often in a row the worker tries to reach Redis before it gives up, with delays that grow from 0.1 s
-    /// to 30 s; 0 means for ever. Default: 100.
+    /// Sets how often in a row the worker tries to reach Redis before it gives up, with delays that grow from
+    /// 0.1 s to 30 s; 0 means for ever. Default: 100.
     pub fn broker_max_retries(mut self, tries: u32) -> Self {
         self.options.broker_max_retries = tries;
         self
     }
 
-    /// Sets the lease of a job: when the worker has not renewed it for this long, another worker recovers the job.
-    /// The heartbeat renews it. Default: 30 s, 45 s in the dialect rq; at least 1 s.
+    /// Sets the lease of a job: when the worker has not renewed it for this long, another worker recovers the
+    /// job. The heartbeat renews it. Default: 30 s, 45 s in the dialect rq; at least 1 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = Some(lease.clamp(Duration::from_secs(1), MAX_DELAY));
         self
@@ -273,8 +276,8 @@ impl Worker {
         self
     }
 
-    /// Fails a job that has been lost with its worker this many times, because the job may be what kills workers.
-    /// Losses do not count as retries. Default: 3; at least 1.
+    /// Fails a job that has been lost with its worker this many times, because the job may be what kills
+    /// workers. Losses do not count as retries. Default: 3; at least 1.
     pub fn max_deliveries(mut self, most: u32) -> Self {
         self.options.max_deliveries = most.max(1);
         self
@@ -299,30 +302,30 @@ impl Worker {
         self
     }
 
-    /// Limits how many jobs of one handler this worker runs at the same time, at least 1; `*` sets the limit of
-    /// each other handler. A job over the limit stays at the head of its queue and holds up the jobs behind it;
-    /// other queues go on. Default: no limit.
+    /// Limits how many jobs of one handler this worker runs at the same time, at least 1; `*` sets the limit
+    /// of each other handler. A job over the limit stays at the head of its queue and holds up the jobs
+    /// behind it; other queues go on. Default: no limit.
     pub fn handler_concurrency(mut self, handler: impl Into<String>, most: usize) -> Self {
         self.options.handler_concurrency.insert(handler.into(), most.max(1));
         self
     }
 
-    /// Adds a callback for everything that the worker does, in order: for tests, logs and metrics. It is called on
-    /// the worker's own threads: be quick, or send the event to a channel.
+    /// Adds a callback for everything that the worker does, in order: for tests, logs and metrics. It is
+    /// called on the worker's own threads: be quick, or send the event to a channel.
     pub fn on_event(mut self, callback: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.events.subscribe(Box::new(callback));
         self
     }
 
-    /// Sets a callback that is called about once a second while the worker is healthy: it claims jobs, or every slot
-    /// is busy. It is not called while Redis is away or silent. For watchdogs and probes.
+    /// Sets a callback that is called about once a second while the worker is healthy: it claims jobs, or
+    /// every slot is busy. It is not called while Redis is away or silent. For watchdogs and probes.
     pub fn on_healthy(mut self, callback: impl Fn() + Send + 'static) -> Self {
         self.on_healthy = Box::new(callback);
         self
     }
 
-    /// Sets how long running jobs may go on after a stop. Then they are put back at the head of their queue, and no
-    /// attempt is counted. Default: no limit.
+    /// Sets how long running jobs may go on after a stop. Then they are put back at the head of their queue,
+    /// and no attempt is counted. Default: no limit.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = Some(grace.min(MAX_DELAY));
         self
@@ -336,15 +339,16 @@ impl Worker {
 
 #[cfg(feature = "cron")]
 impl Worker {
-    /// Adds a cron entry: the worker enqueues its jobs when they are due, to the queue that the entry names. Any
-    /// number of workers may have the same entry; each tick enqueues one job.
+    /// Adds a cron entry: the worker enqueues its jobs when they are due, to the queue that the entry names.
+    /// Any number of workers may have the same entry; each tick enqueues one job.
     pub fn cron(mut self, entry: Cron) -> Self {
         self.cron_entries.entries.push(entry);
         self
     }
 
-    /// Sets whether the worker starts without cron entries that are invalid: a bad schedule, or a time zone that
-    /// this machine does not know. Each is an [`Event::Warning`]. Default: [`run`](Self::run) returns an error.
+    /// Sets whether the worker starts without cron entries that are invalid: a bad schedule, or a time zone
+    /// that this machine does not know. Each is an [`Event::Warning`]. Default: [`run`](Self::run) returns an
+    /// error.
     pub fn cron_lenient(mut self, is_lenient: bool) -> Self {
         self.cron_entries.is_lenient = is_lenient;
         self

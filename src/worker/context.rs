@@ -94,8 +94,9 @@ impl Context {
         &self.info.worker
     }
 
-    /// The id of this run (RQ's execution id). Each run of a job has another one. Use it as an idempotency key for
-    /// what must happen at most once per run, and the job's id for what must happen at most once per job.
+    /// The id of this run (RQ's execution id). Each run of a job has another one. Use it as an idempotency
+    /// key for what must happen at most once per run, and the job's id for what must happen at most once per
+    /// job.
     pub fn execution_id(&self) -> &str {
         &self.info.execution_id
     }
@@ -110,7 +111,8 @@ impl Context {
         self.info.attempt
     }
 
-    /// The number of times that this attempt was given to a worker: more than 1 after a worker was lost with it.
+    /// The number of times that this attempt was given to a worker: more than 1 after a worker was lost with
+    /// it.
     pub fn delivery(&self) -> u32 {
         self.info.delivery
     }
@@ -130,9 +132,9 @@ impl Context {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Returns whether the handler should stop: the job is past its deadline, was canceled, or was recovered by
-    /// another worker. A thread cannot be stopped from outside, so long handlers should check this now and then.
-    /// What they return afterwards is ignored.
+    /// Returns whether the handler should stop: the job is past its deadline, was canceled, or was recovered
+    /// by another worker. A thread cannot be stopped from outside, so long handlers should check this now and
+    /// then. What they return afterwards is ignored.
     pub fn is_canceled(&self) -> bool {
         self.canceled.load(Ordering::Relaxed)
             || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)

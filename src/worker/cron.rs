@@ -1,4 +1,5 @@
-//! The loop that enqueues the jobs of cron entries: a thread of a worker, or `rq-rs cron FILE` without a worker.
+//! The loop that enqueues the jobs of cron entries: a thread of a worker, or `rq-rs cron FILE` without a
+//! worker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -62,8 +62,8 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// A job was claimed and returned to its queue before it was started: no slot was free for it, or its handler is
-    /// at its concurrency limit.
+    /// A job was claimed and returned to its queue before it was started: no slot was free for it, or its
+    /// handler is at its concurrency limit.
     NotBegun {
         /// The job's id.
         id: String,

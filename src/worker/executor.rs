@@ -1,5 +1,5 @@
-//! Runs a claimed job with its handler: a function in this thread or in a work horse, a program, or a server. The
-//! only file that knows both the handlers and the processes.
+//! Runs a claimed job with its handler: a function in this thread or in a work horse, a program, or a server.
+//! The only file that knows both the handlers and the processes.
 
 use super::context::Context;
 use super::handlers::{Handler, Handlers};
@@ -36,8 +36,8 @@ impl Executor {
         }
     }
 
-    /// Returns whether jobs of this handler run in a process: then the supervisor enforces their deadline and can
-    /// end them.
+    /// Returns whether jobs of this handler run in a process: then the supervisor enforces their deadline and
+    /// can end them.
     pub(crate) fn is_supervised(&self, handler: Option<&str>) -> bool {
         match self.handlers.get(handler) {
             Some(Handler::Function(_)) => self.is_isolated,

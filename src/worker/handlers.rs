@@ -1,4 +1,5 @@
-//! The registry of handlers by name. Whatever a function does (return, fail, panic), the result is an `Outcome`.
+//! The registry of handlers by name. Whatever a function does (return, fail, panic), the result is an
+//! `Outcome`.
 
 use std::collections::HashMap;
 
@@ -24,7 +25,8 @@ pub(super) enum Handler {
 
 /// The handlers of a worker, by name.
 ///
-/// [`App`](crate::App) and [`Worker::handler`](crate::Worker::handler) build one by themselves. A program with a
+/// [`App`](crate::App) and [`Worker::handler`](crate::Worker::handler) build one by themselves. A program
+/// with a
 /// `main` of its own that uses [`Run::Processes`](crate::Run::Processes) builds it first and calls
 /// [`serve_if_horse`](Self::serve_if_horse): work horses are the same program and need the same handlers.
 ///

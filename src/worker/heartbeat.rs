@@ -1,5 +1,5 @@
-//! The heartbeat: a thread that renews the worker's record and the leases of all running jobs, in one round trip. It
-//! has a connection of its own, so that nothing delays it.
+//! The heartbeat: a thread that renews the worker's record and the leases of all running jobs, in one round
+//! trip. It has a connection of its own, so that nothing delays it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -48,8 +48,8 @@ pub(super) fn start(
     Ok(BackgroundThread::start("rq-rs heartbeat", move |stop| heartbeat.run(saved, stop)))
 }
 
-/// Heartbeats that Redis refuses in a row. The first refusal and the end are logged, and while no job runs the tries
-/// become rarer. While Redis is away, heartbeats go on as usual: it may be back at any moment.
+/// Heartbeats that Redis refuses in a row. The first refusal and the end are logged, and while no job runs
+/// the tries become rarer. While Redis is away, heartbeats go on as usual: it may be back at any moment.
 #[derive(Default)]
 struct RefusalBackoff {
     tries: u32,

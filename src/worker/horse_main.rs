@@ -1,5 +1,5 @@
-//! The main function of a work horse: reads jobs from the worker's socket and runs them, one at a time. It never
-//! talks to Redis.
+//! The main function of a work horse: reads jobs from the worker's socket and runs them, one at a time. It
+//! never talks to Redis.
 
 use std::fs::File;
 use std::io::Write;
@@ -22,11 +22,12 @@ use super::panics;
 use super::processes::frame::{ChildMessage, RunRequest, WORK_HORSE_ENV, encode_frame, read_frame};
 use crate::job::{Outcome, read_call};
 
-/// Interval, in milliseconds, at which a work horse checks that no handler has closed its socket. The end of the
-/// worker is noticed at once.
+/// Interval, in milliseconds, at which a work horse checks that no handler has closed its socket. The end of
+/// the worker is noticed at once.
 const SOCKET_CHECK_INTERVAL_MS: u16 = 1000;
 
-/// Set when this program has called [`Handlers::serve_if_horse`]: only then can it be started as a work horse.
+/// Set when this program has called [`Handlers::serve_if_horse`]: only then can it be started as a work
+/// horse.
 static CAN_BE_WORK_HORSE: AtomicBool = AtomicBool::new(false);
 
 /// Returns whether this program can be started again as a work horse.
@@ -38,8 +39,9 @@ impl Handlers {
     /// Turns the process into a work horse if a worker has started it as one. Call it at the beginning of
     /// `main`, before anything is opened, started or printed.
     ///
-    /// In a work horse it runs jobs until the worker ends, and never returns. Elsewhere it returns the handlers
-    /// at once, and workers of this program can use [`Run::Processes`](crate::Run::Processes) from then on.
+    /// In a work horse it runs jobs until the worker ends, and never returns. Elsewhere it returns the
+    /// handlers at once, and workers of this program can use [`Run::Processes`](crate::Run::Processes) from
+    /// then on.
     #[must_use = "pass the returned Handlers to Worker::handlers"]
     pub fn serve_if_horse(self) -> Self {
         CAN_BE_WORK_HORSE.store(true, Ordering::Relaxed);
@@ -66,8 +68,8 @@ fn is_work_horse() -> bool {
     let is_requested = std::env::var(WORK_HORSE_ENV).is_ok_and(|pid| pid == parent);
     let stdin = || std::io::stdin().as_fd().try_clone_to_owned().map(File::from);
     let is_socket = |file: File| file.metadata().is_ok_and(|metadata| metadata.file_type().is_socket());
-    // In a container the worker may have pid 1, and then a child that lost its parent has pid 1 as parent too.
-    // Only a work horse leads its process group.
+    // In a container the worker may have pid 1, and then a child that lost its parent has pid 1 as parent
+    // too. Only a work horse leads its process group.
     let leads_group = nix::unistd::getpgrp() == nix::unistd::getpid();
     is_requested && leads_group && stdin().is_ok_and(is_socket)
 }
@@ -112,8 +114,8 @@ fn run_request(handlers: &Handlers, request: RunRequest, output: &Arc<ChildSocke
 /// The sending half of the socket, shared with threads that handlers have started.
 struct ChildSocket {
     socket: Mutex<File>,
-    /// Sequence number of the current job. A thread that outlives its job still has the old number, and what it
-    /// sends is dropped.
+    /// Sequence number of the current job. A thread that outlives its job still has the old number, and what
+    /// it sends is dropped.
     job: AtomicU64,
 }
 
@@ -133,8 +135,8 @@ impl ChildSocket {
     }
 }
 
-/// Starts a thread that kills the whole process group when the worker's end of the socket closes, which happens
-/// however the worker ends.
+/// Starts a thread that kills the whole process group when the worker's end of the socket closes, which
+/// happens however the worker ends.
 fn exit_when_worker_dies(socket: File) -> std::io::Result<()> {
     std::thread::Builder::new().name("rq-rs lifeline".to_owned()).stack_size(64 * 1024).spawn(move || {
         loop {
@@ -142,8 +144,8 @@ fn exit_when_worker_dies(socket: File) -> std::io::Result<()> {
             let mut fds = [PollFd::new(socket.as_fd(), PollFlags::empty())];
             let polled = poll(&mut fds, SOCKET_CHECK_INTERVAL_MS);
             match fds[0].revents() {
-                // A handler has closed the descriptor. It stays open in the kernel while poll waits for it, so
-                // the worker sees the end of the socket only now. The number may be in use again: no drop.
+                // A handler has closed the descriptor. It stays open in the kernel while poll waits for it,
+                // so the worker sees the end of the socket only now. The number may be in use again: no drop.
                 Some(events) if events.contains(PollFlags::POLLNVAL) => return std::mem::forget(socket),
                 Some(events) if polled.is_ok() && !events.is_empty() => {
                     let _ = killpg(nix::unistd::getpgrp(), Signal::SIGKILL);

@@ -32,8 +32,8 @@ const TASKS: [MaintenanceTask; 8] = [
     MaintenanceTask { interval: |_| Duration::from_secs(60), run: Tasks::clean_groups },
 ];
 
-/// Runs every task once, then starts the thread. The first round is before the first claim, so that a burst worker
-/// finds the jobs that an earlier worker was lost with.
+/// Runs every task once, then starts the thread. The first round is before the first claim, so that a burst
+/// worker finds the jobs that an earlier worker was lost with.
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Arc<Options>,

@@ -1,5 +1,5 @@
-//! Tasks that any worker does for all workers. Each is short, works in batches, and is safe to run in many workers at
-//! the same time.
+//! Tasks that any worker does for all workers. Each is short, works in batches, and is safe to run in many
+//! workers at the same time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,8 +32,8 @@ const LIMIT_SLOTS: usize = 1000;
 const GROUPS_INTERVAL_SECS: u64 = 599;
 /// Maximum number of batches that one task handles for a queue before the next task runs.
 const MAX_BATCHES: usize = 100;
-/// Seconds for which an entry of a registry outlives its job's record. As long as the entry is there, the end of the
-/// record can be noticed.
+/// Seconds for which an entry of a registry outlives its job's record. As long as the entry is there, the end
+/// of the record can be noticed.
 const REGISTRY_TTL_MARGIN: i64 = 2;
 /// The cursor of a scan at its begin and at its end.
 const SCAN_START: &str = "0";
@@ -96,10 +96,10 @@ impl Tasks {
         })
     }
 
-    /// Enqueues released jobs that no process has enqueued. RQ releases a job that waited for another job in two
-    /// steps; a process that dies between them leaves the job in the registry of ready jobs. Whoever removes the job
-    /// from this registry enqueues it, and any other process sees that it is gone. So no worker has to wait for
-    /// another one, as in RQ's own maintenance.
+    /// Enqueues released jobs that no process has enqueued. RQ releases a job that waited for another job in
+    /// two steps; a process that dies between them leaves the job in the registry of ready jobs. Whoever
+    /// removes the job from this registry enqueues it, and any other process sees that it is gone. So no
+    /// worker has to wait for another one, as in RQ's own maintenance.
     pub(super) fn promote_ready(&mut self, queue: usize) -> Result<bool> {
         let (client, queue) = (&self.client, &self.queues[queue]);
         if !client.rq.is_enabled() {
@@ -133,8 +133,8 @@ impl Tasks {
         Ok(false)
     }
 
-    /// Returns whether other workers may have been unable to renew their leases: Redis was away, refused writes, or
-    /// was restarted within the time of one lease.
+    /// Returns whether other workers may have been unable to renew their leases: Redis was away, refused
+    /// writes, or was restarted within the time of one lease.
     fn is_recovery_on_hold(&self) -> Result<bool> {
         if self.state.has_failed_heartbeat_within(self.options.lease()) {
             return Ok(true);
@@ -155,7 +155,8 @@ impl Tasks {
     /// Removes expired jobs from the registries.
     pub(super) fn expire_registries(&mut self, queue: usize) -> Result<bool> {
         let (client, queue) = (&self.client, &self.queues[queue]);
-        // The entry of a canceled job has the time of its cancel. In the dialect rq canceled jobs are kept for ever.
+        // The entry of a canceled job has the time of its cancel. In the dialect rq canceled jobs are kept
+        // for ever.
         let canceled_ttl = client.dialect.canceled_ttl.as_seconds();
         let canceled = (canceled_ttl >= 0).then_some((&queue.canceled, canceled_ttl));
         let ended = [(&queue.finished, REGISTRY_TTL_MARGIN), (&queue.failed, REGISTRY_TTL_MARGIN)];
@@ -188,8 +189,8 @@ impl Tasks {
         Ok(is_done)
     }
 
-    /// Frees the slots of rate limits that no job needs any more. Limits belong to no queue, so this runs once for
-    /// all queues.
+    /// Frees the slots of rate limits that no job needs any more. Limits belong to no queue, so this runs
+    /// once for all queues.
     pub(super) fn free_rate_limit_slots(&mut self, queue: usize) -> Result<bool> {
         let client = &self.client;
         if queue > 0 || !client.rq.is_enabled() {
@@ -215,7 +216,8 @@ impl Tasks {
         Ok(false)
     }
 
-    /// Removes expired jobs from their groups, and groups without jobs. One worker does it for all, under RQ's lock.
+    /// Removes expired jobs from their groups, and groups without jobs. One worker does it for all, under
+    /// RQ's lock.
     pub(super) fn clean_groups(&mut self, queue: usize) -> Result<bool> {
         let client = &self.client;
         if queue > 0 || !client.rq.is_enabled() {
@@ -242,8 +244,8 @@ impl Tasks {
         Ok(true)
     }
 
-    /// Releases the locks of RQ's schedulers when the worker ends, so that Python's schedulers need not wait until
-    /// the locks expire. Other workers of rq-rs take them again.
+    /// Releases the locks of RQ's schedulers when the worker ends, so that Python's schedulers need not wait
+    /// until the locks expire. Other workers of rq-rs take them again.
     pub(super) fn release_scheduler_locks(&self) {
         if self.client.rq.is_enabled() {
             let record = self.client.keys.scheduler(SCHEDULER_NAME);

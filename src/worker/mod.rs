@@ -1,5 +1,5 @@
-//! A worker: threads around the dispatcher's loop. [`Worker::run`] starts the threads, waits for the dispatcher, and
-//! stops them; the loop is in `dispatch`.
+//! A worker: threads around the dispatcher's loop. [`Worker::run`] starts the threads, waits for the
+//! dispatcher, and stops them; the loop is in `dispatch`.
 //!
 //! | thread | connections to Redis | task |
 //! |---|---|---|
@@ -69,8 +69,8 @@ impl Worker {
     /// Runs jobs until the worker is stopped, or its options say that it is done.
     ///
     /// # Errors
-    /// [`Error::Invalid`] without any handler or with an invalid cron entry, [`Error::Unsupported`] for a Redis
-    /// server that is too old, [`Error::NameTaken`] when another worker has the same name,
+    /// [`Error::Invalid`] without any handler or with an invalid cron entry, [`Error::Unsupported`] for a
+    /// Redis server that is too old, [`Error::NameTaken`] when another worker has the same name,
     /// [`Error::BrokerLost`] when Redis stayed away for too long.
     pub fn run(mut self) -> Result<Summary> {
         self.options.lease.get_or_insert(self.client.dialect.lease);
@@ -140,8 +140,8 @@ impl Threads {
         })
     }
 
-    /// Stops the threads; the heartbeat is last, because it removes the worker's record. The command listener ends
-    /// by itself: nothing depends on its end.
+    /// Stops the threads; the heartbeat is last, because it removes the worker's record. The command listener
+    /// ends by itself: nothing depends on its end.
     fn stop(self) {
         self.maintenance.stop();
         drop(self.commands);

@@ -17,8 +17,8 @@ pub(crate) fn enforce_result_limit(handler: &str, outcome: Outcome, limit: usize
     }
 }
 
-/// Replaces the outcome of a function that returned after its deadline. (The deadline of a process is enforced
-/// by its supervisor.)
+/// Replaces the outcome of a function that returned after its deadline. (The deadline of a process is
+/// enforced by its supervisor.)
 pub(crate) fn enforce_deadline(handler: &str, context: &Context, outcome: Outcome) -> Outcome {
     match (context.timeout(), context.time_left()) {
         (Some(allowed), Some(left)) if left.is_zero() => {

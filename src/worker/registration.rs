@@ -1,5 +1,5 @@
-//! The registration of a worker in Redis: its name, the fields of its record that do not change, and the removal
-//! of the record.
+//! The registration of a worker in Redis: its name, the fields of its record that do not change, and the
+//! removal of the record.
 
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ fn rq_worker_fields(client: &Client) -> [(&'static str, String); 2] {
 /// Removes the record of a dead worker with the same name.
 ///
 /// # Errors
-/// [`Error::NameTaken`] when a live worker has the name: both would write one record. A worker is dead when its
-/// process is gone, or its record was not renewed for a lease.
+/// [`Error::NameTaken`] when a live worker has the name: both would write one record. A worker is dead when
+/// its process is gone, or its record was not renewed for a lease.
 pub(super) fn reserve_name(client: &Client, options: &Options) -> Result<()> {
     let record = client.keys.worker(&options.name);
     let fields = RawHash(reply::pairs(client.query(&RedisCommand::new("HGETALL").arg(&record))?)?);

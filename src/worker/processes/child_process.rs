@@ -1,5 +1,5 @@
-//! A child process in a process group of its own: its pipes, the deadline of its job, and its end with all its
-//! children. Programs, servers and work horses all run through here.
+//! A child process in a process group of its own: its pipes, the deadline of its job, and its end with all
+//! its children. Programs, servers and work horses all run through here.
 
 use std::fs::File;
 use std::io::PipeReader;
@@ -86,7 +86,8 @@ impl ChildProcess {
     }
 
     /// Runs one job: writes its input and reads the output until `find_response` returns the response, or the
-    /// process has exited. When the job is past its deadline or canceled, the process group gets TERM, and KILL
+    /// process has exited. When the job is past its deadline or canceled, the process group gets TERM, and
+    /// KILL
     /// `kill_after` later.
     pub(super) fn run_job<T>(
         &mut self,
@@ -174,8 +175,8 @@ impl ChildProcess {
         }
     }
 
-    /// Kills what is left of the group, then reaps its leader. Until the leader is reaped, no other process can
-    /// have the group's number.
+    /// Kills what is left of the group, then reaps its leader. Until the leader is reaped, no other process
+    /// can have the group's number.
     fn reap(&mut self) -> WaitStatus {
         if self.is_reaped {
             return WaitStatus::StillAlive;
@@ -188,8 +189,8 @@ impl ChildProcess {
         status
     }
 
-    /// Waits for a pipe, the exit, the job's deadline or the next check for a cancel. Returns whether the process
-    /// has exited.
+    /// Waits for a pipe, the exit, the job's deadline or the next check for a cancel. Returns whether the
+    /// process has exited.
     fn wait_for_activity(&self, io: &JobIo<'_>) -> std::io::Result<bool> {
         let exited = self.exited.as_fd();
         let left = io.context.time_left().filter(|_| io.kill_reason.is_none());
@@ -240,8 +241,8 @@ impl ChildProcess {
         }
     }
 
-    /// Discards what an idle process has logged. Returns whether the process can run another job: it is alive and
-    /// has written no output between jobs.
+    /// Discards what an idle process has logged. Returns whether the process can run another job: it is alive
+    /// and has written no output between jobs.
     pub(super) fn prepare_for_reuse(&mut self) -> bool {
         let mut has_output = false;
         let is_closed = self.output.as_mut().is_none_or(|pipe| read_some(pipe, |_| has_output = true));
@@ -252,7 +253,8 @@ impl ChildProcess {
         !is_closed && !has_output && self.has_exited().is_ok_and(|has_exited| !has_exited)
     }
 
-    /// Asks an idle process to exit by closing its input. [`Drop`] waits, and kills it after [`EXIT_TIMEOUT`].
+    /// Asks an idle process to exit by closing its input. [`Drop`] waits, and kills it after
+    /// [`EXIT_TIMEOUT`].
     pub(super) fn begin_shutdown(&mut self) {
         self.input = None;
         self.output = None;

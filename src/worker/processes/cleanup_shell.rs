@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// Kills every process group that was registered (`+`) and not unregistered (`-`); `.` ends the shell. On Linux
-/// it also kills processes with the worker's marker in their environment, such as a child that was started in
-/// the moment of the worker's death. The marker is the script's first argument and is checked, because an empty
-/// one would match every process.
+/// Kills every process group that was registered (`+`) and not unregistered (`-`); `.` ends the shell. On
+/// Linux it also kills processes with the worker's marker in their environment, such as a child that was
+/// started in the moment of the worker's death. The marker is the script's first argument and is checked,
+/// because an empty one would match every process.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 mark=$1
@@ -69,8 +69,8 @@ impl CleanupShell {
         (MARKER, &self.marker)
     }
 
-    /// Registers a process group: it will not outlive the worker. It must be unregistered before its leader is
-    /// reaped, because afterwards another process may get the number.
+    /// Registers a process group: it will not outlive the worker. It must be unregistered before its leader
+    /// is reaped, because afterwards another process may get the number.
     pub(super) fn register(&self, group: Pid) {
         let mut state = self.lock();
         state.groups.insert(group.as_raw());

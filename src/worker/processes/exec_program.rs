@@ -115,7 +115,8 @@ fn parse_result(stdout: &[u8], serializer: Serializer) -> Result<Vec<u8>, String
     }
 }
 
-/// The line of JSON that programs and servers read. With a payload, it also has the serializer and the payload.
+/// The line of JSON that programs and servers read. With a payload, it also has the serializer and the
+/// payload.
 pub(super) fn job_as_json(context: &Context, call: &Call, payload: Option<&[u8]>) -> Vec<u8> {
     let deadline = context.time_left().and_then(|left| {
         let left = chrono::Duration::from_std(left).ok()?;

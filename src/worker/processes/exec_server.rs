@@ -1,5 +1,5 @@
-//! `--exec-server`: a command that stays alive and answers one line of JSON per job, so that a handler in Python
-//! or Node does not pay its start-up time for each job.
+//! `--exec-server`: a command that stays alive and answers one line of JSON per job, so that a handler in
+//! Python or Node does not pay its start-up time for each job.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ pub(crate) struct ExecServer {
     pool: ProcessPool,
 }
 
-/// The line with which a server answers. It has `ok`, `data`, `error` or `again_in`; none of them means `null`.
+/// The line with which a server answers. It has `ok`, `data`, `error` or `again_in`; none of them means
+/// `null`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServerReply<'a> {
@@ -46,7 +47,8 @@ struct ServerReply<'a> {
 
 impl ExecServer {
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) when the command cannot be split, or its program is not found.
+    /// [`Error::Invalid`](crate::Error::Invalid) when the command cannot be split, or its program is not
+    /// found.
     pub(crate) fn parse(command: &str) -> Result<Self> {
         Ok(ExecServer { program: ExecProgram::parse(command)?, pool: ProcessPool::default() })
     }

@@ -4,7 +4,7 @@
 //! | file | contents |
 //! |---|---|
 //! | `supervisor`, `limits`, `spawn` | shared by all child processes of a worker: start-up and limits |
-//! | `child_process`, `transport`, `job_io`, `pipes` | one process: its pipes, its deadline, its end with all its children |
+//! | `child_process`, `transport`, `job_io`, `pipes` | one process: its pipes, its deadline, its end |
 //! | `exit_message` | the outcome of a process that ended without an answer |
 //! | `pool` | idle processes that wait for the next job |
 //! | `exec_program`, `exec_server`, `horse`, `frame` | the three kinds of process and their protocols |

@@ -31,8 +31,8 @@ pub(super) fn write_some(pipe: &mut File, input: &[u8], written: &mut usize) -> 
     true
 }
 
-/// Reads what the pipe has without waiting, at most 1 MiB, so that a flood of output does not delay deadlines.
-/// Returns whether the pipe is at its end.
+/// Reads what the pipe has without waiting, at most 1 MiB, so that a flood of output does not delay
+/// deadlines. Returns whether the pipe is at its end.
 pub(super) fn read_some(pipe: &mut File, mut on_bytes: impl FnMut(&[u8])) -> bool {
     let mut buffer = [0; 16 * 1024];
     for _ in 0..64 {

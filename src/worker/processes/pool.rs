@@ -1,5 +1,6 @@
 //! A pool of processes that run many jobs each: work horses, or the processes of one `--exec-server` command.
-//! Idle processes wait here; a process that has died or reached a limit is replaced when the next job needs one.
+//! Idle processes wait here; a process that has died or reached a limit is replaced when the next job needs
+//! one.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -9,7 +9,8 @@ use super::limits::Limits;
 use super::transport::Transport;
 use crate::worker::options::Options;
 
-/// Shared by all child processes of one worker: their limits, and the shell that kills them if the worker dies.
+/// Shared by all child processes of one worker: their limits, and the shell that kills them if the worker
+/// dies.
 pub(crate) struct Supervisor {
     pub(crate) limits: Limits,
     cleanup_shell: Arc<CleanupShell>,
