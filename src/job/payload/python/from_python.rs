@@ -6,6 +6,7 @@ use serde::de::{Deserializer, Error as _, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Error;
 
+use super::integer::BigInt;
 use super::stash;
 use super::value::{PyKind, PyPairs, PyValue};
 use crate::job::payload::json;
@@ -36,14 +37,7 @@ impl<'de> Deserializer<'de> for PyValue {
                 Ok(value) => visitor.visit_u64(value),
                 Err(_) => visitor.visit_i64(*value),
             },
-            PyKind::BigInt(value) => match (value.as_u128(), value.as_i128()) {
-                (Some(value), _) => match u64::try_from(value) {
-                    Ok(value) => visitor.visit_u64(value),
-                    Err(_) => visitor.visit_u128(value),
-                },
-                (_, Some(value)) => visitor.visit_i128(value),
-                _ => visitor.visit_string(value.to_string()),
-            },
+            PyKind::BigInt(value) => visit_big_int(value, visitor),
             PyKind::Float(value) if !value.is_finite() && is_json_value::<V::Value>() => {
                 Err(Error::custom(format!(
                     "JSON has no word for {self}: take a float, or a rq_rs::PyValue, in place of a serde_json::Value"
@@ -55,12 +49,7 @@ impl<'de> Deserializer<'de> for PyValue {
             PyKind::List(items) | PyKind::Tuple(items) | PyKind::Set(items) | PyKind::FrozenSet(items) => {
                 visit_items(items.to_vec(), visitor)
             }
-            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => {
-                let mut map = MapDeserializer::new(entries(pairs));
-                let value = visitor.visit_map(&mut map)?;
-                map.end()?;
-                Ok(value)
-            }
+            PyKind::Dict(pairs) | PyKind::OrderedDict(pairs) => visit_pairs(pairs, visitor),
             PyKind::TimeDelta(..) => visitor.visit_f64(self.seconds().unwrap_or_default()),
             PyKind::DateTime(_)
             | PyKind::Date(_)
@@ -126,6 +115,25 @@ impl<'de> Deserializer<'de> for PyValue {
 /// Returns whether `T` is `serde_json::Value`, which turns `nan` and `inf` into `null` silently.
 fn is_json_value<T>() -> bool {
     std::any::type_name::<T>() == std::any::type_name::<serde_json::Value>()
+}
+
+/// Visits the smallest type that holds the integer, or its digits as text.
+fn visit_big_int<'de, V: Visitor<'de>>(value: &BigInt, visitor: V) -> Result<V::Value, Error> {
+    match (value.as_u128(), value.as_i128()) {
+        (Some(value), _) => match u64::try_from(value) {
+            Ok(value) => visitor.visit_u64(value),
+            Err(_) => visitor.visit_u128(value),
+        },
+        (_, Some(value)) => visitor.visit_i128(value),
+        _ => visitor.visit_string(value.to_string()),
+    }
+}
+
+fn visit_pairs<'de, V: Visitor<'de>>(pairs: &PyPairs, visitor: V) -> Result<V::Value, Error> {
+    let mut map = MapDeserializer::new(entries(pairs));
+    let value = visitor.visit_map(&mut map)?;
+    map.end()?;
+    Ok(value)
 }
 
 fn visit_items<'de, V: Visitor<'de>>(items: Vec<PyValue>, visitor: V) -> Result<V::Value, Error> {
