@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_have_the_forms_of_rq() {
+    fn arguments_have_the_syntax_of_rq() {
         let given =
             ["text", "1", ":1", r#":{"a": [1]}"#, "to=ada", "n:=3", "a b=c", "=x", "http://x/?a=b", ""];
         assert_eq!(
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_arguments_say_which_and_why() {
+    fn errors_quote_the_wrong_argument_and_say_why() {
         for (given, part) in
             [(":{", "not JSON"), ("n:=", "not JSON"), ("%(1, 2)", "Python"), ("@/no/such", "cannot read")]
         {

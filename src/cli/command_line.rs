@@ -119,7 +119,7 @@ pub(super) fn with_program_name(command: clap::Command, name: &str) -> clap::Com
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_options_of_all_commands_fit_together() {
+    fn the_options_of_the_commands_do_not_conflict() {
         super::Cli::build_command().debug_assert();
     }
 }

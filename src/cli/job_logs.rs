@@ -51,7 +51,7 @@ mod tests {
     use super::appended;
 
     #[test]
-    fn only_what_is_new_is_printed() {
+    fn only_new_output_is_printed() {
         assert_eq!(appended("", "one\n"), "one\n");
         assert_eq!(appended("one\n", "one\ntwo\n"), "two\n");
         let long: String = (0..100).map(|n| format!("line {n}\n")).collect();

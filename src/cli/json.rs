@@ -10,7 +10,7 @@ use crate::printable::needs_escaping;
 #[derive(Default)]
 pub(crate) struct TerminalSafeJson(PrettyFormatter<'static>);
 
-macro_rules! as_usual {
+macro_rules! delegate {
     ($($name:ident($($first:ident: bool)?);)*) => {
         $(fn $name<W: ?Sized + Write>(&mut self, to: &mut W $(, $first: bool)?) -> Result<()> {
             self.0.$name(to $(, $first)?)
@@ -19,7 +19,7 @@ macro_rules! as_usual {
 }
 
 impl Formatter for TerminalSafeJson {
-    as_usual! {
+    delegate! {
         begin_array();
         end_array();
         begin_array_value(first: bool);
@@ -50,7 +50,7 @@ mod tests {
     use super::TerminalSafeJson;
 
     #[test]
-    fn it_reads_as_what_it_was_and_moves_no_cursor() {
+    fn escaped_json_has_the_same_value_and_no_control_characters() {
         let value = json!({"a\u{9b}": ["\u{1b}[31m\n\u{7f}", {"b": "\u{202e}ö"}, [], {}], "c": 1.5});
         let mut text = Vec::new();
         value

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_is_refused() {
+    fn durations_below_the_minimum_are_refused() {
         assert_eq!(at_least("1s")("1"), Ok(Duration::from_secs(1)));
         assert!(at_least("1s")("0.9").is_err() && at_least("30s")("1").is_err());
         assert!(parse_timeout("0s").is_err() && parse_timeout("0.5").is_ok());

@@ -174,3 +174,26 @@ fn headings_do_not_skip_a_level() {
         level = next;
     }
 }
+
+#[test]
+fn the_tests_that_hold_the_guarantees_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
+    let exists = |name: &str| {
+        let folders = ["tests/behaviour", "tests/interop", "src/job/payload/python"];
+        folders.iter().any(|folder| {
+            let path = root.join(folder).join(name);
+            path.is_dir() || path.with_extension("rs").is_file()
+        })
+    };
+    let rows = page.lines().filter(|line| line.starts_with('|') && line.matches('|').count() == 5);
+    let mut found = 0;
+    for row in rows {
+        let held_by = row.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap();
+        for name in held_by.split('`').skip(1).step_by(2) {
+            assert!(exists(name), "docs/guarantees.md names a test {name}, which does not exist: {row}");
+            found += 1;
+        }
+    }
+    assert!(found > 60, "{found}");
+}

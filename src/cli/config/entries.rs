@@ -84,30 +84,20 @@ fn read_handler(name: &str, all: &Section<'_>) -> Result<HandlerConfig, Failure>
 
 /// Reads all `[[cron]]` entries: returns the valid ones, and the errors of the others.
 pub(crate) fn read_crons(file: &ConfigFile) -> Result<(Vec<Cron>, Vec<Failure>), Failure> {
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    let (mut valid, mut errors) = (Vec::new(), Vec::new());
     for section in Section::root(file).tables("cron")? {
         match read_cron(&section) {
-            Ok(cron) => good.push(cron),
-            Err(failure) => bad.push(failure),
+            Ok(cron) => valid.push(cron),
+            Err(failure) => errors.push(failure),
         }
     }
-    Ok((good, bad))
+    Ok((valid, errors))
 }
 
 fn read_cron(section: &Section<'_>) -> Result<Cron, Failure> {
     section.check_keys(&CRON_KEYS)?;
-    let needed = |key: &str| {
-        let lacks = || {
-            section.error_at(
-                section.item.line,
-                &format!("a cron entry has no {key}"),
-                "it needs name, schedule and handler",
-            )
-        };
-        section.text(key)?.ok_or_else(lacks)
-    };
-    let (name, schedule) = (needed("name")?, needed("schedule")?);
-    let mut cron = Cron::new(name, schedule, read_job(needed("handler")?, section)?);
+    let (name, schedule) = (required(section, "name")?, required(section, "schedule")?);
+    let mut cron = Cron::new(name, schedule, read_job(required(section, "handler")?, section)?);
     if let Some(queue) = section.text("queue")? {
         cron = cron.queue(queue);
     }
@@ -125,15 +115,25 @@ fn read_cron(section: &Section<'_>) -> Result<Cron, Failure> {
     }
     match cron.check() {
         Ok(_) => Ok(cron),
-        Err(error) => {
-            let failure =
-                section.error_at(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
-            // A missing time zone database is a problem of the machine, not of the file.
-            Err(match (error, failure) {
-                (Error::Unsupported { .. }, Failure::Usage(what, hint)) => Failure::Other(what, hint),
-                (_, failure) => failure,
-            })
-        }
+        Err(error) => Err(invalid_cron(section, &error)),
+    }
+}
+
+/// Reads a key that each cron entry must have.
+fn required(section: &Section<'_>, key: &str) -> Result<String, Failure> {
+    let missing = || {
+        let what = format!("a cron entry has no {key}");
+        section.error_at(section.item.line, &what, "it needs name, schedule and handler")
+    };
+    section.text(key)?.ok_or_else(missing)
+}
+
+fn invalid_cron(section: &Section<'_>, error: &Error) -> Failure {
+    let failure = section.error_at(section.item.line, &error.to_string(), &error.hint().unwrap_or_default());
+    // A missing time zone database is a problem of the machine, not of the file.
+    match (error, failure) {
+        (Error::Unsupported { .. }, Failure::Usage(what, hint)) => Failure::Other(what, hint),
+        (_, failure) => failure,
     }
 }
 
