@@ -26,8 +26,7 @@ pub(super) enum Handler {
 /// The handlers of a worker, by name.
 ///
 /// [`App`](crate::App) and [`Worker::handler`](crate::Worker::handler) build one by themselves. A program
-/// with a
-/// `main` of its own that uses [`Run::Processes`](crate::Run::Processes) builds it first and calls
+/// with a `main` of its own that uses [`Run::Processes`](crate::Run::Processes) builds it first and calls
 /// [`serve_if_horse`](Self::serve_if_horse): work horses are the same program and need the same handlers.
 ///
 /// ```no_run
