@@ -87,8 +87,7 @@ impl ChildProcess {
 
     /// Runs one job: writes its input and reads the output until `find_response` returns the response, or the
     /// process has exited. When the job is past its deadline or canceled, the process group gets TERM, and
-    /// KILL
-    /// `kill_after` later.
+    /// `kill_after` later KILL.
     pub(super) fn run_job<T>(
         &mut self,
         io: &mut JobIo<'_>,
