@@ -258,3 +258,18 @@ pub(crate) struct QueueKeys {
     /// String: RQ's lock of the scheduler that enqueues due jobs, with the scheduler's name.
     pub(crate) scheduler_lock: String,
 }
+
+impl QueueKeys {
+    /// The registries of jobs that do not run.
+    pub(crate) fn idle_registries(&self) -> [&str; 7] {
+        [
+            &self.scheduled,
+            &self.deferred,
+            &self.ready,
+            &self.finished,
+            &self.failed,
+            &self.canceled,
+            &self.unreadable,
+        ]
+    }
+}

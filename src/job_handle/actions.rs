@@ -17,6 +17,18 @@ impl Job {
     /// [`Error::WrongState`] if the job has ended, [`Error::NotFound`] if it is gone; [`Error::Unreachable`],
     /// [`Error::Refused`].
     pub fn cancel(&mut self) -> Result<Status> {
+        let Some(had) = reply::text(self.client.query(&self.cancel_call())?)? else {
+            return Err(Error::NotFound { id: self.id().to_owned() });
+        };
+        let status: Status = had.parse().unwrap_or(Status::Created);
+        if status.has_ended() {
+            return Err(self.wrong_state("cancel", &had));
+        }
+        self.refresh()?;
+        Ok(status)
+    }
+
+    fn cancel_call(&self) -> RedisCommand {
         let keys = self.client.keys.queue(&self.origin);
         let job = self.client.keys.job(self.id());
         let channel = format!("{}{}", self.client.keys.ended_prefix(), self.id());
@@ -31,21 +43,12 @@ impl Job {
             &keys.canceled,
             &channel,
         ];
-        let call = RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
+        RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
             .arg(self.id())
             .arg_now()
             .arg(self.client.dialect.canceled_ttl.as_seconds())
             .arg(MAX_SEARCHED_QUEUE)
-            .arg(self.client.rq.key_patterns());
-        let Some(had) = reply::text(self.client.query(&call)?)? else {
-            return Err(Error::NotFound { id: self.id().to_owned() });
-        };
-        let status: Status = had.parse().unwrap_or(Status::Created);
-        if status.has_ended() {
-            return Err(self.wrong_state("cancel", &had));
-        }
-        self.refresh()?;
-        Ok(status)
+            .arg(self.client.rq.key_patterns())
     }
 
     /// Deletes the job in whatever state it is, with its result, and returns whether it existed. RQ's
@@ -134,21 +137,9 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
     }
     let keys = client.keys.queue(origin);
     let channel = format!("{}{id}", client.keys.ended_prefix());
-    let script_keys = [
-        &job,
-        &keys.list,
-        &keys.intermediate,
-        &keys.wip,
-        &keys.scheduled,
-        &keys.deferred,
-        &keys.ready,
-        &keys.finished,
-        &keys.failed,
-        &keys.canceled,
-        &keys.unreadable,
-        &channel,
-    ];
-    let call = RedisCommand::evalsha(&DELETE, &script_keys.map(String::as_str))
+    let lists = [&*job, &keys.list, &keys.intermediate, &keys.wip];
+    let script_keys = [&lists[..], &keys.idle_registries(), &[&channel]].concat();
+    let call = RedisCommand::evalsha(&DELETE, &script_keys)
         .arg(id)
         .arg(MAX_SEARCHED_QUEUE)
         .arg(client.rq.key_patterns())

@@ -126,22 +126,10 @@ impl Job {
     ) -> Result<Reply> {
         let keys = self.client.keys.queue(&self.origin);
         let (job, queues) = (self.client.keys.job(self.id()), self.client.keys.queues());
-        let script_keys = [
-            &job,
-            &keys.list,
-            &keys.intermediate,
-            &keys.wip,
-            &queues,
-            &keys.scheduled,
-            &keys.deferred,
-            &keys.ready,
-            &keys.finished,
-            &keys.failed,
-            &keys.canceled,
-            &keys.unreadable,
-        ];
+        let lists = [&*job, &keys.list, &keys.intermediate, &keys.wip, &queues];
+        let script_keys = [&lists[..], &keys.idle_registries()].concat();
         let statuses: Vec<&str> = statuses.iter().copied().flatten().map(|status| status.as_str()).collect();
-        let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_JOB, &script_keys.map(String::as_str))
+        let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_JOB, &script_keys)
             .arg(self.id())
             .arg(self.client.dialect.push)
             .arg_now()

@@ -103,11 +103,29 @@ impl Redis {
         let is_usable = |open: &OpenConnection| {
             delivery == Delivery::AtLeastOnce || open.used_at.elapsed() < ASSUMED_OPEN_FOR
         };
-        let mut idle = slot.idle.take().filter(is_usable);
-        let (connection, replies) = loop {
+        let idle = slot.idle.take().filter(is_usable);
+        let (connection, replies) = self.send_over(idle, commands, (timeouts, deadline), delivery)?;
+        if replies.iter().any(is_from_replica) {
+            // After a failover the address may lead to the new primary.
+            self.pool.clear();
+        } else {
+            slot.return_to_pool(connection);
+        }
+        Ok(replies)
+    }
+
+    /// Sends the commands over the idle connection, or over new ones until one attempt counts.
+    fn send_over(
+        &self,
+        mut idle: Option<OpenConnection>,
+        commands: &[&Cmd],
+        (timeouts, deadline): (Timeouts, Instant),
+        delivery: Delivery,
+    ) -> Result<(OpenConnection, Vec<RedisResult<Reply>>)> {
+        loop {
             let is_reused = idle.is_some();
             let error = match self.attempt(idle.take(), commands, timeouts, deadline) {
-                Ok(done) => break done,
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             if is_reused {
@@ -119,14 +137,7 @@ impl Redis {
             if is_attempt || delivery == Delivery::AtMostOnce || time_left(deadline).is_zero() {
                 return Err(self.explain(&error, timeouts.connect.min(time_left(deadline))));
             }
-        };
-        if replies.iter().any(is_from_replica) {
-            // After a failover the address may lead to the new primary.
-            self.pool.clear();
-        } else {
-            slot.return_to_pool(connection);
         }
-        Ok(replies)
     }
 
     /// Makes one attempt, over the idle connection or over a new one.
