@@ -36,8 +36,8 @@ pub(crate) struct Cursor {
     pub(crate) left: usize,
 }
 
-/// Applies an action to at most `limit` jobs that a filter matches, the oldest first. All batches together read as many
-/// jobs as there were at first: a job that fails again meanwhile comes behind them and is left alone.
+/// Applies an action to at most `limit` jobs that a filter matches, the oldest first. All batches together read as
+/// many jobs as there were at first: a job that fails again meanwhile comes behind them and is left alone.
 pub(crate) fn run_batch(
     client: &Arc<Client>,
     action: &BulkAction<'_>,
@@ -82,8 +82,8 @@ pub(crate) fn apply_to_ids(client: &Arc<Client>, action: &BulkAction<'_>, ids: &
     }
 }
 
-/// Returns the number of ids for which `apply` returns `true`. Jobs that are gone or have ended meanwhile, and keys of a
-/// wrong type, do not stop the others.
+/// Returns the number of ids for which `apply` returns `true`. Jobs that are gone or have ended meanwhile, and keys
+/// of a wrong type, do not stop the others.
 fn for_each_id(ids: &[String], mut apply: impl FnMut(&str) -> Result<bool>) -> Result<usize> {
     let mut done = 0;
     for id in ids {

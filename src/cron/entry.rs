@@ -58,7 +58,8 @@ macro_rules! display_and_parse {
 display_and_parse!(Catchup: "none" = None, "one" = One, "all" = All);
 display_and_parse!(Overlap: "skip" = Skip, "queue" = Queue);
 
-/// A job that is enqueued on a schedule. Any number of workers may have the entry: each tick enqueues one job. Given to [`App::cron`](crate::App::cron) or [`Worker::cron`](crate::Worker::cron).
+/// A job that is enqueued on a schedule. Any number of workers may have the entry: each tick enqueues one job.
+/// Given to [`App::cron`](crate::App::cron) or [`Worker::cron`](crate::Worker::cron).
 ///
 /// ```
 /// # use std::time::Duration;
@@ -83,10 +84,12 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// Creates an entry. Workers whose entries have the same name share the ticks. A name has 1 to 200 printable characters.
+    /// Creates an entry. Workers whose entries have the same name share the ticks. A name has 1 to 200 printable
+    /// characters.
     ///
-    /// The schedule is five fields (minute, hour, day of month, month, day of week, as in cron: `*/5`, `1-5`, `mon,wed`, `fri-mon`, `L`), one of
-    /// `@hourly @daily @midnight @weekly @monthly @yearly @annually`, or an interval like `every 90s`, which is first due at once.
+    /// The schedule is five fields (minute, hour, day of month, month, day of week, as in cron: `*/5`, `1-5`,
+    /// `mon,wed`, `fri-mon`, `L`), one of `@hourly @daily @midnight @weekly @monthly @yearly @annually`, or an
+    /// interval like `every 90s`, which is first due at once.
     ///
     /// A worker with an invalid entry does not start, unless it is [lenient](crate::Worker::cron_lenient).
     pub fn new(name: impl Into<String>, schedule: impl Into<String>, job: NewJob) -> Self {
@@ -102,11 +105,12 @@ impl Cron {
         }
     }
 
-    /// Sets the time zone of the five fields: a name like `Europe/Berlin`, or `local` for the zone of the machine, as in RQ.
-    /// With `local` the machines of all workers with this entry must be in the same zone. Default: `UTC`.
+    /// Sets the time zone of the five fields: a name like `Europe/Berlin`, or `local` for the zone of the machine,
+    /// as in RQ. With `local` the machines of all workers with this entry must be in the same zone. Default: `UTC`.
     ///
-    /// On a day that lacks an hour, a fixed time in that hour is due right after it. On a day that has an hour twice, a
-    /// fixed time is due in the first hour only, and a repeated time (`*` or `*/5` in minutes or hours) in both.
+    /// On a day that lacks an hour, a fixed time in that hour is due right after it. On a day that has an hour
+    /// twice, a fixed time is due in the first hour only, and a repeated time (`*` or `*/5` in minutes or hours) in
+    /// both.
     pub fn tz(mut self, zone: impl Into<String>) -> Self {
         self.zone = Some(zone.into());
         self
@@ -131,8 +135,8 @@ impl Cron {
     }
 
     /// Delays each job by a random time up to this one, so that not all jobs begin at once. Default: no delay.
-    pub fn jitter(mut self, most: Duration) -> Self {
-        self.jitter = most;
+    pub fn jitter(mut self, max: Duration) -> Self {
+        self.jitter = max;
         self
     }
 

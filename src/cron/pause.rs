@@ -30,8 +30,8 @@ pub(crate) fn pause(client: &Arc<Client>, name: &str, now: f64) -> Result<()> {
     client.query(&RedisCommand::new("HSET").arg(client.keys.cron_entry(name)).arg("paused").arg(1)).map(drop)
 }
 
-/// Resumes an entry. If its last tick is in the future, because Redis' clock was ahead, the entry begins anew. A worker
-/// never does so by itself: its own time may just be late.
+/// Resumes an entry. If its last tick is in the future, because Redis' clock was ahead, the entry begins anew. A
+/// worker never does so by itself: its own time may just be late.
 ///
 /// # Errors
 /// The errors of [`pause`].

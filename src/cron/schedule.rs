@@ -18,8 +18,8 @@ const INTERVALS: std::ops::RangeInclusive<u64> = 1..=366 * 86_400;
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     text: String,
-    /// The zone of the fields. The default is UTC, because the machines of one deployment may be in different zones and
-    /// must agree on the ticks.
+    /// The zone of the fields. The default is UTC, because the machines of one deployment may be in different zones
+    /// and must agree on the ticks.
     zone: TimeZone,
     zone_name: String,
     kind: Kind,

@@ -96,7 +96,8 @@ impl CronScheduler {
     }
 }
 
-/// Takes over the fields `last`, `schedule` and `job` that Redis keeps of an entry. Returns a problem, if there is one.
+/// Takes over the fields `last`, `schedule` and `job` that Redis keeps of an entry. Returns a problem, if there is
+/// one.
 fn sync_entry(
     entry: &mut EntryState,
     fields: Vec<Reply>,

@@ -123,8 +123,8 @@ pub(super) fn run_tick(
     Ok(true)
 }
 
-/// Chooses the tick to run, and whether it enqueues a job. The first tick of an interval does, as in RQ; the first tick
-/// of a time of day only marks where the entry begins.
+/// Chooses the tick to run, and whether it enqueues a job. The first tick of an interval does, as in RQ; the first
+/// tick of a time of day only marks where the entry begins.
 fn next_tick(entry: &EntryState, now: i64) -> (i64, bool) {
     match (entry.last, entry.schedule.interval()) {
         (None, Some(_)) => (entry.due, true),

@@ -1,4 +1,5 @@
-//! Snapshots of a deployment for everything that shows it: the command line, `top`, the page and the metrics. Reads only.
+//! Snapshots of a deployment for everything that shows it: the command line, `top`, the page and the metrics. Reads
+//! only.
 
 mod cron_runs;
 mod dependencies;

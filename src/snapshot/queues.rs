@@ -153,8 +153,8 @@ fn queue_view(name: &str, counts: [u64; 10]) -> QueueView {
     }
 }
 
-/// Adds the recent runs and the waiting times to these queues. Returns the runs of all of them together in each minute of
-/// the last hour.
+/// Adds the recent runs and the waiting times to these queues. Returns the runs of all of them together in each
+/// minute of the last hour.
 pub(super) fn fetch_details(
     client: &Client,
     queues: &mut [QueueView],

@@ -92,8 +92,8 @@ fn leased(
     }
 }
 
-/// Returns whether a worker of this name may run the job, by the same rules as `requeue`: it was not started after the
-/// job, and has not been idle since.
+/// Returns whether a worker of this name may run the job, by the same rules as `requeue`: it was not started after
+/// the job, and has not been idle since.
 fn may_run(worker: &WorkerView, job: &Record) -> bool {
     let time = |text: &Option<String>| text.as_deref().and_then(from_iso);
     let is_later = time(&worker.birth) > job.started_at;
