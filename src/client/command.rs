@@ -36,7 +36,7 @@ impl RedisCommand {
 
     /// Combines two script calls into one call of `script`, which gets the keys of both, the number of arguments
     /// of `first`, and the arguments of both.
-    pub(crate) fn both(script: &'static Script, first: &RedisCommand, second: &RedisCommand) -> Self {
+    pub(crate) fn evalsha_pair(script: &'static Script, first: &RedisCommand, second: &RedisCommand) -> Self {
         let (first, second) = (first.parts(), second.parts());
         let keys = [first.0, second.0].concat();
         let mut cmd = redis::cmd("EVALSHA");
@@ -47,7 +47,11 @@ impl RedisCommand {
     /// Combines two script calls into one call of `script`, which runs the script of `inner` as a function:
     /// the keys of `inner` come first, its arguments last.
     #[cfg(feature = "cron")]
-    pub(crate) fn around(script: &'static Script, inner: &RedisCommand, outer: &RedisCommand) -> Self {
+    pub(crate) fn evalsha_nested(
+        script: &'static Script,
+        inner: &RedisCommand,
+        outer: &RedisCommand,
+    ) -> Self {
         let (inner, outer) = (inner.parts(), outer.parts());
         let keys = [inner.0, outer.0].concat();
         let mut cmd = redis::cmd("EVALSHA");

@@ -170,7 +170,7 @@ fn run_script(
         .arg(entry.fingerprint())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
         .arg(clock.map(|clock| clock.to_string()).unwrap_or_default());
-    let reply = client.query(&RedisCommand::around(&CRON_TICK, &enqueue, &tick))?;
+    let reply = client.query(&RedisCommand::evalsha_nested(&CRON_TICK, &enqueue, &tick))?;
     let mut values = reply::list(reply)?.into_iter();
     let mut next = || values.next().unwrap_or(Reply::Nil);
     let state = reply::int(&next())?;

@@ -112,7 +112,7 @@ impl Dispatcher {
         }
         let is_combined = batch.is_one_finish() && claim.is_some();
         if is_combined {
-            commands = vec![RedisCommand::both(&FINISH_AND_CLAIM, &commands[0], &commands[1])];
+            commands = vec![RedisCommand::evalsha_pair(&FINISH_AND_CLAIM, &commands[0], &commands[1])];
         }
         let id = ExchangeId(self.next_exchange);
         self.next_exchange += 1;
