@@ -108,7 +108,7 @@ pub(crate) struct WorkerCommand {
     /// Go on without cron entries that are invalid, or whose time zone this machine does not know
     #[arg(long)]
     cron_lenient: bool,
-    /// How often a job may be lost with its worker before it fails
+    /// Fail a job that was lost N times with its worker
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_deliveries: u32,
     /// How often in a row a lost Redis is tried again; 0 for ever

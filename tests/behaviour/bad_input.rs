@@ -218,10 +218,10 @@ fn values_below_the_minimum_are_refused_and_not_rounded() {
     let cron =
         |more: &str| format!("[[cron]]\nname = \"a\"\nschedule = \"@daily\"\nhandler = \"f\"\n{more}\n");
     for (text, part) in [
-        (cron("timeout = 0"), "a job cannot run in it"),
+        (cron("timeout = 0"), "a job needs time to run"),
         (cron("ttl = 0"), "no time to wait"),
         (cron("retry-max = 101"), "0 to 100"),
-        ("[handlers.f]\nexec = \"cat\"\ntimeout = \"0s\"\n".into(), "a job cannot run in it"),
+        ("[handlers.f]\nexec = \"cat\"\ntimeout = \"0s\"\n".into(), "a job needs time to run"),
         ("[handlers.f]\nexec = \"cat\"\nconcurrency = 0\n".into(), "a number from 1"),
     ] {
         let (_folder, path) = options_file(&text);
@@ -279,7 +279,7 @@ fn options_of_python_rq_work_or_have_a_hint() {
         ("worker --logging_level DEBUG", "-v shows more"),
         ("worker --logging-level=DEBUG", "-v shows more"),
         ("worker -lDEBUG", "-v shows more"),
-        ("worker -ds random", "in the order in which they are named"),
+        ("worker -ds random", "in the order in which these are named"),
         ("worker -d", "failed jobs are kept"),
         ("worker --path src", "PYTHONPATH"),
         ("enqueue f --depends-on j1", "depends_on="),
