@@ -25,11 +25,11 @@ pub(crate) struct BulkProgress {
     pub(crate) done: usize,
     /// Number of jobs on which it was not possible.
     pub(crate) failed: usize,
-    /// Where the next batch begins, if there are more jobs.
+    /// Start of the next batch, if there are more jobs.
     pub(crate) next: Option<Cursor>,
 }
 
-/// Where a batch begins.
+/// The start of a batch.
 pub(crate) struct Cursor {
     pub(crate) offset: usize,
     /// Number of jobs that are still to be read.
