@@ -54,14 +54,19 @@ fn parse(text: &str) -> ServerInfo {
     }
 }
 
+impl ServerInfo {
+    /// Returns whether the version is older. An unknown version is not.
+    fn is_older_than(&self, version: (u32, u32)) -> bool {
+        let mut numbers = self.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+        numbers.next().is_some_and(|major| (major, numbers.next().unwrap_or(0)) < version)
+    }
+}
+
 /// Refuses a server that is too old for the client's dialect, and passes a warning to `warn` if its settings can lose
 /// jobs.
 pub(crate) fn check_supported(client: &Client, warn: &mut dyn FnMut(String)) -> Result<()> {
     let server = fetch(client)?;
-    let mut numbers = server.version.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    if let Some(major) = numbers.next()
-        && (major, numbers.next().unwrap_or(0)) < client.dialect.oldest_server
-    {
+    if server.is_older_than(client.dialect.oldest_server) {
         return Err(Error::Unsupported {
             what: format!(
                 "{} {} at {} in the dialect {}",

@@ -125,15 +125,8 @@ impl Job {
 /// Deletes a job, also one whose record is not a hash, and returns whether it existed.
 pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
     let job = client.keys.job(id);
-    if let Err(error) = check_id(id) {
-        // Ids that Python chose may hold any character; but with a colon the key may be another one than a job's, so
-        // only a hash is deleted.
-        let kind = reply::text(client.query(&RedisCommand::new("TYPE").arg(&job))?)?;
-        match kind.as_deref() {
-            Some("hash") => {}
-            Some("none") => return Ok(false),
-            _ => return Err(error),
-        }
+    if !is_deletable(client, id, &job)? {
+        return Ok(false);
     }
     let keys = client.keys.queue(origin);
     let channel = format!("{}{id}", client.keys.ended_prefix());
@@ -145,4 +138,16 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
         .arg(client.rq.key_patterns())
         .arg_now();
     Ok(reply::int(&client.query(&call)?)? == 1)
+}
+
+/// Returns whether there may be a job to delete. Ids that Python chose may hold any character; with a colon the key
+/// may be another one than a job's, so that only a hash is deleted.
+fn is_deletable(client: &Client, id: &str, key: &str) -> Result<bool> {
+    let Err(error) = check_id(id) else { return Ok(true) };
+    let kind = reply::text(client.query(&RedisCommand::new("TYPE").arg(key))?)?;
+    match kind.as_deref() {
+        Some("hash") => Ok(true),
+        Some("none") => Ok(false),
+        _ => Err(error),
+    }
 }

@@ -19,17 +19,7 @@ impl Address {
     /// Parses `redis://[user:password@]host[:port][/db]`, `valkey://…` or `unix:///path`. The parameters `db`,
     /// `user` (or `username`) and `pass` (or `password`) override the other parts, as in Python's client.
     pub(crate) fn parse(url: &str) -> Result<Self> {
-        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-        match scheme {
-            "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => {}
-            "rediss" | "valkeys" => {
-                return Err(Error::invalid(
-                    format!("{scheme}:// needs TLS, which this build does not have"),
-                    "use redis:// through a local TLS proxy such as stunnel",
-                ));
-            }
-            _ => return Err(bad_url(url)),
-        }
+        check_scheme(url)?;
         let mut parsed = redis::parse_redis_url(url).ok_or_else(|| bad_url(url))?;
         let parameters: Vec<(String, String)> =
             parsed.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
@@ -46,6 +36,17 @@ impl Address {
 
     pub(crate) fn info(&self) -> &ConnectionInfo {
         &self.info
+    }
+}
+
+fn check_scheme(url: &str) -> Result<()> {
+    match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => Ok(()),
+        scheme @ ("rediss" | "valkeys") => Err(Error::invalid(
+            format!("{scheme}:// needs TLS, which this build does not have"),
+            "use redis:// through a local TLS proxy such as stunnel",
+        )),
+        _ => Err(bad_url(url)),
     }
 }
 
@@ -71,12 +72,7 @@ const UNIX_EXAMPLE: &str = "unix:///PATH?db=0&user=USER&pass=PASSWORD";
 fn apply_parameter(settings: RedisConnectionInfo, name: &str, value: &str) -> Result<RedisConnectionInfo> {
     let known = "known are db, user, pass and protocol, as in redis://HOST:PORT?db=0&user=USER&pass=PASSWORD";
     Ok(match name {
-        "db" => {
-            let number = value.parse::<i64>().ok().filter(|db| *db >= 0);
-            settings.set_db(number.ok_or_else(|| {
-                Error::invalid(format!("the Redis URL has db={value}, which is not a number"), "as in ?db=0")
-            })?)
-        }
+        "db" => settings.set_db(parse_database(value)?),
         "user" | "username" => settings.set_username(value),
         "pass" | "password" => settings.set_password(value),
         // Accepted for URLs of other clients, and ignored: this client uses RESP2, which every server has.
@@ -90,6 +86,12 @@ fn apply_parameter(settings: RedisConnectionInfo, name: &str, value: &str) -> Re
             let what = format!("the Redis URL has a parameter {name:?}, which means nothing");
             return Err(Error::invalid(what, known));
         }
+    })
+}
+
+fn parse_database(value: &str) -> Result<i64> {
+    value.parse::<i64>().ok().filter(|database| *database >= 0).ok_or_else(|| {
+        Error::invalid(format!("the Redis URL has db={value}, which is not a number"), "as in ?db=0")
     })
 }
 
