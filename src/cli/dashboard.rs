@@ -82,7 +82,7 @@ pub(crate) struct AccessOptions {
     /// Do not show arguments, meta, results and output of jobs
     #[arg(id = "hide-args", long, env = "RQ_RS_DASHBOARD_HIDE_ARGS", hide_env = true, value_parser = parse_switch)]
     hide_args: bool,
-    /// What a proxy puts before every path, as in /rq
+    /// The prefix that a proxy puts before every path, as in /rq
     #[arg(
         id = "url-prefix",
         long,

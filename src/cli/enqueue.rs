@@ -50,7 +50,7 @@ pub(crate) struct EnqueueCommand {
     /// How long a failure is kept; -1 for ever [default: 1y]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     failure_ttl: Option<Ttl>,
-    /// What lists show [default: the call]
+    /// The text that lists show [default: the call]
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
     /// Data to keep with the job: a JSON object

@@ -25,7 +25,7 @@ pub(crate) struct RedisOptions {
     /// How jobs are laid out in Redis: native, or rq to work with Python RQ on the same queues
     #[arg(long, global = true, env = "RQ_RS_DIALECT", hide_env_values = true, value_name = "NAME")]
     dialect: Option<Dialect>,
-    /// What every key in Redis begins with [default: rq-rs, in the dialect rq: rq]
+    /// The beginning of every key in Redis [default: rq-rs, in the dialect rq: rq]
     #[arg(long, global = true, env = "RQ_KEY_PREFIX", hide_env_values = true)]
     prefix: Option<String>,
     /// How long a call to Redis may take, all tries included, as in 2s; workers once they run, `dashboard` and `top` have limits of their own
