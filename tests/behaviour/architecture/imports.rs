@@ -131,7 +131,7 @@ fn resolve(
             rest = behind;
             continue;
         }
-        if module.items.contains(name) {
+        if module.items.contains(name) || name == "*" {
             return Some(module.file.clone());
         }
         let one = module.uses.iter().find(|one| one.alias == *name).filter(|_| depth < 20)?;
