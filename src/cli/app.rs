@@ -118,7 +118,7 @@ impl App {
         match cli.command {
             CliCommand::Worker(worker) => {
                 let (handlers, crons) = parsed.valid_entries(worker.cron_lenient())?;
-                // A worker runs for long; this memory is free for its jobs.
+                // A worker runs for long, and does not need the parsed options any more.
                 drop((command, parsed));
                 worker.run(redis, (self.handlers, handlers), self.crons.into_iter().chain(crons).collect())
             }

@@ -12,9 +12,9 @@ use super::exit::Failure;
 /// The treatment of an option of Python RQ.
 #[derive(Clone, Copy)]
 enum Handling {
-    /// It is accepted without effect, for this reason.
+    /// The option is accepted without effect, for this reason.
     Ignored(&'static str),
-    /// It is an error with this hint.
+    /// The option is an error with this hint.
     Rejected(&'static str),
 }
 use Handling::{Ignored, Rejected};

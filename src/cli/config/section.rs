@@ -88,13 +88,13 @@ impl<'a> Section<'a> {
     pub(crate) fn check_keys(&self, known: &[&str]) -> Result<(), Failure> {
         let unknown = |(name, _): &&(String, Item)| !known.contains(&name.as_str());
         let Some((name, item)) = self.pairs().iter().find(unknown) else { return Ok(()) };
-        let place =
+        let section =
             if self.name.is_empty() { "the top of the file".to_owned() } else { format!("[{}]", self.name) };
         let hint = match closest_name(name, known) {
             Some(word) => format!("did you mean {word}?"),
             None => format!("there are: {}", known.join(", ")),
         };
-        Err(self.error_at(item.line, &format!("{place} has no key {name:?}"), &hint))
+        Err(self.error_at(item.line, &format!("{section} has no key {name:?}"), &hint))
     }
 
     /// Reads one value, a text or a number, with `parse`.
