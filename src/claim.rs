@@ -60,9 +60,9 @@ pub(crate) struct PoppedId {
 pub(crate) struct ClaimReply {
     /// Jobs that were started, each for [`Claimer::decode_job`].
     pub(crate) jobs: Vec<Reply>,
-    /// Whether every queue was read to its end.
+    /// `true` if every queue was read to its end.
     pub(crate) queues_are_empty: bool,
-    /// Whether all queues are suspended at once (`suspend` without a queue).
+    /// `true` if all queues are suspended at once (`suspend` without a queue).
     pub(crate) all_suspended: bool,
     pub(crate) suspended_queues: Vec<usize>,
     /// Queues with a key of a wrong type, because another program uses its name. They give no jobs.
