@@ -1,24 +1,26 @@
 //! Translates the five fields from the syntax of cron and of RQ's croniter into the syntax of the parser `croner`.
 //! Text that `croner` reads differently from cron is refused.
 
-struct Field {
+/// Valid values of a field: numbers, and names for them.
+struct FieldRule {
     low: u32,
     high: u32,
     names: &'static [&'static str],
 }
 
-const MONTHS: [&str; 12] =
+const MONTH_NAMES: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-const FIELDS: [Field; 5] = [
-    Field { low: 0, high: 59, names: &[] },
-    Field { low: 0, high: 23, names: &[] },
-    Field { low: 1, high: 31, names: &[] },
-    Field { low: 1, high: 12, names: &MONTHS },
-    Field { low: 0, high: 6, names: &DAYS },
+const DAY_NAMES: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+const FIELDS: [FieldRule; 5] = [
+    FieldRule { low: 0, high: 59, names: &[] },
+    FieldRule { low: 0, high: 23, names: &[] },
+    FieldRule { low: 1, high: 31, names: &[] },
+    FieldRule { low: 1, high: 12, names: &MONTH_NAMES },
+    FieldRule { low: 0, high: 6, names: &DAY_NAMES },
 ];
-const DAY: usize = 2;
-const WEEKDAY: usize = 4;
+/// Positions in [`FIELDS`].
+const DAY_OF_MONTH: usize = 2;
+const DAY_OF_WEEK: usize = 4;
 const NICKNAMES: [&str; 7] =
     ["@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"];
 
@@ -90,7 +92,7 @@ fn item(n: usize, part: &str) -> Result<String, String> {
         return Err(format!("{part:?} has no number from 1 behind its slash"));
     }
     let behind = step.map(|step| format!("/{step}")).unwrap_or_default();
-    if base == "*" || (base == "?" && [DAY, WEEKDAY].contains(&n)) {
+    if base == "*" || (base == "?" && [DAY_OF_MONTH, DAY_OF_WEEK].contains(&n)) {
         return Ok(format!("*{behind}"));
     }
     match base.split_once('-') {
@@ -111,8 +113,8 @@ fn item(n: usize, part: &str) -> Result<String, String> {
 fn range(n: usize, part: &str, (first, last): (u32, u32), step: &str) -> Result<String, String> {
     match (n, first, last) {
         // For the parser Sunday is 0 only.
-        (WEEKDAY, 1..=6, 7) if step.is_empty() => Ok(format!("{first}-6,0")),
-        (WEEKDAY, 7, 0..=6) => Ok(format!("0-{last}{step}")),
+        (DAY_OF_WEEK, 1..=6, 7) if step.is_empty() => Ok(format!("{first}-6,0")),
+        (DAY_OF_WEEK, 7, 0..=6) => Ok(format!("0-{last}{step}")),
         _ if first <= last => Ok(format!("{first}-{last}{step}")),
         _ if !step.is_empty() => {
             Err(format!("{part:?} goes beyond the end, and has a step; write two ranges"))
@@ -123,7 +125,7 @@ fn range(n: usize, part: &str, (first, last): (u32, u32), step: &str) -> Result<
 
 /// Modulus of the numbers in a field: 7 and 0 are the same weekday.
 fn modulus(n: usize) -> u32 {
-    if n == WEEKDAY { 7 } else { u32::MAX }
+    if n == DAY_OF_WEEK { 7 } else { u32::MAX }
 }
 
 /// Translates `L`, `LW` and `15W` in the day of month, and `5#2` and `5L` in the day of week: the last day, the last
@@ -134,12 +136,12 @@ fn special(n: usize, part: &str) -> Result<Option<String>, String> {
     let before_w = part.strip_suffix('w').or_else(|| part.strip_prefix('w'));
     let before_l = part.strip_prefix('l').or_else(|| part.strip_suffix('l'));
     Ok(match n {
-        DAY if part == "l" || part == "lw" => Some(part.to_ascii_uppercase()),
-        DAY => match before_w {
+        DAY_OF_MONTH if part == "l" || part == "lw" => Some(part.to_ascii_uppercase()),
+        DAY_OF_MONTH => match before_w {
             Some(day) => Some(format!("{}W", value(n, day)?)),
             None => None,
         },
-        WEEKDAY => match (part.split_once('#'), before_l) {
+        DAY_OF_WEEK => match (part.split_once('#'), before_l) {
             (Some((day, which)), _) => {
                 let day = value(n, day)? % 7;
                 if !which.parse().is_ok_and(|which: u32| (1..=5).contains(&which)) {
@@ -155,9 +157,9 @@ fn special(n: usize, part: &str) -> Result<Option<String>, String> {
 }
 
 fn value(n: usize, text: &str) -> Result<u32, String> {
-    let Field { low, high, names } = &FIELDS[n];
+    let FieldRule { low, high, names } = &FIELDS[n];
     // Sunday is 0 and 7.
-    let high = if n == WEEKDAY { 7 } else { *high };
+    let high = if n == DAY_OF_WEEK { 7 } else { *high };
     if let Some(at) = names.iter().position(|name| *name == text) {
         return Ok(low + u32::try_from(at).unwrap_or_default());
     }

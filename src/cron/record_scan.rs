@@ -16,15 +16,15 @@ use crate::wrong_type::WrongTypeKeys;
 /// Largest number of schedulers, the last heartbeats first.
 pub(super) const MAX_SCHEDULERS: usize = 1000;
 /// Number of records that are read in one round trip.
-const RECORDS_PER_BATCH: usize = 20;
+const SCHEDULERS_PER_BATCH: usize = 20;
 /// Part of each record that is read in a batch. A longer record is read again, alone.
-const SHORT: &[ExcerptSpec] = &[("cron_jobs", 64 * 1024, 0)];
+const IN_BATCH: &[ExcerptSpec] = &[("cron_jobs", 64 * 1024, 0)];
 /// Part of a record that is read for a list of all entries.
 pub(super) const FOR_LIST: &[ExcerptSpec] = &[("cron_jobs", 8 * 1024 * 1024, 0)];
 /// Part of a record that is read to find one entry.
 pub(super) const FOR_ONE_ENTRY: &[ExcerptSpec] = &[("cron_jobs", 32 * 1024 * 1024, 0)];
 /// Bytes that are read of all records together.
-const MAX_TOTAL: usize = 256 * 1024 * 1024;
+const MAX_TOTAL_SIZE: usize = 256 * 1024 * 1024;
 
 /// Passes the entries of all schedulers that are alive to `visit`, until it breaks. Returns whether there are more
 /// than were read.
@@ -36,10 +36,10 @@ pub(super) fn for_each_record(
     mut visit: impl FnMut(CronRecord) -> ControlFlow<()>,
 ) -> Result<bool> {
     let keys = fetch_scheduler_keys(client, now, wrong_keys)?;
-    let (mut left, mut is_cut) = (MAX_TOTAL, false);
-    for keys in keys.chunks(RECORDS_PER_BATCH) {
+    let (mut left, mut is_cut) = (MAX_TOTAL_SIZE, false);
+    for keys in keys.chunks(SCHEDULERS_PER_BATCH) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
-        for (key, record) in keys.iter().zip(fetch_excerpts(client, hashes, SHORT)?) {
+        for (key, record) in keys.iter().zip(fetch_excerpts(client, hashes, IN_BATCH)?) {
             let mut record = wrong_keys.tolerate(key, record)?;
             let is_long = |record: &Excerpts| record.get("cron_jobs").is_some_and(|jobs| !jobs.is_whole);
             if record.as_ref().is_some_and(is_long) && left > 0 {

@@ -19,9 +19,9 @@ use crate::wrong_type::WrongTypeKeys;
 /// Largest number of jobs on a page.
 pub(crate) const MAX_PAGE_SIZE: usize = 200;
 /// Largest offset in the list of all scheduled jobs.
-const MAX_OFFSET: usize = 10_000;
+const MAX_SCHEDULED_OFFSET: usize = 10_000;
 /// Largest number of queues whose scheduled jobs are in one list.
-const MAX_QUEUES: usize = 200;
+const MAX_SCHEDULED_QUEUES: usize = 200;
 
 /// Part of a list of jobs.
 #[derive(Debug, Serialize)]
@@ -87,7 +87,7 @@ pub(crate) fn fetch_page(
 /// Fetches a page of the scheduled jobs of all queues, the next due first.
 pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Result<Page> {
     let mut odd_keys = WrongTypeKeys::default();
-    let until = (offset + limit).min(MAX_OFFSET);
+    let until = (offset + limit).min(MAX_SCHEDULED_OFFSET);
     let (all, total) = fetch_next_scheduled(client, until, &mut odd_keys)?;
     let on_page: Vec<_> = all.into_iter().skip(offset).take(limit).collect();
     let ids: Vec<&str> = on_page.iter().map(|(_, id, _)| id.as_str()).collect();
@@ -95,7 +95,8 @@ pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize)
     for ((due, id, queue), job) in on_page.iter().zip(row::fetch_display_rows(client, &ids)?) {
         jobs.push(row::list_row(id.clone(), queue, job.as_ref(), from_unix_seconds(*due)));
     }
-    let next = Some(offset + jobs.len()).filter(|next| *next < total.min(MAX_OFFSET) && jobs.len() == limit);
+    let next = Some(offset + jobs.len())
+        .filter(|next| *next < total.min(MAX_SCHEDULED_OFFSET) && jobs.len() == limit);
     let (registry, order, scanned) = (JobList::Scheduled.name(), SortOrder::Oldest, jobs.len());
     let now = client.server_now()?;
     Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
@@ -111,7 +112,7 @@ fn fetch_next_scheduled(
     wrong_keys: &mut WrongTypeKeys,
 ) -> Result<(Vec<ScheduledId>, usize)> {
     let (mut all, mut total) = (Vec::new(), 0);
-    for queue in all_queue_names(client, wrong_keys)?.into_iter().take(MAX_QUEUES) {
+    for queue in all_queue_names(client, wrong_keys)?.into_iter().take(MAX_SCHEDULED_QUEUES) {
         total += count_jobs(client, &queue, JobList::Scheduled, wrong_keys)?;
         let queue: Arc<str> = queue.into();
         // All that are due first may be of one queue.

@@ -10,9 +10,9 @@ use crate::queue::Queue;
 use crate::wrong_type::tolerate_wrong_type;
 
 /// Jobs of one limit that are read; the rest is counted in proportion.
-const MAX_PER_LIMIT: usize = 1000;
+const MAX_JOBS_PER_LIMIT: usize = 1000;
 /// Jobs of all limits that are read.
-const MAX_TOTAL: usize = 5000;
+const MAX_JOBS: usize = 5000;
 
 /// Queries the ids and times of a queue's jobs, or with an empty name the numbers by queue.
 fn query_limited(client: &Client, queue: &str) -> Result<Vec<Reply>> {
@@ -22,8 +22,8 @@ fn query_limited(client: &Client, queue: &str) -> Result<Vec<Reply>> {
     let command = RedisCommand::evalsha(&RATE_LIMITED_JOBS, &[])
         .arg(client.rq.key_patterns())
         .arg(queue)
-        .arg(MAX_PER_LIMIT)
-        .arg(MAX_TOTAL);
+        .arg(MAX_JOBS_PER_LIMIT)
+        .arg(MAX_JOBS);
     tolerate_wrong_type(client.query(&command).and_then(reply::list))
 }
 

@@ -11,7 +11,7 @@ use crate::job::Excerpts;
 use crate::wrong_type::WrongTypeKeys;
 
 /// Largest number of workers that are read.
-const MAX_READ: usize = 20_000;
+const MAX_WORKERS_READ: usize = 20_000;
 /// Number of workers that are read in one round trip.
 const WORKERS_PER_BATCH: usize = 100;
 
@@ -110,7 +110,7 @@ pub(super) fn fetch_workers(client: &Client, wrong_keys: &mut WrongTypeKeys) -> 
     let members = client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts);
     let mut keys = wrong_keys.tolerate(&set, members)?;
     keys.sort_unstable();
-    keys.truncate(MAX_READ);
+    keys.truncate(MAX_WORKERS_READ);
     let (mut workers, mut budget) = (Vec::with_capacity(keys.len()), MemoryBudget::default());
     for keys in keys.chunks(WORKERS_PER_BATCH) {
         for (key, record) in keys.iter().zip(fetch_records(client, keys, &mut budget)?) {

@@ -21,8 +21,8 @@ pub(crate) enum RunResult {
     Retried,
 }
 
-/// Finished, failed and retried runs.
-type Counts = [u64; 3];
+/// Numbers of runs by [`RunResult`].
+type CountsByResult = [u64; 3];
 
 /// Counters by queue, by the position of the queue in the list of the worker.
 #[derive(Default)]
@@ -31,19 +31,19 @@ pub(crate) struct RunCounters(HashMap<usize, QueueCounters>);
 #[derive(Default)]
 struct QueueCounters {
     /// Runs by minute since 1970.
-    minutes: HashMap<i64, Counts>,
+    minutes: HashMap<i64, CountsByResult>,
     handlers: HashMap<String, HandlerCounters>,
 }
 
 #[derive(Default)]
 struct HandlerCounters {
-    minutes: HashMap<i64, Counts>,
+    minutes: HashMap<i64, CountsByResult>,
     micros: u64,
     buckets: [u64; BUCKETS.len() + 1],
 }
 
 impl RunCounters {
-    /// Counts a run of a handler that has ended in this minute since 1970.
+    /// CountsByResult a run of a handler that has ended in this minute since 1970.
     pub(crate) fn record(
         &mut self,
         (queue, handler): (usize, &str),
@@ -124,7 +124,7 @@ fn script_call(client: &Client, queue: &str, handlers: &[(&String, &HandlerCount
     handlers.iter().fold(command, |command, (name, _)| command.arg(name))
 }
 
-fn with_counts(command: RedisCommand, key: usize, minutes: &HashMap<i64, Counts>) -> RedisCommand {
+fn with_counts(command: RedisCommand, key: usize, minutes: &HashMap<i64, CountsByResult>) -> RedisCommand {
     minutes.iter().fold(command, |command, (minute, counts)| {
         let command = command.arg(key).arg("count").arg(minute);
         counts.iter().fold(command, |command, count| command.arg(count))
