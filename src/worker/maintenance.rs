@@ -17,19 +17,31 @@ use crate::error::{Error, Result};
 /// A periodic task.
 struct MaintenanceTask {
     interval: fn(&Options) -> Duration,
+    /// The task works on RQ's metadata only: in a deployment without it there is nothing to do.
+    is_for_rq_metadata: bool,
     /// Runs the task for one queue. Returns whether it is done, or has more to do at once.
     run: fn(&mut Tasks, usize) -> Result<bool>,
 }
 
+impl MaintenanceTask {
+    const fn new(interval: fn(&Options) -> Duration, run: fn(&mut Tasks, usize) -> Result<bool>) -> Self {
+        MaintenanceTask { interval, is_for_rq_metadata: false, run }
+    }
+
+    const fn for_rq_metadata(self) -> Self {
+        MaintenanceTask { is_for_rq_metadata: true, ..self }
+    }
+}
+
 const TASKS: [MaintenanceTask; 8] = [
-    MaintenanceTask { interval: |_| Duration::from_secs(1), run: Tasks::promote_due },
-    MaintenanceTask { interval: |options| options.recover_interval, run: Tasks::promote_ready },
-    MaintenanceTask { interval: |options| options.recover_interval, run: Tasks::recover_expired_leases },
-    MaintenanceTask { interval: |options| options.recover_interval, run: Tasks::requeue_orphans },
-    MaintenanceTask { interval: |_| Duration::from_secs(30), run: Tasks::expire_registries },
-    MaintenanceTask { interval: |_| Duration::from_secs(5), run: Tasks::trim_registries },
-    MaintenanceTask { interval: |_| Duration::from_secs(30), run: Tasks::free_rate_limit_slots },
-    MaintenanceTask { interval: |_| Duration::from_secs(60), run: Tasks::clean_groups },
+    MaintenanceTask::new(|_| Duration::from_secs(1), Tasks::promote_due),
+    MaintenanceTask::new(|options| options.recover_interval, Tasks::promote_ready).for_rq_metadata(),
+    MaintenanceTask::new(|options| options.recover_interval, Tasks::recover_expired_leases),
+    MaintenanceTask::new(|options| options.recover_interval, Tasks::requeue_orphans),
+    MaintenanceTask::new(|_| Duration::from_secs(30), Tasks::expire_registries),
+    MaintenanceTask::new(|_| Duration::from_secs(5), Tasks::trim_registries),
+    MaintenanceTask::new(|_| Duration::from_secs(30), Tasks::free_rate_limit_slots).for_rq_metadata(),
+    MaintenanceTask::new(|_| Duration::from_secs(60), Tasks::clean_groups).for_rq_metadata(),
 ];
 
 /// Runs every task once, then starts the thread. The first round is before the first claim, so that a burst
@@ -87,15 +99,22 @@ impl Maintenance {
             if *due > Instant::now() {
                 continue;
             }
-            let mut is_done = true;
-            for queue in 0..self.tasks.queues.len() {
-                let result = (task.run)(&mut self.tasks, queue);
-                is_done &= self.handle_result((number, queue), result);
-            }
+            let is_needed = !task.is_for_rq_metadata || self.tasks.has_rq_metadata();
+            let is_done = !is_needed || self.run_task(number, task);
             // A task with more to do runs again after the other tasks.
             let pause = if is_done { self.jittered_interval(task) } else { Duration::ZERO };
             *due = Instant::now() + pause;
         }
+    }
+
+    /// Runs the task for each queue. Returns whether it is done for all of them.
+    fn run_task(&mut self, number: usize, task: &MaintenanceTask) -> bool {
+        let mut is_done = true;
+        for queue in 0..self.tasks.queues.len() {
+            let result = (task.run)(&mut self.tasks, queue);
+            is_done &= self.handle_result((number, queue), result);
+        }
+        is_done
     }
 
     /// Reports an error when it begins and when it ends. Returns whether the task is done for now.

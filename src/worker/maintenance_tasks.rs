@@ -73,6 +73,10 @@ impl Tasks {
         }
     }
 
+    pub(super) fn has_rq_metadata(&self) -> bool {
+        self.client.rq.is_enabled()
+    }
+
     /// Emits a warning about a queue.
     pub(super) fn warn(&self, queue: usize, what: &str) {
         self.events.emit(&Event::Warning(format!("{}: {what}", self.queues[queue].list)));
@@ -102,9 +106,6 @@ impl Tasks {
     /// worker has to wait for another one, as in RQ's own maintenance.
     pub(super) fn promote_ready(&mut self, queue: usize) -> Result<bool> {
         let (client, queue) = (&self.client, &self.queues[queue]);
-        if !client.rq.is_enabled() {
-            return Ok(true);
-        }
         in_batches(client, || {
             let keys = [&queue.ready, &queue.list, &client.keys.queues(), &queue.unreadable];
             promote_command(client, &keys.map(String::as_str)).arg("")
@@ -193,7 +194,7 @@ impl Tasks {
     /// once for all queues.
     pub(super) fn free_rate_limit_slots(&mut self, queue: usize) -> Result<bool> {
         let client = &self.client;
-        if queue > 0 || !client.rq.is_enabled() {
+        if queue > 0 {
             return Ok(true);
         }
         for _ in 0..MAX_BATCHES {
@@ -220,7 +221,7 @@ impl Tasks {
     /// RQ's lock.
     pub(super) fn clean_groups(&mut self, queue: usize) -> Result<bool> {
         let client = &self.client;
-        if queue > 0 || !client.rq.is_enabled() {
+        if queue > 0 {
             return Ok(true);
         }
         let lock = RedisCommand::new("SET")
