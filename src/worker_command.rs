@@ -8,7 +8,7 @@ use crate::error::Result;
 /// One command, in RQ's format. Unknown fields are ignored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
-pub(crate) enum WorkerCommand {
+pub(crate) enum RemoteCommand {
     Shutdown,
     KillHorse,
     /// Unknown to Python's workers, which ignore it; so is `Continue`.
@@ -23,7 +23,7 @@ pub(crate) enum WorkerCommand {
     },
 }
 
-impl WorkerCommand {
+impl RemoteCommand {
     /// Publishes the command, and returns whether the worker listens. A message that no one receives is lost.
     pub(crate) fn send(&self, client: &Client, worker: &str) -> Result<bool> {
         let message = serde_json::to_string(self).unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::client::scripts::{CANCEL, DELETE, SET_FIELD};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};
 use crate::job::{Status, check_id, to_python};
-use crate::worker_command::WorkerCommand;
+use crate::worker_command::RemoteCommand;
 
 impl Job {
     /// Cancels a job that has not ended, and returns the status it had. The handler of a running job sees it
@@ -79,7 +79,7 @@ impl Job {
         let Some(worker) = self.worker_name.clone().filter(|_| may_run) else {
             return Err(self.wrong_state("stop", self.status.as_str()));
         };
-        let stop = WorkerCommand::StopJob { job_id: self.id().to_owned() };
+        let stop = RemoteCommand::StopJob { job_id: self.id().to_owned() };
         if !stop.send(&self.client, &worker)? {
             return Err(
                 self.wrong_state("stop", &format!("started, but its worker {worker} does not listen"))

@@ -6,7 +6,7 @@ use super::Queue;
 use crate::client::{RedisCommand, reply};
 use crate::error::{Error, Result};
 use crate::job::Ttl;
-use crate::worker_command::WorkerCommand;
+use crate::worker_command::RemoteCommand;
 
 impl Queue {
     /// Suspends this queue: workers start none of its jobs until [`resume`](Self::resume). Jobs can still be
@@ -71,7 +71,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NoWorker`] if no worker of this name listens; [`Error::Unreachable`], [`Error::Refused`].
     pub fn shutdown_worker(&self, name: &str) -> Result<()> {
-        self.send_command(&WorkerCommand::Shutdown, name)
+        self.send_command(&RemoteCommand::Shutdown, name)
     }
 
     /// Tells a worker to kill its running jobs, which then fail or are retried. RQ's `send_kill_horse_command`.
@@ -79,7 +79,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NoWorker`] if no worker of this name listens; [`Error::Unreachable`], [`Error::Refused`].
     pub fn kill_horse(&self, name: &str) -> Result<()> {
-        self.send_command(&WorkerCommand::KillHorse, name)
+        self.send_command(&RemoteCommand::KillHorse, name)
     }
 
     /// Tells a worker of rq-rs to start no more jobs until [`continue_worker`](Self::continue_worker). Its running
@@ -88,7 +88,7 @@ impl Queue {
     /// # Errors
     /// [`Error::NoWorker`] if no worker of this name listens; [`Error::Unreachable`], [`Error::Refused`].
     pub fn quiet_worker(&self, name: &str) -> Result<()> {
-        self.send_command(&WorkerCommand::Quiet, name)
+        self.send_command(&RemoteCommand::Quiet, name)
     }
 
     /// Tells a worker to start jobs again after [`quiet_worker`](Self::quiet_worker). The signal CONT does the
@@ -97,10 +97,10 @@ impl Queue {
     /// # Errors
     /// [`Error::NoWorker`] if no worker of this name listens; [`Error::Unreachable`], [`Error::Refused`].
     pub fn continue_worker(&self, name: &str) -> Result<()> {
-        self.send_command(&WorkerCommand::Continue, name)
+        self.send_command(&RemoteCommand::Continue, name)
     }
 
-    fn send_command(&self, command: &WorkerCommand, name: &str) -> Result<()> {
+    fn send_command(&self, command: &RemoteCommand, name: &str) -> Result<()> {
         match command.send(&self.client, name)? {
             true => Ok(()),
             false => Err(Error::NoWorker { name: name.to_owned() }),

@@ -20,7 +20,7 @@ pub(super) struct OpenConnection {
     pub(super) used_at: Instant,
 }
 
-struct PoolState {
+struct PoolConnections {
     /// Ordered by last use, the latest at the end.
     idle: Vec<OpenConnection>,
     in_use: usize,
@@ -30,7 +30,7 @@ struct PoolState {
     period_start: Instant,
 }
 
-impl PoolState {
+impl PoolConnections {
     /// Starts a new period if the current one is over, and returns how many connections, idle and in use, to keep.
     fn update_capacity(&mut self) -> usize {
         let age = self.period_start.elapsed();
@@ -43,12 +43,12 @@ impl PoolState {
     }
 }
 
-pub(super) struct Pool(Mutex<PoolState>);
+pub(super) struct Pool(Mutex<PoolConnections>);
 
 impl Pool {
     pub(super) fn new() -> Self {
         let (idle, period_start) = (Vec::new(), Instant::now());
-        Pool(Mutex::new(PoolState { idle, in_use: 0, peak: 0, previous_peak: 0, period_start }))
+        Pool(Mutex::new(PoolConnections { idle, in_use: 0, peak: 0, previous_peak: 0, period_start }))
     }
 
     /// Takes a slot, with the connection that was used last if one is idle. The caller opens one if there is none.
@@ -68,7 +68,7 @@ impl Pool {
         drop(idle);
     }
 
-    fn lock(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, PoolConnections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

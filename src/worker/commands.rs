@@ -12,7 +12,7 @@ use super::stop::Stopper;
 use crate::client::Client;
 use crate::error::Result;
 use crate::printable::ShortLine;
-use crate::worker_command::WorkerCommand;
+use crate::worker_command::RemoteCommand;
 
 /// Interval at which the thread checks whether the worker ends.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -71,12 +71,12 @@ impl CommandListener {
 
     fn handle(&self, text: &[u8]) {
         let control = match serde_json::from_slice(text) {
-            Ok(WorkerCommand::Shutdown) => return self.stopper.stop(),
-            Ok(WorkerCommand::Quiet) => return self.stopper.quiet(),
-            Ok(WorkerCommand::Continue) => return self.stopper.go_on(),
-            Ok(WorkerCommand::KillHorse) => Control::Kill,
-            Ok(WorkerCommand::StopJob { job_id }) => Control::Stop { job: job_id, execution: None },
-            Ok(WorkerCommand::StopExecution { job_id, execution_id }) => {
+            Ok(RemoteCommand::Shutdown) => return self.stopper.stop(),
+            Ok(RemoteCommand::Quiet) => return self.stopper.quiet(),
+            Ok(RemoteCommand::Continue) => return self.stopper.go_on(),
+            Ok(RemoteCommand::KillHorse) => Control::Kill,
+            Ok(RemoteCommand::StopJob { job_id }) => Control::Stop { job: job_id, execution: None },
+            Ok(RemoteCommand::StopExecution { job_id, execution_id }) => {
                 Control::Stop { job: job_id, execution: Some(execution_id) }
             }
             Err(error) => {

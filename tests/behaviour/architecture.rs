@@ -350,3 +350,23 @@ fn names_and_docs_are_plain() {
         found.join("\n")
     );
 }
+
+#[test]
+fn a_type_name_stands_for_one_thing() {
+    let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, text) in rust() {
+        // Types at the level of their file: others are of a trait or of a function.
+        for line in text.lines().filter(|line| !line.starts_with(' ')) {
+            let mut words =
+                line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+            let is_kind = |word: &&str| ["struct", "enum", "trait", "type", "union"].contains(word);
+            if let (Some(_), Some(word)) = (words.by_ref().take(5).find(is_kind), words.next())
+                && !line.starts_with("//")
+            {
+                types.entry(word.to_owned()).or_default().push(name.clone());
+            }
+        }
+    }
+    types.retain(|_, files| files.len() > 1);
+    assert!(types.is_empty(), "types of the same name: {types:#?}");
+}

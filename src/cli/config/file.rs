@@ -14,7 +14,7 @@ const MAX_FILE_SIZE: u64 = 4 * 1024 * 1024;
 
 /// The value of a key.
 #[derive(Debug)]
-pub(crate) enum Node {
+pub(crate) enum ConfigValue {
     Leaf(Value),
     /// A number that JSON cannot express, such as `nan`, as it is written in the file.
     NotJson(String),
@@ -26,7 +26,7 @@ pub(crate) enum Node {
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) line: usize,
-    pub(crate) node: Node,
+    pub(crate) node: ConfigValue,
 }
 
 pub(crate) struct ConfigFile {
@@ -70,34 +70,37 @@ impl LineIndex {
     }
 }
 
-fn table_node(lines: &LineIndex, table: &DeTable<'_>) -> Node {
+fn table_node(lines: &LineIndex, table: &DeTable<'_>) -> ConfigValue {
     let item = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
         let key: &Spanned<std::borrow::Cow<'_, str>> = key;
         (key.get_ref().to_string(), Item { line: lines.at(key.span().start), node: node(lines, value) })
     };
-    Node::Table(table.iter().map(item).collect())
+    ConfigValue::Table(table.iter().map(item).collect())
 }
 
-fn node(lines: &LineIndex, value: &Spanned<DeValue<'_>>) -> Node {
+fn node(lines: &LineIndex, value: &Spanned<DeValue<'_>>) -> ConfigValue {
     match value.get_ref() {
-        DeValue::String(string) => Node::Leaf(Value::from(string.as_ref())),
+        DeValue::String(string) => ConfigValue::Leaf(Value::from(string.as_ref())),
         DeValue::Integer(number) => {
             let digits = number.as_str().replace('_', "");
             let parsed = i64::from_str_radix(digits.trim_start_matches('+'), number.radix());
-            parsed.map_or_else(|_| Node::NotJson(number.as_str().to_owned()), |n| Node::Leaf(Value::from(n)))
+            parsed.map_or_else(
+                |_| ConfigValue::NotJson(number.as_str().to_owned()),
+                |n| ConfigValue::Leaf(Value::from(n)),
+            )
         }
         DeValue::Float(number) => match number.as_str().replace('_', "").parse::<f64>() {
-            Ok(parsed) if parsed.is_finite() => Node::Leaf(Value::from(parsed)),
-            _ => Node::NotJson(number.as_str().to_owned()),
+            Ok(parsed) if parsed.is_finite() => ConfigValue::Leaf(Value::from(parsed)),
+            _ => ConfigValue::NotJson(number.as_str().to_owned()),
         },
-        DeValue::Boolean(flag) => Node::Leaf(Value::from(*flag)),
-        DeValue::Datetime(time) => Node::Leaf(Value::from(time.to_string())),
+        DeValue::Boolean(flag) => ConfigValue::Leaf(Value::from(*flag)),
+        DeValue::Datetime(time) => ConfigValue::Leaf(Value::from(time.to_string())),
         DeValue::Array(items) => {
             let item = |value: &Spanned<DeValue<'_>>| Item {
                 line: lines.at(value.span().start),
                 node: node(lines, value),
             };
-            Node::List(items.iter().map(item).collect())
+            ConfigValue::List(items.iter().map(item).collect())
         }
         DeValue::Table(table) => table_node(lines, table),
     }
@@ -107,10 +110,10 @@ impl Item {
     /// Converts the value to JSON, for arguments of jobs. The error is the message.
     pub(crate) fn json(&self) -> Result<Value, String> {
         Ok(match &self.node {
-            Node::Leaf(value) => value.clone(),
-            Node::NotJson(text) => return Err(format!("{text} is not a JSON number")),
-            Node::List(items) => items.iter().map(Item::json).collect::<Result<_, _>>()?,
-            Node::Table(pairs) => {
+            ConfigValue::Leaf(value) => value.clone(),
+            ConfigValue::NotJson(text) => return Err(format!("{text} is not a JSON number")),
+            ConfigValue::List(items) => items.iter().map(Item::json).collect::<Result<_, _>>()?,
+            ConfigValue::Table(pairs) => {
                 let pair = |(name, item): &(String, Item)| Ok((name.clone(), item.json()?));
                 Value::Object(pairs.iter().map(pair).collect::<Result<_, String>>()?)
             }
@@ -120,13 +123,13 @@ impl Item {
     /// Returns the value as it would be typed on the command line: one text, or several for a list.
     pub(crate) fn texts(&self) -> Option<Vec<String>> {
         let leaf = |item: &Item| match &item.node {
-            Node::Leaf(Value::String(text)) => Some(text.clone()),
-            Node::Leaf(value) => Some(value.to_string()),
-            Node::NotJson(text) => Some(text.clone()),
+            ConfigValue::Leaf(Value::String(text)) => Some(text.clone()),
+            ConfigValue::Leaf(value) => Some(value.to_string()),
+            ConfigValue::NotJson(text) => Some(text.clone()),
             _ => None,
         };
         match &self.node {
-            Node::List(items) => items.iter().map(leaf).collect(),
+            ConfigValue::List(items) => items.iter().map(leaf).collect(),
             _ => Some(vec![leaf(self)?]),
         }
     }

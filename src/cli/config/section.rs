@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::file::{ConfigFile, Item, Node};
+use super::file::{ConfigFile, ConfigValue, Item};
 use super::suggest::closest_name;
 use crate::cli::exit::Failure;
 use crate::program::help_hint;
@@ -24,7 +24,7 @@ impl<'a> Section<'a> {
 
     pub(crate) fn pairs(&self) -> &'a [(String, Item)] {
         match &self.item.node {
-            Node::Table(pairs) => pairs,
+            ConfigValue::Table(pairs) => pairs,
             _ => &[],
         }
     }
@@ -37,7 +37,7 @@ impl<'a> Section<'a> {
     pub(crate) fn table(&self, key: &str) -> Result<Option<Section<'a>>, Failure> {
         match self.get(key) {
             None => Ok(None),
-            Some(item) if matches!(item.node, Node::Table(_)) => Ok(Some(self.subsection(key, item))),
+            Some(item) if matches!(item.node, ConfigValue::Table(_)) => Ok(Some(self.subsection(key, item))),
             Some(item) => {
                 Err(self.error_at(item.line, &format!("{key} is not a section"), "write it as [section]"))
             }
@@ -51,9 +51,9 @@ impl<'a> Section<'a> {
         };
         match self.get(key) {
             None => Ok(Vec::new()),
-            Some(Item { node: Node::List(items), .. }) => {
+            Some(Item { node: ConfigValue::List(items), .. }) => {
                 let table = |item: &'a Item| match item.node {
-                    Node::Table(_) => Ok(self.subsection(key, item)),
+                    ConfigValue::Table(_) => Ok(self.subsection(key, item)),
                     _ => Err(wrong(item.line)),
                 };
                 items.iter().map(table).collect()
