@@ -27,7 +27,7 @@ pub(crate) struct DialectSpec {
     pub(crate) blocking_move: (&'static str, &'static [&'static str]),
     /// Score in the failed registry of jobs that are kept forever.
     pub(crate) failed_forever: &'static str,
-    /// How long the record of a canceled job is kept.
+    /// Time to live of a canceled job's record.
     pub(crate) canceled_ttl: Ttl,
     /// Encoding of the fields of new jobs.
     pub(crate) payload_format: PayloadFormat,

@@ -1,4 +1,4 @@
-//! What to do about an error, recognized by its variant and its text.
+//! Hints: advice about an error, chosen by its variant and its text.
 
 use super::Error;
 use crate::program;

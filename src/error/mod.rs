@@ -55,7 +55,7 @@ pub enum Error {
     TooLarge {
         /// Name of the value that is too large.
         what: String,
-        /// Its size in bytes.
+        /// Size of the value in bytes.
         size: usize,
         /// The limit in bytes.
         limit: usize,
@@ -83,23 +83,23 @@ pub enum Error {
     JobFailed {
         /// Id of the job.
         id: String,
-        /// Its status: `failed`, `stopped` or `canceled`.
+        /// Status of the job: `failed`, `stopped` or `canceled`.
         status: String,
-        /// Its error text (`exc_info`).
+        /// Error text of the job (`exc_info`).
         error: String,
     },
     /// The job that was waited for has not ended in time. It goes on.
     NotYet {
         /// Id of the job.
         id: String,
-        /// How long the call has waited.
+        /// Time that the call has waited.
         waited: Duration,
     },
     /// A limit of the system is too low for this process. **Raise the limit.**
     SystemLimit {
         /// The limit, with the numbers.
         what: String,
-        /// How to raise it.
+        /// Advice how to raise the limit.
         hint: String,
     },
     /// Data in Redis cannot be read. **Inspect the key.**

@@ -19,7 +19,7 @@ pub(crate) struct Timeouts {
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Timeouts {
-    /// For a program that waits for the call. Two attempts fit into the limit even when the server is silent,
+    /// Timeouts of a program that waits for the call. Two attempts fit into the limit even when the server is silent,
     /// because a pooled connection may have died unnoticed while it was idle.
     pub(crate) fn within(limit: Duration) -> Self {
         let limit = limit.clamp(Duration::from_millis(10), Duration::from_secs(3600));
@@ -32,7 +32,7 @@ impl Timeouts {
         }
     }
 
-    /// For a worker: giving up can cost a job's result, so it waits long.
+    /// Timeouts of a worker: giving up can cost a job's result, so it waits long.
     #[cfg(feature = "worker")]
     pub(crate) const WORKER: Self = Timeouts {
         connect: Duration::from_secs(5),
@@ -41,7 +41,7 @@ impl Timeouts {
         total: Duration::from_secs(45),
     };
 
-    /// For interactive reads (dashboard, top): fail fast, the caller polls again.
+    /// Timeouts of interactive reads (dashboard, top): fail fast, the caller polls again.
     #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) const UI: Self = Timeouts {
         connect: Duration::from_secs(2),
