@@ -189,3 +189,25 @@ pub(crate) fn enqueue_now(client: &Arc<Client>, cron: Cron) -> Result<String> {
     let entry = EntryState::new(client, cron)?;
     Ok(run_script(client, &entry, "run", 0, None)?.2)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Catchup, Schedule, plan_tick};
+
+    const HOUR: i64 = 3600;
+
+    #[test]
+    fn missed_ticks_are_caught_up_by_the_policy() {
+        let hourly = Schedule::parse("0 * * * *", None).expect("a schedule");
+        let plan = |catchup, now| plan_tick(&hourly, catchup, HOUR, now);
+        for catchup in [Catchup::None, Catchup::One, Catchup::All] {
+            assert_eq!(plan(catchup, HOUR + 59), (HOUR, true), "a tick within the grace is not missed");
+        }
+        let late = 3 * HOUR + 120;
+        assert_eq!(plan(Catchup::None, late), (3 * HOUR, false));
+        assert_eq!(plan(Catchup::One, late), (3 * HOUR, true));
+        assert_eq!(plan(Catchup::All, late), (HOUR, true));
+        assert_eq!(plan(Catchup::None, 3 * HOUR + 30), (3 * HOUR, true), "the newest tick is not missed");
+        assert_eq!(plan(Catchup::All, 2000 * HOUR + 120), (1001 * HOUR, true), "the newest thousand");
+    }
+}
