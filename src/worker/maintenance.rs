@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::background::BackgroundThread;
 use super::event_bus::EventBus;
-use super::maintenance_tasks::Tasks;
+use super::maintenance_tasks::{Progress, Tasks};
 use super::options::Options;
 use super::state::WorkerState;
 use crate::client::Client;
@@ -19,12 +19,12 @@ struct MaintenanceTask {
     interval: fn(&Options) -> Duration,
     /// The task works on RQ's metadata only: in a deployment without it there is nothing to do.
     is_for_rq_metadata: bool,
-    /// Runs the task for one queue. Returns whether it is done, or has more to do at once.
-    run: fn(&mut Tasks, usize) -> Result<bool>,
+    /// Runs the task for one queue.
+    run: fn(&mut Tasks, usize) -> Result<Progress>,
 }
 
 impl MaintenanceTask {
-    const fn new(interval: fn(&Options) -> Duration, run: fn(&mut Tasks, usize) -> Result<bool>) -> Self {
+    const fn new(interval: fn(&Options) -> Duration, run: fn(&mut Tasks, usize) -> Result<Progress>) -> Self {
         MaintenanceTask { interval, is_for_rq_metadata: false, run }
     }
 
@@ -56,7 +56,7 @@ pub(super) fn start(
     let tasks = Tasks::new(client, options, queues, state, events);
     let mut maintenance = Maintenance { tasks, reported: HashMap::new() };
     maintenance.run_due(&mut TASKS.map(|_| Instant::now()));
-    BackgroundThread::start("rq-rs care", move |stop| maintenance.run(stop))
+    BackgroundThread::start("rq-rs maintain", move |stop| maintenance.run(stop))
 }
 
 struct Maintenance {
@@ -118,14 +118,16 @@ impl Maintenance {
     }
 
     /// Reports an error when it begins and when it ends. Returns whether the task is done for now.
-    fn handle_result(&mut self, (task, queue): (usize, usize), result: Result<bool>) -> bool {
+    fn handle_result(&mut self, (task, queue): (usize, usize), result: Result<Progress>) -> bool {
         match result {
-            Ok(is_done) => {
+            // A task that did not run cannot tell whether its error has ended.
+            Ok(Progress::OnHold) => true,
+            Ok(progress) => {
                 let ended = self.reported.remove(&(task, queue));
                 if let Some(error) = ended.filter(|error| !self.is_reported(queue, error)) {
                     self.tasks.warn(queue, &format!("no more: {error}"));
                 }
-                is_done
+                progress == Progress::Done
             }
             // The dispatcher reports outages.
             Err(Error::Unreachable { .. }) => true,

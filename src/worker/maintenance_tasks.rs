@@ -38,7 +38,23 @@ const REGISTRY_TTL_MARGIN: i64 = 2;
 /// The cursor of a scan at its begin and at its end.
 const SCAN_START: &str = "0";
 
-/// The maintenance tasks of one worker. Each runs for one queue, and returns whether it is done.
+/// Progress of a task.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Progress {
+    Done,
+    /// There is more to do at once.
+    More,
+    /// The task did not run: see [`Tasks::is_recovery_on_hold`].
+    OnHold,
+}
+
+impl Progress {
+    fn done_if(is_done: bool) -> Self {
+        if is_done { Progress::Done } else { Progress::More }
+    }
+}
+
+/// The maintenance tasks of one worker. Each runs for one queue.
 pub(super) struct Tasks {
     pub(super) options: Arc<Options>,
     pub(super) queues: Vec<QueueKeys>,
@@ -83,7 +99,7 @@ impl Tasks {
     }
 
     /// Moves scheduled jobs that are due to their queue.
-    pub(super) fn promote_due(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn promote_due(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
         let (queues, record) = (client.keys.queues(), client.keys.scheduler(SCHEDULER_NAME));
         let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
@@ -104,7 +120,7 @@ impl Tasks {
     /// two steps; a process that dies between them leaves the job in the registry of ready jobs. Whoever
     /// removes the job from this registry enqueues it, and any other process sees that it is gone. So no
     /// worker has to wait for another one, as in RQ's own maintenance.
-    pub(super) fn promote_ready(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn promote_ready(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
         in_batches(client, || {
             let keys = [&queue.ready, &queue.list, &client.keys.queues(), &queue.unreadable];
@@ -113,9 +129,9 @@ impl Tasks {
     }
 
     /// Recovers jobs whose worker was lost.
-    pub(super) fn recover_expired_leases(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn recover_expired_leases(&mut self, queue: usize) -> Result<Progress> {
         if self.is_recovery_on_hold()? {
-            return Ok(true);
+            return Ok(Progress::OnHold);
         }
         let limits = (self.options.max_deliveries, self.options.retention());
         for _ in 0..MAX_BATCHES {
@@ -128,10 +144,10 @@ impl Tasks {
                 });
             }
             if is_done {
-                return Ok(true);
+                return Ok(Progress::Done);
             }
         }
-        Ok(false)
+        Ok(Progress::More)
     }
 
     /// Returns whether other workers may have been unable to renew their leases: Redis was away, refused
@@ -145,16 +161,16 @@ impl Tasks {
     }
 
     /// Requeues ids that a watcher has popped and no worker has started.
-    pub(super) fn requeue_orphans(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn requeue_orphans(&mut self, queue: usize) -> Result<Progress> {
         let count = self.orphans[queue].requeue_orphans(&self.client, &self.queues[queue], Instant::now())?;
         if count > 0 {
             self.warn(queue, &format!("{count} forgotten ids put back"));
         }
-        Ok(true)
+        Ok(Progress::Done)
     }
 
     /// Removes expired jobs from the registries.
-    pub(super) fn expire_registries(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn expire_registries(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
         // The entry of a canceled job has the time of its cancel. In the dialect rq canceled jobs are kept
         // for ever.
@@ -166,13 +182,13 @@ impl Tasks {
             is_done &= in_batches(client, || {
                 let command = RedisCommand::evalsha(&EXPIRE, &[registry]).arg(BATCH).arg(age);
                 command.arg(client.keys.job_prefix()).arg(client.rq.key_patterns())
-            })?;
+            })? == Progress::Done;
         }
-        Ok(is_done)
+        Ok(Progress::done_if(is_done))
     }
 
     /// Removes jobs from registries that are over their limit (`keep_finished`, `keep_failed`).
-    pub(super) fn trim_registries(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn trim_registries(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
         let limits =
             [(&queue.finished, self.options.keep_finished), (&queue.failed, self.options.keep_failed)];
@@ -185,17 +201,17 @@ impl Tasks {
                     .arg(client.keys.job_prefix())
                     .arg(client.rq.key_patterns())
                     .arg(statuses_of(queue, registry))
-            })?;
+            })? == Progress::Done;
         }
-        Ok(is_done)
+        Ok(Progress::done_if(is_done))
     }
 
     /// Frees the slots of rate limits that no job needs any more. Limits belong to no queue, so this runs
     /// once for all queues.
-    pub(super) fn free_rate_limit_slots(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn free_rate_limit_slots(&mut self, queue: usize) -> Result<Progress> {
         let client = &self.client;
         if queue > 0 {
-            return Ok(true);
+            return Ok(Progress::Done);
         }
         for _ in 0..MAX_BATCHES {
             let (next, limits) = scan(client, &client.keys.limits(), &self.limits_cursor)?;
@@ -211,18 +227,18 @@ impl Tasks {
             }
             self.limits_cursor = next;
             if self.limits_cursor == SCAN_START {
-                return Ok(true);
+                return Ok(Progress::Done);
             }
         }
-        Ok(false)
+        Ok(Progress::More)
     }
 
     /// Removes expired jobs from their groups, and groups without jobs. One worker does it for all, under
     /// RQ's lock.
-    pub(super) fn clean_groups(&mut self, queue: usize) -> Result<bool> {
+    pub(super) fn clean_groups(&mut self, queue: usize) -> Result<Progress> {
         let client = &self.client;
         if queue > 0 {
-            return Ok(true);
+            return Ok(Progress::Done);
         }
         let lock = RedisCommand::new("SET")
             .arg(client.keys.clean_groups())
@@ -231,7 +247,7 @@ impl Tasks {
             .arg("EX")
             .arg(GROUPS_INTERVAL_SECS);
         if client.query(&lock)? == Reply::Nil {
-            return Ok(true);
+            return Ok(Progress::Done);
         }
         let (names, mut cursor) = (client.keys.groups(), SCAN_START.to_owned());
         for _ in 0..MAX_BATCHES {
@@ -242,7 +258,7 @@ impl Tasks {
                 break;
             }
         }
-        Ok(true)
+        Ok(Progress::Done)
     }
 
     /// Releases the locks of RQ's schedulers when the worker ends, so that Python's schedulers need not wait
@@ -302,14 +318,14 @@ fn scan(client: &Client, set: &str, cursor: &str) -> Result<(String, Vec<String>
     Ok((reply::text(part())?.unwrap_or_else(|| SCAN_START.to_owned()), reply::texts(part())?))
 }
 
-/// Repeats a script until it handles less than a whole batch. Returns whether it got that far.
-fn in_batches(client: &Client, command: impl Fn() -> RedisCommand) -> Result<bool> {
+/// Repeats a script until it handles less than a whole batch. There is more to do if it never does.
+fn in_batches(client: &Client, command: impl Fn() -> RedisCommand) -> Result<Progress> {
     for _ in 0..MAX_BATCHES {
         let mut replies = client.query_all_no_retry(&[command()])?;
         let moved = replies.pop().map_or(Ok(0), |reply| reply::int(&reply?))?;
         if moved < BATCH as i64 {
-            return Ok(true);
+            return Ok(Progress::Done);
         }
     }
-    Ok(false)
+    Ok(Progress::More)
 }
