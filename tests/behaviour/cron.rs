@@ -157,18 +157,18 @@ fn a_manual_run_does_not_hide_the_running_job_from_overlap() {
     let (_folder, path) = options_file(
         "[[cron]]\nname = \"entry\"\nschedule = \"every 1s\"\nhandler = \"noop\"\noverlap = \"skip\"\ndescription = \"said so\"\n",
     );
-    let mut keeper = env.start(&["cron", &path]);
-    keeper.wait_for_stderr("enqueued");
+    let mut scheduler = env.start(&["cron", &path]);
+    scheduler.wait_for_stderr("enqueued");
     let id = env.cli(&["cron", "run", "entry"]).ok();
     assert_eq!(env.queue("default").job(&id).unwrap().description, "said so");
     let queue = env.queue("default");
     // The manual run has finished; the first job still waits.
     queue.job(&id).unwrap().cancel().unwrap();
-    keeper.wait_for_stderr("skipped");
-    keeper.wait_for_stderr("skipped");
+    scheduler.wait_for_stderr("skipped");
+    scheduler.wait_for_stderr("skipped");
     assert_eq!(queue.count(), Ok(1));
-    keeper.signal("TERM");
-    keeper.finish("").ok();
+    scheduler.signal("TERM");
+    scheduler.finish("").ok();
 }
 
 #[test]
@@ -671,9 +671,9 @@ fn a_paused_entry_skips_its_ticks() {
 fn entries_are_paused_for_all_workers_by_name() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(ENTRIES);
-    let mut keeper = env.start(&["cron", &path, "--cron-lenient"]);
-    keeper.wait_for_stderr("keeps 2 cron entries");
-    keeper.wait_for_stderr("cron often: enqueued");
+    let mut scheduler = env.start(&["cron", &path, "--cron-lenient"]);
+    scheduler.wait_for_stderr("keeps 2 cron entries");
+    scheduler.wait_for_stderr("cron often: enqueued");
     env.cli(&["cron", "pause", "often"]).ok();
     assert!(env.cli(&["cron", "list"]).ok().contains("paused"));
     env.cli(&["cron", "resume", "often"]).ok();
@@ -684,8 +684,8 @@ fn entries_are_paused_for_all_workers_by_name() {
     assert!(!env.redis::<bool>(&["HEXISTS", &env.key("cron_entry:often"), "last"]));
     // This worker runs no jobs itself.
     assert_eq!(env.queue("low").count().unwrap(), 1);
-    keeper.signal("TERM");
-    keeper.finish("").ok();
+    scheduler.signal("TERM");
+    scheduler.finish("").ok();
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl CleanupShell {
             }
             Err(error) if !std::mem::replace(&mut state.has_warned, true) => log::warn!(
                 target: "rq_rs",
-                "no keeper of processes (/bin/sh): {error}; should this worker be killed with -9, programs go on"
+                "cannot start the cleanup shell (/bin/sh): {error}; if this worker is killed with -9, its programs go on"
             ),
             Err(_) => {}
         }
@@ -147,7 +147,7 @@ impl ShellState {
 
 fn spawn_shell(marker: &str) -> std::io::Result<(Child, ChildStdin)> {
     let mut shell = Command::new("/bin/sh")
-        .args(["-c", SCRIPT, "rq-rs keeper", marker])
+        .args(["-c", SCRIPT, "rq-rs cleanup", marker])
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .process_group(0)
