@@ -27,7 +27,7 @@ pub(crate) fn render(client: &Client) -> Result<(String, WrongTypeKeys)> {
     runs(&mut page, &fetch_handlers(client, &snapshot.queues[..named])?);
     page.family("rq_redis_used_memory_bytes", "gauge", "Memory that Redis uses");
     page.sample("rq_redis_used_memory_bytes", &[], snapshot.server.used_memory.unwrap_or(0));
-    Ok((page.0, snapshot.odd_keys))
+    Ok((page.0, snapshot.wrong_type_keys))
 }
 
 /// Fetches the series of the handlers of these queues, as queue, handler and series.

@@ -134,14 +134,14 @@ fn run_scheduler(
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
-    let Listing { all, wrong_keys, is_cut } = view::list_entries(client, client.server_time()?)?;
+    let Listing { all, wrong_type_keys, is_cut } = view::list_entries(client, client.server_time()?)?;
     if is_json {
         print_json(&all)?;
-        return Ok(report_incomplete(&wrong_keys, is_cut));
+        return Ok(report_incomplete(&wrong_type_keys, is_cut));
     }
     if all.is_empty() {
         print("No worker has cron entries now.")?;
-        return Ok(report_incomplete(&wrong_keys, is_cut));
+        return Ok(report_incomplete(&wrong_type_keys, is_cut));
     }
     let row = |entry: &CronView| {
         let next = if entry.paused { "paused".to_owned() } else { clock_time_with_zone(entry.next) };
@@ -162,12 +162,12 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
     print_lines(table(&heading, all.iter().map(row).collect()))?;
-    Ok(report_incomplete(&wrong_keys, is_cut))
+    Ok(report_incomplete(&wrong_type_keys, is_cut))
 }
 
 /// Warns if the list is incomplete. Returns the exit code: a failure if it is.
-fn report_incomplete(wrong_keys: &WrongTypeKeys, is_cut: bool) -> Exit {
-    let exit = report_wrong_types(wrong_keys);
+fn report_incomplete(wrong_type_keys: &WrongTypeKeys, is_cut: bool) -> Exit {
+    let exit = report_wrong_types(wrong_type_keys);
     if !is_cut {
         return exit;
     }
@@ -176,12 +176,12 @@ fn report_incomplete(wrong_keys: &WrongTypeKeys, is_cut: bool) -> Exit {
 }
 
 fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool) -> Result<Exit, Failure> {
-    let (limit, mut wrong_keys) =
+    let (limit, mut wrong_type_keys) =
         (limit.unwrap_or(if is_json { usize::MAX } else { DEFAULT_LIMIT }), WrongTypeKeys::default());
-    let (all, total) = snapshot::fetch_cron_history(client, name, limit, &mut wrong_keys)?;
+    let (all, total) = snapshot::fetch_cron_history(client, name, limit, &mut wrong_type_keys)?;
     if is_json {
         print_json(&all)?;
-    } else if all.is_empty() && wrong_keys.is_empty() {
+    } else if all.is_empty() && wrong_type_keys.is_empty() {
         // An entry without jobs exists if it has not been due yet.
         find_entry(client, name, client.server_time()?).map_err(not_found)?;
         print("No jobs yet.")?;
@@ -197,7 +197,7 @@ fn history(client: &Arc<Client>, name: &str, limit: Option<usize>, is_json: bool
         print_lines(table(&["enqueued", "id", "status", ">took"], all.iter().map(row).collect()))?;
     }
     report_more(total - all.len(), &format!("cron history {} --limit {total}", shell_quote(name)), "all");
-    Ok(report_wrong_types(&wrong_keys))
+    Ok(report_wrong_types(&wrong_type_keys))
 }
 
 fn set_paused(client: &Arc<Client>, name: &str, is_paused: bool) -> Result<Exit, Failure> {

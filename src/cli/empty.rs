@@ -28,16 +28,16 @@ pub(crate) struct EmptyCommand {
 impl EmptyCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         let client = redis.connect()?;
-        let mut wrong_keys = WrongTypeKeys::default();
+        let mut wrong_type_keys = WrongTypeKeys::default();
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         report_unknown_queues(&client, &self.queues)?;
-        let names = if self.all { all_queue_names(&client, &mut wrong_keys)? } else { self.queues };
+        let names = if self.all { all_queue_names(&client, &mut wrong_type_keys)? } else { self.queues };
         if names.is_empty() {
             print("Nothing to do: no queues.")?;
         }
         for name in names {
             let queue = Queue::with_any_name(&client, &name);
-            let Some(waiting) = wrong_keys.tolerate(&queue.keys().list, queue.count().map(Some))? else {
+            let Some(waiting) = wrong_type_keys.tolerate(&queue.keys().list, queue.count().map(Some))? else {
                 continue;
             };
             let bar = ProgressBar::new(waiting, self.quiet);
@@ -45,6 +45,6 @@ impl EmptyCommand {
             drop(bar);
             print(format_args!("{} removed from {name}", pluralize(removed, "job")))?;
         }
-        Ok(report_wrong_types(&wrong_keys))
+        Ok(report_wrong_types(&wrong_type_keys))
     }
 }

@@ -51,8 +51,8 @@ struct FailedJob {
 impl FailedCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         let client = redis.connect()?;
-        let mut wrong_keys = WrongTypeKeys::default();
-        let queues = named_or_all_queues(&client, self.queue.as_deref(), &mut wrong_keys)?;
+        let mut wrong_type_keys = WrongTypeKeys::default();
+        let queues = named_or_all_queues(&client, self.queue.as_deref(), &mut wrong_type_keys)?;
         let limit = self.limit.or((!self.json).then_some(DEFAULT_LIMIT));
         let list =
             IdScan { client: &client, queues: &queues, list: JobList::Failed, offset: self.offset, limit };
@@ -62,19 +62,19 @@ impl FailedCommand {
             true => {
                 let mut total = 0;
                 print_json_list(|show| {
-                    total = list.for_each_batch(&mut wrong_keys, |_, ids| {
+                    total = list.for_each_batch(&mut wrong_type_keys, |_, ids| {
                         print_records(&client, ids, &mut job_keys, show)
                     })?;
                     Ok(Exit::Done)
                 })?;
                 total
             }
-            false => print_table(&list, &mut wrong_keys, &mut job_keys)?,
+            false => print_table(&list, &mut wrong_type_keys, &mut job_keys)?,
         };
         let end = self.offset.saturating_add(limit.unwrap_or(usize::MAX));
         report_more(total.saturating_sub(end), &self.next_page_command(end), "the next ones");
-        wrong_keys.merge(job_keys);
-        Ok(report_wrong_types(&wrong_keys))
+        wrong_type_keys.merge(job_keys);
+        Ok(report_wrong_types(&wrong_type_keys))
     }
 
     /// Returns the command that shows the rows from `offset` on.
@@ -109,11 +109,11 @@ fn print_records(
 /// Prints the table and returns the total number of failed jobs.
 fn print_table(
     list: &IdScan<'_>,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
     job_keys: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let mut cells = Vec::new();
-    let total = list.for_each_batch(wrong_keys, |queue, ids| {
+    let total = list.for_each_batch(wrong_type_keys, |queue, ids| {
         for (id, row) in ids.iter().zip(snapshot::fetch_rows(list.client, ids)?) {
             match row {
                 Ok(job) => cells.push(table_row(id, queue, &job)),

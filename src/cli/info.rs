@@ -65,7 +65,7 @@ impl InfoCommand {
                 true => print_json(&snapshot)?,
                 false => print_lines(self.render(&snapshot))?,
             }
-            return Ok(report_wrong_types(&snapshot.odd_keys));
+            return Ok(report_wrong_types(&snapshot.wrong_type_keys));
         };
         // Ctrl-C is the way to leave this screen, so it is no failure.
         on_stop_signal(|hangup| std::process::exit(hangup.exit_or(Exit::Done) as i32))?;

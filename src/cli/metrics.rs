@@ -14,8 +14,8 @@ pub(crate) struct MetricsCommand {}
 
 impl MetricsCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
-        let (page, wrong_keys) = render(&*redis.connect()?)?;
+        let (page, wrong_type_keys) = render(&*redis.connect()?)?;
         print_lines(page.lines())?;
-        Ok(report_wrong_types(&wrong_keys))
+        Ok(report_wrong_types(&wrong_type_keys))
     }
 }

@@ -21,11 +21,11 @@ pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
 }
 
 /// Warns of keys of a wrong type, which were skipped. Returns the exit code: a failure if there are any.
-pub(crate) fn report_wrong_types(wrong_keys: &WrongTypeKeys) -> Exit {
-    for key in wrong_keys.keys() {
+pub(crate) fn report_wrong_types(wrong_type_keys: &WrongTypeKeys) -> Exit {
+    for key in wrong_type_keys.keys() {
         eprint(format_args!("warning: {key} is of another type than it should be, and passed over"));
     }
-    if wrong_keys.is_empty() { Exit::Done } else { Exit::Failed }
+    if wrong_type_keys.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 /// Prints a note for each queue that does not exist: its name is most likely misspelled.
@@ -44,9 +44,9 @@ pub(crate) fn report_unknown_queues(client: &Client, names: &[String]) -> PrintR
 pub(crate) fn named_or_all_queues(
     client: &Client,
     name: Option<&str>,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<String>, Failure> {
-    let Some(name) = name else { return Ok(all_queue_names(client, wrong_keys)?) };
+    let Some(name) = name else { return Ok(all_queue_names(client, wrong_type_keys)?) };
     check_existing_or_valid(client, name)?;
     let names = vec![name.to_owned()];
     report_unknown_queues(client, &names)?;

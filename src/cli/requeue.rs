@@ -39,16 +39,16 @@ pub(crate) struct RequeueCommand {
     quiet: bool,
 }
 
-/// Adds the keys of failed jobs that have a wrong type to `wrong_keys`, and returns their number.
+/// Adds the keys of failed jobs that have a wrong type to `wrong_type_keys`, and returns their number.
 fn add_wrong_type_keys(
     client: &Arc<Client>,
     queue: &Queue,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<usize, Failure> {
     let (queues, mut job_keys) = ([queue.name().to_owned()], WrongTypeKeys::default());
     let list = IdScan { client, queues: &queues, list: JobList::Failed, offset: 0, limit: None };
     let mut number = 0;
-    list.for_each_batch(wrong_keys, |_, ids| {
+    list.for_each_batch(wrong_type_keys, |_, ids| {
         for (id, row) in ids.iter().zip(snapshot::fetch_rows(client, ids)?) {
             if row.is_err_and(|error| is_wrong_type(&error)) {
                 job_keys.insert(&client.keys.job(id));
@@ -57,7 +57,7 @@ fn add_wrong_type_keys(
         }
         Ok::<_, Failure>(())
     })?;
-    wrong_keys.merge(job_keys);
+    wrong_type_keys.merge(job_keys);
     Ok(number)
 }
 
@@ -74,30 +74,30 @@ impl RequeueCommand {
     }
 
     fn requeue_all(&self, client: &Arc<Client>) -> Result<Exit, Failure> {
-        let mut wrong_keys = WrongTypeKeys::default();
-        let queues = named_or_all_queues(client, self.queue.as_deref(), &mut wrong_keys)?;
+        let mut wrong_type_keys = WrongTypeKeys::default();
+        let queues = named_or_all_queues(client, self.queue.as_deref(), &mut wrong_type_keys)?;
         let mut registries = Vec::with_capacity(queues.len());
         for queue in &queues {
             let queue = Queue::with_any_name(client, queue);
             let failed = queue.failed();
-            let count = wrong_keys.tolerate(failed.key(), failed.count().map(Some))?;
+            let count = wrong_type_keys.tolerate(failed.key(), failed.count().map(Some))?;
             registries.extend(count.map(|count| (count, failed, queue)));
         }
         let total: usize = registries.iter().map(|(count, ..)| count).sum();
         if total == 0 {
             print("Nothing to do: no failed jobs.")?;
-            return Ok(report_wrong_types(&wrong_keys));
+            return Ok(report_wrong_types(&wrong_type_keys));
         }
         let bar = ProgressBar::new(total, self.quiet);
         let (mut done, mut requeued, mut unreadable) = (0, 0, 0);
         for (count, failed, queue) in registries {
             let result = failed.requeue_all_with_progress(|n| bar.set_done(done + n)).map(Some);
             // If a key has a wrong type, it is most likely the list into which the jobs go.
-            match wrong_keys.tolerate(&queue.keys().list, result)? {
+            match wrong_type_keys.tolerate(&queue.keys().list, result)? {
                 Some(number) => {
                     requeued += number;
                     if number < count {
-                        unreadable += add_wrong_type_keys(client, &queue, &mut wrong_keys)?;
+                        unreadable += add_wrong_type_keys(client, &queue, &mut wrong_type_keys)?;
                     }
                 }
                 None => unreadable += count,
@@ -106,7 +106,7 @@ impl RequeueCommand {
         }
         drop(bar);
         print(format_args!("{} requeued.", pluralize(requeued, "job")))?;
-        let exit = report_wrong_types(&wrong_keys);
+        let exit = report_wrong_types(&wrong_type_keys);
         let missing = total.saturating_sub(requeued + unreadable);
         Ok(if missing == 0 { exit } else { report_missing(missing) })
     }

@@ -56,13 +56,13 @@ pub(crate) struct ResumeCommand {
 impl ResumeCommand {
     pub(crate) fn run(self, redis: &RedisOptions) -> Result<Exit, Failure> {
         let client = redis.connect()?;
-        let mut wrong_keys = WrongTypeKeys::default();
+        let mut wrong_type_keys = WrongTypeKeys::default();
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
         if self.queues.is_empty() {
             Queue::with_client(&client, "default")?.resume_all()?;
             print("All workers resumed.")?;
-            for name in all_queue_names(&client, &mut wrong_keys)? {
-                if wrong_keys.tolerate(
+            for name in all_queue_names(&client, &mut wrong_type_keys)? {
+                if wrong_type_keys.tolerate(
                     &client.keys.suspended_queues(),
                     Queue::with_any_name(&client, &name).is_suspended(),
                 )? {
@@ -75,6 +75,6 @@ impl ResumeCommand {
             Queue::with_any_name(&client, name).resume()?;
             print(format_args!("{name} resumed."))?;
         }
-        Ok(report_wrong_types(&wrong_keys))
+        Ok(report_wrong_types(&wrong_type_keys))
     }
 }

@@ -32,19 +32,19 @@ pub(super) fn for_each_record(
     client: &Client,
     now: f64,
     part: &'static [ExcerptSpec],
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
     mut visit: impl FnMut(CronRecord) -> ControlFlow<()>,
 ) -> Result<bool> {
-    let keys = fetch_scheduler_keys(client, now, wrong_keys)?;
+    let keys = fetch_scheduler_keys(client, now, wrong_type_keys)?;
     let (mut left, mut is_cut) = (MAX_TOTAL_SIZE, false);
     for keys in keys.chunks(SCHEDULERS_PER_BATCH) {
         let hashes = keys.iter().map(|key| (key.clone(), None));
         for (key, record) in keys.iter().zip(fetch_excerpts(client, hashes, IN_BATCH)?) {
-            let mut record = wrong_keys.tolerate(key, record)?;
+            let mut record = wrong_type_keys.tolerate(key, record)?;
             let is_long = |record: &Excerpts| record.get("cron_jobs").is_some_and(|jobs| !jobs.is_whole);
             if record.as_ref().is_some_and(is_long) && left > 0 {
                 let again = fetch_excerpts(client, std::iter::once((key.clone(), None)), part)?.pop();
-                record = wrong_keys.tolerate(key, again.unwrap_or(Ok(None)))?;
+                record = wrong_type_keys.tolerate(key, again.unwrap_or(Ok(None)))?;
             }
             let Some(jobs) = record.as_ref().and_then(|record| record.get("cron_jobs")) else { continue };
             left = left.saturating_sub(jobs.head.len());
@@ -57,7 +57,11 @@ pub(super) fn for_each_record(
     Ok(is_cut)
 }
 
-fn fetch_scheduler_keys(client: &Client, now: f64, wrong_keys: &mut WrongTypeKeys) -> Result<Vec<String>> {
+fn fetch_scheduler_keys(
+    client: &Client,
+    now: f64,
+    wrong_type_keys: &mut WrongTypeKeys,
+) -> Result<Vec<String>> {
     let schedulers = client.keys.cron_schedulers();
     let newest = RedisCommand::new("ZREVRANGEBYSCORE")
         .arg(&schedulers)
@@ -66,7 +70,7 @@ fn fetch_scheduler_keys(client: &Client, now: f64, wrong_keys: &mut WrongTypeKey
         .arg("LIMIT")
         .arg(0)
         .arg(MAX_SCHEDULERS);
-    let names = wrong_keys.tolerate(&schedulers, client.query(&newest).and_then(reply::texts))?;
+    let names = wrong_type_keys.tolerate(&schedulers, client.query(&newest).and_then(reply::texts))?;
     Ok(names.iter().map(|name| client.keys.cron_scheduler(name)).collect())
 }
 

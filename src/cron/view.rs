@@ -123,16 +123,16 @@ pub(crate) struct Listing {
     /// Entries by name.
     pub(crate) all: Vec<CronView>,
     /// Keys of a wrong type, whose content is missing here.
-    pub(crate) wrong_keys: WrongTypeKeys,
+    pub(crate) wrong_type_keys: WrongTypeKeys,
     /// `true` if there are more entries than these.
     pub(crate) is_cut: bool,
 }
 
 /// Fetches all entries.
 pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
-    let (mut wrong_keys, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, CronView>::new());
+    let (mut wrong_type_keys, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, CronView>::new());
     let (mut budget, mut arguments_budget, mut is_over) = (MAX_LIST_SIZE, MAX_ARGUMENTS_SIZE, false);
-    let is_cut = for_each_record(client, now, FOR_LIST, &mut wrong_keys, |record| {
+    let is_cut = for_each_record(client, now, FOR_LIST, &mut wrong_type_keys, |record| {
         if let Some(view) = found.get_mut(record.name()) {
             view.schedulers += 1;
         } else {
@@ -149,13 +149,17 @@ pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
     })?;
     let mut all: Vec<CronView> = found.into_values().collect();
     for views in all.chunks_mut(ENTRIES_PER_BATCH) {
-        fetch_ticks(client, views, &mut wrong_keys)?;
+        fetch_ticks(client, views, &mut wrong_type_keys)?;
     }
-    Ok(Listing { all, wrong_keys, is_cut: is_cut || is_over })
+    Ok(Listing { all, wrong_type_keys, is_cut: is_cut || is_over })
 }
 
 /// Adds what Redis keeps of the ticks of these entries, which no single scheduler knows.
-fn fetch_ticks(client: &Arc<Client>, views: &mut [CronView], wrong_keys: &mut WrongTypeKeys) -> Result<()> {
+fn fetch_ticks(
+    client: &Arc<Client>,
+    views: &mut [CronView],
+    wrong_type_keys: &mut WrongTypeKeys,
+) -> Result<()> {
     let jobs = client.keys.cron_jobs();
     let entry = |view: &CronView| {
         let key = client.keys.cron_entry(&view.name);
@@ -167,10 +171,10 @@ fn fetch_ticks(client: &Arc<Client>, views: &mut [CronView], wrong_keys: &mut Wr
     let mut next = || replies.next().unwrap_or(Ok(Reply::Nil));
     for view in views {
         let (entry, enqueued) = (next(), next());
-        let enqueued = wrong_keys.tolerate(&jobs, enqueued.and_then(reply::text))?;
+        let enqueued = wrong_type_keys.tolerate(&jobs, enqueued.and_then(reply::text))?;
         view.last = enqueued.and_then(|seconds| from_unix_seconds(seconds.parse().ok()?));
         let key = client.keys.cron_entry(&view.name);
-        let mut fields = wrong_keys.tolerate(&key, entry.and_then(reply::list))?.into_iter();
+        let mut fields = wrong_type_keys.tolerate(&key, entry.and_then(reply::list))?.into_iter();
         let mut text = || reply::text(fields.next().unwrap_or(Reply::Nil));
         let last = text()?.and_then(|last| last.parse().ok());
         (view.last_job, view.paused) = (text()?, text()?.is_some());

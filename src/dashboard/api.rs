@@ -152,7 +152,7 @@ fn workers(state: &AppState) -> Result<Value> {
         "workers": snapshot.workers,
         "worker_count": snapshot.worker_count,
         "running": running,
-        "odd_keys": snapshot.odd_keys,
+        "odd_keys": snapshot.wrong_type_keys,
         "now": snapshot.now,
     }))
 }

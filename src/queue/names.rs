@@ -16,9 +16,9 @@ pub(crate) fn check_existing_or_valid(client: &Client, name: &str) -> Result<()>
 }
 
 /// Fetches the names of all queues that jobs were ever enqueued to, sorted.
-pub(crate) fn all_queue_names(client: &Client, wrong_keys: &mut WrongTypeKeys) -> Result<Vec<String>> {
+pub(crate) fn all_queue_names(client: &Client, wrong_type_keys: &mut WrongTypeKeys) -> Result<Vec<String>> {
     let set = client.keys.queues();
-    let keys = wrong_keys
+    let keys = wrong_type_keys
         .tolerate(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     let mut names: Vec<String> =
         keys.iter().filter_map(|key| client.keys.queue_name(key)).map(str::to_owned).collect();

@@ -32,12 +32,12 @@ pub(crate) fn fetch_cron_history(
     client: &Arc<Client>,
     name: &str,
     limit: usize,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<(Vec<CronRun>, usize)> {
-    let total = history::count_history(client, name, wrong_keys)?.min(MAX_HISTORY);
+    let total = history::count_history(client, name, wrong_type_keys)?.min(MAX_HISTORY);
     let (ids, times): (Vec<_>, Vec<_>) =
-        history::fetch_history(client, name, limit.min(total), wrong_keys)?.into_iter().unzip();
-    let jobs = row::fetch_display_rows_and_report(client, &ids, wrong_keys)?;
+        history::fetch_history(client, name, limit.min(total), wrong_type_keys)?.into_iter().unzip();
+    let jobs = row::fetch_display_rows_and_report(client, &ids, wrong_type_keys)?;
     let run = |((id, at), job): ((String, DateTime<Utc>), Option<JobSummary>)| {
         let (started_at, ended_at) = job.as_ref().map_or((None, None), |job| (job.started_at, job.ended_at));
         CronRun { id, at, status: job.and_then(|job| job.status), started_at, ended_at }

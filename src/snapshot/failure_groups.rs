@@ -61,22 +61,23 @@ pub(crate) struct FailureGroups {
     pub(crate) scanned: usize,
     pub(crate) groups: Vec<FailureGroup>,
     /// Keys of a wrong type, whose content is missing here.
-    pub(crate) odd_keys: WrongTypeKeys,
+    #[serde(rename = "odd_keys")]
+    pub(crate) wrong_type_keys: WrongTypeKeys,
 }
 
 /// Groups the failed jobs of a queue, or of all queues, by handler and kind of error; the largest group is the first.
 pub(crate) fn fetch_failure_groups(client: &Arc<Client>, queue: Option<&str>) -> Result<FailureGroups> {
     let mut all =
-        FailureGroups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
+        FailureGroups { total: 0, scanned: 0, groups: Vec::new(), wrong_type_keys: WrongTypeKeys::default() };
     let queues = match queue {
         Some(name) => vec![name.to_owned()],
-        None => all_queue_names(client, &mut all.odd_keys)?,
+        None => all_queue_names(client, &mut all.wrong_type_keys)?,
     };
     let mut index = HashMap::new();
     for queue in queues {
         let mut scan = Scan::new(client, &queue, JobList::Failed, SortOrder::Newest)?;
         all.total += scan.total;
-        all.odd_keys.merge(std::mem::take(&mut scan.wrong_keys));
+        all.wrong_type_keys.merge(std::mem::take(&mut scan.wrong_type_keys));
         // `scanned` tells that the groups are incomplete.
         if scan.total == 0 || all.groups.len() >= MAX_GROUPS {
             continue;

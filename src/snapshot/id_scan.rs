@@ -24,19 +24,20 @@ impl IdScan<'_> {
     /// missed for that. Returns the number of all jobs in the lists.
     pub(crate) fn for_each_batch<E: From<Error>>(
         &self,
-        wrong_keys: &mut WrongTypeKeys,
+        wrong_type_keys: &mut WrongTypeKeys,
         mut visit: impl FnMut(&str, &[String]) -> Result<(), E>,
     ) -> Result<usize, E> {
         let (mut skip, mut left, mut total) = (self.offset, self.limit.unwrap_or(usize::MAX), 0);
         for queue in self.queues {
-            let count = count_jobs(self.client, queue, self.list, wrong_keys)?;
+            let count = count_jobs(self.client, queue, self.list, wrong_type_keys)?;
             total += count;
             // Not more than there are now: jobs that fail again meanwhile come behind those.
             let (mut offset, mut ahead) = (skip, count.saturating_sub(skip));
             skip = skip.saturating_sub(count);
             while left > 0 && ahead > 0 {
                 let range = (offset, ROWS_PER_BATCH.min(left).min(ahead));
-                let ids = fetch_ids(self.client, (queue, self.list), SortOrder::Oldest, range, wrong_keys)?;
+                let ids =
+                    fetch_ids(self.client, (queue, self.list), SortOrder::Oldest, range, wrong_type_keys)?;
                 if ids.is_empty() {
                     break;
                 }

@@ -15,15 +15,15 @@ pub(super) fn count_jobs(
     client: &Arc<Client>,
     queue: &str,
     list: JobList,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<usize> {
     if list == JobList::RateLimited {
         return rate_limited::count_in_queue(client, queue);
     }
     let queue = Queue::with_any_name(client, queue);
     match list.registry(&queue) {
-        Some(registry) => wrong_keys.tolerate(registry.key(), registry.count()),
-        None => wrong_keys.tolerate(&queue.keys().list, queue.count()),
+        Some(registry) => wrong_type_keys.tolerate(registry.key(), registry.count()),
+        None => wrong_type_keys.tolerate(&queue.keys().list, queue.count()),
     }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn fetch_ids(
     (queue, list): (&str, JobList),
     order: SortOrder,
     (offset, limit): (usize, usize),
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<ScoredId>> {
     if limit == 0 {
         return Ok(Vec::new());
@@ -43,9 +43,9 @@ pub(super) fn fetch_ids(
         return rate_limited::fetch_ids(client, &queue, order, (offset, limit));
     }
     let Some(registry) = list.registry(&queue) else {
-        return fetch_queued_ids(&queue, order, (offset, limit), wrong_keys);
+        return fetch_queued_ids(&queue, order, (offset, limit), wrong_type_keys);
     };
-    let pairs = fetch_scores(client, registry.key(), order, (offset, limit), wrong_keys)?;
+    let pairs = fetch_scores(client, registry.key(), order, (offset, limit), wrong_type_keys)?;
     let without_execution = |(member, score): (String, Option<f64>)| {
         // `<job>:<execution>`; RQ before 2.0 wrote no execution.
         let id = member.rsplit_once(':').map_or(member.as_str(), |(id, _)| id);
@@ -63,11 +63,11 @@ fn fetch_scores(
     key: &str,
     order: SortOrder,
     (offset, limit): (usize, usize),
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<ScoredId>> {
     let command = if order == SortOrder::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let command = RedisCommand::new(command).arg(key).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = wrong_keys.tolerate(key, client.query(&command).and_then(reply::texts))?;
+    let texts = wrong_type_keys.tolerate(key, client.query(&command).and_then(reply::texts))?;
     Ok(texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].parse().ok())).collect())
 }
 
@@ -75,14 +75,15 @@ fn fetch_queued_ids(
     queue: &Queue,
     order: SortOrder,
     (offset, limit): (usize, usize),
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<ScoredId>> {
     let key = &queue.keys().list;
     let ids = match order {
-        SortOrder::Oldest => wrong_keys.tolerate(key, queue.ids(offset, limit))?,
+        SortOrder::Oldest => wrong_type_keys.tolerate(key, queue.ids(offset, limit))?,
         SortOrder::Newest => {
-            let rest = wrong_keys.tolerate(key, queue.count())?.saturating_sub(offset);
-            let mut ids = wrong_keys.tolerate(key, queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
+            let rest = wrong_type_keys.tolerate(key, queue.count())?.saturating_sub(offset);
+            let mut ids =
+                wrong_type_keys.tolerate(key, queue.ids(rest.saturating_sub(limit), limit.min(rest)))?;
             ids.reverse();
             ids
         }
@@ -98,8 +99,9 @@ pub(crate) fn count_remaining(
     list: JobList,
     (offset, seen): (usize, &[String]),
 ) -> Result<usize> {
-    let mut wrong_keys = WrongTypeKeys::default();
-    let ids = fetch_ids(client, (queue, list), SortOrder::Oldest, (offset, seen.len()), &mut wrong_keys)?;
+    let mut wrong_type_keys = WrongTypeKeys::default();
+    let ids =
+        fetch_ids(client, (queue, list), SortOrder::Oldest, (offset, seen.len()), &mut wrong_type_keys)?;
     let seen: HashSet<&str> = seen.iter().map(String::as_str).collect();
     Ok(ids.iter().filter(|(id, _)| seen.contains(id.as_str())).count())
 }

@@ -66,13 +66,13 @@ const MAX_WORKERS: usize = 1000;
 pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
     only.iter().try_for_each(|name| check_existing_or_valid(client, name))?;
     let server = server_info::fetch(client)?;
-    let mut wrong_keys = WrongTypeKeys::default();
-    let names = if only.is_empty() { all_queue_names(client, &mut wrong_keys)? } else { only.to_vec() };
+    let mut wrong_type_keys = WrongTypeKeys::default();
+    let names = if only.is_empty() { all_queue_names(client, &mut wrong_type_keys)? } else { only.to_vec() };
     let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
-    let mut queues = queues::fetch_queues(client, &names, &mut wrong_keys)?;
+    let mut queues = queues::fetch_queues(client, &names, &mut wrong_type_keys)?;
     let now = client.server_now()?;
     let minutes = queues::fetch_details(client, &mut queues, now)?;
-    let mut workers = workers::fetch_workers(client, &mut wrong_keys)?;
+    let mut workers = workers::fetch_workers(client, &mut wrong_type_keys)?;
     for queue in &mut queues {
         queue.workers = workers.iter().filter(|worker| worker.listens_to(&queue.name)).count() as u64;
     }
@@ -86,7 +86,7 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
         workers,
         worker_count,
         warnings: Vec::new(),
-        odd_keys: wrong_keys,
+        wrong_type_keys,
         minutes,
         now,
     };

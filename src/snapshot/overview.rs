@@ -24,7 +24,8 @@ pub(crate) struct Snapshot {
     /// Conditions that an operator should attend to.
     pub(crate) warnings: Vec<Diagnostic>,
     /// Keys of a wrong type, whose content is missing here.
-    pub(crate) odd_keys: WrongTypeKeys,
+    #[serde(rename = "odd_keys")]
+    pub(crate) wrong_type_keys: WrongTypeKeys,
     /// Runs that ended in each of the last sixty minutes, in all of `queues`; the current minute is the last one.
     pub(crate) minutes: Vec<Counts>,
     /// Redis' clock.

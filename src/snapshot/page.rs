@@ -39,7 +39,8 @@ pub(crate) struct Page {
     pub(crate) next: Option<usize>,
     pub(crate) jobs: Vec<JobSummary>,
     /// Keys of a wrong type, whose content is missing here.
-    pub(crate) odd_keys: WrongTypeKeys,
+    #[serde(rename = "odd_keys")]
+    pub(crate) wrong_type_keys: WrongTypeKeys,
     /// Redis' clock.
     pub(crate) now: DateTime<Utc>,
 }
@@ -79,16 +80,16 @@ pub(crate) fn fetch_page(
         scanned,
         next,
         jobs,
-        odd_keys: scan.wrong_keys,
+        wrong_type_keys: scan.wrong_type_keys,
         now: client.server_now()?,
     })
 }
 
 /// Fetches a page of the scheduled jobs of all queues, the next due first.
 pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize) -> Result<Page> {
-    let mut odd_keys = WrongTypeKeys::default();
+    let mut wrong_type_keys = WrongTypeKeys::default();
     let until = (offset + limit).min(MAX_SCHEDULED_OFFSET);
-    let (all, total) = fetch_next_scheduled(client, until, &mut odd_keys)?;
+    let (all, total) = fetch_next_scheduled(client, until, &mut wrong_type_keys)?;
     let on_page: Vec<_> = all.into_iter().skip(offset).take(limit).collect();
     let ids: Vec<&str> = on_page.iter().map(|(_, id, _)| id.as_str()).collect();
     let mut jobs = Vec::with_capacity(ids.len());
@@ -99,7 +100,7 @@ pub(crate) fn fetch_scheduled(client: &Arc<Client>, offset: usize, limit: usize)
         .filter(|next| *next < total.min(MAX_SCHEDULED_OFFSET) && jobs.len() == limit);
     let (registry, order, scanned) = (JobList::Scheduled.name(), SortOrder::Oldest, jobs.len());
     let now = client.server_now()?;
-    Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, odd_keys, now })
+    Ok(Page { queue: None, registry, total, offset, limit, order, scanned, next, jobs, wrong_type_keys, now })
 }
 
 /// A scheduled job: when it is due in seconds since 1970, its id and its queue.
@@ -109,14 +110,15 @@ type ScheduledId = (f64, String, Arc<str>);
 fn fetch_next_scheduled(
     client: &Arc<Client>,
     limit: usize,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<(Vec<ScheduledId>, usize)> {
     let (mut all, mut total) = (Vec::new(), 0);
-    for queue in all_queue_names(client, wrong_keys)?.into_iter().take(MAX_SCHEDULED_QUEUES) {
-        total += count_jobs(client, &queue, JobList::Scheduled, wrong_keys)?;
+    for queue in all_queue_names(client, wrong_type_keys)?.into_iter().take(MAX_SCHEDULED_QUEUES) {
+        total += count_jobs(client, &queue, JobList::Scheduled, wrong_type_keys)?;
         let queue: Arc<str> = queue.into();
         // All that are due first may be of one queue.
-        let ids = fetch_ids(client, (&queue, JobList::Scheduled), SortOrder::Oldest, (0, limit), wrong_keys)?;
+        let ids =
+            fetch_ids(client, (&queue, JobList::Scheduled), SortOrder::Oldest, (0, limit), wrong_type_keys)?;
         all.extend(ids.into_iter().map(|(id, due)| (due.unwrap_or_default(), id, Arc::clone(&queue))));
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         all.truncate(limit);

@@ -69,7 +69,7 @@ impl QueueView {
 pub(super) fn fetch_queues(
     client: &Client,
     names: &[String],
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<QueueView>> {
     let mut queues = Vec::with_capacity(names.len());
     for names in names.chunks(QUEUES_PER_BATCH) {
@@ -77,7 +77,7 @@ pub(super) fn fetch_queues(
         let commands: Vec<RedisCommand> = keys.iter().flat_map(count_commands).collect();
         let mut replies = client.query_all(&commands)?.into_iter();
         for (name, keys) in names.iter().zip(keys) {
-            queues.push(queue_view(name, read_counts(&keys, &mut replies, wrong_keys)?));
+            queues.push(queue_view(name, read_counts(&keys, &mut replies, wrong_type_keys)?));
         }
     }
     let mut limited = rate_limited::count_by_queue(client)?;
@@ -110,11 +110,11 @@ fn count_commands(keys: &[String; 10]) -> Vec<RedisCommand> {
 fn read_counts(
     keys: &[String; 10],
     replies: &mut impl Iterator<Item = Result<Reply>>,
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<[u64; 10]> {
     let mut counts = [0; 10];
     for (count, (key, reply)) in counts.iter_mut().zip(keys.iter().zip(replies)) {
-        let found = wrong_keys.tolerate(key, reply.and_then(|count| reply::int(&count)))?;
+        let found = wrong_type_keys.tolerate(key, reply.and_then(|count| reply::int(&count)))?;
         *count = u64::try_from(found).unwrap_or(0);
     }
     Ok(counts)

@@ -55,14 +55,14 @@ pub(crate) fn fetch_display_rows<S: AsRef<str>>(
 pub(super) fn fetch_display_rows_and_report<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
-    wrong_keys: &mut WrongTypeKeys,
+    wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<Vec<Option<JobSummary>>> {
     let mut rows = Vec::with_capacity(ids.len());
     for batch in ids.chunks(ROWS_PER_BATCH) {
         for (id, row) in batch.iter().zip(fetch_rows(client, batch)?) {
             let row = match row {
                 Err(Error::NotFound { .. }) => None,
-                row => wrong_keys.tolerate(&client.keys.job(id.as_ref()), row.map(Some))?,
+                row => wrong_type_keys.tolerate(&client.keys.job(id.as_ref()), row.map(Some))?,
             };
             rows.push(row.map(shorten));
         }

@@ -29,10 +29,11 @@ pub(crate) struct RunningJob {
 
 /// Fetches the running jobs of these queues, the longest running first.
 pub(crate) fn fetch_running(client: &Arc<Client>, queues: &[String]) -> Result<Vec<RunningJob>> {
-    let (mut all, mut wrong_keys) = (Vec::new(), WrongTypeKeys::default());
+    let (mut all, mut wrong_type_keys) = (Vec::new(), WrongTypeKeys::default());
     for queue in queues {
         let range = (0, MAX_RUNNING - all.len());
-        let ids = fetch_ids(client, (queue, JobList::Started), SortOrder::Oldest, range, &mut wrong_keys)?;
+        let ids =
+            fetch_ids(client, (queue, JobList::Started), SortOrder::Oldest, range, &mut wrong_type_keys)?;
         let ids: Vec<String> = ids.into_iter().map(|(id, _)| id).collect();
         let rows = fetch_display_rows(client, &ids)?;
         for (id, job) in ids.into_iter().zip(rows) {

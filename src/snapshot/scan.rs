@@ -24,7 +24,7 @@ pub(super) struct Scan<'a> {
     pub(super) ids_only: bool,
     /// Number of all jobs in the list.
     pub(super) total: usize,
-    pub(super) wrong_keys: WrongTypeKeys,
+    pub(super) wrong_type_keys: WrongTypeKeys,
 }
 
 impl<'a> Scan<'a> {
@@ -34,9 +34,9 @@ impl<'a> Scan<'a> {
         list: JobList,
         order: SortOrder,
     ) -> Result<Self> {
-        let mut wrong_keys = WrongTypeKeys::default();
-        let total = count_jobs(client, queue, list, &mut wrong_keys)?;
-        Ok(Scan { client, queue, list, order, ids_only: false, total, wrong_keys })
+        let mut wrong_type_keys = WrongTypeKeys::default();
+        let total = count_jobs(client, queue, list, &mut wrong_type_keys)?;
+        Ok(Scan { client, queue, list, order, ids_only: false, total, wrong_type_keys })
     }
 
     /// Passes each job to `visit`, with its score and its record, until `visit` returns `false` or a limit is
@@ -50,8 +50,9 @@ impl<'a> Scan<'a> {
         loop {
             let range = (offset + scanned, row::ROWS_PER_BATCH);
             // `new` has reported the key.
-            let mut wrong_keys = WrongTypeKeys::default();
-            let batch = fetch_ids(self.client, (self.queue, self.list), self.order, range, &mut wrong_keys)?;
+            let mut wrong_type_keys = WrongTypeKeys::default();
+            let batch =
+                fetch_ids(self.client, (self.queue, self.list), self.order, range, &mut wrong_type_keys)?;
             if batch.is_empty() {
                 return Ok((scanned, None));
             }

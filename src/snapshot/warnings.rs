@@ -17,8 +17,8 @@ pub(super) fn of(snapshot: &Snapshot) -> Vec<Diagnostic> {
     warnings.extend(snapshot.suspended.then(|| Diagnostic::new("suspended")));
     warnings.extend(of_server(&snapshot.server));
     warn_of_queues(snapshot, &mut warnings);
-    let wrong_keys = snapshot.odd_keys.keys().take(MAX_OF_A_KIND);
-    warnings.extend(wrong_keys.map(|key| Diagnostic::new("odd_key").with("key", key)));
+    let wrong_type_keys = snapshot.wrong_type_keys.keys().take(MAX_OF_A_KIND);
+    warnings.extend(wrong_type_keys.map(|key| Diagnostic::new("odd_key").with("key", key)));
     warn_of_workers(snapshot, &mut warnings);
     warnings
 }

@@ -105,10 +105,10 @@ impl WorkerView {
 }
 
 /// Fetches the records of all workers, sorted by name.
-pub(super) fn fetch_workers(client: &Client, wrong_keys: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
+pub(super) fn fetch_workers(client: &Client, wrong_type_keys: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
     let set = client.keys.workers();
     let members = client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts);
-    let mut keys = wrong_keys.tolerate(&set, members)?;
+    let mut keys = wrong_type_keys.tolerate(&set, members)?;
     keys.sort_unstable();
     keys.truncate(MAX_WORKERS_READ);
     let (mut workers, mut budget) = (Vec::with_capacity(keys.len()), MemoryBudget::default());
@@ -116,7 +116,7 @@ pub(super) fn fetch_workers(client: &Client, wrong_keys: &mut WrongTypeKeys) -> 
         for (key, record) in keys.iter().zip(fetch_records(client, keys, &mut budget)?) {
             // The record of a worker that died without deregistering expires before its key leaves the set.
             if let (Some(name), Some(record)) =
-                (client.keys.worker_name(key), wrong_keys.tolerate(key, record)?)
+                (client.keys.worker_name(key), wrong_type_keys.tolerate(key, record)?)
             {
                 workers.push(WorkerView::read(name, &record, &mut budget));
             }

@@ -67,13 +67,13 @@ fn fetch_failed(client: &Arc<Client>, queues: &[String]) -> Result<FailureGroups
         return snapshot::fetch_failure_groups(client, None);
     }
     let mut all =
-        FailureGroups { total: 0, scanned: 0, groups: Vec::new(), odd_keys: WrongTypeKeys::default() };
+        FailureGroups { total: 0, scanned: 0, groups: Vec::new(), wrong_type_keys: WrongTypeKeys::default() };
     for queue in queues {
         let groups = snapshot::fetch_failure_groups(client, Some(queue))?;
         all.total += groups.total;
         all.scanned += groups.scanned;
         all.groups.extend(groups.groups);
-        all.odd_keys.merge(groups.odd_keys);
+        all.wrong_type_keys.merge(groups.wrong_type_keys);
     }
     all.groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| b.last.cmp(&a.last)));
     Ok(all)

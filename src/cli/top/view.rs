@@ -218,7 +218,7 @@ mod tests {
             workers: (0..12).map(|_| worker()).collect(),
             worker_count: 3,
             warnings: vec![Diagnostic::new("no_worker").with("queue", HOSTILE); 9],
-            odd_keys: WrongTypeKeys::default(),
+            wrong_type_keys: WrongTypeKeys::default(),
             minutes: vec![Counts { finished: u64::MAX / 100, ..Counts::default() }; 60],
             now: Utc::now(),
         };
@@ -226,7 +226,7 @@ mod tests {
             total: 7,
             scanned: 7,
             groups: vec![group; 12],
-            odd_keys: WrongTypeKeys::default(),
+            wrong_type_keys: WrongTypeKeys::default(),
         };
         let (duration, taken_at) = (Duration::ZERO, Instant::now());
         Sample { snapshot, running: Some(vec![job; 12]), failed: Some(failed), duration, taken_at }
