@@ -28,7 +28,7 @@ pub(crate) fn fetch_excerpts(
         let call = RedisCommand::evalsha(&FIELD_EXCERPTS, &script_keys);
         specs.iter().fold(call, |call, (name, head, tail)| call.arg(*name).arg(*head).arg(*tail))
     };
-    let replies = client.query_all(&keys.map(call).collect::<Vec<_>>())?;
+    let replies = client.call_all(&keys.map(call).collect::<Vec<_>>())?;
     Ok(replies.into_iter().map(|reply| reply.and_then(|reply| read_excerpts(reply, specs))).collect())
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn fetch_previews<S: AsRef<str>>(client: &Client, ids: &[S]) -> Resul
             .arg(MAX_FIELDS);
         KNOWN_FIELDS.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
     };
-    let replies = client.query_all(&ids.iter().map(call).collect::<Vec<_>>())?;
+    let replies = client.call_all(&ids.iter().map(call).collect::<Vec<_>>())?;
     let read = |(id, reply): (&S, Result<Reply>)| read_preview(id.as_ref(), reply?);
     Ok(ids.iter().zip(replies).map(read).collect())
 }

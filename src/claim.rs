@@ -108,7 +108,7 @@ pub(crate) fn fetch_unacknowledged(
     for (queue, keys) in queues.iter().enumerate() {
         for member in fetch_lease_members(client, &keys.wip, claims)? {
             let Some((id, execution)) = member.rsplit_once(':') else { continue };
-            let hash = client.query(&RedisCommand::new("HGETALL").arg(client.keys.job(id)))?;
+            let hash = client.call(&RedisCommand::new("HGETALL").arg(client.keys.job(id)))?;
             let fields = RawHash(reply::pairs(hash)?);
             let mut record = Record::read(id, &fields, ReadMode::Recovery);
             // The script has counted a start, but no run has begun.
@@ -130,7 +130,7 @@ fn fetch_lease_members(client: &Client, wip: &str, claims: &[ExecutionRange]) ->
         loop {
             let pattern = format!("*:{}*", claim.prefix);
             let scan = RedisCommand::new("ZSCAN").arg(wip).arg(&cursor).arg("MATCH").arg(pattern);
-            let mut parts = reply::list(client.query(&scan.arg("COUNT").arg(SCAN_COUNT))?)?.into_iter();
+            let mut parts = reply::list(client.call(&scan.arg("COUNT").arg(SCAN_COUNT))?)?.into_iter();
             cursor = reply::text(parts.next().unwrap_or_default())?.unwrap_or_default();
             let pairs = reply::texts(parts.next().unwrap_or_default())?;
             let members = pairs.into_iter().step_by(2);

@@ -34,7 +34,7 @@ mod claim;
 mod completion;
 #[cfg(feature = "cron")]
 mod cron;
-mod enqueue;
+mod enqueue_call;
 #[cfg(feature = "worker")]
 mod finish;
 mod job_handle;
@@ -75,7 +75,7 @@ pub use cli::App;
 #[cfg(feature = "cron")]
 pub use cron::{Catchup, Cron, Overlap};
 pub use dialect::Dialect;
-pub use enqueue::Bulk;
+pub use enqueue_call::Bulk;
 pub use error::{Error, Result};
 pub use job::{Attempt, Call, NewJob, PyValue, Record, Repeat, Retry, Serializer, Status, Ttl};
 #[cfg(feature = "worker")]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use crate::claim::ClaimedJob;
-use crate::client::scripts::{EXPIRED_LEASES, REQUEUE_ORPHAN_IDS};
+use crate::client::scripts::{EXPIRED_LEASES, PUT_BACK_ORPHANED_IDS};
 use crate::client::{Client, RedisCommand, reply};
 use crate::completion::{Completion, Retention};
 use crate::dialect::{DialectSpec, QueueKeys};
@@ -63,7 +63,7 @@ fn fetch_expired(
         .arg(LEASE_SCAN_LIMIT)
         .arg(client.dialect.expired_score_margin().as_secs());
     let mut completions = Vec::new();
-    for one in reply::list(client.query(&query)?)? {
+    for one in reply::list(client.call(&query)?)? {
         let mut parts = reply::list(one)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
@@ -79,7 +79,7 @@ fn send(client: &Client, queue: &QueueKeys, completions: &[Completion]) -> (Vec<
     let (mut acks, mut failure) = (Vec::new(), None);
     for batch in finish::batches(completions) {
         let call = finish::encode(client, std::slice::from_ref(queue), batch);
-        match client.query(&call).and_then(finish::decode_acks) {
+        match client.call(&call).and_then(finish::decode_acks) {
             Ok(some) => acks.extend(some),
             Err(error) => {
                 acks.extend(batch.iter().map(|_| FinishAck::LeaseLost));
@@ -161,19 +161,19 @@ impl OrphanTracker {
     ) -> Result<usize> {
         let query = RedisCommand::new("LRANGE").arg(&queue.intermediate).arg(0).arg(ORPHAN_SCAN_LIMIT - 1);
         let mut listed = Vec::new();
-        for id in reply::list(client.query(&query)?)? {
+        for id in reply::list(client.call(&query)?)? {
             listed.extend(reply::bytes(id)?);
         }
         let orphans = self.update(listed, client.dialect.orphan_after, now);
         if orphans.is_empty() {
             return Ok(0);
         }
-        let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_IDS, &[&queue.intermediate, &queue.list])
+        let call = RedisCommand::evalsha(&PUT_BACK_ORPHANED_IDS, &[&queue.intermediate, &queue.list])
             .arg(client.dialect.push_front)
             .arg(client.rq.key_patterns())
             .arg(client.keys.job_prefix());
         let call = orphans.into_iter().fold(call, RedisCommand::arg);
-        Ok(usize::try_from(reply::int(&client.query(&call)?)?).unwrap_or(0))
+        Ok(usize::try_from(reply::int(&client.call(&call)?)?).unwrap_or(0))
     }
 
     /// Records the ids that are in the list now. Removes and returns those that have been there for `max_age`.

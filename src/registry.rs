@@ -64,7 +64,7 @@ impl Registry {
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn count(&self) -> Result<usize> {
-        let count = self.client.query(&RedisCommand::new("ZCARD").arg(&self.key))?;
+        let count = self.client.call(&RedisCommand::new("ZCARD").arg(&self.key))?;
         Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
     }
 
@@ -78,7 +78,7 @@ impl Registry {
             return Ok(Vec::new());
         }
         let range = RedisCommand::new("ZRANGE").arg(&self.key).arg(offset).arg(offset + limit - 1);
-        reply::texts(self.client.query(&range)?)
+        reply::texts(self.client.call(&range)?)
     }
 
     /// Puts ended jobs of this registry back at the end of their queue, as new ones: all retries of
@@ -114,7 +114,7 @@ impl Registry {
                     .arg(self.client.rq.key_patterns());
             call = retries_field.into_iter().fold(call, RedisCommand::arg).arg(self.statuses);
             call = batch.iter().fold(call, |call, id| call.arg(id.as_ref()));
-            for code in reply::list(self.client.query(&call)?)? {
+            for code in reply::list(self.client.call(&call)?)? {
                 outcomes.push(match reply::int(&code)? {
                     1 => Requeued::Back,
                     2 => Requeued::Gone,

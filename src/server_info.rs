@@ -23,7 +23,7 @@ pub(crate) struct ServerInfo {
 pub(crate) fn fetch(client: &Client) -> Result<ServerInfo> {
     let sections = ["server", "memory"].map(|section| RedisCommand::new("INFO").arg(section));
     let mut text = String::new();
-    for reply in client.query_all(&sections)? {
+    for reply in client.call_all(&sections)? {
         match reply.and_then(reply::text) {
             Ok(section) => text += &format!("{}\n", section.unwrap_or_default()),
             Err(Error::Denied { .. }) => {}

@@ -28,6 +28,6 @@ impl RemoteCommand {
     pub(crate) fn send(&self, client: &Client, worker: &str) -> Result<bool> {
         let message = serde_json::to_string(self).unwrap_or_default();
         let publish = RedisCommand::new("PUBLISH").arg(client.keys.commands(worker)).arg(message);
-        Ok(reply::int(&client.query(&publish)?)? > 0)
+        Ok(reply::int(&client.call(&publish)?)? > 0)
     }
 }

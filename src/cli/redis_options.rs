@@ -82,7 +82,7 @@ impl RedisOptions {
 fn suggest_other_dialect(client: &Arc<Client>) -> Result<()> {
     let has_queues = |client: &Client| -> Result<bool> {
         let exists = RedisCommand::new("EXISTS").arg(client.keys.queues());
-        Ok(reply::int(&client.query(&exists)?)? == 1)
+        Ok(reply::int(&client.call(&exists)?)? == 1)
     };
     if has_queues(client)? {
         return Ok(());

@@ -22,7 +22,7 @@ pub(crate) struct DedicatedConnection<'a> {
 impl DedicatedConnection<'_> {
     /// Sends one command, which may block for the time that was given to
     /// [`Client::dedicated`](super::Client::dedicated).
-    pub(crate) fn query(&mut self, command: &RedisCommand) -> Result<Reply> {
+    pub(crate) fn call(&mut self, command: &RedisCommand) -> Result<Reply> {
         command.cmd.query(&mut self.connection).map_err(|error| self.redis.map_error(&error))
     }
 

@@ -44,7 +44,7 @@ impl Client {
     /// Connects as [`connect`](Self::connect) does; `timeout` limits each call, the first one included.
     pub(crate) fn connect_with_timeout(url: &str, timeout: Duration) -> Result<Arc<Self>> {
         let client = Self::lazy(url, Timeouts::within(timeout))?;
-        client.query(&RedisCommand::new("PING"))?;
+        client.call(&RedisCommand::new("PING"))?;
         Ok(client)
     }
 
@@ -90,14 +90,14 @@ impl Client {
 
     /// Sends one command that is safe to repeat: a read, or an idempotent script. When the connection breaks,
     /// it is replaced and the command repeated, within the attempts and the total time of the client's timeouts.
-    pub(crate) fn query(&self, command: &RedisCommand) -> Result<Reply> {
-        let mut replies = self.query_all(std::slice::from_ref(command))?;
+    pub(crate) fn call(&self, command: &RedisCommand) -> Result<Reply> {
+        let mut replies = self.call_all(std::slice::from_ref(command))?;
         replies.pop().unwrap_or(Ok(Reply::Nil))
     }
 
     /// Sends several commands in one round trip, each safe to repeat, and repeats all of them as
-    /// [`query`](Self::query) does. The outer error is the connection's, the inner ones are the commands'.
-    pub(crate) fn query_all(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
+    /// [`call`](Self::call) does. The outer error is the connection's, the inner ones are the commands'.
+    pub(crate) fn call_all(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
         let deadline = Instant::now() + self.timeouts.total;
         let mut attempts = 1;
         loop {
@@ -117,13 +117,13 @@ impl Client {
     /// Makes one attempt to send commands that are safe to repeat. A pooled connection that the server had closed
     /// while it was idle is replaced; that does not count as an attempt.
     #[cfg(feature = "worker")]
-    pub(crate) fn query_all_no_retry(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
+    pub(crate) fn call_all_single_attempt(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
         self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtLeastOnce)
     }
 
     /// Sends commands that must not run twice, in one round trip, at most once. After an error of the connection
     /// it is unknown whether they ran.
-    pub(crate) fn pipeline_once(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
+    pub(crate) fn call_all_at_most_once(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
         self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtMostOnce)
     }
 
@@ -178,7 +178,7 @@ impl Client {
     /// Fetches the server's clock, in seconds since 1970.
     #[cfg(feature = "worker")]
     pub(crate) fn server_time(&self) -> Result<f64> {
-        let time = reply::texts(self.query(&RedisCommand::new("TIME"))?)?;
+        let time = reply::texts(self.call(&RedisCommand::new("TIME"))?)?;
         let number = |n: usize| time.get(n).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
         Ok(number(0) + number(1) / 1e6)
     }

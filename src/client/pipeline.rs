@@ -27,7 +27,7 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Waits for the reply to the oldest command that has none yet; `None` when all have one. A command whose
-    /// reply is an error or was lost is repeated with [`Client::query`]; so are the commands sent after it that
+    /// reply is an error or was lost is repeated with [`Client::call`]; so are the commands sent after it that
     /// went wrong too, before any new command is sent.
     pub(crate) fn reply(&mut self) -> Option<Result<Reply>> {
         if let Some(reply) = self.repeated.pop_front() {
@@ -39,9 +39,9 @@ impl<'a> Pipeline<'a> {
         }
         let later: Vec<(RedisCommand, Option<Reply>)> =
             self.sent.drain(..).map(|command| (command, self.connection.reply())).collect();
-        let first = self.client.query(&command);
+        let first = self.client.call(&command);
         for (command, reply) in later {
-            self.repeated.push_back(reply.map_or_else(|| self.client.query(&command), Ok));
+            self.repeated.push_back(reply.map_or_else(|| self.client.call(&command), Ok));
         }
         Some(first)
     }

@@ -21,7 +21,7 @@ scripts! {
     DELETE = "delete" with "rq_compat";
     EMPTY = "empty" with "rq_compat";
     ENQUEUE = "enqueue";
-    ENQUEUE_NOW = "enqueue_now" with "rq_compat", "stale_entry";
+    ENQUEUE_NOW = "enqueue_now" with "rq_compat", "leftover_entry";
     EXPIRE = "expire" with "rq_compat";
     EXPIRED_LEASES = "expired_leases";
     FIELD_EXCERPTS = "field_excerpts";
@@ -35,9 +35,9 @@ scripts! {
     RATE_LIMITED_JOBS = "rate_limited_jobs" with "rq_compat";
     RECORD_STATS = "record_stats";
     RELEASE_SCHEDULER_LOCK = "release_scheduler_lock";
-    REQUEUE = "requeue" with "rq_compat", "reset_job", "stale_entry";
-    REQUEUE_ORPHAN_IDS = "requeue_orphan_ids" with "rq_compat";
-    REQUEUE_ORPHAN_JOB = "requeue_orphan_job" with "rq_compat", "reset_job";
+    REQUEUE = "requeue" with "rq_compat", "reset_job", "leftover_entry";
+    PUT_BACK_ORPHANED_IDS = "put_back_orphaned_ids" with "rq_compat";
+    REQUEUE_STRANDED_JOB = "requeue_stranded_job" with "rq_compat", "reset_job";
     SET_FIELD = "set_field";
     TRIM = "trim" with "rq_compat";
 }

@@ -14,7 +14,7 @@ pub(crate) fn count_history(
     wrong_type_keys: &mut WrongTypeKeys,
 ) -> Result<usize> {
     let key = client.keys.cron_entry_jobs(name);
-    let count = client.query(&RedisCommand::new("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
+    let count = client.call(&RedisCommand::new("ZCARD").arg(&key)).and_then(|count| reply::int(&count));
     Ok(usize::try_from(wrong_type_keys.tolerate(&key, count)?).unwrap_or(0))
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn fetch_history(
     }
     let key = client.keys.cron_entry_jobs(name);
     let newest = RedisCommand::new("ZREVRANGE").arg(&key).arg(0).arg(limit - 1).arg("WITHSCORES");
-    let texts = wrong_type_keys.tolerate(&key, client.query(&newest).and_then(reply::texts))?;
+    let texts = wrong_type_keys.tolerate(&key, client.call(&newest).and_then(reply::texts))?;
     let job = |pair: &[String]| {
         let seconds = pair[1].parse().unwrap_or_default();
         (pair[0].clone(), from_unix_seconds(seconds).unwrap_or_default())

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// Returns whether Redis knows the entry: it has ticked, or was paused before.
 fn is_known(client: &Client, name: &str) -> Result<bool> {
-    Ok(reply::int(&client.query(&RedisCommand::new("EXISTS").arg(client.keys.cron_entry(name)))?)? == 1)
+    Ok(reply::int(&client.call(&RedisCommand::new("EXISTS").arg(client.keys.cron_entry(name)))?)? == 1)
 }
 
 /// Refuses entries that cannot be paused here.
@@ -27,7 +27,7 @@ fn check_pausable(client: &Arc<Client>, name: &str, now: f64) -> Result<()> {
 /// [`Error::Invalid`] for an unknown entry, [`Error::OfPython`] for an entry of a scheduler of Python.
 pub(crate) fn pause(client: &Arc<Client>, name: &str, now: f64) -> Result<()> {
     check_pausable(client, name, now)?;
-    client.query(&RedisCommand::new("HSET").arg(client.keys.cron_entry(name)).arg("paused").arg(1)).map(drop)
+    client.call(&RedisCommand::new("HSET").arg(client.keys.cron_entry(name)).arg("paused").arg(1)).map(drop)
 }
 
 /// Resumes an entry. If its last tick is in the future, because Redis' clock was ahead, the entry begins anew. A
@@ -38,10 +38,10 @@ pub(crate) fn pause(client: &Arc<Client>, name: &str, now: f64) -> Result<()> {
 pub(crate) fn resume(client: &Arc<Client>, name: &str, now: f64) -> Result<()> {
     check_pausable(client, name, now)?;
     let key = client.keys.cron_entry(name);
-    client.query(&RedisCommand::new("HDEL").arg(&key).arg("paused"))?;
-    let last = reply::text(client.query(&RedisCommand::new("HGET").arg(&key).arg("last"))?)?;
+    client.call(&RedisCommand::new("HDEL").arg(&key).arg("paused"))?;
+    let last = reply::text(client.call(&RedisCommand::new("HGET").arg(&key).arg("last"))?)?;
     if last.and_then(|last| last.parse::<f64>().ok()).is_some_and(|last| last > now) {
-        client.query(&RedisCommand::new("HDEL").arg(key).arg("last"))?;
+        client.call(&RedisCommand::new("HDEL").arg(key).arg("last"))?;
     }
     Ok(())
 }

@@ -70,7 +70,7 @@ fn fetch_scheduler_keys(
         .arg("LIMIT")
         .arg(0)
         .arg(MAX_SCHEDULERS);
-    let names = wrong_type_keys.tolerate(&schedulers, client.query(&newest).and_then(reply::texts))?;
+    let names = wrong_type_keys.tolerate(&schedulers, client.call(&newest).and_then(reply::texts))?;
     Ok(names.iter().map(|name| client.keys.cron_scheduler(name)).collect())
 }
 

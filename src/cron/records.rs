@@ -74,7 +74,7 @@ impl Extension {
         let (cron, schedule) = (&entry.cron, &entry.schedule);
         let retry = spec.retry.map(|retry| RetryPolicy {
             max: retry.max(),
-            intervals: retry.intervals_in(entry.is_rq(), || 0.5),
+            intervals: retry.intervals_in(entry.is_shared_with_python(), || 0.5),
             at_front: retry.is_at_front(),
         });
         Extension {

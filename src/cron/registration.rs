@@ -49,10 +49,10 @@ pub(crate) fn publish(
         RedisCommand::new("EXPIRE").arg(&key).arg(RECORD_TTL.as_secs()),
         RedisCommand::new("ZADD").arg(client.keys.cron_schedulers()).arg(now).arg(&info.name),
     ];
-    client.query_all(&commands)?.into_iter().try_for_each(|reply| reply.map(drop))
+    client.call_all(&commands)?.into_iter().try_for_each(|reply| reply.map(drop))
 }
 
 /// Takes a scheduler that ends out of the set. Its record expires, as in RQ.
 pub(crate) fn deregister(client: &Client, name: &str) -> Result<()> {
-    client.query(&RedisCommand::new("ZREM").arg(client.keys.cron_schedulers()).arg(name)).map(drop)
+    client.call(&RedisCommand::new("ZREM").arg(client.keys.cron_schedulers()).arg(name)).map(drop)
 }

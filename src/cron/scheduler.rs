@@ -57,7 +57,7 @@ impl CronScheduler {
             RedisCommand::new("HMGET").arg(&entry.key).arg("last").arg("schedule").arg("job")
         };
         let commands: Vec<RedisCommand> = self.entries.iter().map(command).collect();
-        let replies = self.client.query_all(&commands)?;
+        let replies = self.client.call_all(&commands)?;
         self.problems.clear();
         for (entry, reply) in self.entries.iter_mut().zip(replies) {
             let problem = match reply.and_then(reply::list) {

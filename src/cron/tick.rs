@@ -7,7 +7,7 @@ use super::schedule::Schedule;
 use super::{Catchup, Cron, Overlap};
 use crate::client::scripts::CRON_TICK;
 use crate::client::{Client, RedisCommand, Reply, reply};
-use crate::enqueue;
+use crate::enqueue_call;
 use crate::error::Result;
 use crate::job::NewJob;
 use crate::queue::Queue;
@@ -64,9 +64,9 @@ impl EntryState {
         })
     }
 
-    /// Returns whether Python's workers may run the jobs.
-    pub(crate) fn is_rq(&self) -> bool {
-        self.queue.client().dialect.payload_format.writes_all_fields
+    /// Returns whether Python's workers may run the jobs too.
+    pub(crate) fn is_shared_with_python(&self) -> bool {
+        self.queue.client().dialect.is_shared_with_python
     }
 
     /// The last tick in seconds since 1970.
@@ -160,7 +160,7 @@ fn run_script(
 ) -> Result<(i64, Option<String>, String)> {
     let job = entry.queue.encode_job(&with_jitter(&entry.cron))?;
     let id = job.id.clone();
-    let enqueue = enqueue::encode(client, entry.queue.keys(), std::slice::from_ref(&job));
+    let enqueue = enqueue_call::encode(client, entry.queue.keys(), std::slice::from_ref(&job));
     let keys = [&entry.key, &client.keys.cron_entry_jobs(&entry.cron.name), &client.keys.cron_jobs()];
     let tick = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
         .arg(action)
@@ -170,7 +170,7 @@ fn run_script(
         .arg(entry.fingerprint())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
         .arg(clock.map(|clock| clock.to_string()).unwrap_or_default());
-    let reply = client.query(&RedisCommand::evalsha_nested(&CRON_TICK, &enqueue, &tick))?;
+    let reply = client.call(&RedisCommand::evalsha_nested(&CRON_TICK, &enqueue, &tick))?;
     let mut values = reply::list(reply)?.into_iter();
     let mut next = || values.next().unwrap_or(Reply::Nil);
     let state = reply::int(&next())?;

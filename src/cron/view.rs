@@ -167,7 +167,7 @@ fn fetch_ticks(
     };
     let enqueued = |view: &CronView| RedisCommand::new("ZSCORE").arg(&jobs).arg(&view.name);
     let commands = views.iter().flat_map(|view| [entry(view), enqueued(view)]).collect::<Vec<_>>();
-    let mut replies = client.query_all(&commands)?.into_iter();
+    let mut replies = client.call_all(&commands)?.into_iter();
     let mut next = || replies.next().unwrap_or(Ok(Reply::Nil));
     for view in views {
         let (entry, enqueued) = (next(), next());

@@ -42,7 +42,7 @@ impl Health {
             _ if self.is_worker_unready() => Some("the worker does not fetch jobs"),
             // One try only: the probe's own timeout leaves no time for a second one.
             _ => client
-                .query_all_no_retry(&[RedisCommand::new("PING")])
+                .call_all_single_attempt(&[RedisCommand::new("PING")])
                 .err()
                 .map(|_| "Redis cannot be reached"),
         };

@@ -17,7 +17,7 @@ impl Job {
     /// [`Error::WrongState`] if the job has ended, [`Error::NotFound`] if it is gone; [`Error::Unreachable`],
     /// [`Error::Refused`].
     pub fn cancel(&mut self) -> Result<Status> {
-        let Some(had) = reply::text(self.client.query(&self.cancel_call())?)? else {
+        let Some(had) = reply::text(self.client.call(&self.cancel_call())?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
         let status: Status = had.parse().unwrap_or(Status::Created);
@@ -94,7 +94,7 @@ impl Job {
         let worker = self.worker_name.as_deref().filter(|_| self.client.dialect.is_shared_with_python);
         let Some(worker) = worker else { return Ok(false) };
         let fields = RedisCommand::new("HMGET").arg(self.client.keys.worker(worker));
-        let fields = self.client.query(&fields.arg("birth").arg("death").arg("runs_in"))?;
+        let fields = self.client.call(&fields.arg("birth").arg("death").arg("runs_in"))?;
         let fields: Vec<Option<String>> =
             reply::list(fields)?.into_iter().map(reply::text).collect::<Result<_>>()?;
         Ok(matches!(fields.as_slice(), [Some(_), None, None]))
@@ -114,7 +114,7 @@ impl Job {
         let encoded = self.serializer.write(&meta).map_err(invalid)?;
         let job = self.client.keys.job(self.id());
         let call = RedisCommand::evalsha(&SET_FIELD, &[&job]).arg("meta").arg(encoded).arg("");
-        if reply::int(&self.client.query(&call)?)? == 0 {
+        if reply::int(&self.client.call(&call)?)? == 0 {
             return Err(Error::NotFound { id: self.id().to_owned() });
         }
         self.record.meta = object;
@@ -137,14 +137,14 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
         .arg(MAX_SEARCHED_QUEUE)
         .arg(client.rq.key_patterns())
         .arg_now();
-    Ok(reply::int(&client.query(&call)?)? == 1)
+    Ok(reply::int(&client.call(&call)?)? == 1)
 }
 
 /// Returns whether there may be a job to delete. Ids that Python chose may hold any character; with a colon the key
 /// may be another one than a job's, so that only a hash is deleted.
 fn is_deletable(client: &Client, id: &str, key: &str) -> Result<bool> {
     let Err(error) = check_id(id) else { return Ok(true) };
-    let kind = reply::text(client.query(&RedisCommand::new("TYPE").arg(key))?)?;
+    let kind = reply::text(client.call(&RedisCommand::new("TYPE").arg(key))?)?;
     match kind.as_deref() {
         Some("hash") => Ok(true),
         Some("none") => Ok(false),

@@ -41,7 +41,7 @@ impl Job {
     pub(crate) fn fetch_all<S: AsRef<str>>(client: &Arc<Client>, ids: &[S]) -> Result<Vec<Result<Self>>> {
         let commands: Vec<RedisCommand> =
             ids.iter().flat_map(|id| read_commands(client, id.as_ref())).collect();
-        let mut replies = client.query_all(&commands)?.into_iter();
+        let mut replies = client.call_all(&commands)?.into_iter();
         let mut next_reply = || replies.next().unwrap_or(Ok(Reply::Nil));
         let mut jobs = Vec::with_capacity(ids.len());
         for id in ids {

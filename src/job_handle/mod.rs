@@ -70,7 +70,7 @@ impl Job {
             return Ok(None);
         }
         let scheduled = self.client.keys.queue(&self.origin).scheduled;
-        let score = self.client.query(&RedisCommand::new("ZSCORE").arg(scheduled).arg(self.id()))?;
+        let score = self.client.call(&RedisCommand::new("ZSCORE").arg(scheduled).arg(self.id()))?;
         let seconds = reply::text(score)?.and_then(|score| score.parse::<f64>().ok());
         Ok(seconds.and_then(|seconds| DateTime::from_timestamp_millis((seconds * 1000.0) as i64)))
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Job, MAX_SEARCHED_QUEUE};
-use crate::client::scripts::REQUEUE_ORPHAN_JOB;
+use crate::client::scripts::REQUEUE_STRANDED_JOB;
 use crate::client::{RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::job::{Status, from_iso};
@@ -48,7 +48,7 @@ impl Job {
                 _ => {}
             }
         }
-        self.requeue_orphan("requeue", self.client.dialect.retries_field, &[&UNFINISHED, &REQUEUABLE])
+        self.requeue_stranded("requeue", self.client.dialect.retries_field, &[&UNFINISHED, &REQUEUABLE])
     }
 
     /// Puts a scheduled job, which waits for a time or for its next retry, into its queue now. A job that has not
@@ -63,19 +63,19 @@ impl Job {
         let moved = Registry::new(&self.client, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
         match moved.first() {
             Some(Requeued::Back) => self.refresh(),
-            _ => self.requeue_orphan("enqueue", "", &[&UNFINISHED]),
+            _ => self.requeue_stranded("enqueue", "", &[&UNFINISHED]),
         }
     }
 
     /// Puts the job into its queue if it is in no list and no registry and has one of `statuses`. With the name of
     /// the field that counts retries in `retries_field` the job is made new, with an empty name it keeps its counts.
-    fn requeue_orphan(
+    fn requeue_stranded(
         &mut self,
         verb: &'static str,
         retries_field: &str,
         statuses: &[&[Status]],
     ) -> Result<()> {
-        let code = self.requeue_orphan_code(verb, retries_field, statuses)?;
+        let code = self.requeue_stranded_code(verb, retries_field, statuses)?;
         self.refresh()?;
         match code {
             1 => Ok(()),
@@ -92,7 +92,7 @@ impl Job {
 
     /// Calls the script until it returns a code: while the job's worker may run it, until that worker's next
     /// heartbeat.
-    fn requeue_orphan_code(
+    fn requeue_stranded_code(
         &mut self,
         verb: &'static str,
         retries_field: &str,
@@ -101,7 +101,7 @@ impl Job {
         let deadline = Instant::now() + NEXT_HEARTBEAT_TIMEOUT;
         let mut seen_heartbeat = String::new();
         loop {
-            let reply = self.query_requeue_orphan(retries_field, statuses, &seen_heartbeat)?;
+            let reply = self.call_requeue_stranded(retries_field, statuses, &seen_heartbeat)?;
             let Reply::Array(parts) = reply else { return reply::int(&reply) };
             let heartbeat = WorkerHeartbeat::read(parts)?;
             if heartbeat.age >= heartbeat.lease {
@@ -118,7 +118,7 @@ impl Job {
         }
     }
 
-    fn query_requeue_orphan(
+    fn call_requeue_stranded(
         &self,
         retries_field: &str,
         statuses: &[&[Status]],
@@ -129,7 +129,7 @@ impl Job {
         let lists = [&*job, &keys.list, &keys.intermediate, &keys.wip, &queues];
         let script_keys = [&lists[..], &keys.idle_registries()].concat();
         let statuses: Vec<&str> = statuses.iter().copied().flatten().map(|status| status.as_str()).collect();
-        let call = RedisCommand::evalsha(&REQUEUE_ORPHAN_JOB, &script_keys)
+        let call = RedisCommand::evalsha(&REQUEUE_STRANDED_JOB, &script_keys)
             .arg(self.id())
             .arg(self.client.dialect.push)
             .arg_now()
@@ -139,7 +139,7 @@ impl Job {
             .arg(statuses.join(" "))
             .arg(self.client.keys.worker(""))
             .arg(seen_heartbeat);
-        self.client.query(&call)
+        self.client.call(&call)
     }
 }
 

@@ -47,12 +47,12 @@ impl Job {
             // Every worker, Python's too, adds an entry when it ends a run.
             let read = RedisCommand::new("XREAD").arg("BLOCK").arg(timeout.as_millis().max(1) as u64);
             let read = read.arg("STREAMS").arg(stream).arg(&self.last_entry);
-            return client.dedicated(timeout)?.query(&read).map(drop);
+            return client.dedicated(timeout)?.call(&read).map(drop);
         }
         let channel = format!("{}{}", client.keys.ended_prefix(), self.id());
         let mark_waiter = RedisCommand::evalsha(&MARK_WAITER, &[&client.keys.job(self.id())]);
         client.dedicated(timeout)?.wait_for_message(&channel, timeout, || {
-            let status = reply::text(client.query(&mark_waiter)?)?;
+            let status = reply::text(client.call(&mark_waiter)?)?;
             Ok(status.and_then(|word| word.parse::<Status>().ok()).is_some_and(|status| !status.has_ended()))
         })
     }

@@ -22,7 +22,7 @@ for i = 6, #ARGV do
     replies[#replies + 1] = redis.pcall('HGET', key, 'enqueued_at') == ARGV[3] and 1 or 0
   elseif redis.pcall('HEXISTS', key, 'data') ~= 1 then
     replies[#replies + 1] = 2
-  elseif is_stale_entry(status, ARGV[5]) then
+  elseif is_leftover_entry(status, ARGV[5]) then
     replies[#replies + 1] = 0
   else
     redis.call('SADD', KEYS[3], KEYS[2])

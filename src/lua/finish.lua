@@ -122,7 +122,7 @@ local function finish(first)
   -- was left behind; or the same id was enqueued anew while it ran.
   if job[1] ~= 'started' or (not expired_within and job[3] ~= execution) then
     if job[1] and not expired_within then write_result(id, result_ttl, entry) end
-    end_stale_execution(id, execution, worker, ended_at and ARGV[first + ended_at])
+    end_fenced_execution(id, execution, worker, ended_at and ARGV[first + ended_at])
     return 0
   end
   delete_execution(id, execution, worker)
@@ -155,7 +155,7 @@ for i = 1, count do
     if replies[i] == 1 then
       replies[i] = finish(first)
     else
-      end_stale_execution(ARGV[first], ARGV[first + 1], worker, ended_at and ARGV[first + ended_at])
+      end_fenced_execution(ARGV[first], ARGV[first + 1], worker, ended_at and ARGV[first + ended_at])
     end
   end
 end

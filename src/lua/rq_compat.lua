@@ -86,7 +86,7 @@ local function has_rate_limit(limit, concurrency)
 end
 
 -- Returns the number of slots of a limit. If its hash was deleted, it is restored from a job that waits.
-local function read_concurrency(limit)
+local function read_or_restore_concurrency(limit)
   local concurrency = redis.pcall('HGET', rq_key(LIMIT, limit), 'concurrency')
   if concurrency then return type(concurrency) == 'string' and tonumber(concurrency) or 0 end
   local waiting = redis.pcall('ZRANGE', rq_key(WAITING, limit), 0, MAX_ADMITTED - 1)
@@ -106,7 +106,7 @@ end
 -- two executions would share one. Jobs beyond MAX_ADMITTED are left to maintenance.
 local function admit_waiting(limit, enqueued_at)
   local slots, waiting = rq_key(SLOTS, limit), rq_key(WAITING, limit)
-  local concurrency = read_concurrency(limit)
+  local concurrency = read_or_restore_concurrency(limit)
   local passed_over = {}
   for _ = 1, MAX_ADMITTED do
     local used = redis.pcall('ZCARD', slots)
@@ -167,7 +167,7 @@ end
 
 -- Ends an execution whose job was requeued, deleted or taken over meanwhile, and frees its slot unless the job needs
 -- it again.
-local function end_stale_execution(id, execution, worker, enqueued_at)
+local function end_fenced_execution(id, execution, worker, enqueued_at)
   if not rq then return end
   local stored = redis.pcall('HGET', rq_key(EXECUTION, id .. ':' .. execution), 'rate_limit_key')
   delete_execution(id, execution, worker)

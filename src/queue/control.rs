@@ -34,12 +34,12 @@ impl Queue {
     pub fn is_suspended(&self) -> Result<bool> {
         let suspended = self.client.keys.suspended_queues();
         let is_member = RedisCommand::new("SISMEMBER").arg(suspended).arg(&self.keys.list);
-        Ok(reply::int(&self.client.query(&is_member)?)? == 1)
+        Ok(reply::int(&self.client.call(&is_member)?)? == 1)
     }
 
     fn update_suspended(&self, command: &str) -> Result<()> {
         let suspended = self.client.keys.suspended_queues();
-        self.client.query(&RedisCommand::new(command).arg(suspended).arg(&self.keys.list)).map(drop)
+        self.client.call(&RedisCommand::new(command).arg(suspended).arg(&self.keys.list)).map(drop)
     }
 
     /// Suspends all queues of this deployment: no worker, rq-rs' or Python's, starts a job until
@@ -53,7 +53,7 @@ impl Queue {
         if let Some(duration) = duration {
             set = set.arg("EX").arg(Ttl::from(duration).as_seconds().max(1));
         }
-        self.client.query(&set).map(drop)
+        self.client.call(&set).map(drop)
     }
 
     /// Resumes all queues after [`suspend_all`](Self::suspend_all). Queues that are suspended one by one stay
@@ -62,7 +62,7 @@ impl Queue {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn resume_all(&self) -> Result<()> {
-        self.client.query(&RedisCommand::new("DEL").arg(self.client.keys.suspended())).map(drop)
+        self.client.call(&RedisCommand::new("DEL").arg(self.client.keys.suspended())).map(drop)
     }
 
     /// Tells a worker of this deployment, rq-rs' or Python's, to start no more jobs and to end when its running

@@ -46,7 +46,7 @@ impl Queue {
             .arg(self.client.rq.key_patterns())
             .arg_now();
         // Not repeatable: a second run would remove jobs that were enqueued meanwhile.
-        let mut replies = self.client.pipeline_once(&[call])?;
+        let mut replies = self.client.call_all_at_most_once(&[call])?;
         let counts = reply::list(replies.pop().unwrap_or(Ok(Reply::Nil))?)?;
         let count = |n: usize| counts.get(n).map_or(Ok(0), reply::int).map(|n| n as usize);
         Ok((count(0)?, count(1)?))
@@ -60,7 +60,7 @@ impl Queue {
     pub fn delete(&self) -> Result<usize> {
         let deleted_jobs = self.empty()?;
         let unlist = RedisCommand::new("SREM").arg(self.client.keys.queues()).arg(&self.keys.list);
-        self.client.query(&unlist)?;
+        self.client.call(&unlist)?;
         Ok(deleted_jobs)
     }
 }

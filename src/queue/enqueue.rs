@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Queue;
 use crate::client::Pipeline;
-use crate::enqueue::{Bulk, EncodedJob, decode_reply, encode};
+use crate::enqueue_call::{Bulk, EncodedJob, decode_reply, encode};
 use crate::error::{Error, Result};
 use crate::job::NewJob;
 use crate::job_handle::Job;
@@ -34,7 +34,7 @@ impl Queue {
     pub fn enqueue_job(&self, job: NewJob) -> Result<Job> {
         let encoded = self.encode_job(&job)?;
         let call = encode(&self.client, &self.keys, std::slice::from_ref(&encoded));
-        if decode_reply(self.client.query(&call)?)? != [true] {
+        if decode_reply(self.client.call(&call)?)? != [true] {
             return Err(Error::Duplicate { id: encoded.id });
         }
         Ok(Job::new(&self.client, encoded.into_record()))

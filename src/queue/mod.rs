@@ -158,7 +158,7 @@ impl Queue {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::Refused`].
     pub fn count(&self) -> Result<usize> {
-        let count = self.client.query(&RedisCommand::new("LLEN").arg(&self.keys.list))?;
+        let count = self.client.call(&RedisCommand::new("LLEN").arg(&self.keys.list))?;
         Ok(usize::try_from(reply::int(&count)?).unwrap_or(0))
     }
 
@@ -172,7 +172,7 @@ impl Queue {
         }
         let (first, last, is_reversed) = self.client.dialect.list_range(offset, limit);
         let range = RedisCommand::new("LRANGE").arg(&self.keys.list).arg(first).arg(last);
-        let mut ids = reply::texts(self.client.query(&range)?)?;
+        let mut ids = reply::texts(self.client.call(&range)?)?;
         if is_reversed {
             ids.reverse();
         }

@@ -10,7 +10,7 @@ use crate::wrong_type::WrongTypeKeys;
 pub(crate) fn check_existing_or_valid(client: &Client, name: &str) -> Result<()> {
     check_queue_name(name).or_else(|error| {
         let key = client.keys.queue(name).list;
-        let known = client.query(&RedisCommand::new("SISMEMBER").arg(client.keys.queues()).arg(key))?;
+        let known = client.call(&RedisCommand::new("SISMEMBER").arg(client.keys.queues()).arg(key))?;
         if reply::int(&known)? == 1 { Ok(()) } else { Err(error) }
     })
 }
@@ -19,7 +19,7 @@ pub(crate) fn check_existing_or_valid(client: &Client, name: &str) -> Result<()>
 pub(crate) fn all_queue_names(client: &Client, wrong_type_keys: &mut WrongTypeKeys) -> Result<Vec<String>> {
     let set = client.keys.queues();
     let keys = wrong_type_keys
-        .tolerate(&set, client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
+        .tolerate(&set, client.call(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts))?;
     let mut names: Vec<String> =
         keys.iter().filter_map(|key| client.keys.queue_name(key)).map(str::to_owned).collect();
     names.sort_unstable();

@@ -22,7 +22,7 @@ pub(super) fn fetch_dependencies(client: &Client, id: &str) -> Result<(Vec<Depen
     let keys = [client.keys.dependencies(id), client.keys.dependents(id)];
     // A part of each set is enough, however large it is.
     let scan = |key| RedisCommand::new("SSCAN").arg(key).arg(0).arg("COUNT").arg(MAX_DEPENDENCIES);
-    let mut replies = client.query_all(&keys.map(scan))?.into_iter();
+    let mut replies = client.call_all(&keys.map(scan))?.into_iter();
     let mut next = || fetch_statuses(client, replies.next().unwrap_or(Ok(Reply::Nil)));
     Ok((next()?, next()?))
 }
@@ -36,7 +36,7 @@ fn fetch_statuses(client: &Client, reply: Result<Reply>) -> Result<Vec<Dependenc
     let id = |member: String| member.strip_prefix(&prefix).map(str::to_owned).unwrap_or(member);
     let ids: Vec<String> = members.into_iter().map(id).collect();
     let status = |id: &String| RedisCommand::new("HGET").arg(client.keys.job(id)).arg("status");
-    let statuses = client.query_all(&ids.iter().map(status).collect::<Vec<_>>())?;
+    let statuses = client.call_all(&ids.iter().map(status).collect::<Vec<_>>())?;
     let dependency = |(id, status): (String, Result<Reply>)| {
         let status = status.and_then(reply::text).unwrap_or_default();
         Dependency { id, status: status.and_then(|status| status.parse().ok()) }

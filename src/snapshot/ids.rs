@@ -67,7 +67,7 @@ fn fetch_scores(
 ) -> Result<Vec<ScoredId>> {
     let command = if order == SortOrder::Newest { "ZREVRANGE" } else { "ZRANGE" };
     let command = RedisCommand::new(command).arg(key).arg(offset).arg(offset + limit - 1).arg("WITHSCORES");
-    let texts = wrong_type_keys.tolerate(key, client.query(&command).and_then(reply::texts))?;
+    let texts = wrong_type_keys.tolerate(key, client.call(&command).and_then(reply::texts))?;
     Ok(texts.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].parse().ok())).collect())
 }
 

@@ -68,7 +68,7 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
     let server = server_info::fetch(client)?;
     let mut wrong_type_keys = WrongTypeKeys::default();
     let names = if only.is_empty() { all_queue_names(client, &mut wrong_type_keys)? } else { only.to_vec() };
-    let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
+    let suspended = client.call(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
     let mut queues = queues::fetch_queues(client, &names, &mut wrong_type_keys)?;
     let now = client.server_now()?;
     let minutes = queues::fetch_details(client, &mut queues, now)?;

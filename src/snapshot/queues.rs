@@ -75,7 +75,7 @@ pub(super) fn fetch_queues(
     for names in names.chunks(QUEUES_PER_BATCH) {
         let keys: Vec<[String; 10]> = names.iter().map(|name| counted_keys(client, name)).collect();
         let commands: Vec<RedisCommand> = keys.iter().flat_map(count_commands).collect();
-        let mut replies = client.query_all(&commands)?.into_iter();
+        let mut replies = client.call_all(&commands)?.into_iter();
         for (name, keys) in names.iter().zip(keys) {
             queues.push(queue_view(name, read_counts(&keys, &mut replies, wrong_type_keys)?));
         }
@@ -191,13 +191,13 @@ fn fetch_waiting_times(client: &Client, queues: &mut [QueueView], now: DateTime<
     let next = if client.dialect.pops_from_tail { -1 } else { 0 };
     let head =
         |queue: &QueueView| RedisCommand::new("LINDEX").arg(client.keys.queue(&queue.name).list).arg(next);
-    let heads = client.query_all(&queues.iter().map(head).collect::<Vec<_>>())?;
+    let heads = client.call_all(&queues.iter().map(head).collect::<Vec<_>>())?;
     let times = |id: Result<Reply>| {
         let id = id.and_then(reply::text).unwrap_or_default();
         let key = client.keys.job(id.as_deref().unwrap_or_default());
         RedisCommand::new("HMGET").arg(key).arg("enqueued_at").arg("created_at")
     };
-    let times = client.query_all(&heads.into_iter().map(times).collect::<Vec<_>>())?;
+    let times = client.call_all(&heads.into_iter().map(times).collect::<Vec<_>>())?;
     for (queue, reply) in queues.iter_mut().zip(times) {
         let times = reply.and_then(reply::texts).unwrap_or_default();
         let since = times.iter().find_map(|time| from_iso(time));

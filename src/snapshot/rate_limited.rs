@@ -24,7 +24,7 @@ fn query_limited(client: &Client, queue: &str) -> Result<Vec<Reply>> {
         .arg(queue)
         .arg(MAX_JOBS_PER_LIMIT)
         .arg(MAX_JOBS);
-    tolerate_wrong_type(client.query(&command).and_then(reply::list))
+    tolerate_wrong_type(client.call(&command).and_then(reply::list))
 }
 
 /// Counts the waiting jobs of each queue.

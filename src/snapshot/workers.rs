@@ -107,7 +107,7 @@ impl WorkerView {
 /// Fetches the records of all workers, sorted by name.
 pub(super) fn fetch_workers(client: &Client, wrong_type_keys: &mut WrongTypeKeys) -> Result<Vec<WorkerView>> {
     let set = client.keys.workers();
-    let members = client.query(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts);
+    let members = client.call(&RedisCommand::new("SMEMBERS").arg(&set)).and_then(reply::texts);
     let mut keys = wrong_type_keys.tolerate(&set, members)?;
     keys.sort_unstable();
     keys.truncate(MAX_WORKERS_READ);
@@ -128,5 +128,5 @@ pub(super) fn fetch_workers(client: &Client, wrong_type_keys: &mut WrongTypeKeys
 /// Fetches whether a worker runs its functions in `threads` or `processes`; `None` for a worker of Python.
 pub(crate) fn fetch_runs_in(client: &Client, worker: Option<&str>) -> Result<Option<String>> {
     let Some(name) = worker else { return Ok(None) };
-    reply::text(client.query(&RedisCommand::new("HGET").arg(client.keys.worker(name)).arg("runs_in"))?)
+    reply::text(client.call(&RedisCommand::new("HGET").arg(client.keys.worker(name)).arg("runs_in"))?)
 }

@@ -102,7 +102,7 @@ pub(crate) fn fetch_series(client: &Client, queues: &[String]) -> Result<Vec<Ser
 
 /// Fetches the series of the handlers of a queue. The one that further handlers share is named `*`.
 pub(crate) fn fetch_handler_series(client: &Client, queue: &str) -> Result<Vec<(String, Series)>> {
-    let set = client.query_all(&[RedisCommand::new("SMEMBERS").arg(client.keys.stats_handlers(queue))])?;
+    let set = client.call_all(&[RedisCommand::new("SMEMBERS").arg(client.keys.stats_handlers(queue))])?;
     let mut names = set.into_iter().next().and_then(Result::ok).map_or(Ok(Vec::new()), reply::texts)?;
     names.sort_unstable();
     let keys = names.iter().map(|name| client.keys.stats_handler(queue, name));
@@ -116,5 +116,5 @@ pub(crate) fn fetch_handler_series(client: &Client, queue: &str) -> Result<Vec<(
 fn query_series(client: &Client, keys: impl Iterator<Item = String>) -> Result<Vec<Series>> {
     let commands: Vec<RedisCommand> = keys.map(|key| RedisCommand::new("HGETALL").arg(key)).collect();
     let read = |reply: Result<_>| Series::read(&RawHash(reply.and_then(reply::pairs).unwrap_or_default()));
-    Ok(client.query_all(&commands)?.into_iter().map(read).collect())
+    Ok(client.call_all(&commands)?.into_iter().map(read).collect())
 }

@@ -44,7 +44,7 @@ pub(super) fn start(
     };
     let saved = state.fingerprint();
     // Retried when the connection breaks, as every call at the start is.
-    client.query(&heartbeat.command())?;
+    client.call(&heartbeat.command())?;
     Ok(BackgroundThread::start("rq-rs heartbeat", move |stop| heartbeat.run(saved, stop)))
 }
 
@@ -128,7 +128,7 @@ impl Heartbeat {
 
     /// Sends one heartbeat, and marks the leases that are lost.
     fn send(&self) -> Result<()> {
-        let mut replies = self.client.query_all_no_retry(&[self.command()])?;
+        let mut replies = self.client.call_all_single_attempt(&[self.command()])?;
         let lost = replies.pop().unwrap_or_else(|| Err(reply::missing()))?;
         for member in reply::texts(lost)? {
             if self.state.mark_lease_lost(&member) {
@@ -171,7 +171,8 @@ impl Heartbeat {
     fn flush_stats(&self) {
         let stats = self.state.take_stats();
         if !stats.is_empty()
-            && let Err(error) = self.client.pipeline_once(&stats.commands(&self.client, &self.options.queues))
+            && let Err(error) =
+                self.client.call_all_at_most_once(&stats.commands(&self.client, &self.options.queues))
         {
             log::debug!(target: "rq_rs", "counts are lost: {error}");
         }

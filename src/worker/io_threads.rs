@@ -55,7 +55,7 @@ fn start(client: &Arc<Client>, inbox: &Sender<Message>) -> IoThread {
     let (client, inbox) = (Arc::clone(client), inbox.clone());
     spawn_signal_masked("rq-rs exchange", move || {
         for (exchange, commands) in requests {
-            let replies = client.pipeline_once(&commands);
+            let replies = client.call_all_at_most_once(&commands);
             if inbox.send(Message::Replied { exchange, replies }).is_err() {
                 return;
             }

@@ -222,7 +222,7 @@ impl Tasks {
                     .arg(iso(Utc::now()))
                     .arg(LIMIT_SLOTS)
             };
-            for reply in client.pipeline_once(&limits.iter().map(command).collect::<Vec<_>>())? {
+            for reply in client.call_all_at_most_once(&limits.iter().map(command).collect::<Vec<_>>())? {
                 reply?;
             }
             self.limits_cursor = next;
@@ -246,7 +246,7 @@ impl Tasks {
             .arg("NX")
             .arg("EX")
             .arg(GROUPS_INTERVAL_SECS);
-        if client.query(&lock)? == Reply::Nil {
+        if client.call(&lock)? == Reply::Nil {
             return Ok(Progress::Done);
         }
         let (names, mut cursor) = (client.keys.groups(), SCAN_START.to_owned());
@@ -270,7 +270,7 @@ impl Tasks {
                 RedisCommand::evalsha(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record])
                     .arg(SCHEDULER_NAME)
             };
-            let _ = self.client.query_all_no_retry(&self.queues.iter().map(command).collect::<Vec<_>>());
+            let _ = self.client.call_all_single_attempt(&self.queues.iter().map(command).collect::<Vec<_>>());
         }
     }
 }
@@ -302,7 +302,7 @@ fn clean_group(client: &Client, names: &str, group: &str) -> Result<()> {
     for _ in 0..MAX_BATCHES {
         let command = RedisCommand::evalsha(&PRUNE_GROUP, &[&client.keys.group(group), names]);
         let command = command.arg(group).arg(client.keys.job_prefix()).arg(&cursor).arg(BATCH);
-        cursor = reply::text(client.query(&command)?)?.unwrap_or_else(|| SCAN_START.to_owned());
+        cursor = reply::text(client.call(&command)?)?.unwrap_or_else(|| SCAN_START.to_owned());
         if cursor == SCAN_START {
             break;
         }
@@ -313,7 +313,7 @@ fn clean_group(client: &Client, names: &str, group: &str) -> Result<()> {
 /// Scans one part of a set. Returns the next cursor and the members.
 fn scan(client: &Client, set: &str, cursor: &str) -> Result<(String, Vec<String>)> {
     let command = RedisCommand::new("SSCAN").arg(set).arg(cursor).arg("COUNT").arg(BATCH);
-    let mut parts = reply::list(client.query(&command)?)?.into_iter();
+    let mut parts = reply::list(client.call(&command)?)?.into_iter();
     let mut part = || parts.next().unwrap_or_default();
     Ok((reply::text(part())?.unwrap_or_else(|| SCAN_START.to_owned()), reply::texts(part())?))
 }
@@ -321,7 +321,7 @@ fn scan(client: &Client, set: &str, cursor: &str) -> Result<(String, Vec<String>
 /// Repeats a script until it handles less than a whole batch. There is more to do if it never does.
 fn in_batches(client: &Client, command: impl Fn() -> RedisCommand) -> Result<Progress> {
     for _ in 0..MAX_BATCHES {
-        let mut replies = client.query_all_no_retry(&[command()])?;
+        let mut replies = client.call_all_single_attempt(&[command()])?;
         let moved = replies.pop().map_or(Ok(0), |reply| reply::int(&reply?))?;
         if moved < BATCH as i64 {
             return Ok(Progress::Done);

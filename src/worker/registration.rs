@@ -36,7 +36,7 @@ pub(super) fn static_fields(client: &Client, options: &Options) -> Vec<(&'static
 
 /// Fields that only RQ's tools read.
 fn rq_worker_fields(client: &Client) -> [(&'static str, String); 2] {
-    let info = client.query(&RedisCommand::new("CLIENT").arg("INFO")).and_then(reply::text);
+    let info = client.call(&RedisCommand::new("CLIENT").arg("INFO")).and_then(reply::text);
     let info = info.ok().flatten().unwrap_or_default();
     let address = info.split(' ').find_map(|part| part.strip_prefix("addr=")).unwrap_or("unknown");
     let version = concat!("Rust (rq-rs ", env!("CARGO_PKG_VERSION"), ")");
@@ -50,7 +50,7 @@ fn rq_worker_fields(client: &Client) -> [(&'static str, String); 2] {
 /// its process is gone, or its record was not renewed for a lease.
 pub(super) fn reserve_name(client: &Client, options: &Options) -> Result<()> {
     let record = client.keys.worker(&options.name);
-    let fields = RawHash(reply::pairs(client.query(&RedisCommand::new("HGETALL").arg(&record))?)?);
+    let fields = RawHash(reply::pairs(client.call(&RedisCommand::new("HGETALL").arg(&record))?)?);
     let text = |name: &str| fields.get(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let heartbeat = text("last_heartbeat").and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
     let lease = text("lease").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
@@ -62,7 +62,7 @@ pub(super) fn reserve_name(client: &Client, options: &Options) -> Result<()> {
     if is_fresh && text("death").is_none() && is_other_live_process(&host, &pid) {
         return Err(Error::NameTaken { name: options.name.clone(), pid });
     }
-    client.query(&RedisCommand::new("DEL").arg(record))?;
+    client.call(&RedisCommand::new("DEL").arg(record))?;
     Ok(())
 }
 
@@ -87,7 +87,7 @@ pub(super) fn deregister(client: &Client, options: &Options, queues: &[QueueKeys
     calls.push(RedisCommand::new("HSET").arg(&record).arg("death").arg(iso(Utc::now())));
     calls.push(RedisCommand::new("EXPIRE").arg(&record).arg(DEAD_RECORD_TTL));
     calls.push(RedisCommand::new("DEL").arg(client.keys.executions_of_worker(&options.name)));
-    let _ = client.query_all_no_retry(&calls);
+    let _ = client.call_all_single_attempt(&calls);
 }
 
 /// The name of this machine.

@@ -90,7 +90,7 @@ fn unblock(client: &Client, client_ids: &[Arc<AtomicI64>]) {
         let commands: Vec<RedisCommand> =
             ids.map(|id| RedisCommand::new("CLIENT").arg("UNBLOCK").arg(id)).collect();
         let all_have_ended = client_ids.iter().all(|id| Arc::strong_count(id) == 1);
-        if all_have_ended || (!commands.is_empty() && client.query_all_no_retry(&commands).is_err()) {
+        if all_have_ended || (!commands.is_empty() && client.call_all_single_attempt(&commands).is_err()) {
             return;
         }
         std::thread::sleep(UNBLOCK_INTERVAL);
@@ -136,12 +136,12 @@ impl WatcherThread {
             .arg(&self.queue.intermediate)
             .arg(options)
             .arg(POP_TIMEOUT.as_secs());
-        reply::bytes(connection.query(&command)?)
+        reply::bytes(connection.call(&command)?)
     }
 
     fn connect(&self) -> Result<DedicatedConnection<'_>> {
         let mut connection = self.client.dedicated(POP_TIMEOUT)?;
-        let id = connection.query(&RedisCommand::new("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
+        let id = connection.call(&RedisCommand::new("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
         // Where an ACL denies CLIENT ID, the pop cannot be unblocked, and stopping takes a few seconds longer.
         self.client_id.store(id.unwrap_or(0), Ordering::Relaxed);
         Ok(connection)

@@ -85,7 +85,7 @@ fn explain_deferred(dependency: &Dependency) -> Option<Diagnostic> {
 /// Explains a job whose dependencies have ended and that is not in its queue yet.
 fn explain_ready(client: &Client, job: &Record) -> Result<Diagnostic> {
     let since = RedisCommand::new("ZSCORE").arg(client.keys.queue(&job.origin).ready).arg(&job.id);
-    let since = tolerate_wrong_type(client.query(&since).and_then(reply::text))?;
+    let since = tolerate_wrong_type(client.call(&since).and_then(reply::text))?;
     let diagnostic = Diagnostic::new(if since.is_some() { "ready" } else { "nowhere" });
     Ok(diagnostic.with("status", job.status.as_str()).with("queue", &*job.origin))
 }
@@ -97,16 +97,16 @@ fn explain_rate_limited(client: &Client, job: &Record) -> Result<Diagnostic> {
     let runs = RedisCommand::new("ZSCORE").arg(client.keys.limit_slots(limit)).arg(&job.id);
     let taken = RedisCommand::new("ZCARD").arg(client.keys.limit_slots(limit));
     let slots = RedisCommand::new("HGET").arg(client.keys.limit(limit)).arg("concurrency");
-    if tolerate_wrong_type(client.query(&waits).and_then(reply::text))?.is_none() {
+    if tolerate_wrong_type(client.call(&waits).and_then(reply::text))?.is_none() {
         return Ok(nowhere());
     }
-    if tolerate_wrong_type(client.query(&runs).and_then(reply::text))?.is_some() {
+    if tolerate_wrong_type(client.call(&runs).and_then(reply::text))?.is_some() {
         return Ok(Diagnostic::new("rate_limited_runs").with("limit", limit.as_str()));
     }
-    let taken = tolerate_wrong_type(client.query(&taken).and_then(|taken| reply::int(&taken)))?;
+    let taken = tolerate_wrong_type(client.call(&taken).and_then(|taken| reply::int(&taken)))?;
     // As workers do, if the hash of the limit was deleted.
     let of_record = job.other.get("rate_limit_concurrency").cloned();
-    let slots = tolerate_wrong_type(client.query(&slots).and_then(reply::text))?.or(of_record);
+    let slots = tolerate_wrong_type(client.call(&slots).and_then(reply::text))?.or(of_record);
     let slots = slots.and_then(|slots| slots.parse::<i64>().ok()).unwrap_or(0);
     let diagnostic = Diagnostic::new("rate_limited").with("limit", limit.as_str());
     Ok(diagnostic.with("taken", taken).with("slots", slots))

@@ -28,7 +28,7 @@ pub(in crate::snapshot) fn fetch_position(client: &Client, job: &Record) -> Resu
         search = search.arg("RANK").arg(-1);
     }
     let length = RedisCommand::new("LLEN").arg(list);
-    let mut replies = client.query_all(&[search, length])?.into_iter();
+    let mut replies = client.call_all(&[search, length])?.into_iter();
     let mut next = || replies.next().and_then(Result::ok);
     let Some(index) = next().filter(|index| *index != Reply::Nil).and_then(|index| reply::int(&index).ok())
     else {
@@ -48,7 +48,7 @@ pub(super) fn explain(
     let queue = fetch_queues(client, std::slice::from_ref(&job.origin), &mut WrongTypeKeys::default())?.pop();
     let Some(queue) = queue else { return Ok(Vec::new()) };
     let mut diagnostics = Vec::from_iter(explain_position(&queue, position));
-    let suspended = client.query(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
+    let suspended = client.call(&RedisCommand::new("EXISTS").arg(client.keys.suspended()))?;
     let all_suspended = reply::int(&suspended)? == 1;
     if all_suspended {
         diagnostics.push(Diagnostic::new("suspended"));

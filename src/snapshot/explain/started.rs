@@ -105,7 +105,7 @@ fn may_run(worker: &WorkerView, job: &Record) -> bool {
 fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let wip = client.keys.queue(&job.origin).wip;
     let score = |member: String| -> Result<Option<f64>> {
-        let score = client.query(&RedisCommand::new("ZSCORE").arg(&wip).arg(member))?;
+        let score = client.call(&RedisCommand::new("ZSCORE").arg(&wip).arg(member))?;
         Ok(reply::text(score)?.and_then(|score| score.parse().ok()))
     };
     let execution = job.execution_id.as_deref().unwrap_or_default();
@@ -128,7 +128,7 @@ fn rq_lease_end(
 ) -> Result<Option<DateTime<Utc>>> {
     let executions =
         RedisCommand::new("ZREVRANGE").arg(executions).arg(0).arg(MAX_EXECUTIONS).arg("WITHSCORES");
-    let executions = tolerate_wrong_type(client.query(&executions).and_then(reply::texts))?;
+    let executions = tolerate_wrong_type(client.call(&executions).and_then(reply::texts))?;
     for pair in executions.chunks_exact(2) {
         if let Some(end) = score(format!("{}:{}", job.id, pair[0]))? {
             return Ok(from_unix_seconds(end));

@@ -45,7 +45,7 @@ impl Dispatcher {
         let WorkerContext { client, options, .. } = &self.worker;
         let record = client.keys.worker(&options.name);
         let renew = RedisCommand::new("EXPIRE").arg(record).arg(options.worker_ttl.as_secs() + 60);
-        let replies = client.query_all_no_retry(&[RedisCommand::new("PING"), renew]);
+        let replies = client.call_all_single_attempt(&[RedisCommand::new("PING"), renew]);
         replies.is_ok_and(|replies| replies.iter().all(Result::is_ok))
     }
 

@@ -89,7 +89,7 @@ impl Dispatcher {
             self.exchanges.push(exchange);
             if has_nothing_else || !self.is_pipelined() {
                 // There is nothing to do meanwhile, or so little that a switch to another thread costs more.
-                let replies = self.worker.client.pipeline_once(&commands);
+                let replies = self.worker.client.call_all_at_most_once(&commands);
                 return self.on_reply(id, replies);
             }
             self.io_threads.send(id, commands);

@@ -1,4 +1,4 @@
--- requeue_orphan_ids: returns ids that were popped and never started to the front of their queue. An id whose job has
+-- put_back_orphaned_ids: returns ids that were popped and never started to the front of their queue. An id whose job has
 -- ended meanwhile is only removed.
 --
 -- KEYS[1] intermediate list  KEYS[2] list

@@ -1,4 +1,4 @@
--- stale_entry: finds entries that jobs have left behind in a registry. It is put in front of the scripts that move
+-- leftover_entry: finds entries that jobs have left behind in a registry. It is put in front of the scripts that move
 -- jobs out of one.
 --
 -- KEYS none of its own  ARGV none of its own
@@ -10,6 +10,6 @@ local STATUSES = { queued = true, started = true, finished = true, failed = true
 
 -- Returns whether a job of this status belongs elsewhere. `own` are the statuses of the registry, separated by spaces.
 -- A job without a known status belongs to the registry.
-local function is_stale_entry(status, own)
+local function is_leftover_entry(status, own)
   return STATUSES[status] and not string.find(' ' .. own .. ' ', ' ' .. status .. ' ', 1, true)
 end

@@ -1,4 +1,4 @@
--- requeue_orphan_job: returns a job to its queue that is in no list and no registry, whatever its record says.
+-- requeue_stranded_job: returns a job to its queue that is in no list and no registry, whatever its record says.
 --
 -- KEYS[1] job  KEYS[2] list  KEYS[3] intermediate list  KEYS[4] wip  KEYS[5] set of queues
 -- KEYS[6 …] the other registries
