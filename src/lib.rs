@@ -47,7 +47,7 @@ mod server_info;
 #[cfg(feature = "worker")]
 mod stats;
 mod worker_command;
-#[cfg(feature = "cron")]
+#[cfg(feature = "worker")]
 mod wrong_type;
 
 // Layer 4, running jobs: the dispatcher, its threads and child processes, heartbeat and maintenance.

@@ -50,7 +50,23 @@ pub(crate) fn tolerate_wrong_type<T: Default>(result: Result<T>) -> Result<T> {
     WrongTypeKeys::default().tolerate("", result)
 }
 
-/// Returns whether the error is Redis' `WRONGTYPE`. Before Redis 7 the name of a script stands in front of the code.
+/// Returns whether the error is Redis' `WRONGTYPE`. Before Redis 7 the error of a script begins with "ERR Error running
+/// script", and the code comes later.
 pub(crate) fn is_wrong_type(error: &Error) -> bool {
     matches!(error, Error::Refused { reason } if reason.contains("WRONGTYPE"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_type_is_recognized_in_the_error_of_a_script_of_any_redis() {
+        let is_recognized = |reason: &str| is_wrong_type(&Error::Refused { reason: reason.to_owned() });
+        assert!(is_recognized("WRONGTYPE Operation against a key holding the wrong kind of value"));
+        assert!(is_recognized(
+            "ERR Error running script (call to f_c141): @user_script:20: WRONGTYPE Operation against a key"
+        ));
+        assert!(!is_recognized("OOM command not allowed when used memory > 'maxmemory'."));
+    }
 }

@@ -71,8 +71,8 @@ pub(crate) enum ReadMode {
     Full,
     /// The fields needed to run the job, without what earlier runs have left.
     Run,
-    /// The fields needed to take the job over from a lost worker. Arguments and meta are not decoded:
-    /// decoding them may be what killed that worker.
+    /// The fields needed to take the job over from a lost worker. The call and meta are not decoded, because decoding
+    /// them may have killed that worker.
     Recovery,
 }
 
@@ -133,10 +133,11 @@ impl RecordReader<'_> {
         error.filter(|text| !text.is_empty())
     }
 
-    /// Reads the failed runs, unless they are those of an earlier job with this id.
+    /// Reads the failed runs, unless they are those of an earlier job with this id. Recovery reads them too, because
+    /// the next failure is added to them.
     pub(super) fn attempts(&mut self) -> Vec<Attempt> {
-        let is_read = self.mode != ReadMode::Recovery && !self.is_new();
-        let Some(bytes) = self.fields.get("attempts").filter(|_| is_read) else {
+        let is_new = self.is_new();
+        let Some(bytes) = self.fields.get("attempts").filter(|_| !is_new) else {
             return Vec::new();
         };
         read_json(bytes).or_else(|error| self.add_problem("attempts", &error).ok_or(())).unwrap_or_default()

@@ -156,3 +156,18 @@ fn a_lease_without_a_record_is_cleared() {
     eventually("the ghost is gone", || env.redis::<i64>(&["ZCARD", &env.key("wip:default")]) == 0);
     running_worker.stop();
 }
+
+#[test]
+fn a_job_that_is_lost_too_often_keeps_its_earlier_attempts() {
+    let env = TestEnv::new();
+    let kill_at_retry = r#"job=sh -c 'test "$RQ_RS_ATTEMPT" = 1 && exit 3; kill -9 $PPID'"#;
+    let id = env.cli(&["enqueue", "job", "--retry-max", "1"]).ok();
+    let victim = worker(&env, &["--exec", kill_at_retry]);
+    assert_eq!(victim.finish("").code, None);
+    let mut last = worker(&env, &["--max-deliveries", "1", "--exec", "job=true"]);
+    last.wait_for_stderr("lost 1 times with its worker");
+    let job = env.queue("default").job(&id).unwrap();
+    let errors: Vec<&str> = job.attempts.iter().map(|attempt| attempt.error.as_str()).collect();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].contains("exited with code 3") && errors[1].starts_with("lost 1 times"), "{errors:?}");
+}

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::worker::event::Event;
 use crate::worker::outbox::REFUSED_RETRY_DELAY;
 use crate::worker::stop::Phase;
+use crate::wrong_type::is_wrong_type;
 
 /// A heartbeat that is late by more than this means trouble.
 const HEARTBEAT_TOLERANCE: Duration = Duration::from_secs(3);
@@ -31,8 +32,7 @@ impl Dispatcher {
     /// Handles refused completions, which wait in the outbox. Returns the error if the dispatcher has to back off. For
     /// a key of the wrong type it need not: only one queue is affected, and an event reports it.
     pub(super) fn on_finish_refused(&self, error: Error) -> Option<Error> {
-        let is_wrong_type = matches!(&error, Error::Refused { reason } if reason.starts_with("WRONGTYPE"));
-        if !is_wrong_type || self.worker.stopper.phase() == Phase::Terminating {
+        if !is_wrong_type(&error) || self.worker.stopper.phase() == Phase::Terminating {
             return Some(error);
         }
         let error = format!("an end cannot be saved: {error}");
