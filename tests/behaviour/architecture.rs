@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 8] = [
         "claim",
         "completion",
         "cron",
-        "enqueue",
+        "enqueue_call",
         "finish",
         "job_handle",
         "queue",
