@@ -337,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_job_that_is_put_back_has_not_ended_and_goes_to_the_front() {
-        let completion = complete(&[("deliveries", "2")], Verdict::PutBack { was_started: false });
+        let completion = complete(&[("deliveries", "2")], Verdict::PutBack { has_begun: false });
         assert_eq!((completion.destination, completion.status), (Destination::QueueFront, Status::Queued));
         assert_eq!(field(&completion, "deliveries"), Some("2"));
         assert_eq!((field(&completion, "ended_at"), field(&completion, "attempts")), (None, None));

@@ -22,7 +22,7 @@ pub(crate) enum Outcome {
     /// The worker shut down before the run ended.
     Interrupted,
     /// The job was claimed but not started, because no slot or process was free.
-    NotStarted,
+    NotBegun,
     /// The worker is lost: the lease has expired.
     Lost { error: String },
     /// The run was stopped by command.

@@ -25,9 +25,9 @@ pub(crate) enum Verdict {
     Snooze { delay: Duration },
     /// The job goes to the failed registry.
     Fail { status: Status, error: String },
-    /// The job goes back to the head of its queue, as if it had not been started. `was_started` says
-    /// whether it had.
-    PutBack { was_started: bool },
+    /// The job goes back to the front of its queue as it was: nothing is counted. `has_begun` is `true` if its
+    /// run had begun.
+    PutBack { has_begun: bool },
 }
 
 /// State of a job's retries and repetitions, from its record.
@@ -87,10 +87,10 @@ pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32
             let repeat_after = (retries.repeats_left > 0).then(|| Duration::from_secs(retries.repeat_in));
             return Verdict::Finish { result, repeat_after };
         }
-        Outcome::Interrupted => return Verdict::PutBack { was_started: true },
-        Outcome::NotStarted => return Verdict::PutBack { was_started: false },
+        Outcome::Interrupted => return Verdict::PutBack { has_begun: true },
+        Outcome::NotBegun => return Verdict::PutBack { has_begun: false },
         Outcome::Lost { .. } if retries.deliveries < max_deliveries => {
-            return Verdict::PutBack { was_started: true };
+            return Verdict::PutBack { has_begun: true };
         }
         Outcome::Lost { error } => (error, RetryDirective::GiveUp),
         Outcome::Stopped { error } => return Verdict::Fail { status: Status::Stopped, error },
@@ -190,7 +190,7 @@ mod tests {
     fn an_interrupted_run_is_put_back() {
         assert_eq!(
             decide(Outcome::Interrupted, &RetryState::default(), 3),
-            Verdict::PutBack { was_started: true }
+            Verdict::PutBack { has_begun: true }
         );
     }
 
@@ -200,7 +200,7 @@ mod tests {
             let attempts = RetryState { deliveries, retries_left: Some(5), ..RetryState::default() };
             decide(Outcome::Lost { error: "lost".to_owned() }, &attempts, 3)
         };
-        let back = Verdict::PutBack { was_started: true };
+        let back = Verdict::PutBack { has_begun: true };
         assert_eq!((lost(1), lost(2)), (back.clone(), back));
         assert!(matches!(lost(3), Verdict::Fail { status: Status::Failed, .. }));
     }

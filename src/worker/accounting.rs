@@ -38,10 +38,10 @@ pub(crate) fn record_completion(
             Event::Retried { id, delay, error: line(&error) }
         }
         Verdict::Snooze { delay } => Event::Snoozed { id, delay },
-        Verdict::PutBack { was_started: true } => {
+        Verdict::PutBack { has_begun: true } => {
             summary.put_back += 1;
             Event::PutBack { id }
         }
-        Verdict::PutBack { was_started: false } => Event::NotBegun { id },
+        Verdict::PutBack { has_begun: false } => Event::NotBegun { id },
     }
 }

@@ -34,7 +34,7 @@ type FieldSink = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
 pub struct Context {
     info: RunInfo,
     deadline: Option<Instant>,
-    canceled: Arc<AtomicBool>,
+    cancel_flag: Arc<AtomicBool>,
     sink: FieldSink,
 }
 
@@ -42,7 +42,7 @@ impl Context {
     pub(crate) fn new(
         job: &ClaimedJob,
         placement: RunPlacement<'_>,
-        canceled: Arc<AtomicBool>,
+        cancel_flag: Arc<AtomicBool>,
         inbox: Sender<Message>,
     ) -> Self {
         let record = &job.record;
@@ -65,13 +65,13 @@ impl Context {
             // This fails only when the worker has ended, and then nothing is saved any more.
             let _ = inbox.send(Message::FieldUpdate(field, value));
         });
-        Context { info, deadline, canceled, sink }
+        Context { info, deadline, cancel_flag, sink }
     }
 
     /// The context in a work horse. It has no cancel flag: a canceled job's work horse is killed.
     pub(crate) fn for_work_horse(info: RunInfo, left: Option<Duration>, sink: FieldSink) -> Self {
         let deadline = left.map(|left| Instant::now() + left);
-        Context { info, deadline, canceled: Arc::default(), sink }
+        Context { info, deadline, cancel_flag: Arc::default(), sink }
     }
 
     /// The data of the run, without its deadline and cancel flag.
@@ -136,7 +136,7 @@ impl Context {
     /// by another worker. A thread cannot be stopped from outside, so long handlers should check this now and
     /// then. What they return afterwards is ignored.
     pub fn is_canceled(&self) -> bool {
-        self.canceled.load(Ordering::Relaxed)
+        self.cancel_flag.load(Ordering::Relaxed)
             || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
 
 /// Delay before completions that Redis has refused are sent again.
-pub(crate) const REFUSED_RETRY_DELAY: Duration = Duration::from_secs(1);
+pub(crate) const REJECTED_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(crate) struct Outbox {
@@ -114,7 +114,7 @@ impl Outbox {
             }
         }
         if !is_empty {
-            self.retry_after = refusal.is_some().then(|| Instant::now() + REFUSED_RETRY_DELAY);
+            self.retry_after = refusal.is_some().then(|| Instant::now() + REJECTED_RETRY_DELAY);
         }
         (acknowledged, refusal)
     }

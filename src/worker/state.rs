@@ -17,7 +17,7 @@ pub(super) struct TrackedLease {
     /// Index of the queue.
     pub(super) queue: usize,
     /// Set when the lease is lost.
-    lost: Arc<AtomicBool>,
+    cancel_flag: Arc<AtomicBool>,
 }
 
 /// When the last heartbeats succeeded and failed.
@@ -79,9 +79,9 @@ impl WorkerState {
         }
     }
 
-    /// Has the heartbeat renew a lease from now on. `lost` is set when the lease is lost.
-    pub(crate) fn track_lease(&self, member: String, queue: usize, lost: &Arc<AtomicBool>) {
-        lock(&self.leases).insert(member, TrackedLease { queue, lost: Arc::clone(lost) });
+    /// Has the heartbeat renew a lease from now on. `cancel_flag` is set when the lease is lost.
+    pub(crate) fn track_lease(&self, member: String, queue: usize, cancel_flag: &Arc<AtomicBool>) {
+        lock(&self.leases).insert(member, TrackedLease { queue, cancel_flag: Arc::clone(cancel_flag) });
     }
 
     /// Ends the renewal of a lease.
@@ -99,7 +99,7 @@ impl WorkerState {
         let leases = lock(&self.leases);
         let lease = leases.get(member);
         if let Some(lease) = lease {
-            lease.lost.store(true, Ordering::Relaxed);
+            lease.cancel_flag.store(true, Ordering::Relaxed);
         }
         lease.is_some()
     }

@@ -22,7 +22,7 @@ impl Dispatcher {
     }
 
     /// Returns the jobs of lost claims to their queues, once after each loss. Called when Redis has replied again.
-    pub(super) fn recover_lost_claims(&mut self) {
+    pub(super) fn reclaim_lost_claims(&mut self) {
         if !self.lost_claims.are_recovered() {
             self.return_jobs_of_lost_claims();
         }
@@ -54,7 +54,7 @@ impl Dispatcher {
                     completions.iter().any(|completion| completion.lease_member() == member)
                 };
                 let unknown = jobs.into_iter().filter(|job| !is_known(job)).collect();
-                self.return_not_started(unknown);
+                self.put_back(unknown);
                 true
             }
             Err(error) => {

@@ -28,7 +28,7 @@ impl Dispatcher {
 
     fn apply_control(&mut self, control: &Control, run_id: RunId) {
         let Some(run) = self.runs.get_mut(&run_id) else { return };
-        run.cancel.store(true, Ordering::Relaxed);
+        run.cancel_flag.store(true, Ordering::Relaxed);
         let outcome = outcome_of_control(control, run);
         if run.is_supervised {
             // The supervisor ends the process, and the run ends after that.

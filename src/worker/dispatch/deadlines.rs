@@ -30,7 +30,7 @@ impl Dispatcher {
 
     fn end_due_run(&mut self, run_id: RunId, is_terminating: bool) {
         let Some(run) = self.runs.get(&run_id) else { return };
-        run.cancel.store(true, Ordering::Relaxed);
+        run.cancel_flag.store(true, Ordering::Relaxed);
         if run.is_supervised {
             // The supervisor ends the process, and the run ends after that. If the job returned to its queue before,
             // it could run twice at the same time.
@@ -46,7 +46,7 @@ impl Dispatcher {
     /// Completes a run whose thread still works, because a thread cannot be killed.
     pub(super) fn abandon_thread(&mut self, run_id: RunId, outcome: Outcome, replace: bool) {
         let Some(run) = self.runs.remove(&run_id) else { return };
-        let is_replaced = replace && self.pool.abandon(&run.retire);
+        let is_replaced = replace && self.pool.abandon(&run.retire_flag);
         self.abandoned.insert(run_id, is_replaced);
         self.worker.state.set_abandoned_threads(self.abandoned.len());
         self.complete(run.job, outcome);

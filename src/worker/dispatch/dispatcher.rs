@@ -46,8 +46,8 @@ pub(crate) struct WorkerContext {
 /// A job that has a slot, or waits for one.
 pub(super) struct ActiveRun {
     pub(super) job: ClaimedJob,
-    pub(super) retire: RetireFlag,
-    pub(super) cancel: Arc<AtomicBool>,
+    pub(super) retire_flag: RetireFlag,
+    pub(super) cancel_flag: Arc<AtomicBool>,
     /// When the dispatcher abandons the run; `None` where a supervisor enforces the deadline.
     pub(super) deadline: Option<Instant>,
     /// A process runs the job, and its supervisor ends it.
@@ -98,7 +98,7 @@ pub(crate) struct Dispatcher {
     /// Queues whose next job has a handler at its limit, with the name of that handler.
     pub(super) queues_at_limit: HashMap<usize, Option<String>>,
     /// Number of jobs that were started, without those that were recalled.
-    pub(super) started: u64,
+    pub(super) runs_begun: u64,
     /// Moving average of the run times, the latest counting most.
     pub(super) mean_run_time: Duration,
     pub(super) lost_claims: LostClaims,
@@ -149,7 +149,7 @@ impl Dispatcher {
             is_quiet: false,
             unavailable_queues: Vec::new(),
             queues_at_limit: HashMap::new(),
-            started: 0,
+            runs_begun: 0,
             mean_run_time: INITIAL_RUN_TIME,
             lost_claims: LostClaims::default(),
             undecoded: Vec::new(),

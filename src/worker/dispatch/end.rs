@@ -32,7 +32,7 @@ impl Dispatcher {
 
     /// Decides what follows from a run and puts its completion into the outbox. Every claimed job comes here once.
     pub(super) fn complete(&mut self, mut job: ClaimedJob, outcome: Outcome) {
-        self.release_handler_slot(job.record.handler.as_deref());
+        self.include_queues_waiting_for(job.record.handler.as_deref());
         let options = &self.worker.options;
         if let (Some(policy), false) =
             (options.retry_policy(&job.record), matches!(outcome, Outcome::Returned(_)))
@@ -49,10 +49,10 @@ impl Dispatcher {
 
     /// Returns jobs that were not started to the heads of their queues, in their order. The mean run time stays as it
     /// is.
-    pub(super) fn return_not_started(&mut self, jobs: Vec<ClaimedJob>) {
+    pub(super) fn put_back(&mut self, jobs: Vec<ClaimedJob>) {
         let mean_run_time = self.mean_run_time;
         // Every job goes to the head, so the last job goes first.
-        jobs.into_iter().rev().for_each(|job| self.complete(job, Outcome::NotStarted));
+        jobs.into_iter().rev().for_each(|job| self.complete(job, Outcome::NotBegun));
         self.mean_run_time = mean_run_time;
     }
 

@@ -15,7 +15,7 @@ pub(super) struct Exchange {
     /// The last of the commands, when it is a claim.
     pub(super) claim: Option<SentClaim>,
     /// One script call finishes runs and claims jobs.
-    pub(super) is_combined: bool,
+    pub(super) is_finish_and_claim: bool,
     /// The dispatcher's epochs when the exchange was sent.
     pub(super) wakeup_epoch: u64,
     pub(super) failure_epoch: u64,

@@ -6,7 +6,7 @@ use super::dispatcher::{ClaimState, Dispatcher, WorkerContext};
 use crate::client::RedisCommand;
 use crate::error::{Error, Result};
 use crate::worker::event::Event;
-use crate::worker::outbox::REFUSED_RETRY_DELAY;
+use crate::worker::outbox::REJECTED_RETRY_DELAY;
 use crate::worker::stop::Phase;
 use crate::wrong_type::is_wrong_type;
 
@@ -29,14 +29,14 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Handles refused completions, which wait in the outbox. Returns the error if the dispatcher has to back off. For
+    /// Handles rejected completions, which wait in the outbox. Returns the error if the dispatcher has to back off. For
     /// a key of the wrong type it need not: only one queue is affected, and an event reports it.
-    pub(super) fn on_finish_refused(&self, error: Error) -> Option<Error> {
+    pub(super) fn on_finish_rejected(&self, error: Error) -> Option<Error> {
         if !is_wrong_type(&error) || self.worker.stopper.phase() == Phase::Terminating {
             return Some(error);
         }
         let error = format!("an end cannot be saved: {error}");
-        self.emit(Event::Trouble { error, retry_in: REFUSED_RETRY_DELAY });
+        self.emit(Event::Trouble { error, retry_in: REJECTED_RETRY_DELAY });
         None
     }
 

@@ -15,7 +15,7 @@ pub(super) const MAX_PREFETCH_WAIT: Duration = Duration::from_millis(20);
 impl Dispatcher {
     /// Number of jobs that may wait for a slot.
     pub(super) fn prefetch_limit(&self) -> usize {
-        let is_worth_it = self.is_pipelined() && self.mean_run_time <= PREFETCH_MAX_RUN_TIME;
+        let is_worth_it = self.can_overlap_exchanges() && self.mean_run_time <= PREFETCH_MAX_RUN_TIME;
         if is_worth_it { self.worker.options.concurrency } else { 0 }
     }
 
@@ -25,17 +25,17 @@ impl Dispatcher {
 
     /// Returns the prefetched jobs to their queues when they have waited for too long, and stops prefetching until
     /// jobs are known to be short again.
-    pub(super) fn return_stale_prefetch(&mut self) {
+    pub(super) fn put_back_overdue_prefetch(&mut self) {
         if !self.pool.has_prefetched() {
             return;
         }
-        let recalled = self.pool.recall_stale(MAX_PREFETCH_WAIT);
+        let recalled = self.pool.recall_overdue(MAX_PREFETCH_WAIT);
         if recalled.is_empty() {
             return;
         }
         for run_id in recalled {
-            self.started = self.started.saturating_sub(1);
-            self.on_run_ended(run_id, Outcome::NotStarted);
+            self.runs_begun = self.runs_begun.saturating_sub(1);
+            self.on_run_ended(run_id, Outcome::NotBegun);
         }
         self.mean_run_time = INITIAL_RUN_TIME;
     }

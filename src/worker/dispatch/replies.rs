@@ -34,17 +34,17 @@ impl Dispatcher {
     }
 
     fn on_exchange_replied(&mut self, exchange: Exchange, replies: Vec<Result<Reply>>) -> Result<()> {
-        let Exchange { mut batch, claim, is_combined, wakeup_epoch, .. } = exchange;
-        let replies = if is_combined { split_combined_reply(replies) } else { replies };
+        let Exchange { mut batch, claim, is_finish_and_claim, wakeup_epoch, .. } = exchange;
+        let replies = if is_finish_and_claim { split_combined_reply(replies) } else { replies };
         let mut replies = replies.into_iter();
-        self.recover_lost_claims();
+        self.reclaim_lost_claims();
         let popped_ids = std::mem::take(&mut batch.popped_ids);
         let (acknowledged, refusal) = self.outbox.read_replies(batch, &mut replies);
         let is_refused = refusal.is_some();
         let mut error = self.on_finish_replied(acknowledged, refusal);
         if let Some(claim) = claim {
             let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
-            let was_skipped = is_combined && is_refused;
+            let was_skipped = is_finish_and_claim && is_refused;
             error = self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error);
         }
         if wakeup_epoch != self.wakeup_epoch {
@@ -66,7 +66,7 @@ impl Dispatcher {
     ) -> Option<Error> {
         let error = refusal.and_then(|refusal| {
             self.claimer.request_key_check();
-            self.on_finish_refused(refusal)
+            self.on_finish_rejected(refusal)
         });
         // A completion may put jobs into the queues: its own job, jobs that the run enqueued, jobs that depend on it.
         // A burst worker has no watchers that would find them, and the claim in the same exchange may have been

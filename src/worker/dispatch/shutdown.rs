@@ -50,7 +50,7 @@ impl Dispatcher {
     /// jobs. The latter recovers lost claims first.
     fn should_drain(&mut self) -> bool {
         let options = &self.worker.options;
-        let all_started = options.max_jobs.is_some_and(|most| self.started >= most);
+        let all_started = options.max_jobs.is_some_and(|most| self.runs_begun >= most);
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
         let was_idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
         let seems_empty = options.burst && self.claim_state != ClaimState::Ready && self.has_no_work();
@@ -60,7 +60,7 @@ impl Dispatcher {
 
     /// Returns whether a draining worker can end. No watcher may be armed any more: it could pop an id, and no worker
     /// would start that job.
-    pub(super) fn is_drained(&mut self) -> bool {
+    pub(super) fn advance_drain(&mut self) -> bool {
         if !self.is_draining() {
             return false;
         }
@@ -82,14 +82,14 @@ impl Dispatcher {
     /// Ends the processes of running jobs and waits for them, also when the worker ends with an error.
     pub(super) fn wait_for_children(&mut self) {
         for run in self.runs.values().filter(|run| run.is_supervised) {
-            run.cancel.store(true, Ordering::Relaxed);
+            run.cancel_flag.store(true, Ordering::Relaxed);
         }
         let kill_timeout = self.worker.options.kill_after + UNBLOCK_INTERVAL * 50;
         let until = Instant::now() + SHUTDOWN_TIMEOUT.max(kill_timeout);
         let has_children = |this: &Self| this.runs.values().any(|run| run.is_supervised);
         while has_children(self) {
             let left = until.saturating_duration_since(Instant::now());
-            if self.pool.notify_after(1) && self.messages.recv_timeout(left).is_err() {
+            if self.pool.arm_notification(1) && self.messages.recv_timeout(left).is_err() {
                 return;
             }
             for (run_id, _) in self.pool.take_ended() {

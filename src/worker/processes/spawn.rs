@@ -41,7 +41,7 @@ pub(super) fn spawn_failed(handler: &str, what: &str, error: &std::io::Error) ->
     if matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)) {
         log::warn!(target: "rq_rs", "{handler}: cannot start {what} now: {error}");
         std::thread::sleep(RESOURCE_RETRY_DELAY);
-        return Outcome::NotStarted;
+        return Outcome::NotBegun;
     }
     Outcome::Failed {
         error: format!("{handler}: cannot start {what}: {error}"),

@@ -73,9 +73,9 @@ impl ThreadPool {
     /// Adds a run. It starts after the next [`submit_staged`](Self::submit_staged), when a slot is free.
     pub(crate) fn stage(&mut self, run_id: RunId, context: Context, job: RunnableJob) -> RetireFlag {
         self.occupied += 1;
-        let (retire, staged_at) = (RetireFlag::default(), Instant::now());
-        self.staged.push(QueuedRun { run_id, context, job, retire: retire.clone(), staged_at });
-        retire
+        let (retire_flag, staged_at) = (RetireFlag::default(), Instant::now());
+        self.staged.push(QueuedRun { run_id, context, job, retire_flag: retire_flag.clone(), staged_at });
+        retire_flag
     }
 
     /// Gives the staged runs to the threads, and starts more threads when too few are free.
@@ -89,8 +89,8 @@ impl ThreadPool {
 
     /// Takes back all runs that wait for a slot, the latest first, if the first of them has waited for longer than
     /// `max_wait`.
-    pub(crate) fn recall_stale(&self, max_wait: Duration) -> Vec<RunId> {
-        self.shared.recall_stale(max_wait)
+    pub(crate) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
+        self.shared.recall_overdue(max_wait)
     }
 
     /// Takes the runs that have ended since the last call, and cancels [`notify_after`](Self::notify_after).
@@ -100,8 +100,8 @@ impl ThreadPool {
 
     /// Requests [`Message::RunsEnded`] when `count` runs have ended. Returns false, and requests nothing, when they
     /// have already.
-    pub(crate) fn notify_after(&self, count: usize) -> bool {
-        self.shared.notify_after(count)
+    pub(crate) fn arm_notification(&self, count: usize) -> bool {
+        self.shared.arm_notification(count)
     }
 
     /// Frees the slot of a run that has ended.
@@ -111,13 +111,13 @@ impl ThreadPool {
 
     /// Frees the slot of a run whose thread does not return, for a new thread. Returns false, and changes nothing,
     /// when too many threads are abandoned already.
-    pub(crate) fn abandon(&mut self, retire: &RetireFlag) -> bool {
+    pub(crate) fn abandon(&mut self, retire_flag: &RetireFlag) -> bool {
         if self.abandoned >= self.max_abandoned() {
             return false;
         }
         self.abandoned += 1;
         self.release_slot();
-        retire.set();
+        retire_flag.set();
         true
     }
 

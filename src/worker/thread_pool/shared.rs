@@ -20,7 +20,7 @@ pub(super) struct QueuedRun {
     pub(super) run_id: RunId,
     pub(super) context: Context,
     pub(super) job: RunnableJob,
-    pub(super) retire: RetireFlag,
+    pub(super) retire_flag: RetireFlag,
     pub(super) staged_at: Instant,
 }
 
@@ -75,7 +75,7 @@ impl PoolShared {
         missing
     }
 
-    pub(super) fn recall_stale(&self, max_wait: Duration) -> Vec<RunId> {
+    pub(super) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
         let mut state = self.lock();
         match state.queued.front() {
             Some(first) if first.staged_at.elapsed() > max_wait => {
@@ -91,7 +91,7 @@ impl PoolShared {
         std::mem::take(&mut state.ended)
     }
 
-    pub(super) fn notify_after(&self, count: usize) -> bool {
+    pub(super) fn arm_notification(&self, count: usize) -> bool {
         let mut state = self.lock();
         let is_later = state.ended.len() < count;
         state.notify_at = is_later.then_some(count);

@@ -18,7 +18,7 @@ pub(super) fn run_jobs(shared: &PoolShared, executor: &Executor, inbox: &Sender<
     // Fails when the dispatcher has ended already.
     let notify = || drop(inbox.send(Message::RunsEnded));
     let (mut ended, mut is_retired) = (None, false);
-    while let Some(QueuedRun { run_id, context, mut job, retire, .. }) =
+    while let Some(QueuedRun { run_id, context, mut job, retire_flag, .. }) =
         shared.next_run(ended, is_retired, notify)
     {
         let outcome = run(executor, &context, &mut job);
@@ -27,7 +27,7 @@ pub(super) fn run_jobs(shared: &PoolShared, executor: &Executor, inbox: &Sender<
             // the dispatcher would take the end of the process for a failure.
             std::thread::sleep(GROUP_SIGNAL_GRACE);
         }
-        is_retired = retire.is_set();
+        is_retired = retire_flag.is_set();
         ended = Some((run_id, outcome));
     }
 }

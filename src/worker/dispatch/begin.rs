@@ -66,7 +66,7 @@ impl Dispatcher {
     }
 
     /// Decodes and starts the claimed jobs, then arms the watchers.
-    pub(super) fn start_claimed(&mut self) {
+    pub(super) fn begin_claimed_runs(&mut self) {
         let can_retry_controls = !self.undecoded.is_empty() || self.exchanges.is_empty();
         let mut over_limit = Vec::new();
         for (claimed_at, job) in std::mem::take(&mut self.undecoded) {
@@ -76,13 +76,13 @@ impl Dispatcher {
                     self.complete(job, Outcome::Interrupted);
                 }
                 Ok(job) if self.is_at_handler_limit(&job) => over_limit.push(job),
-                Ok(job) => self.start(job),
+                Ok(job) => self.begin_run(job),
                 // Its lease will expire, and recovery will decide what to do with it.
                 Err(error) => self.emit(Event::Warning(format!("a job that was claimed: {error}"))),
             }
         }
         self.pool.submit_staged();
-        self.return_over_limit(over_limit);
+        self.put_back_over_limit(over_limit);
         // After the jobs over their limit were returned: they would wake the watchers of their queues.
         self.arm_watchers();
         if can_retry_controls && !self.pending_controls.is_empty() {
@@ -92,16 +92,16 @@ impl Dispatcher {
         }
     }
 
-    fn start(&mut self, mut job: ClaimedJob) {
+    fn begin_run(&mut self, mut job: ClaimedJob) {
         let run_id = RunId(self.next_run);
         self.next_run += 1;
-        self.started += 1;
+        self.runs_begun += 1;
         self.worker.options.apply_handler_timeout(&mut job.record);
-        let cancel = Arc::new(AtomicBool::new(false));
-        let context = self.new_context(&job, &cancel);
+        let cancel_flag = Arc::new(AtomicBool::new(false));
+        let context = self.new_context(&job, &cancel_flag);
         let is_supervised = self.pool.is_supervised(&job.record);
         let deadline = context.deadline().filter(|_| !is_supervised);
-        self.worker.state.track_lease(job.lease_member(), job.queue, &cancel);
+        self.worker.state.track_lease(job.lease_member(), job.queue, &cancel_flag);
         self.emit(Event::Started {
             id: job.record.id.clone(),
             queue: context.queue().to_owned(),
@@ -109,16 +109,16 @@ impl Dispatcher {
         });
         let runnable =
             RunnableJob { record: job.record.take_for_run(), payload: std::mem::take(&mut job.payload) };
-        let retire = self.pool.stage(run_id, context, runnable);
-        let run = ActiveRun { job, retire, cancel, deadline, is_supervised, control_outcome: None };
+        let retire_flag = self.pool.stage(run_id, context, runnable);
+        let run = ActiveRun { job, retire_flag, cancel_flag, deadline, is_supervised, control_outcome: None };
         self.runs.insert(run_id, run);
     }
 
-    fn new_context(&self, job: &ClaimedJob, cancel: &Arc<AtomicBool>) -> Context {
+    fn new_context(&self, job: &ClaimedJob, cancel_flag: &Arc<AtomicBool>) -> Context {
         let options = &self.worker.options;
         let queue = options.queues.get(job.queue).map_or("", String::as_str);
         let placement = RunPlacement { queue, worker: &options.name, timeout: job.timeout() };
-        Context::new(job, placement, Arc::clone(cancel), self.inbox.clone())
+        Context::new(job, placement, Arc::clone(cancel_flag), self.inbox.clone())
     }
 
     fn is_at_handler_limit(&self, job: &ClaimedJob) -> bool {
@@ -129,14 +129,14 @@ impl Dispatcher {
     }
 
     /// Returns jobs over their handler's limit to their queues, and leaves these queues out of the next claims.
-    fn return_over_limit(&mut self, jobs: Vec<ClaimedJob>) {
+    fn put_back_over_limit(&mut self, jobs: Vec<ClaimedJob>) {
         let at_limit: Vec<_> = jobs.iter().map(|job| (job.queue, job.record.handler.clone())).collect();
-        self.return_not_started(jobs);
+        self.put_back(jobs);
         self.queues_at_limit.extend(at_limit);
     }
 
     /// Includes the queues in claims again that wait for a job of this handler to end.
-    pub(super) fn release_handler_slot(&mut self, handler: Option<&str>) {
+    pub(super) fn include_queues_waiting_for(&mut self, handler: Option<&str>) {
         let before = self.queues_at_limit.len();
         self.queues_at_limit.retain(|_, at_limit| at_limit.as_deref() != handler);
         if self.queues_at_limit.len() < before {

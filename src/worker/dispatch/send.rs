@@ -14,14 +14,14 @@ use crate::worker::message::ExchangeId;
 
 /// With at least this many slots, Redis works for some of them while the jobs of the others run: a claim is for
 /// half of the slots at most, and a second exchange may follow the first.
-const PIPELINE_MIN_SLOTS: usize = 16;
+const OVERLAP_MIN_SLOTS: usize = 16;
 
 /// Exchanges in flight at a time: one that Redis works on, and the next one.
 const MAX_EXCHANGES: usize = 2;
 
 impl Dispatcher {
-    pub(super) fn is_pipelined(&self) -> bool {
-        self.worker.options.concurrency >= PIPELINE_MIN_SLOTS
+    pub(super) fn can_overlap_exchanges(&self) -> bool {
+        self.worker.options.concurrency >= OVERLAP_MIN_SLOTS
     }
 
     /// Number of completions, or of slots to claim for, that a second exchange is worth sending for.
@@ -46,7 +46,7 @@ impl Dispatcher {
     /// Two exchanges may overtake each other, so neither of them has field updates.
     fn can_send_second_exchange(&self) -> bool {
         let has_updates = |exchange: &Exchange| exchange.batch.has_field_updates();
-        self.is_pipelined()
+        self.can_overlap_exchanges()
             && self.exchanges.len() < MAX_EXCHANGES
             && self.outbox.field_updates.is_empty()
             && !self.exchanges.iter().any(has_updates)
@@ -72,11 +72,11 @@ impl Dispatcher {
         let claims = self.exchanges.iter().filter_map(|exchange| exchange.claim.as_ref());
         let coming = claims.map(|claim| claim.slots).sum::<usize>() + self.undecoded.len();
         let options = &self.worker.options;
-        let left = options.max_jobs.map(|most| most.saturating_sub(self.started + coming as u64));
+        let left = options.max_jobs.map(|most| most.saturating_sub(self.runs_begun + coming as u64));
         let free = self.pool.capacity(self.prefetch_limit()).saturating_sub(coming);
         // A worker with few slots claims for all of them: a round trip costs more than one of its jobs.
         let slots = options.concurrency;
-        let most = if self.is_pipelined() { slots / 2 } else { slots };
+        let most = if self.can_overlap_exchanges() { slots / 2 } else { slots };
         free.min(most).min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
@@ -87,7 +87,7 @@ impl Dispatcher {
             let has_nothing_else =
                 self.exchanges.is_empty() && self.runs.is_empty() && self.undecoded.is_empty();
             self.exchanges.push(exchange);
-            if has_nothing_else || !self.is_pipelined() {
+            if has_nothing_else || !self.can_overlap_exchanges() {
                 // There is nothing to do meanwhile, or so little that a switch to another thread costs more.
                 let replies = self.worker.client.call_all_at_most_once(&commands);
                 return self.on_reply(id, replies);
@@ -110,14 +110,14 @@ impl Dispatcher {
             let queues = (self.queues_at_limit.keys(), batch.popped_ids.as_slice());
             commands.push(self.claimer.encode(client, slots, queues, claimed_at));
         }
-        let is_combined = batch.is_one_finish() && claim.is_some();
-        if is_combined {
+        let is_finish_and_claim = batch.is_one_finish() && claim.is_some();
+        if is_finish_and_claim {
             commands = vec![RedisCommand::evalsha_pair(&FINISH_AND_CLAIM, &commands[0], &commands[1])];
         }
         let id = ExchangeId(self.next_exchange);
         self.next_exchange += 1;
         let (wakeup_epoch, failure_epoch) = (self.wakeup_epoch, self.failure_epoch);
         let sent_at = Instant::now();
-        (Exchange { id, batch, claim, is_combined, wakeup_epoch, failure_epoch, sent_at }, commands)
+        (Exchange { id, batch, claim, is_finish_and_claim, wakeup_epoch, failure_epoch, sent_at }, commands)
     }
 }
