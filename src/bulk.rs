@@ -66,7 +66,8 @@ pub(crate) fn run_batch(
 /// [`Error::Invalid`] for an action that the list does not allow; errors of Redis.
 pub(crate) fn apply_to_ids(client: &Arc<Client>, action: &BulkAction<'_>, ids: &[String]) -> Result<usize> {
     let queue = Queue::with_any_name(client, action.queue);
-    let count = |outcomes: Vec<Requeued>| outcomes.iter().filter(|one| **one == Requeued::Back).count();
+    let count =
+        |outcomes: Vec<Requeued>| outcomes.iter().filter(|outcome| **outcome == Requeued::Back).count();
     match (action.action, action.list) {
         ("requeue", JobList::Failed) => queue.failed().requeue(ids).map(count),
         ("requeue", JobList::Canceled) => queue.canceled().requeue(ids).map(count),

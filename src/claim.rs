@@ -211,8 +211,8 @@ impl Claimer {
         if checks_keys {
             self.keys_checked_at = Some(now);
         }
-        for one in popped {
-            call = call.arg(one.queue).arg(&one.id);
+        for job in popped {
+            call = call.arg(job.queue).arg(&job.id);
         }
         self.advance_sequence(slots);
         call

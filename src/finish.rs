@@ -35,16 +35,16 @@ pub(crate) fn batches(completions: &[Completion]) -> impl Iterator<Item = &[Comp
 }
 
 /// Compares what all completions of one call share: queue, destination, worker, status and names of fields.
-fn compare(one: &Completion, other: &Completion) -> Ordering {
+fn compare(a: &Completion, b: &Completion) -> Ordering {
     let target = |c: &Completion| (c.queue, c.expired_within, c.destination, c.result_ttl);
     fn names(completion: &Completion) -> impl Iterator<Item = &'static str> {
         completion.fields.iter().map(|(name, _)| *name)
     }
-    target(one)
-        .cmp(&target(other))
-        .then_with(|| one.worker.cmp(&other.worker))
-        .then_with(|| (one.status as u8).cmp(&(other.status as u8)))
-        .then_with(|| names(one).cmp(names(other)))
+    target(a)
+        .cmp(&target(b))
+        .then_with(|| a.worker.cmp(&b.worker))
+        .then_with(|| (a.status as u8).cmp(&(b.status as u8)))
+        .then_with(|| names(a).cmp(names(b)))
 }
 
 /// Encodes one batch as a script call. The call may be repeated: an execution ends once.
@@ -88,8 +88,8 @@ fn encode_shared(client: &Client, queues: &[QueueKeys], first: &Completion) -> R
 
 /// Decodes the reply: one acknowledgement for each completion, in order.
 pub(crate) fn decode_acks(reply: Reply) -> Result<Vec<FinishAck>> {
-    let ack = |one: &Reply| {
-        Ok(match reply::int(one)? {
+    let ack = |code: &Reply| {
+        Ok(match reply::int(code)? {
             1 => FinishAck::Done,
             3 => FinishAck::DoneWithMoreDependents,
             2 => FinishAck::AlreadyDone,

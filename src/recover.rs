@@ -63,8 +63,8 @@ fn fetch_expired(
         .arg(LEASE_SCAN_LIMIT)
         .arg(client.dialect.expired_score_margin().as_secs());
     let mut completions = Vec::new();
-    for one in reply::list(client.call(&query)?)? {
-        let mut parts = reply::list(one)?.into_iter();
+    for lease in reply::list(client.call(&query)?)? {
+        let mut parts = reply::list(lease)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let member = reply::text(part())?.unwrap_or_default();
         let fields = RawHash(reply::pairs(part())?);
@@ -126,8 +126,8 @@ fn outcome_of_python(record: &Record) -> Outcome {
     let worker = worker_name(record);
     let mut error = format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
     if !record.needs.is_empty() {
-        let what = record.needs.join(", ");
-        error += &format!("; it asks for {what}, which rq-rs does not have yet and has not looked after");
+        let features = record.needs.join(", ");
+        error += &format!("; it asks for {features}, which rq-rs does not have yet and has not looked after");
     }
     Outcome::Crashed { error }
 }

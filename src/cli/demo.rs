@@ -100,7 +100,7 @@ fn jobs() -> Vec<NewJob> {
 fn run_worker(queue: &Queue, payments: &PaymentService, total: usize) -> Result<(), Failure> {
     let (payments, bar) = (Arc::clone(payments), Arc::new(ProgressBar::new(total, false)));
     let progress = Arc::clone(&bar);
-    let summary = Worker::on(queue.client(), vec![queue.name().to_owned()])?
+    let summary = Worker::with_client(queue.client(), vec![queue.name().to_owned()])?
         .name("demo")
         .concurrency(2)
         .burst(true)

@@ -102,8 +102,8 @@ fn due_text(job: &Job) -> Result<Option<String>, Failure> {
     let left = (time - Utc::now()).num_seconds().max(0);
     let attempt = match (job.number_of_retries, job.retries_left) {
         (0, _) => String::new(),
-        (made, Some(left)) => format!(", attempt {} of {}", made + 1, made + 1 + left),
-        (made, None) => format!(", attempt {}", made + 1),
+        (retries, Some(left)) => format!(", attempt {} of {}", retries + 1, retries + 1 + left),
+        (retries, None) => format!(", attempt {}", retries + 1),
     };
     Ok(Some(format!("{} (in {left} s{attempt})", local_time(time))))
 }

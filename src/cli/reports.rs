@@ -16,8 +16,8 @@ pub(crate) fn job_failure(client: &Client, id: &str, error: Error) -> Failure {
         return error.into();
     }
     let key = client.keys.job(id);
-    let what = format!("job {id}: {key}, or a key of its queue, is of another type than it should be");
-    Failure::Other(what, format!("another program uses it: see `TYPE {key}`, which should be a hash"))
+    let problem = format!("job {id}: {key}, or a key of its queue, is of another type than it should be");
+    Failure::Other(problem, format!("another program uses it: see `TYPE {key}`, which should be a hash"))
 }
 
 /// Warns of keys of a wrong type, which were skipped. Returns the exit code: a failure if there are any.
@@ -53,9 +53,9 @@ pub(crate) fn named_or_all_queues(
     Ok(names)
 }
 
-/// Prints a note that a list has `more` rows, and the command that shows them (`what`).
-pub(crate) fn report_more(more: usize, command: &str, what: &str) {
+/// Prints a note that a list has `more` rows, and the command that shows them (`rows`).
+pub(crate) fn report_more(more: usize, command: &str, rows: &str) {
     if more > 0 {
-        eprint(format_args!("note: {more} more; `{} {command}` shows {what}", program::name()));
+        eprint(format_args!("note: {more} more; `{} {command}` shows {rows}", program::name()));
     }
 }

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use crate::job::{MAX_DATA_BYTES, parse_duration};
 
-/// Returns a parser for durations that refuses those shorter than `least`.
-pub(crate) fn at_least(
-    least: &'static str,
-) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
+/// Returns a parser for durations that refuses those shorter than `min`.
+pub(crate) fn at_least(min: &'static str) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync {
     move |text| {
         let duration = parse_duration(text)?;
-        if duration < parse_duration(least)? {
-            return Err(format!("{text:?} is too short: at least {least}"));
+        if duration < parse_duration(min)? {
+            return Err(format!("{text:?} is too short: at least {min}"));
         }
         Ok(duration)
     }
@@ -58,9 +56,9 @@ pub(crate) fn parse_switch(text: &str) -> Result<bool, String> {
 
 /// Parses the maximum size of a result, in bytes.
 pub(crate) fn parse_max_result(text: &str) -> Result<u64, String> {
-    let most = MAX_DATA_BYTES as u64;
+    let max = MAX_DATA_BYTES as u64;
     match parse_size(text)? {
-        size if size > most => Err(format!("{text:?} is too large: at most {}M", most >> 20)),
+        size if size > max => Err(format!("{text:?} is too large: at most {}M", max >> 20)),
         size => Ok(size),
     }
 }

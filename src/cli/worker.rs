@@ -149,7 +149,8 @@ impl WorkerCommand {
         check_handlers(&of_file, &handlers, &[]).iter().for_each(output::warn);
         let client = redis.connect()?;
         self.queues.iter().try_for_each(|name| check_existing_or_valid(&client, name))?;
-        let worker = self.configure(crate::Worker::on(&client, self.queues.clone())?.handlers(handlers));
+        let worker =
+            self.configure(crate::Worker::with_client(&client, self.queues.clone())?.handlers(handlers));
         let worker = retry.into_iter().fold(worker, crate::Worker::retry);
         let worker = with_handler_settings(worker, of_file);
         let worker = crons.into_iter().fold(worker, crate::Worker::cron).cron_lenient(self.cron_lenient);

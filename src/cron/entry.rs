@@ -156,23 +156,23 @@ impl Cron {
 
     /// Checks the entry, and returns its schedule.
     pub(crate) fn check(&self) -> Result<Schedule> {
-        let wrong = |what: String| {
+        let invalid = |reason: String| {
             let hint =
                 format!("{}; with --cron-lenient a worker goes on without it", program::help_hint("config"));
-            Error::invalid(format!("cron entry {:?}: {what}", self.name), hint)
+            Error::invalid(format!("cron entry {:?}: {reason}", self.name), hint)
         };
         if self.name.is_empty() || self.name.len() > 200 || self.name.chars().any(char::is_control) {
-            return Err(wrong("a name is 1 to 200 printable characters".to_owned()));
+            return Err(invalid("a name is 1 to 200 printable characters".to_owned()));
         }
-        check_queue_name(&self.queue).map_err(|error| wrong(error.to_string()))?;
-        self.job.check().map_err(|error| wrong(error.to_string()))?;
+        check_queue_name(&self.queue).map_err(|error| invalid(error.to_string()))?;
+        self.job.check().map_err(|error| invalid(error.to_string()))?;
         if self.job.chosen_id().is_some() || self.job.due().is_some() {
-            return Err(wrong("its jobs get an id and a time of their own".to_owned()));
+            return Err(invalid("its jobs get an id and a time of their own".to_owned()));
         }
-        Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(|what| match what {
-            ScheduleError::Invalid(what) => wrong(what),
-            ScheduleError::NoTimeZones(what) => {
-                Error::Unsupported { what: format!("cron entry {:?}: {what} ({NO_TIME_ZONES})", self.name) }
+        Schedule::parse(&self.schedule, self.zone.as_deref()).map_err(|error| match error {
+            ScheduleError::Invalid(reason) => invalid(reason),
+            ScheduleError::NoTimeZones(reason) => {
+                Error::Unsupported { what: format!("cron entry {:?}: {reason} ({NO_TIME_ZONES})", self.name) }
             }
         })
     }

@@ -142,12 +142,12 @@ fn special(n: usize, part: &str) -> Result<Option<String>, String> {
             None => None,
         },
         DAY_OF_WEEK => match (part.split_once('#'), before_l) {
-            (Some((day, which)), _) => {
+            (Some((day, week)), _) => {
                 let day = value(n, day)? % 7;
-                if !which.parse().is_ok_and(|which: u32| (1..=5).contains(&which)) {
+                if !week.parse().is_ok_and(|week: u32| (1..=5).contains(&week)) {
                     return Err(format!("{part:?} has no number from 1 to 5 behind its #"));
                 }
-                Some(format!("{day}#{which}"))
+                Some(format!("{day}#{week}"))
             }
             (None, Some(day)) => Some(format!("{}L", value(n, day)? % 7)),
             (None, None) => None,

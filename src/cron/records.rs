@@ -123,7 +123,7 @@ impl CronRecord {
             kwargs: spec.kwargs,
             interval,
             cron: interval.is_none().then(|| entry.schedule.to_string()),
-            latest_enqueue_time: time(entry.last().filter(|_| entry.has_job)),
+            latest_enqueue_time: time(entry.last().filter(|_| entry.has_enqueued)),
             next_enqueue_time: time(entry.due()),
             job_timeout: Some(spec.timeout.into()),
             result_ttl: seconds(spec.result_ttl),

@@ -14,7 +14,7 @@ use crate::job::iso;
 pub(super) const RECORD_TTL: Duration = Duration::from_secs(120);
 
 /// Describes a scheduler: a worker with entries, or `rq-rs cron`.
-pub(crate) struct SchedulerInfo {
+pub(crate) struct CronSchedulerInfo {
     pub(crate) name: String,
     pub(crate) hostname: String,
     pub(crate) created_at: DateTime<Utc>,
@@ -24,7 +24,7 @@ pub(crate) struct SchedulerInfo {
 /// Writes the record of a scheduler with its entries, as a heartbeat at this time.
 pub(crate) fn publish(
     client: &Client,
-    info: &SchedulerInfo,
+    info: &CronSchedulerInfo,
     scheduler: &CronScheduler,
     now: f64,
 ) -> Result<()> {

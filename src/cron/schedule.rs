@@ -35,8 +35,8 @@ pub(crate) enum ScheduleError {
 }
 
 impl From<String> for ScheduleError {
-    fn from(what: String) -> Self {
-        ScheduleError::Invalid(what)
+    fn from(reason: String) -> Self {
+        ScheduleError::Invalid(reason)
     }
 }
 
@@ -163,13 +163,13 @@ fn parse_interval(text: &str) -> Result<i64, String> {
 }
 
 fn parse_fields(text: &str) -> Result<croner::Cron, String> {
-    let wrong = |what: String| {
+    let invalid = |reason: String| {
         format!(
-            "{text:?} is not a schedule: {what}; five fields as in \"0 3 * * mon-fri\", @daily, or \"every 90s\""
+            "{text:?} is not a schedule: {reason}; five fields as in \"0 3 * * mon-fri\", @daily, or \"every 90s\""
         )
     };
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    parser.parse(&to_parser_syntax(text).map_err(wrong)?).map_err(|error| wrong(error.to_string()))
+    parser.parse(&to_parser_syntax(text).map_err(invalid)?).map_err(|error| invalid(error.to_string()))
 }
 
 #[cfg(test)]

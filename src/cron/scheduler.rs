@@ -27,7 +27,7 @@ impl CronScheduler {
         let (mut entries, mut errors): (Vec<EntryState>, _) = (Vec::new(), Vec::new());
         for cron in crons {
             match EntryState::new(client, cron) {
-                Ok(entry) if entries.iter().any(|other| other.cron.name == entry.cron.name) => {
+                Ok(entry) if entries.iter().any(|earlier| earlier.cron.name == entry.cron.name) => {
                     let what = format!("cron entry {:?} is there twice", entry.cron.name);
                     errors.push(Error::invalid(what, "give each a name of its own"));
                 }
@@ -107,7 +107,7 @@ fn sync_entry(
     let mut fields = fields.into_iter();
     let mut text = || reply::text(fields.next().unwrap_or_default());
     let (last, schedule, job) = (text()?, text()?, text()?);
-    entry.has_job = job.is_some();
+    entry.has_enqueued = job.is_some();
     entry.set_last(last);
     let is_in_future = entry.last().is_some_and(|last| last > now + MISFIRE_GRACE);
     let has_changed = schedule.as_deref() != Some(&entry.fingerprint());

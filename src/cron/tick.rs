@@ -42,7 +42,7 @@ pub(crate) struct EntryState {
     /// The last tick as Redis keeps it, valid or not: the script compares it.
     stored_last: String,
     /// `true` if the entry has ever enqueued a job.
-    pub(crate) has_job: bool,
+    pub(crate) has_enqueued: bool,
     /// The next tick; `i64::MAX` when none is known.
     pub(super) due: i64,
 }
@@ -59,7 +59,7 @@ impl EntryState {
             key,
             last: None,
             stored_last: String::new(),
-            has_job: false,
+            has_enqueued: false,
             due: i64::MIN,
         })
     }
@@ -109,7 +109,7 @@ pub(super) fn run_tick(
     let name = entry.cron.name.clone();
     match state {
         1 => {
-            entry.has_job = true;
+            entry.has_enqueued = true;
             outcomes.push(TickOutcome::Enqueued { entry: name, id });
         }
         2 => outcomes.push(TickOutcome::Skipped { entry: name }),

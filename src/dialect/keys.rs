@@ -131,7 +131,7 @@ impl Keys {
     }
 
     /// Hash: the record of a scheduler, with a time to live.
-    pub(crate) fn scheduler(&self, name: &str) -> String {
+    pub(crate) fn rq_scheduler(&self, name: &str) -> String {
         self.key(&format!("scheduler:{name}"))
     }
 

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn errors_that_differ_in_ids_numbers_and_values_have_one_key() {
-        for (one, key) in [
+        for (text, key) in [
             (
                 "the arguments of job 5b47c3de-0f64-4d92-9d4b-9a5b5d1f8a01 do not fit",
                 "the arguments of job # do not fit",
@@ -114,7 +114,7 @@ mod tests {
             ("boom", "boom"),
             ("größe 12 ist 'falsch", "größe # ist 'falsch"),
         ] {
-            assert_eq!(error_key(one), key);
+            assert_eq!(error_key(text), key);
             assert_eq!(error_key(key), key);
         }
         assert_ne!(error_key("boom"), error_key("boomer"));

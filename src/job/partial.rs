@@ -24,11 +24,11 @@ impl Record {
     ) -> (Self, Vec<&'static str>) {
         add_inflated_fields(&fields, &entry, &mut omitted, max_bytes);
         let is_kept =
-            |(name, _): &(Vec<u8>, Vec<u8>)| !omitted.iter().any(|(other, _)| other.as_bytes() == name);
+            |(name, _): &(Vec<u8>, Vec<u8>)| !omitted.iter().any(|(field, _)| field.as_bytes() == name);
         fields.0.retain(is_kept);
         entry.0.retain(is_kept);
         let mut record = Record::read(id, &fields, ReadMode::Full);
-        let is_omitted = |name: &str| omitted.iter().any(|(other, _)| other == name);
+        let is_omitted = |name: &str| omitted.iter().any(|(field, _)| field == name);
         if let Some((_, head)) = omitted.iter().find(|(name, _)| name == "data") {
             let preview = preview_call(head, false);
             record.problems.retain(|problem| problem != "data: missing");

@@ -17,12 +17,12 @@ impl Job {
     /// [`Error::WrongState`] if the job has ended, [`Error::NotFound`] if it is gone; [`Error::Unreachable`],
     /// [`Error::Refused`].
     pub fn cancel(&mut self) -> Result<Status> {
-        let Some(had) = reply::text(self.client.call(&self.cancel_call())?)? else {
+        let Some(previous) = reply::text(self.client.call(&self.cancel_call())?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
-        let status: Status = had.parse().unwrap_or(Status::Created);
+        let status: Status = previous.parse().unwrap_or(Status::Created);
         if status.has_ended() {
-            return Err(self.wrong_state("cancel", &had));
+            return Err(self.wrong_state("cancel", &previous));
         }
         self.refresh()?;
         Ok(status)

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::filter::Filter;
 use super::job_list::{JobList, SortOrder};
 use super::row::display_error;
-use super::scan::Scan;
+use super::scan::JobScan;
 use crate::client::Client;
 use crate::error::Result;
 use crate::job::JobSummary;
@@ -75,7 +75,7 @@ pub(crate) fn fetch_failure_groups(client: &Arc<Client>, queue: Option<&str>) ->
     };
     let mut index = HashMap::new();
     for queue in queues {
-        let mut scan = Scan::new(client, &queue, JobList::Failed, SortOrder::Newest)?;
+        let mut scan = JobScan::new(client, &queue, JobList::Failed, SortOrder::Newest)?;
         all.total += scan.total;
         all.wrong_type_keys.merge(std::mem::take(&mut scan.wrong_type_keys));
         // `scanned` tells that the groups are incomplete.

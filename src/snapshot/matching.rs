@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::job_list::JobList;
 use super::page::PageQuery;
-use super::scan::Scan;
+use super::scan::JobScan;
 use crate::client::Client;
 use crate::error::Result;
 
@@ -26,7 +26,7 @@ pub(crate) fn count_matching(
     list: JobList,
     query: &PageQuery,
 ) -> Result<MatchCount> {
-    let scan = Scan::new(client, queue, list, query.order)?;
+    let scan = JobScan::new(client, queue, list, query.order)?;
     let total = scan.total;
     if query.filter.is_empty() {
         return Ok(MatchCount { matched: total, scanned: total, total });
@@ -57,7 +57,7 @@ pub(crate) fn find_matching(
     query: &PageQuery,
 ) -> Result<Matches> {
     let (mut ids, mut seen) = (Vec::new(), Vec::new());
-    let mut scan = Scan::new(client, queue, list, query.order)?;
+    let mut scan = JobScan::new(client, queue, list, query.order)?;
     scan.ids_only = query.filter.is_empty();
     scan.run(query.offset, |id, _, job| {
         seen.push(id.to_owned());

@@ -90,6 +90,6 @@ pub(crate) fn fetch(client: &Client, only: &[String]) -> Result<Snapshot> {
         minutes,
         now,
     };
-    snapshot.warnings = warnings::of(&snapshot);
+    snapshot.warnings = warnings::find_warnings(&snapshot);
     Ok(snapshot)
 }

@@ -9,7 +9,7 @@ use super::filter::Filter;
 use super::ids::{count_jobs, fetch_ids};
 use super::job_list::{JobList, SortOrder};
 use super::row;
-use super::scan::Scan;
+use super::scan::JobScan;
 use crate::client::Client;
 use crate::error::Result;
 use crate::job::{JobSummary, from_unix_seconds};
@@ -62,7 +62,7 @@ pub(crate) fn fetch_page(
     query: &PageQuery,
 ) -> Result<Page> {
     let mut jobs = Vec::new();
-    let scan = Scan::new(client, queue, list, query.order)?;
+    let scan = JobScan::new(client, queue, list, query.order)?;
     let (scanned, next) = scan.run(query.offset, |id, score, job| {
         if query.filter.matches(id, job) {
             let due = score.filter(|_| list == JobList::Scheduled).and_then(from_unix_seconds);

@@ -15,7 +15,7 @@ use crate::wrong_type::WrongTypeKeys;
 const MAX_SCANNED: usize = 10_000;
 const SCAN_TIME_LIMIT: Duration = Duration::from_secs(2);
 
-pub(super) struct Scan<'a> {
+pub(super) struct JobScan<'a> {
     client: &'a Arc<Client>,
     queue: &'a str,
     list: JobList,
@@ -27,7 +27,7 @@ pub(super) struct Scan<'a> {
     pub(super) wrong_type_keys: WrongTypeKeys,
 }
 
-impl<'a> Scan<'a> {
+impl<'a> JobScan<'a> {
     pub(super) fn new(
         client: &'a Arc<Client>,
         queue: &'a str,
@@ -36,7 +36,7 @@ impl<'a> Scan<'a> {
     ) -> Result<Self> {
         let mut wrong_type_keys = WrongTypeKeys::default();
         let total = count_jobs(client, queue, list, &mut wrong_type_keys)?;
-        Ok(Scan { client, queue, list, order, ids_only: false, total, wrong_type_keys })
+        Ok(JobScan { client, queue, list, order, ids_only: false, total, wrong_type_keys })
     }
 
     /// Passes each job to `visit`, with its score and its record, until `visit` returns `false` or a limit is

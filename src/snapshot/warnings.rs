@@ -12,10 +12,10 @@ const NEARLY_FULL: f64 = 0.9;
 /// Largest number of warnings of one kind.
 const MAX_OF_A_KIND: usize = 20;
 
-pub(super) fn of(snapshot: &Snapshot) -> Vec<Diagnostic> {
+pub(super) fn find_warnings(snapshot: &Snapshot) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     warnings.extend(snapshot.suspended.then(|| Diagnostic::new("suspended")));
-    warnings.extend(of_server(&snapshot.server));
+    warnings.extend(server_warnings(&snapshot.server));
     warn_of_queues(snapshot, &mut warnings);
     let wrong_type_keys = snapshot.wrong_type_keys.keys().take(MAX_OF_A_KIND);
     warnings.extend(wrong_type_keys.map(|key| Diagnostic::new("odd_key").with("key", key)));
@@ -23,7 +23,7 @@ pub(super) fn of(snapshot: &Snapshot) -> Vec<Diagnostic> {
     warnings
 }
 
-fn of_server(server: &ServerView) -> Vec<Diagnostic> {
+fn server_warnings(server: &ServerView) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     if let Some(policy) = server.maxmemory_policy.as_deref().filter(|policy| *policy != "noeviction") {
         warnings.push(Diagnostic::new("policy").with("policy", policy));

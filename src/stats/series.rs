@@ -71,7 +71,7 @@ fn slot(value: &[u8]) -> Option<(i64, Counts)> {
 }
 
 fn window(ring: &[(i64, Counts)], last: i64, n: i64) -> Vec<Counts> {
-    let at = |stamp: i64| ring.iter().find(|(one, _)| *one == stamp).map(|(_, counts)| *counts);
+    let at = |stamp: i64| ring.iter().find(|(slot_stamp, _)| *slot_stamp == stamp).map(|(_, counts)| *counts);
     (last - n + 1..=last).map(|stamp| at(stamp).unwrap_or_default()).collect()
 }
 
@@ -88,10 +88,10 @@ pub(crate) fn add_each(totals: &mut Vec<Counts>, more: Vec<Counts>) {
 
 /// Adds up counts.
 pub(crate) fn sum(counts: &[Counts]) -> Counts {
-    counts.iter().fold(Counts::default(), |sum, one| Counts {
-        finished: sum.finished + one.finished,
-        failed: sum.failed + one.failed,
-        retried: sum.retried + one.retried,
+    counts.iter().fold(Counts::default(), |sum, counts| Counts {
+        finished: sum.finished + counts.finished,
+        failed: sum.failed + counts.failed,
+        retried: sum.retried + counts.retried,
     })
 }
 

@@ -57,11 +57,11 @@ impl Worker {
     pub fn connect<Q: Into<String>>(url: &str, queues: impl IntoIterator<Item = Q>) -> Result<Self> {
         let queues: Vec<String> = queues.into_iter().map(Into::into).collect();
         queues.iter().try_for_each(|name| check_queue_name(name))?;
-        Self::on(&Client::connect(url)?, queues)
+        Self::with_client(&Client::connect(url)?, queues)
     }
 
     /// A worker for queues whose names have been checked.
-    pub(crate) fn on(client: &Arc<Client>, mut queues: Vec<String>) -> Result<Self> {
+    pub(crate) fn with_client(client: &Arc<Client>, mut queues: Vec<String>) -> Result<Self> {
         if queues.is_empty() {
             return Err(Error::invalid("a worker needs a queue", "name at least one, as in \"default\""));
         }
@@ -278,8 +278,8 @@ impl Worker {
 
     /// Fails a job that has been lost with its worker this many times, because the job may be what kills
     /// workers. Losses do not count as retries. Default: 3; at least 1.
-    pub fn max_deliveries(mut self, most: u32) -> Self {
-        self.options.max_deliveries = most.max(1);
+    pub fn max_deliveries(mut self, max: u32) -> Self {
+        self.options.max_deliveries = max.max(1);
         self
     }
 
@@ -305,8 +305,8 @@ impl Worker {
     /// Limits how many jobs of one handler this worker runs at the same time, at least 1; `*` sets the limit
     /// of each other handler. A job over the limit stays at the head of its queue and holds up the jobs
     /// behind it; other queues go on. Default: no limit.
-    pub fn handler_concurrency(mut self, handler: impl Into<String>, most: usize) -> Self {
-        self.options.handler_concurrency.insert(handler.into(), most.max(1));
+    pub fn handler_concurrency(mut self, handler: impl Into<String>, max: usize) -> Self {
+        self.options.handler_concurrency.insert(handler.into(), max.max(1));
         self
     }
 

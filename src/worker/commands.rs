@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 use super::background::BackgroundThread;
-use super::message::{Control, Message};
+use super::message::{ControlMessage, Message};
 use super::options::Options;
 use super::stop::Stopper;
 use crate::client::Client;
@@ -74,10 +74,10 @@ impl CommandListener {
             Ok(RemoteCommand::Shutdown) => return self.stopper.stop(),
             Ok(RemoteCommand::Quiet) => return self.stopper.quiet(),
             Ok(RemoteCommand::Continue) => return self.stopper.go_on(),
-            Ok(RemoteCommand::KillHorse) => Control::Kill,
-            Ok(RemoteCommand::StopJob { job_id }) => Control::Stop { job: job_id, execution: None },
+            Ok(RemoteCommand::KillHorse) => ControlMessage::Kill,
+            Ok(RemoteCommand::StopJob { job_id }) => ControlMessage::Stop { job: job_id, execution: None },
             Ok(RemoteCommand::StopExecution { job_id, execution_id }) => {
-                Control::Stop { job: job_id, execution: Some(execution_id) }
+                ControlMessage::Stop { job: job_id, execution: Some(execution_id) }
             }
             Err(error) => {
                 let text = String::from_utf8_lossy(text);

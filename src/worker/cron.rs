@@ -14,7 +14,7 @@ use super::event_bus::EventBus;
 use super::options::Options;
 use super::registration::hostname;
 use crate::client::Client;
-use crate::cron::registration::{self, SchedulerInfo};
+use crate::cron::registration::{self, CronSchedulerInfo};
 use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::{Error, Result};
 use crate::printable::ShortLine;
@@ -68,7 +68,7 @@ pub(super) fn start(
 pub(crate) struct CronLoop {
     client: Arc<Client>,
     events: EventBus,
-    info: SchedulerInfo,
+    info: CronSchedulerInfo,
     scheduler: CronScheduler,
     synced_at: Option<Instant>,
     published_at: Option<Instant>,
@@ -87,7 +87,7 @@ impl CronLoop {
         scheduler: CronScheduler,
         events: &EventBus,
     ) -> Option<Self> {
-        let info = SchedulerInfo {
+        let info = CronSchedulerInfo {
             name: name.to_owned(),
             hostname: hostname(),
             created_at: Utc::now(),

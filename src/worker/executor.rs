@@ -88,9 +88,9 @@ impl Executor {
 
 /// The outcome of a job that uses features of RQ which rq-rs does not have.
 fn unsupported(record: &Record) -> Outcome {
-    let what = record.needs.join(", ");
+    let features = record.needs.join(", ");
     let error = format!(
-        "not run: this job asks for {what}, which rq-rs does not have yet; requeue it for a Python worker"
+        "not run: this job asks for {features}, which rq-rs does not have yet; requeue it for a Python worker"
     );
     Outcome::Unreadable { error }
 }

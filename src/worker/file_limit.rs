@@ -18,20 +18,20 @@ const FILES_PER_PROCESS: u64 = 4;
 pub(super) fn raise(options: &Options, has_processes: bool) -> Result<Option<String>> {
     let per_slot = if has_processes { FILES_PER_PROCESS } else { 0 };
     let watchers = if options.burst { 0 } else { options.queues.len() as u64 };
-    let least = OWN_FILES + watchers.min(1) + per_slot;
-    let most = OWN_FILES + watchers + per_slot * options.concurrency as u64;
+    let min = OWN_FILES + watchers.min(1) + per_slot;
+    let max = OWN_FILES + watchers + per_slot * options.concurrency as u64;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return Ok(None) };
     let mut limit = soft;
-    if soft < most && setrlimit(Resource::RLIMIT_NOFILE, most.min(hard), hard).is_ok() {
-        limit = most.min(hard);
+    if soft < max && setrlimit(Resource::RLIMIT_NOFILE, max.min(hard), hard).is_ok() {
+        limit = max.min(hard);
     }
-    if limit < least {
+    if limit < min {
         return Err(Error::SystemLimit {
-            what: format!("this process may open {limit} files, and a worker needs at least {least}"),
+            what: format!("this process may open {limit} files, and a worker needs at least {min}"),
             hint: "raise the limit: `ulimit -n 1024`, LimitNOFILE= in a systemd unit".to_owned(),
         });
     }
-    let is_short = limit < most;
+    let is_short = limit < max;
     Ok(is_short
-        .then(|| format!("this process may open {limit} files, and may need {most}: some jobs may wait")))
+        .then(|| format!("this process may open {limit} files, and may need {max}: some jobs may wait")))
 }

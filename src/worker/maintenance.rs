@@ -144,6 +144,8 @@ impl Maintenance {
 
     /// Returns whether some task has reported this error of the queue, and it has not ended.
     fn is_reported(&self, queue: usize, error: &str) -> bool {
-        self.reported.iter().any(|((_, other), reported)| *other == queue && reported == error)
+        self.reported
+            .iter()
+            .any(|((_, reported_queue), reported)| *reported_queue == queue && reported == error)
     }
 }

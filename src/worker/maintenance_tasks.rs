@@ -23,7 +23,7 @@ use crate::registry::statuses_of;
 use crate::server_info;
 
 /// The name under which all workers of rq-rs together hold the locks of RQ's schedulers.
-const SCHEDULER_NAME: &str = "rq-rs";
+const RQ_SCHEDULER_NAME: &str = "rq-rs";
 /// Maximum number of entries that one script call handles.
 const BATCH: usize = 100;
 /// Maximum number of slots of one rate limit that are checked at a time.
@@ -94,14 +94,14 @@ impl Tasks {
     }
 
     /// Emits a warning about a queue.
-    pub(super) fn warn(&self, queue: usize, what: &str) {
-        self.events.emit(&Event::Warning(format!("{}: {what}", self.queues[queue].list)));
+    pub(super) fn warn(&self, queue: usize, problem: &str) {
+        self.events.emit(&Event::Warning(format!("{}: {problem}", self.queues[queue].list)));
     }
 
     /// Moves scheduled jobs that are due to their queue.
     pub(super) fn promote_due(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
-        let (queues, record) = (client.keys.queues(), client.keys.scheduler(SCHEDULER_NAME));
+        let (queues, record) = (client.keys.queues(), client.keys.rq_scheduler(RQ_SCHEDULER_NAME));
         let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
         in_batches(client, || {
             let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
@@ -109,7 +109,7 @@ impl Tasks {
             if !client.rq.is_enabled() {
                 return command.arg("");
             }
-            let command = command.arg(SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
+            let command = command.arg(RQ_SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
             self.scheduler_record
                 .iter()
                 .fold(command, |command, (field, value)| command.arg(field).arg(value))
@@ -265,10 +265,10 @@ impl Tasks {
     /// until the locks expire. Other workers of rq-rs take them again.
     pub(super) fn release_scheduler_locks(&self) {
         if self.client.rq.is_enabled() {
-            let record = self.client.keys.scheduler(SCHEDULER_NAME);
+            let record = self.client.keys.rq_scheduler(RQ_SCHEDULER_NAME);
             let command = |queue: &QueueKeys| {
                 RedisCommand::evalsha(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record])
-                    .arg(SCHEDULER_NAME)
+                    .arg(RQ_SCHEDULER_NAME)
             };
             let _ = self.client.call_all_single_attempt(&self.queues.iter().map(command).collect::<Vec<_>>());
         }
@@ -277,7 +277,7 @@ impl Tasks {
 
 fn scheduler_record(options: &Options) -> Vec<(&'static str, String)> {
     vec![
-        ("name", SCHEDULER_NAME.to_owned()),
+        ("name", RQ_SCHEDULER_NAME.to_owned()),
         ("hostname", hostname()),
         ("pid", std::process::id().to_string()),
         ("queues", options.queues.join(",")),

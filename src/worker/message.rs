@@ -14,7 +14,7 @@ pub(crate) struct JobField {
 
 /// A request to end runs.
 #[derive(Debug)]
-pub(crate) enum Control {
+pub(crate) enum ControlMessage {
     /// Ends a job's run, or only the given execution of it (RQ's command `stop-job`).
     Stop { job: String, execution: Option<String> },
     /// Ends all runs (RQ's command `kill-horse`).
@@ -42,7 +42,7 @@ pub(crate) enum Message {
     /// An exchange is over: the reply to each command, or the error of the connection.
     Replied { exchange: ExchangeId, replies: Result<Vec<Result<Reply>>> },
     /// Running jobs are to be ended.
-    Control(Control),
+    Control(ControlMessage),
     /// The stopper has another phase, or was set to quiet or back.
     StopperChanged,
 }

@@ -46,13 +46,13 @@ impl ConfigFile {
         }
         let text = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
         let table = DeTable::parse(&text).map_err(|error| {
-            let line = error.span().map_or(1, |span| LineIndex::of(&text).at(span.start));
+            let line = error.span().map_or(1, |span| LineIndex::new(&text).at(span.start));
             Failure::Usage(
                 format!("{}:{line}: {}", path.display(), error.message()),
                 "the file is TOML (https://toml.io): key = \"text\", and [sections]".into(),
             )
         })?;
-        let root = Item { line: 1, node: table_node(&LineIndex::of(&text), table.get_ref()) };
+        let root = Item { line: 1, node: table_node(&LineIndex::new(&text), table.get_ref()) };
         Ok(ConfigFile { path: path.to_owned(), root })
     }
 }
@@ -61,7 +61,7 @@ impl ConfigFile {
 struct LineIndex(Vec<usize>);
 
 impl LineIndex {
-    fn of(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         LineIndex(text.match_indices('\n').map(|(at, _)| at).collect())
     }
 

@@ -43,7 +43,7 @@ pub(super) fn file_options(
     for arg in options {
         let names = option_names(arg);
         let Some(name) = names.first().copied() else { continue };
-        let name = names[1..].iter().try_fold(name, |name, other| section.either(name, other))?;
+        let name = names[1..].iter().try_fold(name, |name, alias| section.either(name, alias))?;
         let id = arg.get_id().as_str();
         let is_overridden = |matches| is_set(matches, id) || conflicting_is_set(matches, id);
         if let (Some(item), Some(false)) = (section.get(name), matches.map(is_overridden)) {
@@ -60,9 +60,9 @@ fn is_set(matches: &ArgMatches, id: &str) -> bool {
 }
 
 fn conflicting_is_set(matches: &ArgMatches, id: &str) -> bool {
-    CONFLICTING
-        .iter()
-        .any(|(one, other)| *one == id && matches.try_contains_id(other).is_ok() && is_set(matches, other))
+    CONFLICTING.iter().any(|(option, rival)| {
+        *option == id && matches.try_contains_id(rival).is_ok() && is_set(matches, rival)
+    })
 }
 
 fn to_args(section: &Section<'_>, name: &str, arg: &Arg, item: &Item) -> Result<Vec<String>, Failure> {

@@ -72,15 +72,15 @@ impl<'a> Section<'a> {
     }
 
     /// Returns which one of two names of an option is set. Both at once are an error.
-    pub(crate) fn either<'w>(&self, word: &'w str, other: &'w str) -> Result<&'w str, Failure> {
-        match (self.get(word), self.get(other)) {
+    pub(crate) fn either<'n>(&self, name: &'n str, alias: &'n str) -> Result<&'n str, Failure> {
+        match (self.get(name), self.get(alias)) {
             (Some(_), Some(item)) => Err(self.error_at(
                 item.line,
-                &format!("{word} and {other} set the same option"),
+                &format!("{name} and {alias} set the same option"),
                 "remove one of them",
             )),
-            (None, Some(_)) => Ok(other),
-            _ => Ok(word),
+            (None, Some(_)) => Ok(alias),
+            _ => Ok(name),
         }
     }
 

@@ -52,7 +52,7 @@ pub(super) fn explain(
         }
         Status::Stopped => vec![Diagnostic::new("stopped")],
         Status::Canceled => vec![Diagnostic::new("canceled")],
-        other => vec![Diagnostic::new("nowhere").with("status", other.as_str())],
+        status => vec![Diagnostic::new("nowhere").with("status", status.as_str())],
     })
 }
 
@@ -64,9 +64,9 @@ fn explain_scheduled(job: &Record, due: Option<DateTime<Utc>>, now: DateTime<Utc
     }
     let seconds = seconds.max(0);
     match (job.number_of_retries, job.retries_left) {
-        (made @ 1.., left) => Diagnostic::new("retry")
-            .with("attempt", made + 1)
-            .with("of", made + 1 + left.unwrap_or(0))
+        (retries @ 1.., left) => Diagnostic::new("retry")
+            .with("attempt", retries + 1)
+            .with("of", retries + 1 + left.unwrap_or(0))
             .with("seconds", seconds)
             .with("error", job.attempts.last().map(|attempt| attempt.error.clone()).unwrap_or_default()),
         _ => Diagnostic::new("scheduled").with("at", iso(due)).with("seconds", seconds),

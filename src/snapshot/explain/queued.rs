@@ -100,14 +100,14 @@ fn explain_by_workers(
     let ready = listening.into_iter().filter(|worker| load.is_ready(worker, now)).collect::<Vec<_>>();
     match position {
         Some(position) if !ready.is_empty() && load.is_complete() => {
-            explain_by_head(client, queue, job, position, (&ready, &load))
+            explain_by_front_job(client, queue, job, position, (&ready, &load))
         }
         _ => Ok(None),
     }
 }
 
 /// Explains a job by the handler of the job at the head of its queue, which may be at its concurrency limit.
-fn explain_by_head(
+fn explain_by_front_job(
     client: &Arc<Client>,
     queue: &QueueView,
     job: &Record,
@@ -117,7 +117,7 @@ fn explain_by_head(
     let diagnostic = |code| Diagnostic::new(code).with("queue", queue.name.as_str());
     let head = match position {
         1 => Some((job.id.clone(), job.handler.clone())),
-        _ => fetch_head(client, queue)?,
+        _ => fetch_front_job(client, queue)?,
     };
     let Some((id, Some(handler))) = head else { return Ok((position == 1).then(|| diagnostic("next"))) };
     let is_at_limit = ready.iter().all(|worker| load.is_at_limit(worker, &handler));
@@ -130,7 +130,7 @@ fn explain_by_head(
 }
 
 /// Fetches the id and the handler of the job at the head of a queue.
-fn fetch_head(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
+fn fetch_front_job(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
     let Some(id) = Queue::with_any_name(client, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
     let head = row::fetch_readable_rows(client, std::slice::from_ref(&id))?.pop().flatten();
     Ok(head.map(|head| (id, head.handler)))

@@ -32,18 +32,18 @@ pub(super) fn explain(client: &Arc<Client>, job: &Record, now: DateTime<Utc>) ->
             && is_recent(worker, now)
     };
     let has_successor = workers.iter().any(can_recover);
-    let diagnostic = match lease_end(client, job, now)? {
-        None => without_lease(job, owner, now),
+    let diagnostic = match fetch_lease_end(client, job, now)? {
+        None => explain_without_lease(job, owner, now),
         Some(end) => match (end - now).num_seconds() {
-            left @ ..=0 => lease_expired(left + RECOVERY_INTERVAL, owner, has_successor, now),
-            left => leased(left + RECOVERY_INTERVAL, job, owner, has_successor, now),
+            left @ ..=0 => explain_expired_lease(left + RECOVERY_INTERVAL, owner, has_successor, now),
+            left => explain_lease(left + RECOVERY_INTERVAL, job, owner, has_successor, now),
         },
     };
     Ok(diagnostic.with("worker", name.as_str()).with("queue", &*job.origin))
 }
 
 /// A worker of ours that is alive writes its lease again. Until the worker counts as lost, `requeue` is refused.
-fn without_lease(job: &Record, owner: Option<&WorkerView>, now: DateTime<Utc>) -> Diagnostic {
+fn explain_without_lease(job: &Record, owner: Option<&WorkerView>, now: DateTime<Utc>) -> Diagnostic {
     let owner = owner.filter(|worker| may_run(worker, job));
     let left = owner.and_then(|worker| Some(worker.lease? - silence(worker, now)?)).filter(|left| *left > 0);
     match left {
@@ -52,7 +52,7 @@ fn without_lease(job: &Record, owner: Option<&WorkerView>, now: DateTime<Utc>) -
     }
 }
 
-fn lease_expired(
+fn explain_expired_lease(
     until_recovery: i64,
     owner: Option<&WorkerView>,
     has_successor: bool,
@@ -68,7 +68,7 @@ fn lease_expired(
     }
 }
 
-fn leased(
+fn explain_lease(
     until_recovery: i64,
     job: &Record,
     owner: Option<&WorkerView>,
@@ -102,7 +102,7 @@ fn may_run(worker: &WorkerView, job: &Record) -> bool {
 
 /// Fetches the end of the lease of the job's execution; for an execution of a Python worker, when RQ takes it for
 /// abandoned.
-fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+fn fetch_lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
     let wip = client.keys.queue(&job.origin).wip;
     let score = |member: String| -> Result<Option<f64>> {
         let score = client.call(&RedisCommand::new("ZSCORE").arg(&wip).arg(member))?;
@@ -113,13 +113,13 @@ fn lease_end(client: &Client, job: &Record, now: DateTime<Utc>) -> Result<Option
         return Ok(from_unix_seconds(end - client.dialect.expired_score_margin().as_secs_f64()));
     }
     match client.rq.executions(&job.id) {
-        Some(executions) => rq_lease_end(client, job, (&executions, execution), score, now),
+        Some(executions) => fetch_rq_lease_end(client, job, (&executions, execution), score, now),
         None => Ok(None),
     }
 }
 
 /// Fetches the end of the lease of any execution of a job in RQ's dialect.
-fn rq_lease_end(
+fn fetch_rq_lease_end(
     client: &Client,
     job: &Record,
     (executions, current): (&str, &str),

@@ -125,7 +125,7 @@ impl Dispatcher {
         let handler = job.record.handler.as_deref();
         let is_same = |run: &&ActiveRun| run.job.record.handler.as_deref() == handler;
         let limit = self.worker.options.handler_limit(&job.record);
-        limit.is_some_and(|most| self.runs.values().filter(is_same).count() >= most)
+        limit.is_some_and(|max| self.runs.values().filter(is_same).count() >= max)
     }
 
     /// Returns jobs over their handler's limit to their queues, and leaves these queues out of the next claims.

@@ -4,14 +4,14 @@ use std::sync::atomic::Ordering;
 
 use super::dispatcher::{ActiveRun, Dispatcher};
 use crate::job::Outcome;
-use crate::worker::message::Control;
+use crate::worker::message::ControlMessage;
 use crate::worker::thread_pool::shared::RunId;
 
 /// Number of claims to wait for before a control for a job that is not here is dropped.
 const MAX_ATTEMPTS: u8 = 3;
 
 impl Dispatcher {
-    pub(super) fn on_control(&mut self, control: Control, attempts: u8) {
+    pub(super) fn on_control(&mut self, control: ControlMessage, attempts: u8) {
         let targets: Vec<RunId> =
             self.runs.iter().filter(|(_, run)| is_target(&control, run)).map(|(run_id, _)| *run_id).collect();
         if targets.is_empty() {
@@ -26,7 +26,7 @@ impl Dispatcher {
         targets.into_iter().for_each(|run_id| self.apply_control(&control, run_id));
     }
 
-    fn apply_control(&mut self, control: &Control, run_id: RunId) {
+    fn apply_control(&mut self, control: &ControlMessage, run_id: RunId) {
         let Some(run) = self.runs.get_mut(&run_id) else { return };
         run.cancel_flag.store(true, Ordering::Relaxed);
         let outcome = outcome_of_control(control, run);
@@ -39,24 +39,28 @@ impl Dispatcher {
     }
 }
 
-fn is_target(control: &Control, run: &ActiveRun) -> bool {
+fn is_target(control: &ControlMessage, run: &ActiveRun) -> bool {
     match control {
-        Control::Kill => true,
-        Control::Stop { job, execution } => {
+        ControlMessage::Kill => true,
+        ControlMessage::Stop { job, execution } => {
             run.job.record.id == *job
                 && execution.as_ref().is_none_or(|execution| *execution == run.job.execution)
         }
     }
 }
 
-fn outcome_of_control(control: &Control, run: &ActiveRun) -> Outcome {
-    let what = match run.is_supervised {
+fn outcome_of_control(control: &ControlMessage, run: &ActiveRun) -> Outcome {
+    let consequence = match run.is_supervised {
         true => "its process was ended",
         false => "its thread was told to stop but may still run",
     };
     match control {
         // Begins as RQ's message does.
-        Control::Stop { .. } => Outcome::Stopped { error: format!("Job stopped by user, {what}.") },
-        Control::Kill => Outcome::Crashed { error: format!("killed by the command kill-horse, {what}") },
+        ControlMessage::Stop { .. } => {
+            Outcome::Stopped { error: format!("Job stopped by user, {consequence}.") }
+        }
+        ControlMessage::Kill => {
+            Outcome::Crashed { error: format!("killed by the command kill-horse, {consequence}") }
+        }
     }
 }

@@ -57,10 +57,10 @@ impl Dispatcher {
         let record = &run.job.record;
         let handler = record.handler.as_deref().unwrap_or("the job");
         let allowed = run.job.timeout().unwrap_or_default();
-        let (others, most) = (self.abandoned.len(), self.pool.max_abandoned());
+        let (others, max) = (self.abandoned.len(), self.pool.max_abandoned());
         let advice = match others >= self.worker.options.concurrency {
             true => format!(
-                "; with {most} the worker runs out of slots and ends: run handlers in processes (--isolate), \
+                "; with {max} the worker runs out of slots and ends: run handlers in processes (--isolate), \
                  or let them ask Context::is_canceled"
             ),
             false => String::new(),

@@ -18,7 +18,7 @@ use crate::worker::event::Event;
 use crate::worker::event_bus::EventBus;
 use crate::worker::executor::Executor;
 use crate::worker::io_threads::IoThreads;
-use crate::worker::message::{Control, Message};
+use crate::worker::message::{ControlMessage, Message};
 use crate::worker::options::Options;
 use crate::worker::outbox::Outbox;
 use crate::worker::reconnect::ReconnectBackoff;
@@ -111,7 +111,7 @@ pub(crate) struct Dispatcher {
     /// Runs that have ended in Redis while their threads still run; true where a new thread has taken the slot.
     pub(super) abandoned: HashMap<RunId, bool>,
     /// Controls for jobs that may be in a claim on its way here, and the number of attempts so far.
-    pub(super) pending_controls: Vec<(Control, u8)>,
+    pub(super) pending_controls: Vec<(ControlMessage, u8)>,
 
     // Redis: what waits to be sent, what is in flight, and whether Redis can be used.
     pub(super) outbox: Outbox,

@@ -72,12 +72,12 @@ impl Dispatcher {
         let claims = self.exchanges.iter().filter_map(|exchange| exchange.claim.as_ref());
         let coming = claims.map(|claim| claim.slots).sum::<usize>() + self.undecoded.len();
         let options = &self.worker.options;
-        let left = options.max_jobs.map(|most| most.saturating_sub(self.runs_begun + coming as u64));
+        let left = options.max_jobs.map(|max| max.saturating_sub(self.runs_begun + coming as u64));
         let free = self.pool.capacity(self.prefetch_limit()).saturating_sub(coming);
         // A worker with few slots claims for all of them: a round trip costs more than one of its jobs.
         let slots = options.concurrency;
-        let most = if self.can_overlap_exchanges() { slots / 2 } else { slots };
-        free.min(most).min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))
+        let max = if self.can_overlap_exchanges() { slots / 2 } else { slots };
+        free.min(max).min(left.map_or(usize::MAX, |left| usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
     pub(super) fn send_exchanges(&mut self) -> Result<()> {

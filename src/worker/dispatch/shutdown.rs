@@ -50,9 +50,9 @@ impl Dispatcher {
     /// jobs. The latter recovers lost claims first.
     fn should_drain(&mut self) -> bool {
         let options = &self.worker.options;
-        let all_started = options.max_jobs.is_some_and(|most| self.runs_begun >= most);
+        let all_started = options.max_jobs.is_some_and(|max| self.runs_begun >= max);
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
-        let was_idle_too_long = options.max_idle_time.is_some_and(|most| idle >= most);
+        let was_idle_too_long = options.max_idle_time.is_some_and(|max| idle >= max);
         let seems_empty = options.burst && self.claim_state != ClaimState::Ready && self.has_no_work();
         let is_empty = seems_empty && self.settle_lost_claims();
         self.worker.stopper.is_stopping() || all_started || was_idle_too_long || is_empty

@@ -106,7 +106,7 @@ impl ChildProcess {
                 Ok(Some(_)) => {
                     self.on_protocol_error(io, "it answered before it had read its job".to_owned());
                 }
-                Err(what) if !exited => self.on_protocol_error(io, what),
+                Err(error) if !exited => self.on_protocol_error(io, error),
                 Ok(None) | Err(_) => {}
             }
             if exited {
@@ -139,9 +139,9 @@ impl ChildProcess {
         }
     }
 
-    fn on_protocol_error(&self, io: &mut JobIo<'_>, what: String) {
+    fn on_protocol_error(&self, io: &mut JobIo<'_>, error: String) {
         if io.kill_reason.is_none() {
-            io.protocol_error = what;
+            io.protocol_error = error;
         }
         self.kill(io, KillReason::ProtocolError);
     }

@@ -92,7 +92,7 @@ fn outcome(
         return describer.outcome(exit);
     }
     let give_up =
-        |what: &str| Outcome::Failed { error: describer.describe(what), directive: RetryDirective::GiveUp };
+        |event: &str| Outcome::Failed { error: describer.describe(event), directive: RetryDirective::GiveUp };
     let (size, limit) = (io.output_size, describer.limits.max_result);
     if size > limit {
         return give_up(&format!("wrote a result of {size} bytes, over the limit of {limit}"));

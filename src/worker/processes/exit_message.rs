@@ -29,12 +29,12 @@ pub(super) struct ExitDescriber<'a> {
 
 impl ExitDescriber<'_> {
     /// An error text: handler, what happened, and the log.
-    pub(super) fn describe(&self, what: &str) -> String {
+    pub(super) fn describe(&self, event: &str) -> String {
         let handler = self.handler;
         match self.log {
-            "" => format!("{handler} {what}"),
-            log if self.is_shared => format!("{handler} {what}: {}", relevant_log_line(log)),
-            log => format!("{handler} {what}: {}\n\nStandard error:\n{log}", relevant_log_line(log)),
+            "" => format!("{handler} {event}"),
+            log if self.is_shared => format!("{handler} {event}: {}", relevant_log_line(log)),
+            log => format!("{handler} {event}: {}\n\nStandard error:\n{log}", relevant_log_line(log)),
         }
     }
 
@@ -46,8 +46,8 @@ impl ExitDescriber<'_> {
                 Outcome::Failed { error: self.describe("was canceled"), directive: RetryDirective::GiveUp }
             }
             Some(KillReason::ProtocolError) => {
-                let what = &exit.protocol_error;
-                self.crashed(&format!("answered with what cannot be read, and was killed ({what})"))
+                let error = &exit.protocol_error;
+                self.crashed(&format!("answered with what cannot be read, and was killed ({error})"))
             }
             Some(KillReason::Disconnected) => {
                 self.crashed("closed its connection to the worker, and was killed")
@@ -106,8 +106,8 @@ impl ExitDescriber<'_> {
         }
     }
 
-    fn crashed(&self, what: &str) -> Outcome {
-        Outcome::Crashed { error: self.describe(what) }
+    fn crashed(&self, event: &str) -> Outcome {
+        Outcome::Crashed { error: self.describe(event) }
     }
 }
 

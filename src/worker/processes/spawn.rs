@@ -36,15 +36,15 @@ pub(super) fn spawn_unmasked(command: &mut Command) -> std::io::Result<Child> {
 
 /// The outcome of a job whose process could not be started. When the system is out of descriptors, processes
 /// or memory, the job has not begun and is retried after [`RESOURCE_RETRY_DELAY`].
-pub(super) fn spawn_failed(handler: &str, what: &str, error: &std::io::Error) -> Outcome {
+pub(super) fn spawn_failed(handler: &str, program: &str, error: &std::io::Error) -> Outcome {
     let errno = error.raw_os_error().map(Errno::from_raw);
     if matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)) {
-        log::warn!(target: "rq_rs", "{handler}: cannot start {what} now: {error}");
+        log::warn!(target: "rq_rs", "{handler}: cannot start {program} now: {error}");
         std::thread::sleep(RESOURCE_RETRY_DELAY);
         return Outcome::NotBegun;
     }
     Outcome::Failed {
-        error: format!("{handler}: cannot start {what}: {error}"),
+        error: format!("{handler}: cannot start {program}: {error}"),
         directive: RetryDirective::UsePolicy,
     }
 }

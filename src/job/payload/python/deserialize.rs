@@ -94,10 +94,10 @@ fn merge_equal_keys(pairs: Vec<(PyValue, PyValue)>) -> Vec<(PyValue, PyValue)> {
             continue;
         };
         let known = match merged.len() {
-            0..SMALL_DICT => merged.iter().position(|(one, _)| one.as_str() == Some(text)),
+            0..SMALL_DICT => merged.iter().position(|(key, _)| key.as_str() == Some(text)),
             SMALL_DICT => {
                 let texts = merged.iter().enumerate();
-                positions.extend(texts.filter_map(|(at, (one, _))| Some((one.as_str()?.into(), at))));
+                positions.extend(texts.filter_map(|(at, (key, _))| Some((key.as_str()?.into(), at))));
                 positions.get(text).copied()
             }
             _ => positions.get(text).copied(),

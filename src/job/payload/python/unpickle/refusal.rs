@@ -11,6 +11,6 @@ pub(super) fn underflow() -> String {
 }
 
 /// The pickle holds an object that is not plain data.
-pub(super) fn only_python(what: &str) -> String {
-    format!("the payload holds a {what}, which only Python can read")
+pub(super) fn only_python(kind: &str) -> String {
+    format!("the payload holds a {kind}, which only Python can read")
 }
