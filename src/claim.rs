@@ -203,7 +203,7 @@ impl Claimer {
             .arg(&self.execution_prefix)
             .arg(self.sequence)
             .arg(PAYLOAD_BUDGET)
-            .arg(client.dialect.lease_grace.as_secs())
+            .arg(client.dialect.lease_score_offset.as_secs())
             .arg(u8::from(client.dialect.integer_scores))
             .arg(client.rq.key_patterns())
             .arg(u8::from(checks_keys))

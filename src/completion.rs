@@ -27,7 +27,7 @@ pub(crate) struct Completion {
     pub(crate) execution: String,
     pub(crate) worker: String,
     /// Set for a job that is recovered from a lost worker: see [`if_expired`](Self::if_expired).
-    pub(crate) expired_within: Option<Duration>,
+    pub(crate) expired_score_margin: Option<Duration>,
     pub(crate) destination: Destination,
     pub(crate) status: Status,
     /// Seconds that the job's results are kept, where the dialect keeps them in a stream.
@@ -114,7 +114,7 @@ impl Completion {
             took: (now - job.started_at).to_std().unwrap_or_default(),
             execution: job.execution,
             worker: job.worker,
-            expired_within: None,
+            expired_score_margin: None,
             destination: transition.destination,
             status: transition.status,
             result_ttl: transition.result_ttl,
@@ -129,14 +129,14 @@ impl Completion {
     }
 
     /// Returns whether the job waits in its queue again.
-    pub(crate) fn is_requeued(&self) -> bool {
+    pub(crate) fn is_in_queue_again(&self) -> bool {
         matches!(self.destination, Destination::Queue | Destination::QueueFront)
     }
 
     /// For a job of a lost worker: Redis changes nothing if the lease's score is still more than `within`
     /// ahead, because its worker has come back and renewed it.
-    pub(crate) fn if_expired(mut self, within: Duration) -> Self {
-        self.expired_within = Some(within);
+    pub(crate) fn for_recovery(mut self, within: Duration) -> Self {
+        self.expired_score_margin = Some(within);
         self
     }
 }
@@ -320,7 +320,7 @@ mod tests {
     fn a_retry_without_delay_is_queued_and_a_later_one_is_scheduled() {
         let completion = complete(&[("retries_left", "3")], retry(0));
         assert_eq!((completion.destination, completion.status), (Destination::Queue, Status::Queued));
-        assert!(completion.is_requeued());
+        assert!(completion.is_in_queue_again());
         assert_eq!(field(&completion, "retries_left"), Some("2"));
         let at_front = [("retries_left", "3"), ("enqueue_at_front_on_retry", "1")];
         assert_eq!(complete(&at_front, retry(0)).destination, Destination::QueueFront);

@@ -21,7 +21,7 @@ pub(crate) enum FinishAck {
     /// An earlier call has written it, whose reply was lost.
     AlreadyDone,
     /// Nothing was changed: another worker has taken the job over, or it was canceled or deleted.
-    LeaseLost,
+    Fenced,
 }
 
 /// Brings completions that fit into one call next to each other.
@@ -36,7 +36,7 @@ pub(crate) fn batches(completions: &[Completion]) -> impl Iterator<Item = &[Comp
 
 /// Compares what all completions of one call share: queue, destination, worker, status and names of fields.
 fn compare(a: &Completion, b: &Completion) -> Ordering {
-    let target = |c: &Completion| (c.queue, c.expired_within, c.destination, c.result_ttl);
+    let target = |c: &Completion| (c.queue, c.expired_score_margin, c.destination, c.result_ttl);
     fn names(completion: &Completion) -> impl Iterator<Item = &'static str> {
         completion.fields.iter().map(|(name, _)| *name)
     }
@@ -77,7 +77,7 @@ fn encode_shared(client: &Client, queues: &[QueueKeys], first: &Completion) -> R
         .arg(client.rq.key_patterns())
         .arg(u8::from(client.dialect.integer_scores))
         .arg(&first.worker)
-        .arg(or_empty(first.expired_within.map(|within| within.as_secs_f64().to_string())))
+        .arg(or_empty(first.expired_score_margin.map(|within| within.as_secs_f64().to_string())))
         .arg(destination)
         .arg(seconds.to_string())
         .arg(or_empty(first.result_ttl.map(|seconds| seconds.to_string())))
@@ -93,7 +93,7 @@ pub(crate) fn decode_acks(reply: Reply) -> Result<Vec<FinishAck>> {
             1 => FinishAck::Done,
             3 => FinishAck::DoneWithMoreDependents,
             2 => FinishAck::AlreadyDone,
-            _ => FinishAck::LeaseLost,
+            _ => FinishAck::Fenced,
         })
     };
     reply::list(reply)?.iter().map(ack).collect()

@@ -25,7 +25,7 @@ const ORPHAN_SCAN_LIMIT: usize = 1000;
 /// A lost job, and what was decided about it.
 pub(crate) enum Recovered {
     /// It is back at the front of its queue.
-    Requeued { id: String },
+    RunsAgain { id: String },
     /// It was lost too often, and has failed.
     Failed { id: String, error: String },
 }
@@ -82,7 +82,7 @@ fn send(client: &Client, queue: &QueueKeys, completions: &[Completion]) -> (Vec<
         match client.call(&call).and_then(finish::decode_acks) {
             Ok(some) => acks.extend(some),
             Err(error) => {
-                acks.extend(batch.iter().map(|_| FinishAck::LeaseLost));
+                acks.extend(batch.iter().map(|_| FinishAck::Fenced));
                 failure = Some(error);
             }
         }
@@ -112,7 +112,7 @@ fn complete_lost(
         worker: record.worker_name.clone().unwrap_or_default(),
         record,
     };
-    Completion::new(job, verdict, retention, dialect, now).if_expired(within)
+    Completion::new(job, verdict, retention, dialect, now).for_recovery(within)
 }
 
 fn outcome_of_ours(record: &Record) -> Outcome {
@@ -140,7 +140,7 @@ impl From<Completion> for Recovered {
     fn from(completion: Completion) -> Self {
         match completion.verdict {
             Verdict::Fail { error, .. } => Recovered::Failed { id: completion.id, error },
-            _ => Recovered::Requeued { id: completion.id },
+            _ => Recovered::RunsAgain { id: completion.id },
         }
     }
 }

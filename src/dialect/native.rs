@@ -23,7 +23,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
         is_chunked: true,
     },
     lease: Duration::from_secs(30),
-    lease_grace: Duration::ZERO,
+    lease_score_offset: Duration::ZERO,
     integer_scores: false,
     retries_field: "number_of_retries",
     orphan_after: Duration::from_secs(10),

@@ -25,7 +25,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     // Lease and grace add up to RQ's 90 s. Any Python tool fails a job whose score has passed; rq-rs recovers it
     // before that.
     lease: Duration::from_secs(45),
-    lease_grace: Duration::from_secs(45),
+    lease_score_offset: Duration::from_secs(45),
     integer_scores: true,
     // RQ's `number_of_retries` counts only retries that a handler asked for, and limits them.
     retries_field: "retries_made",

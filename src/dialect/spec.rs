@@ -35,7 +35,7 @@ pub(crate) struct DialectSpec {
     pub(crate) lease: Duration,
     /// Added to the end of a lease for its score in `wip`. Programs that treat a passed score as an expired lease,
     /// such as RQ's own, act this much later than rq-rs.
-    pub(crate) lease_grace: Duration,
+    pub(crate) lease_score_offset: Duration,
     /// Scores are whole seconds.
     pub(crate) integer_scores: bool,
     /// Field that counts the retries of a job.
@@ -61,9 +61,9 @@ impl DialectSpec {
     /// less than this ahead of now. A score cut to whole seconds may be up to one second too early.
     pub(crate) fn expired_score_margin(&self) -> Duration {
         if self.integer_scores {
-            self.lease_grace.saturating_sub(Duration::from_secs(1))
+            self.lease_score_offset.saturating_sub(Duration::from_secs(1))
         } else {
-            self.lease_grace
+            self.lease_score_offset
         }
     }
 

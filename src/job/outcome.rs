@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
     /// The run was stopped by command.
     Stopped { error: String },
     /// The record cannot be read, or the arguments do not fit the handler.
-    Unreadable { error: String },
+    NotRunnable { error: String },
     /// The worker has no handler of that name.
     NoHandler { error: String },
 }
@@ -40,7 +40,7 @@ impl Outcome {
             Outcome::Failed { error, .. }
             | Outcome::TimedOut { error }
             | Outcome::Crashed { error }
-            | Outcome::Unreadable { error }
+            | Outcome::NotRunnable { error }
             | Outcome::NoHandler { error } => *error = truncate_error(error),
             _ => {}
         }

@@ -100,7 +100,7 @@ pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32
         Outcome::Failed { error, directive } => (error, directive),
         // A retry may reach a worker with another version of the handlers: during a deployment there are
         // both.
-        Outcome::NoHandler { error } | Outcome::Unreadable { error } => (error, RetryDirective::UsePolicy),
+        Outcome::NoHandler { error } | Outcome::NotRunnable { error } => (error, RetryDirective::UsePolicy),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
             (error, RetryDirective::UsePolicy)
         }

@@ -16,7 +16,7 @@ pub(crate) fn record_completion(
     ack: FinishAck,
 ) -> Event {
     let Completion { id, verdict, took, queue, handler, .. } = completion;
-    if ack == FinishAck::LeaseLost {
+    if ack == FinishAck::Fenced {
         summary.stale += 1;
         return Event::Stale { id };
     }

@@ -62,7 +62,7 @@ impl Executor {
         }
         let Some(call) = call else {
             let error = format!("the record cannot be read: {}", record.problems.join("; "));
-            return Outcome::Unreadable { error };
+            return Outcome::NotRunnable { error };
         };
         let name = call.handler.clone();
         let outcome = match handler {
@@ -92,5 +92,5 @@ fn unsupported(record: &Record) -> Outcome {
     let error = format!(
         "not run: this job asks for {features}, which rq-rs does not have yet; requeue it for a Python worker"
     );
-    Outcome::Unreadable { error }
+    Outcome::NotRunnable { error }
 }

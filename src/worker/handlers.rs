@@ -164,7 +164,7 @@ where
         Err(ArgumentError(reason)) => {
             let id = context.id();
             let error = format!("{reason}: the arguments of job {id} do not fit handler {handler}");
-            return Outcome::Unreadable { error };
+            return Outcome::NotRunnable { error };
         }
     };
     match panics::catch_panic(|| function(context, arguments).map(|result| serializer.write(&result))) {

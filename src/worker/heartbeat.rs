@@ -51,13 +51,13 @@ pub(super) fn start(
 /// Heartbeats that Redis refuses in a row. The first refusal and the end are logged, and while no job runs
 /// the tries become rarer. While Redis is away, heartbeats go on as usual: it may be back at any moment.
 #[derive(Default)]
-struct RefusalBackoff {
+struct RejectionBackoff {
     tries: u32,
     last: Option<Instant>,
     is_reported: bool,
 }
 
-impl RefusalBackoff {
+impl RejectionBackoff {
     /// Returns whether the pause is over. It doubles with each try, up to `max_pause`.
     fn may_retry(&self, max_pause: Duration) -> bool {
         let pause = (STATE_FLUSH_INTERVAL * 2_u32.pow(self.tries.saturating_sub(1).min(9))).min(max_pause);
@@ -82,7 +82,7 @@ impl RefusalBackoff {
         if self.is_reported {
             log::info!(target: "rq_rs", "heartbeats are written again");
         }
-        *self = RefusalBackoff::default();
+        *self = RejectionBackoff::default();
     }
 }
 
@@ -99,7 +99,7 @@ impl Heartbeat {
     fn run(&self, mut saved: Fingerprint, stop: &Receiver<()>) {
         let interval = self.options.lease() / 3;
         let mut last = Instant::now();
-        let mut backoff = RefusalBackoff::default();
+        let mut backoff = RejectionBackoff::default();
         while stop.recv_timeout(STATE_FLUSH_INTERVAL.min(interval)) == Err(RecvTimeoutError::Timeout) {
             let current = self.state.fingerprint();
             let holds_leases = !self.state.leases().is_empty();
@@ -150,7 +150,7 @@ impl Heartbeat {
         let mut command = RedisCommand::evalsha(&HEARTBEAT, &keys)
             .arg(self.options.worker_ttl.as_secs() + RECORD_TTL_MARGIN)
             .arg(self.options.lease().as_secs_f64())
-            .arg(dialect.lease_grace.as_secs())
+            .arg(dialect.lease_score_offset.as_secs())
             .arg(u8::from(dialect.integer_scores))
             .arg(self.client.rq.key_patterns())
             .arg(self.client.keys.job_prefix())
@@ -181,12 +181,12 @@ impl Heartbeat {
 
 #[cfg(test)]
 mod tests {
-    use super::{Error, RefusalBackoff};
+    use super::{Error, RejectionBackoff};
     use std::time::Duration;
 
     #[test]
     fn only_refusals_slow_heartbeats_down() {
-        let (interval, mut backoff) = (Duration::from_secs(10), RefusalBackoff::default());
+        let (interval, mut backoff) = (Duration::from_secs(10), RejectionBackoff::default());
         let away = Error::Unreachable { address: "here".to_owned(), reason: "away".to_owned() };
         backoff.record_failure(&away, false);
         assert!(backoff.may_retry(interval));

@@ -107,7 +107,7 @@ fn run_request(handlers: &Handlers, request: RunRequest, output: &Arc<ChildSocke
     let payload = STANDARD.decode(request.payload).map_err(|error| error.to_string());
     match payload.and_then(|payload| read_call(&payload, false)) {
         Ok(call) => handlers.run_function(&context, call, request.max_result).with_truncated_error(),
-        Err(error) => Outcome::Unreadable { error },
+        Err(error) => Outcome::NotRunnable { error },
     }
 }
 

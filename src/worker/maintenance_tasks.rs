@@ -139,7 +139,7 @@ impl Tasks {
             let is_done = jobs.len() < recover::MAX_RECOVERED;
             for job in jobs {
                 self.events.emit(&match job {
-                    Recovered::Requeued { id } => Event::Recovered { id },
+                    Recovered::RunsAgain { id } => Event::Recovered { id },
                     Recovered::Failed { id, error } => Event::Failed { id, error },
                 });
             }

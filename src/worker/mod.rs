@@ -60,7 +60,7 @@ use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::check_worker_name;
 use background::{BackgroundThread, spawn_signal_masked};
-use dispatch::{Dispatcher, WorkerContext};
+use dispatch::{Dispatcher, WorkerShared};
 use executor::Executor;
 use message::Message;
 use state::WorkerState;
@@ -91,7 +91,7 @@ impl Worker {
         events.subscribe(Box::new(move |event| counters.record_event(event)));
         let executor = Executor::new(handlers, &options);
         let options = Arc::new(options);
-        let worker = WorkerContext { client, options, queues, events, stopper, state, on_healthy };
+        let worker = WorkerShared { client, options, queues, events, stopper, state, on_healthy };
         let threads = Threads::start(&worker, &inbox)?;
         #[cfg(feature = "cron")]
         let cron = cron::start(&worker.client, &worker.options, scheduler, &worker.events);
@@ -131,8 +131,8 @@ struct Threads {
 
 impl Threads {
     /// Registers the worker in Redis and starts the threads.
-    fn start(worker: &WorkerContext, inbox: &Sender<Message>) -> Result<Self> {
-        let WorkerContext { client, options, queues, events, stopper, state, .. } = worker;
+    fn start(worker: &WorkerShared, inbox: &Sender<Message>) -> Result<Self> {
+        let WorkerShared { client, options, queues, events, stopper, state, .. } = worker;
         Ok(Threads {
             heartbeat: heartbeat::start(client, options, queues, state, inbox.clone())?,
             commands: commands::start(client, options, stopper, inbox),

@@ -75,7 +75,7 @@ impl Options {
     }
 
     /// The retry policy of a job that has none of its own.
-    pub(crate) fn retry_policy(&self, record: &Record) -> Option<&Retry> {
+    pub(crate) fn default_retry(&self, record: &Record) -> Option<&Retry> {
         for_handler(&self.handler_retry, record).or(self.retry.as_ref())
     }
 

@@ -3,7 +3,7 @@
 
 use chrono::Utc;
 
-use super::dispatcher::{Dispatcher, WorkerContext};
+use super::dispatcher::{Dispatcher, WorkerShared};
 use crate::claim::{self, ClaimedJob};
 use crate::error::Result;
 use crate::worker::event::Event;
@@ -65,7 +65,7 @@ impl Dispatcher {
     }
 
     fn fetch_jobs_of_lost_claims(&mut self) -> Result<Vec<ClaimedJob>> {
-        let WorkerContext { client, queues, options, .. } = &self.worker;
+        let WorkerShared { client, queues, options, .. } = &self.worker;
         let executions = self.lost_claims.drop_expired(options.lease());
         if executions.is_empty() {
             return Ok(Vec::new());

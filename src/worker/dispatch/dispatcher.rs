@@ -33,7 +33,7 @@ use crate::worker::watchers::Watchers;
 pub(super) const INITIAL_RUN_TIME: Duration = Duration::from_secs(1);
 
 /// State that the dispatcher shares with the other threads of its worker.
-pub(crate) struct WorkerContext {
+pub(crate) struct WorkerShared {
     pub(crate) client: Arc<Client>,
     pub(crate) options: Arc<Options>,
     pub(crate) queues: Vec<QueueKeys>,
@@ -76,7 +76,7 @@ impl ClaimState {
 
 /// The loop of a worker: see [`run`](Self::run).
 pub(crate) struct Dispatcher {
-    pub(super) worker: WorkerContext,
+    pub(super) worker: WorkerShared,
     pub(super) pool: ThreadPool,
     pub(super) watchers: Watchers,
     pub(super) io_threads: IoThreads,
@@ -132,7 +132,7 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     pub(crate) fn new(
-        worker: WorkerContext,
+        worker: WorkerShared,
         executor: Executor,
         (inbox, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {

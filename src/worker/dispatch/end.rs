@@ -35,7 +35,7 @@ impl Dispatcher {
         self.include_queues_waiting_for(job.record.handler.as_deref());
         let options = &self.worker.options;
         if let (Some(policy), false) =
-            (options.retry_policy(&job.record), matches!(outcome, Outcome::Returned(_)))
+            (options.default_retry(&job.record), matches!(outcome, Outcome::Returned(_)))
         {
             job.record.apply_default_retry(policy, fastrand::f64);
         }

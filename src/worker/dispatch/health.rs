@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::dispatcher::{ClaimState, Dispatcher, WorkerContext};
+use super::dispatcher::{ClaimState, Dispatcher, WorkerShared};
 use crate::client::RedisCommand;
 use crate::error::{Error, Result};
 use crate::worker::event::Event;
@@ -42,7 +42,7 @@ impl Dispatcher {
 
     /// Returns whether Redis replies and accepts writes; a replica, or a server that cannot save, does not.
     pub(super) fn probe(&self) -> bool {
-        let WorkerContext { client, options, .. } = &self.worker;
+        let WorkerShared { client, options, .. } = &self.worker;
         let record = client.keys.worker(&options.name);
         let renew = RedisCommand::new("EXPIRE").arg(record).arg(options.worker_ttl.as_secs() + 60);
         let replies = client.call_all_single_attempt(&[RedisCommand::new("PING"), renew]);

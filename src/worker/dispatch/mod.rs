@@ -17,4 +17,4 @@ mod run_loop;
 mod send;
 mod shutdown;
 
-pub(crate) use self::dispatcher::{Dispatcher, WorkerContext};
+pub(crate) use self::dispatcher::{Dispatcher, WorkerShared};

@@ -72,7 +72,7 @@ impl Dispatcher {
         // A burst worker has no watchers that would find them, and the claim in the same exchange may have been
         // carried out first, if Redis had forgotten the script `finish`.
         let burst = self.worker.options.burst;
-        if acknowledged.iter().any(|(completion, _)| burst || completion.is_requeued()) {
+        if acknowledged.iter().any(|(completion, _)| burst || completion.is_in_queue_again()) {
             self.wakeup_epoch += 1;
         }
         acknowledged.into_iter().for_each(|(completion, ack)| self.on_ack(completion, ack));

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use chrono::Utc;
 
-use super::dispatcher::{ClaimState, Dispatcher, WorkerContext};
+use super::dispatcher::{ClaimState, Dispatcher, WorkerShared};
 use super::exchange::{Exchange, SentClaim};
 use crate::client::RedisCommand;
 use crate::client::scripts::FINISH_AND_CLAIM;
@@ -99,7 +99,7 @@ impl Dispatcher {
 
     fn take_next_exchange(&mut self) -> (Exchange, Vec<RedisCommand>) {
         let (slots, claimed_at) = (self.claim_capacity(), Utc::now());
-        let WorkerContext { client, queues, .. } = &self.worker;
+        let WorkerShared { client, queues, .. } = &self.worker;
         let (batch, mut commands) = self.outbox.take_batch(client, queues);
         let claim = (slots > 0 || !batch.popped_ids.is_empty()).then(|| SentClaim {
             slots,
