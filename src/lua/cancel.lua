@@ -1,5 +1,5 @@
 -- cancel: takes a job that has not ended out of its queue or registry. A job that runs loses its lease, so that
--- the end of the run changes nothing.
+-- the end of its execution is fenced.
 --
 -- KEYS[1] job  KEYS[2] list  KEYS[3] intermediate list  KEYS[4] wip  KEYS[5] scheduled
 -- KEYS[6] deferred  KEYS[7] ready  KEYS[8] canceled  KEYS[9] channel on which the job's end is published

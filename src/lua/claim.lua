@@ -1,6 +1,7 @@
--- claim: starts as many waiting jobs as there are free slots, in the order of the queues. Ids that a watcher has
--- popped come first; an id without a slot returns to the front of its queue. The first write is one that a Redis out
--- of memory accepts (RPOP, LPOP, LREM), and lets it accept the others: jobs are handed out all the same.
+-- claim: claims as many waiting jobs as there are free slots, in the order of the queues: each gets a lease and the
+-- status started. Ids that a watcher has popped come first; an id without a slot is put back at the front of its queue.
+-- The first write is one that a Redis out of memory accepts (RPOP, LPOP, LREM), and lets it accept the others: jobs
+-- are claimed all the same.
 --
 -- KEYS[1] suspended  KEYS[2] set of suspended queues
 -- then for each queue: list, intermediate list, wip, unreadable, scheduled, finished, failed
@@ -8,15 +9,15 @@
 -- ARGV[4] free slots  ARGV[5] lease in seconds  ARGV[6] worker name  ARGV[7] started_at
 -- ARGV[8] first part of execution ids  ARGV[9] sequence number of the first execution
 -- ARGV[10] bytes of payload after which the claim stops
--- ARGV[11] seconds between the end of a lease and its score  ARGV[12] 1 when scores are whole seconds
+-- ARGV[11] grace: seconds from the end of a lease to its score  ARGV[12] 1 when scores are whole seconds
 -- ARGV[13] patterns of rq_compat  ARGV[14] 1 to check the types of all keys
--- ARGV[15] numbers of the queues to skip
+-- ARGV[15] numbers of the queues that the caller excludes
 -- then for each popped id: number of its queue (from 0), id
 --
--- Returns { state, jobs, skipped, dropped, quarantined }
---   state: 0 all queues are empty, 1 there may be more, 2 suspended
+-- Returns { state, jobs, unavailable, dropped, quarantined }
+--   state: 0 all queues are empty, 1 there may be more, 2 all queues are suspended
 --   jobs: { number of the queue, id, execution, { field, value … } } each
---   skipped: numbers of the suspended queues; -1 less the number of a queue with a key of a wrong type
+--   unavailable: q for a suspended queue with the number q, -(q + 1) for one with a key of a wrong type
 --   dropped: ids without a record (expired or deleted), or of jobs that belong elsewhere
 --   quarantined: ids whose record cannot be read
 
@@ -29,8 +30,8 @@ local lease_end = ARGV[12] == '1' and string.format('%d', now[1] + seconds)
   or string.format('%.3f', now[1] + now[2] / 1000000 + seconds)
 rq_init(ARGV[13])
 local queues = (#KEYS - 2) / 7
-local jobs, skipped, dropped, quarantined = {}, {}, {}, {}
-local started, without_slot = 0, 0
+local jobs, unavailable, dropped, quarantined = {}, {}, {}, {}
+local claimed, without_slot = 0, 0
 
 -- An id in a queue's list is taken for a waiting job with any of these statuses.
 local waiting = { queued = true, created = true, scheduled = true, deferred = true,
@@ -43,32 +44,37 @@ if redis.call('EXISTS', KEYS[1], KEYS[2]) > 0 then
   some_suspended = redis.call('EXISTS', KEYS[2]) == 1
 end
 
--- A key of a wrong type must not stop the other queues: only its own queue is skipped. All types are checked when
--- ARGV[14] says so; otherwise a wrong one shows when the key is used, and popped ids are put back.
-local usable = {}
-for q in string.gmatch(ARGV[15], '%d+') do usable[tonumber(q)] = false end
-local function skip_queue(q)
-  if usable[q] ~= false then skipped[#skipped + 1] = -1 - q end
-  usable[q] = false
+-- A key of a wrong type must not stop the other queues: only its own queue is passed over. All types are checked when
+-- ARGV[14] is 1; otherwise a wrong type shows when the key is used, and popped ids are put back.
+local available = {}
+for q in string.gmatch(ARGV[15], '%d+') do available[tonumber(q)] = false end
+
+-- Passes the queue over from now on, because one of its keys has a wrong type.
+local function mark_wrong_type(q)
+  if available[q] ~= false then unavailable[#unavailable + 1] = -1 - q end
+  available[q] = false
 end
-local function is_usable(q)
-  if usable[q] == nil then
+
+-- Returns true if jobs may be claimed from the queue. The first call checks the queue, and adds it to `unavailable`
+-- if it is suspended or a key has a wrong type.
+local function check_queue(q)
+  if available[q] == nil then
     local base = q * 7 + 2
-    usable[q] = true
+    available[q] = true
     if some_suspended and redis.pcall('SISMEMBER', KEYS[2], KEYS[base + 1]) == 1 then
-      skipped[#skipped + 1] = q
-      usable[q] = false
+      unavailable[#unavailable + 1] = q
+      available[q] = false
     end
     if ARGV[14] == '1' then
       for k = 1, 7 do
-        if type(redis.pcall(k < 3 and 'LLEN' or 'ZCARD', KEYS[base + k])) == 'table' then skip_queue(q) end
+        if type(redis.pcall(k < 3 and 'LLEN' or 'ZCARD', KEYS[base + k])) == 'table' then mark_wrong_type(q) end
       end
     end
   end
-  return usable[q]
+  return available[q]
 end
 
--- Returns ids to the front of their queue; the first one is popped next.
+-- Puts ids back at the front of their queue; the first one is popped next.
 local function put_back(q, ids)
   for i = #ids, 1, -1 do redis.call(push_front, KEYS[q * 7 + 3], ids[i]) end
 end
@@ -76,15 +82,16 @@ end
 local function quarantine(q, id)
   if type(redis.pcall('ZADD', KEYS[q * 7 + 6], now[1], id)) == 'table' then
     put_back(q, { id })
-    return skip_queue(q)
+    return mark_wrong_type(q)
   end
   quarantined[#quarantined + 1] = id
 end
 
--- Reads a job's record and returns true if the job can start. Then it stores what `start` needs at `ready[n]`
--- and the four places behind it (one flat table, which is quicker than one for each job): the record, the number of
--- deliveries, whether the job is new, whether its record has a time to live, its rate limit.
-local function load(q, id, ready, n)
+-- Reads a job's record. Returns true if the job can be claimed, with the arguments of `claim_job` at `ready[n]` and
+-- the four positions behind it (one flat table, which is quicker than one for each job): the record, the number of
+-- deliveries, true if the job is new, true if its record has a time to live, its rate limit. Any other id is dropped,
+-- quarantined, put back, or waits for its rate limit.
+local function prepare(q, id, ready, n)
   local fields = redis.pcall('HGETALL', prefix .. id)
   if fields.err or not string.find(id, '^[%w_-]+$') then return quarantine(q, id) end
   local status, execution, deliveries, is_new, has_ttl = 'queued', '', 0, false, rq
@@ -106,7 +113,7 @@ local function load(q, id, ready, n)
       or status == 'scheduled' and redis.pcall('ZSCORE', KEYS[q * 7 + 7], id)
     if type(entry) == 'table' then
       put_back(q, { id })
-      return skip_queue(q)
+      return mark_wrong_type(q)
     end
     if ended[status] or entry then
       dropped[#dropped + 1] = id -- the id was left behind by a job that has moved on
@@ -126,7 +133,7 @@ local function load(q, id, ready, n)
   return true
 end
 
-local function start(q, id, execution, fields, deliveries, is_new, has_ttl, limit)
+local function claim_job(q, id, execution, fields, deliveries, is_new, has_ttl, limit)
   local key = prefix .. id
   if is_new then
     deliveries = 0
@@ -143,35 +150,35 @@ local function start(q, id, execution, fields, deliveries, is_new, has_ttl, limi
     write_execution(id, execution, ARGV[6], now, math.floor(seconds) + 60, true)
     if limit ~= '' then set_execution_limit(id, execution, limit) end
   end
-  started = started + 1
-  jobs[started] = { q, id, execution, fields }
+  claimed = claimed + 1
+  jobs[claimed] = { q, id, execution, fields }
 end
 
--- Starts the jobs of these popped ids: all leases in one command first, then the records.
-local function start_batch(q, ids)
-  local ready, startable, executions, leases, unclaimed = {}, {}, {}, {}, {}
+-- Claims the jobs of these popped ids: all leases in one command first, then the records.
+local function claim_batch(q, ids)
+  local ready, claimable, executions, leases, unclaimed = {}, {}, {}, {}, {}
   local n, seen = 0, {}
   for _, id in ipairs(ids) do
     if budget <= 0 then
       unclaimed[#unclaimed + 1] = id
     elseif seen[id] then
-      dropped[#dropped + 1] = id -- the same id twice in the list: the first one starts
-    elseif load(q, id, ready, n * 5 + 1) then
+      dropped[#dropped + 1] = id -- the same id twice in the list: only the first one is claimed
+    elseif prepare(q, id, ready, n * 5 + 1) then
       n = n + 1
       seen[id] = true
       local execution = ARGV[8] .. string.format('%08x', sequence)
       sequence = sequence + 1
-      startable[n], executions[n] = id, execution
+      claimable[n], executions[n] = id, execution
       leases[n * 2 - 1], leases[n * 2] = lease_end, id .. ':' .. execution
     end
   end
   put_back(q, unclaimed)
   if n == 0 then return end
   if type(redis.pcall('ZADD', KEYS[q * 7 + 5], unpack(leases))) == 'table' then
-    put_back(q, startable)
-    return skip_queue(q)
+    put_back(q, claimable)
+    return mark_wrong_type(q)
   end
-  for i = 1, n do start(q, startable[i], executions[i], unpack(ready, i * 5 - 4, i * 5)) end
+  for i = 1, n do claim_job(q, claimable[i], executions[i], unpack(ready, i * 5 - 4, i * 5)) end
 end
 
 -- Pops ids. Redis pops several with one command since 6.2.
@@ -181,7 +188,7 @@ local function pop_ids(q, count)
   if count > 1 then ids = redis.pcall(pop, list, count) else ids = redis.pcall(pop, list) end
   if type(ids) == 'table' and ids.err then
     if string.find(ids.err, 'WRONGTYPE', 1, true) then
-      skip_queue(q)
+      mark_wrong_type(q)
       return {}
     end
     ids = redis.call(pop, list) -- for an older server; any other error comes again, and ends the script
@@ -191,30 +198,30 @@ end
 
 for i = 16, #ARGV, 2 do
   local q, id = tonumber(ARGV[i]), ARGV[i + 1]
-  local has_slots = started < slots and not all_suspended
-  local queue_is_usable = is_usable(q)
+  local has_slots = claimed < slots and not all_suspended
+  local is_available = check_queue(q)
   -- An id stays in the intermediate list while the list's key has a wrong type; a suspended queue gets it back.
   if type(redis.pcall('LLEN', KEYS[q * 7 + 3])) ~= 'table' and redis.pcall('LREM', KEYS[q * 7 + 4], 1, id) == 1 then
-    if has_slots and queue_is_usable then
-      start_batch(q, { id })
+    if has_slots and is_available then
+      claim_batch(q, { id })
     else
       put_back(q, { id })
     end
   end
 end
-if all_suspended then return { 2, jobs, skipped, dropped, quarantined } end
+if all_suspended then return { 2, jobs, unavailable, dropped, quarantined } end
 
 local more = 0
 for q = 0, queues - 1 do
-  while is_usable(q) do
-    local free = slots - started
+  while check_queue(q) do
+    local free = slots - claimed
     if free <= 0 or budget <= 0 or #dropped + #quarantined + without_slot >= 1000 then
       more = 1
       break
     end
     local ids = pop_ids(q, math.min(free, 1000))
     if #ids == 0 then break end
-    start_batch(q, ids)
+    claim_batch(q, ids)
   end
 end
-return { more, jobs, skipped, dropped, quarantined }
+return { more, jobs, unavailable, dropped, quarantined }

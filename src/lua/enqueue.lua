@@ -5,7 +5,7 @@
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] 1 when scores are whole seconds, 0 when not, '' when no job has a time
 -- then for each job: id, destination, seconds to live or '', n, n values (field, value …)
---   destination: 0 tail of the queue, 1 its front; in scheduled: '+seconds' from now, '@seconds' since 1970
+--   destination: 0 back of the queue, 1 its front; in scheduled: '+seconds' from now, '@seconds' since 1970
 --   the first field is created_at, which tells a repeated call from another job with the same id
 --
 -- Returns for each job: 1 stored (also when this very call stored it before), 0 the id exists.

@@ -4,8 +4,8 @@
 -- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of rq_compat
 -- ARGV[5] statuses of the jobs of this registry, then the ids
 --
--- Returns for each id: 1 it is in the queue, 0 it was not scheduled, 2 its record is gone. A stale entry, of a job
--- that has moved on, is dropped.
+-- Returns for each id: 1 it is in the queue, 0 it was not scheduled, 2 its record is gone. A leftover entry, of a
+-- job that has moved on, is dropped, and the job is not changed.
 
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here, before anything is written
 redis.call('SCARD', KEYS[3])

@@ -1,11 +1,12 @@
--- expired_leases: reads leases that have expired, with the records of their jobs. Changes nothing; `finish` takes the
--- jobs over.
+-- expired_leases: reads leases that have expired, with the records of their jobs. Changes nothing; recovery ends the
+-- executions by `finish`.
 --
 -- KEYS[1] wip
 -- ARGV[1] job key prefix  ARGV[2] number of leases to return at most  ARGV[3] number of leases to read at most
--- ARGV[4] seconds between the end of a lease of ours and its score
+-- ARGV[4] score margin of expired leases: seconds that the score of one of rq-rs' may be ahead of now. The grace, less
+-- a second where scores are whole seconds
 --
--- Returns { '<id>:<execution>', { field, value … } } for each, the one that expired first in front; no fields when the
+-- Returns { '<id>:<execution>', { field, value … } } for each lease, in the order of their ends; no fields when the
 -- record is gone or is not a hash.
 
 local time = redis.call('TIME')
@@ -17,8 +18,8 @@ for i = 1, #members, 2 do
   local id, execution = string.match(member, '^(.*):(.*)$')
   local fields = redis.pcall('HGETALL', ARGV[1] .. (id or member))
   if fields.err then fields = {} end
-  -- A lease of RQ ends at its score, a lease of ours ARGV[4] seconds earlier. It is ours if the record names its
-  -- execution: RQ does not write that field.
+  -- A lease of RQ's ends at its score, a lease of rq-rs' ARGV[4] seconds earlier. Only rq-rs writes the execution into
+  -- the record.
   local has_expired = tonumber(members[i + 1]) <= now
   for f = 1, #fields, 2 do
     if fields[f] == 'execution_id' and fields[f + 1] == execution then has_expired = true end

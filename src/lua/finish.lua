@@ -1,23 +1,25 @@
--- finish: ends executions of one worker that end alike: the only script that takes jobs from a worker. It changes
--- nothing for an execution without its lease, unless the lease was deleted and the record still names the execution.
--- Its first write is one that a Redis out of memory accepts (ZREM), so that results are written all the same.
+-- finish: ends executions of one worker that end alike, and their leases. An execution without a lease is fenced:
+-- its job is not changed. The exception is a deleted lease: while the record names the execution and its worker, the
+-- execution is ended all the same. The first write is one that a Redis out of memory accepts (ZREM), so that results
+-- are written all the same.
 --
 -- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix
 -- ARGV[4] prefix of the channels on which a job's end is published  ARGV[5] score of 'failed for ever'
 -- ARGV[6] patterns of rq_compat  ARGV[7] 1 when scores are whole seconds
--- ARGV[8] worker  ARGV[9] '' when the worker itself calls; for the recovery of a lost worker's jobs, the seconds that
--- a lease's score may be ahead: a lease with more was renewed, and its job is left alone
--- ARGV[10] destination: finished, failed, scheduled, queue (its tail) or head (its front)
+-- ARGV[8] worker
+-- ARGV[9] '' when the worker itself calls. Recovery gives the score margin of expired leases: a lease whose score is
+-- more than these seconds ahead of now was renewed, and its job is left alone
+-- ARGV[10] destination: finished, failed, scheduled, queue (its back), or head (the front of the queue)
 -- ARGV[11] for finished and failed, the seconds to keep the job: -1 for ever, 0 not at all; for scheduled, the delay
 -- ARGV[12] seconds to keep the results  ARGV[13] status  ARGV[14] n, then n names of fields
 -- then for each job: id, execution, n values; in the dialect rq also m, m values of the entry in the results
 --
--- Returns for each job: 1 done, 2 done before by this execution, 0 nothing changed because the lease was lost,
--- 3 done, but the job has more dependents than one call releases.
+-- Returns for each job: 1 done; 2 done before, by this execution; 0 fenced, the job is not changed; 3 done, but the
+-- job has more dependents than one call releases.
 
 local push, push_front, prefix, channel = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local worker, expired_within = ARGV[8], tonumber(ARGV[9])
+local worker, score_margin = ARGV[8], tonumber(ARGV[9])
 local destination, seconds, result_ttl, status = ARGV[10], ARGV[11], ARGV[12], ARGV[13]
 local names = tonumber(ARGV[14])
 rq_init(ARGV[6])
@@ -46,27 +48,27 @@ local lease_ends = redis.pcall('ZMSCORE', KEYS[2], unpack(members))
 if lease_ends.err then
   for i, member in ipairs(members) do lease_ends[i] = redis.call('ZSCORE', KEYS[2], member) end
 end
--- A worker that seemed lost may have come back and renewed its lease since the recovery has read it.
-local held, is_held = {}, {}
+-- A worker that seemed lost may have renewed its lease after recovery read it.
+local leased, has_lease = {}, {}
 for i = 1, count do
   local lease_end = lease_ends[i]
-  is_held[i] = lease_end and not (expired_within and tonumber(lease_end) > now + expired_within)
-  if is_held[i] then held[#held + 1] = members[i] end
+  has_lease[i] = lease_end and not (score_margin and tonumber(lease_end) > now + score_margin)
+  if has_lease[i] then leased[#leased + 1] = members[i] end
 end
-if #held > 0 then redis.call('ZREM', KEYS[2], unpack(held)) end
+if #leased > 0 then redis.call('ZREM', KEYS[2], unpack(leased)) end
 
--- The position of ended_at among the values, if it is there; and whether these runs have finished but are repeated:
--- their dependents are released as those of a finished job.
-local ended_at, repeats
+-- `ended_at` is the position of that field among the values, if it is there. `is_repeated` is true for finished runs
+-- of jobs that repeat: their dependents are released as those of a finished job.
+local ended_at, is_repeated
 for i = 1, names do
   if ARGV[14 + i] == 'ended_at' then ended_at = i + 1 end
-  if ARGV[14 + i] == 'repeats_left' then repeats = true end
+  if ARGV[14 + i] == 'repeats_left' then is_repeated = true end
 end
 
--- The reply for an execution without a lease. 2: this very call was made before, and its reply was lost; the record
--- has our ended_at. 1: the run is still to be ended, because only the lease was deleted and no other worker has taken
--- the job. (A Python program that takes the job away leaves our execution in the record.)
-local function state_without_lease(first)
+-- Returns the reply for an execution without a lease. 2: this very call was made before, and its reply was lost; the
+-- record has the call's ended_at. 1: the execution is still to be ended, because only its lease was deleted. (The
+-- worker is compared too: a Python program that takes the job over leaves our execution in the record.) 0: fenced.
+local function reply_without_lease(first)
   local job = redis.pcall('HMGET', prefix .. ARGV[first], 'execution_id', 'status', 'ended_at', 'worker_name')
   if job[1] ~= ARGV[first + 1] then return 0 end
   if job[2] == 'started' then return job[4] == worker and 1 or 0 end
@@ -106,7 +108,7 @@ end
 local fields = { 'status', status }
 for i = 1, names do fields[i * 2 + 1], fields[i * 2 + 2] = ARGV[14 + i], '' end
 
--- Ends one run, whose lease is removed by now.
+-- Ends one execution, whose lease is removed by now, and returns the reply for it.
 local function finish(first)
   local id, execution = ARGV[first], ARGV[first + 1]
   local key = prefix .. id
@@ -119,20 +121,20 @@ local function finish(first)
     job = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id')
   end
   -- The record was deleted, and must not be recreated with a few fields; or the job has moved on and only its lease
-  -- was left behind; or the same id was enqueued anew while it ran.
-  if job[1] ~= 'started' or (not expired_within and job[3] ~= execution) then
-    if job[1] and not expired_within then write_result(id, result_ttl, entry) end
+  -- was left behind; or another job was enqueued under the same id during the run.
+  if job[1] ~= 'started' or (not score_margin and job[3] ~= execution) then
+    if job[1] and not score_margin then write_result(id, result_ttl, entry) end
     end_fenced_execution(id, execution, worker, ended_at and ARGV[first + ended_at])
     return 0
   end
   delete_execution(id, execution, worker)
   for i = 1, names do fields[i * 2 + 2] = ARGV[first + 1 + i] end
   redis.call('HSET', key, unpack(fields))
-  -- Otherwise a late finish of the lost worker would look like a repetition of this one.
-  if expired_within then redis.call('HDEL', key, 'execution_id') end
-  if (repeats and result_ttl or seconds) ~= '0' then write_result(id, result_ttl, entry) end
-  local is_more = (is_end or repeats)
-    and release_dependents(id, repeats and 'finished' or status, ended_at and ARGV[first + ended_at])
+  -- With the execution in the record, a late finish of the lost worker would look like a repetition of this call.
+  if score_margin then redis.call('HDEL', key, 'execution_id') end
+  if (is_repeated and result_ttl or seconds) ~= '0' then write_result(id, result_ttl, entry) end
+  local has_more_dependents = (is_end or is_repeated)
+    and release_dependents(id, is_repeated and 'finished' or status, ended_at and ARGV[first + ended_at])
   -- A scheduled job frees its slot too: it waits for the rate limit again when it is due.
   if registry and job[4] then leave_rate_limit(id, job[4], ended_at and ARGV[first + ended_at]) end
   if registry then add_to_registry(id, key)
@@ -140,18 +142,18 @@ local function finish(first)
   end
   -- May be denied by the ACL; waiters also poll.
   if is_end and job[2] then redis.pcall('PUBLISH', channel .. id, status) end
-  return is_more and 3 or 1
+  return has_more_dependents and 3 or 1
 end
 
 local replies = {}
 for i = 1, count do
   local first = first_args[i]
-  if is_held[i] then
+  if has_lease[i] then
     replies[i] = finish(first)
-  elseif expired_within then
+  elseif score_margin then
     replies[i] = 0
   else
-    replies[i] = state_without_lease(first)
+    replies[i] = reply_without_lease(first)
     if replies[i] == 1 then
       replies[i] = finish(first)
     else

@@ -1,5 +1,5 @@
--- leftover_entry: finds entries that jobs have left behind in a registry. It is put in front of the scripts that move
--- jobs out of one.
+-- leftover_entry: recognizes entries that RQ leaves behind in a registry when a job has moved on. It is put in front of
+-- the scripts that move jobs out of a registry.
 --
 -- KEYS none of its own  ARGV none of its own
 --
@@ -8,8 +8,8 @@
 local STATUSES = { queued = true, started = true, finished = true, failed = true, stopped = true, canceled = true,
   scheduled = true, deferred = true, rate_limited = true, ready_to_enqueue = true }
 
--- Returns whether a job of this status belongs elsewhere. `own` are the statuses of the registry, separated by spaces.
--- A job without a known status belongs to the registry.
+-- Returns true if a job of this status belongs elsewhere. `own` are the statuses of the registry's jobs, separated by
+-- spaces. A job without a known status belongs to the registry.
 local function is_leftover_entry(status, own)
   return STATUSES[status] and not string.find(' ' .. own .. ' ', ' ' .. status .. ' ', 1, true)
 end

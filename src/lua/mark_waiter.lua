@@ -4,6 +4,7 @@
 --
 -- Returns the job's status, or false when there is no such job.
 
+-- A Redis out of memory rejects the mark: the waiter polls too.
 local status = redis.call('HGET', KEYS[1], 'status')
-if status then redis.pcall('HSET', KEYS[1], 'waited', 1) end -- refused when Redis is out of memory: the waiter polls
+if status then redis.pcall('HSET', KEYS[1], 'waited', 1) end
 return status

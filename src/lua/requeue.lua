@@ -1,11 +1,11 @@
--- requeue: returns ended jobs to their queue, as new, from the registry they ended in.
+-- requeue: enqueues ended jobs again as new, from the registry that they are in.
 --
 -- KEYS[1] registry  KEYS[2] list  KEYS[3] set of queues
 -- ARGV[1] push command  ARGV[2] job key prefix  ARGV[3] enqueued_at  ARGV[4] patterns of rq_compat
 -- ARGV[5] field that counts retries  ARGV[6] statuses of the jobs of this registry, then the ids
 --
--- Returns for each id: 1 it is in the queue, 0 it was not in this registry, 2 its record is gone. RQ leaves entries
--- behind: a stale entry, of a job that has moved on, is dropped, and the job is not changed.
+-- Returns for each id: 1 it is in the queue, 0 it was not in this registry, 2 its record is gone. A leftover
+-- entry, of a job that has moved on, is dropped, and the job is not changed.
 
 redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here, before anything is written
 redis.call('SCARD', KEYS[3])

@@ -1,4 +1,5 @@
--- requeue_stranded_job: returns a job to its queue that is in no list and no registry, whatever its record says.
+-- requeue_stranded_job: puts a stranded job into its queue: one that is in no list and no registry, whatever its record
+-- says.
 --
 -- KEYS[1] job  KEYS[2] list  KEYS[3] intermediate list  KEYS[4] wip  KEYS[5] set of queues
 -- KEYS[6 …] the other registries
@@ -8,10 +9,11 @@
 -- ARGV[7] statuses with which a job may be requeued  ARGV[8] prefix of a worker's key
 -- ARGV[9] last_heartbeat of its worker that an earlier call has returned, '' for none
 --
--- Returns 1 the job is in its queue, 0 its status forbids it or it is not an orphan, 2 there is no record, 3 a list is
--- too long to be searched; or { last_heartbeat, lease, now } of a worker of ours that may run the job. A worker restores
--- the deleted lease of a job it runs with its next heartbeat, so the caller waits for that and calls again: if the
--- worker's last_heartbeat is a newer one then, and the job still has no lease, the worker does not run it.
+-- Returns 1 the job is in its queue, 0 its status forbids it or it is not stranded, 2 there is no record, 3 a list is
+-- too long to be searched; or { last_heartbeat, lease, now } of a worker of rq-rs that may run the job. A worker
+-- restores the deleted lease of a job that it runs with its next heartbeat. So the caller waits for that heartbeat and
+-- calls again: if the worker's last_heartbeat is newer then, and the job still has no lease, the worker does not run
+-- the job.
 
 local key, id, CHUNK = KEYS[1], ARGV[1], 1000
 
@@ -20,15 +22,15 @@ local function is_in_list(list)
   local at = redis.pcall('LPOS', list, id)
   if type(at) ~= 'table' then return at and true end
   for first = 0, redis.call('LLEN', list) - 1, CHUNK do
-    for _, one in ipairs(redis.call('LRANGE', list, first, first + CHUNK - 1)) do
-      if one == id then return true end
+    for _, listed in ipairs(redis.call('LRANGE', list, first, first + CHUNK - 1)) do
+      if listed == id then return true end
     end
   end
   return false
 end
 
--- Returns the last heartbeat of the worker that the record names, if it may still run the job. It does not if it has
--- died, if another worker has its name now, or if it was idle later. Python's workers have no `lease`.
+-- Returns the last heartbeat of the worker that the record names, if that worker may still run the job. It does not run
+-- it if it has died, if another worker has its name now, or if it was idle later. Python's workers have no `lease`.
 local function last_heartbeat_of(worker, started_at)
   local record = redis.pcall('HMGET', ARGV[8] .. worker, 'last_heartbeat', 'lease', 'birth', 'death', 'state')
   if record.err or not record[1] or not record[2] or record[4] then return end
@@ -49,7 +51,7 @@ for i = 6, #KEYS do
 end
 if redis.call('ZSCORE', KEYS[4], id .. ':' .. (job[3] or '')) or redis.call('ZSCORE', KEYS[4], id) then return 0 end
 local limit = rq and job[5] and job[5] ~= '' and job[5]
--- An execution of ours outlives its lease, so it does not count here: its worker's heartbeat is asked instead.
+-- The execution that the record names outlives its lease, so it does not count: its worker's heartbeat decides.
 local execution = status == 'started' and job[3]
 if is_running(id, execution) or limit and redis.pcall('ZSCORE', rq_key(WAITING, limit), id) then return 0 end
 for i = 2, 3 do

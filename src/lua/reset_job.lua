@@ -1,5 +1,4 @@
--- reset_job: makes a job new. It is put in front of the scripts that give an ended job back to its queue, so that all
--- of them clear the same fields.
+-- reset_job: makes a job new. It is put in front of the scripts that do so, so that all of them clear the same fields.
 --
 -- KEYS none of its own  ARGV none of its own
 --
@@ -11,8 +10,8 @@ local function clear_run_fields(key)
     'exc_info', 'retry_error', 'result', 'log', 'number_of_retries', 'retries_made', 'adopted')
 end
 
--- Gives the job back all retries of its own policy, or removes a policy that its worker had applied. `retries_field`
--- is the field that counts retries.
+-- Restores all retries of the job's own policy. A policy that the job has from its worker (the worker's default; the
+-- field `adopted` says so) is removed instead. `retries_field` is the field that counts retries.
 local function reset_job(key, retries_field)
   local job = redis.call('HMGET', key, 'retries_left', retries_field, 'adopted')
   if job[3] then

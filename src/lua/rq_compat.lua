@@ -4,7 +4,7 @@
 -- KEYS none of its own: keys are made of the patterns that rq_init gets, in this order: stream of results,
 -- execution, executions of a job, executions of a worker, dependents, dependencies, group, slots of a rate limit,
 -- deferred, list, job, jobs that wait for a rate limit, rate limit, names of rate limits, names of groups;
--- after them the push command for the tail of a queue and the one for its front.
+-- after them the push command for the back of a queue and the one for its front.
 --
 -- Returns nothing.
 
@@ -47,7 +47,7 @@ local function delete_execution(id, execution, worker)
   redis.pcall('SREM', rq_key(OF_WORKER, worker), id .. ':' .. execution)
 end
 
--- Returns whether an execution of the job is alive, whatever the job's record says. The score of an execution that
+-- Returns true if an execution of the job is alive, whatever the job's record says. The score of an execution that
 -- nobody renews passes. `except` is an execution that does not count.
 local function is_running(id, except)
   if not rq then return false end
@@ -75,7 +75,7 @@ local function end_executions(id, wip, worker, limit)
   end
 end
 
--- Returns whether these two fields of a job's record are a rate limit, by RQ's rules. A limit does not hold while one
+-- Returns true if these two fields of a job's record are a rate limit, by RQ's rules. A limit does not hold while one
 -- of its keys has a wrong type.
 local function has_rate_limit(limit, concurrency)
   if not rq or not limit or limit == '' or not concurrency or not string.find(concurrency, '^%d+$') then return false end
@@ -85,7 +85,7 @@ local function has_rate_limit(limit, concurrency)
     and type(redis.pcall('SCARD', rq_key(LIMITS, ''))) == 'number'
 end
 
--- Returns the number of slots of a limit. If its hash was deleted, it is restored from a job that waits.
+-- Returns the number of slots of a limit, 0 if it is unknown. A hash that was deleted is restored from a waiting job.
 local function read_or_restore_concurrency(limit)
   local concurrency = redis.pcall('HGET', rq_key(LIMIT, limit), 'concurrency')
   if concurrency then return type(concurrency) == 'string' and tonumber(concurrency) or 0 end
@@ -151,7 +151,7 @@ local function enqueue_or_wait(key, id, list, push, enqueued_at)
   redis.call(push, list, id)
 end
 
--- Returns whether the job may start: it has no rate limit, or a slot that no other execution of it uses.
+-- Returns true if the job may be claimed: it has no rate limit, or a slot that no other execution of it uses.
 local function has_slot(id, limit, concurrency)
   return not has_rate_limit(limit, concurrency) or redis.pcall('ZSCORE', rq_key(SLOTS, limit), id) and not is_running(id)
 end
@@ -165,8 +165,8 @@ local function leave_rate_limit(id, limit, enqueued_at)
   if redis.pcall('ZREM', rq_key(SLOTS, limit), id) == 1 and enqueued_at then admit_waiting(limit, enqueued_at) end
 end
 
--- Ends an execution whose job was requeued, deleted or taken over meanwhile, and frees its slot unless the job needs
--- it again.
+-- Ends an execution that has lost its job (requeued, deleted or taken over meanwhile), and frees its slot unless the
+-- job needs it again.
 local function end_fenced_execution(id, execution, worker, enqueued_at)
   if not rq then return end
   local stored = redis.pcall('HGET', rq_key(EXECUTION, id .. ':' .. execution), 'rate_limit_key')
@@ -178,13 +178,13 @@ local function end_fenced_execution(id, execution, worker, enqueued_at)
   if redis.pcall('ZREM', rq_key(SLOTS, limit), id) == 1 and enqueued_at then admit_waiting(limit, enqueued_at) end
 end
 
--- Returns whether a dependency of this status lets its dependent run. A deleted one does, as in RQ.
+-- Returns true if a dependency of this status lets its dependent run. A deleted one does, as in RQ.
 local function is_dependency_met(status, allows_failure)
   return not status or status == 'finished' or (status == 'failed' and allows_failure)
 end
 
 -- Enqueues the dependents of a job that has just ended with this status, as far as their other dependencies are met.
--- Returns whether there may be more dependents than one call reads.
+-- Returns true if there may be more dependents than one call reads.
 local function release_dependents(id, status, enqueued_at)
   if not rq then return false end
   local key = rq_key(DEPENDENTS, id)
