@@ -88,7 +88,7 @@ pub(super) enum CliCommand {
     Demo(DemoCommand),
     /// Print a completion script, as in: rq-rs completions bash > /etc/bash_completion.d/rq-rs
     Completions {
-        /// For which shell
+        /// The shell
         shell: Shell,
     },
 }

@@ -54,7 +54,7 @@ enum CronAction {
     History {
         /// The entry
         name: String,
-        /// How many [default: 20; with --json all]
+        /// Number of jobs to show [default: 20; with --json all]
         #[arg(long, value_name = "N", value_parser = parse_limit)]
         limit: Option<usize>,
         /// Print JSON: a list of jobs
@@ -128,7 +128,7 @@ fn run_scheduler(
         }
     })?;
     let (name, entries) = cron_loop.describe();
-    eprint(format_args!("{name} (pid {}) keeps {entries} cron entries", std::process::id()));
+    eprint(format_args!("{name} (pid {}) schedules {entries} cron entries", std::process::id()));
     cron_loop.run(&stopped);
     Ok(hangup.exit_or(Exit::Done))
 }

@@ -18,7 +18,7 @@ use crate::dashboard::{self, DashboardOptions, Health, Secret, ServerHandle, Sta
 /// Serve a page that tells what is happening, its JSON, and what Prometheus reads
 #[derive(Args)]
 pub(crate) struct DashboardCommand {
-    /// Where: HOST:PORT; others than this machine only with a password or token
+    /// Address to listen on, HOST:PORT; one that other machines can reach needs a password or token
     #[arg(
         short,
         long,

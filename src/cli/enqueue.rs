@@ -23,13 +23,13 @@ use crate::queue::Queue;
 pub(crate) struct EnqueueCommand {
     /// The handler's name
     handler: String,
-    /// Its arguments: text, :json, key=text, key:=json; a value of @file is read from that file
+    /// The arguments: text, :json, key=text, key:=json; a value of @file is read from that file
     #[arg(allow_negative_numbers = true)]
     args: Vec<String>,
     /// The queue
     #[arg(short, long, default_value = "default")]
     queue: String,
-    /// How arguments are written: json or pickle [default: json, in the dialect rq: pickle]
+    /// Format of the arguments: json or pickle [default: json, in the dialect rq: pickle]
     #[arg(short = 'S', long, value_name = "NAME")]
     serializer: Option<Serializer>,
     /// The id [default: a random UUID]; an id that exists is refused
@@ -38,16 +38,16 @@ pub(crate) struct EnqueueCommand {
     /// Put the job before those that wait
     #[arg(long)]
     at_front: bool,
-    /// How long it may run; -1 for ever [default: 180s]
+    /// Time limit of a run; -1 for no limit [default: 180s]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     timeout: Option<Ttl>,
-    /// How long it may wait in the queue [default: for ever]
+    /// Time limit of the wait in the queue [default: no limit]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     ttl: Option<Ttl>,
-    /// How long its result is kept; 0 not at all, -1 for ever [default: the worker's, 500s]
+    /// Time to keep the result; 0 to discard it, -1 for ever [default: the worker's, 500s]
     #[arg(long, alias = "results-ttl", value_name = "DURATION", allow_negative_numbers = true)]
     result_ttl: Option<Ttl>,
-    /// How long a failure is kept; -1 for ever [default: 1y]
+    /// Time to keep the job if it fails; -1 for ever [default: 1y]
     #[arg(long, value_name = "DURATION", allow_negative_numbers = true)]
     failure_ttl: Option<Ttl>,
     /// The text that lists show [default: the call]
@@ -56,22 +56,22 @@ pub(crate) struct EnqueueCommand {
     /// Data to keep with the job: a JSON object
     #[arg(long, value_name = "JSON")]
     meta: Option<String>,
-    /// How long until the job goes to its queue, as in 90, 10s, 5m, 2d
+    /// Delay before the job goes to its queue, as in 90, 10s, 5m, 2d
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "schedule_at")]
     schedule_in: Option<Duration>,
-    /// When the job goes to its queue, as in 2026-12-24T18:00:00Z; without a zone it is local time
+    /// Time at which the job goes to its queue, as in 2026-12-24T18:00:00Z; without a zone it is local time
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     schedule_at: Option<DateTime<Utc>>,
-    /// How often it is tried again when it fails, at most 100
+    /// Number of retries if the job fails, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry_max: u32,
-    /// Delays between tries, may be given several times [default: 10s, doubling, at most 1h; in the dialect rq none, as in RQ]
+    /// Delays before retries, may be given several times [default: 10s, doubling, at most 1h; in the dialect rq none, as in RQ]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     retry_interval: Vec<Duration>,
-    /// How often it runs again once it has finished
+    /// Number of further runs once the job has finished
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     repeat: Option<u32>,
-    /// Intervals between those runs, may be given several times; the last one is for all others [default: none]
+    /// Intervals between these runs, may be given several times; the last one is for all others [default: none]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "repeat")]
     repeat_interval: Vec<Duration>,
     /// Refuse arguments of more bytes than this
@@ -80,7 +80,7 @@ pub(crate) struct EnqueueCommand {
     /// Wait for the result and print that; exit code 1 if the job fails or the time is over
     #[arg(long)]
     wait: bool,
-    /// How long to wait
+    /// Time to wait for the result
     #[arg(long, value_name = "DURATION", requires = "wait", default_value = "180s", value_parser = parse_duration)]
     wait_timeout: Duration,
     /// Print the job as JSON

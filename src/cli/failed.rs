@@ -29,10 +29,10 @@ const RECORDS_PER_BATCH: usize = 10;
 pub(crate) struct FailedCommand {
     /// Only this queue [default: all]
     queue: Option<String>,
-    /// How many to skip
+    /// Number of jobs to skip
     #[arg(long, value_name = "N", default_value_t = 0)]
     offset: usize,
-    /// How many to show [default: 50; with --json all]
+    /// Number of jobs to show [default: 50; with --json all]
     #[arg(long, value_name = "N", value_parser = parse_limit)]
     limit: Option<usize>,
     /// Print JSON: a list of jobs, without fields of more than 256 KiB, which are named in "cut"

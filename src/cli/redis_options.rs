@@ -22,13 +22,13 @@ pub(crate) struct RedisOptions {
     /// Redis: redis://[user:password@]host[:port][/db] or unix:///path [default: $REDIS_URL, else redis://127.0.0.1:6379]
     #[arg(short, long, global = true, env = "RQ_REDIS_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
-    /// How jobs are laid out in Redis: native, or rq to work with Python RQ on the same queues
+    /// Format of jobs in Redis: native, or rq to work with Python RQ on the same queues
     #[arg(long, global = true, env = "RQ_RS_DIALECT", hide_env_values = true, value_name = "NAME")]
     dialect: Option<Dialect>,
     /// The beginning of every key in Redis [default: rq-rs, in the dialect rq: rq]
     #[arg(long, global = true, env = "RQ_KEY_PREFIX", hide_env_values = true)]
     prefix: Option<String>,
-    /// How long a call to Redis may take, all tries included, as in 2s; workers once they run, `dashboard` and `top` have limits of their own
+    /// Time limit of a call to Redis, all attempts included, as in 2s; workers once they run, `dashboard` and `top` have limits of their own
     #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", default_value = "10s", value_parser = at_least("0.01s"))]
     redis_timeout: Duration,
 }

@@ -18,7 +18,7 @@ use crate::wrong_type::WrongTypeKeys;
 pub(crate) struct SuspendCommand {
     /// Only these queues [default: all workers, as in RQ]
     queues: Vec<String>,
-    /// For how long [default: until `rq-rs resume`]
+    /// Time until jobs are started again [default: until `rq-rs resume`]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "queues")]
     duration: Option<Duration>,
 }

@@ -42,7 +42,7 @@ pub(crate) struct WorkerCommand {
     /// The worker's name [default: random]
     #[arg(short, long)]
     name: Option<String>,
-    /// How many jobs run at once [default: the number of cores]
+    /// Number of jobs that run at the same time [default: the number of cores]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     concurrency: Option<u16>,
     /// Run jobs of this name with a program: the job comes as JSON on its standard input, the result is its standard output; "*" is for all other names
@@ -54,7 +54,7 @@ pub(crate) struct WorkerCommand {
     /// Run the program's own functions in work horses, processes that a timeout, a stop or a crash ends without harm to others
     #[arg(long)]
     isolate: bool,
-    /// Replace a work horse, or a process of --exec-server, after so many jobs; 0 for never
+    /// Replace a work horse, or a process of --exec-server, after this number of jobs; 0 for never
     #[arg(long, value_name = "N", default_value_t = 1000)]
     horse_max_jobs: u32,
     /// Memory that a work horse may have, as in 512M; one that asks for more aborts, and its job fails
@@ -63,55 +63,55 @@ pub(crate) struct WorkerCommand {
     /// Replace a work horse after a job during which its resident memory exceeded this size
     #[arg(long, value_name = "SIZE", value_parser = parse_size, requires = "isolate")]
     horse_recycle: Option<u64>,
-    /// How long a process may take to end after its TERM, until it is killed
+    /// Time that a process has to end after its TERM, before it is killed
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     kill_after: Duration,
-    /// End after so many jobs
+    /// End after this number of jobs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
-    /// End when there was nothing to do for so long
+    /// End after this time without jobs
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_idle_time: Option<Duration>,
-    /// How long results are kept if the job does not say [default: 500s]
+    /// Time to keep results of jobs that set none of their own [default: 500s]
     #[arg(long, aliases = ["result-ttl", "results_ttl"], value_name = "DURATION", allow_negative_numbers = true)]
     results_ttl: Option<Ttl>,
-    /// How many finished jobs of each queue are kept, and for how long if the job does not say, as in 1000/500s, 1000 or /1h
+    /// Number of finished jobs to keep of each queue, and time to keep those that set none of their own, as in 1000/500s, 1000 or /1h
     #[arg(long, value_name = "N/DURATION")]
     keep_finished: Option<RetentionArg>,
-    /// How many failed jobs of each queue are kept, and for how long if the job does not say, as in 10000/1y [default: /1y]
+    /// Number of failed jobs to keep of each queue, and time to keep those that set none of their own, as in 10000/1y [default: /1y]
     #[arg(long, value_name = "N/DURATION")]
     keep_failed: Option<RetentionArg>,
-    /// The largest result, as in 512K, at most 16M; a job with a larger one fails
+    /// Largest result, as in 512K, at most 16M; a job with a larger one fails
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_max_result)]
     max_result: u64,
-    /// How long the worker's record outlives it, at least 30s
+    /// Time to keep the worker's record after its last heartbeat, at least 30s
     #[arg(long, value_name = "DURATION", default_value = "420s", value_parser = at_least("30s"))]
     worker_ttl: Duration,
-    /// After a stop, how long jobs that run may go on before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
+    /// Time that running jobs have to end after a stop, before they are put back [default: no limit]; 25s fits containers, 20s with processes that may ignore TERM
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     grace: Option<Duration>,
     /// Touch this file about once a second while the worker's loop turns, for probes; systemd's watchdog is notified equally often
     #[arg(long, value_name = "FILE")]
     health_file: Option<PathBuf>,
-    /// How long a job stays with a worker that gives no sign of life, at least 1s [default: 30s, in the dialect rq: 45s]
+    /// Time after which a worker that gives no sign of life loses its jobs, at least 1s [default: 30s, in the dialect rq: 45s]
     #[arg(long, value_name = "DURATION", value_parser = at_least("1s"))]
     lease: Option<Duration>,
-    /// How often it looks for jobs of lost workers, at least 0.1s
+    /// Interval between searches for jobs of lost workers, at least 0.1s
     #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = at_least("0.1s"))]
     recover_interval: Duration,
-    /// How often a job that has no policy of its own is tried again when it fails, at most 100
+    /// Number of retries of failed jobs that have no policy of their own, at most 100
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retry_max: u32,
-    /// Delays between those tries, may be given several times [default: 10s, doubling, at most 1h]
+    /// Delays before these retries, may be given several times [default: 10s, doubling, at most 1h]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, value_delimiter = ',')]
     retry_interval: Vec<Duration>,
     /// Go on without cron entries that are invalid, or whose time zone this machine does not know
     #[arg(long)]
     cron_lenient: bool,
-    /// Fail a job that was lost N times with its worker
+    /// A job that is lost this often with its worker fails
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     max_deliveries: u32,
-    /// How often in a row a lost Redis is tried again; 0 for ever
+    /// Number of failed attempts in a row to reach a lost Redis, after which the worker ends; 0 for no limit
     #[arg(long, value_name = "N", default_value_t = 100)]
     broker_max_retries: u32,
     /// Serve the dashboard as well, at HOST:PORT, as in 127.0.0.1:9181

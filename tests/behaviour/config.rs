@@ -299,7 +299,7 @@ fn a_wrong_value_in_the_environment_names_its_variable() {
         let mut environment = env.environment();
         environment.push(("RQ_RS_CRON_LENIENT".to_owned(), value.to_owned()));
         let mut process = Process::start(&["cron", path], &environment);
-        process.wait_for_stderr("keeps 1 cron entries");
+        process.wait_for_stderr("schedules 1 cron entries");
         process.signal("TERM");
         process.finish("").ok();
     }

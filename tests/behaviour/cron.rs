@@ -672,7 +672,7 @@ fn entries_are_paused_for_all_workers_by_name() {
     let env = TestEnv::new();
     let (_folder, path) = options_file(ENTRIES);
     let mut scheduler = env.start(&["cron", &path, "--cron-lenient"]);
-    scheduler.wait_for_stderr("keeps 2 cron entries");
+    scheduler.wait_for_stderr("schedules 2 cron entries");
     scheduler.wait_for_stderr("cron often: enqueued");
     env.cli(&["cron", "pause", "often"]).ok();
     assert!(env.cli(&["cron", "list"]).ok().contains("paused"));
