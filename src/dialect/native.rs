@@ -12,7 +12,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     pop: "RPOP",
     push: "LPUSH",
     push_front: "RPUSH",
-    pops_from_tail: true,
+    pops_from_right: true,
     blocking_move: ("BRPOPLPUSH", &[]),
     failed_forever: "-1",
     canceled_ttl: FAILURE_TTL,

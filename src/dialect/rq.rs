@@ -12,7 +12,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
     pop: "LPOP",
     push: "RPUSH",
     push_front: "LPUSH",
-    pops_from_tail: false,
+    pops_from_right: false,
     blocking_move: ("BLMOVE", &["LEFT", "RIGHT"]),
     failed_forever: "-1",
     canceled_ttl: Ttl::FOREVER,

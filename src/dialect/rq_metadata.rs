@@ -3,8 +3,8 @@
 use super::keys::Keys;
 use super::spec::DialectSpec;
 
-/// Keys of RQ's metadata in a deployment. In a dialect without metadata every method returns nothing, so that
-/// callers need not ask for the dialect.
+/// Keys of RQ's metadata in a deployment. Without metadata the methods return `None` or an empty string, so that most
+/// callers need no branch.
 pub(crate) struct RqMetadata {
     keys: Option<Keys>,
     key_patterns: String,
@@ -19,8 +19,8 @@ impl RqMetadata {
         RqMetadata { keys: Some(keys.clone()), key_patterns }
     }
 
-    /// Returns whether the deployment has metadata. Only for whole tasks on keys that exist nowhere else; for a
-    /// single key or argument use the methods below.
+    /// Returns `true` if the deployment has metadata. For tasks and arguments that exist only with metadata; for a single
+    /// key use the methods below.
     pub(crate) fn is_enabled(&self) -> bool {
         self.keys.is_some()
     }

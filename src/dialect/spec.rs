@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::job::{PayloadFormat, Ttl};
 
-/// The table of a dialect: everything in which dialects differ. Code and scripts outside this folder get these
-/// values and never ask for the dialect.
+/// The table of a dialect: everything in which dialects differ.
 #[derive(Debug)]
 pub(crate) struct DialectSpec {
     /// Name for `RQ_RS_DIALECT` and `--dialect`.
@@ -16,12 +15,12 @@ pub(crate) struct DialectSpec {
     pub(crate) oldest_server: (u32, u32),
     /// Command that removes the next id from a queue.
     pub(crate) pop: &'static str,
-    /// Command that adds an id at the end of a queue.
+    /// Command that adds an id at the back of a queue.
     pub(crate) push: &'static str,
     /// Command that adds an id at the front of a queue.
     pub(crate) push_front: &'static str,
-    /// The next id is the last element of the list.
-    pub(crate) pops_from_tail: bool,
+    /// `true` if the front of a queue is the right end of its list, in the words of Redis' `RPOP`.
+    pub(crate) pops_from_right: bool,
     /// Command that waits for the next id and moves it to the intermediate list, and its arguments between the
     /// two keys and the timeout.
     pub(crate) blocking_move: (&'static str, &'static [&'static str]),
@@ -36,11 +35,11 @@ pub(crate) struct DialectSpec {
     /// Added to the end of a lease for its score in `wip`. Programs that treat a passed score as an expired lease,
     /// such as RQ's own, act this much later than rq-rs.
     pub(crate) lease_score_offset: Duration,
-    /// Scores are whole seconds.
+    /// `true` if scores are whole seconds.
     pub(crate) integer_scores: bool,
     /// Field that counts the retries of a job.
     pub(crate) retries_field: &'static str,
-    /// Age at which an id in the intermediate list is an orphan.
+    /// Age at which an id in the intermediate list is orphaned: its worker died before it could claim the job.
     pub(crate) orphan_after: Duration,
     /// Field of the record that holds the result of a finished run; `None` where only the results stream has it.
     pub(crate) result_field: Option<&'static str>,
@@ -48,9 +47,9 @@ pub(crate) struct DialectSpec {
     pub(crate) error_field: Option<&'static str>,
     /// Field of the record that holds the error of a run that is retried.
     pub(crate) retry_error_field: &'static str,
-    /// Jobs get RQ's metadata, which only RQ's tools read: see [`RqMetadata`](super::RqMetadata).
+    /// `true` if jobs get RQ's metadata, which only RQ's tools read: see [`RqMetadata`](super::RqMetadata).
     pub(crate) writes_rq_metadata: bool,
-    /// Python's workers may work on the same queues.
+    /// `true` if Python's workers may work on the same queues.
     pub(crate) is_shared_with_python: bool,
     /// Hint for a worker that is started without handlers.
     pub(crate) handlers_hint: &'static str,
@@ -71,6 +70,6 @@ impl DialectSpec {
     /// reverse order.
     pub(crate) fn list_range(&self, offset: usize, limit: usize) -> (i64, i64, bool) {
         let (first, behind) = (offset as i64, (offset + limit) as i64);
-        if self.pops_from_tail { (-behind, -first - 1, true) } else { (first, behind - 1, false) }
+        if self.pops_from_right { (-behind, -first - 1, true) } else { (first, behind - 1, false) }
     }
 }
