@@ -188,7 +188,7 @@ fn fetch_runs(
 
 /// Adds to these queues how long their next jobs have waited.
 fn fetch_waiting_times(client: &Client, queues: &mut [QueueView], now: DateTime<Utc>) -> Result<()> {
-    let next = if client.dialect.pops_from_tail { -1 } else { 0 };
+    let next = if client.dialect.pops_from_right { -1 } else { 0 };
     let head =
         |queue: &QueueView| RedisCommand::new("LINDEX").arg(client.keys.queue(&queue.name).list).arg(next);
     let heads = client.call_all(&queues.iter().map(head).collect::<Vec<_>>())?;

@@ -24,7 +24,7 @@ const MAX_POSITION: usize = 10_000;
 pub(in crate::snapshot) fn fetch_position(client: &Client, job: &Record) -> Result<Option<usize>> {
     let list = client.keys.queue(&job.origin).list;
     let mut search = RedisCommand::new("LPOS").arg(&list).arg(&job.id).arg("MAXLEN").arg(MAX_POSITION);
-    if client.dialect.pops_from_tail {
+    if client.dialect.pops_from_right {
         search = search.arg("RANK").arg(-1);
     }
     let length = RedisCommand::new("LLEN").arg(list);
@@ -35,7 +35,7 @@ pub(in crate::snapshot) fn fetch_position(client: &Client, job: &Record) -> Resu
         return Ok(None);
     };
     let length = next().and_then(|length| reply::int(&length).ok()).unwrap_or_default();
-    let before = if client.dialect.pops_from_tail { length - 1 - index } else { index };
+    let before = if client.dialect.pops_from_right { length - 1 - index } else { index };
     Ok(usize::try_from(before + 1).ok())
 }
 
