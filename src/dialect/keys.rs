@@ -237,7 +237,7 @@ pub(crate) struct QueueKeys {
     pub(crate) list: String,
     /// List of ids that a blocking pop has moved out of the queue and that have not started yet.
     pub(crate) intermediate: String,
-    /// Sorted set of running jobs, `<job>:<execution>`, score = end of the lease plus the dialect's grace.
+    /// Sorted set of running jobs, `<job>:<execution>`, score = end of the lease plus the dialect's score offset.
     pub(crate) wip: String,
     /// Sorted set of the ids of finished jobs, score = time at which the record expires.
     pub(crate) finished: String,

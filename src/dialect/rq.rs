@@ -22,7 +22,7 @@ pub(super) const SPEC: DialectSpec = DialectSpec {
         writes_all_fields: true,
         is_chunked: false,
     },
-    // Lease and grace add up to RQ's 90 s. Any Python tool fails a job whose score has passed; rq-rs recovers it
+    // Lease and score offset add up to RQ's 90 s. Any Python tool fails a job whose score has passed; rq-rs recovers it
     // before that.
     lease: Duration::from_secs(45),
     lease_score_offset: Duration::from_secs(45),

@@ -9,7 +9,7 @@
 -- ARGV[4] free slots  ARGV[5] lease in seconds  ARGV[6] worker name  ARGV[7] started_at
 -- ARGV[8] first part of execution ids  ARGV[9] sequence number of the first execution
 -- ARGV[10] bytes of payload after which the claim stops
--- ARGV[11] grace: seconds from the end of a lease to its score  ARGV[12] 1 when scores are whole seconds
+-- ARGV[11] score offset: seconds from the end of a lease to its score  ARGV[12] 1 when scores are whole seconds
 -- ARGV[13] patterns of rq_compat  ARGV[14] 1 to check the types of all keys
 -- ARGV[15] numbers of the queues that the caller excludes
 -- then for each popped id: number of its queue (from 0), id

@@ -4,7 +4,7 @@
 -- KEYS[1] worker's record  KEYS[2] set of workers
 -- KEYS[3 …] for each queue: set of its workers, wip, list
 -- ARGV[1] seconds the record lives  ARGV[2] lease in seconds
--- ARGV[3] grace: seconds from the end of a lease to its score  ARGV[4] 1 when scores are whole seconds
+-- ARGV[3] score offset: seconds from the end of a lease to its score  ARGV[4] 1 when scores are whole seconds
 -- ARGV[5] patterns of rq_compat  ARGV[6] job key prefix  ARGV[7] worker name  ARGV[8] last_heartbeat
 -- ARGV[9] set of queues to add the worker's queues to, or ''
 -- ARGV[10] n, then n values (field, value …) of the record
