@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 
-/// One command, in RQ's format. Unknown fields are ignored.
+/// A command in RQ's format. Unknown fields are ignored.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub(crate) enum RemoteCommand {

@@ -59,7 +59,7 @@ impl EphemeralRedis {
 
 impl Drop for EphemeralRedis {
     fn drop(&mut self) {
-        // Its data is not needed any more, so it is killed without a shutdown.
+        // The data is not needed any more, so the server is killed without a shutdown.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }

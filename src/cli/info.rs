@@ -27,10 +27,10 @@ const BAR_WIDTH: u64 = 20;
 pub(crate) struct InfoCommand {
     /// Only these queues
     queues: Vec<String>,
-    /// Draw again every so often, at least 0.1s apart
+    /// Update at this interval, at least 0.1s
     #[arg(short, long, value_name = "DURATION", value_parser = at_least("0.1s"), conflicts_with = "json")]
     interval: Option<Duration>,
-    /// Plain lines without bars
+    /// Print plain lines without bars
     #[arg(short, long)]
     raw: bool,
     /// Only queues

@@ -45,7 +45,7 @@ pub(crate) enum JobCommand {
     },
     /// Put jobs that wait for their time, or for their next try, into their queue now; also jobs that are in no list
     Enqueue(JobIds),
-    /// Take back jobs that have not ended; one that runs is told to stop, and its result is dropped
+    /// Cancel jobs that have not ended; a running job is told to stop, and its result is discarded
     Cancel(JobIds),
     /// Stop running jobs: their workers end them, and they go to the failed registry as stopped
     Stop(JobIds),

@@ -6,7 +6,7 @@ use redis::Cmd;
 use crate::job::iso;
 use crate::redis::Script;
 
-/// One command for Redis. Scripts are commands too: `EVALSHA` and `EVAL`.
+/// A command for Redis. Calls of scripts are commands too: `EVALSHA` and `EVAL`.
 pub(crate) struct RedisCommand {
     pub(super) cmd: Cmd,
     /// The script of an `EVALSHA`: its text is loaded when the server does not know it.

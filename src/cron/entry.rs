@@ -18,9 +18,9 @@ pub enum Catchup {
     /// Missed ticks enqueue nothing, as in cron. The default.
     #[default]
     None,
-    /// One job for all missed ticks.
+    /// All missed ticks enqueue one job together.
     One,
-    /// One job for each missed tick, for the newest thousand at most.
+    /// Each missed tick enqueues a job, the newest thousand at most.
     All,
 }
 

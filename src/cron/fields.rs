@@ -112,7 +112,7 @@ fn item(n: usize, part: &str) -> Result<String, String> {
 /// Translates a range, which may go beyond the end of the field. `step` is empty, or a slash and a number.
 fn range(n: usize, part: &str, (first, last): (u32, u32), step: &str) -> Result<String, String> {
     match (n, first, last) {
-        // For the parser Sunday is 0 only.
+        // The parser accepts 0 only for Sunday.
         (DAY_OF_WEEK, 1..=6, 7) if step.is_empty() => Ok(format!("{first}-6,0")),
         (DAY_OF_WEEK, 7, 0..=6) => Ok(format!("0-{last}{step}")),
         _ if first <= last => Ok(format!("{first}-{last}{step}")),

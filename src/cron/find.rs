@@ -1,4 +1,4 @@
-//! One entry by its name, whole, as its scheduler has written it.
+//! Finds an entry by its name in the records of the schedulers, with all its arguments.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -13,11 +13,11 @@ use crate::error::Result;
 use crate::job::{ExcerptSpec, Excerpts, read_json};
 use crate::wrong_type::WrongTypeKeys;
 
-/// Largest number of schedulers, the last heartbeats first.
+/// Largest number of schedulers whose records are read, those with the newest heartbeats first.
 pub(super) const MAX_SCHEDULERS: usize = 1000;
 /// Number of records that are read in one round trip.
 const SCHEDULERS_PER_BATCH: usize = 20;
-/// Part of each record that is read in a batch. A longer record is read again, alone.
+/// Part of each record that is read in a batch. A longer record is read again by itself.
 const IN_BATCH: &[ExcerptSpec] = &[("cron_jobs", 64 * 1024, 0)];
 /// Part of a record that is read for a list of all entries.
 pub(super) const FOR_LIST: &[ExcerptSpec] = &[("cron_jobs", 8 * 1024 * 1024, 0)];

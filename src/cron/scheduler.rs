@@ -17,7 +17,7 @@ pub(crate) struct CronScheduler {
     pub(crate) entries: Vec<EntryState>,
     /// Problems of entries by name; the other entries go on.
     problems: BTreeMap<String, String>,
-    /// When this scheduler first read the entries. Ticks before this belong to an older schedule.
+    /// Time at which this scheduler first read the entries. Earlier ticks belong to an older schedule.
     started_at: Option<i64>,
 }
 

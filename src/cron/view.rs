@@ -43,9 +43,9 @@ pub(crate) struct CronView {
     pub(crate) queue: String,
     pub(crate) catchup: Option<String>,
     pub(crate) overlap: Option<String>,
-    /// When the next job is due.
+    /// Time at which the next job is due.
     pub(crate) next: Option<DateTime<Utc>>,
-    /// When the last job was enqueued.
+    /// Time at which the last job was enqueued.
     pub(crate) last: Option<DateTime<Utc>>,
     pub(crate) last_job: Option<String>,
     pub(crate) paused: bool,

@@ -40,7 +40,7 @@ impl Health {
         let problem = match probe {
             "livez" => self.is_loop_stuck().then_some("the worker's loop does not turn"),
             _ if self.is_worker_unready() => Some("the worker does not fetch jobs"),
-            // One try only: the probe's own timeout leaves no time for a second one.
+            // The probe's own timeout leaves no time for a second attempt.
             _ => client
                 .call_all_single_attempt(&[RedisCommand::new("PING")])
                 .err()

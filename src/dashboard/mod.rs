@@ -40,7 +40,7 @@ pub(crate) enum StartError {
 /// Starts the server on `address` and returns once it listens.
 ///
 /// # Errors
-/// When the address is invalid or taken, or other machines could reach it and neither a password nor a token is set.
+/// The address is invalid or taken, or other machines could reach it and neither a password nor a token is set.
 pub(crate) fn start(
     client: &Arc<Client>,
     address: &str,

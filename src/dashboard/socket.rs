@@ -259,7 +259,7 @@ impl hyper::rt::Write for BlockingSocket {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
         let socket = self.get_mut();
         socket.count_operation();
-        // What is written while a body is still to come is `100 Continue`, and no response yet.
+        // Bytes written while the body is still expected are `100 Continue`, and no response yet.
         if !matches!(socket.phase.current(), HttpPhase::Response | HttpPhase::Body(1..)) {
             socket.phase.enter(HttpPhase::Response, RESPONSE_TIMEOUT);
         }

@@ -75,7 +75,7 @@ pub(crate) enum Due {
 }
 
 impl NewJob {
-    /// Makes a call of the handler with this name (1 to 200 printable characters; for RQ's workers the
+    /// Describes a call of the handler with this name (1 to 200 printable characters; for RQ's workers the
     /// dotted path of a function).
     ///
     /// The shape of `args` decides how they are passed: a tuple or an array is positional arguments, a
@@ -85,7 +85,7 @@ impl NewJob {
         Self::with(handler.into(), Arguments::from_value(&args))
     }
 
-    /// Makes a call with both positional and keyword arguments: RQ's `args` and `kwargs`.
+    /// Describes a call with both positional and keyword arguments: RQ's `args` and `kwargs`.
     pub fn call(handler: impl Into<String>, args: Vec<Value>, kwargs: Map<String, Value>) -> Self {
         let arguments = || -> Result<Arguments, String> {
             let named = |(name, value): (&String, &Value)| Ok((name.clone(), to_python(value)?));
@@ -97,7 +97,7 @@ impl NewJob {
         Self::with(handler.into(), arguments())
     }
 
-    /// Makes a call with arguments that are Python values.
+    /// Describes a call with arguments that are Python values.
     #[cfg(feature = "cron")]
     pub(crate) fn with_arguments(handler: impl Into<String>, arguments: Arguments) -> Self {
         Self::with(handler.into(), Ok(arguments))

@@ -20,7 +20,7 @@ use super::times::DEFAULT_TIMEOUT;
 
 /// A job's record in Redis: RQ's fields under RQ's names.
 ///
-/// As JSON (the command line's `--json`) it is one object with these names. Times are ISO 8601 in UTC,
+/// The JSON of a record (the command line's `--json`) is one object with these names. Times are ISO 8601 in UTC,
 /// durations are seconds with -1 for ever, and a missing value is `null`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]

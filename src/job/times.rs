@@ -31,7 +31,7 @@ pub(crate) fn from_unix_seconds(seconds: f64) -> Option<DateTime<Utc>> {
 pub struct Ttl(i64);
 
 impl Ttl {
-    /// For ever. RQ's `-1`.
+    /// No limit: RQ's `-1`.
     pub const FOREVER: Ttl = Ttl(-1);
     /// Not at all. RQ's `0`.
     pub const NONE: Ttl = Ttl(0);

@@ -117,7 +117,7 @@ impl Queue {
     /// call that takes longer fails with [`Error::Unreachable`]. From 10 ms to an hour; default: 10 s, which is
     /// also the limit of [`connect`](Self::connect).
     ///
-    /// One reply may take half of the limit, so that a second attempt fits in. Two things are not limited: the
+    /// A reply may take half of the limit, so that a second attempt fits in. Two things are not limited: the
     /// resolution of a host name, which is up to the system, and a reply that arrives byte by byte, because the
     /// limit applies to the next byte.
     ///

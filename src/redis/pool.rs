@@ -16,7 +16,7 @@ pub(super) struct OpenConnection {
     pub(super) connection: Connection,
     /// Time limit for a reply that is set on the socket.
     pub(super) reply_timeout: Duration,
-    /// When the connection was last known to work.
+    /// Time at which the connection last worked.
     pub(super) used_at: Instant,
 }
 

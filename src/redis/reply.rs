@@ -1,4 +1,4 @@
 //! Replies of Redis.
 
-/// One reply of Redis, as it came.
+/// A reply of Redis, not yet decoded.
 pub(crate) type Reply = redis::Value;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::row;
+use super::lists::row;
 use crate::client::Client;
 use crate::cron::history;
 use crate::error::Result;
@@ -19,7 +19,7 @@ const MAX_HISTORY: usize = 1000;
 #[derive(Debug, Serialize)]
 pub(crate) struct CronRun {
     pub(crate) id: String,
-    /// When it was enqueued.
+    /// Time at which the job was enqueued.
     pub(crate) at: DateTime<Utc>,
     /// `None` when its record has expired, was deleted, or cannot be read.
     pub(crate) status: Option<Status>,

@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 #[cfg(feature = "top")]
-use super::filter::Filter;
-use super::job_list::{JobList, SortOrder};
-use super::row::display_error;
-use super::scan::JobScan;
+use super::lists::filter::Filter;
+use super::lists::job_list::{JobList, SortOrder};
+use super::lists::job_scan::JobScan;
+use super::lists::row::display_error;
 use crate::client::Client;
 use crate::error::Result;
 use crate::job::JobSummary;

@@ -1,4 +1,4 @@
-//! One job with everything around it: its position, the jobs it depends on, why it is where it is.
+//! A job as users see it: its record, its position, the jobs that it depends on, and the reason for its state.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::wrong_type::tolerate_wrong_type;
 pub(crate) struct JobView {
     #[serde(flatten)]
     pub(crate) record: Record,
-    /// When a scheduled job goes to its queue.
+    /// Time at which a scheduled job goes to its queue.
     pub(crate) due: Option<DateTime<Utc>>,
     /// Position in the queue, from 1.
     pub(crate) position: Option<usize>,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::rate_limited;
+use super::lists::rate_limited;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::error::Result;
 use crate::job::from_iso;
@@ -186,18 +186,18 @@ fn fetch_runs(
     Ok(())
 }
 
-/// Adds to these queues how long their next jobs have waited.
+/// Adds to these queues the seconds that their next jobs have waited.
 fn fetch_waiting_times(client: &Client, queues: &mut [QueueView], now: DateTime<Utc>) -> Result<()> {
     let next = if client.dialect.pops_from_right { -1 } else { 0 };
-    let head =
+    let front =
         |queue: &QueueView| RedisCommand::new("LINDEX").arg(client.keys.queue(&queue.name).list).arg(next);
-    let heads = client.call_all(&queues.iter().map(head).collect::<Vec<_>>())?;
+    let ids = client.call_all(&queues.iter().map(front).collect::<Vec<_>>())?;
     let times = |id: Result<Reply>| {
         let id = id.and_then(reply::text).unwrap_or_default();
         let key = client.keys.job(id.as_deref().unwrap_or_default());
         RedisCommand::new("HMGET").arg(key).arg("enqueued_at").arg("created_at")
     };
-    let times = client.call_all(&heads.into_iter().map(times).collect::<Vec<_>>())?;
+    let times = client.call_all(&ids.into_iter().map(times).collect::<Vec<_>>())?;
     for (queue, reply) in queues.iter_mut().zip(times) {
         let times = reply.and_then(reply::texts).unwrap_or_default();
         let since = times.iter().find_map(|time| from_iso(time));

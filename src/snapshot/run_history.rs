@@ -1,4 +1,4 @@
-//! Runs of the past, by minute and day, and how long they took.
+//! Past runs by minute and day, and their durations by handler.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub(crate) struct HandlerView {
     pub(crate) total: Counts,
     /// Seconds that all runs took together.
     pub(crate) seconds: f64,
-    /// Runs by how long they took: up to each of [`BUCKETS`], and longer.
+    /// Runs by duration: up to each of [`BUCKETS`], and longer.
     pub(crate) buckets: [u64; BUCKETS.len() + 1],
 }
 

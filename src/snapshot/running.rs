@@ -1,13 +1,13 @@
-//! Jobs that are running.
+//! Fetches the running jobs of queues.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::ids::fetch_ids;
-use super::job_list::{JobList, SortOrder};
-use super::row::fetch_display_rows;
+use super::lists::ids::fetch_ids;
+use super::lists::job_list::{JobList, SortOrder};
+use super::lists::row::fetch_display_rows;
 use crate::client::Client;
 use crate::error::Result;
 use crate::job::JobSummary;
@@ -16,7 +16,7 @@ use crate::wrong_type::WrongTypeKeys;
 /// Largest number of running jobs that are read.
 pub(super) const MAX_RUNNING: usize = 500;
 
-/// A job that is running.
+/// A running job, as a row.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct RunningJob {
     pub(crate) id: String,

@@ -12,6 +12,7 @@ const NEARLY_FULL: f64 = 0.9;
 /// Largest number of warnings of one kind.
 const MAX_OF_A_KIND: usize = 20;
 
+/// Returns the warnings of a snapshot, at most [`MAX_OF_A_KIND`] of each kind about queues, keys and workers.
 pub(super) fn find_warnings(snapshot: &Snapshot) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     warnings.extend(snapshot.suspended.then(|| Diagnostic::new("suspended")));

@@ -43,7 +43,7 @@ struct HandlerCounters {
 }
 
 impl RunCounters {
-    /// CountsByResult a run of a handler that has ended in this minute since 1970.
+    /// Counts a run of a handler that has ended in this minute since 1970.
     pub(crate) fn record(
         &mut self,
         (queue, handler): (usize, &str),

@@ -25,7 +25,7 @@ pub(crate) struct Series {
     pub(crate) total: Counts,
     /// Seconds that all runs took together.
     pub(crate) seconds: f64,
-    /// Runs by how long they took: up to each of [`BUCKETS`], and longer.
+    /// Runs by duration: up to each of [`BUCKETS`], and longer.
     pub(crate) buckets: [u64; BUCKETS.len() + 1],
 }
 

@@ -165,7 +165,7 @@ fn each_kind_of_code_has_its_place() {
             "job_handle/requeue.rs",
             "job_handle/wait.rs",
             "queue/enqueue.rs",
-            "snapshot/scan.rs",
+            "snapshot/lists/job_scan.rs",
             "worker/",
             "cli/",
             "dashboard/",

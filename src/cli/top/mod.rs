@@ -46,7 +46,7 @@ const POLL_BACKOFF: u32 = 4;
 pub(crate) struct TopCommand {
     /// Only these queues
     queues: Vec<String>,
-    /// Look again every so often, at most four times a second
+    /// Interval of the updates, at least 0.25s
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = at_least("0.25s"))]
     interval: Duration,
     /// Show everything, change nothing

@@ -1,4 +1,4 @@
-//! Whether a worker is alive, by its last heartbeat.
+//! Judges by the last heartbeat whether a worker is alive.
 
 use chrono::{DateTime, Utc};
 

@@ -1,4 +1,4 @@
-//! Explains why a job is where it is, from its record and from what surrounds it.
+//! Explains why a job is in its state, from its record, its queue and the workers.
 
 mod liveness;
 mod queued;
@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::dependencies::Dependency;
 use super::diagnostic::Diagnostic;
-use super::row::display_error;
+use super::lists::row::display_error;
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::Result;
 use crate::job::{Record, Status, iso};
@@ -25,7 +25,7 @@ const OVERDUE_AFTER: i64 = 5;
 pub(super) struct Surroundings<'a> {
     /// Position in the queue, from 1.
     pub(super) position: Option<usize>,
-    /// When a scheduled job goes to its queue.
+    /// Time at which a scheduled job goes to its queue.
     pub(super) due: Option<DateTime<Utc>>,
     pub(super) waits_for: &'a [Dependency],
     /// Redis' clock.
@@ -104,7 +104,7 @@ fn explain_rate_limited(client: &Client, job: &Record) -> Result<Diagnostic> {
         return Ok(Diagnostic::new("rate_limited_runs").with("limit", limit.as_str()));
     }
     let taken = tolerate_wrong_type(client.call(&taken).and_then(|taken| reply::int(&taken)))?;
-    // As workers do, if the hash of the limit was deleted.
+    // If the hash of the limit was deleted, workers take the number from the record too.
     let of_record = job.other.get("rate_limit_concurrency").cloned();
     let slots = tolerate_wrong_type(client.call(&slots).and_then(reply::text))?.or(of_record);
     let slots = slots.and_then(|slots| slots.parse::<i64>().ok()).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Explains a job that waits in its queue: how far from the head it is, and what its workers do.
+//! Explains a job that waits in its queue: its distance from the front, and the state of the workers.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::error::Result;
 use crate::job::Record;
 use crate::queue::Queue;
 use crate::snapshot::diagnostic::Diagnostic;
+use crate::snapshot::lists::row;
 use crate::snapshot::queues::{QueueView, fetch_queues};
-use crate::snapshot::row;
 use crate::snapshot::running::{MAX_RUNNING, RunningJob, fetch_running};
 use crate::snapshot::workers::{WorkerView, fetch_workers};
 use crate::wrong_type::WrongTypeKeys;
@@ -106,7 +106,7 @@ fn explain_by_workers(
     }
 }
 
-/// Explains a job by the handler of the job at the head of its queue, which may be at its concurrency limit.
+/// Explains a job by the handler of the job at the front of its queue, which may be at its concurrency limit.
 fn explain_by_front_job(
     client: &Arc<Client>,
     queue: &QueueView,
@@ -115,11 +115,11 @@ fn explain_by_front_job(
     (ready, load): (&[&WorkerView], &Load),
 ) -> Result<Option<Diagnostic>> {
     let diagnostic = |code| Diagnostic::new(code).with("queue", queue.name.as_str());
-    let head = match position {
+    let front = match position {
         1 => Some((job.id.clone(), job.handler.clone())),
         _ => fetch_front_job(client, queue)?,
     };
-    let Some((id, Some(handler))) = head else { return Ok((position == 1).then(|| diagnostic("next"))) };
+    let Some((id, Some(handler))) = front else { return Ok((position == 1).then(|| diagnostic("next"))) };
     let is_at_limit = ready.iter().all(|worker| load.is_at_limit(worker, &handler));
     Ok(match (is_at_limit, position) {
         (true, 1) => Some(diagnostic("handler_full").with("handler", handler)),
@@ -129,11 +129,11 @@ fn explain_by_front_job(
     })
 }
 
-/// Fetches the id and the handler of the job at the head of a queue.
+/// Fetches the id and the handler of the job at the front of a queue.
 fn fetch_front_job(client: &Arc<Client>, queue: &QueueView) -> Result<Option<(String, Option<String>)>> {
     let Some(id) = Queue::with_any_name(client, &queue.name).ids(0, 1)?.pop() else { return Ok(None) };
-    let head = row::fetch_readable_rows(client, std::slice::from_ref(&id))?.pop().flatten();
-    Ok(head.map(|head| (id, head.handler)))
+    let front = row::fetch_readable_rows(client, std::slice::from_ref(&id))?.pop().flatten();
+    Ok(front.map(|job| (id, job.handler)))
 }
 
 /// Jobs that the workers of a queue are running.

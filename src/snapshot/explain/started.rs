@@ -42,7 +42,8 @@ pub(super) fn explain(client: &Arc<Client>, job: &Record, now: DateTime<Utc>) ->
     Ok(diagnostic.with("worker", name.as_str()).with("queue", &*job.origin))
 }
 
-/// A worker of ours that is alive writes its lease again. Until the worker counts as lost, `requeue` is refused.
+/// Explains a started job without a lease: it waits for its worker to renew the lease, or it is in no list. A worker
+/// of ours that is alive writes its lease again; until the worker counts as lost, `requeue` is refused.
 fn explain_without_lease(job: &Record, owner: Option<&WorkerView>, now: DateTime<Utc>) -> Diagnostic {
     let owner = owner.filter(|worker| may_run(worker, job));
     let left = owner.and_then(|worker| Some(worker.lease? - silence(worker, now)?)).filter(|left| *left > 0);
@@ -52,6 +53,7 @@ fn explain_without_lease(job: &Record, owner: Option<&WorkerView>, now: DateTime
     }
 }
 
+/// Explains a job whose lease has expired: a worker recovers it in `until_recovery` seconds, if any worker can.
 fn explain_expired_lease(
     until_recovery: i64,
     owner: Option<&WorkerView>,
@@ -68,6 +70,7 @@ fn explain_expired_lease(
     }
 }
 
+/// Explains a job with a valid lease: it is running, or its worker has been silent for too long.
 fn explain_lease(
     until_recovery: i64,
     job: &Record,

@@ -75,4 +75,4 @@ pub(crate) enum SortOrder {
 }
 
 /// A job's id, with its score if the list has scores.
-pub(super) type ScoredId = (String, Option<f64>);
+pub(in crate::snapshot) type ScoredId = (String, Option<f64>);

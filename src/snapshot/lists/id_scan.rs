@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::wrong_type::WrongTypeKeys;
 
+/// A scan of the ids only: it reads no records, and has no limit in time.
 pub(crate) struct IdScan<'a> {
     pub(crate) client: &'a Arc<Client>,
     pub(crate) queues: &'a [String],

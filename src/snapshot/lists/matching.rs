@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::job_list::JobList;
+use super::job_scan::JobScan;
 use super::page::PageQuery;
-use super::scan::JobScan;
 use crate::client::Client;
 use crate::error::Result;
 

@@ -1,4 +1,4 @@
-//! Ids in one list or registry of a queue.
+//! Counts and fetches the ids in one list of a queue.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::queue::Queue;
 use crate::wrong_type::WrongTypeKeys;
 
 /// Counts the jobs in one list of a queue.
-pub(super) fn count_jobs(
+pub(in crate::snapshot) fn count_jobs(
     client: &Arc<Client>,
     queue: &str,
     list: JobList,
@@ -28,7 +28,7 @@ pub(super) fn count_jobs(
 }
 
 /// Fetches at most `limit` ids of one list of a queue, from an offset on.
-pub(super) fn fetch_ids(
+pub(in crate::snapshot) fn fetch_ids(
     client: &Arc<Client>,
     (queue, list): (&str, JobList),
     order: SortOrder,
@@ -91,8 +91,8 @@ fn fetch_queued_ids(
     Ok(ids.into_iter().map(|id| (id, None)).collect())
 }
 
-/// Counts which of these ids, found from an offset on, are still there. Removed ids shift the offset of those behind
-/// them.
+/// Counts how many of these ids, found from an offset on, are still in the list. Removed ids shift the offset of
+/// those behind them.
 pub(crate) fn count_remaining(
     client: &Arc<Client>,
     queue: &str,

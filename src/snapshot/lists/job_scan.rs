@@ -15,20 +15,23 @@ use crate::wrong_type::WrongTypeKeys;
 const MAX_SCANNED: usize = 10_000;
 const SCAN_TIME_LIMIT: Duration = Duration::from_secs(2);
 
-pub(super) struct JobScan<'a> {
+/// Reads the jobs of one list in batches, until a limit is reached. A later scan goes on at the offset that [`JobScan::run`]
+/// returns.
+pub(in crate::snapshot) struct JobScan<'a> {
     client: &'a Arc<Client>,
     queue: &'a str,
     list: JobList,
     order: SortOrder,
     /// `true` if no records are read.
-    pub(super) ids_only: bool,
+    pub(in crate::snapshot) ids_only: bool,
     /// Number of all jobs in the list.
-    pub(super) total: usize,
-    pub(super) wrong_type_keys: WrongTypeKeys,
+    pub(in crate::snapshot) total: usize,
+    pub(in crate::snapshot) wrong_type_keys: WrongTypeKeys,
 }
 
 impl<'a> JobScan<'a> {
-    pub(super) fn new(
+    /// Counts the jobs of the list, and prepares a scan of it.
+    pub(in crate::snapshot) fn new(
         client: &'a Arc<Client>,
         queue: &'a str,
         list: JobList,
@@ -41,7 +44,7 @@ impl<'a> JobScan<'a> {
 
     /// Passes each job to `visit`, with its score and its record, until `visit` returns `false` or a limit is
     /// reached. Returns the number of jobs read, and the offset at which a further scan begins, if there are more.
-    pub(super) fn run(
+    pub(in crate::snapshot) fn run(
         &self,
         offset: usize,
         mut visit: impl FnMut(&str, Option<f64>, Option<&JobSummary>) -> bool,

@@ -28,7 +28,7 @@ fn query_limited(client: &Client, queue: &str) -> Result<Vec<Reply>> {
 }
 
 /// Counts the waiting jobs of each queue.
-pub(super) fn count_by_queue(client: &Client) -> Result<HashMap<String, u64>> {
+pub(in crate::snapshot) fn count_by_queue(client: &Client) -> Result<HashMap<String, u64>> {
     let pairs = query_limited(client, "")?;
     let pair = |pair: &[Reply]| {
         let count = reply::int(&pair[1]).ok().and_then(|count| u64::try_from(count).ok());
@@ -38,12 +38,12 @@ pub(super) fn count_by_queue(client: &Client) -> Result<HashMap<String, u64>> {
 }
 
 /// Counts the waiting jobs of one queue that [`fetch_ids`] can return.
-pub(super) fn count_in_queue(client: &Client, queue: &str) -> Result<usize> {
+pub(in crate::snapshot) fn count_in_queue(client: &Client, queue: &str) -> Result<usize> {
     Ok(query_limited(client, queue)?.len() / 2)
 }
 
 /// Fetches the waiting jobs of one queue; their scores are the times since which they wait.
-pub(super) fn fetch_ids(
+pub(in crate::snapshot) fn fetch_ids(
     client: &Client,
     queue: &Queue,
     order: SortOrder,

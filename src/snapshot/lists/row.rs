@@ -1,4 +1,4 @@
-//! Jobs as rows of a list, for the command line, the page and `top`.
+//! Rows of job lists, for the command line, the page and `top`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::program;
 use crate::wrong_type::{WrongTypeKeys, is_wrong_type};
 
 /// Number of records that are read in one round trip, at most 150 KiB of each.
-pub(super) const ROWS_PER_BATCH: usize = 50;
+pub(in crate::snapshot) const ROWS_PER_BATCH: usize = 50;
 /// Characters of a description or an error in a row.
 const MAX_TEXT: usize = 300;
 
@@ -52,7 +52,7 @@ pub(crate) fn fetch_display_rows<S: AsRef<str>>(
 }
 
 /// [`fetch_display_rows`], which also reports keys of a wrong type.
-pub(super) fn fetch_display_rows_and_report<S: AsRef<str>>(
+pub(in crate::snapshot) fn fetch_display_rows_and_report<S: AsRef<str>>(
     client: &Arc<Client>,
     ids: &[S],
     wrong_type_keys: &mut WrongTypeKeys,
@@ -87,7 +87,7 @@ pub(crate) fn fetch_result_json(client: &Client, id: &str) -> Result<Option<Stri
 }
 
 /// Builds the row of a job in a list. `job` is `None` when its record has expired or cannot be read.
-pub(super) fn list_row(
+pub(in crate::snapshot) fn list_row(
     id: String,
     queue: &str,
     job: Option<&JobSummary>,
@@ -106,6 +106,6 @@ pub(crate) fn display_line(text: &str) -> String {
 }
 
 /// The line of an error that says what happened, cut to the width of a row.
-pub(super) fn display_error(text: &str) -> String {
+pub(in crate::snapshot) fn display_error(text: &str) -> String {
     display_line(error_line(text))
 }

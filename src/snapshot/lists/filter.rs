@@ -23,7 +23,7 @@ impl Filter {
     }
 
     /// Returns whether a job meets the conditions. `job` is `None` when its record cannot be read.
-    pub(super) fn matches(&self, id: &str, job: Option<&JobSummary>) -> bool {
+    pub(in crate::snapshot) fn matches(&self, id: &str, job: Option<&JobSummary>) -> bool {
         let error = job.and_then(|job| job.error.as_deref()).unwrap_or_default();
         let handler = job.and_then(|job| job.handler.as_deref());
         let is_of_kind = match self.is_exact {
