@@ -1,4 +1,4 @@
-//! The `claim` script: its arguments and its reply. And how jobs are found whose claim's reply was lost.
+//! The `claim` script: its arguments and its reply.
 
 use std::time::Duration;
 
@@ -12,9 +12,6 @@ use crate::job::{DEFAULT_TIMEOUT, RawHash, ReadMode, Record, iso};
 
 /// A claim stops after this many bytes of payload, so that many large jobs do not arrive at once.
 const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
-
-/// `COUNT` of a scan through the leases of a queue.
-const SCAN_COUNT: usize = 1000;
 
 /// A job that this worker has claimed and holds the lease of. [`Completion`](crate::completion::Completion)
 /// consumes it; it is not `Clone`, so that it cannot be completed twice.
@@ -58,7 +55,7 @@ pub(crate) struct PoppedId {
 /// The decoded reply of a claim. Queues are indices in the worker's order.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimReply {
-    /// Jobs that were started, each for [`Claimer::decode_job`].
+    /// The claimed jobs, each for [`Claimer::decode_job`].
     pub(crate) jobs: Vec<Reply>,
     /// `true` if every queue was read to its end.
     pub(crate) queues_are_empty: bool,
@@ -66,14 +63,14 @@ pub(crate) struct ClaimReply {
     pub(crate) all_suspended: bool,
     pub(crate) suspended_queues: Vec<usize>,
     /// Queues with a key of a wrong type, because another program uses its name. They give no jobs.
-    pub(crate) mistyped_queues: Vec<usize>,
+    pub(crate) wrong_type_queues: Vec<usize>,
     /// Ids without a record, or of jobs that have ended.
     pub(crate) dropped: Vec<String>,
     /// Ids whose record cannot be read; they are in the registry of unreadable jobs now.
     pub(crate) quarantined: Vec<String>,
 }
 
-/// The execution ids that one claim may have started: a prefix and a range of sequence numbers.
+/// The execution ids that a claim may give to jobs: a prefix and a range of sequence numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExecutionRange {
     prefix: String,
@@ -82,7 +79,12 @@ pub(crate) struct ExecutionRange {
 }
 
 impl ExecutionRange {
-    fn contains(&self, execution: &str) -> bool {
+    /// The part that all its execution ids begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(crate) fn contains(&self, execution: &str) -> bool {
         let sequence = execution.strip_prefix(&self.prefix).and_then(|hex| u32::from_str_radix(hex, 16).ok());
         sequence.is_some_and(|sequence| (self.start..self.end).contains(&sequence))
     }
@@ -95,57 +97,6 @@ impl ExecutionRange {
         }
         follows
     }
-}
-
-/// Fetches the jobs that claims of this worker have started while their reply was lost, the oldest first.
-pub(crate) fn fetch_unacknowledged(
-    client: &Client,
-    queues: &[QueueKeys],
-    (worker, claims): (&str, &[ExecutionRange]),
-    now: DateTime<Utc>,
-) -> Result<Vec<ClaimedJob>> {
-    let mut found = Vec::new();
-    for (queue, keys) in queues.iter().enumerate() {
-        for member in fetch_lease_members(client, &keys.wip, claims)? {
-            let Some((id, execution)) = member.rsplit_once(':') else { continue };
-            let hash = client.call(&RedisCommand::new("HGETALL").arg(client.keys.job(id)))?;
-            let fields = RawHash(reply::pairs(hash)?);
-            let mut record = Record::read(id, &fields, ReadMode::Recovery);
-            // The script has counted a start, but no run has begun.
-            record.deliveries = record.deliveries.saturating_sub(1);
-            let started_at = record.started_at.unwrap_or(now);
-            let (execution, worker) = (execution.to_owned(), worker.to_owned());
-            found.push(ClaimedJob { queue, execution, record, payload: Vec::new(), started_at, worker });
-        }
-    }
-    found.sort_by(|a, b| a.execution.cmp(&b.execution));
-    Ok(found)
-}
-
-/// Fetches the entries of one `wip` that these claims have made.
-fn fetch_lease_members(client: &Client, wip: &str, claims: &[ExecutionRange]) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for claim in claims {
-        let mut cursor = "0".to_owned();
-        loop {
-            let pattern = format!("*:{}*", claim.prefix);
-            let scan = RedisCommand::new("ZSCAN").arg(wip).arg(&cursor).arg("MATCH").arg(pattern);
-            let mut parts = reply::list(client.call(&scan.arg("COUNT").arg(SCAN_COUNT))?)?.into_iter();
-            cursor = reply::text(parts.next().unwrap_or_default())?.unwrap_or_default();
-            let pairs = reply::texts(parts.next().unwrap_or_default())?;
-            let members = pairs.into_iter().step_by(2);
-            found.extend(members.filter(|member| {
-                member.rsplit_once(':').is_some_and(|(_, execution)| claim.contains(execution))
-            }));
-            if cursor.is_empty() || cursor == "0" {
-                break;
-            }
-        }
-    }
-    // A scan may return an entry twice.
-    found.sort_unstable();
-    found.dedup();
-    Ok(found)
 }
 
 /// Encodes the claims of one worker and decodes their replies.
@@ -175,24 +126,30 @@ impl Claimer {
         self.keys_checked_at = None;
     }
 
-    /// The execution ids that the next claim for this many slots may start.
-    pub(crate) fn next_executions(&self, slots: usize) -> ExecutionRange {
-        let end = self.sequence.saturating_add(u32::try_from(slots).unwrap_or(u32::MAX / 4));
-        ExecutionRange { prefix: self.execution_prefix.clone(), start: self.sequence, end }
-    }
-
-    /// Encodes a claim for this many free slots that leaves out the `skipped` queues and includes the `popped`
-    /// ids. It must not be repeated: each call starts other jobs.
-    pub(crate) fn encode<'a>(
+    /// Encodes the next claim, for this many free slots, and returns the execution ids that it may give to jobs. The
+    /// claim leaves out the `excluded` queues and includes the `popped` ids. It must not be repeated: each call claims
+    /// other jobs.
+    pub(crate) fn next_claim<'a>(
         &mut self,
         client: &Client,
         slots: usize,
-        (skipped, popped): (impl Iterator<Item = &'a usize>, &[PoppedId]),
+        (excluded, popped): (impl Iterator<Item = &'a usize>, &[PoppedId]),
         now: DateTime<Utc>,
-    ) -> RedisCommand {
+    ) -> (ExecutionRange, RedisCommand) {
         let checks_keys = self.is_key_check_due(now);
+        let excluded = excluded.map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let call = self.encode(client, slots, now).arg(u8::from(checks_keys)).arg(excluded);
+        let call = popped.iter().fold(call, |call, popped| call.arg(popped.queue).arg(&popped.id));
+        if checks_keys {
+            self.keys_checked_at = Some(now);
+        }
+        (self.take_executions(slots), call)
+    }
+
+    /// Encodes the arguments that every claim has.
+    fn encode(&self, client: &Client, slots: usize, now: DateTime<Utc>) -> RedisCommand {
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-        let mut call = RedisCommand::evalsha(&CLAIM, &keys)
+        RedisCommand::evalsha(&CLAIM, &keys)
             .arg(client.dialect.pop)
             .arg(client.dialect.push_front)
             .arg(client.keys.job_prefix())
@@ -206,16 +163,6 @@ impl Claimer {
             .arg(client.dialect.lease_score_offset.as_secs())
             .arg(u8::from(client.dialect.integer_scores))
             .arg(client.rq.key_patterns())
-            .arg(u8::from(checks_keys))
-            .arg(skipped.map(ToString::to_string).collect::<Vec<_>>().join(" "));
-        if checks_keys {
-            self.keys_checked_at = Some(now);
-        }
-        for job in popped {
-            call = call.arg(job.queue).arg(&job.id);
-        }
-        self.advance_sequence(slots);
-        call
     }
 
     /// Types are checked once a second: another program takes a key rarely, and a check costs as much as a job.
@@ -223,12 +170,17 @@ impl Claimer {
         self.keys_checked_at.is_none_or(|at| (now - at).num_seconds() != 0)
     }
 
-    fn advance_sequence(&mut self, slots: usize) {
-        self.sequence += u32::try_from(slots).unwrap_or(u32::MAX / 4);
+    /// Uses up one execution id for each slot.
+    fn take_executions(&mut self, slots: usize) -> ExecutionRange {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX / 4);
+        let (start, end) = (self.sequence, self.sequence.saturating_add(slots));
+        let executions = ExecutionRange { prefix: self.execution_prefix.clone(), start, end };
+        self.sequence = end;
         if self.sequence > u32::MAX / 2 {
             self.execution_prefix = new_execution_prefix();
             self.sequence = 0;
         }
+        executions
     }
 
     pub(crate) fn decode_reply(reply: Reply) -> Result<ClaimReply> {
@@ -241,7 +193,7 @@ impl Claimer {
         for queue in reply::list(part())? {
             match reply::int(&queue)? {
                 queue @ 0.. => claim.suspended_queues.push(queue as usize),
-                mistyped => claim.mistyped_queues.push((-1 - mistyped) as usize),
+                wrong_type => claim.wrong_type_queues.push((-1 - wrong_type) as usize),
             }
         }
         claim.dropped = reply::texts(part())?;

@@ -36,7 +36,7 @@ impl Dispatcher {
             self.emit(Event::Suspended);
         }
         self.is_suspended = reply.all_suspended;
-        self.update_unavailable_queues(&reply.suspended_queues, &reply.mistyped_queues);
+        self.update_unavailable_queues(&reply.suspended_queues, &reply.wrong_type_queues);
         if !self.unavailable_queues.is_empty() {
             self.claimer.request_key_check();
         }
@@ -49,12 +49,12 @@ impl Dispatcher {
         self.must_arm_watchers = reply.queues_are_empty;
     }
 
-    fn update_unavailable_queues(&mut self, suspended: &[usize], mistyped: &[usize]) {
+    fn update_unavailable_queues(&mut self, suspended: &[usize], wrong_type: &[usize]) {
         let name = |queue: usize| self.worker.options.queues.get(queue).cloned().unwrap_or_default();
         for queue in suspended.iter().filter(|queue| !self.unavailable_queues.contains(queue)) {
             self.emit(Event::QueueSuspended { queue: name(*queue) });
         }
-        for queue in mistyped.iter().filter(|queue| !self.unavailable_queues.contains(queue)) {
+        for queue in wrong_type.iter().filter(|queue| !self.unavailable_queues.contains(queue)) {
             self.emit(Event::Warning(format!(
                 "queue {} gives no jobs: a key of it has a wrong type, because another program uses it; \
                  look at the keys that end in :{} with redis-cli, or choose another --prefix",
@@ -62,7 +62,7 @@ impl Dispatcher {
                 name(*queue),
             )));
         }
-        self.unavailable_queues = [suspended, mistyped].concat();
+        self.unavailable_queues = [suspended, wrong_type].concat();
     }
 
     /// Decodes and starts the claimed jobs, then arms the watchers.

@@ -43,13 +43,14 @@ impl Dispatcher {
         self.abandon_thread(run_id, outcome, !is_terminating);
     }
 
-    /// Completes a run whose thread still works, because a thread cannot be killed.
+    /// Completes a run whose thread still works, because a thread cannot be killed. With `replace`, a new thread gets
+    /// the slot.
     pub(super) fn abandon_thread(&mut self, run_id: RunId, outcome: Outcome, replace: bool) {
         let Some(run) = self.runs.remove(&run_id) else { return };
-        let is_replaced = replace && self.pool.abandon(&run.retire_flag);
-        self.abandoned.insert(run_id, is_replaced);
-        self.worker.state.set_abandoned_threads(self.abandoned.len());
-        self.complete(run.job, outcome);
+        self.pool.abandon(run_id, &run.retire_flag, replace);
+        self.worker.state.set_abandoned_threads(self.pool.abandoned());
+        let took = self.complete(run.job, outcome);
+        self.observe_run_time(took);
     }
 
     /// Warns that a thread is about to be abandoned at its deadline, and returns the outcome of its run.
@@ -57,7 +58,7 @@ impl Dispatcher {
         let record = &run.job.record;
         let handler = record.handler.as_deref().unwrap_or("the job");
         let allowed = run.job.timeout().unwrap_or_default();
-        let (others, max) = (self.abandoned.len(), self.pool.max_abandoned());
+        let (others, max) = (self.pool.abandoned(), self.pool.max_replaced());
         let advice = match others >= self.worker.options.concurrency {
             true => format!(
                 "; with {max} the worker runs out of slots and ends: run handlers in processes (--isolate), \
@@ -72,20 +73,18 @@ impl Dispatcher {
         Outcome::TimedOut { error: timeout_message(handler, allowed) }
     }
 
-    /// Ends a worker that can run nothing any more: an abandoned thread occupies each slot, and no more threads are
-    /// started. Only a new process helps.
+    /// Ends a worker that can run nothing any more, because an abandoned thread holds each slot and no more threads
+    /// are started. Only a new process helps.
     ///
     /// # Errors
     /// [`Error::Stuck`].
     pub(super) fn check_exhausted(&self) -> Result<()> {
-        let lost_slots = self.abandoned.values().filter(|is_replaced| !**is_replaced).count();
-        if lost_slots == self.worker.options.concurrency
+        if self.pool.is_exhausted()
             && self.outbox.is_empty()
             && self.exchanges.is_empty()
             && self.worker.stopper.phase() == Phase::Running
         {
-            let threads = lost_slots + self.pool.abandoned();
-            return Err(Error::Stuck { threads });
+            return Err(Error::Stuck { threads: self.pool.abandoned() });
         }
         Ok(())
     }

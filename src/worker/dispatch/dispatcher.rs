@@ -108,8 +108,6 @@ pub(crate) struct Dispatcher {
     pub(super) undecoded: Vec<(DateTime<Utc>, Reply)>,
     pub(super) runs: HashMap<RunId, ActiveRun>,
     pub(super) next_run: u64,
-    /// Runs that have ended in Redis while their threads still run; true where a new thread has taken the slot.
-    pub(super) abandoned: HashMap<RunId, bool>,
     /// Controls for jobs that may be in a claim on its way here, and the number of attempts so far.
     pub(super) pending_controls: Vec<(ControlMessage, u8)>,
 
@@ -155,7 +153,6 @@ impl Dispatcher {
             undecoded: Vec::new(),
             runs: HashMap::new(),
             next_run: 0,
-            abandoned: HashMap::new(),
             pending_controls: Vec::new(),
             outbox: Outbox::default(),
             exchanges: Vec::new(),

@@ -1,5 +1,7 @@
 //! The end of a run: its outcome becomes a verdict and a completion, and Redis' acknowledgement an event.
 
+use std::time::Duration;
+
 use chrono::Utc;
 
 use super::dispatcher::{ActiveRun, Dispatcher};
@@ -13,25 +15,29 @@ use crate::worker::stop::Phase;
 use crate::worker::thread_pool::shared::RunId;
 
 impl Dispatcher {
+    /// Handles the end of a run that its thread has reported.
     pub(super) fn on_run_ended(&mut self, run_id: RunId, outcome: Outcome) {
+        if let Some(took) = self.end_run(run_id, outcome) {
+            self.observe_run_time(took);
+        }
+    }
+
+    /// Frees the slot of a run and completes its job. Returns the duration of the run; `None` for an abandoned one,
+    /// which has ended before.
+    pub(super) fn end_run(&mut self, run_id: RunId, outcome: Outcome) -> Option<Duration> {
         let Some(mut run) = self.runs.remove(&run_id) else {
-            return self.on_abandoned_run_ended(run_id);
+            self.pool.on_abandoned_returned(run_id);
+            self.worker.state.set_abandoned_threads(self.pool.abandoned());
+            return None;
         };
         self.pool.release_slot();
         let outcome = final_outcome(&mut run, self.worker.stopper.phase(), outcome);
-        self.complete(run.job, outcome);
+        Some(self.complete(run.job, outcome))
     }
 
-    fn on_abandoned_run_ended(&mut self, run_id: RunId) {
-        match self.abandoned.remove(&run_id) {
-            Some(false) => self.pool.release_slot(),
-            Some(true) | None => self.pool.abandoned_returned(),
-        }
-        self.worker.state.set_abandoned_threads(self.abandoned.len());
-    }
-
-    /// Decides what follows from a run and puts its completion into the outbox. Every claimed job comes here once.
-    pub(super) fn complete(&mut self, mut job: ClaimedJob, outcome: Outcome) {
+    /// Decides what follows from a run, and puts its completion into the outbox. Returns the duration of the run. Every
+    /// claimed job comes here once.
+    pub(super) fn complete(&mut self, mut job: ClaimedJob, outcome: Outcome) -> Duration {
         self.include_queues_waiting_for(job.record.handler.as_deref());
         let options = &self.worker.options;
         if let (Some(policy), false) =
@@ -43,17 +49,17 @@ impl Dispatcher {
         let verdict = decide(outcome, &RetryState::from_record(&job.record), options.max_deliveries);
         let (retention, dialect) = (options.retention(), self.worker.client.dialect);
         let completion = Completion::new(job, verdict, retention, dialect, Utc::now());
-        self.observe_run_time(completion.took);
+        let took = completion.took;
         self.outbox.completions.push(completion);
+        took
     }
 
-    /// Returns jobs that were not started to the heads of their queues, in their order. The mean run time stays as it
-    /// is.
+    /// Puts jobs whose runs have not begun back at the front of their queues, in their order.
     pub(super) fn put_back(&mut self, jobs: Vec<ClaimedJob>) {
-        let mean_run_time = self.mean_run_time;
-        // Every job goes to the head, so the last job goes first.
-        jobs.into_iter().rev().for_each(|job| self.complete(job, Outcome::NotBegun));
-        self.mean_run_time = mean_run_time;
+        // Every job goes to the front, so the last job goes first.
+        for job in jobs.into_iter().rev() {
+            self.complete(job, Outcome::NotBegun);
+        }
     }
 
     /// Emits the event of a run only when Redis has stored its end.

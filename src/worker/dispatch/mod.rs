@@ -3,7 +3,6 @@
 //! [`Stopper`](super::stop::Stopper).
 
 mod begin;
-mod claim_recovery;
 mod control;
 mod deadlines;
 mod dispatcher;

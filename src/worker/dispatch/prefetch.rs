@@ -1,15 +1,15 @@
 //! Prefetch: claiming more short jobs than there are free slots, so that a slot which ends a job has the next one
-//! at once instead of after an exchange. Prefetched jobs that turn out not to start soon return to their queues,
-//! where another worker may take them.
+//! at once instead of after an exchange. A prefetched job that waits for too long is put back, so that another
+//! worker may claim it.
 
 use std::time::Duration;
 
 use super::dispatcher::{Dispatcher, INITIAL_RUN_TIME};
 use crate::job::Outcome;
 
-/// Jobs are prefetched while they take no longer than this on average.
+/// Longest mean run time with which jobs are prefetched.
 const PREFETCH_MAX_RUN_TIME: Duration = Duration::from_millis(10);
-/// How long a prefetched job may wait for a slot.
+/// Longest time that a prefetched job waits for a slot.
 pub(super) const MAX_PREFETCH_WAIT: Duration = Duration::from_millis(20);
 
 impl Dispatcher {
@@ -23,7 +23,7 @@ impl Dispatcher {
         self.mean_run_time = (self.mean_run_time * 7 + took) / 8;
     }
 
-    /// Returns the prefetched jobs to their queues when they have waited for too long, and stops prefetching until
+    /// Puts the prefetched jobs back into their queues when they have waited for too long, and stops prefetching until
     /// jobs are known to be short again.
     pub(super) fn put_back_overdue_prefetch(&mut self) {
         if !self.pool.has_prefetched() {
@@ -35,7 +35,7 @@ impl Dispatcher {
         }
         for run_id in recalled {
             self.runs_begun = self.runs_begun.saturating_sub(1);
-            self.on_run_ended(run_id, Outcome::NotBegun);
+            self.end_run(run_id, Outcome::NotBegun);
         }
         self.mean_run_time = INITIAL_RUN_TIME;
     }

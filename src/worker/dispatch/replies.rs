@@ -1,8 +1,8 @@
 //! The replies to an exchange: acknowledgements of completions, and the jobs of a claim.
 
-use super::dispatcher::{ClaimState, Dispatcher};
+use super::dispatcher::{ClaimState, Dispatcher, WorkerShared};
 use super::exchange::{Exchange, SentClaim};
-use crate::claim::{Claimer, PoppedId};
+use crate::claim::{ClaimedJob, Claimer, PoppedId};
 use crate::client::{Reply, reply};
 use crate::completion::Completion;
 use crate::error::{Error, Result};
@@ -37,7 +37,9 @@ impl Dispatcher {
         let Exchange { mut batch, claim, is_finish_and_claim, wakeup_epoch, .. } = exchange;
         let replies = if is_finish_and_claim { split_combined_reply(replies) } else { replies };
         let mut replies = replies.into_iter();
-        self.reclaim_lost_claims();
+        if !self.lost_claims.are_reclaimed() {
+            self.reclaim_lost_claims();
+        }
         let popped_ids = std::mem::take(&mut batch.popped_ids);
         let (acknowledged, refusal) = self.outbox.read_replies(batch, &mut replies);
         let is_refused = refusal.is_some();
@@ -102,6 +104,28 @@ impl Dispatcher {
                 (!was_skipped).then_some(error)
             }
         }
+    }
+
+    /// Puts back the jobs of lost claims, except those whose completions wait in the outbox. Returns `false` if Redis
+    /// could not be queried; the next reply leads to another attempt.
+    pub(super) fn reclaim_lost_claims(&mut self) -> bool {
+        let WorkerShared { client, queues, options, .. } = &self.worker;
+        let jobs = match self.lost_claims.fetch_jobs(client, queues, (&options.name, options.lease())) {
+            Ok(jobs) => jobs,
+            Err(error) => {
+                log::debug!(target: "rq_rs", "jobs of a lost claim cannot be looked for: {error}");
+                return false;
+            }
+        };
+        self.lost_claims.mark_reclaimed();
+        let completions = &self.outbox.completions;
+        let has_ended = |job: &ClaimedJob| {
+            let member = job.lease_member();
+            completions.iter().any(|completion| completion.lease_member() == member)
+        };
+        let not_begun = jobs.into_iter().filter(|job| !has_ended(job)).collect();
+        self.put_back(not_begun);
+        true
     }
 }
 

@@ -39,7 +39,7 @@ impl Dispatcher {
             self.check_timers();
             self.enforce_deadlines();
             self.put_back_overdue_prefetch();
-            // Redis works on this while the claimed jobs are decoded and started.
+            // Redis works on the exchange while the claimed jobs are decoded and their runs begin.
             self.send_exchanges()?;
             self.begin_claimed_runs();
             self.update_idle();
@@ -55,8 +55,8 @@ impl Dispatcher {
     /// Handles all messages and all runs that have ended. Waits for a message first, when there is nothing to send.
     fn drain_inbox(&mut self) -> Result<()> {
         let mut next = self.wait_for_message();
-        // Taken before the last messages are read: the fields that a run saved before its end are handled before
-        // its end.
+        // A run sends its field updates before it ends. Its end is taken before the messages are read and handled
+        // after them, so that the updates come first.
         let ended = self.pool.take_ended();
         next = next.or_else(|| self.messages.try_recv().ok());
         while let Some(message) = next {
@@ -73,12 +73,15 @@ impl Dispatcher {
     }
 
     fn wait_for_message(&self) -> Option<Message> {
-        let has_work = self.should_send()
-            || self.completions_until_send().is_some_and(|count| !self.pool.arm_notification(count));
-        match has_work {
-            true => self.messages.try_recv().ok(),
-            false => self.messages.recv_timeout(self.poll_timeout()).ok(),
+        if self.should_send() || !self.arm_notification() {
+            return self.messages.try_recv().ok();
         }
+        self.messages.recv_timeout(self.poll_timeout()).ok()
+    }
+
+    /// Lets the pool send a message when enough runs have ended for an exchange. Returns `false` if they have already.
+    fn arm_notification(&self) -> bool {
+        self.completions_until_send().is_none_or(|count| self.pool.arm_notification(count))
     }
 
     /// Time until the next moment at which something is due that no message announces.
@@ -97,13 +100,13 @@ impl Dispatcher {
         first.map_or(MAX_POLL_TIMEOUT, |at| at.saturating_duration_since(now).min(MAX_POLL_TIMEOUT))
     }
 
-    /// When the backoff allows the next attempt or probe, if there is something to send.
+    /// The moment at which the backoff allows the next attempt or probe, if there is something to send.
     fn next_attempt_at(&self) -> Option<Instant> {
         let waits = self.exchanges.is_empty() && (self.outbox.is_due() || self.claim_capacity() > 0);
         self.backoff.next_action_at().filter(|_| waits)
     }
 
-    /// When an idle worker has been idle for too long, or a draining one has used up its grace.
+    /// The moment at which an idle worker has been idle for too long, or a draining one has used up its grace.
     fn phase_ends_at(&self) -> Option<Instant> {
         let options = &self.worker.options;
         match self.draining_since {
@@ -121,7 +124,7 @@ impl Dispatcher {
             Message::Popped(popped) => {
                 self.watchers.mark_disarmed(popped.queue);
                 self.outbox.popped_ids.push(popped);
-                // Without this the claim has zero free slots and would return the id to the queue.
+                // While the claim state is not ready, a claim asks for no slots and puts the id back.
                 self.request_claim();
             }
             Message::PopTimedOut { queue } => {
@@ -129,7 +132,7 @@ impl Dispatcher {
                 self.request_claim();
             }
             Message::PopFailed { queue, error } => {
-                // The next claim shows whether Redis is away. Where only the blocking pop is refused, the worker
+                // The next claim shows whether Redis is away. If Redis only rejects the blocking pop, the worker
                 // polls.
                 log::debug!(target: "rq_rs", "cannot wait for jobs: {error}");
                 self.watchers.mark_disarmed(queue);
@@ -138,7 +141,11 @@ impl Dispatcher {
             }
             Message::Control(control) => self.on_control(control, 0),
             Message::StopperChanged => self.on_stopper_changed(),
-            Message::RunsEnded | Message::LeaseLost | Message::Replied { .. } => {}
+            // These two only wake the loop: it takes the ended runs from the pool in any case, and the heartbeat has
+            // set the run's cancel flag.
+            Message::RunsEnded | Message::LeaseLost => {}
+            // `drain_inbox` handles replies, because they can end the worker.
+            Message::Replied { .. } => {}
         }
     }
 
@@ -166,6 +173,7 @@ impl Dispatcher {
                 self.emit(Event::Idle);
             }
         }
+        // RQ has no state for a quiet worker; "suspended" is the nearest one.
         let state = match (self.runs.is_empty(), self.is_suspended || self.is_quiet, self.idle_since) {
             (false, ..) => "busy",
             (true, true, _) => "suspended",

@@ -101,15 +101,12 @@ impl Dispatcher {
         let (slots, claimed_at) = (self.claim_capacity(), Utc::now());
         let WorkerShared { client, queues, .. } = &self.worker;
         let (batch, mut commands) = self.outbox.take_batch(client, queues);
-        let claim = (slots > 0 || !batch.popped_ids.is_empty()).then(|| SentClaim {
-            slots,
-            executions: self.claimer.next_executions(slots),
-            claimed_at,
-        });
-        if claim.is_some() {
+        let claim = (slots > 0 || !batch.popped_ids.is_empty()).then(|| {
             let queues = (self.queues_at_limit.keys(), batch.popped_ids.as_slice());
-            commands.push(self.claimer.encode(client, slots, queues, claimed_at));
-        }
+            let (executions, command) = self.claimer.next_claim(client, slots, queues, claimed_at);
+            commands.push(command);
+            SentClaim { slots, executions, claimed_at }
+        });
         let is_finish_and_claim = batch.is_one_finish() && claim.is_some();
         if is_finish_and_claim {
             commands = vec![RedisCommand::evalsha_pair(&FINISH_AND_CLAIM, &commands[0], &commands[1])];

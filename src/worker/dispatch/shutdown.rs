@@ -1,4 +1,4 @@
-//! Shutdown: when a worker starts to drain, and when it is drained.
+//! Shutdown: a worker begins to drain, drains and ends.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -30,13 +30,19 @@ impl Dispatcher {
         self.draining_since.is_some()
     }
 
-    /// Returns whether nothing runs, nothing waits to be sent and no exchange is in flight.
+    /// Returns `true` if nothing runs, nothing waits to be sent and no exchange is in flight.
     pub(super) fn has_no_work(&self) -> bool {
         self.runs.is_empty() && self.outbox.is_empty() && self.exchanges.is_empty()
     }
 
     pub(super) fn maybe_start_drain(&mut self) {
-        if self.is_draining() || !self.should_drain() {
+        if self.is_draining() {
+            return;
+        }
+        if self.worker.options.burst && self.claim_state != ClaimState::Ready {
+            self.settle_lost_claims();
+        }
+        if !self.should_drain() {
             return;
         }
         self.draining_since = Some(Instant::now());
@@ -46,20 +52,22 @@ impl Dispatcher {
         }
     }
 
-    /// Returns whether the worker was stopped, has reached a limit of its options, or is a burst worker without
-    /// jobs. The latter recovers lost claims first.
-    fn should_drain(&mut self) -> bool {
+    /// Returns `true` if the worker was stopped, has reached a limit of its options, or is a burst worker without
+    /// jobs.
+    fn should_drain(&self) -> bool {
         let options = &self.worker.options;
-        let all_started = options.max_jobs.is_some_and(|max| self.runs_begun >= max);
+        let have_all_begun = options.max_jobs.is_some_and(|max| self.runs_begun >= max);
         let idle = self.idle_since.map(|since| since.elapsed()).unwrap_or_default();
         let was_idle_too_long = options.max_idle_time.is_some_and(|max| idle >= max);
-        let seems_empty = options.burst && self.claim_state != ClaimState::Ready && self.has_no_work();
-        let is_empty = seems_empty && self.settle_lost_claims();
-        self.worker.stopper.is_stopping() || all_started || was_idle_too_long || is_empty
+        let has_no_jobs = self.claim_state != ClaimState::Ready && self.is_settled();
+        self.worker.stopper.is_stopping()
+            || have_all_begun
+            || was_idle_too_long
+            || (options.burst && has_no_jobs)
     }
 
-    /// Returns whether a draining worker can end. No watcher may be armed any more: it could pop an id, and no worker
-    /// would start that job.
+    /// Ends the pops of a draining worker and settles its lost claims. Returns `true` when the worker can end: no
+    /// watcher may be armed any more, because it could pop an id whose job no worker would run.
     pub(super) fn advance_drain(&mut self) -> bool {
         if !self.is_draining() {
             return false;
@@ -67,12 +75,49 @@ impl Dispatcher {
         if self.watchers.is_any_armed() {
             self.watchers.unblock_all(&self.worker.client);
         }
-        if !self.has_no_work() || !self.settle_lost_claims() {
+        self.settle_lost_claims();
+        if !self.is_settled() {
             self.drained_at = None;
             return false;
         }
         let drained_at = *self.drained_at.get_or_insert_with(Instant::now);
         !self.is_waiting_for_watchers() || drained_at.elapsed() >= SHUTDOWN_TIMEOUT
+    }
+
+    /// Returns `true` if the worker has no work and need not look for jobs of lost claims.
+    fn is_settled(&self) -> bool {
+        self.has_no_work() && !self.must_settle_lost_claims()
+    }
+
+    /// Returns `true` while lost claims may have jobs that can be reclaimed. While Redis is away, or the worker
+    /// terminates, the leases have to expire.
+    fn must_settle_lost_claims(&self) -> bool {
+        !self.lost_claims.is_empty()
+            && !self.backoff.is_in_outage()
+            && self.worker.stopper.phase() != Phase::Terminating
+    }
+
+    /// Reclaims the jobs of lost claims a last time when there is no other work: Redis may read a command late that
+    /// was sent before its connection broke. The claims are settled when none of their jobs is left.
+    fn settle_lost_claims(&mut self) {
+        if self.has_no_work()
+            && self.must_settle_lost_claims()
+            && self.reclaim_lost_claims()
+            && self.outbox.completions.is_empty()
+        {
+            self.lost_claims.clear();
+        }
+    }
+
+    /// Warns at the end of the worker that jobs of lost claims may wait for their leases.
+    pub(super) fn warn_of_lost_claims(&self) {
+        if !self.lost_claims.is_empty() {
+            let lease = self.worker.options.lease().as_secs();
+            self.emit(Event::Warning(format!(
+                "the answer to the last claim was lost: jobs that it has started run again, by any worker, \
+                 when their leases of {lease} s have passed"
+            )));
+        }
     }
 
     pub(super) fn is_waiting_for_watchers(&self) -> bool {

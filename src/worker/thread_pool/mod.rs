@@ -4,6 +4,7 @@
 pub(crate) mod shared;
 mod slot;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -16,9 +17,18 @@ use super::executor::{Executor, RunnableJob};
 use super::message::Message;
 use crate::job::Record;
 
-/// A thread cannot be killed, so that of a job past its timeout is abandoned and replaced. When this many threads
-/// for each slot are abandoned and still run, no more are replaced.
-const MAX_ABANDONED_PER_SLOT: usize = 4;
+/// Limit of the replaced threads for each slot. A thread cannot be killed: when a run is past its timeout, its thread is
+/// abandoned and another one takes the slot, until too many abandoned threads still run.
+const MAX_REPLACED_PER_SLOT: usize = 4;
+
+/// A thread that still works after its run was ended from outside.
+#[derive(Clone, Copy, PartialEq)]
+enum AbandonedThread {
+    /// Another thread has the slot.
+    Replaced,
+    /// The thread holds its slot until it returns.
+    HoldsSlot,
+}
 
 /// The dispatcher's side of the pool. Threads start when they are needed, and each takes whatever run is next:
 /// short jobs do not cost a switch of threads each.
@@ -29,8 +39,8 @@ pub(crate) struct ThreadPool {
     slots: usize,
     /// Runs that hold a slot or, when prefetched, wait for one.
     occupied: usize,
-    /// Threads that were replaced and have not returned yet.
-    abandoned: usize,
+    /// The abandoned threads, by the run that each works on.
+    abandoned: HashMap<RunId, AbandonedThread>,
     staged: Vec<QueuedRun>,
     /// The signal mask of the thread that created the pool; the pool's threads get it too.
     signal_mask: SigSet,
@@ -44,7 +54,7 @@ impl ThreadPool {
             shared: Arc::default(),
             slots,
             occupied: 0,
-            abandoned: 0,
+            abandoned: HashMap::new(),
             staged: Vec::new(),
             signal_mask: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
         }
@@ -55,12 +65,12 @@ impl ThreadPool {
         (self.slots + prefetch).saturating_sub(self.occupied)
     }
 
-    /// Returns whether there are more jobs than slots.
+    /// Returns `true` if there are more jobs than slots.
     pub(crate) fn has_prefetched(&self) -> bool {
         self.occupied > self.slots
     }
 
-    /// Returns whether a process runs this job. Its supervisor then enforces the deadline.
+    /// Returns `true` if a process runs this job. Its supervisor then enforces the deadline.
     pub(crate) fn is_supervised(&self, record: &Record) -> bool {
         self.executor.is_supervised(record.handler.as_deref())
     }
@@ -70,7 +80,7 @@ impl ThreadPool {
         self.executor.end_processes();
     }
 
-    /// Adds a run. It starts after the next [`submit_staged`](Self::submit_staged), when a slot is free.
+    /// Adds a run. It begins after the next [`submit_staged`](Self::submit_staged), when a slot is free.
     pub(crate) fn stage(&mut self, run_id: RunId, context: Context, job: RunnableJob) -> RetireFlag {
         self.occupied += 1;
         let (retire_flag, staged_at) = (RetireFlag::default(), Instant::now());
@@ -83,23 +93,24 @@ impl ThreadPool {
         if self.staged.is_empty() {
             return;
         }
-        let missing = self.shared.submit(&mut self.staged, self.slots + self.abandoned);
+        let max_threads = self.slots + self.count(AbandonedThread::Replaced);
+        let missing = self.shared.submit(&mut self.staged, max_threads);
         (0..missing).for_each(|_| self.start_thread());
     }
 
-    /// Takes back all runs that wait for a slot, the latest first, if the first of them has waited for longer than
-    /// `max_wait`.
+    /// Removes and returns all runs that wait for a slot, the latest first, if the first of them has waited for longer
+    /// than `max_wait`.
     pub(crate) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
         self.shared.recall_overdue(max_wait)
     }
 
-    /// Takes the runs that have ended since the last call, and cancels [`notify_after`](Self::notify_after).
+    /// Removes and returns the runs that have ended since the last call, and disarms [`notify_after`](Self::notify_after).
     pub(crate) fn take_ended(&self) -> Vec<EndedRun> {
         self.shared.take_ended()
     }
 
-    /// Requests [`Message::RunsEnded`] when `count` runs have ended. Returns false, and requests nothing, when they
-    /// have already.
+    /// Arms the notification: [`Message::RunsEnded`] is sent when `count` runs have ended. Returns `false` if so many
+    /// have ended already; nothing is armed then.
     pub(crate) fn arm_notification(&self, count: usize) -> bool {
         self.shared.arm_notification(count)
     }
@@ -109,29 +120,44 @@ impl ThreadPool {
         self.occupied = self.occupied.saturating_sub(1);
     }
 
-    /// Frees the slot of a run whose thread does not return, for a new thread. Returns false, and changes nothing,
-    /// when too many threads are abandoned already.
-    pub(crate) fn abandon(&mut self, retire_flag: &RetireFlag) -> bool {
-        if self.abandoned >= self.max_abandoned() {
-            return false;
+    /// Records that a thread works on after the end of its run. With `replace`, another thread gets its slot, unless
+    /// too many were replaced already.
+    pub(crate) fn abandon(&mut self, run_id: RunId, retire_flag: &RetireFlag, replace: bool) {
+        let thread = match replace && self.count(AbandonedThread::Replaced) < self.max_replaced() {
+            true => AbandonedThread::Replaced,
+            false => AbandonedThread::HoldsSlot,
+        };
+        if thread == AbandonedThread::Replaced {
+            self.release_slot();
+            retire_flag.set();
         }
-        self.abandoned += 1;
-        self.release_slot();
-        retire_flag.set();
-        true
+        self.abandoned.insert(run_id, thread);
     }
 
-    /// Records that an abandoned thread has returned. The thread ends by itself.
-    pub(crate) fn abandoned_returned(&mut self) {
-        self.abandoned = self.abandoned.saturating_sub(1);
+    /// Records that an abandoned thread has returned from this run. A replaced thread ends by itself.
+    pub(crate) fn on_abandoned_returned(&mut self, run_id: RunId) {
+        if self.abandoned.remove(&run_id) == Some(AbandonedThread::HoldsSlot) {
+            self.release_slot();
+        }
     }
 
+    /// Number of abandoned threads that still run.
     pub(crate) fn abandoned(&self) -> usize {
-        self.abandoned
+        self.abandoned.len()
     }
 
-    pub(crate) fn max_abandoned(&self) -> usize {
-        self.slots * MAX_ABANDONED_PER_SLOT
+    /// Returns `true` if an abandoned thread holds each slot.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.count(AbandonedThread::HoldsSlot) == self.slots
+    }
+
+    /// Largest number of abandoned threads that are replaced.
+    pub(crate) fn max_replaced(&self) -> usize {
+        self.slots * MAX_REPLACED_PER_SLOT
+    }
+
+    fn count(&self, kind: AbandonedThread) -> usize {
+        self.abandoned.values().filter(|thread| **thread == kind).count()
     }
 
     fn start_thread(&self) {
