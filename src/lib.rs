@@ -38,6 +38,8 @@ mod enqueue_call;
 #[cfg(feature = "worker")]
 mod finish;
 mod job_handle;
+#[cfg(feature = "worker")]
+mod orphaned_ids;
 mod queue;
 #[cfg(feature = "worker")]
 mod recover;

@@ -1,13 +1,12 @@
-//! Recovery: jobs whose worker was lost, and ids that were popped and never started. Every worker does it, in
-//! small batches; the scripts let only one of them have each job.
+//! Recovery of jobs whose worker was lost. Every worker does it, in small batches; the script `finish` lets only one
+//! of them end each run.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::claim::ClaimedJob;
-use crate::client::scripts::{EXPIRED_LEASES, PUT_BACK_ORPHANED_IDS};
+use crate::client::scripts::EXPIRED_LEASES;
 use crate::client::{Client, RedisCommand, reply};
 use crate::completion::{Completion, Retention};
 use crate::dialect::{DialectSpec, QueueKeys};
@@ -17,21 +16,19 @@ use crate::job::{Outcome, RawHash, ReadMode, Record, RetryState, Verdict, decide
 
 /// Number of jobs that one call of [`recover_expired`] takes over at most.
 pub(crate) const MAX_RECOVERED: usize = 100;
-/// Number of leases that one call reads to find them.
+/// Number of leases that one call of [`recover_expired`] reads at most.
 const LEASE_SCAN_LIMIT: usize = 1000;
-/// Number of ids of an intermediate list that one call reads.
-const ORPHAN_SCAN_LIMIT: usize = 1000;
 
-/// A lost job, and what was decided about it.
+/// The verdict on a lost job, as Redis has stored it.
 pub(crate) enum Recovered {
-    /// It is back at the front of its queue.
+    /// The job was put back or, if its worker was a Python worker, is retried.
     RunsAgain { id: String },
-    /// It was lost too often, and has failed.
+    /// The job has failed: it was lost too often, or its worker was a Python worker and no retry was left.
     Failed { id: String, error: String },
 }
 
-/// Takes over jobs of one queue whose lease has expired. `limits`: how often a job may be lost before it fails,
-/// and how long failed jobs are kept.
+/// Ends runs of one queue whose lease has expired. `limits` are the largest number of starts of a job that is lost
+/// with its worker again and again, and the times that ended jobs are kept.
 pub(crate) fn recover_expired(
     client: &Client,
     queue: &QueueKeys,
@@ -44,10 +41,10 @@ pub(crate) fn recover_expired(
     let recovered: Vec<Recovered> = completions
         .into_iter()
         .zip(acks)
-        .filter(|(_, ack)| matches!(ack, FinishAck::Done | FinishAck::DoneWithMoreDependents))
+        .filter(|(_, ack)| matches!(ack, Some(FinishAck::Done | FinishAck::DoneWithMoreDependents)))
         .map(|(completion, _)| Recovered::from(completion))
         .collect();
-    // What was recovered before an error is reported; the next call meets the error again.
+    // Jobs that were recovered before the error are reported; the next call meets the error again.
     failure.filter(|_| recovered.is_empty()).map_or(Ok(recovered), Err)
 }
 
@@ -73,16 +70,20 @@ fn fetch_expired(
     Ok(completions)
 }
 
-/// Sends all completions and returns one acknowledgement for each, and the last error. Jobs of a batch that was
-/// not acknowledged keep their lease for the next round.
-fn send(client: &Client, queue: &QueueKeys, completions: &[Completion]) -> (Vec<FinishAck>, Option<Error>) {
+/// Sends all completions and returns one acknowledgement for each, `None` for a completion without one, and the last
+/// error. The jobs of a batch without acknowledgements keep their leases for the next call.
+fn send(
+    client: &Client,
+    queue: &QueueKeys,
+    completions: &[Completion],
+) -> (Vec<Option<FinishAck>>, Option<Error>) {
     let (mut acks, mut failure) = (Vec::new(), None);
     for batch in finish::batches(completions) {
         let call = finish::encode(client, std::slice::from_ref(queue), batch);
         match client.call(&call).and_then(finish::decode_acks) {
-            Ok(some) => acks.extend(some),
+            Ok(batch_acks) => acks.extend(batch_acks.into_iter().map(Some)),
             Err(error) => {
-                acks.extend(batch.iter().map(|_| FinishAck::Fenced));
+                acks.extend(batch.iter().map(|_| None));
                 failure = Some(error);
             }
         }
@@ -102,7 +103,7 @@ fn complete_lost(
     let record = Record::read(id, fields, ReadMode::Recovery);
     let is_ours = !dialect.is_shared_with_python || record.execution_id.as_deref() == Some(execution);
     let outcome = if is_ours { outcome_of_ours(&record) } else { outcome_of_python(&record) };
-    let within = if is_ours { dialect.expired_score_margin() } else { Duration::ZERO };
+    let score_margin = if is_ours { dialect.expired_score_margin() } else { Duration::ZERO };
     let verdict = decide(outcome, &RetryState::from_record(&record), max_deliveries);
     let job = ClaimedJob {
         queue: 0,
@@ -112,7 +113,7 @@ fn complete_lost(
         worker: record.worker_name.clone().unwrap_or_default(),
         record,
     };
-    Completion::new(job, verdict, retention, dialect, now).for_recovery(within)
+    Completion::new(job, verdict, retention, dialect, now).for_recovery(score_margin)
 }
 
 fn outcome_of_ours(record: &Record) -> Outcome {
@@ -120,8 +121,8 @@ fn outcome_of_ours(record: &Record) -> Outcome {
     Outcome::Lost { error: format!("lost {deliveries} times with its worker, the last one {worker}") }
 }
 
-/// A Python worker's run fails, as Python would let it: its job was not enqueued with the promise that it may run
-/// twice.
+/// The outcome of a lost run of a Python worker. The run fails, as in RQ's own clean-up: RQ does not promise that jobs
+/// may run twice, so the job runs again only if its retry policy says so.
 fn outcome_of_python(record: &Record) -> Outcome {
     let worker = worker_name(record);
     let mut error = format!("abandoned by worker {worker}: its lease has passed (RQ's AbandonedJobError)");
@@ -142,72 +143,5 @@ impl From<Completion> for Recovered {
             Verdict::Fail { error, .. } => Recovered::Failed { id: completion.id, error },
             _ => Recovered::RunsAgain { id: completion.id },
         }
-    }
-}
-
-/// Ids of one intermediate list, each with the time it was first seen there.
-#[derive(Default)]
-pub(crate) struct OrphanTracker(HashMap<Vec<u8>, Instant>);
-
-impl OrphanTracker {
-    /// Returns ids to their queue that have been in the list too long, and says how many. An id that left and
-    /// re-entered the list meanwhile is returned early, which is harmless: the claim of whoever popped it then
-    /// does not find it.
-    pub(crate) fn requeue_orphans(
-        &mut self,
-        client: &Client,
-        queue: &QueueKeys,
-        now: Instant,
-    ) -> Result<usize> {
-        let query = RedisCommand::new("LRANGE").arg(&queue.intermediate).arg(0).arg(ORPHAN_SCAN_LIMIT - 1);
-        let mut listed = Vec::new();
-        for id in reply::list(client.call(&query)?)? {
-            listed.extend(reply::bytes(id)?);
-        }
-        let orphans = self.update(listed, client.dialect.orphan_after, now);
-        if orphans.is_empty() {
-            return Ok(0);
-        }
-        let call = RedisCommand::evalsha(&PUT_BACK_ORPHANED_IDS, &[&queue.intermediate, &queue.list])
-            .arg(client.dialect.push_front)
-            .arg(client.rq.key_patterns())
-            .arg(client.keys.job_prefix());
-        let call = orphans.into_iter().fold(call, RedisCommand::arg);
-        Ok(usize::try_from(reply::int(&client.call(&call)?)?).unwrap_or(0))
-    }
-
-    /// Records the ids that are in the list now. Removes and returns those that have been there for `max_age`.
-    fn update(&mut self, listed: Vec<Vec<u8>>, max_age: Duration, now: Instant) -> Vec<Vec<u8>> {
-        self.0.retain(|id, _| listed.contains(id));
-        let mut orphans = Vec::new();
-        for id in listed {
-            let since = *self.0.entry(id.clone()).or_insert(now);
-            if now.saturating_duration_since(since) >= max_age {
-                self.0.remove(&id);
-                orphans.push(id);
-            }
-        }
-        orphans
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_is_an_orphan_once_it_has_been_listed_for_the_whole_time() {
-        let (mut tracker, max_age, start) =
-            (OrphanTracker::default(), Duration::from_secs(10), Instant::now());
-        let mut update = |seconds: u64, ids: &[&str]| {
-            let listed = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
-            let orphans = tracker.update(listed, max_age, start + Duration::from_secs(seconds));
-            orphans.into_iter().map(|id| String::from_utf8(id).unwrap()).collect::<Vec<_>>()
-        };
-        assert_eq!(update(0, &["a", "b"]), [""; 0]);
-        assert_eq!(update(9, &["a"]), [""; 0]);
-        assert_eq!(update(10, &["a", "b"]), ["a"], "b has left the list and come back");
-        assert_eq!(update(18, &["b"]), [""; 0]);
-        assert_eq!(update(20, &["b"]), ["b"]);
     }
 }

@@ -29,7 +29,6 @@ mod heartbeat;
 mod horse_main;
 mod io_threads;
 mod maintenance;
-mod maintenance_tasks;
 mod memory;
 mod message;
 mod options;

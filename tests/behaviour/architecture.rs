@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 8] = [
         "enqueue_call",
         "finish",
         "job_handle",
+        "orphaned_ids",
         "queue",
         "recover",
         "registry",

@@ -1,51 +1,27 @@
-//! The maintenance thread: runs the periodic tasks of `maintenance_tasks`, and reports their errors.
+//! The maintenance thread: runs periodic tasks that any worker does for all workers, and reports their errors. The
+//! tasks are in `tasks` and, for the dialect rq, in `rq_tasks`; a new one is a method and a line of a table there.
+
+mod rq_tasks;
+mod scheduler_lock;
+mod tasks;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use self::rq_tasks::RQ_TASKS;
+use self::tasks::{MaintenanceTask, Progress, TASKS, Tasks};
 use super::background::BackgroundThread;
 use super::event_bus::EventBus;
-use super::maintenance_tasks::{Progress, Tasks};
 use super::options::Options;
 use super::state::WorkerState;
 use crate::client::Client;
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 
-/// A periodic task.
-struct MaintenanceTask {
-    interval: fn(&Options) -> Duration,
-    /// The task works on RQ's metadata only: in a deployment without it there is nothing to do.
-    is_for_rq_metadata: bool,
-    /// Runs the task for one queue.
-    run: fn(&mut Tasks, usize) -> Result<Progress>,
-}
-
-impl MaintenanceTask {
-    const fn new(interval: fn(&Options) -> Duration, run: fn(&mut Tasks, usize) -> Result<Progress>) -> Self {
-        MaintenanceTask { interval, is_for_rq_metadata: false, run }
-    }
-
-    const fn for_rq_metadata(self) -> Self {
-        MaintenanceTask { is_for_rq_metadata: true, ..self }
-    }
-}
-
-const TASKS: [MaintenanceTask; 8] = [
-    MaintenanceTask::new(|_| Duration::from_secs(1), Tasks::promote_due),
-    MaintenanceTask::new(|options| options.recover_interval, Tasks::promote_ready).for_rq_metadata(),
-    MaintenanceTask::new(|options| options.recover_interval, Tasks::recover_expired_leases),
-    MaintenanceTask::new(|options| options.recover_interval, Tasks::requeue_orphans),
-    MaintenanceTask::new(|_| Duration::from_secs(30), Tasks::expire_registries),
-    MaintenanceTask::new(|_| Duration::from_secs(5), Tasks::trim_registries),
-    MaintenanceTask::new(|_| Duration::from_secs(30), Tasks::free_rate_limit_slots).for_rq_metadata(),
-    MaintenanceTask::new(|_| Duration::from_secs(60), Tasks::clean_groups).for_rq_metadata(),
-];
-
-/// Runs every task once, then starts the thread. The first round is before the first claim, so that a burst
-/// worker finds the jobs that an earlier worker was lost with.
+/// Runs every task once, then starts the thread. The tasks run before the first claim, so that a burst worker finds the
+/// jobs of a worker that was lost before.
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Arc<Options>,
@@ -54,26 +30,31 @@ pub(super) fn start(
     events: &EventBus,
 ) -> BackgroundThread {
     let tasks = Tasks::new(client, options, queues, state, events);
-    let mut maintenance = Maintenance { tasks, reported: HashMap::new() };
-    maintenance.run_due(&mut TASKS.map(|_| Instant::now()));
+    let rq_tasks = RQ_TASKS.into_iter().filter(|_| client.rq.is_enabled());
+    let table: Vec<MaintenanceTask> = TASKS.into_iter().chain(rq_tasks).collect();
+    let mut due = vec![Instant::now(); table.len()];
+    let mut maintenance = Maintenance { tasks, table, reported: HashMap::new() };
+    maintenance.run_due(&mut due);
     BackgroundThread::start("rq-rs maintain", move |stop| maintenance.run(stop))
 }
 
 struct Maintenance {
     tasks: Tasks,
+    table: Vec<MaintenanceTask>,
     /// Errors that were reported and have not ended, by the number of the task and of the queue.
     reported: HashMap<(usize, usize), String>,
 }
 
 impl Maintenance {
     fn run(mut self, stop: &Receiver<()>) {
-        let mut due = TASKS.map(|task| Instant::now() + self.jittered_interval(&task));
+        let mut due: Vec<Instant> =
+            self.table.iter().map(|task| Instant::now() + self.jittered_interval(task)).collect();
         loop {
             let next = due.iter().min().copied().unwrap_or_else(Instant::now);
             let wait = next.saturating_duration_since(Instant::now());
             if stop.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 self.trim_all();
-                return self.tasks.release_scheduler_locks();
+                return scheduler_lock::release_all(&self.tasks.client, &self.tasks.queues);
             }
             self.run_due(&mut due);
         }
@@ -84,7 +65,7 @@ impl Maintenance {
         for queue in 0..self.tasks.queues.len() {
             while {
                 let result = self.tasks.trim_registries(queue);
-                !self.handle_result((TASKS.len(), queue), result)
+                !self.handle_result((self.table.len(), queue), result)
             } {}
         }
     }
@@ -94,24 +75,24 @@ impl Maintenance {
         (task.interval)(&self.tasks.options).mul_f64(0.6 + 0.3 * fastrand::f64())
     }
 
-    fn run_due(&mut self, due: &mut [Instant; TASKS.len()]) {
-        for (number, (task, due)) in TASKS.iter().zip(due).enumerate() {
+    fn run_due(&mut self, due: &mut [Instant]) {
+        for (number, due) in due.iter_mut().enumerate() {
             if *due > Instant::now() {
                 continue;
             }
-            let is_needed = !task.is_for_rq_metadata || self.tasks.has_rq_metadata();
-            let is_done = !is_needed || self.run_task(number, task);
+            let is_done = self.run_task(number);
             // A task with more to do runs again after the other tasks.
-            let pause = if is_done { self.jittered_interval(task) } else { Duration::ZERO };
+            let pause = if is_done { self.jittered_interval(&self.table[number]) } else { Duration::ZERO };
             *due = Instant::now() + pause;
         }
     }
 
-    /// Runs the task for each queue. Returns whether it is done for all of them.
-    fn run_task(&mut self, number: usize, task: &MaintenanceTask) -> bool {
+    /// Runs a task for each queue. Returns whether it is done for all of them.
+    fn run_task(&mut self, number: usize) -> bool {
+        let run = self.table[number].run;
         let mut is_done = true;
         for queue in 0..self.tasks.queues.len() {
-            let result = (task.run)(&mut self.tasks, queue);
+            let result = run(&mut self.tasks, queue);
             is_done &= self.handle_result((number, queue), result);
         }
         is_done
@@ -142,7 +123,7 @@ impl Maintenance {
         }
     }
 
-    /// Returns whether some task has reported this error of the queue, and it has not ended.
+    /// Returns whether a task has reported this error of the queue, and the error has not ended.
     fn is_reported(&self, queue: usize, error: &str) -> bool {
         self.reported
             .iter()
