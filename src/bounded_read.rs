@@ -1,5 +1,5 @@
-//! Bounded reads of hashes whose size somebody else controls: the beginnings and ends of chosen fields, or a whole
-//! record without the values that are too large.
+//! Bounded reads of hashes whose size somebody else controls: excerpts (the beginning and the end) of some fields, or
+//! previews (all fields, without the values that are too large).
 
 use crate::client::scripts::{FIELD_EXCERPTS, HASH_PREVIEW};
 use crate::client::{Client, RedisCommand, Reply, reply};

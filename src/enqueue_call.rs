@@ -1,10 +1,13 @@
-//! The `enqueue` script: its arguments and its reply.
+//! The call of the script `enqueue`: its arguments and its reply.
 
 use crate::client::scripts::ENQUEUE;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::job::{Due, RawHash, ReadMode, Record};
+
+/// Code in the script's reply for a job that was stored: see `src/lua/README.md`.
+const STORED: i64 = 1;
 
 /// A new job with the fields of its record, ready to be sent.
 pub(crate) struct EncodedJob {
@@ -17,7 +20,7 @@ pub(crate) struct EncodedJob {
 }
 
 impl EncodedJob {
-    /// The destination as `enqueue.lua` reads it: 0 behind the other jobs, 1 before them, else the time for the
+    /// The destination as `enqueue.lua` reads it: 0 for the back of the queue, 1 for its front, else the time for the
     /// scheduled registry.
     fn destination(&self) -> String {
         match self.due {
@@ -58,9 +61,9 @@ pub(crate) fn encode(client: &Client, queue: &QueueKeys, jobs: &[EncodedJob]) ->
     call
 }
 
-/// Decodes the reply: for each job, in order, whether it was stored. A job whose id exists is not.
+/// Decodes the reply: for each job, in order, `true` if it was stored, `false` if its id exists.
 pub(crate) fn decode_reply(reply: Reply) -> Result<Vec<bool>> {
-    reply::list(reply)?.iter().map(|stored| Ok(reply::int(stored)? == 1)).collect()
+    reply::list(reply)?.iter().map(|code| Ok(reply::int(code)? == STORED)).collect()
 }
 
 /// The ids that [`Queue::enqueue_many`](crate::Queue::enqueue_many) enqueued, and those it did not.

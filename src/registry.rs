@@ -8,6 +8,10 @@ use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::redis::Script;
 
+/// Codes in the replies of the scripts `requeue` and `enqueue_now`: see `src/lua/README.md`.
+const IN_QUEUE: i64 = 1;
+const RECORD_GONE: i64 = 2;
+
 /// Number of ids that one script call requeues.
 const BATCH: usize = 200;
 /// Number of ids that one call reads.
@@ -36,8 +40,8 @@ pub enum Requeued {
     Gone,
 }
 
-/// The statuses that jobs in a registry have, separated by spaces; empty if any status is possible. An entry with
-/// another status is stale: RQ leaves it behind when an id is enqueued again.
+/// The statuses that jobs in a registry have, separated by spaces; empty if any status is possible. An entry whose job
+/// has another status is a leftover: RQ leaves it behind when an id is enqueued again.
 pub(crate) fn statuses_of(queue: &QueueKeys, key: &str) -> &'static str {
     let statuses = [
         (&queue.failed, "failed stopped"),
@@ -116,8 +120,8 @@ impl Registry {
             call = batch.iter().fold(call, |call, id| call.arg(id.as_ref()));
             for code in reply::list(self.client.call(&call)?)? {
                 outcomes.push(match reply::int(&code)? {
-                    1 => Requeued::Back,
-                    2 => Requeued::Gone,
+                    IN_QUEUE => Requeued::Back,
+                    RECORD_GONE => Requeued::Gone,
                     _ => Requeued::NotThere,
                 });
             }

@@ -88,15 +88,15 @@ impl Client {
         self.redis.address().to_string()
     }
 
-    /// Sends one command that is safe to repeat: a read, or an idempotent script. When the connection breaks,
-    /// it is replaced and the command repeated, within the attempts and the total time of the client's timeouts.
+    /// Sends one command at least once: a read, or a script that is safe to repeat. When the connection breaks, it is
+    /// replaced and the command sent again, within the attempts and the total time of the client's timeouts.
     pub(crate) fn call(&self, command: &RedisCommand) -> Result<Reply> {
         let mut replies = self.call_all(std::slice::from_ref(command))?;
         replies.pop().unwrap_or(Ok(Reply::Nil))
     }
 
-    /// Sends several commands in one round trip, each safe to repeat, and repeats all of them as
-    /// [`call`](Self::call) does. The outer error is the connection's, the inner ones are the commands'.
+    /// Sends several commands in one round trip, all of them at least once, as [`call`](Self::call) does. The outer
+    /// error is the connection's, the inner ones are the commands'.
     pub(crate) fn call_all(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
         let deadline = Instant::now() + self.timeouts.total;
         let mut attempts = 1;
@@ -114,15 +114,15 @@ impl Client {
         }
     }
 
-    /// Makes one attempt to send commands that are safe to repeat. A pooled connection that the server had closed
-    /// while it was idle is replaced; that does not count as an attempt.
+    /// Sends commands that are safe to repeat, but makes a single attempt. A pooled connection that the server had
+    /// closed while it was idle is replaced; that does not count as an attempt.
     #[cfg(feature = "worker")]
     pub(crate) fn call_all_single_attempt(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
         self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtLeastOnce)
     }
 
-    /// Sends commands that must not run twice, in one round trip, at most once. After an error of the connection
-    /// it is unknown whether they ran.
+    /// Sends commands that must not run twice, in one round trip, at most once. After an error of the connection it is
+    /// unknown which of them ran.
     pub(crate) fn call_all_at_most_once(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
         self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtMostOnce)
     }

@@ -235,7 +235,7 @@ impl Keys {
 pub(crate) struct QueueKeys {
     /// List of the ids of waiting jobs.
     pub(crate) list: String,
-    /// List of ids that a blocking pop has moved out of the queue and that have not started yet.
+    /// List of ids that a blocking pop has moved out of the queue and that are not claimed yet.
     pub(crate) intermediate: String,
     /// Sorted set of running jobs, `<job>:<execution>`, score = end of the lease plus the dialect's score offset.
     pub(crate) wip: String,

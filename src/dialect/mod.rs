@@ -1,6 +1,6 @@
 //! Dialects: the keys and formats in Redis. A dialect is a table of values, and code outside this folder reads the
-//! values instead of comparing dialects. It branches in two cases only: [`DialectSpec::is_shared_with_python`] for rules
-//! about Python's workers, and [`RqMetadata::is_enabled`] for steps on keys that only RQ's layout has.
+//! values instead of comparing dialects. It branches in two cases only: [`DialectSpec::is_shared_with_python`] for
+//! rules about Python's workers, and [`RqMetadata::is_enabled`] for steps on keys that only RQ's layout has.
 
 mod keys;
 mod native;

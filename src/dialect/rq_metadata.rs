@@ -19,8 +19,8 @@ impl RqMetadata {
         RqMetadata { keys: Some(keys.clone()), key_patterns }
     }
 
-    /// Returns `true` if the deployment has metadata. For tasks and arguments that exist only with metadata; for a single
-    /// key use the methods below.
+    /// Returns `true` if the deployment has metadata. For tasks and arguments that exist only with metadata; for a
+    /// single key use the methods below.
     pub(crate) fn is_enabled(&self) -> bool {
         self.keys.is_some()
     }

@@ -30,7 +30,7 @@ pub struct Job {
     record: Record,
     /// Id of the newest entry in the job's results stream; `0-0` if there is none.
     last_entry: String,
-    /// Only the fields that actions need were read.
+    /// `true` if only the fields that actions need were read.
     is_partial: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Putting a job back into its queue: from a registry, or as an orphan that is in none.
+//! Requeueing a job: from a registry, or a stranded job, which is in no list and no registry.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::job::{Status, from_iso};
 use crate::registry::{Registry, Requeued};
 
-/// Statuses of jobs that have not finished. Such a job is an orphan if it is in no list and no registry, because a
-/// key was deleted or lost.
+/// Statuses of jobs that have not finished. Such a job is stranded if it is in no list and no registry, because a key
+/// was deleted or lost.
 const UNFINISHED: [Status; 6] = [
     Status::Created,
     Status::Queued,
@@ -21,6 +21,10 @@ const UNFINISHED: [Status; 6] = [
 ];
 /// Statuses of ended jobs that can be requeued although their registry has lost them.
 const REQUEUABLE: [Status; 3] = [Status::Failed, Status::Stopped, Status::Canceled];
+
+/// Codes in the script's replies: see `src/lua/README.md`.
+const IN_QUEUE: i64 = 1;
+const LIST_TOO_LONG: i64 = 3;
 
 /// Time limit for the next heartbeat of a worker that may run the job. A worker with running jobs sends one every two
 /// seconds.
@@ -67,8 +71,8 @@ impl Job {
         }
     }
 
-    /// Puts the job into its queue if it is in no list and no registry and has one of `statuses`. With the name of
-    /// the field that counts retries in `retries_field` the job is made new, with an empty name it keeps its counts.
+    /// Puts the job into its queue if it is stranded and has one of `statuses`. With the name of the field that counts
+    /// retries in `retries_field` the job is made new, with an empty name it keeps its counts.
     fn requeue_stranded(
         &mut self,
         verb: &'static str,
@@ -78,8 +82,8 @@ impl Job {
         let code = self.requeue_stranded_code(verb, retries_field, statuses)?;
         self.refresh()?;
         match code {
-            1 => Ok(()),
-            3 => {
+            IN_QUEUE => Ok(()),
+            LIST_TOO_LONG => {
                 let status = self.status.as_str();
                 let why = format!(
                     "{status}, and its queue is too long to be searched for it (over {MAX_SEARCHED_QUEUE})"
@@ -111,7 +115,7 @@ impl Job {
             }
             if Instant::now() >= deadline {
                 self.refresh()?;
-                return Err(self.wrong_state(verb, &heartbeat.refusal(self.worker_name.as_deref())));
+                return Err(self.wrong_state(verb, &heartbeat.describe(self.worker_name.as_deref())));
             }
             seen_heartbeat = heartbeat.time;
             std::thread::sleep(Duration::from_millis(100));
@@ -162,7 +166,8 @@ impl WorkerHeartbeat {
         Ok(WorkerHeartbeat { time, lease, age })
     }
 
-    fn refusal(&self, worker: Option<&str>) -> String {
+    /// The status of the job and its worker, for an error.
+    fn describe(&self, worker: Option<&str>) -> String {
         let (worker, age, lease) = (worker.unwrap_or_default(), self.age.max(0), self.lease);
         format!(
             "started, and its worker {worker} was heard of {age} s ago; after {lease} s it is taken for lost"

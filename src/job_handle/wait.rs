@@ -1,8 +1,8 @@
-//! Waiting for the end of a job, without polling.
+//! Waiting for the end of a job: the job's end wakes the waiter, and a slow poll covers lost messages.
 //!
 //! In the dialect rq the waiter blocks on the job's results stream. In the dialect native it marks the job and
-//! subscribes to a channel of the job's; the script that ends a marked job publishes there. Every five seconds the
-//! waiter reads the job, in case the message was lost with a connection.
+//! subscribes to a channel of the job's; the script that ends a marked job publishes there. In both
+//! dialects the waiter also reads the job every five seconds, in case the message was lost with a connection.
 
 use std::time::{Duration, Instant};
 
