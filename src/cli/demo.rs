@@ -38,7 +38,7 @@ impl DemoCommand {
     }
 }
 
-/// The state of the payment service: true if it is up. At first it is down.
+/// The state of the payment service: `true` if it is up. The service starts down.
 type PaymentService = Arc<AtomicBool>;
 
 fn run_steps(queue: &Queue) -> Result<Exit, Failure> {

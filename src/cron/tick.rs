@@ -19,6 +19,12 @@ const MAX_CATCHUP: usize = 1000;
 /// Times that a tick can have, in seconds since 1970: up to the year 9999.
 const VALID_TIMES: std::ops::Range<i64> = 0..253_402_300_800;
 
+/// Outcomes in the reply of the script that this worker acts on. After the others (paused, passed, another worker was
+/// first) only the last tick is new.
+const ENQUEUED: i64 = 1;
+const SKIPPED: i64 = 2;
+const NOT_DUE: i64 = 5;
+
 /// The outcome of a tick that was due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TickOutcome {
@@ -101,20 +107,20 @@ pub(super) fn run_tick(
     (now, clock): (i64, Option<f64>),
     outcomes: &mut Vec<TickOutcome>,
 ) -> Result<bool> {
-    let (tick, has_job) = next_tick(entry, now);
-    let action = if has_job { "tick" } else { "pass" };
-    let (state, last, id) = run_script(client, entry, action, tick, clock)?;
+    let (tick, enqueues) = next_tick(entry, now);
+    let mode = if enqueues { "tick" } else { "pass" };
+    let (outcome, last, id) = run_script(client, entry, mode, tick, clock)?;
     entry.set_last(last);
     entry.schedule_next(entry.last.unwrap_or(tick));
     let name = entry.cron.name.clone();
-    match state {
-        1 => {
+    match outcome {
+        ENQUEUED => {
             entry.has_enqueued = true;
             outcomes.push(TickOutcome::Enqueued { entry: name, id });
         }
-        2 => outcomes.push(TickOutcome::Skipped { entry: name }),
-        5 => {
-            // By Redis' clock the tick is not due yet.
+        SKIPPED => outcomes.push(TickOutcome::Skipped { entry: name }),
+        NOT_DUE => {
+            // Redis' clock is behind the time at which the tick was found to be due.
             entry.due = tick;
             return Ok(false);
         }
@@ -150,11 +156,12 @@ fn plan_tick(schedule: &Schedule, catchup: Catchup, due: i64, now: i64) -> (i64,
     }
 }
 
-/// Calls the script. Returns its state, the last tick as Redis keeps it, and the id of the job.
+/// Calls the script in its mode `tick`, `pass` or `run`. Returns the outcome, the last tick as Redis keeps it, and the
+/// id of the job.
 fn run_script(
     client: &Arc<Client>,
     entry: &EntryState,
-    action: &str,
+    mode: &str,
     tick: i64,
     clock: Option<f64>,
 ) -> Result<(i64, Option<String>, String)> {
@@ -162,19 +169,19 @@ fn run_script(
     let id = job.id.clone();
     let enqueue = enqueue_call::encode(client, entry.queue.keys(), std::slice::from_ref(&job));
     let keys = [&entry.key, &client.keys.cron_entry_jobs(&entry.cron.name), &client.keys.cron_jobs()];
-    let tick = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
-        .arg(action)
+    let call = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
+        .arg(mode)
         .arg(&entry.cron.name)
         .arg(&entry.stored_last)
         .arg(tick)
         .arg(entry.fingerprint())
         .arg(u8::from(entry.cron.overlap == Overlap::Skip))
         .arg(clock.map(|clock| clock.to_string()).unwrap_or_default());
-    let reply = client.call(&RedisCommand::evalsha_nested(&CRON_TICK, &enqueue, &tick))?;
+    let reply = client.call(&RedisCommand::evalsha_nested(&CRON_TICK, &enqueue, &call))?;
     let mut values = reply::list(reply)?.into_iter();
     let mut next = || values.next().unwrap_or(Reply::Nil);
-    let state = reply::int(&next())?;
-    Ok((state, reply::text(next())?, id))
+    let outcome = reply::int(&next())?;
+    Ok((outcome, reply::text(next())?, id))
 }
 
 fn with_jitter(cron: &Cron) -> NewJob {

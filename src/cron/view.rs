@@ -24,7 +24,7 @@ const MAX_LIST_SIZE: usize = 4 * 1024 * 1024;
 const MAX_ARGUMENTS_SIZE: usize = 768 * 1024;
 /// Bytes that the arguments of one entry in a list may take.
 const MAX_ARGUMENTS_OF_ONE: usize = 64 * 1024;
-/// Bytes that an entry takes beside its texts, roughly.
+/// Estimated bytes of an entry without its texts.
 const VIEW_OVERHEAD: usize = 600;
 
 /// An entry as users see it.

@@ -91,7 +91,7 @@ impl Priority {
 /// Entry of one connection in the table, for the thread that serves it.
 pub(super) struct ConnectionPermit {
     pub(super) id: u64,
-    /// True if the limit was reached: only `/livez` is answered then.
+    /// `true` if the limit was reached: only `/livez` is answered then.
     pub(super) is_over_limit: bool,
     limiter: ConnectionLimiter,
 }

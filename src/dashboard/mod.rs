@@ -33,7 +33,7 @@ pub(crate) use state::DashboardOptions;
 pub(crate) enum StartError {
     /// The options are wrong.
     Configuration(String, String),
-    /// The system refuses it, perhaps only now.
+    /// The system refuses the address or the thread; the same options may work later.
     System(String, String),
 }
 

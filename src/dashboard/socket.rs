@@ -98,7 +98,7 @@ pub(super) struct BlockingSocket {
     read_buffer: Vec<u8>,
     /// The last bytes of the head, for finding its end.
     last_bytes: [u8; 4],
-    /// True if hyper had a chance to write since the head was complete.
+    /// `true` if hyper had a chance to write since the head was complete.
     could_write: bool,
     /// Count of reads and writes.
     operations: Rc<Cell<u64>>,

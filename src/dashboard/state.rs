@@ -11,11 +11,11 @@ use crate::client::Client;
 #[derive(Clone, Default)]
 pub(crate) struct DashboardOptions {
     pub(crate) access: Access,
-    /// Leaves arguments, results, meta and output out of every response.
+    /// `true` if arguments, results, meta and output are left out of every response.
     pub(crate) hide_args: bool,
     /// Path before every path of the dashboard, as in `/rq`: empty, or without a slash at its end.
     pub(crate) url_prefix: String,
-    /// Serves `/metrics`, `/livez` and `/readyz` only.
+    /// `true` if only `/metrics`, `/livez` and `/readyz` are served.
     pub(crate) metrics_only: bool,
 }
 

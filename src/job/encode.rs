@@ -13,11 +13,11 @@ use crate::error::Result;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PayloadFormat {
     pub(crate) serializer: Serializer,
-    /// Compresses the payload, as RQ does.
+    /// `true` if the payload is compressed, as in RQ.
     pub(crate) is_compressed: bool,
-    /// Writes every field, as RQ does: empty fields, the description, and values that are the default.
+    /// `true` if every field is written, as in RQ: empty fields, the description, and values that are the default.
     pub(crate) writes_all_fields: bool,
-    /// Spreads the payload over several fields; see `chunks.rs`.
+    /// `true` if the payload is spread over several fields; see `chunks.rs`.
     pub(crate) is_chunked: bool,
 }
 

@@ -73,7 +73,7 @@ pub struct Record {
     pub retries_left: Option<u32>,
     /// Delays of the retries in seconds.
     pub retry_intervals: Vec<u64>,
-    /// True if retries go to the front of the queue.
+    /// `true` if retries go to the front of the queue.
     pub enqueue_at_front_on_retry: bool,
     /// Number of runs that are still to follow after the job finished; `None` if it is not repeated.
     pub repeats_left: Option<u32>,
@@ -99,7 +99,7 @@ pub struct Record {
     /// The arguments as Python values, if JSON cannot hold them without loss.
     #[serde(skip)]
     exact: Option<Arc<Arguments>>,
-    /// True if the retry policy is the worker's default, and not stored with the job yet.
+    /// `true` if the retry policy is the worker's default, and not stored with the job yet.
     #[serde(skip)]
     pub(crate) has_default_retry: bool,
     /// The result as a Python value, if JSON may not hold it without loss.

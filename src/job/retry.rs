@@ -22,7 +22,7 @@ pub struct Retry {
     /// Largest random change of a delay in per cent.
     jitter: u8,
     at_front: bool,
-    /// True if the delays are the default ones.
+    /// `true` if the delays are the default ones.
     has_default_delays: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::job::{Record, Status};
 use crate::job_handle::Job;
 use crate::wrong_type::tolerate_wrong_type;
 
-/// A job as it is shown.
+/// A job's record, with what is known of it beside the record. As JSON it is the reply of `job show --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct JobView {
     #[serde(flatten)]

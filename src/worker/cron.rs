@@ -1,5 +1,4 @@
-//! The loop that enqueues the jobs of cron entries: a thread of a worker, or `rq-rs cron FILE` without a
-//! worker.
+//! The loop that enqueues the jobs of cron entries: a thread of a worker, or `rq-rs cron FILE` without a worker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct CronEntries {
     pub(crate) entries: Vec<Cron>,
-    /// Leave invalid entries out, with a warning, instead of returning an error.
+    /// `true` if invalid entries are left out, with a warning, instead of being an error.
     pub(crate) is_lenient: bool,
 }
 
@@ -72,7 +71,7 @@ pub(crate) struct CronLoop {
     scheduler: CronScheduler,
     synced_at: Option<Instant>,
     published_at: Option<Instant>,
-    /// The last tick failed.
+    /// `true` if the last tick failed.
     has_failed: bool,
     /// Problems of entries that were reported, by the entry's name.
     reported_problems: BTreeMap<String, String>,

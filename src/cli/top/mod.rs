@@ -96,7 +96,7 @@ struct TopApp {
     poller: Poller,
     action_runner: ActionRunner,
     interval: Duration,
-    /// True if the next poll follows at once instead of at `next_poll`.
+    /// `true` if the next poll follows at once instead of at `next_poll`.
     should_poll_now: bool,
     next_poll: Instant,
     state: State,

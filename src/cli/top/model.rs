@@ -70,7 +70,7 @@ pub(super) enum UserAction {
 pub(super) struct StatusLine {
     pub(super) text: String,
     pub(super) is_error: bool,
-    /// True if the action has ended.
+    /// `true` if the action has ended.
     pub(super) is_final: bool,
 }
 

@@ -47,7 +47,7 @@ pub(super) struct State {
     pub(super) selections: [Selection; 4],
     pub(super) confirmation: Option<Confirmation>,
     pub(super) status: Option<StatusLine>,
-    /// True while an action is in progress.
+    /// `true` while an action is in progress.
     pub(super) is_busy: bool,
     pub(super) is_paused: bool,
     pub(super) shows_help: bool,
