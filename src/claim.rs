@@ -10,6 +10,10 @@ use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::job::{DEFAULT_TIMEOUT, RawHash, ReadMode, Record, iso};
 
+/// States in the script's reply: see `src/lua/README.md`.
+const QUEUES_ARE_EMPTY: i64 = 0;
+const ALL_SUSPENDED: i64 = 2;
+
 /// A claim stops after this many bytes of payload, so that many large jobs do not arrive at once.
 const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
 
@@ -187,8 +191,11 @@ impl Claimer {
         let mut parts = reply::list(reply)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let state = reply::int(&part())?;
-        let mut claim =
-            ClaimReply { queues_are_empty: state == 0, all_suspended: state == 2, ..ClaimReply::default() };
+        let mut claim = ClaimReply {
+            queues_are_empty: state == QUEUES_ARE_EMPTY,
+            all_suspended: state == ALL_SUSPENDED,
+            ..ClaimReply::default()
+        };
         claim.jobs = reply::list(part())?;
         for queue in reply::list(part())? {
             match reply::int(&queue)? {

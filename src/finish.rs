@@ -11,6 +11,11 @@ use crate::error::Result;
 /// Number of completions in one call, so that one script never occupies the server for long.
 const MAX_BATCH: usize = 500;
 
+/// Codes in the script's reply: see `src/lua/README.md`.
+const DONE: i64 = 1;
+const ALREADY_DONE: i64 = 2;
+const DONE_WITH_MORE_DEPENDENTS: i64 = 3;
+
 /// Redis' reply to a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FinishAck {
@@ -90,9 +95,9 @@ fn encode_shared(client: &Client, queues: &[QueueKeys], first: &Completion) -> R
 pub(crate) fn decode_acks(reply: Reply) -> Result<Vec<FinishAck>> {
     let ack = |code: &Reply| {
         Ok(match reply::int(code)? {
-            1 => FinishAck::Done,
-            3 => FinishAck::DoneWithMoreDependents,
-            2 => FinishAck::AlreadyDone,
+            DONE => FinishAck::Done,
+            ALREADY_DONE => FinishAck::AlreadyDone,
+            DONE_WITH_MORE_DEPENDENTS => FinishAck::DoneWithMoreDependents,
             _ => FinishAck::Fenced,
         })
     };

@@ -97,19 +97,19 @@ impl Redis {
         (timeouts, deadline): (Timeouts, Instant),
         delivery: Delivery,
     ) -> Result<Vec<RedisResult<Reply>>> {
-        let mut slot = self.pool.acquire();
+        let mut permit = self.pool.acquire();
         // Commands that must not run twice only go over a connection that is surely open: when an idle connection
         // breaks, it is unknown whether they ran.
         let is_usable = |open: &OpenConnection| {
             delivery == Delivery::AtLeastOnce || open.used_at.elapsed() < ASSUMED_OPEN_FOR
         };
-        let idle = slot.idle.take().filter(is_usable);
+        let idle = permit.idle.take().filter(is_usable);
         let (connection, replies) = self.send_over(idle, commands, (timeouts, deadline), delivery)?;
         if replies.iter().any(is_from_replica) {
             // After a failover the address may lead to the new primary.
             self.pool.clear();
         } else {
-            slot.return_to_pool(connection);
+            permit.return_to_pool(connection);
         }
         Ok(replies)
     }

@@ -2,22 +2,22 @@
 
 use redis::Cmd;
 
-use super::pool::{OpenConnection, PoolSlot};
+use super::pool::{OpenConnection, PoolPermit};
 use super::reply::Reply;
 
-/// A connection that carries out commands in the order in which they are sent. A command that Redis refuses gets
+/// A connection that carries out commands in the order in which they are sent. A command that Redis rejects gets
 /// the reply `None`, and those after it still run. After a broken connection every reply is `None`, and it is
 /// unknown what ran: all commands must be safe to repeat.
 pub(crate) struct PipelinedConnection<'a> {
-    slot: Option<PoolSlot<'a>>,
+    permit: Option<PoolPermit<'a>>,
     connection: Option<OpenConnection>,
     /// Number of replies still to come.
     pending: usize,
 }
 
 impl<'a> PipelinedConnection<'a> {
-    pub(super) fn new(mut slot: PoolSlot<'a>) -> Self {
-        PipelinedConnection { connection: slot.idle.take(), slot: Some(slot), pending: 0 }
+    pub(super) fn new(mut permit: PoolPermit<'a>) -> Self {
+        PipelinedConnection { connection: permit.idle.take(), permit: Some(permit), pending: 0 }
     }
 }
 
@@ -44,9 +44,9 @@ impl Drop for PipelinedConnection<'_> {
     fn drop(&mut self) {
         // With replies still to come the connection would give them to the next borrower.
         if self.pending == 0
-            && let (Some(slot), Some(connection)) = (self.slot.take(), self.connection.take())
+            && let (Some(permit), Some(connection)) = (self.permit.take(), self.connection.take())
         {
-            slot.return_to_pool(connection);
+            permit.return_to_pool(connection);
         }
     }
 }

@@ -51,15 +51,15 @@ impl Pool {
         Pool(Mutex::new(PoolConnections { idle, in_use: 0, peak: 0, previous_peak: 0, period_start }))
     }
 
-    /// Takes a slot, with the connection that was used last if one is idle. The caller opens one if there is none.
-    pub(super) fn acquire(&self) -> PoolSlot<'_> {
+    /// Takes a permit, with the connection that was used last if one is idle. The caller opens one if there is none.
+    pub(super) fn acquire(&self) -> PoolPermit<'_> {
         let mut state = self.lock();
         state.update_capacity();
         state.in_use += 1;
         state.peak = state.peak.max(state.in_use);
         let idle = state.idle.pop();
         drop(state);
-        PoolSlot { pool: self, idle, is_released: false }
+        PoolPermit { pool: self, idle, is_released: false }
     }
 
     /// Closes all idle connections.
@@ -74,15 +74,15 @@ impl Pool {
 }
 
 /// The right to use one connection, counted by the pool until it is dropped.
-pub(super) struct PoolSlot<'a> {
+pub(super) struct PoolPermit<'a> {
     pool: &'a Pool,
-    /// The idle connection that came with the slot.
+    /// The idle connection that came with the permit.
     pub(super) idle: Option<OpenConnection>,
     is_released: bool,
 }
 
-impl PoolSlot<'_> {
-    /// Gives up the slot and keeps the connection, which works, for the next call. Surplus connections are closed,
+impl PoolPermit<'_> {
+    /// Gives up the permit and keeps the connection, which works, for the next call. Surplus connections are closed,
     /// those unused for longest first.
     pub(super) fn return_to_pool(mut self, mut connection: OpenConnection) {
         connection.used_at = Instant::now();
@@ -98,7 +98,7 @@ impl PoolSlot<'_> {
     }
 }
 
-impl Drop for PoolSlot<'_> {
+impl Drop for PoolPermit<'_> {
     fn drop(&mut self) {
         if !self.is_released {
             self.pool.lock().in_use -= 1;

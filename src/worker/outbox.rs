@@ -44,7 +44,7 @@ impl Outbox {
     }
 
     /// Takes everything that may be sent now. The field updates come before the completions, so that the fields are
-    /// written before their runs end. Each queue has its own `finish`, so that a queue with a mistyped key does not
+    /// written before their runs end. Each queue has its own `finish`, so that a queue with a key of a wrong type does not
     /// hold up the others.
     pub(crate) fn take_batch(&mut self, client: &Client, queues: &[QueueKeys]) -> (Batch, Vec<RedisCommand>) {
         let must_wait = self.retry_at().is_some();

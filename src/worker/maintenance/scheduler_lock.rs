@@ -27,7 +27,7 @@ pub(super) fn record_fields(options: &Options) -> Vec<(&'static str, String)> {
 /// Releases the locks when the worker ends, so that Python's schedulers need not wait until the locks expire. Other
 /// workers of rq-rs take them again.
 pub(super) fn release_all(client: &Client, queues: &[QueueKeys]) {
-    if client.rq.is_enabled() {
+    if client.dialect.is_shared_with_python {
         let record = client.keys.rq_scheduler(RQ_SCHEDULER_NAME);
         let command = |queue: &QueueKeys| {
             RedisCommand::evalsha(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record])

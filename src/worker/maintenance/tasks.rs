@@ -120,7 +120,7 @@ impl Tasks {
         in_batches(client, || {
             let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
             let command = promote_command(client, &keys.map(String::as_str));
-            if !client.rq.is_enabled() {
+            if !client.dialect.is_shared_with_python {
                 return command.arg("");
             }
             let command = command.arg(RQ_SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
