@@ -11,9 +11,9 @@ pub(crate) struct ServerInfo {
     pub(crate) version: String,
     /// Seconds since the server was started.
     pub(crate) uptime: Option<u64>,
-    /// In bytes.
+    /// Memory in use, in bytes.
     pub(crate) used_memory: Option<u64>,
-    /// In bytes; 0 for no limit.
+    /// Limit of the memory, in bytes; 0 for no limit.
     pub(crate) maxmemory: Option<u64>,
     /// `maxmemory-policy`.
     pub(crate) policy: Option<String>,

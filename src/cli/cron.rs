@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::printable::first_line;
 use crate::program::help_hint;
 use crate::snapshot::{self, CronRun};
-use crate::worker::cron::{CronEntries, CronLoop};
+use crate::worker::cron_loop::{CronEntries, CronLoop};
 use crate::wrong_type::WrongTypeKeys;
 
 /// Number of jobs that a table shows by default.

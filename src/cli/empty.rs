@@ -17,7 +17,7 @@ pub(crate) struct EmptyCommand {
     /// The queues
     #[arg(conflicts_with = "all", required_unless_present = "all")]
     queues: Vec<String>,
-    /// All queues
+    /// Empty all queues
     #[arg(short, long)]
     all: bool,
     /// Show no progress

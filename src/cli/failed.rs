@@ -27,7 +27,7 @@ const RECORDS_PER_BATCH: usize = 10;
 /// Show jobs that failed, the oldest first
 #[derive(Args)]
 pub(crate) struct FailedCommand {
-    /// Only this queue [default: all]
+    /// Show only this queue [default: all queues]
     queue: Option<String>,
     /// Number of jobs to skip
     #[arg(long, value_name = "N", default_value_t = 0)]

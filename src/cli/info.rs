@@ -25,7 +25,7 @@ const BAR_WIDTH: u64 = 20;
 /// Show queues, registries and workers; reads only
 #[derive(Args)]
 pub(crate) struct InfoCommand {
-    /// Only these queues
+    /// Show only these queues
     queues: Vec<String>,
     /// Update at this interval, at least 0.1s
     #[arg(short, long, value_name = "DURATION", value_parser = at_least("0.1s"), conflicts_with = "json")]
@@ -33,13 +33,13 @@ pub(crate) struct InfoCommand {
     /// Print plain lines without bars
     #[arg(short, long)]
     raw: bool,
-    /// Only queues
+    /// Show only queues
     #[arg(short = 'Q', long, conflicts_with = "only_workers")]
     only_queues: bool,
-    /// Only workers
+    /// Show only workers
     #[arg(short = 'W', long)]
     only_workers: bool,
-    /// Workers by queue
+    /// Group workers by queue
     #[arg(short = 'R', long)]
     by_queue: bool,
     /// Print JSON

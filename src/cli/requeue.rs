@@ -28,10 +28,10 @@ pub(crate) struct RequeueCommand {
     /// Ids of jobs; - reads them from standard input, one on each line
     #[arg(conflicts_with = "all")]
     ids: Vec<String>,
-    /// All failed jobs, of the queue named or of all queues
+    /// Requeue all failed jobs, of one queue or of all queues
     #[arg(short, long)]
     all: bool,
-    /// Only jobs of this queue
+    /// Requeue only jobs of this queue
     #[arg(short, long)]
     queue: Option<String>,
     /// Show no progress

@@ -16,7 +16,7 @@ use crate::wrong_type::WrongTypeKeys;
 /// Suspend queues, or all workers: no more jobs are started
 #[derive(Args)]
 pub(crate) struct SuspendCommand {
-    /// Only these queues [default: all workers, as in RQ]
+    /// Suspend only these queues [default: all workers, as in RQ]
     queues: Vec<String>,
     /// Time until jobs are started again [default: until `rq-rs resume`]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "queues")]
@@ -49,7 +49,7 @@ impl SuspendCommand {
 /// Undo a suspend: jobs are started again
 #[derive(Args)]
 pub(crate) struct ResumeCommand {
-    /// Only these queues [default: all workers, as in RQ; queues suspended by name stay so]
+    /// Resume only these queues [default: all workers, as in RQ; queues suspended by name stay so]
     queues: Vec<String>,
 }
 

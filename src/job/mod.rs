@@ -12,6 +12,8 @@ mod excerpt;
 #[cfg(feature = "worker")]
 mod handler_errors;
 mod id;
+#[cfg(feature = "cron")]
+mod job_spec;
 mod new_job;
 #[cfg(feature = "worker")]
 mod outcome;
@@ -50,9 +52,9 @@ pub use handler_errors::{GiveUp, Later};
 #[cfg(feature = "worker")]
 pub(crate) use id::check_worker_name;
 pub(crate) use id::{check_id, check_queue_name};
-pub(crate) use new_job::Due;
 #[cfg(feature = "cron")]
-pub(crate) use new_job::JobSpec;
+pub(crate) use job_spec::JobSpec;
+pub(crate) use new_job::Due;
 pub use new_job::NewJob;
 #[cfg(feature = "worker")]
 pub(crate) use outcome::{Outcome, RetryDirective};

@@ -7,8 +7,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::id::check_id;
-#[cfg(feature = "cron")]
-use super::payload::json_text;
 use super::payload::{Arguments, PyValue, is_over_limit, to_python};
 use super::repeat::Repeat;
 use super::retry::Retry;
@@ -50,27 +48,12 @@ pub struct NewJob {
     pub(super) repeat: Option<Repeat>,
 }
 
-/// The parts of a new job as text, as the record of a cron entry keeps them.
-#[cfg(feature = "cron")]
-pub(crate) struct JobSpec<'a> {
-    pub(crate) args: Option<String>,
-    pub(crate) kwargs: Option<String>,
-    pub(crate) timeout: i64,
-    pub(crate) ttl: Option<Ttl>,
-    pub(crate) result_ttl: Option<Ttl>,
-    pub(crate) failure_ttl: Option<Ttl>,
-    pub(crate) meta: Option<String>,
-    pub(crate) retry: Option<&'a Retry>,
-    pub(crate) repeat: Option<&'a Repeat>,
-    pub(crate) description: Option<&'a str>,
-}
-
 /// Time at which a scheduled job goes to its queue.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Due {
-    /// After this delay, counted from when the job reaches Redis.
+    /// Delay from the time at which the job reaches Redis.
     After(Duration),
-    /// At this time, in seconds since 1970.
+    /// Time in seconds since 1970.
     At(f64),
 }
 
@@ -221,27 +204,6 @@ impl NewJob {
         self
     }
 
-    /// Returns the parts of the job as text. Arguments and meta with errors are left out.
-    #[cfg(feature = "cron")]
-    pub(crate) fn spec(&self) -> JobSpec<'_> {
-        let none = Arguments::default();
-        let arguments = self.arguments.as_ref().unwrap_or(&none);
-        let (args, kwargs) = arguments.to_texts();
-        let meta = self.meta.as_ref().ok().and_then(Option::as_ref);
-        JobSpec {
-            args,
-            kwargs,
-            timeout: self.timeout,
-            ttl: self.ttl,
-            result_ttl: self.result_ttl,
-            failure_ttl: self.failure_ttl,
-            meta: meta.map(json_text),
-            retry: self.retry.as_ref(),
-            repeat: self.repeat.as_ref(),
-            description: self.description.as_deref(),
-        }
-    }
-
     pub(crate) fn is_at_front(&self) -> bool {
         self.at_front
     }
@@ -271,8 +233,8 @@ impl NewJob {
                 "give how long it may wait, or leave it out for a job that waits for ever",
             ));
         }
-        self.meta.as_ref().map_err(|what| self.invalid(what))?;
-        self.arguments.as_ref().map_err(|what| self.invalid(what))?;
+        self.meta.as_ref().map_err(|reason| self.invalid(reason))?;
+        self.arguments.as_ref().map_err(|reason| self.invalid(reason))?;
         Ok(())
     }
 
@@ -280,12 +242,12 @@ impl NewJob {
         &self.handler
     }
 
-    pub(super) fn invalid(&self, what: &str) -> Error {
-        let hint = match is_over_limit(what) {
+    pub(super) fn invalid(&self, reason: &str) -> Error {
+        let hint = match is_over_limit(reason) {
             true => "store the data elsewhere and pass where it is",
             false => "see NewJob::new",
         };
-        Error::invalid(format!("{}: {what}", self.handler), hint)
+        Error::invalid(format!("{}: {reason}", self.handler), hint)
     }
 
     /// Returns the seconds after which the job is dropped from the queue; `None` for never.

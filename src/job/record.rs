@@ -93,8 +93,8 @@ pub struct Record {
     pub other: BTreeMap<String, String>,
     /// Fields that cannot be read, each with the reason.
     pub problems: Vec<String>,
-    /// Features that the job asks for and rq-rs does not support. Such a job fails instead of running
-    /// without them.
+    /// Features of RQ that the job uses and rq-rs does not support: callbacks (`a success callback`, …) and
+    /// `webhooks`. A job with any of them fails instead of running without them.
     pub needs: Vec<&'static str>,
     /// The arguments as Python values, if JSON cannot hold them without loss.
     #[serde(skip)]

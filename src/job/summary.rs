@@ -66,7 +66,7 @@ pub(crate) struct JobSummary {
     pub(crate) origin: String,
     /// `None` when the payload cannot be read.
     pub(crate) handler: Option<String>,
-    /// At most the first 4 KiB.
+    /// The description, at most its first 4 KiB.
     pub(crate) description: String,
     pub(crate) created_at: Option<DateTime<Utc>>,
     pub(crate) enqueued_at: Option<DateTime<Utc>>,

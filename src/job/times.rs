@@ -33,7 +33,7 @@ pub struct Ttl(i64);
 impl Ttl {
     /// No limit: RQ's `-1`.
     pub const FOREVER: Ttl = Ttl(-1);
-    /// Not at all. RQ's `0`.
+    /// No time: RQ's `0`.
     pub const NONE: Ttl = Ttl(0);
 
     /// Makes a time to live of this many seconds.

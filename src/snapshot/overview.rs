@@ -17,7 +17,7 @@ pub(crate) struct Snapshot {
     /// `true` if all workers are suspended.
     pub(crate) suspended: bool,
     pub(crate) queues: Vec<QueueView>,
-    /// At most a thousand workers.
+    /// The workers, at most a thousand.
     pub(crate) workers: Vec<WorkerView>,
     /// Number of all workers.
     pub(crate) worker_count: usize,

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::context::Context;
 #[cfg(feature = "cron")]
-use super::cron::CronEntries;
+use super::cron_loop::CronEntries;
 use super::event::Event;
 use super::event_bus::EventBus;
 use super::handlers::Handlers;

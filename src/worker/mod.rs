@@ -18,7 +18,7 @@ mod builder;
 mod commands;
 mod context;
 #[cfg(feature = "cron")]
-pub(crate) mod cron;
+pub(crate) mod cron_loop;
 mod dispatch;
 mod event;
 mod event_bus;
@@ -93,7 +93,7 @@ impl Worker {
         let worker = WorkerShared { client, options, queues, events, stopper, state, on_healthy };
         let threads = Threads::start(&worker, &inbox)?;
         #[cfg(feature = "cron")]
-        let cron = cron::start(&worker.client, &worker.options, scheduler, &worker.events);
+        let cron = cron_loop::start(&worker.client, &worker.options, scheduler, &worker.events);
         let dispatcher = Dispatcher::new(worker, executor, (inbox, messages));
         let summary = spawn_signal_masked("rq-rs dispatch", move || dispatcher.run()).join();
         #[cfg(feature = "cron")]

@@ -44,7 +44,7 @@ const POLL_BACKOFF: u32 = 4;
 /// Watch queues, workers, running and failed jobs on a full screen, with keys for what is done to them
 #[derive(Args)]
 pub(crate) struct TopCommand {
-    /// Only these queues
+    /// Show only these queues
     queues: Vec<String>,
     /// Interval of the updates, at least 0.25s
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = at_least("0.25s"))]

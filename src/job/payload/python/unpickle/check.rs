@@ -7,7 +7,7 @@ use crate::job::payload::limits::is_over_limit;
 
 /// Data after an opcode.
 enum Operand {
-    /// This many bytes.
+    /// A value of this many bytes.
     Bytes(usize),
     /// A length of this many bytes, and then as many bytes as it says.
     Sized(usize),
