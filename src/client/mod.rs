@@ -166,7 +166,7 @@ impl Client {
         Ok(replies)
     }
 
-    /// Returns whether the server is a Sentinel. `ROLE` is one of the few commands that a Sentinel knows.
+    /// Returns `true` if the server is a Sentinel. `ROLE` is one of the few commands that a Sentinel knows.
     fn is_sentinel(&self, limits: (Timeouts, Instant)) -> bool {
         let role = redis::cmd("ROLE");
         let reply =

@@ -66,7 +66,7 @@ impl DialectSpec {
         }
     }
 
-    /// Returns the `LRANGE` bounds of a page of a queue, counted from the next id, and whether the reply is in
+    /// Returns the `LRANGE` bounds of a page of a queue, counted from the next id, and `true` if the reply is in
     /// reverse order.
     pub(crate) fn list_range(&self, offset: usize, limit: usize) -> (i64, i64, bool) {
         let (first, behind) = (offset as i64, (offset + limit) as i64);

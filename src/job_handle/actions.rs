@@ -51,7 +51,7 @@ impl Job {
             .arg(self.client.rq.key_patterns())
     }
 
-    /// Deletes the job in whatever state it is, with its result, and returns whether it existed. RQ's
+    /// Deletes the job in whatever state it is, with its result, and returns `true` if it existed. RQ's
     /// `Job.delete`.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Job {
         Ok(())
     }
 
-    /// Returns whether the worker that the record names, the current or the last one, is a live worker of
+    /// Returns `true` if the worker that the record names, the current or the last one, is a live worker of
     /// Python's.
     pub(crate) fn is_run_by_python_worker(&self) -> Result<bool> {
         let worker = self.worker_name.as_deref().filter(|_| self.client.dialect.is_shared_with_python);
@@ -122,7 +122,7 @@ impl Job {
     }
 }
 
-/// Deletes a job, also one whose record is not a hash, and returns whether it existed.
+/// Deletes a job, also one whose record is not a hash, and returns `true` if it existed.
 pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
     let job = client.keys.job(id);
     if !is_deletable(client, id, &job)? {
@@ -140,7 +140,7 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
     Ok(reply::int(&client.call(&call)?)? == 1)
 }
 
-/// Returns whether there may be a job to delete. Ids that Python chose may hold any character; with a colon the key
+/// Returns `true` if there may be a job to delete. Ids that Python chose may hold any character; with a colon the key
 /// may be another one than a job's, so that only a hash is deleted.
 fn is_deletable(client: &Client, id: &str, key: &str) -> Result<bool> {
     let Err(error) = check_id(id) else { return Ok(true) };

@@ -26,7 +26,7 @@ impl Queue {
         self.update_suspended("SREM")
     }
 
-    /// Returns whether this queue is suspended by [`suspend`](Self::suspend). A suspension of all queues does not
+    /// Returns `true` if this queue is suspended by [`suspend`](Self::suspend). A suspension of all queues does not
     /// count.
     ///
     /// # Errors

@@ -192,7 +192,7 @@ fn time_left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-/// Returns whether a signal interrupted the wait for a reply; the reply is lost with the connection.
+/// Returns `true` if a signal interrupted the wait for a reply; the reply is lost with the connection.
 fn is_interrupted(error: &RedisError) -> bool {
     io_error(error).is_some_and(|error| error.kind() == Io::Interrupted)
 }
@@ -218,7 +218,7 @@ fn exchange(
     Ok(replies)
 }
 
-/// Returns whether the reply shows that the server has become a replica.
+/// Returns `true` if the reply shows that the server has become a replica.
 fn is_from_replica(reply: &RedisResult<Reply>) -> bool {
     let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown];
     matches!(reply, Err(error) if kinds.iter().any(|kind| error.kind() == ErrorKind::Server(*kind)))
