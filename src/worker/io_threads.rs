@@ -1,5 +1,5 @@
-//! Threads that carry out the dispatcher's exchanges with Redis, so that the dispatcher starts and completes jobs
-//! while Redis works.
+//! Threads that carry out the dispatcher's exchanges with Redis, so that the dispatcher begins and ends runs while
+//! Redis works.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};

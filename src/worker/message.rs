@@ -37,12 +37,12 @@ pub(crate) enum Message {
     PopTimedOut { queue: usize },
     /// A watcher's blocking pop failed.
     PopFailed { queue: usize, error: Error },
-    /// The heartbeat has found a lease lost, and set the run's cancel flag.
+    /// The heartbeat has found a lease lost, and set the run's cancel flag. The message only wakes the dispatcher.
     LeaseLost,
     /// An exchange is over: the reply to each command, or the error of the connection.
     Replied { exchange: ExchangeId, replies: Result<Vec<Result<Reply>>> },
-    /// Running jobs are to be ended.
+    /// One run or all runs are to be ended.
     Control(ControlMessage),
-    /// The stopper has another phase, or was set to quiet or back.
+    /// The phase of the stopper has changed, or the worker was made quiet or resumed.
     StopperChanged,
 }

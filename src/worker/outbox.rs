@@ -1,4 +1,4 @@
-//! The outbox: writes that wait to be sent. They stay the worker's until Redis has acknowledged them.
+//! The outbox keeps writes until Redis has acknowledged them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
 
-/// Delay before completions that Redis has refused are sent again.
+/// Delay before rejected completions are sent again: those that Redis has answered with an error.
 pub(crate) const REJECTED_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
@@ -20,9 +20,9 @@ pub(crate) struct Outbox {
     /// The latest value of each field.
     pub(crate) field_updates: HashMap<JobField, Vec<u8>>,
     pub(crate) completions: Vec<Completion>,
-    /// Ids for the next claim, which starts them or returns them to their queues.
+    /// Ids for the next claim, which claims their jobs or puts the ids back into their queues.
     pub(crate) popped_ids: Vec<PoppedId>,
-    /// When refused completions are sent again. Completions of all queues wait until then.
+    /// The moment at which rejected completions are sent again. Completions of all queues wait until then.
     retry_after: Option<Instant>,
 }
 
@@ -31,21 +31,21 @@ impl Outbox {
         self.field_updates.is_empty() && self.completions.is_empty() && self.popped_ids.is_empty()
     }
 
-    /// Returns whether there is something to send now.
+    /// Returns `true` if there is something to send now.
     pub(crate) fn is_due(&self) -> bool {
         !self.field_updates.is_empty()
             || !self.popped_ids.is_empty()
             || (!self.completions.is_empty() && self.retry_at().is_none())
     }
 
-    /// The moment, still to come, at which refused completions are sent again.
+    /// The moment, still to come, at which rejected completions are sent again.
     pub(crate) fn retry_at(&self) -> Option<Instant> {
         self.retry_after.filter(|at| *at > Instant::now() && !self.completions.is_empty())
     }
 
-    /// Takes everything that may be sent now. The field updates come before the completions, so that the fields are
-    /// written before their runs end. Each queue has its own `finish`, so that a queue with a key of a wrong type does not
-    /// hold up the others.
+    /// Removes and returns everything that may be sent now. The field updates come before the completions, so that
+    /// the fields are written before their runs end. Each queue has its own `finish`, so that a queue with a key of a
+    /// wrong type does not hold up the others.
     pub(crate) fn take_batch(&mut self, client: &Client, queues: &[QueueKeys]) -> (Batch, Vec<RedisCommand>) {
         let must_wait = self.retry_at().is_some();
         let mut batch = Batch {
@@ -56,8 +56,8 @@ impl Outbox {
         let mut commands = Vec::with_capacity(batch.field_updates.len() + 2);
         for (field, value) in &batch.field_updates {
             let job = client.keys.job(&field.id);
-            // EVAL, not EVALSHA: if Redis had forgotten the script, the update would be repeated after the
-            // completion beside it, and be refused.
+            // EVAL, not EVALSHA: if Redis had forgotten the script, the client would send the update again after the
+            // completion that follows it, and the script would fence it.
             let command = RedisCommand::eval(&SET_FIELD, &[&job]);
             commands.push(command.arg(field.name).arg(value).arg(&field.execution));
         }
@@ -68,7 +68,8 @@ impl Outbox {
         (batch, commands)
     }
 
-    /// Puts a batch without a reply back, before all that came later.
+    /// Puts the writes of a batch that got no reply back, in front of writes that were added later. A newer value of a
+    /// field stays.
     pub(crate) fn restore(&mut self, batch: Batch) {
         for (field, value) in batch.field_updates {
             self.field_updates.entry(field).or_insert(value);
@@ -77,15 +78,15 @@ impl Outbox {
         self.popped_ids.splice(0..0, batch.popped_ids);
     }
 
-    /// Reads the replies to the commands of a batch. Returns the acknowledged completions, and the error of those
-    /// that were refused, which wait in the outbox again.
+    /// Reads the replies to the commands of a batch. Returns the acknowledged completions, and the last error
+    /// that Redis gave for others: these rejected completions wait in the outbox again.
     pub(crate) fn read_replies(
         &mut self,
         batch: Batch,
         replies: &mut impl Iterator<Item = Result<Reply>>,
     ) -> (Vec<(Completion, FinishAck)>, Option<Error>) {
         for _ in batch.field_updates {
-            // A refused field is no reason to hold up the end of its run.
+            // The completion of a run does not wait for a rejected field.
             if let Some(Err(error)) = replies.next() {
                 log::warn!(target: "rq_rs", "a field of a job could not be written: {error}");
             }
@@ -98,7 +99,7 @@ impl Outbox {
         sent: Vec<Completion>,
         replies: &mut impl Iterator<Item = Result<Reply>>,
     ) -> (Vec<(Completion, FinishAck)>, Option<Error>) {
-        let (mut acknowledged, mut refusal) = (Vec::new(), None);
+        let (mut acknowledged, mut rejection) = (Vec::new(), None);
         let is_empty = sent.is_empty();
         let sizes: Vec<usize> = finish::batches(&sent).map(<[Completion]>::len).collect();
         let mut sent = sent.into_iter();
@@ -107,16 +108,16 @@ impl Outbox {
             let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
             match reply.and_then(finish::decode_acks) {
                 Ok(acks) if acks.len() == size => acknowledged.extend(completions.zip(acks)),
-                refused => {
+                rejected => {
                     self.completions.extend(completions);
-                    refusal = Some(refused.err().unwrap_or_else(reply::missing));
+                    rejection = Some(rejected.err().unwrap_or_else(reply::missing));
                 }
             }
         }
         if !is_empty {
-            self.retry_after = refusal.is_some().then(|| Instant::now() + REJECTED_RETRY_DELAY);
+            self.retry_after = rejection.is_some().then(|| Instant::now() + REJECTED_RETRY_DELAY);
         }
-        (acknowledged, refusal)
+        (acknowledged, rejection)
     }
 }
 
@@ -128,7 +129,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Returns whether the batch is exactly one call of the script `finish`.
+    /// Returns `true` if the batch is exactly one call of the script `finish`.
     pub(crate) fn is_one_finish(&self) -> bool {
         self.field_updates.is_empty() && finish::batches(&self.completions).count() == 1
     }

@@ -1,4 +1,4 @@
-//! Delays between attempts to use Redis while it is unavailable, and when to give up.
+//! Backoff: delays between attempts to use Redis while it is unavailable, and their limit.
 
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,8 @@ const MIN_DELAY: Duration = Duration::from_millis(100);
 const MAX_DELAY: Duration = Duration::from_secs(30);
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Returns whether a probe (`PING` and one write that the memory limit does not refuse) would fail with this error
-/// too. Where it would not, a probe succeeds at once and ends each delay for nothing.
+/// Returns `true` if a probe would also fail with this error. A probe is `PING` and a write that is allowed when Redis is
+/// out of memory. With other errors the probe would succeed at once and end each delay too early.
 fn is_visible_to_probe(error: &Error) -> bool {
     let codes =
         ["READONLY", "MASTERDOWN", "LOADING", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "ERR max"];
@@ -61,13 +61,13 @@ impl ReconnectBackoff {
         std::mem::take(&mut self.failed_attempts) > 0
     }
 
-    /// The error of a worker that gives up.
+    /// Returns the error of a worker that gives up.
     pub(crate) fn broker_lost(&self, error: &Error) -> Error {
         Error::BrokerLost { tries: self.failed_attempts.max(1), last: error.to_string() }
     }
 
-    /// Returns whether Redis should be probed before the delay is over. Probes are cheap and do not count as
-    /// attempts; they end a long delay soon after Redis is back.
+    /// Returns `true` if Redis should be probed before the delay is over. Probes are cheap and do not count as
+    /// attempts; a successful one ends a long delay soon after Redis is back.
     pub(crate) fn should_probe(&self) -> bool {
         !self.may_attempt() && self.probe_at.is_some_and(|at| at <= Instant::now())
     }
@@ -81,12 +81,12 @@ impl ReconnectBackoff {
         self.delay_ends_at = None;
     }
 
-    /// Returns whether the last attempt failed.
+    /// Returns `true` if the last attempt failed.
     pub(crate) fn is_in_outage(&self) -> bool {
         self.failed_attempts > 0
     }
 
-    /// Returns whether there is no delay, or it is over.
+    /// Returns `true` if there is no delay, or it is over.
     pub(crate) fn may_attempt(&self) -> bool {
         self.delay_ends_at.is_none_or(|at| at <= Instant::now())
     }

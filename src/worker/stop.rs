@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::message::Message;
 
 /// Ctrl-C reaches a whole process group, and wrappers forward it: a second signal this soon after the first is
-/// taken for a copy of it (as in RQ).
+/// taken for a copy of the first (as in RQ).
 const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 
 /// The dispatcher iterates at least once a second and waits for Redis at most three times ten seconds: an
@@ -15,7 +15,7 @@ const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 #[cfg(feature = "cli")]
 const MAX_ITERATION: Duration = Duration::from_secs(60);
 
-/// How far a worker is on its way to the end. Phases only advance.
+/// Phase of a worker's life, from running to its end. Phases only advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Phase {
     /// The worker starts jobs.
@@ -23,7 +23,7 @@ pub(crate) enum Phase {
     Running,
     /// Warm shutdown: the worker starts no more jobs and ends when its running jobs have ended.
     Draining,
-    /// Cold shutdown: the worker returns its running jobs to their queues and ends.
+    /// Cold shutdown: the worker puts its running jobs back and ends.
     Terminating,
 }
 
@@ -37,7 +37,7 @@ struct StopState {
     is_quiet: bool,
     first_signal: Option<Instant>,
     inbox: Option<Sender<Message>>,
-    /// When the dispatcher's last iteration began.
+    /// The moment at which the dispatcher's last iteration began.
     last_iteration: Option<Instant>,
 }
 
@@ -56,7 +56,7 @@ impl Stopper {
         self.escalate(Phase::Draining);
     }
 
-    /// Cold shutdown: the worker puts its running jobs back at the head of their queues, without counting an
+    /// Cold shutdown: the worker puts its running jobs back at the front of their queues, without counting an
     /// attempt, and ends. Threads cannot be killed: a handler goes on until the process ends, but no longer
     /// changes anything in Redis.
     pub fn stop_now(&self) {
@@ -103,7 +103,7 @@ impl Stopper {
         self.lock().last_iteration = Some(Instant::now());
     }
 
-    /// Returns whether the dispatcher hangs.
+    /// Returns `true` if the dispatcher hangs.
     #[cfg(feature = "cli")]
     pub(crate) fn is_hanging(&self) -> bool {
         self.lock().last_iteration.is_some_and(|at| at.elapsed() >= MAX_ITERATION)

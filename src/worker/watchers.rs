@@ -1,6 +1,6 @@
 //! Watchers: while a worker has nothing to do, one thread for each queue blocks in `BRPOPLPUSH queue intermediate`
-//! (RQ's dialect: `BLMOVE`). A push wakes exactly one worker, and an id that a watcher took before it died is still
-//! in the intermediate list.
+//! (RQ's dialect: `BLMOVE`). A push wakes exactly one worker, and an id that a watcher has moved before the worker
+//! died is still in the intermediate list.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,10 +14,10 @@ use crate::client::{Client, DedicatedConnection, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 
-/// How long one blocking pop lasts. A half-dead connection is noticed no later than that.
+/// Time limit of one blocking pop. A half-dead connection is noticed within this time.
 const POP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often blocking pops are ended while the worker drains.
+/// Time between two attempts to end the blocking pops while the worker drains.
 pub(crate) const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
 const UNBLOCK_ATTEMPTS: usize = 300;
 
@@ -142,7 +142,7 @@ impl WatcherThread {
     fn connect(&self) -> Result<DedicatedConnection<'_>> {
         let mut connection = self.client.dedicated(POP_TIMEOUT)?;
         let id = connection.call(&RedisCommand::new("CLIENT").arg("ID")).and_then(|id| reply::int(&id));
-        // Where an ACL denies CLIENT ID, the pop cannot be unblocked, and stopping takes a few seconds longer.
+        // If an ACL denies CLIENT ID, the pop cannot be unblocked, and stopping takes a few seconds longer.
         self.client_id.store(id.unwrap_or(0), Ordering::Relaxed);
         Ok(connection)
     }

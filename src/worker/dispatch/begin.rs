@@ -1,8 +1,8 @@
-//! Starting the jobs of a claim.
+//! Runs begin: the jobs of a claim are decoded and given to the pool.
 //!
-//! A handler may have a concurrency limit. A claimed job above the limit returns to the head of its queue, and claims
-//! leave that queue out until a job of the handler has ended here. So no job waits under a lease, another worker may
-//! take the job at once, and the same job is not claimed and returned again and again.
+//! A handler may have a concurrency limit. A claimed job above the limit is put back at the front of its queue, and
+//! claims leave that queue out until a job of the handler has ended here. So no job waits under a lease, another worker
+//! may claim the job at once, and this worker does not claim and put back the same job again and again.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -23,7 +23,8 @@ use crate::worker::thread_pool::shared::RunId;
 const DENIED_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Dispatcher {
-    /// Takes over what a claim has brought; [`start_claimed`](Self::start_claimed) starts the jobs.
+    /// Keeps the claimed jobs for [`begin_claimed_runs`](Self::begin_claimed_runs), emits events of ids and queues that
+    /// give no job, and decides when to claim again.
     pub(super) fn accept_claim(&mut self, reply: ClaimReply, claimed_at: DateTime<Utc>) {
         for id in reply.dropped {
             self.emit(Event::Dropped { id });
@@ -65,7 +66,7 @@ impl Dispatcher {
         self.unavailable_queues = [suspended, wrong_type].concat();
     }
 
-    /// Decodes and starts the claimed jobs, then arms the watchers.
+    /// Decodes the claimed jobs and begins their runs, then arms the watchers.
     pub(super) fn begin_claimed_runs(&mut self) {
         let can_retry_controls = !self.undecoded.is_empty() || self.exchanges.is_empty();
         let mut over_limit = Vec::new();
@@ -77,17 +78,17 @@ impl Dispatcher {
                 }
                 Ok(job) if self.is_at_handler_limit(&job) => over_limit.push(job),
                 Ok(job) => self.begin_run(job),
-                // Its lease will expire, and recovery will decide what to do with it.
+                // The lease of the job will expire, and recovery will decide about the job.
                 Err(error) => self.emit(Event::Warning(format!("a job that was claimed: {error}"))),
             }
         }
         self.pool.submit_staged();
         self.put_back_over_limit(over_limit);
-        // After the jobs over their limit were returned: they would wake the watchers of their queues.
+        // The watchers are armed last: a job that is put back would wake the watcher of its queue.
         self.arm_watchers();
         if can_retry_controls && !self.pending_controls.is_empty() {
-            for (control, attempts) in std::mem::take(&mut self.pending_controls) {
-                self.on_control(control, attempts);
+            for (control, misses) in std::mem::take(&mut self.pending_controls) {
+                self.on_control(control, misses);
             }
         }
     }
@@ -128,14 +129,14 @@ impl Dispatcher {
         limit.is_some_and(|max| self.runs.values().filter(is_same).count() >= max)
     }
 
-    /// Returns jobs over their handler's limit to their queues, and leaves these queues out of the next claims.
+    /// Puts jobs over their handler's limit back into their queues, and leaves these queues out of the next claims.
     fn put_back_over_limit(&mut self, jobs: Vec<ClaimedJob>) {
         let at_limit: Vec<_> = jobs.iter().map(|job| (job.queue, job.record.handler.clone())).collect();
         self.put_back(jobs);
         self.queues_at_limit.extend(at_limit);
     }
 
-    /// Includes the queues in claims again that wait for a job of this handler to end.
+    /// Includes the queues in claims again that wait for a run of this handler to end.
     pub(super) fn include_queues_waiting_for(&mut self, handler: Option<&str>) {
         let before = self.queues_at_limit.len();
         self.queues_at_limit.retain(|_, at_limit| at_limit.as_deref() != handler);

@@ -7,17 +7,17 @@ use crate::job::Outcome;
 use crate::worker::message::ControlMessage;
 use crate::worker::thread_pool::shared::RunId;
 
-/// Number of claims to wait for before a control for a job that is not here is dropped.
-const MAX_ATTEMPTS: u8 = 3;
+/// Number of times that a control is applied in vain before it is dropped: its job may be in a claim in flight.
+const MAX_MISSES: u8 = 3;
 
 impl Dispatcher {
-    pub(super) fn on_control(&mut self, control: ControlMessage, attempts: u8) {
+    pub(super) fn on_control(&mut self, control: ControlMessage, misses: u8) {
         let targets: Vec<RunId> =
             self.runs.iter().filter(|(_, run)| is_target(&control, run)).map(|(run_id, _)| *run_id).collect();
         if targets.is_empty() {
             // The job may be in a claim in flight, or not decoded yet.
-            if attempts < MAX_ATTEMPTS && (!self.exchanges.is_empty() || !self.undecoded.is_empty()) {
-                self.pending_controls.push((control, attempts + 1));
+            if misses < MAX_MISSES && (!self.exchanges.is_empty() || !self.undecoded.is_empty()) {
+                self.pending_controls.push((control, misses + 1));
             } else {
                 log::debug!(target: "rq_rs", "nothing here for the order {control:?}");
             }

@@ -32,8 +32,8 @@ impl Dispatcher {
         let Some(run) = self.runs.get(&run_id) else { return };
         run.cancel_flag.store(true, Ordering::Relaxed);
         if run.is_supervised {
-            // The supervisor ends the process, and the run ends after that. If the job returned to its queue before,
-            // it could run twice at the same time.
+            // The supervisor ends the process, and the run ends after that. A job that is put back earlier could run
+            // twice at the same time.
             return;
         }
         let outcome = match is_terminating {

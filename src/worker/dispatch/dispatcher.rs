@@ -1,4 +1,5 @@
-//! The data of the dispatcher. Its methods are in the other files of this folder, one subject each.
+//! The data of the dispatcher. Its loop is in `run_loop.rs`, and each other file of this folder has the methods of one
+//! subject.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,21 +48,23 @@ pub(crate) struct WorkerShared {
 pub(super) struct ActiveRun {
     pub(super) job: ClaimedJob,
     pub(super) retire_flag: RetireFlag,
+    /// Set when the run is to end: by a control, at the deadline, or by the heartbeat when the lease is lost. The
+    /// handler reads it by `Context::is_canceled`.
     pub(super) cancel_flag: Arc<AtomicBool>,
-    /// When the dispatcher abandons the run; `None` where a supervisor enforces the deadline.
+    /// The moment at which the dispatcher abandons the run; `None` if a supervisor enforces the deadline.
     pub(super) deadline: Option<Instant>,
-    /// A process runs the job, and its supervisor ends it.
+    /// `true` if a process runs the job, which its supervisor ends.
     pub(super) is_supervised: bool,
-    /// The outcome that a [`Control`] has set for the run, unless it returns a result.
+    /// The outcome that a [`Control`] has set for the run. A result of the handler has precedence.
     pub(super) control_outcome: Option<Outcome>,
 }
 
-/// Decides if the next exchange may include a claim.
+/// State of claiming: the next exchange may include a claim only when there may be jobs.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum ClaimState {
     /// There may be jobs.
     Ready,
-    /// The queues gave nothing: wait for a watcher, or until this moment.
+    /// The queues gave no jobs: the next claim waits for a watcher, or until this moment.
     WaitUntil(Option<Instant>),
 }
 
@@ -74,7 +77,7 @@ impl ClaimState {
     }
 }
 
-/// The loop of a worker: see [`run`](Self::run).
+/// The dispatcher of a worker; [`run`](Self::run) is its loop.
 pub(crate) struct Dispatcher {
     pub(super) worker: WorkerShared,
     pub(super) pool: ThreadPool,
@@ -83,13 +86,13 @@ pub(crate) struct Dispatcher {
     pub(super) inbox: Sender<Message>,
     pub(super) messages: Receiver<Message>,
 
-    // Claims: when to ask for jobs, and for how many.
+    // Claims.
     pub(super) claimer: Claimer,
     pub(super) claim_state: ClaimState,
     /// Epoch of "there may be jobs" signals. The reply to a claim from an earlier epoch cannot set
     /// [`ClaimState::WaitUntil`].
     pub(super) wakeup_epoch: u64,
-    /// Set by a claim that found the queues empty.
+    /// `true` after a claim that found the queues empty.
     pub(super) must_arm_watchers: bool,
     pub(super) is_suspended: bool,
     pub(super) is_quiet: bool,
@@ -97,21 +100,21 @@ pub(crate) struct Dispatcher {
     pub(super) unavailable_queues: Vec<usize>,
     /// Queues whose next job has a handler at its limit, with the name of that handler.
     pub(super) queues_at_limit: HashMap<usize, Option<String>>,
-    /// Number of jobs that were started, without those that were recalled.
+    /// Number of runs that were given to the pool, without prefetched ones that were put back.
     pub(super) runs_begun: u64,
     /// Moving average of the run times, the latest counting most.
     pub(super) mean_run_time: Duration,
     pub(super) lost_claims: LostClaims,
 
-    // Runs: the jobs that are here.
+    // Runs.
     /// Jobs of claim replies, still encoded, with the time of their claim. Each has a slot or may be prefetched.
     pub(super) undecoded: Vec<(DateTime<Utc>, Reply)>,
     pub(super) runs: HashMap<RunId, ActiveRun>,
     pub(super) next_run: u64,
-    /// Controls for jobs that may be in a claim on its way here, and the number of attempts so far.
+    /// Controls for jobs that may be in a claim in flight, each with the number of times that it found no run.
     pub(super) pending_controls: Vec<(ControlMessage, u8)>,
 
-    // Redis: what waits to be sent, what is in flight, and whether Redis can be used.
+    // Exchanges with Redis.
     pub(super) outbox: Outbox,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) next_exchange: u64,
@@ -120,10 +123,10 @@ pub(crate) struct Dispatcher {
     pub(super) backoff: ReconnectBackoff,
     pub(super) health_reported_at: Option<Instant>,
 
-    // Life: from running to stopped.
+    // Phases, from running to stopped.
     pub(super) idle_since: Option<Instant>,
     pub(super) draining_since: Option<Instant>,
-    /// Since when a draining worker has no work left.
+    /// The moment since which a draining worker has no work left.
     pub(super) drained_at: Option<Instant>,
     pub(super) summary: Summary,
 }

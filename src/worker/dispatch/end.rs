@@ -76,7 +76,7 @@ impl Dispatcher {
     }
 }
 
-/// Returns the outcome that counts when a run was ended from outside. A result counts in any case.
+/// Returns the outcome of a run that may have been ended from outside. A result of the handler has precedence.
 fn final_outcome(run: &mut ActiveRun, phase: Phase, outcome: Outcome) -> Outcome {
     // A service manager may send the stop signal to the processes of the jobs as well.
     let was_interrupted = match (phase, &outcome) {

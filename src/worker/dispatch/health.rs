@@ -40,7 +40,7 @@ impl Dispatcher {
         None
     }
 
-    /// Returns whether Redis replies and accepts writes; a replica, or a server that cannot save, does not.
+    /// Returns `true` if Redis replies and accepts writes; a replica, or a server that cannot save, does not.
     pub(super) fn probe(&self) -> bool {
         let WorkerShared { client, options, .. } = &self.worker;
         let record = client.keys.worker(&options.name);

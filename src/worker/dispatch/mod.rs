@@ -1,4 +1,4 @@
-//! The dispatcher: the loop of a worker. It claims jobs for the free slots, starts and ends their runs, and sends the
+//! The dispatcher: the loop of a worker. It claims jobs for the free slots, begins and ends their runs, and sends the
 //! completions. Other threads only send it messages: the pool, the watchers, the I/O threads, the heartbeat and the
 //! [`Stopper`](super::stop::Stopper).
 

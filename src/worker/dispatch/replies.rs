@@ -35,18 +35,18 @@ impl Dispatcher {
 
     fn on_exchange_replied(&mut self, exchange: Exchange, replies: Vec<Result<Reply>>) -> Result<()> {
         let Exchange { mut batch, claim, is_finish_and_claim, wakeup_epoch, .. } = exchange;
-        let replies = if is_finish_and_claim { split_combined_reply(replies) } else { replies };
+        let replies = if is_finish_and_claim { split_finish_and_claim(replies) } else { replies };
         let mut replies = replies.into_iter();
         if !self.lost_claims.are_reclaimed() {
             self.reclaim_lost_claims();
         }
         let popped_ids = std::mem::take(&mut batch.popped_ids);
-        let (acknowledged, refusal) = self.outbox.read_replies(batch, &mut replies);
-        let is_refused = refusal.is_some();
-        let mut error = self.on_finish_replied(acknowledged, refusal);
+        let (acknowledged, rejection) = self.outbox.read_replies(batch, &mut replies);
+        let is_rejected = rejection.is_some();
+        let mut error = self.on_finish_replied(acknowledged, rejection);
         if let Some(claim) = claim {
             let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
-            let was_skipped = is_finish_and_claim && is_refused;
+            let was_skipped = is_finish_and_claim && is_rejected;
             error = self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error);
         }
         if wakeup_epoch != self.wakeup_epoch {
@@ -60,19 +60,19 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Returns an error that the dispatcher has to back off for.
+    /// Returns an error if the dispatcher has to back off for it.
     fn on_finish_replied(
         &mut self,
         acknowledged: Vec<(Completion, FinishAck)>,
-        refusal: Option<Error>,
+        rejection: Option<Error>,
     ) -> Option<Error> {
-        let error = refusal.and_then(|refusal| {
+        let error = rejection.and_then(|rejection| {
             self.claimer.request_key_check();
-            self.on_finish_rejected(refusal)
+            self.on_finish_rejected(rejection)
         });
         // A completion may put jobs into the queues: its own job, jobs that the run enqueued, jobs that depend on it.
-        // A burst worker has no watchers that would find them, and the claim in the same exchange may have been
-        // carried out first, if Redis had forgotten the script `finish`.
+        // The claim of the same exchange may have missed them: if Redis has forgotten the script `finish`, it carries
+        // out the claim, and the client sends `finish` again after that. A burst worker has no watchers to find them.
         let burst = self.worker.options.burst;
         if acknowledged.iter().any(|(completion, _)| burst || completion.is_in_queue_again()) {
             self.wakeup_epoch += 1;
@@ -81,8 +81,8 @@ impl Dispatcher {
         error
     }
 
-    /// Returns an error that the dispatcher has to back off for. `was_skipped` means that the script did not claim,
-    /// because the completions before the claim were refused.
+    /// Returns an error if the dispatcher has to back off for it. `was_skipped` is `true` if the script did not
+    /// claim, because the completions before the claim were rejected.
     fn on_claim_replied(
         &mut self,
         claim: &SentClaim,
@@ -129,11 +129,11 @@ impl Dispatcher {
     }
 }
 
-/// The replies to two combined commands. When the call was refused, neither was carried out, or only the first,
-/// which may be repeated.
-fn split_combined_reply(replies: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
+/// Splits the reply of `finish_and_claim` into those of its two parts. On an error Redis has carried out neither part,
+/// or only `finish`, whose call may be repeated. The claim is not in the replies then.
+fn split_finish_and_claim(replies: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
     match replies.into_iter().next().unwrap_or(Ok(Reply::Nil)).and_then(reply::list) {
-        Ok(both) => both.into_iter().map(Ok).collect(),
+        Ok(parts) => parts.into_iter().map(Ok).collect(),
         Err(error) => vec![Err(error)],
     }
 }

@@ -1,5 +1,5 @@
-//! Sending exchanges to Redis: when, and with what. What becomes ready while an exchange is in flight goes with the
-//! next one, so that batches grow with the load.
+//! Sending: decides when an exchange is due and which writes and claim it has. Writes that become ready while an
+//! exchange is in flight go with the next one, so that batches grow with the load.
 
 use std::time::Instant;
 
@@ -20,6 +20,8 @@ const OVERLAP_MIN_SLOTS: usize = 16;
 const MAX_EXCHANGES: usize = 2;
 
 impl Dispatcher {
+    /// Returns `true` if the worker has enough slots for two exchanges at a time, for claims of half its slots, and
+    /// for prefetching.
     pub(super) fn can_overlap_exchanges(&self) -> bool {
         self.worker.options.concurrency >= OVERLAP_MIN_SLOTS
     }
@@ -29,7 +31,7 @@ impl Dispatcher {
         self.worker.options.concurrency / 4
     }
 
-    /// Returns whether an exchange is to be sent now: for anything while none is in flight, and for many
+    /// Returns `true` if an exchange is to be sent now: for anything while none is in flight, and for many
     /// completions or free slots beside another one.
     pub(super) fn should_send(&self) -> bool {
         let completions = if self.outbox.retry_at().is_none() { self.outbox.completions.len() } else { 0 };

@@ -8,13 +8,14 @@ use crate::worker::event::Event;
 use crate::worker::stop::Phase;
 use crate::worker::watchers::UNBLOCK_INTERVAL;
 
-/// How long a drained worker waits for its watchers, and at least for its processes. Longer than a blocking pop.
+/// Longest time that a drained worker waits for its watchers, and shortest limit for its processes. Longer than a
+/// blocking pop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(7);
 
 impl Dispatcher {
     pub(super) fn on_stopper_changed(&mut self) {
         if self.worker.stopper.phase() == Phase::Terminating {
-            // One more attempt, whatever the delay; if it fails the worker ends.
+            // Redis gets one more attempt at once; if it fails, the worker ends.
             self.backoff.reset_delay();
         }
         let is_quiet = self.worker.stopper.is_quiet();
@@ -66,7 +67,7 @@ impl Dispatcher {
             || (options.burst && has_no_jobs)
     }
 
-    /// Ends the pops of a draining worker and settles its lost claims. Returns `true` when the worker can end: no
+    /// Unblocks the watchers of a draining worker and settles its lost claims. Returns `true` when the worker can end: no
     /// watcher may be armed any more, because it could pop an id whose job no worker would run.
     pub(super) fn advance_drain(&mut self) -> bool {
         if !self.is_draining() {

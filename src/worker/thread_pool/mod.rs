@@ -1,5 +1,5 @@
-//! The thread pool: one slot for each job that runs at a time. Its threads never use Redis; they give the outcome of
-//! each run back to the dispatcher.
+//! The thread pool: one slot for each job that runs at a time. Its threads never use Redis; they hand the
+//! outcome of each run over to the dispatcher.
 
 pub(crate) mod shared;
 mod slot;
@@ -30,8 +30,8 @@ enum AbandonedThread {
     HoldsSlot,
 }
 
-/// The dispatcher's side of the pool. Threads start when they are needed, and each takes whatever run is next:
-/// short jobs do not cost a switch of threads each.
+/// The dispatcher's side of the pool. Threads start when they are needed. Each takes the next run after its last one,
+/// so that a short job does not cost a switch of threads.
 pub(crate) struct ThreadPool {
     executor: Arc<Executor>,
     inbox: Sender<Message>,
@@ -88,7 +88,7 @@ impl ThreadPool {
         retire_flag
     }
 
-    /// Gives the staged runs to the threads, and starts more threads when too few are free.
+    /// Hands the staged runs over to the threads, and starts more threads when too few are free.
     pub(crate) fn submit_staged(&mut self) {
         if self.staged.is_empty() {
             return;
@@ -104,7 +104,7 @@ impl ThreadPool {
         self.shared.recall_overdue(max_wait)
     }
 
-    /// Removes and returns the runs that have ended since the last call, and disarms [`notify_after`](Self::notify_after).
+    /// Removes and returns the runs that have ended since the last call, and disarms the notification.
     pub(crate) fn take_ended(&self) -> Vec<EndedRun> {
         self.shared.take_ended()
     }

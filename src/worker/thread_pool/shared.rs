@@ -9,7 +9,7 @@ use crate::job::Outcome;
 use crate::worker::context::Context;
 use crate::worker::executor::RunnableJob;
 
-/// Number of a run, unique in a worker. A job that is started again gets another one.
+/// Number of a run, unique in a worker. Each run of a job has another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct RunId(pub(crate) u64);
 
@@ -24,7 +24,7 @@ pub(super) struct QueuedRun {
     pub(super) staged_at: Instant,
 }
 
-/// Tells a thread to end after its run, because another thread has taken its place.
+/// Set for a thread that has to end after its run, because another thread has taken its slot.
 #[derive(Clone, Default)]
 pub(crate) struct RetireFlag(Arc<AtomicBool>);
 
@@ -52,7 +52,7 @@ pub(super) struct PoolShared {
 struct PoolState {
     queued: VecDeque<QueuedRun>,
     ended: Vec<EndedRun>,
-    /// The dispatcher sleeps, and wants a message when this many runs have ended.
+    /// Number of ended runs at which the dispatcher gets a message; `None` if it is awake.
     notify_at: Option<usize>,
     sleeping: usize,
     /// Threads that were woken and have not got the lock yet.
@@ -98,7 +98,7 @@ impl PoolShared {
         is_later
     }
 
-    /// Lets all threads end; runs that wait are dropped.
+    /// Ends all threads; runs that wait are dropped.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.is_closed = true;
@@ -107,7 +107,7 @@ impl PoolShared {
         self.condvar.notify_all();
     }
 
-    /// Gives back the outcome of a thread's last run, and waits for the next run. Returns `None` when the thread is
+    /// Hands over the outcome of a thread's last run, and waits for the next run. Returns `None` when the thread is
     /// to end, because it is retired or the pool is closed. Calls `notify` when the dispatcher waits for this end.
     pub(super) fn next_run(
         &self,
@@ -117,7 +117,7 @@ impl PoolShared {
     ) -> Option<QueuedRun> {
         let mut state = self.lock();
         state.ended.extend(ended);
-        // Before the dispatcher learns of the end, so that it starts another thread for a job that comes then.
+        // The count is right before the dispatcher is notified, so that it starts another thread for the next job.
         state.threads -= usize::from(is_retired);
         if state.notify_at.is_some_and(|count| state.ended.len() >= count) {
             state.notify_at = None;

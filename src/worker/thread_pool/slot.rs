@@ -35,7 +35,8 @@ pub(super) fn run_jobs(shared: &PoolShared, executor: &Executor, inbox: &Sender<
 /// Runs a job. Every panic becomes an outcome, also one in the code of the arguments, so that every run has an outcome.
 fn run(executor: &Executor, context: &Context, job: &mut RunnableJob) -> Outcome {
     let outcome = panics::catch_panic(|| match context.is_canceled() {
-        true => Outcome::Interrupted, // recalled, or past its deadline, before it began
+        // Stopped, past its deadline, or without its lease before the thread took it.
+        true => Outcome::Interrupted,
         false => executor.run(context, job),
     });
     outcome.unwrap_or_else(|panic| Outcome::Crashed {
