@@ -24,7 +24,8 @@ pub(super) struct ConnectionLimiter(Arc<Mutex<ConnectionTable>>);
 #[derive(Default)]
 struct ConnectionTable {
     open: HashMap<u64, Entry>,
-    /// No id is given twice, so that the thread of a closed connection cannot remove another one.
+    /// The id of the next connection. No id is given twice, so that the thread of a closed connection cannot remove
+    /// another one.
     next_id: u64,
     /// Threads, also those of connections that were closed here and have not ended yet.
     threads: usize,

@@ -57,7 +57,7 @@ fn is_readable(stream: &TcpStream) -> bool {
 }
 
 pub(super) struct PendingConnections {
-    /// In order of arrival.
+    /// The connections in order of arrival.
     connections: Vec<PendingConnection>,
     /// Path of the liveness probe below the URL prefix.
     probe_path: String,

@@ -9,9 +9,9 @@ use crate::job::payload::limits::is_over_limit;
 enum Operand {
     /// A value of this many bytes.
     Bytes(usize),
-    /// A length of this many bytes, and then as many bytes as it says.
+    /// A length in this many bytes, followed by that number of bytes.
     Sized(usize),
-    /// This many lines of text.
+    /// A number of lines of text.
     Lines(usize),
 }
 
