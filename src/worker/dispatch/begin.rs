@@ -17,7 +17,7 @@ use crate::worker::context::{Context, RunPlacement};
 use crate::worker::event::Event;
 use crate::worker::executor::RunnableJob;
 use crate::worker::stop::Phase;
-use crate::worker::thread_pool::shared::RunId;
+use crate::worker::thread_pool::run_queue::RunId;
 
 /// How often a worker claims while it is suspended or one of its queues is unavailable.
 const DENIED_CLAIM_INTERVAL: Duration = Duration::from_secs(1);

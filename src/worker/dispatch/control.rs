@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::dispatcher::{ActiveRun, Dispatcher};
 use crate::job::Outcome;
 use crate::worker::message::ControlMessage;
-use crate::worker::thread_pool::shared::RunId;
+use crate::worker::thread_pool::run_queue::RunId;
 
 /// Number of times that a control is applied in vain before it is dropped: its job may be in a claim in flight.
 const MAX_MISSES: u8 = 3;

@@ -9,7 +9,7 @@ use crate::job::Outcome;
 use crate::worker::event::Event;
 use crate::worker::outcome_limits::timeout_message;
 use crate::worker::stop::Phase;
-use crate::worker::thread_pool::shared::RunId;
+use crate::worker::thread_pool::run_queue::RunId;
 
 impl Dispatcher {
     /// Ends the runs that are past their deadline, and all runs when the worker terminates.

@@ -27,7 +27,7 @@ use crate::worker::state::WorkerState;
 use crate::worker::stop::Stopper;
 use crate::worker::summary::Summary;
 use crate::worker::thread_pool::ThreadPool;
-use crate::worker::thread_pool::shared::{RetireFlag, RunId};
+use crate::worker::thread_pool::run_queue::{RetireFlag, RunId};
 use crate::worker::watchers::Watchers;
 
 /// Assumed run time of a job before any has ended: long, so that nothing is prefetched.

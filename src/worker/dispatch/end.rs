@@ -12,7 +12,7 @@ use crate::job::{Outcome, RetryState, decide};
 use crate::worker::accounting::record_completion;
 use crate::worker::event::Event;
 use crate::worker::stop::Phase;
-use crate::worker::thread_pool::shared::RunId;
+use crate::worker::thread_pool::run_queue::RunId;
 
 impl Dispatcher {
     /// Handles the end of a run that its thread has reported.

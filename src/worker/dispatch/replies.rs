@@ -34,21 +34,11 @@ impl Dispatcher {
     }
 
     fn on_exchange_replied(&mut self, exchange: Exchange, replies: Vec<Result<Reply>>) -> Result<()> {
-        let Exchange { mut batch, claim, is_finish_and_claim, wakeup_epoch, .. } = exchange;
-        let replies = if is_finish_and_claim { split_finish_and_claim(replies) } else { replies };
-        let mut replies = replies.into_iter();
         if !self.lost_claims.are_reclaimed() {
             self.reclaim_lost_claims();
         }
-        let popped_ids = std::mem::take(&mut batch.popped_ids);
-        let (acknowledged, rejection) = self.outbox.read_replies(batch, &mut replies);
-        let is_rejected = rejection.is_some();
-        let mut error = self.on_finish_replied(acknowledged, rejection);
-        if let Some(claim) = claim {
-            let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
-            let was_skipped = is_finish_and_claim && is_rejected;
-            error = self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error);
-        }
+        let wakeup_epoch = exchange.wakeup_epoch;
+        let error = self.read_replies(exchange, replies);
         if wakeup_epoch != self.wakeup_epoch {
             self.claim_state = ClaimState::Ready;
         }
@@ -58,6 +48,20 @@ impl Dispatcher {
             None => {}
         }
         Ok(())
+    }
+
+    /// Returns an error if the dispatcher has to back off for it.
+    fn read_replies(&mut self, exchange: Exchange, replies: Vec<Result<Reply>>) -> Option<Error> {
+        let Exchange { mut batch, claim, is_finish_and_claim, .. } = exchange;
+        let replies = if is_finish_and_claim { split_finish_and_claim(replies) } else { replies };
+        let mut replies = replies.into_iter();
+        let popped_ids = std::mem::take(&mut batch.popped_ids);
+        let (acknowledged, rejection) = self.outbox.read_replies(batch, &mut replies);
+        let was_skipped = is_finish_and_claim && rejection.is_some();
+        let error = self.on_finish_replied(acknowledged, rejection);
+        let Some(claim) = claim else { return error };
+        let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
+        self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error)
     }
 
     /// Returns an error if the dispatcher has to back off for it.

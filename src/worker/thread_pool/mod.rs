@@ -1,8 +1,8 @@
 //! The thread pool: one slot for each job that runs at a time. Its threads never use Redis; they hand the
 //! outcome of each run over to the dispatcher.
 
-pub(crate) mod shared;
-mod slot;
+mod pool_thread;
+pub(crate) mod run_queue;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 
-use self::shared::{EndedRun, PoolShared, QueuedRun, RetireFlag, RunId};
+use self::run_queue::{EndedRun, QueuedRun, RetireFlag, RunId, RunQueue};
 use super::context::Context;
 use super::executor::{Executor, RunnableJob};
 use super::message::Message;
@@ -35,7 +35,7 @@ enum AbandonedThread {
 pub(crate) struct ThreadPool {
     executor: Arc<Executor>,
     inbox: Sender<Message>,
-    shared: Arc<PoolShared>,
+    run_queue: Arc<RunQueue>,
     slots: usize,
     /// Runs that hold a slot or, when prefetched, wait for one.
     occupied: usize,
@@ -51,7 +51,7 @@ impl ThreadPool {
         ThreadPool {
             executor: Arc::new(executor),
             inbox,
-            shared: Arc::default(),
+            run_queue: Arc::default(),
             slots,
             occupied: 0,
             abandoned: HashMap::new(),
@@ -94,25 +94,25 @@ impl ThreadPool {
             return;
         }
         let max_threads = self.slots + self.count(AbandonedThread::Replaced);
-        let missing = self.shared.submit(&mut self.staged, max_threads);
+        let missing = self.run_queue.submit(&mut self.staged, max_threads);
         (0..missing).for_each(|_| self.start_thread());
     }
 
     /// Removes and returns all runs that wait for a slot, the latest first, if the first of them has waited for longer
     /// than `max_wait`.
     pub(crate) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
-        self.shared.recall_overdue(max_wait)
+        self.run_queue.recall_overdue(max_wait)
     }
 
     /// Removes and returns the runs that have ended since the last call, and disarms the notification.
     pub(crate) fn take_ended(&self) -> Vec<EndedRun> {
-        self.shared.take_ended()
+        self.run_queue.take_ended()
     }
 
     /// Arms the notification: [`Message::RunsEnded`] is sent when `count` runs have ended. Returns `false` if so many
     /// have ended already; nothing is armed then.
     pub(crate) fn arm_notification(&self, count: usize) -> bool {
-        self.shared.arm_notification(count)
+        self.run_queue.arm_notification(count)
     }
 
     /// Frees the slot of a run that has ended.
@@ -161,7 +161,7 @@ impl ThreadPool {
     }
 
     fn start_thread(&self) {
-        let (shared, executor) = (Arc::clone(&self.shared), Arc::clone(&self.executor));
+        let (run_queue, executor) = (Arc::clone(&self.run_queue), Arc::clone(&self.executor));
         let (inbox, mask) = (self.inbox.clone(), self.signal_mask);
         std::thread::Builder::new()
             .name("rq-rs slot".to_owned())
@@ -169,7 +169,7 @@ impl ThreadPool {
                 // The dispatcher, which starts this thread, has all signals blocked. Handlers and the programs
                 // that they start would inherit that.
                 let _ = mask.thread_set_mask();
-                slot::run_jobs(&shared, &executor, &inbox);
+                pool_thread::run_jobs(&run_queue, &executor, &inbox);
             })
             .expect("the system has a thread left");
     }
@@ -177,6 +177,6 @@ impl ThreadPool {
 
 impl Drop for ThreadPool {
     fn drop(&mut self) {
-        self.shared.close();
+        self.run_queue.close();
     }
 }

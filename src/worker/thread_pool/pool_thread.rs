@@ -3,7 +3,7 @@
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::shared::{PoolShared, QueuedRun};
+use super::run_queue::{QueuedRun, RunQueue};
 use crate::job::Outcome;
 use crate::worker::context::Context;
 use crate::worker::executor::{Executor, RunnableJob};
@@ -14,12 +14,12 @@ use crate::worker::panics;
 const GROUP_SIGNAL_GRACE: Duration = Duration::from_millis(200);
 
 /// Runs jobs until the thread is retired or the pool is closed.
-pub(super) fn run_jobs(shared: &PoolShared, executor: &Executor, inbox: &Sender<Message>) {
+pub(super) fn run_jobs(run_queue: &RunQueue, executor: &Executor, inbox: &Sender<Message>) {
     // Fails when the dispatcher has ended already.
     let notify = || drop(inbox.send(Message::RunsEnded));
     let (mut ended, mut is_retired) = (None, false);
     while let Some(QueuedRun { run_id, context, mut job, retire_flag, .. }) =
-        shared.next_run(ended, is_retired, notify)
+        run_queue.next_run(ended, is_retired, notify)
     {
         let outcome = run(executor, &context, &mut job);
         if matches!(outcome, Outcome::Terminated { .. }) {

@@ -1,4 +1,4 @@
-//! Hand-over between the dispatcher and the pool's threads: queued runs one way, ended runs the other.
+//! The queue between the dispatcher and the pool's threads: runs go one way, their outcomes come back the other way.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,14 +42,15 @@ impl RetireFlag {
 /// threads are awake within moments, but a handful of short jobs does not wake the whole pool.
 const MAX_WAKEUPS: usize = 2;
 
+/// Queued runs, and ended runs that the dispatcher has not taken yet.
 #[derive(Default)]
-pub(super) struct PoolShared {
-    state: Mutex<PoolState>,
+pub(super) struct RunQueue {
+    state: Mutex<RunQueueState>,
     condvar: Condvar,
 }
 
 #[derive(Default)]
-struct PoolState {
+struct RunQueueState {
     queued: VecDeque<QueuedRun>,
     ended: Vec<EndedRun>,
     /// Number of ended runs at which the dispatcher gets a message; `None` if it is awake.
@@ -61,7 +62,7 @@ struct PoolState {
     is_closed: bool,
 }
 
-impl PoolShared {
+impl RunQueue {
     /// Queues the staged runs and wakes threads for them. Returns the number of threads to start, so that there are
     /// at most `max_threads`; they are counted already.
     pub(super) fn submit(&self, staged: &mut Vec<QueuedRun>, max_threads: usize) -> usize {
@@ -128,7 +129,7 @@ impl PoolShared {
         if is_retired { None } else { self.wait_for_run(state) }
     }
 
-    fn wait_for_run(&self, mut state: MutexGuard<'_, PoolState>) -> Option<QueuedRun> {
+    fn wait_for_run(&self, mut state: MutexGuard<'_, RunQueueState>) -> Option<QueuedRun> {
         let mut was_woken = false;
         loop {
             if let Some(run) = state.queued.pop_front() {
@@ -149,14 +150,14 @@ impl PoolShared {
     }
 
     /// Keeps up to [`MAX_WAKEUPS`] threads waking while runs wait and threads sleep.
-    fn wake_more(&self, state: &mut PoolState) {
+    fn wake_more(&self, state: &mut RunQueueState) {
         while state.waking < MAX_WAKEUPS.min(state.queued.len()).min(state.sleeping) {
             state.waking += 1;
             self.condvar.notify_one();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, RunQueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
