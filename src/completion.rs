@@ -37,16 +37,16 @@ pub(crate) struct Completion {
     pub(crate) fields: Vec<Field>,
 }
 
-/// Where a job goes at the end of a run.
+/// The queue or registry in which a job is after a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Destination {
     /// The failed registry, for `ttl` seconds: -1 for ever, 0 deletes the job.
     Failed { ttl: i64 },
     /// The finished registry, for `ttl` seconds: -1 for ever, 0 deletes the job.
     Finished { ttl: i64 },
-    /// Its queue, before all other jobs.
+    /// The front of its queue.
     QueueFront,
-    /// Its queue, behind all other jobs.
+    /// The back of its queue.
     Queue,
     /// The scheduled registry, to be enqueued after this delay.
     Scheduled { delay: Duration },
@@ -74,7 +74,7 @@ impl Destination {
     }
 }
 
-/// How long ended jobs are kept that do not say so themselves.
+/// Times to keep ended jobs that set none of their own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
     pub(crate) finished: Ttl,
@@ -133,8 +133,8 @@ impl Completion {
         matches!(self.destination, Destination::Queue | Destination::QueueFront)
     }
 
-    /// For a job of a lost worker: Redis changes nothing if the lease's score is still more than `within`
-    /// ahead, because its worker has come back and renewed it.
+    /// Marks the completion of a job of a lost worker. Redis changes nothing if the lease's score is still more
+    /// than `within` ahead, because the worker has come back and renewed the lease.
     pub(crate) fn for_recovery(mut self, within: Duration) -> Self {
         self.expired_score_margin = Some(within);
         self

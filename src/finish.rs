@@ -19,11 +19,11 @@ const DONE_WITH_MORE_DEPENDENTS: i64 = 3;
 /// Redis' reply to a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FinishAck {
-    /// It is written.
+    /// The completion is written.
     Done,
-    /// It is written, but the job has more dependents than one call releases.
+    /// The completion is written, but the job has more dependents than one call releases.
     DoneWithMoreDependents,
-    /// An earlier call has written it, whose reply was lost.
+    /// An earlier call, whose reply was lost, has written the completion.
     AlreadyDone,
     /// Nothing was changed: another worker has taken the job over, or it was canceled or deleted.
     Fenced,

@@ -70,13 +70,13 @@ pub(super) enum CliCommand {
     Empty(EmptyCommand),
     Suspend(SuspendCommand),
     Resume(ResumeCommand),
-    /// Tell workers, rq-rs' or Python's, to end when what they run has ended
+    /// Tell workers, rq-rs' or Python's, to end after their running jobs
     Shutdown(WorkerNames),
     /// Tell workers to start no more jobs until they are told to continue; running jobs are completed
     Quiet(WorkerNames),
     /// Let quiet workers start jobs again
     Continue(WorkerNames),
-    /// Tell workers to kill what they run; those jobs fail, or are tried again
+    /// Tell workers to kill their running jobs, which then fail or are retried
     KillHorse(WorkerNames),
     Cron(CronCommand),
     Config(ConfigCommand),

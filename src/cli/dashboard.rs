@@ -15,7 +15,7 @@ use super::value_parsers::parse_switch;
 use crate::client::Client;
 use crate::dashboard::{self, DashboardOptions, Health, Secret, ServerHandle, StartError};
 
-/// Serve a page that tells what is happening, its JSON, and what Prometheus reads
+/// Serve the dashboard: a page, its JSON, and metrics for Prometheus
 #[derive(Args)]
 pub(crate) struct DashboardCommand {
     /// Address to listen on, HOST:PORT; one that other machines can reach needs a password or token

@@ -35,7 +35,7 @@ pub(crate) enum JobCommand {
         #[arg(short, long)]
         follow: bool,
     },
-    /// Say why a job is not running, or what became of it
+    /// Explain why a job is not running, or how it ended
     Explain {
         /// The job's id
         id: String,

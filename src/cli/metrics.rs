@@ -8,7 +8,7 @@ use super::redis_options::RedisOptions;
 use super::reports::report_wrong_types;
 use crate::metrics::render;
 
-/// Print what Prometheus reads, in its text format, with the names of rq-exporter; reads only
+/// Print metrics in Prometheus' text format, with the names of rq-exporter; reads only
 #[derive(Args)]
 pub(crate) struct MetricsCommand {}
 

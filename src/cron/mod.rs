@@ -1,6 +1,6 @@
-//! Cron entries: when they are due ([`schedule`]), what they enqueue ([`entry`]), their ticks ([`tick`]), the
-//! scheduler that a worker runs ([`scheduler`]), its records in Redis ([`records`], [`registration`]), and what
-//! users see of entries ([`view`], [`history`]) and do with them ([`find`], [`pause`]).
+//! Cron entries ([`entry`]), their schedules ([`schedule`]) and ticks ([`tick`]), the scheduler that a worker runs
+//! ([`scheduler`]), its records in Redis ([`records`], [`registration`]), and the views of entries ([`view`],
+//! [`history`]) and actions on them ([`find`], [`pause`]) for users.
 
 mod entry;
 mod fields;

@@ -1,4 +1,4 @@
-//! Entries as users see them, read from the records of their schedulers and from what Redis keeps of their ticks.
+//! Entries as users see them, read from the records of their schedulers and from the state of their ticks in Redis.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -154,7 +154,7 @@ pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
     Ok(Listing { all, wrong_type_keys, is_cut: is_cut || is_over })
 }
 
-/// Adds what Redis keeps of the ticks of these entries, which no single scheduler knows.
+/// Adds the state of the ticks of these entries from Redis, which no single scheduler knows.
 fn fetch_ticks(
     client: &Arc<Client>,
     views: &mut [CronView],

@@ -23,7 +23,7 @@ const MAX_JOBS: usize = 1000;
 enum Done {
     /// The action on one job, queue, entry or worker is done.
     Single,
-    /// The action was tried on so many jobs.
+    /// The action was tried on the jobs of a batch.
     Jobs(BulkProgress),
 }
 

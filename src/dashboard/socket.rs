@@ -71,7 +71,7 @@ impl ConnectionPhase {
         self.0.get().since
     }
 
-    /// Begins to read a body of so many bytes. Without this call, hyper gets no byte after the head.
+    /// Begins to read a body of this length in bytes. Without this call, hyper gets no byte after the head.
     pub(super) fn expect_body(&self, bytes: u64) {
         self.enter(HttpPhase::Body(bytes), BODY_TIMEOUT);
     }

@@ -86,7 +86,7 @@ pub(super) fn with_file_location(
     }
 }
 
-/// Returns what an error says about its cause, where that is a text.
+/// Returns the text that an error has for `kind`, if it has one.
 pub(crate) fn text_of(error: &clap::Error, kind: ContextKind) -> Option<&str> {
     match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text),

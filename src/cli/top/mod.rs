@@ -38,10 +38,10 @@ use state::State;
 
 /// Longest time between two frames: clocks on the screen advance without a poll.
 const REDRAW_INTERVAL: Duration = Duration::from_secs(1);
-/// The pause after a poll is at least so many times as long as the poll, so that a slow Redis gets no more load.
+/// Shortest pause after a poll, in durations of the poll, so that a slow Redis gets no more load.
 const POLL_BACKOFF: u32 = 4;
 
-/// Watch queues, workers, running and failed jobs on a full screen, with keys for what is done to them
+/// Watch queues, workers, running and failed jobs on a full screen, with keys for actions on them
 #[derive(Args)]
 pub(crate) struct TopCommand {
     /// Show only these queues

@@ -21,7 +21,7 @@ impl Pane {
         ["Queues", "Workers", "Running", "Failed"][self as usize]
     }
 
-    /// The pane so many tabs to the right, from the last one on to the first.
+    /// The pane `tabs` to the right of this one; the first follows the last.
     pub(super) fn right_by(self, tabs: usize) -> Self {
         Pane::ALL[(self as usize + tabs) % Pane::ALL.len()]
     }
@@ -62,7 +62,7 @@ pub(super) enum UserAction {
     StopJob(String),
     /// Counts the jobs of a group, for the question that comes before [`UserAction::ApplyToGroup`].
     CountGroup(GroupAction, FailureGroup),
-    /// Acts on at most so many jobs of the group.
+    /// Acts on the jobs of the group, at most this number of them.
     ApplyToGroup(GroupAction, FailureGroup, usize),
 }
 
