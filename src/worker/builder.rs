@@ -303,7 +303,7 @@ impl Worker {
     }
 
     /// Limits how many jobs of one handler this worker runs at the same time, at least 1; `*` sets the limit
-    /// of each other handler. A job over the limit stays at the head of its queue and holds up the jobs
+    /// of each other handler. A job over the limit stays at the front of its queue and holds up the jobs
     /// behind it; other queues go on. Default: no limit.
     pub fn handler_concurrency(mut self, handler: impl Into<String>, max: usize) -> Self {
         self.options.handler_concurrency.insert(handler.into(), max.max(1));

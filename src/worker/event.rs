@@ -96,7 +96,7 @@ pub enum Event {
     },
     /// Redis can be used again.
     Back,
-    /// A job whose worker was lost is back at the head of its queue.
+    /// A job whose worker was lost is back at the front of its queue.
     Recovered {
         /// The job's id.
         id: String,
