@@ -21,7 +21,8 @@ pub(crate) enum Outcome {
     Terminated { error: String },
     /// The worker shut down before the run ended.
     Interrupted,
-    /// The job was claimed but not started, because no slot or process was free.
+    /// The job was claimed, but its run has not begun: no slot or process was free, its handler was at its limit, or
+    /// the reply to the claim was lost.
     NotBegun,
     /// The worker is lost: the lease has expired.
     Lost { error: String },

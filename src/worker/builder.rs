@@ -204,7 +204,7 @@ impl Worker {
         self
     }
 
-    /// Ends the worker after it has started this many jobs. Default: no limit.
+    /// Ends the worker after this many runs have begun. Default: no limit.
     pub fn max_jobs(mut self, jobs: u64) -> Self {
         self.options.max_jobs = Some(jobs);
         self

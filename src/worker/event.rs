@@ -18,7 +18,7 @@ pub enum Event {
         /// The names of its queues, in the order of their priority.
         queues: Vec<String>,
     },
-    /// A job was started.
+    /// The run of a job begins.
     Started {
         /// The job's id.
         id: String,
@@ -62,13 +62,13 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// A job was claimed and returned to its queue before it was started: no slot was free for it, or its
+    /// A job was claimed and put back before its run began: no slot was free for it, or its
     /// handler is at its concurrency limit.
     NotBegun {
         /// The job's id.
         id: String,
     },
-    /// The completion of a run was refused, because the job was canceled, deleted or recovered meanwhile.
+    /// The completion of a run was fenced: the job was canceled, deleted or recovered meanwhile, so nothing was written.
     Stale {
         /// The job's id.
         id: String,
@@ -101,11 +101,11 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// The worker starts no jobs until it is resumed (TSTP, or the command `quiet`).
+    /// The worker claims no jobs until it is resumed (TSTP, or the command `quiet`).
     Quieted,
     /// A quiet worker starts jobs again.
     GoesOn,
-    /// The worker starts no more jobs, and waits for those that run.
+    /// The worker claims no more jobs, and waits for those that run.
     Stopping {
         /// Number of jobs that run.
         running: usize,

@@ -3,7 +3,7 @@
 //!
 //! | thread | connections to Redis | task |
 //! |---|---|---|
-//! | dispatcher | one | the loop: claims jobs, starts them, decides their verdicts, sends completions |
+//! | dispatcher | one | the loop: claims jobs, begins their runs, decides their verdicts, sends completions |
 //! | I/O threads | the same | send the dispatcher's exchanges while jobs run |
 //! | watcher, one per queue | one each, while idle | wait for the next push |
 //! | slots | none | run handlers |

@@ -44,7 +44,7 @@ pub(crate) struct WorkerState {
     working_micros: AtomicU64,
     /// Number of jobs of lost workers that this worker has recovered.
     recovered: AtomicU64,
-    /// Number of completions that were refused.
+    /// Number of completions that were fenced.
     stale: AtomicU64,
     /// Number of outages that have ended.
     reconnects: AtomicU64,
@@ -104,7 +104,7 @@ impl WorkerState {
         lease.is_some()
     }
 
-    /// Sets whether the worker is quiet: it starts no jobs until it is resumed.
+    /// Sets whether the worker is quiet: it claims no jobs until it is resumed.
     pub(crate) fn set_quiet(&self, is_quiet: bool) {
         self.is_quiet.store(is_quiet, Ordering::Relaxed);
     }
@@ -124,7 +124,7 @@ impl WorkerState {
         self.working_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Counts recovered jobs, refused completions and ended outages.
+    /// Counts recovered jobs, fenced completions and ended outages.
     pub(crate) fn record_event(&self, event: &Event) {
         let counter = match event {
             Event::Recovered { .. } => &self.recovered,

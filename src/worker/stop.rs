@@ -18,10 +18,10 @@ const MAX_ITERATION: Duration = Duration::from_secs(60);
 /// Phase of a worker's life, from running to its end. Phases only advance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Phase {
-    /// The worker starts jobs.
+    /// The worker claims jobs and runs them.
     #[default]
     Running,
-    /// Warm shutdown: the worker starts no more jobs and ends when its running jobs have ended.
+    /// Warm shutdown: the worker claims no more jobs and ends when its running jobs have ended.
     Draining,
     /// Cold shutdown: the worker puts its running jobs back and ends.
     Terminating,
@@ -51,7 +51,7 @@ impl StopState {
 }
 
 impl Stopper {
-    /// Warm shutdown: the worker starts no more jobs, waits for those that run, and ends.
+    /// Warm shutdown: the worker claims no more jobs, waits for its running jobs, and ends.
     pub fn stop(&self) {
         self.escalate(Phase::Draining);
     }
@@ -74,12 +74,12 @@ impl Stopper {
         }
     }
 
-    /// Makes the worker quiet: it starts no more jobs until [`go_on`](Self::go_on), but does not end.
+    /// Makes the worker quiet: it claims no more jobs until [`go_on`](Self::go_on), but does not end.
     pub fn quiet(&self) {
         self.set_quiet(true);
     }
 
-    /// Lets a [`quiet`](Self::quiet) worker start jobs again.
+    /// Lets a [`quiet`](Self::quiet) worker claim jobs again.
     pub fn go_on(&self) {
         self.set_quiet(false);
     }
