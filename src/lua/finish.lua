@@ -120,9 +120,14 @@ local function finish(first)
   else
     job = redis.pcall('HMGET', key, 'status', 'waited', 'execution_id')
   end
+  -- In a recovery the record need not name the execution: Python does not write that field, so it may hold an earlier
+  -- execution of ours. The execution that it names runs the job only if it has a lease of its own.
+  local is_fenced = job[3] ~= execution
+    and (not score_margin or job[3] and redis.call('ZSCORE', KEYS[2], id .. ':' .. job[3]))
   -- The record was deleted, and must not be recreated with a few fields; or the job has moved on and only its lease
   -- was left behind; or another job was enqueued under the same id during the run.
-  if job[1] ~= 'started' or (not score_margin and job[3] ~= execution) then
+  if job[1] ~= 'started' or is_fenced then
+    -- The run had its lease, so its result belongs to the job's history of results, as in RQ. It changes nothing else.
     if job[1] and not score_margin then write_result(id, result_ttl, entry) end
     end_fenced_execution(id, execution, worker, ended_at and ARGV[first + ended_at])
     return 0

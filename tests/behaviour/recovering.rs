@@ -171,3 +171,29 @@ fn a_job_that_is_lost_too_often_keeps_its_earlier_attempts() {
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].contains("exited with code 3") && errors[1].starts_with("lost 1 times"), "{errors:?}");
 }
+
+#[test]
+fn an_old_lease_of_a_job_that_runs_again_is_removed_and_the_run_goes_on() {
+    let (env, gate) = (TestEnv::new(), Gate::default());
+    let inside = gate.clone();
+    let quick =
+        env.worker(&["default"]).lease(Duration::from_secs(1)).recover_interval(Duration::from_millis(100));
+    let worker = quick.handler("gate", move |_: &rq_rs::Context, (): ()| {
+        inside.wait();
+        Ok(())
+    });
+    let running_worker = RunningWorker::start(worker);
+    let job = env.queue("default").enqueue("gate", ()).unwrap();
+    running_worker.wait_for_start(job.id());
+    // Python overwrites the record of a job whose worker is lost, when it enqueues another one under its id.
+    let (wip, old_lease) = (env.key("wip:default"), format!("{}:0123", job.id()));
+    env.redis::<i64>(&["ZADD", &wip, "1", &old_lease]);
+    eventually("the old lease is gone", || {
+        env.redis::<Option<String>>(&["ZSCORE", &wip, &old_lease]).is_none()
+    });
+    gate.open();
+    running_worker.wait_for_finish(job.id());
+    let summary = running_worker.stop();
+    assert_eq!((summary.finished, summary.failed, summary.stale), (1, 0, 0), "{summary:?}");
+    assert_eq!(env.locations("default", job.id()), ["finished"]);
+}
