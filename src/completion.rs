@@ -91,7 +91,7 @@ impl Completion {
         now: DateTime<Utc>,
     ) -> Self {
         let record = &job.record;
-        let mut transition = Transition::of(&verdict, record, retention, dialect);
+        let mut transition = Transition::from_verdict(&verdict, record, retention, dialect);
         let is_put_back = matches!(verdict, Verdict::PutBack { .. });
         if !is_put_back {
             transition.set("ended_at", iso(now));
@@ -159,7 +159,7 @@ struct Transition {
 }
 
 impl Transition {
-    fn of(verdict: &Verdict, record: &Record, retention: Retention, dialect: &DialectSpec) -> Self {
+    fn from_verdict(verdict: &Verdict, record: &Record, retention: Retention, dialect: &DialectSpec) -> Self {
         match verdict {
             Verdict::Finish { result, repeat_after } => {
                 let ttl = record.result_ttl.unwrap_or(retention.finished.as_seconds());

@@ -17,7 +17,7 @@ use super::signals::on_stop_signal;
 use super::value_parsers::parse_limit;
 use crate::client::Client;
 use crate::cron::find::find_entry;
-use crate::cron::view::{self, CronView, Listing};
+use crate::cron::view::{self, CronList, CronView};
 use crate::cron::{enqueue_now, pause as pauses};
 use crate::error::Error;
 use crate::printable::first_line;
@@ -134,7 +134,8 @@ fn run_scheduler(
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
-    let Listing { all, wrong_type_keys, is_cut } = view::list_entries(client, client.server_time()?)?;
+    let CronList { entries: all, wrong_type_keys, is_cut } =
+        view::list_entries(client, client.server_time()?)?;
     if is_json {
         print_json(&all)?;
         return Ok(report_incomplete(&wrong_type_keys, is_cut));

@@ -119,9 +119,9 @@ impl CronView {
 }
 
 /// The entries of all schedulers that are alive.
-pub(crate) struct Listing {
+pub(crate) struct CronList {
     /// Entries by name.
-    pub(crate) all: Vec<CronView>,
+    pub(crate) entries: Vec<CronView>,
     /// Keys of a wrong type, whose content is missing here.
     pub(crate) wrong_type_keys: WrongTypeKeys,
     /// `true` if there are more entries than these.
@@ -129,7 +129,7 @@ pub(crate) struct Listing {
 }
 
 /// Fetches all entries.
-pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
+pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<CronList> {
     let (mut wrong_type_keys, mut found) = (WrongTypeKeys::default(), BTreeMap::<String, CronView>::new());
     let (mut budget, mut arguments_budget, mut is_over) = (MAX_LIST_SIZE, MAX_ARGUMENTS_SIZE, false);
     let is_cut = for_each_record(client, now, FOR_LIST, &mut wrong_type_keys, |record| {
@@ -151,7 +151,7 @@ pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<Listing> {
     for views in all.chunks_mut(ENTRIES_PER_BATCH) {
         fetch_ticks(client, views, &mut wrong_type_keys)?;
     }
-    Ok(Listing { all, wrong_type_keys, is_cut: is_cut || is_over })
+    Ok(CronList { entries: all, wrong_type_keys, is_cut: is_cut || is_over })
 }
 
 /// Adds the state of the ticks of these entries from Redis, which no single scheduler knows.

@@ -141,7 +141,7 @@ fn count(state: &AppState, queue: &str, registry: &str, query: &Query) -> Result
 
 fn cron(state: &AppState) -> Response {
     let listing = state.client.server_time().and_then(|now| view::list_entries(&state.client, now));
-    large(state, listing.map(|listing| listing.all))
+    large(state, listing.map(|listing| listing.entries))
 }
 
 fn workers(state: &AppState) -> Result<Value> {
