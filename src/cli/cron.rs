@@ -134,13 +134,12 @@ fn run_scheduler(
 }
 
 fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
-    let CronList { entries: all, wrong_type_keys, is_cut } =
-        view::list_entries(client, client.server_time()?)?;
+    let CronList { entries, wrong_type_keys, is_cut } = view::list_entries(client, client.server_time()?)?;
     if is_json {
-        print_json(&all)?;
+        print_json(&entries)?;
         return Ok(report_incomplete(&wrong_type_keys, is_cut));
     }
-    if all.is_empty() {
+    if entries.is_empty() {
         print("No worker has cron entries now.")?;
         return Ok(report_incomplete(&wrong_type_keys, is_cut));
     }
@@ -162,7 +161,7 @@ fn list(client: &Arc<Client>, is_json: bool) -> Result<Exit, Failure> {
         ]
     };
     let heading = ["name", "schedule", "zone", "queue", "handler", "next", "last", ">kept by"];
-    print_lines(table(&heading, all.iter().map(row).collect()))?;
+    print_lines(table(&heading, entries.iter().map(row).collect()))?;
     Ok(report_incomplete(&wrong_type_keys, is_cut))
 }
 

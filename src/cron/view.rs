@@ -147,11 +147,11 @@ pub(crate) fn list_entries(client: &Arc<Client>, now: f64) -> Result<CronList> {
         }
         ControlFlow::Continue(())
     })?;
-    let mut all: Vec<CronView> = found.into_values().collect();
-    for views in all.chunks_mut(ENTRIES_PER_BATCH) {
+    let mut entries: Vec<CronView> = found.into_values().collect();
+    for views in entries.chunks_mut(ENTRIES_PER_BATCH) {
         fetch_ticks(client, views, &mut wrong_type_keys)?;
     }
-    Ok(CronList { entries: all, wrong_type_keys, is_cut: is_cut || is_over })
+    Ok(CronList { entries, wrong_type_keys, is_cut: is_cut || is_over })
 }
 
 /// Adds the state of the ticks of these entries from Redis, which no single scheduler knows.

@@ -82,7 +82,7 @@ pub(super) struct Tasks {
     /// The ids in the intermediate lists, by queue.
     orphans: Vec<OrphanTracker>,
     /// The record of this worker as a scheduler, for RQ's tools.
-    scheduler_record: Vec<(&'static str, String)>,
+    rq_scheduler_record: Vec<(&'static str, String)>,
     /// Cursor of the scan of rate limits.
     pub(super) limits_cursor: String,
 }
@@ -102,7 +102,7 @@ impl Tasks {
             events: events.clone(),
             state: Arc::clone(state),
             orphans: queues.iter().map(|_| OrphanTracker::default()).collect(),
-            scheduler_record: scheduler_lock::record_fields(options),
+            rq_scheduler_record: scheduler_lock::record_fields(options),
             limits_cursor: SCAN_START.to_owned(),
         }
     }
@@ -124,7 +124,7 @@ impl Tasks {
                 return command.arg("");
             }
             let command = command.arg(RQ_SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
-            self.scheduler_record
+            self.rq_scheduler_record
                 .iter()
                 .fold(command, |command, (field, value)| command.arg(field).arg(value))
         })
