@@ -81,7 +81,7 @@ impl Bulk {
         self.ids.is_empty() && self.duplicates.is_empty()
     }
 
-    /// Adds the reply to the call that sent jobs with these ids. Does nothing while none is expected.
+    /// Adds the reply to the call that sent the jobs with these ids. Does nothing if no call awaits its reply.
     pub(crate) fn record_reply(
         &mut self,
         ids: Option<Vec<String>>,

@@ -3,8 +3,8 @@
 --
 -- KEYS[1] wip
 -- ARGV[1] job key prefix  ARGV[2] number of leases to return at most  ARGV[3] number of leases to read at most
--- ARGV[4] score margin of expired leases: seconds that the score of one of rq-rs' may be ahead of now. The score
--- offset, less a second where scores are whole seconds
+-- ARGV[4] score margin of expired leases: seconds by which the score of an expired lease of rq-rs' may still be ahead
+-- of now (the score offset, less a second where scores are whole seconds)
 --
 -- Returns { '<id>:<execution>', { field, value … } } for each lease, in the order of their ends; no fields when the
 -- record is gone or is not a hash.
