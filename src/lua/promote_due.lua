@@ -20,7 +20,7 @@ redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here, befor
 redis.call('SCARD', KEYS[3])
 rq_init(ARGV[6])
 if ARGV[7] ~= '' then
-  -- A Redis out of memory refuses these, and accepts the ZREM below all the same.
+  -- A Redis out of memory rejects these, and accepts the ZREM below all the same.
   redis.pcall('SET', KEYS[5], ARGV[7], 'EX', LOCK_TTL)
   redis.pcall('HSET', KEYS[6], unpack(ARGV, 8))
   redis.pcall('EXPIRE', KEYS[6], LOCK_TTL)
