@@ -1,4 +1,4 @@
-//! From a verdict to what is written: where the job goes next, its status, and the fields of its record.
+//! A completion: the change of a job's place, status and record that follows from the verdict on its run.
 
 use std::time::Duration;
 
@@ -11,12 +11,10 @@ use crate::job::{
     iso, truncate_error,
 };
 
-/// A field of the job's record with its new value.
-type Field = (&'static str, Vec<u8>);
-
 /// The end of a run, ready to be written. It is sent again until Redis has acknowledged it.
 #[derive(Debug)]
 pub(crate) struct Completion {
+    /// Id of the job.
     pub(crate) id: String,
     /// Index of the job's queue in the worker's order.
     pub(crate) queue: usize,
@@ -25,16 +23,18 @@ pub(crate) struct Completion {
     /// Duration of the run.
     pub(crate) took: Duration,
     pub(crate) execution: String,
+    /// Name of the worker that has run the job.
     pub(crate) worker: String,
-    /// Set for a job that is recovered from a lost worker: see [`if_expired`](Self::if_expired).
+    /// For the recovery of a lost worker's job: see [`for_recovery`](Self::for_recovery).
     pub(crate) expired_score_margin: Option<Duration>,
     pub(crate) destination: Destination,
     pub(crate) status: Status,
-    /// Seconds that the job's results are kept, where the dialect keeps them in a stream.
+    /// Seconds for which the job's results are kept, where the dialect keeps them in a stream.
     pub(crate) result_ttl: Option<i64>,
     /// Fields and values of the entry in that stream.
     pub(crate) result_entry: Vec<(&'static str, String)>,
-    pub(crate) fields: Vec<Field>,
+    /// Fields of the record with their new values.
+    pub(crate) fields: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// The queue or registry in which a job is after a run.
@@ -53,6 +53,20 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
+    fn of(verdict: &Verdict, record: &Record, retention: Retention) -> Self {
+        match verdict {
+            Verdict::Finish { repeat_after: Some(delay), .. } => Self::in_queue(*delay, false),
+            Verdict::Finish { repeat_after: None, .. } => {
+                Destination::Finished { ttl: retention.finished_ttl(record) }
+            }
+            Verdict::Fail { .. } => Destination::Failed { ttl: retention.failed_ttl(record) },
+            Verdict::Retry { delay, .. } => Self::in_queue(*delay, record.enqueue_at_front_on_retry),
+            Verdict::Snooze { delay } => Self::in_queue(*delay, false),
+            Verdict::PutBack { .. } => Destination::QueueFront,
+        }
+    }
+
+    /// The queue, now or after a delay.
     fn in_queue(delay: Duration, at_front: bool) -> Self {
         match (delay.is_zero(), at_front) {
             (true, true) => Destination::QueueFront,
@@ -62,7 +76,17 @@ impl Destination {
         }
     }
 
-    /// The destination as `finish.lua` names it, and its seconds.
+    /// The status of a job at this destination, unless the verdict names another one.
+    fn status(self) -> Status {
+        match self {
+            Destination::Failed { .. } => Status::Failed,
+            Destination::Finished { .. } => Status::Finished,
+            Destination::QueueFront | Destination::Queue => Status::Queued,
+            Destination::Scheduled { .. } => Status::Scheduled,
+        }
+    }
+
+    /// The name of the destination in `finish.lua`, and its seconds.
     pub(crate) fn arguments(self) -> (&'static str, f64) {
         match self {
             Destination::Failed { ttl } => ("failed", ttl as f64),
@@ -74,11 +98,21 @@ impl Destination {
     }
 }
 
-/// Times to keep ended jobs that set none of their own.
+/// Default times for which jobs and their results are kept after they have ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Retention {
     pub(crate) finished: Ttl,
     pub(crate) failed: Ttl,
+}
+
+impl Retention {
+    fn finished_ttl(self, record: &Record) -> i64 {
+        record.result_ttl.unwrap_or(self.finished.as_seconds())
+    }
+
+    fn failed_ttl(self, record: &Record) -> i64 {
+        record.failure_ttl.unwrap_or(self.failed.as_seconds())
+    }
 }
 
 impl Completion {
@@ -91,35 +125,29 @@ impl Completion {
         now: DateTime<Utc>,
     ) -> Self {
         let record = &job.record;
-        let mut transition = Transition::from_verdict(&verdict, record, retention, dialect);
-        let is_put_back = matches!(verdict, Verdict::PutBack { .. });
-        if !is_put_back {
-            transition.set("ended_at", iso(now));
-        }
-        if let Some((error, retry_in)) = failure(&verdict) {
-            let attempt = Attempt::new((job.started_at, now), &job.worker, error, retry_in);
-            transition.set("attempts", encode_attempts(&record.attempts, attempt));
-        }
+        let destination = Destination::of(&verdict, record, retention);
+        let mut fields = verdict_fields(&verdict, record, dialect);
+        push_history(&mut fields, &verdict, &job, now);
         let mut result_entry = Vec::new();
-        if dialect.writes_rq_metadata && !is_put_back {
-            transition.set("last_heartbeat", iso(now));
+        if dialect.writes_rq_metadata && !matches!(verdict, Verdict::PutBack { .. }) {
+            fields.push(("last_heartbeat", iso(now).into()));
             let run = (job.execution.as_str(), job.started_at, now);
             result_entry = encode_result_entry(&verdict, record, &job.worker, run);
         }
         Completion {
-            id: job.record.id,
             queue: job.queue,
-            handler: job.record.handler,
-            verdict,
             took: (now - job.started_at).to_std().unwrap_or_default(),
             execution: job.execution,
             worker: job.worker,
             expired_score_margin: None,
-            destination: transition.destination,
-            status: transition.status,
-            result_ttl: transition.result_ttl,
+            destination,
+            status: if let Verdict::Fail { status, .. } = verdict { status } else { destination.status() },
+            result_ttl: result_ttl(&verdict, record, retention),
             result_entry,
-            fields: transition.fields,
+            fields,
+            id: job.record.id,
+            handler: job.record.handler,
+            verdict,
         }
     }
 
@@ -133,141 +161,100 @@ impl Completion {
         matches!(self.destination, Destination::Queue | Destination::QueueFront)
     }
 
-    /// Marks the completion of a job of a lost worker. Redis changes nothing if the lease's score is still more
-    /// than `within` ahead, because the worker has come back and renewed the lease.
-    pub(crate) fn for_recovery(mut self, within: Duration) -> Self {
-        self.expired_score_margin = Some(within);
+    /// Makes the completion one of a job whose worker was lost: Redis changes nothing if the score of its lease is more
+    /// than this margin ahead of now, because the worker has come back and renewed the lease.
+    pub(crate) fn for_recovery(mut self, expired_score_margin: Duration) -> Self {
+        self.expired_score_margin = Some(expired_score_margin);
         self
     }
 }
 
-/// The error of a run that failed, and the seconds until it is retried.
-fn failure(verdict: &Verdict) -> Option<(&str, Option<f64>)> {
+/// Returns the seconds for which the job's results are kept; `None` if they are kept as long as before.
+fn result_ttl(verdict: &Verdict, record: &Record, retention: Retention) -> Option<i64> {
     match verdict {
-        Verdict::Retry { delay, error } => Some((error, Some(delay.as_secs_f64()))),
-        Verdict::Fail { error, .. } => Some((error, None)),
-        Verdict::Finish { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => None,
-    }
-}
-
-/// The change of a job's state that follows from a verdict. One constructor for each verdict.
-struct Transition {
-    destination: Destination,
-    status: Status,
-    result_ttl: Option<i64>,
-    fields: Vec<Field>,
-}
-
-impl Transition {
-    fn from_verdict(verdict: &Verdict, record: &Record, retention: Retention, dialect: &DialectSpec) -> Self {
-        match verdict {
-            Verdict::Finish { result, repeat_after } => {
-                let ttl = record.result_ttl.unwrap_or(retention.finished.as_seconds());
-                Self::finished(record, dialect, (result, ttl), *repeat_after)
-            }
-            Verdict::Fail { status, error } => {
-                let ttl = record.failure_ttl.unwrap_or(retention.failed.as_seconds());
-                Self::failed(record, dialect, (error, ttl), *status)
-            }
-            Verdict::Retry { delay, error } => Self::retried(record, dialect, error, *delay),
-            Verdict::Snooze { delay } => Self::snoozed(*delay),
-            Verdict::PutBack { .. } => Self::put_back(record),
-        }
-    }
-
-    fn new(destination: Destination, status: Status) -> Self {
-        Transition { destination, status, result_ttl: None, fields: Vec::with_capacity(4) }
-    }
-
-    /// Back to its queue, now or after a delay.
-    fn queued(delay: Duration, at_front: bool) -> Self {
-        let status = if delay.is_zero() { Status::Queued } else { Status::Scheduled };
-        Self::new(Destination::in_queue(delay, at_front), status)
-    }
-
-    fn finished(
-        record: &Record,
-        dialect: &DialectSpec,
-        (result, ttl): (&[u8], i64),
-        repeat_in: Option<Duration>,
-    ) -> Self {
-        let mut transition = match repeat_in {
-            Some(delay) => Self::repeated(record, dialect.retries_field, delay),
-            None => Self::new(Destination::Finished { ttl }, Status::Finished),
-        };
-        transition.result_ttl = Some(ttl);
-        if let Some(field) = dialect.result_field {
-            transition.set(field, result);
-        }
-        transition
-    }
-
-    fn failed(record: &Record, dialect: &DialectSpec, (error, ttl): (&str, i64), status: Status) -> Self {
-        let mut transition = Self::new(Destination::Failed { ttl }, status);
+        Verdict::Finish { .. } => Some(retention.finished_ttl(record)),
         // Without a time of its own in the record, RQ never lets the stream of results expire; maintenance
         // deletes it with the script `expire`.
-        transition.result_ttl = record.failure_ttl;
-        if let Some(field) = dialect.error_field {
-            transition.set(field, truncate_error(error));
-        }
-        transition
+        Verdict::Fail { .. } => record.failure_ttl,
+        Verdict::Retry { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => None,
     }
+}
 
-    fn retried(record: &Record, dialect: &DialectSpec, error: &str, delay: Duration) -> Self {
-        let mut transition = Self::queued(delay, record.enqueue_at_front_on_retry);
-        transition.set(dialect.retry_error_field, truncate_error(error));
-        transition.set("deliveries", "0");
-        transition.set(dialect.retries_field, (record.number_of_retries + 1).to_string());
+/// A field of the record with its new value.
+type Field = (&'static str, Vec<u8>);
+
+/// Adds the fields that record the end of the run and, if it has failed, the failed run.
+fn push_history(fields: &mut Vec<Field>, verdict: &Verdict, job: &ClaimedJob, now: DateTime<Utc>) {
+    if matches!(verdict, Verdict::PutBack { .. }) {
+        return;
+    }
+    fields.push(("ended_at", iso(now).into()));
+    let (error, retry_in) = match verdict {
+        Verdict::Retry { delay, error } => (error, Some(delay.as_secs_f64())),
+        Verdict::Fail { error, .. } => (error, None),
+        Verdict::Finish { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => return,
+    };
+    let attempt = Attempt::new((job.started_at, now), &job.worker, error, retry_in);
+    fields.push(("attempts", encode_attempts(&job.record.attempts, attempt)));
+}
+
+/// Returns the fields that a verdict changes.
+fn verdict_fields(verdict: &Verdict, record: &Record, dialect: &DialectSpec) -> Vec<Field> {
+    let mut fields = match verdict {
+        Verdict::Finish { repeat_after: Some(_), .. } => repeat_fields(record, dialect),
+        Verdict::Retry { error, .. } => retry_fields(record, error, dialect),
+        Verdict::Snooze { .. } => vec![("deliveries", "0".into())],
+        // The claim has counted a start in Redis, and this write sets the counter again. A worker has read the record
+        // before that count, so the start of a run that it puts back does not count. Recovery reads the record
+        // afterwards, so a lost run counts.
+        Verdict::PutBack { .. } => vec![("deliveries", record.deliveries.to_string().into())],
+        Verdict::Finish { repeat_after: None, .. } | Verdict::Fail { .. } => Vec::with_capacity(4),
+    };
+    match (verdict, dialect.result_field, dialect.error_field) {
+        (Verdict::Finish { result, .. }, Some(field), _) => fields.push((field, result.clone())),
+        (Verdict::Fail { error, .. }, _, Some(field)) => fields.push((field, truncate_error(error).into())),
+        _ => {}
+    }
+    fields
+}
+
+fn retry_fields(record: &Record, error: &str, dialect: &DialectSpec) -> Vec<Field> {
+    let mut fields: Vec<Field> = vec![
+        (dialect.retry_error_field, truncate_error(error).into()),
+        ("deliveries", "0".into()),
+        (dialect.retries_field, (record.number_of_retries + 1).to_string().into()),
+    ];
+    if let Some(left) = record.retries_left {
+        fields.push(("retries_left", left.saturating_sub(1).to_string().into()));
+    }
+    if record.has_default_retry {
+        fields.push(("retry_intervals", format_intervals(&record.retry_intervals).into()));
+        let at_front = if record.enqueue_at_front_on_retry { "1" } else { "0" };
+        fields.push(("enqueue_at_front_on_retry", at_front.into()));
+        // This marks the policy as the worker's default, which a requeue removes from the record.
+        fields.push(("adopted", "1".into()));
+    }
+    fields
+}
+
+fn repeat_fields(record: &Record, dialect: &DialectSpec) -> Vec<Field> {
+    let mut fields: Vec<Field> = vec![("deliveries", "0".into())];
+    // The next run is a new one, with all retries of its policy.
+    if record.number_of_retries > 0 {
+        fields.push((dialect.retries_field, "0".into()));
         if let Some(left) = record.retries_left {
-            transition.set("retries_left", left.saturating_sub(1).to_string());
+            fields.push(("retries_left", (left + record.number_of_retries).to_string().into()));
         }
-        if record.has_default_retry {
-            transition.set("retry_intervals", format_intervals(&record.retry_intervals));
-            let at_front = if record.enqueue_at_front_on_retry { "1" } else { "0" };
-            transition.set("enqueue_at_front_on_retry", at_front);
-            transition.set("adopted", "1");
-        }
-        transition
     }
-
-    fn snoozed(delay: Duration) -> Self {
-        let mut transition = Self::queued(delay, false);
-        transition.set("deliveries", "0");
-        transition
+    let left = record.repeats_left.unwrap_or(0).saturating_sub(1);
+    fields.push(("repeats_left", left.to_string().into()));
+    // Each run uses up one interval; the last one serves all further runs.
+    if let [_, rest @ ..] = record.repeat_intervals.as_slice()
+        && !rest.is_empty()
+    {
+        fields.push(("repeat_intervals", format_intervals(rest).into()));
     }
-
-    fn put_back(record: &Record) -> Self {
-        let mut transition = Self::new(Destination::QueueFront, Status::Queued);
-        // The count as it was read: a worker reads the record before its start is counted, so a start that it
-        // gives back does not count; recovery reads the record afterwards, so a loss counts.
-        transition.set("deliveries", record.deliveries.to_string());
-        transition
-    }
-
-    fn repeated(record: &Record, retries_field: &'static str, delay: Duration) -> Self {
-        let mut transition = Self::queued(delay, false);
-        transition.set("deliveries", "0");
-        // The next run is a new one, with all retries of its policy.
-        if record.number_of_retries > 0 {
-            transition.set(retries_field, "0");
-            if let Some(left) = record.retries_left {
-                transition.set("retries_left", (left + record.number_of_retries).to_string());
-            }
-        }
-        let left = record.repeats_left.unwrap_or(0).saturating_sub(1);
-        transition.set("repeats_left", left.to_string());
-        // Each run uses up one interval; the last one serves all further runs.
-        if let [_, rest @ ..] = record.repeat_intervals.as_slice()
-            && !rest.is_empty()
-        {
-            transition.set("repeat_intervals", format_intervals(rest));
-        }
-        transition
-    }
-
-    fn set(&mut self, name: &'static str, value: impl Into<Vec<u8>>) {
-        self.fields.push((name, value.into()));
-    }
+    fields
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The `finish` script: its arguments and its reply. Every run of a worker ends through it.
+//! The `finish` script: its arguments and its reply. The completions of workers and of recovery are written by it.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use crate::completion::Completion;
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 
-/// Number of completions in one call, so that one script never occupies the server for long.
+/// Number of completions in one call. The limit keeps a script from occupying the server for long.
 const MAX_BATCH: usize = 500;
 
 /// Codes in the script's reply: see `src/lua/README.md`.
@@ -25,21 +25,22 @@ pub(crate) enum FinishAck {
     DoneWithMoreDependents,
     /// An earlier call, whose reply was lost, has written the completion.
     AlreadyDone,
-    /// Nothing was changed: another worker has taken the job over, or it was canceled or deleted.
+    /// Nothing was changed, because the lease was lost: another worker has taken the job over, or the job was canceled
+    /// or deleted.
     Fenced,
 }
 
-/// Brings completions that fit into one call next to each other.
+/// Sorts completions so that those of one call are neighbors.
 pub(crate) fn sort_for_batches(completions: &mut [Completion]) {
     completions.sort_by(compare);
 }
 
-/// The parts of a sorted list, each for one call of [`encode`].
+/// Splits a sorted list into parts, each for one call of [`encode`].
 pub(crate) fn batches(completions: &[Completion]) -> impl Iterator<Item = &[Completion]> {
     completions.chunk_by(|a, b| compare(a, b).is_eq()).flat_map(|alike| alike.chunks(MAX_BATCH))
 }
 
-/// Compares what all completions of one call share: queue, destination, worker, status and names of fields.
+/// Compares the values that all completions of one call share: queue, destination, worker, status and names of fields.
 fn compare(a: &Completion, b: &Completion) -> Ordering {
     let target = |c: &Completion| (c.queue, c.expired_score_margin, c.destination, c.result_ttl);
     fn names(completion: &Completion) -> impl Iterator<Item = &'static str> {
@@ -52,7 +53,7 @@ fn compare(a: &Completion, b: &Completion) -> Ordering {
         .then_with(|| names(a).cmp(names(b)))
 }
 
-/// Encodes one batch as a script call. The call may be repeated: an execution ends once.
+/// Encodes one batch as a script call. The call may be repeated, because an execution ends once.
 pub(crate) fn encode(client: &Client, queues: &[QueueKeys], batch: &[Completion]) -> RedisCommand {
     let mut call = encode_shared(client, queues, &batch[0]);
     for completion in batch {

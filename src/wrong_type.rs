@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 
 const MAX_KEYS: usize = 100;
 
-/// The names of the keys that were skipped, at most a hundred.
+/// The names of the keys that were skipped, at most [`MAX_KEYS`].
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(transparent)]
 pub(crate) struct WrongTypeKeys(BTreeSet<String>);
 
 impl WrongTypeKeys {
-    /// Passes a result on; for a key of another type it records the key and returns the default instead of the error.
+    /// Returns the result, or the default if the key has another type; then its name is recorded.
     pub(crate) fn tolerate<T: Default>(&mut self, key: &str, result: Result<T>) -> Result<T> {
         match result {
             Err(error) if is_wrong_type(&error) => {
@@ -45,7 +45,7 @@ impl WrongTypeKeys {
     }
 }
 
-/// Passes a result on; for a key of another type it returns the default, and the key is not reported.
+/// Returns the result, or the default if the key has another type. The name of the key is not reported.
 pub(crate) fn tolerate_wrong_type<T: Default>(result: Result<T>) -> Result<T> {
     WrongTypeKeys::default().tolerate("", result)
 }

@@ -1,4 +1,4 @@
-//! Outcomes of runs.
+//! The outcome of a run, from which the verdict follows.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use super::truncate::truncate_error;
 pub(crate) enum Outcome {
     /// The handler returned this value, encoded by the job's serializer.
     Returned(#[serde(with = "in_base64")] Vec<u8>),
-    /// The handler returned an error, which may ask for what follows.
+    /// The handler returned an error; the directive is its request about the next run.
     Failed { error: String, directive: RetryDirective },
     /// The timeout passed.
     TimedOut { error: String },
-    /// The handler panicked, or its process died.
+    /// The handler panicked, its process died or was killed by command, or a Python worker was lost with the job.
     Crashed { error: String },
-    /// Somebody else ended the process: a person, or the supervisor that stops the whole service.
+    /// The process was ended from outside: by a person, or by a service manager that stops the whole service.
     Terminated { error: String },
-    /// The worker shut down before the run ended.
+    /// The worker stopped the run before its end, or skipped it: the worker terminates, or the lease is lost.
     Interrupted,
     /// The job was claimed, but its run has not begun: no slot or process was free, its handler was at its limit, or
     /// the reply to the claim was lost.
     NotBegun,
-    /// The worker is lost: the lease has expired.
+    /// The worker was lost: the lease has expired.
     Lost { error: String },
     /// The run was stopped by command.
     Stopped { error: String },
-    /// The record cannot be read, or the arguments do not fit the handler.
+    /// The record cannot be read, the arguments do not fit the handler, or the job asks for a feature that rq-rs lacks.
     NotRunnable { error: String },
     /// The worker has no handler of that name.
     NoHandler { error: String },
 }
 
 impl Outcome {
-    /// Shortens the error text to what is stored of it.
+    /// Shortens the error text to the length that is stored.
     pub(crate) fn with_truncated_error(mut self) -> Self {
         match &mut self {
             Outcome::Failed { error, .. }
@@ -49,7 +49,7 @@ impl Outcome {
     }
 }
 
-/// Bytes as base64, in the JSON between a work horse and its worker.
+/// Encodes bytes as base64, in the JSON between a work horse and its worker.
 mod in_base64 {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;

@@ -67,9 +67,9 @@ pub(crate) const KNOWN_FIELDS: [&str; 31] = [
 /// Extent to which a record is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadMode {
-    /// Every field, for people.
+    /// All fields, for display.
     Full,
-    /// The fields needed to run the job, without what earlier runs have left.
+    /// The fields needed to run the job, without the results of earlier runs.
     Run,
     /// The fields needed to take the job over from a lost worker. The call and meta are not decoded, because decoding
     /// them may have killed that worker.
@@ -118,8 +118,8 @@ impl RecordReader<'_> {
     ) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
         let created_at = self.time("created_at");
         // The native dialect does not store `enqueued_at` of a job that was enqueued when it was made.
-        let was_started = self.fields.get("started_at").is_some_and(|time| !time.is_empty());
-        let default = created_at.filter(|_| was_started || !status.is_before_the_queue());
+        let was_claimed = self.fields.get("started_at").is_some_and(|time| !time.is_empty());
+        let default = created_at.filter(|_| was_claimed || !status.is_before_the_queue());
         (created_at, self.fields.get("enqueued_at").map_or(default, |_| self.time("enqueued_at")))
     }
 

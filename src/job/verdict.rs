@@ -1,4 +1,4 @@
-//! The decision about a run: finished, failed, retried, repeated or put back. It is made here only.
+//! The verdict on a run: finish, retry, snooze, fail or put back. Worker and recovery get it from [`decide`].
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use super::status::Status;
 /// Number of retries that the handler of a job without a retry policy may ask for.
 const MAX_HANDLER_RETRIES: u32 = 5;
 
-/// Shortest delay of a snooze. Snoozes are not counted, so a handler that always asks for one at once would
-/// keep a slot and Redis busy for ever.
+/// Shortest delay of a snooze. Snoozes are not counted, so a handler that always asks for a snooze of no delay would keep
+/// a slot and Redis busy for ever.
 const MIN_SNOOZE: Duration = Duration::from_secs(1);
 
-/// Consequence of a run's outcome.
+/// Decision about a job after its run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
-    /// The job is finished with this result, or runs again after a delay if it is repeated.
+    /// The job is finished with this result. If it is repeated, it runs again after the delay.
     Finish { result: Vec<u8>, repeat_after: Option<Duration> },
     /// The job is retried after this delay; zero means at once.
     Retry { delay: Duration, error: String },
-    /// The job runs again after this delay, and nothing is counted.
+    /// The job runs again after this delay, and no failure is counted. The handler has asked for it.
     Snooze { delay: Duration },
-    /// The job goes to the failed registry.
+    /// The job goes to the failed registry, with the status `failed` or `stopped`.
     Fail { status: Status, error: String },
     /// The job goes back to the front of its queue as it was: nothing is counted. `has_begun` is `true` if its
     /// run had begun.
@@ -40,7 +40,7 @@ pub(crate) struct RetryState {
     pub(crate) repeats_left: u32,
     /// Seconds until the next repetition.
     pub(crate) repeat_in: u64,
-    /// Number of starts since the job last ended; more than one if workers were lost.
+    /// Number of claims since the job last ended; more than one if workers were lost.
     pub(crate) deliveries: u32,
 }
 
@@ -79,8 +79,8 @@ impl RetryState {
     }
 }
 
-/// Decides what follows from the outcome of a run. A job that was lost with its worker `max_deliveries`
-/// times is taken for the cause, and fails. Losses do not count as retries.
+/// Decides about a job after its run. A job that was lost with its worker `max_deliveries` times fails, because the job
+/// itself is taken for the cause. Losses do not count as retries.
 pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32) -> Verdict {
     let (error, directive) = match outcome {
         Outcome::Returned(result) => {
@@ -98,8 +98,7 @@ pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32
             return Verdict::Snooze { delay: delay.max(MIN_SNOOZE) };
         }
         Outcome::Failed { error, directive } => (error, directive),
-        // A retry may reach a worker with another version of the handlers: during a deployment there are
-        // both.
+        // A retry may reach a worker with another version of the handlers: both versions run during a deployment.
         Outcome::NoHandler { error } | Outcome::NotRunnable { error } => (error, RetryDirective::UsePolicy),
         Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
             (error, RetryDirective::UsePolicy)

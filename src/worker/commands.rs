@@ -19,7 +19,6 @@ const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Pause before the thread connects again.
 const RECONNECT_DELAY: Duration = Duration::from_secs(1);
 
-/// Starts the thread.
 pub(super) fn start(
     client: &Arc<Client>,
     options: &Options,

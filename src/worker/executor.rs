@@ -10,10 +10,10 @@ use super::processes::pool::{ExitingProcess, ProcessPool};
 use super::processes::supervisor::Supervisor;
 use crate::job::{Outcome, Record};
 
-/// A claimed job with what its handler needs.
+/// The record and payload of a claimed job, for its handler.
 pub(crate) struct RunnableJob {
     pub(crate) record: Record,
-    /// The payload as stored in Redis.
+    /// The payload as it is stored in Redis.
     pub(crate) payload: Vec<u8>,
 }
 
@@ -22,7 +22,7 @@ pub(crate) struct Executor {
     handlers: Handlers,
     supervisor: Supervisor,
     work_horses: ProcessPool,
-    /// Run functions in work horses.
+    /// `true` if functions run in work horses.
     is_isolated: bool,
 }
 
@@ -36,8 +36,7 @@ impl Executor {
         }
     }
 
-    /// Returns whether jobs of this handler run in a process: then the supervisor enforces their deadline and
-    /// can end them.
+    /// Returns whether jobs of this handler run in a process, whose supervisor enforces their deadline and can end them.
     pub(crate) fn is_supervised(&self, handler: Option<&str>) -> bool {
         match self.handlers.get(handler) {
             Some(Handler::Function(_)) => self.is_isolated,

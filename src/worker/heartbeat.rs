@@ -20,7 +20,8 @@ use crate::job::iso;
 
 /// A change of the worker's state is saved at most this often.
 const STATE_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval of heartbeats while jobs run. A canceled job learns of its cancel by its lost lease.
+/// Interval of heartbeats while jobs run. The reply to a heartbeat names the runs whose lease is lost, for example those
+/// of canceled jobs.
 const LEASE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Seconds for which the record outlives `worker_ttl`, as in RQ.
 const RECORD_TTL_MARGIN: u64 = 60;
@@ -43,13 +44,13 @@ pub(super) fn start(
         inbox,
     };
     let saved = state.fingerprint();
-    // Retried when the connection breaks, as every call at the start is.
+    // This call is retried when the connection breaks, as every call at the start of a worker.
     client.call(&heartbeat.command())?;
     Ok(BackgroundThread::start("rq-rs heartbeat", move |stop| heartbeat.run(saved, stop)))
 }
 
-/// Heartbeats that Redis refuses in a row. The first refusal and the end are logged, and while no job runs
-/// the tries become rarer. While Redis is away, heartbeats go on as usual: it may be back at any moment.
+/// Delays between heartbeats that Redis rejects one after the other. The first rejection is logged, and so is the first
+/// success after it. While jobs run, or Redis is away and may be back at any moment, there is no delay.
 #[derive(Default)]
 struct RejectionBackoff {
     tries: u32,
@@ -167,7 +168,7 @@ impl Heartbeat {
         command
     }
 
-    /// Saves the statistics. Best effort: those of a failed flush are dropped.
+    /// Saves the statistics. The statistics of a failed call are dropped, because the call may have been carried out.
     fn flush_stats(&self) {
         let stats = self.state.take_stats();
         if !stats.is_empty()
@@ -185,7 +186,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn only_refusals_slow_heartbeats_down() {
+    fn only_rejections_slow_heartbeats_down() {
         let (interval, mut backoff) = (Duration::from_secs(10), RejectionBackoff::default());
         let away = Error::Unreachable { address: "here".to_owned(), reason: "away".to_owned() };
         backoff.record_failure(&away, false);

@@ -1,4 +1,4 @@
-//! Options of a worker.
+//! The options of a worker, and the lookup of those that a handler has for itself.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::completion::Retention;
 use crate::job::{DEFAULT_TIMEOUT, FAILURE_TTL, MAX_DELAY, Record, Retry, Ttl};
 
-/// Options of a worker: set by [`Worker`](crate::Worker)'s methods, which document them, and shared by its threads.
+/// Options of a worker, shared by its threads. The methods of [`Worker`](crate::Worker) set and document them.
 pub(crate) struct Options {
     pub(crate) queues: Vec<String>,
     pub(crate) name: String,
@@ -24,7 +24,7 @@ pub(crate) struct Options {
     pub(crate) recover_interval: Duration,
     pub(crate) max_deliveries: u32,
     pub(crate) retry: Option<Retry>,
-    /// By handler name, instead of what applies to all jobs; `*` for every handler without an entry of its own.
+    /// Retry policies by handler name, in place of `retry`; `*` stands for every handler without an entry of its own.
     pub(crate) handler_retry: HashMap<String, Retry>,
     pub(crate) handler_timeout: HashMap<String, Duration>,
     pub(crate) handler_concurrency: HashMap<String, usize>,
@@ -69,7 +69,7 @@ impl Options {
         }
     }
 
-    /// How long jobs are kept that do not set it themselves.
+    /// Times for which ended jobs are kept if their records do not name a time.
     pub(crate) fn retention(&self) -> Retention {
         Retention { finished: self.result_ttl, failed: self.failure_ttl }
     }
@@ -98,13 +98,13 @@ impl Options {
         serde_json::to_string(limits).ok()
     }
 
-    /// Time limit of a claim. `Worker::run` sets the dialect's default.
+    /// Time limit of an execution that is not renewed. `Worker::run` sets the dialect's default.
     pub(crate) fn lease(&self) -> Duration {
         self.lease.unwrap_or(MAX_DELAY)
     }
 }
 
-/// The setting for a job's handler, or else that for `*`.
+/// Returns the setting for a job's handler, or else the setting for `*`.
 fn for_handler<'a, T>(settings: &'a HashMap<String, T>, record: &Record) -> Option<&'a T> {
     let own = record.handler.as_deref().and_then(|handler| settings.get(handler));
     own.or_else(|| settings.get("*"))

@@ -1,4 +1,4 @@
-//! The limits of a job's outcome, size of the result and timeout, and their error texts.
+//! The limits of a run, the size of its result and its timeout, and their error texts.
 
 use std::time::Duration;
 

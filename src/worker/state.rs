@@ -16,17 +16,17 @@ use crate::stats::{RunCounters, RunResult};
 pub(super) struct TrackedLease {
     /// Index of the queue.
     pub(super) queue: usize,
-    /// Set when the lease is lost.
+    /// Set when the lease is lost. It is the cancel flag of the run.
     cancel_flag: Arc<AtomicBool>,
 }
 
-/// When the last heartbeats succeeded and failed.
+/// Times of the last heartbeats that succeeded and failed.
 struct HeartbeatTimes {
     last_success: Instant,
     last_failure: Option<Instant>,
 }
 
-/// The part of the record whose change is saved without waiting for the next heartbeat.
+/// The values of the worker's record whose change is saved without waiting for the next heartbeat.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) struct Fingerprint {
     state: &'static str,
@@ -35,7 +35,7 @@ pub(super) struct Fingerprint {
     abandoned_threads: usize,
 }
 
-/// RunResult a worker runs and has done.
+/// Counters, leases and state of a worker.
 pub(crate) struct WorkerState {
     leases: Mutex<HashMap<String, TrackedLease>>,
     state: Mutex<&'static str>,
@@ -140,7 +140,7 @@ impl WorkerState {
         self.abandoned_threads.store(threads, Ordering::Relaxed);
     }
 
-    /// Records that the dispatcher's loop works.
+    /// Records the time of an iteration of the dispatcher without trouble.
     pub(crate) fn mark_healthy(&self) {
         *lock(&self.last_fetch) = Some(iso(Utc::now()));
     }

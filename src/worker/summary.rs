@@ -1,4 +1,4 @@
-//! The number of runs of a worker, by result.
+//! The counts that a worker returns at its end.
 
 /// The number of runs of a worker, by result. Only results that Redis has confirmed are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

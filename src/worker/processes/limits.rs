@@ -1,4 +1,4 @@
-//! The limits of processes that run jobs.
+//! The options of a worker that concern its child processes.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::job::{Outcome, RetryDirective};
 /// Pause of a slot after the system had no descriptor, process or memory left for a child.
 const RESOURCE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// A command whose environment holds nothing that belongs to Redis or to rq-rs.
+/// Returns a command without the environment variables of Redis and rq-rs, which may hold a password.
 pub(super) fn command_without_redis_env(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -34,8 +34,8 @@ pub(super) fn spawn_unmasked(command: &mut Command) -> std::io::Result<Child> {
     child
 }
 
-/// The outcome of a job whose process could not be started. When the system is out of descriptors, processes
-/// or memory, the job has not begun and is retried after [`RESOURCE_RETRY_DELAY`].
+/// Returns the outcome of a job whose process could not be started. If the system is out of descriptors, processes or
+/// memory, the slot first waits for [`RESOURCE_RETRY_DELAY`], and the job is put back because its run has not begun.
 pub(super) fn spawn_failed(handler: &str, program: &str, error: &std::io::Error) -> Outcome {
     let errno = error.raw_os_error().map(Errno::from_raw);
     if matches!(errno, Some(Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM)) {

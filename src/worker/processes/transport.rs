@@ -1,4 +1,4 @@
-//! The connection of a worker to a child process.
+//! Starts a child process that is connected to its worker by pipes or by a socket.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
