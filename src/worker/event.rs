@@ -68,7 +68,8 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// The completion of a run was fenced: the job was canceled, deleted or recovered meanwhile, so nothing was written.
+    /// The completion of a run was fenced: nothing was written, because the job was canceled, deleted or recovered
+    /// meanwhile.
     Stale {
         /// The job's id.
         id: String,

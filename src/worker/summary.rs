@@ -12,6 +12,7 @@ pub struct Summary {
     pub retried: u64,
     /// Jobs that were put back unfinished because the worker was stopped.
     pub put_back: u64,
-    /// Runs whose completion was fenced, so that nothing was written, because the job was canceled, deleted or recovered meanwhile.
+    /// Runs whose completion was fenced: nothing was written, because the job was canceled, deleted or recovered
+    /// meanwhile.
     pub stale: u64,
 }
