@@ -78,6 +78,7 @@ fn a_job_that_runs_can_be_stopped_and_is_not_tried_again() {
     let mut worker = env.start(&["worker", "--exec", "job=sleep 60"]);
     let id = env.cli(&["enqueue", "job", "--retry-max", "3"]).ok();
     worker.wait_for_stderr(&id);
+    env.wait_for_subscription();
     assert!(env.cli(&["job", "stop", &id]).ok().contains("told to stop it"));
     worker.wait_for_stderr(&format!("{id} failed: Job stopped by user"));
     let job = env.queue("default").job(&id).unwrap();

@@ -206,6 +206,7 @@ fn a_running_job_is_stopped_canceled_or_killed_with_its_process() {
     let gone = |pids: &str| pids.split(' ').for_each(|pid| eventually("it is gone", || !is_alive(pid)));
 
     let (stopped, pids) = begin("stopped");
+    env.wait_for_subscription();
     env.cli(&["job", "stop", &stopped]).ok();
     worker.wait_for_stderr("stopped by user");
     gone(&pids);

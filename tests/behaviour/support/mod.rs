@@ -134,6 +134,12 @@ impl TestEnv {
         command.query(&mut connection).unwrap()
     }
 
+    /// Waits until a worker of this deployment is subscribed to its commands, which no event announces.
+    pub(crate) fn wait_for_subscription(&self) {
+        let channels = || self.redis::<Vec<String>>(&["PUBSUB", "CHANNELS", &self.key("pubsub:*")]);
+        eventually("a worker is subscribed", || !channels().is_empty());
+    }
+
     /// Runs `rq-rs ARGS…` to its end.
     pub(crate) fn cli(&self, words: &[&str]) -> Output {
         self.cli_with_input(words, "")
