@@ -132,6 +132,7 @@ impl EnqueueCommand {
                 print_json(&*job)?;
             }
             Ok(value) if !self.quiet => drop(print_raw(&(display_value(value) + "\n"))?),
+            // With --quiet a result is not printed; errors are printed below.
             _ => {}
         }
         if let Err(error) = result {

@@ -73,6 +73,7 @@ impl ServiceNotifier {
         match touched.and_then(|file| file.set_modified(SystemTime::now())) {
             Ok(()) if std::mem::take(has_failed) => log::warn!("{} is touched again", path.display()),
             Ok(()) => {}
+            // Only the first failure in a row is logged.
             Err(_) if *has_failed => {}
             Err(error) => {
                 *has_failed = true;

@@ -82,6 +82,7 @@ impl CronScheduler {
             while entry.due as f64 <= now && left > 0 {
                 left -= 1;
                 match run_tick(&self.client, entry, (now as i64, clock), &mut outcomes) {
+                    // A further tick may be due.
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(error @ Error::Unreachable { .. }) => return Err(error),

@@ -24,6 +24,7 @@ pub(super) fn read(state: &AppState, path: &[&str], query: &Query, user: &str) -
         ["jobs", id] => return job(state, id),
         ["jobs", id, "result"] => return result(state, id),
         ["cron"] => return cron(state),
+        // The other paths are fetched below as JSON values.
         _ => {}
     }
     match fetch(state, path, query, user) {

@@ -76,6 +76,7 @@ fn accept_all(listener: &TcpListener, pending: &mut PendingConnections) -> bool 
         match listener.accept() {
             // On some systems an accepted socket inherits the listener's non-blocking mode.
             Ok((stream, peer)) if stream.set_nonblocking(false).is_ok() => pending.push(stream, peer.ip()),
+            // Dropping a socket that cannot be used closes the connection.
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
             // Most likely out of file descriptors: closing a connection frees one.

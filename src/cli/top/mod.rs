@@ -110,6 +110,7 @@ impl TopApp {
             self.poll_if_due(now);
             screen.draw(&mut self.state)?;
             match events.recv_timeout(self.wait_time(now)) {
+                // It is time to poll or to draw, which the loop begins with.
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 Ok(event) => {
@@ -178,6 +179,7 @@ impl TopApp {
             KeyAction::Background if !input::request_background() => {
                 self.state.show_hint("there is no shell to go back to");
             }
+            // The shell has stopped this process, and has let it go on.
             KeyAction::Background => {}
             KeyAction::Redraw => screen.reset()?,
         }

@@ -116,6 +116,7 @@ fn find_keys(nodes: &[Node], order: &[NodeIndex]) -> Vec<bool> {
             Container::Tuple if keys[*index as usize] => {
                 items.iter().for_each(|item| keys[*item as usize] = true);
             }
+            // No item of these is a key.
             Container::Tuple | Container::List => {}
         }
     }

@@ -248,6 +248,7 @@ impl Unpickler<'_> {
                 (PyKind::Str(key), PyKind::BigInt(number)) if &**key == "int" => {
                     uuid = Some(Uuid::from_u128(number.as_u128()?));
                 }
+                // The value of a UUID does not depend on `is_safe`.
                 (PyKind::Str(key), PyKind::Int(_) | PyKind::None) if &**key == "is_safe" => {}
                 _ => return None,
             }
