@@ -179,7 +179,7 @@ impl TopApp {
             KeyAction::Background if !input::request_background() => {
                 self.state.show_hint("there is no shell to go back to");
             }
-            // The shell has stopped this process, and has let it go on.
+            // The signal arrives as the event `Background`, which stops this process.
             KeyAction::Background => {}
             KeyAction::Redraw => screen.reset()?,
         }
