@@ -22,14 +22,14 @@ const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
 #[must_use = "a job that was claimed must be completed"]
 #[derive(Debug)]
 pub(crate) struct ClaimedJob {
-    /// Index of the queue it came from, in the worker's order.
+    /// Index of the job's queue in the worker's order.
     pub(crate) queue: usize,
     pub(crate) execution: String,
     pub(crate) record: Record,
     /// The payload as it is stored, for an executor that decodes it itself.
     pub(crate) payload: Vec<u8>,
     pub(crate) started_at: DateTime<Utc>,
-    /// Name of the worker that runs it.
+    /// Name of the worker that has claimed the job.
     pub(crate) worker: String,
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Completion {
     pub(crate) execution: String,
     /// Name of the worker that has run the job.
     pub(crate) worker: String,
-    /// For the recovery of a lost worker's job: see [`for_recovery`](Self::for_recovery).
+    /// `None` unless the job's worker was lost: see [`for_recovery`](Self::for_recovery).
     pub(crate) expired_score_margin: Option<Duration>,
     pub(crate) destination: Destination,
     pub(crate) status: Status,

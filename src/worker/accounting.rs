@@ -1,4 +1,4 @@
-//! Counts a completed run, once Redis has confirmed it, in the worker's summary and in the statistics.
+//! The counts of completed runs in the worker's summary and statistics. Only acknowledged completions are counted.
 
 use super::event::Event;
 use super::state::WorkerState;
@@ -8,7 +8,7 @@ use crate::finish::FinishAck;
 use crate::job::{Verdict, error_line};
 use crate::stats::RunResult;
 
-/// Counts a completion that Redis has acknowledged, and returns its event.
+/// Counts a completion according to Redis' acknowledgement, and returns its event.
 pub(crate) fn record_completion(
     summary: &mut Summary,
     state: &WorkerState,

@@ -1,9 +1,9 @@
-//! Background threads of a worker.
+//! The threads that run beside the dispatcher: their start, and their end with the worker.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long the worker waits for a background thread when it ends. A silent Redis must not hold it up longer.
+/// Time for which a worker that ends waits for a background thread. The thread may wait for a Redis that is silent.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A thread that runs beside the dispatcher until it is stopped.

@@ -263,8 +263,8 @@ impl Worker {
         self
     }
 
-    /// Sets the lease of a job: when the worker has not renewed it for this long, another worker recovers the
-    /// job. The heartbeat renews it. Default: 30 s, 45 s in the dialect rq; at least 1 s.
+    /// Sets the lease, the time limit of an execution: if the heartbeat has not renewed the lease for this long, another
+    /// worker recovers the job. Default: 30 s, 45 s in the dialect rq; at least 1 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = Some(lease.clamp(Duration::from_secs(1), MAX_DELAY));
         self
@@ -276,14 +276,14 @@ impl Worker {
         self
     }
 
-    /// Fails a job that has been lost with its worker this many times, because the job may be what kills
+    /// Fails a job that has been lost with its worker this many times, because the job itself may kill its
     /// workers. Losses do not count as retries. Default: 3; at least 1.
     pub fn max_deliveries(mut self, max: u32) -> Self {
         self.options.max_deliveries = max.max(1);
         self
     }
 
-    /// Sets the retry policy of jobs without one of their own. Default: they go to the failed registry.
+    /// Sets the retry policy of jobs without one of their own. Default: no retry; a failed job goes to the failed registry.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.options.retry = Some(retry);
         self
@@ -324,7 +324,7 @@ impl Worker {
         self
     }
 
-    /// Sets how long running jobs may go on after a stop. Then they are put back at the head of their queue,
+    /// Sets how long running jobs may go on after a stop. Then they are put back at the front of their queue,
     /// and no attempt is counted. Default: no limit.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = Some(grace.min(MAX_DELAY));

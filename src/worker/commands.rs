@@ -1,5 +1,5 @@
-//! The command listener: receives RQ's worker commands on the worker's pub/sub channel. A message that is no
-//! command is logged and ignored.
+//! The command listener: receives RQ's worker commands on the worker's pub/sub channel. Any other message is logged and
+//! ignored.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};

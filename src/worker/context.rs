@@ -1,4 +1,4 @@
-//! The context of a handler: its job, its deadline, and what it may save while it runs.
+//! The context of a handler: its job, its deadline, and the fields that it saves while it runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use super::message::{JobField, Message};
 use crate::claim::ClaimedJob;
 use crate::job::{Serializer, to_python};
 
-/// The data of a run. A work horse gets them over its socket.
+/// The data of a run, which a work horse receives over its socket.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct RunInfo {
     id: String,
@@ -111,8 +111,7 @@ impl Context {
         self.info.attempt
     }
 
-    /// The number of times that this attempt was given to a worker: more than 1 after a worker was lost with
-    /// it.
+    /// The number of claims of this attempt: more than 1 if a worker was lost with the job.
     pub fn delivery(&self) -> u32 {
         self.info.delivery
     }
@@ -134,7 +133,7 @@ impl Context {
 
     /// Returns whether the handler should stop: the job is past its deadline, was canceled, or was recovered
     /// by another worker. A thread cannot be stopped from outside, so long handlers should check this now and
-    /// then. What they return afterwards is ignored.
+    /// then. A result that they return afterwards is ignored.
     pub fn is_canceled(&self) -> bool {
         self.cancel_flag.load(Ordering::Relaxed)
             || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)

@@ -1,4 +1,4 @@
-//! Emits the events of a worker: to the log, and to the callbacks.
+//! Emits the events of a worker to the log and to the callbacks.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ type Callback = Box<dyn Fn(&Event) + Send + Sync>;
 pub(crate) struct EventBus(Arc<Vec<Callback>>);
 
 impl EventBus {
-    /// Adds a callback. Only possible before the bus is cloned.
+    /// Adds a callback. The bus must not be cloned yet.
     pub(crate) fn subscribe(&mut self, callback: Callback) {
         if let Some(callbacks) = Arc::get_mut(&mut self.0) {
             callbacks.push(callback);

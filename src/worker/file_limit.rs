@@ -1,4 +1,4 @@
-//! The limit of open files. A worker that runs into it all the time would return its jobs to the queues for ever.
+//! The limit of open files. A worker without files for its child processes would put its jobs back again and again.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -10,8 +10,8 @@ const OWN_FILES: u64 = 20;
 /// Three pipes, and the child's end of one of them while the process starts.
 const FILES_PER_PROCESS: u64 = 4;
 
-/// Raises the process' own limit to what the worker may need, as far as the system allows. Returns a warning when
-/// some jobs may have to wait for files.
+/// Raises the process' own limit to the number of files that the worker may need, as far as the system allows. Returns
+/// a warning if some jobs may have to wait for files.
 ///
 /// # Errors
 /// [`Error::SystemLimit`] when there are not enough files for a single job.

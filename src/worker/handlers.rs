@@ -1,5 +1,4 @@
-//! The registry of handlers by name. Whatever a function does (return, fail, panic), the result is an
-//! `Outcome`.
+//! The handlers of a worker, by name. A function may return, fail or panic: its run ends with an `Outcome` in any case.
 
 use std::collections::HashMap;
 
@@ -101,7 +100,7 @@ impl Handlers {
         Ok(())
     }
 
-    /// Returns whether some jobs run in programs or servers.
+    /// Returns whether a handler is a program or a server.
     pub(crate) fn has_programs(&self) -> bool {
         self.all().any(|handler| !matches!(handler, Handler::Function(_)))
     }
@@ -142,7 +141,7 @@ impl Handlers {
         }
     }
 
-    /// The outcome of a job whose handler this worker does not have.
+    /// Returns the outcome of a job whose handler this worker does not have.
     pub(super) fn no_handler(&self, name: &str) -> Outcome {
         let mut known: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
         known.sort_unstable();
@@ -178,7 +177,7 @@ where
     }
 }
 
-/// The outcome of an error: its text with its chain of causes, and the retry that it asks for.
+/// Returns the outcome of an error: the text with the chain of causes, and the retry that the error asks for.
 fn failed_outcome(handler: &str, error: &anyhow::Error) -> Outcome {
     let directive = match (error.downcast_ref::<Later>(), error.downcast_ref::<GiveUp>()) {
         (Some(Later { delay, is_counted: true }), _) => RetryDirective::RetryAfter(Some(*delay)),

@@ -22,12 +22,11 @@ use super::panics;
 use super::processes::frame::{ChildMessage, RunRequest, WORK_HORSE_ENV, encode_frame, read_frame};
 use crate::job::{Outcome, read_call};
 
-/// Interval, in milliseconds, at which a work horse checks that no handler has closed its socket. The end of
-/// the worker is noticed at once.
+/// Interval, in milliseconds, at which a work horse checks that no handler has closed its socket. It notices the end of
+/// the worker at once.
 const SOCKET_CHECK_INTERVAL_MS: u16 = 1000;
 
-/// Set when this program has called [`Handlers::serve_if_horse`]: only then can it be started as a work
-/// horse.
+/// `true` if this program has called [`Handlers::serve_if_horse`]: only then can it be started as a work horse.
 static CAN_BE_WORK_HORSE: AtomicBool = AtomicBool::new(false);
 
 /// Returns whether this program can be started again as a work horse.
@@ -56,7 +55,7 @@ fn run_to_exit_code(handlers: &Handlers) -> i32 {
     match serve(handlers) {
         Ok(()) => 0,
         Err(error) => {
-            // A work horse has no other log than its job's.
+            // A work horse has no log but that of its job.
             let _ = writeln!(std::io::stderr(), "the work horse ends: {error}");
             1
         }

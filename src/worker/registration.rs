@@ -66,7 +66,7 @@ pub(super) fn reserve_name(client: &Client, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether the process may be alive and is not this one. (In a container, pid 1 is used again.)
+/// Returns whether the process may be alive and is not this one. (In a container, a new worker has pid 1 again.)
 fn is_other_live_process(host: &str, pid: &str) -> bool {
     if host != hostname() {
         return true;
@@ -77,7 +77,7 @@ fn is_other_live_process(host: &str, pid: &str) -> bool {
     is_alive && i64::from(pid) != i64::from(std::process::id())
 }
 
-/// Takes a worker that ends off the lists of workers. Best effort: without it, the record expires.
+/// Removes a worker that ends from the lists of workers. If this fails, the worker's record expires.
 pub(super) fn deregister(client: &Client, options: &Options, queues: &[QueueKeys]) {
     let record = client.keys.worker(&options.name);
     let mut calls = vec![RedisCommand::new("SREM").arg(client.keys.workers()).arg(&record)];

@@ -16,7 +16,7 @@ use crate::stats::{RunCounters, RunResult};
 pub(super) struct TrackedLease {
     /// Index of the queue.
     pub(super) queue: usize,
-    /// Set when the lease is lost. It is the cancel flag of the run.
+    /// The cancel flag of the run. It is set when the lease is lost.
     cancel_flag: Arc<AtomicBool>,
 }
 
@@ -79,7 +79,7 @@ impl WorkerState {
         }
     }
 
-    /// Has the heartbeat renew a lease from now on. `cancel_flag` is set when the lease is lost.
+    /// Lets the heartbeat renew a lease from now on. `cancel_flag` is set when the lease is lost.
     pub(crate) fn track_lease(&self, member: String, queue: usize, cancel_flag: &Arc<AtomicBool>) {
         lock(&self.leases).insert(member, TrackedLease { queue, cancel_flag: Arc::clone(cancel_flag) });
     }

@@ -1,5 +1,5 @@
 //! A child process in a process group of its own: its pipes, the deadline of its job, and its end with all
-//! its children. Programs, servers and work horses all run through here.
+//! its children. Programs, servers and work horses are all run by this file.
 
 use std::fs::File;
 use std::io::PipeReader;
@@ -42,7 +42,7 @@ pub(super) struct ChildProcess {
     exited: PipeReader,
     status: Receiver<WaitStatus>,
     is_reaped: bool,
-    /// When an idle process that was asked to exit is killed.
+    /// The moment at which an idle process that was asked to exit is killed.
     exit_deadline: Option<Instant>,
 }
 
@@ -146,7 +146,7 @@ impl ChildProcess {
         self.kill(io, KillReason::ProtocolError);
     }
 
-    /// Kills the group. If there is a reason already, it stays.
+    /// Kills the group. An earlier reason is kept.
     fn kill(&self, io: &mut JobIo<'_>, reason: KillReason) {
         io.kill_reason.get_or_insert(reason);
         if !std::mem::replace(&mut io.was_killed, true) {
@@ -154,7 +154,7 @@ impl ChildProcess {
         }
     }
 
-    /// After the exit: kills the children that are left, and reads what is left in the pipes.
+    /// Cleans up after the exit: kills the children that are left, and reads the rest of the pipes.
     fn collect_exit(&mut self, io: &mut JobIo<'_>) -> std::io::Result<ProcessExit> {
         let status = self.reap();
         self.input = None;
@@ -174,7 +174,7 @@ impl ChildProcess {
         }
     }
 
-    /// Kills what is left of the group, then reaps its leader. Until the leader is reaped, no other process
+    /// Kills the rest of the group, then reaps its leader. Until the leader is reaped, no other process
     /// can have the group's number.
     fn reap(&mut self) -> WaitStatus {
         if self.is_reaped {
@@ -223,7 +223,7 @@ impl ChildProcess {
         retry_interrupted(|| poll(&mut fds, timeout))
     }
 
-    /// Writes and reads what is possible without waiting, and closes pipes that are done.
+    /// Writes and reads as much as is possible without waiting, and closes pipes at their end.
     fn pump(&mut self, io: &mut JobIo<'_>) {
         if let Some(pipe) = &mut self.input {
             let is_done = write_some(pipe, &io.input, &mut io.written);
@@ -240,7 +240,7 @@ impl ChildProcess {
         }
     }
 
-    /// Discards what an idle process has logged. Returns whether the process can run another job: it is alive
+    /// Discards the log of an idle process. Returns whether the process can run another job: it is alive
     /// and has written no output between jobs.
     pub(super) fn prepare_for_reuse(&mut self) -> bool {
         let mut has_output = false;

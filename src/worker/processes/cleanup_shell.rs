@@ -40,7 +40,7 @@ for turn in 1 2; do
 done
 "#;
 
-/// Time that the shell has to exit.
+/// Time in which the shell has to exit.
 const SHELL_EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// Environment variable of every child; its value identifies the worker.

@@ -44,7 +44,7 @@ impl ExecProgram {
         Ok(ExecProgram { words })
     }
 
-    /// The command, without what belongs to Redis in its environment.
+    /// The command, without the variables of Redis in its environment.
     pub(super) fn command(&self) -> Command {
         let mut command = command_without_redis_env(&self.words[0]);
         command.args(&self.words[1..]);

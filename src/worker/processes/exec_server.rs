@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::job::{Call, Outcome, RetryDirective, Serializer, parse_json};
 use crate::worker::context::Context;
 
-/// Maximum size of a reply in bytes beside its result: above all, the text of an error.
+/// Maximum size in bytes of a reply without its result, for example of the text of an error.
 const REPLY_OVERHEAD: usize = 1024 * 1024;
 
 /// A command, and its idle processes.
@@ -37,7 +37,7 @@ struct ServerReply<'a> {
     /// The result as the job's serializer writes it, in base64.
     data: Option<String>,
     error: Option<String>,
-    /// Seconds until the next attempt; below zero, there is none.
+    /// Seconds until the next attempt; a negative number means no retry.
     retry_in: Option<f64>,
     /// Seconds until the next call; no failure is counted.
     again_in: Option<f64>,
@@ -104,7 +104,7 @@ fn outcome(reply: ServerReply<'_>, handler: &str, serializer: Serializer) -> Res
             error: format!("{handler} asked to be called again in {seconds} s"),
             directive: match Duration::try_from_secs_f64(seconds) {
                 Ok(delay) => RetryDirective::Snooze(delay),
-                // A negative delay makes it an error like any other.
+                // A reply with a negative delay is a failure without a retry.
                 Err(_) if seconds < 0.0 => RetryDirective::UsePolicy,
                 Err(_) => RetryDirective::RetryAfter(None),
             },

@@ -1,4 +1,4 @@
-//! The outcome and error text of a process that ended without a response, whatever kind of process it was.
+//! The outcome and error text of a run whose process ended without a response. All kinds of processes share them.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::worker::outcome_limits::rounded_secs;
 /// The exit code with which a program asks for another attempt: `EX_TEMPFAIL` of sysexits.h.
 const TRY_LATER: i32 = 75;
 
-/// Describes how the process of a job ended.
+/// Describes the end of a job's process.
 pub(super) struct ExitDescriber<'a> {
     pub(super) handler: &'a str,
     /// The end of the process's log.
     pub(super) log: &'a str,
     pub(super) limits: Limits,
-    /// The process runs many jobs, so that even exit code 0 in the middle of one is a crash.
+    /// `true` if the process runs many jobs: then even exit code 0 in the middle of a job is a crash.
     pub(super) is_shared: bool,
     /// Memory limit of the process in bytes.
     pub(super) memory: Option<u64>,
@@ -28,7 +28,7 @@ pub(super) struct ExitDescriber<'a> {
 }
 
 impl ExitDescriber<'_> {
-    /// An error text: handler, what happened, and the log.
+    /// Returns an error text: the handler, the event, and the log.
     pub(super) fn describe(&self, event: &str) -> String {
         let handler = self.handler;
         match self.log {
@@ -38,7 +38,7 @@ impl ExitDescriber<'_> {
         }
     }
 
-    /// The outcome of the job.
+    /// Returns the outcome of the run.
     pub(super) fn outcome(&self, exit: &ProcessExit) -> Outcome {
         match exit.kill_reason {
             Some(KillReason::DeadlineExceeded) => self.timed_out(exit.ignored_term),
@@ -93,7 +93,7 @@ impl ExitDescriber<'_> {
         }
     }
 
-    /// The likely cause of a signal.
+    /// Returns the likely cause of a signal, for the error text.
     fn hint(&self, signal: Signal) -> String {
         let is_out_of_memory = mentions_oom(self.log);
         match (signal, self.memory) {

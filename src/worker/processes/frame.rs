@@ -17,7 +17,7 @@ pub(crate) const WORK_HORSE_ENV: &str = "RQ_RS_HORSE";
 /// Size of the length prefix in bytes.
 const LENGTH: usize = 4;
 
-/// Sent to a work horse: run this job.
+/// The request to a work horse to run a job.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct RunRequest {
     pub(crate) info: RunInfo,
@@ -31,10 +31,10 @@ pub(crate) struct RunRequest {
     pub(crate) memory: Option<u64>,
 }
 
-/// Sent by a work horse.
+/// A message of a work horse.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ChildMessage {
-    /// Write a field of the job's record; the value is in base64.
+    /// The handler saves a field of the job's record. The value is in base64.
     SaveField { field: String, value: String },
     /// The job has ended. `peak_memory` is the largest resident size of the process so far, in bytes.
     Ended { outcome: Outcome, peak_memory: u64 },

@@ -17,7 +17,8 @@ use super::transport::Transport;
 use crate::job::Outcome;
 use crate::worker::context::Context;
 
-/// Maximum bytes of a frame beside its result: above all, a meta. Memory is taken only when it is needed.
+/// Maximum size in bytes of a frame without its result, for example of a meta. Memory is allocated only when it is
+/// needed.
 const FRAME_OVERHEAD: usize = 64 * 1024 * 1024;
 
 /// Runs a job in an idle work horse, or in a new one.

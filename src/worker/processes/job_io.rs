@@ -1,4 +1,4 @@
-//! The input, output and log of one job that a process runs, and why the process was killed.
+//! The input, output and log of one job that a process runs, and the reason for which the process was killed.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const MAX_LOG_BYTES: usize = 64 * 1024;
 /// Interval at which the log of a running job is saved, for people who follow it.
 const LOG_SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why a process was sent a signal.
+/// Reason for which a process was sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum KillReason {
     DeadlineExceeded,
@@ -27,7 +27,7 @@ pub(super) enum KillReason {
 pub(super) struct ProcessExit {
     pub(super) status: WaitStatus,
     pub(super) kill_reason: Option<KillReason>,
-    /// The process was still running when `kill_after` had passed after TERM.
+    /// `true` if the process was still running when `kill_after` had passed after TERM.
     pub(super) ignored_term: bool,
     /// Details of [`KillReason::ProtocolError`].
     pub(super) protocol_error: String,
@@ -40,7 +40,7 @@ pub(super) struct JobIo<'a> {
     pub(super) input: Vec<u8>,
     /// Number of bytes of the input that the process has been given.
     pub(super) written: usize,
-    /// Close standard input after this job's input.
+    /// `true` if standard input is closed after this job's input.
     pub(super) close_stdin_after: bool,
     pub(super) output: Vec<u8>,
     /// Number of bytes that the process has written, kept or not.
@@ -50,11 +50,11 @@ pub(super) struct JobIo<'a> {
     log: Vec<u8>,
     has_unsaved_log: bool,
     log_saved_at: Instant,
-    /// A response must name its job, because the process has done so before.
+    /// `true` if a response must name its job, because an earlier response of the process did.
     pub(super) must_echo_id: bool,
     pub(super) protocol_error: String,
     pub(super) kill_reason: Option<KillReason>,
-    /// When KILL follows TERM.
+    /// The moment at which KILL follows TERM.
     pub(super) kill_at: Option<Instant>,
     pub(super) disconnected_at: Option<Instant>,
     pub(super) was_killed: bool,

@@ -18,7 +18,7 @@ pub(super) fn retry_interrupted(mut call: impl FnMut() -> nix::Result<i32>) -> s
     }
 }
 
-/// Writes what the pipe accepts without waiting. Returns whether all is written, or the reader is gone.
+/// Writes as much as the pipe accepts without waiting. Returns whether all is written, or the reader is gone.
 pub(super) fn write_some(pipe: &mut File, input: &[u8], written: &mut usize) -> bool {
     while *written < input.len() {
         match pipe.write(&input[*written..]) {
@@ -31,7 +31,7 @@ pub(super) fn write_some(pipe: &mut File, input: &[u8], written: &mut usize) -> 
     true
 }
 
-/// Reads what the pipe has without waiting, at most 1 MiB, so that a flood of output does not delay
+/// Reads the bytes in the pipe without waiting, at most 1 MiB, so that a flood of output does not delay
 /// deadlines. Returns whether the pipe is at its end.
 pub(super) fn read_some(pipe: &mut File, mut on_bytes: impl FnMut(&[u8])) -> bool {
     let mut buffer = [0; 16 * 1024];
@@ -64,7 +64,7 @@ pub(super) fn watch_exit(pid: Pid) -> std::io::Result<(PipeReader, Receiver<Wait
     Ok((exited, status))
 }
 
-/// Waits without reaping: as long as the zombie is there, no other process can get its group's number.
+/// Waits without reaping. While the zombie is there, no other process can get the number of its group.
 #[cfg(target_os = "linux")]
 fn await_exit(pid: Pid) -> nix::Result<WaitStatus> {
     use nix::sys::wait::{Id, WaitPidFlag, waitid};

@@ -1,6 +1,5 @@
 //! A pool of processes that run many jobs each: work horses, or the processes of one `--exec-server` command.
-//! Idle processes wait here; a process that has died or reached a limit is replaced when the next job needs
-//! one.
+//! Idle processes wait here. A process that has died or reached a limit is replaced when the next job needs a process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +16,7 @@ pub(super) struct JobResponse {
     pub(super) outcome: Outcome,
     /// Largest resident memory of the process so far in bytes; 0 if it does not report it.
     pub(super) peak_memory: u64,
-    /// The response names its job. A process that has done so once must always do so.
+    /// `true` if the response names its job. A process that has named a job once must name every job.
     pub(super) echoed_id: bool,
 }
 
@@ -47,7 +46,7 @@ pub(super) struct JobRequest<'a> {
 }
 
 impl ProcessPool {
-    /// Runs a job in an idle process, or in one that `start` starts. `read` finds the response in the output.
+    /// Runs a job in an idle process, or in a new one from `start`. `read` finds the response in the output.
     pub(super) fn run(
         &self,
         request: JobRequest<'_>,
@@ -129,7 +128,7 @@ impl PooledProcess {
     fn exit_in_background(mut self) {
         self.process.begin_shutdown();
         let name = "rq-rs retire".to_owned();
-        // If no thread can be started, the drop here waits for the exit.
+        // If no thread can be started, dropping the process here waits for its exit.
         let _ = std::thread::Builder::new().name(name).stack_size(64 * 1024).spawn(move || drop(self));
     }
 }

@@ -9,7 +9,7 @@ use super::limits::Limits;
 use super::transport::Transport;
 use crate::worker::options::Options;
 
-/// Shared by all child processes of one worker: their limits, and the shell that kills them if the worker
+/// State that all child processes of one worker share: their limits, and the shell that kills them if the worker
 /// dies.
 pub(crate) struct Supervisor {
     pub(crate) limits: Limits,
