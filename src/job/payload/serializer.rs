@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Format in which the values of a job are written: its arguments, meta and result. RQ's option `-S`.
 ///
-/// Its text is `json` or `pickle`. The default of the native dialect is JSON, that of RQ's dialect is
+/// Serialized as `json` or `pickle`. The default of the native dialect is JSON, that of RQ's dialect is
 /// pickle. Readers recognize both formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
