@@ -28,7 +28,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(15);
 const MAX_DRAINED_BYTES: usize = 256 * 1024;
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// HttpPhase of a connection, shared between its socket and its request handler, which run on the same thread.
+/// Phase of a connection, shared between its socket and its request handler, which run on the same thread.
 #[derive(Clone)]
 pub(super) struct ConnectionPhase(Rc<Cell<PhaseTimes>>);
 

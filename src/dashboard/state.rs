@@ -7,7 +7,7 @@ use super::health::Health;
 use super::login_failures::LoginFailures;
 use crate::client::Client;
 
-/// DashboardOptions of one listener.
+/// Options of one listener.
 #[derive(Clone, Default)]
 pub(crate) struct DashboardOptions {
     pub(crate) access: Access,

@@ -38,7 +38,7 @@ pub(super) struct State {
     pub(super) warnings: Vec<String>,
     /// Running jobs of the last sample that had them.
     pub(super) running: Option<Vec<RunningJob>>,
-    /// FailureGroups of failed jobs of the last sample that had them.
+    /// Groups of failed jobs, of the last sample that had them.
     pub(super) failed: Option<FailureGroups>,
     pub(super) outage: Option<Outage>,
     /// Start of the poll in progress.
