@@ -53,16 +53,19 @@ pub(super) fn start(
 /// success after it. While jobs run, or Redis is away and may be back at any moment, there is no delay.
 #[derive(Default)]
 struct RejectionBackoff {
-    tries: u32,
-    last: Option<Instant>,
+    /// Number of rejections in a row.
+    rejections: u32,
+    rejected_at: Option<Instant>,
+    /// `true` if the first rejection was logged.
     is_reported: bool,
 }
 
 impl RejectionBackoff {
-    /// Returns whether the pause is over. It doubles with each try, up to `max_pause`.
+    /// Returns whether the pause is over. The pause doubles with each rejection, up to `max_pause`.
     fn may_retry(&self, max_pause: Duration) -> bool {
-        let pause = (STATE_FLUSH_INTERVAL * 2_u32.pow(self.tries.saturating_sub(1).min(9))).min(max_pause);
-        self.last.is_none_or(|last| last.elapsed() >= pause)
+        let pause =
+            (STATE_FLUSH_INTERVAL * 2_u32.pow(self.rejections.saturating_sub(1).min(9))).min(max_pause);
+        self.rejected_at.is_none_or(|at| at.elapsed() >= pause)
     }
 
     fn record_failure(&mut self, error: &Error, holds_leases: bool) {
@@ -70,12 +73,12 @@ impl RejectionBackoff {
             // The dispatcher reports outages.
             return log::debug!(target: "rq_rs", "heartbeat: {error}");
         }
-        self.tries = self.tries.saturating_add(1);
-        self.last = Some(Instant::now());
+        self.rejections = self.rejections.saturating_add(1);
+        self.rejected_at = Some(Instant::now());
         if !std::mem::replace(&mut self.is_reported, true) {
-            let what =
+            let consequence =
                 if holds_leases { "leases are not renewed" } else { "the worker's record is not renewed" };
-            log::warn!(target: "rq_rs", "{what}: {error}");
+            log::warn!(target: "rq_rs", "{consequence}: {error}");
         }
     }
 
