@@ -197,3 +197,22 @@ fn an_old_lease_of_a_job_that_runs_again_is_removed_and_the_run_goes_on() {
     assert_eq!((summary.finished, summary.failed, summary.stale), (1, 0, 0), "{summary:?}");
     assert_eq!(env.locations("default", job.id()), ["finished"]);
 }
+
+#[test]
+fn a_lost_job_of_a_python_worker_fails_although_its_record_names_an_earlier_execution_of_ours() {
+    let env = TestEnv::new().in_rq_dialect();
+    let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
+    let (list, key) = (env.key("queue:default"), env.key(&format!("job:{}", job.id())));
+    env.redis::<String>(&["LPOP", &list]);
+    // Python writes neither `execution_id` nor removes it.
+    env.redis::<i64>(&["HSET", &key, "status", "started", "execution_id", "0123", "worker_name", "py"]);
+    env.redis::<i64>(&["HSET", &key, "started_at", "2026-01-01T00:00:00.000000Z"]);
+    env.redis::<i64>(&["ZADD", &env.key("wip:default"), "1", &format!("{}:4567", job.id())]);
+    let running_worker = RunningWorker::start(
+        env.worker(&["default"]).lease(Duration::from_secs(1)).recover_interval(Duration::from_millis(100)),
+    );
+    running_worker
+        .wait_for_event("a failure", |event| matches!(event, Event::Failed { id, .. } if id == job.id()));
+    running_worker.stop();
+    assert_eq!(env.locations("default", job.id()), ["failed"]);
+}
