@@ -313,7 +313,8 @@ fn a_thousand_crashes_leak_nothing() {
     eventually("it is idle", || env.redis::<usize>(&["ZCARD", &env.key("wip:default")]) == 0);
     let before = (count("fd"), count("task"));
     crash(1000);
-    eventually("nothing has leaked", || count("fd") <= before.0 + 2 && count("task") <= before.1 + 2);
+    // A leak would be hundreds; a slot may have a warm work horse now and none before.
+    eventually("nothing has leaked", || count("fd") <= before.0 + 20 && count("task") <= before.1 + 20);
 }
 
 #[test]
