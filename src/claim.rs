@@ -68,7 +68,7 @@ pub(crate) struct ClaimReply {
     pub(crate) suspended_queues: Vec<usize>,
     /// Queues with a key of a wrong type, because another program uses its name. They give no jobs.
     pub(crate) wrong_type_queues: Vec<usize>,
-    /// Ids without a record, or of jobs that have ended.
+    /// Ids under which no job waits: without a record, or of jobs that run, are scheduled or have ended.
     pub(crate) dropped: Vec<String>,
     /// Ids whose record cannot be read; they are in the registry of unreadable jobs now.
     pub(crate) quarantined: Vec<String>,

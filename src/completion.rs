@@ -204,9 +204,8 @@ fn verdict_fields(verdict: &Verdict, record: &Record, dialect: &DialectSpec) -> 
         Verdict::Finish { repeat_after: Some(_), .. } => repeat_fields(record, dialect),
         Verdict::Retry { error, .. } => retry_fields(record, error, dialect),
         Verdict::Snooze { .. } => vec![("deliveries", "0".into())],
-        // The claim has counted a start in Redis, and this write sets the counter again. A worker has read the record
-        // before that count, so the start of a run that it puts back does not count. Recovery reads the record
-        // afterwards, so a lost run counts.
+        // This write overwrites the counter that the claim has increased. A worker has the value from before its claim,
+        // so a claim that it puts back does not count. Recovery has the value from after the claim, so a lost run counts.
         Verdict::PutBack { .. } => vec![("deliveries", record.deliveries.to_string().into())],
         Verdict::Finish { repeat_after: None, .. } | Verdict::Fail { .. } => Vec::with_capacity(4),
     };

@@ -19,8 +19,8 @@ const MAX_CATCHUP: usize = 1000;
 /// Times that a tick can have, in seconds since 1970: up to the year 9999.
 const VALID_TIMES: std::ops::Range<i64> = 0..253_402_300_800;
 
-/// Outcomes in the reply of the script that this worker acts on. After the others (paused, passed, another worker was
-/// first) only the last tick is new.
+/// Outcomes in the reply of the script that this worker acts on. The others (paused, passed, another worker was first)
+/// need no action: the entry takes over the last tick that the script returns.
 const ENQUEUED: i64 = 1;
 const SKIPPED: i64 = 2;
 const NOT_DUE: i64 = 5;

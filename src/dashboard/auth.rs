@@ -69,8 +69,9 @@ impl Access {
         self.password.is_none() && self.token.is_none()
     }
 
-    /// Refuses request heads that no honest client sends: chunked bodies, proxy requests, a missing or repeated Host.
-    pub(super) fn validate_request(
+    /// Returns the refusal of a request head that no honest client sends: a chunked body, a proxy request, a missing or
+    /// repeated Host. `None` accepts it.
+    pub(super) fn refuse_head(
         &self,
         (version, uri, headers): (Version, &Uri, &HeaderMap),
     ) -> Option<Response> {
@@ -90,9 +91,10 @@ impl Access {
         }
     }
 
-    /// Refuses host names that are not allowed (DNS rebinding: a page elsewhere resolves its own name to this machine).
+    /// Returns the refusal of a host name that is not allowed, `None` if it is. (DNS rebinding: a page elsewhere resolves
+    /// its own name to this machine.)
     /// Such a page knows no password and no token, so with one of these every name is allowed.
-    pub(super) fn check_host(&self, headers: &HeaderMap) -> Option<Response> {
+    pub(super) fn refuse_host(&self, headers: &HeaderMap) -> Option<Response> {
         let host = headers.get(HOST)?.to_str().unwrap_or_default();
         if !self.is_open() || self.is_allowed_host(host) {
             return None;
@@ -123,7 +125,7 @@ impl Access {
                 .any(|allowed| allowed.eq_ignore_ascii_case(name) || allowed.eq_ignore_ascii_case(host))
     }
 
-    /// Returns the user's name for the log, or nothing when the password or token is wrong or missing.
+    /// Returns the user's name for the log, or `None` if the password or token is wrong or missing.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Option<String> {
         if self.is_open() {
             return Some("anybody here".to_owned());
@@ -140,9 +142,9 @@ impl Access {
         (scheme.eq_ignore_ascii_case("basic") && is_right).then(|| user.to_owned())
     }
 
-    /// Refuses changes that come from other sites' pages (CSRF), that are not a POST with JSON, or that are not
-    /// allowed at all because the dashboard is read-only.
-    pub(super) fn authorize_write(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
+    /// Returns the refusal of a change that comes from another site's page (CSRF), that is not a POST with JSON, or that
+    /// is not allowed because the dashboard is read-only. `None` accepts it.
+    pub(super) fn refuse_write(&self, method: &Method, headers: &HeaderMap) -> Option<Response> {
         if self.is_read_only {
             return Some(response::method_not_allowed(
                 "GET, HEAD",

@@ -51,8 +51,8 @@ enum Activity {
 }
 
 impl Entry {
-    /// Since when the client keeps the connection open without need; nothing while it is the server's turn, which it
-    /// also is when bytes have arrived or can be sent.
+    /// Returns when the connection became idle; `None` while the server works on a request, or when bytes have arrived
+    /// or can be sent. The delay after a wrong password counts as idle.
     fn idle_since(&self) -> Option<Instant> {
         let (our_turn, since) = match self.activity {
             Activity::Busy => return None,
@@ -135,8 +135,8 @@ impl ConnectionLimiter {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a permit for a connection that has sent something, or nothing while the limit is reached and no idle
-    /// connection can be closed.
+    /// Returns a permit for a connection that has sent something. While the limit is reached and no idle connection
+    /// can be closed, only a probe or a refusal gets one, which is marked `is_over_limit`; else `None`.
     pub(super) fn try_acquire(
         &self,
         stream: &TcpStream,

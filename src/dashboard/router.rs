@@ -30,7 +30,7 @@ pub(super) async fn respond(
     peer: IpAddr,
 ) -> Response {
     let (head, body) = request.into_parts();
-    if let Some(refusal) = state.options.access.validate_request((head.version, &head.uri, &head.headers)) {
+    if let Some(refusal) = state.options.access.refuse_head((head.version, &head.uri, &head.headers)) {
         return refusal;
     }
     let Some(segments) = state.strip_prefix(head.uri.path()).and_then(split_path) else {
@@ -66,7 +66,7 @@ async fn write(
     body: Incoming,
     phase: &ConnectionPhase,
 ) -> Response {
-    if let Some(refusal) = state.options.access.authorize_write(method, headers) {
+    if let Some(refusal) = state.options.access.refuse_write(method, headers) {
         return refusal;
     }
     match read_body(body, phase).await {
@@ -84,7 +84,7 @@ fn authenticate(
     peer: IpAddr,
 ) -> Result<String, Box<Response>> {
     let access = &state.options.access;
-    if let (false, Some(refusal)) = (any_host, access.check_host(headers)) {
+    if let (false, Some(refusal)) = (any_host, access.refuse_host(headers)) {
         return Err(Box::new(refusal));
     }
     access.authenticate(headers).ok_or_else(|| {
@@ -103,6 +103,7 @@ fn on_login_failure(state: &AppState, headers: &HeaderMap, peer: IpAddr) {
     if let Some(report) = state.login_failures.record(peer, Instant::now()) {
         log::warn!(target: "rq_rs", "{report}");
     }
+    // Each connection has a thread of its own, so this delays no other client.
     std::thread::sleep(AUTH_FAILURE_DELAY);
 }
 

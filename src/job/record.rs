@@ -44,7 +44,7 @@ pub struct Record {
     /// Time at which the job was last put into its queue. If the record does not say, `created_at` of a job
     /// that was in its queue.
     pub enqueued_at: Option<DateTime<Utc>>,
-    /// Time at which the last run began.
+    /// Time at which the job was last claimed by a worker.
     pub started_at: Option<DateTime<Utc>>,
     /// Time at which the last run ended, or at which the job was canceled.
     pub ended_at: Option<DateTime<Utc>>,
@@ -83,13 +83,13 @@ pub struct Record {
     pub number_of_retries: u32,
     /// The newest ten failed runs, the oldest first.
     pub attempts: Vec<Attempt>,
-    /// Number of starts since the job last ended; more than one if workers were lost.
+    /// Number of claims since the job last ended; more than one if workers were lost.
     pub deliveries: u32,
     /// Id of the execution that runs the job, or ran it last.
     pub execution_id: Option<String>,
     /// Id of the group that the job belongs to. RQ's `Group`.
     pub group_id: Option<String>,
-    /// Fields that rq-rs does not know, as text. They are kept unchanged.
+    /// Fields that have no member of their own here, as text. They are kept unchanged.
     pub other: BTreeMap<String, String>,
     /// Fields that cannot be read, each with the reason.
     pub problems: Vec<String>,

@@ -1,5 +1,5 @@
 -- claim: claims as many waiting jobs as there are free slots, in the order of the queues: each gets a lease and the
--- status started. Ids that a watcher has popped come first; an id without a slot is put back at the front of its queue.
+-- status started. Ids that a watcher has popped come first; an id for which no slot is free is put back at the front of its queue.
 -- The first write is one that a Redis out of memory accepts (RPOP, LPOP, LREM), and lets it accept the others: jobs
 -- are claimed all the same.
 --
@@ -31,7 +31,7 @@ local lease_end = ARGV[12] == '1' and string.format('%d', now[1] + seconds)
 rq_init(ARGV[13])
 local queues = (#KEYS - 2) / 7
 local jobs, unavailable, dropped, quarantined = {}, {}, {}, {}
-local claimed, without_slot = 0, 0
+local claimed, rate_limited = 0, 0
 
 -- An id in a queue's list is taken for a waiting job with any of these statuses.
 local waiting = { queued = true, created = true, scheduled = true, deferred = true,
@@ -124,9 +124,9 @@ local function prepare(q, id, ready, n)
     dropped[#dropped + 1] = id
     return
   end
-  if limit and not has_slot(id, limit, concurrency) then
-    without_slot = without_slot + 1
-    wait_for_slot(prefix .. id, id, limit, concurrency, ARGV[7])
+  if limit and not has_limit_slot(id, limit, concurrency) then
+    rate_limited = rate_limited + 1
+    queue_for_limit(prefix .. id, id, limit, concurrency, ARGV[7])
     return
   end
   ready[n], ready[n + 1], ready[n + 2], ready[n + 3], ready[n + 4] = fields, deliveries, is_new, has_ttl, limit or ''
@@ -215,7 +215,7 @@ local more = 0
 for q = 0, queues - 1 do
   while check_queue(q) do
     local free = slots - claimed
-    if free <= 0 or budget <= 0 or #dropped + #quarantined + without_slot >= 1000 then
+    if free <= 0 or budget <= 0 or #dropped + #quarantined + rate_limited >= 1000 then
       more = 1
       break
     end

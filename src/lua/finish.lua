@@ -1,4 +1,4 @@
--- finish: ends executions of one worker that end alike, and their leases. An execution without a lease is fenced:
+-- finish: ends executions of one worker that get the same destination, status and fields, and their leases. An execution without a lease is fenced:
 -- its job is not changed. The exception is a deleted lease: while the record names the execution and its worker, the
 -- execution is ended all the same. The first write is one that a Redis out of memory accepts (ZREM), so that results
 -- are written all the same.

@@ -43,7 +43,7 @@ for _, id in ipairs(due) do
     local has_run = job[4] and job[4] ~= ''
     local at_front = job[2] == '1' or (job[3] == '1' and has_run)
     if has_rate_limit(job[5], job[6]) then
-      wait_for_slot(key, id, job[5], job[6], ARGV[4], at_front)
+      queue_for_limit(key, id, job[5], job[6], ARGV[4], at_front)
     else
       local ids = at_front and front or back
       redis.call('HSET', key, 'status', 'queued', 'enqueued_at', ARGV[4])

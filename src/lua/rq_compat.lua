@@ -131,9 +131,10 @@ local function admit_waiting(limit, enqueued_at)
   if #passed_over > 0 then redis.call('ZADD', waiting, unpack(passed_over)) end
 end
 
--- Makes a job with a rate limit wait for a slot, and admits whichever jobs are next. A slot that the job still has is
+-- Puts a job with a rate limit behind the others that wait for one of the limit's slots, and admits whichever jobs
+-- are next. A slot that the job still has is
 -- kept for an execution that has not stopped, and freed otherwise.
-local function wait_for_slot(key, id, limit, concurrency, enqueued_at, at_front)
+local function queue_for_limit(key, id, limit, concurrency, enqueued_at, at_front)
   redis.call('SADD', rq_key(LIMITS, ''), limit)
   redis.call('HSET', rq_key(LIMIT, limit), 'concurrency', concurrency)
   redis.call('HSET', key, 'status', 'rate_limited', 'enqueued_at', enqueued_at)
@@ -146,13 +147,13 @@ end
 -- Puts a job into its queue, or lets it wait for its rate limit if it has one.
 local function enqueue_or_wait(key, id, list, push, enqueued_at)
   local job = rq and redis.pcall('HMGET', key, 'rate_limit_key', 'rate_limit_concurrency') or {}
-  if has_rate_limit(job[1], job[2]) then return wait_for_slot(key, id, job[1], job[2], enqueued_at) end
+  if has_rate_limit(job[1], job[2]) then return queue_for_limit(key, id, job[1], job[2], enqueued_at) end
   redis.call('HSET', key, 'status', 'queued', 'enqueued_at', enqueued_at)
   redis.call(push, list, id)
 end
 
 -- Returns true if the job may be claimed: it has no rate limit, or a slot that no other execution of it uses.
-local function has_slot(id, limit, concurrency)
+local function has_limit_slot(id, limit, concurrency)
   return not has_rate_limit(limit, concurrency) or redis.pcall('ZSCORE', rq_key(SLOTS, limit), id) and not is_running(id)
 end
 
@@ -207,7 +208,7 @@ local function release_dependents(id, status, enqueued_at)
       if is_waiting and type(redis.pcall('LLEN', rq_key(LIST, job[2]))) == 'number' then
         redis.pcall('ZREM', rq_key(DEFERRED, job[2]), dependent)
         if has_rate_limit(job[5], job[6]) then
-          wait_for_slot(dependent_key, dependent, job[5], job[6], enqueued_at)
+          queue_for_limit(dependent_key, dependent, job[5], job[6], enqueued_at)
         else
           redis.call('HSET', dependent_key, 'status', 'queued', 'enqueued_at', enqueued_at)
           redis.call(rq[job[4] == '1' and FRONT or PUSH], rq_key(LIST, job[2]), dependent)

@@ -324,8 +324,9 @@ impl Worker {
         self
     }
 
-    /// Sets how long running jobs may go on after a stop. Then they are put back at the front of their queue,
-    /// and no attempt is counted. Default: no limit.
+    /// Sets how long running jobs may go on once the worker drains: after a stop, or when it has run
+    /// [`max_jobs`](Self::max_jobs). Then they are put back at the front of their queue, and no attempt is counted.
+    /// Default: no limit.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.options.grace = Some(grace.min(MAX_DELAY));
         self

@@ -18,7 +18,8 @@ use crate::cron::{Cron, CronScheduler, TickOutcome};
 use crate::error::{Error, Result};
 use crate::printable::ShortLine;
 
-/// Interval at which the loop fetches what other workers have enqueued and which entries are paused.
+/// Interval at which the loop fetches how far other workers are with each entry. (The script sees whether an entry
+/// is paused.)
 const SYNC_INTERVAL: Duration = Duration::from_secs(20);
 /// Interval at which the loop publishes its record: RQ's heartbeat of cron schedulers.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(60);

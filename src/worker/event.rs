@@ -74,7 +74,8 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// An id was removed from its queue: its job has expired, was deleted, or has ended already.
+    /// An id was removed from its queue, because no job waits under this id: it has expired, was deleted, has ended,
+    /// or the id was there twice.
     Dropped {
         /// The job's id.
         id: String,
@@ -97,7 +98,8 @@ pub enum Event {
     },
     /// Redis can be used again.
     Back,
-    /// A job whose worker was lost is back at the front of its queue.
+    /// A job whose worker was lost runs again: it was put back at the front of its queue. (A lost Python worker's
+    /// job is retried as its policy says.)
     Recovered {
         /// The job's id.
         id: String,

@@ -1,5 +1,4 @@
 //! Runs a claimed job with its handler: a function in this thread or in a work horse, a program, or a server.
-//! The only file that knows both the handlers and the processes.
 
 use super::context::Context;
 use super::handlers::{Handler, Handlers};

@@ -127,7 +127,7 @@ impl Handlers {
         self.by_name.values().chain(&self.fallback)
     }
 
-    /// Runs a function in a work horse. The deadline is enforced by the worker.
+    /// Runs a function inside this work horse. The worker enforces the deadline.
     pub(super) fn run_function(&self, context: &Context, call: Call, max_result: usize) -> Outcome {
         let name = call.handler.clone();
         match self.by_name.get(&name) {

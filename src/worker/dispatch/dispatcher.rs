@@ -55,7 +55,7 @@ pub(super) struct ActiveRun {
     pub(super) deadline: Option<Instant>,
     /// `true` if a process runs the job, which its supervisor ends.
     pub(super) is_supervised: bool,
-    /// The outcome that a [`Control`] has set for the run. A result of the handler has precedence.
+    /// The outcome that a [`ControlMessage`] has set for the run. A result of the handler has precedence.
     pub(super) control_outcome: Option<Outcome>,
 }
 
@@ -89,8 +89,8 @@ pub(crate) struct Dispatcher {
     // Claims.
     pub(super) claimer: Claimer,
     pub(super) claim_state: ClaimState,
-    /// Epoch of "there may be jobs" signals. The reply to a claim from an earlier epoch cannot set
-    /// [`ClaimState::WaitUntil`].
+    /// Counts the reasons to claim. If it has grown since an exchange was sent, the dispatcher claims again, whatever
+    /// the reply says.
     pub(super) wakeup_epoch: u64,
     /// `true` after a claim that found the queues empty.
     pub(super) must_arm_watchers: bool,

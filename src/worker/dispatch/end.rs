@@ -36,7 +36,8 @@ impl Dispatcher {
     }
 
     /// Decides what follows from a run, and puts its completion into the outbox. Returns the duration of the run. Every
-    /// claimed job comes here once.
+    /// claimed job comes here once, except one that cannot be decoded and those of a worker that ends with an error:
+    /// their leases expire.
     pub(super) fn complete(&mut self, mut job: ClaimedJob, outcome: Outcome) -> Duration {
         self.include_queues_waiting_for(job.record.handler.as_deref());
         let options = &self.worker.options;

@@ -63,10 +63,14 @@ impl Maintenance {
     /// Trims the registries before the worker ends: after a burst, no worker may come for a long time.
     fn trim_all(&mut self) {
         for queue in 0..self.tasks.queues.len() {
-            while {
+            // The table numbers its tasks from 0: this number is of none of them.
+            let last_trim = (self.table.len(), queue);
+            loop {
                 let result = self.tasks.trim_registries(queue);
-                !self.handle_result((self.table.len(), queue), result)
-            } {}
+                if self.handle_result(last_trim, result) {
+                    break;
+                }
+            }
         }
     }
 
