@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 #[cfg(feature = "cli")]
 use crate::job::from_unix_seconds;
 pub(crate) use crate::redis::Reply;
-use crate::redis::{Address, DEFAULT_TIMEOUT, Delivery, Redis, Timeouts};
+use crate::redis::{Address, DEFAULT_TIMEOUT, Redis, SendMode, Timeouts};
 
 /// A deployment: a server, a key prefix, a dialect. Clients of the same server share its connections.
 pub(crate) struct Client {
@@ -102,7 +102,7 @@ impl Client {
         let mut attempts = 1;
         loop {
             let pause = Duration::from_millis(50 << (2 * attempts.min(5)));
-            match self.send(commands, deadline, Delivery::AtLeastOnce) {
+            match self.send(commands, deadline, SendMode::AtLeastOnce) {
                 Err(Error::Unreachable { .. })
                     if attempts < self.timeouts.attempts && Instant::now() + pause < deadline =>
                 {
@@ -118,20 +118,20 @@ impl Client {
     /// closed while it was idle is replaced; that does not count as an attempt.
     #[cfg(feature = "worker")]
     pub(crate) fn call_all_single_attempt(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
-        self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtLeastOnce)
+        self.send(commands, Instant::now() + self.timeouts.total, SendMode::AtLeastOnce)
     }
 
     /// Sends commands that must not run twice, in one round trip, at most once. After an error of the connection it is
     /// unknown which of them ran.
     pub(crate) fn call_all_at_most_once(&self, commands: &[RedisCommand]) -> Result<Vec<Result<Reply>>> {
-        self.send(commands, Instant::now() + self.timeouts.total, Delivery::AtMostOnce)
+        self.send(commands, Instant::now() + self.timeouts.total, SendMode::AtMostOnce)
     }
 
     fn send(
         &self,
         commands: &[RedisCommand],
         deadline: Instant,
-        delivery: Delivery,
+        delivery: SendMode,
     ) -> Result<Vec<Result<Reply>>> {
         if commands.is_empty() {
             return Ok(Vec::new());
@@ -170,7 +170,7 @@ impl Client {
     fn is_sentinel(&self, limits: (Timeouts, Instant)) -> bool {
         let role = redis::cmd("ROLE");
         let reply =
-            self.redis.send(&[&role], limits, Delivery::AtLeastOnce).ok().and_then(|mut all| all.pop());
+            self.redis.send(&[&role], limits, SendMode::AtLeastOnce).ok().and_then(|mut all| all.pop());
         let Some(Ok(Reply::Array(parts))) = reply else { return false };
         matches!(parts.first(), Some(Reply::BulkString(role)) if role == b"sentinel")
     }

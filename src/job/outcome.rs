@@ -18,7 +18,7 @@ pub(crate) enum Outcome {
     /// The handler panicked, its process died or was killed by command, or a Python worker was lost with the job.
     Crashed { error: String },
     /// The process was ended from outside: by a person, or by a service manager that stops the whole service.
-    Terminated { error: String },
+    KilledFromOutside { error: String },
     /// The worker stopped the run before its end, or skipped it: the worker terminates, or the lease is lost.
     Interrupted,
     /// The job was claimed, but its run has not begun: no slot or process was free, its handler was at its limit, or

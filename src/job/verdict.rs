@@ -100,7 +100,7 @@ pub(crate) fn decide(outcome: Outcome, retries: &RetryState, max_deliveries: u32
         Outcome::Failed { error, directive } => (error, directive),
         // A retry may reach a worker with another version of the handlers: both versions run during a deployment.
         Outcome::NoHandler { error } | Outcome::NotRunnable { error } => (error, RetryDirective::UsePolicy),
-        Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::Terminated { error } => {
+        Outcome::TimedOut { error } | Outcome::Crashed { error } | Outcome::KilledFromOutside { error } => {
             (error, RetryDirective::UsePolicy)
         }
     };

@@ -1,5 +1,6 @@
 -- claim: claims as many waiting jobs as there are free slots, in the order of the queues: each gets a lease and the
--- status started. Ids that a watcher has popped come first; an id for which no slot is free is put back at the front of its queue.
+-- status started. Ids that a watcher has popped come first; if no slot is free for one, it is put back at the front of
+-- its queue.
 -- The first write is one that a Redis out of memory accepts (RPOP, LPOP, LREM), and lets it accept the others: jobs
 -- are claimed all the same.
 --

@@ -132,8 +132,7 @@ local function admit_waiting(limit, enqueued_at)
 end
 
 -- Puts a job with a rate limit behind the others that wait for one of the limit's slots, and admits whichever jobs
--- are next. A slot that the job still has is
--- kept for an execution that has not stopped, and freed otherwise.
+-- are next. A slot that the job still has is kept for an execution that has not stopped, and freed otherwise.
 local function queue_for_limit(key, id, limit, concurrency, enqueued_at, at_front)
   redis.call('SADD', rq_key(LIMITS, ''), limit)
   redis.call('HSET', rq_key(LIMIT, limit), 'concurrency', concurrency)

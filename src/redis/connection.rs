@@ -20,7 +20,7 @@ const ASSUMED_OPEN_FOR: Duration = Duration::from_secs(5);
 
 /// Guarantee for commands whose connection breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub(crate) enum SendMode {
     /// The commands may have run and must not run twice.
     AtMostOnce,
     /// The commands are safe to repeat. A pooled connection that turns out to have been closed while it was idle
@@ -95,16 +95,16 @@ impl Redis {
         &self,
         commands: &[&Cmd],
         (timeouts, deadline): (Timeouts, Instant),
-        delivery: Delivery,
+        mode: SendMode,
     ) -> Result<Vec<RedisResult<Reply>>> {
         let mut permit = self.pool.acquire();
         // Commands that must not run twice only go over a connection that is surely open: when an idle connection
         // breaks, it is unknown whether they ran.
         let is_usable = |open: &OpenConnection| {
-            delivery == Delivery::AtLeastOnce || open.used_at.elapsed() < ASSUMED_OPEN_FOR
+            mode == SendMode::AtLeastOnce || open.used_at.elapsed() < ASSUMED_OPEN_FOR
         };
         let idle = permit.idle.take().filter(is_usable);
-        let (connection, replies) = self.send_over(idle, commands, (timeouts, deadline), delivery)?;
+        let (connection, replies) = self.send_over(idle, commands, (timeouts, deadline), mode)?;
         if replies.iter().any(is_from_replica) {
             // After a failover the address may lead to the new primary.
             self.pool.clear();
@@ -120,7 +120,7 @@ impl Redis {
         mut idle: Option<OpenConnection>,
         commands: &[&Cmd],
         (timeouts, deadline): (Timeouts, Instant),
-        delivery: Delivery,
+        mode: SendMode,
     ) -> Result<(OpenConnection, Vec<RedisResult<Reply>>)> {
         loop {
             let is_reused = idle.is_some();
@@ -134,7 +134,7 @@ impl Redis {
             }
             // A signal, or a connection that was closed while it was idle, is no failed attempt.
             let is_attempt = !is_interrupted(&error) && (!is_reused || error.is_timeout());
-            if is_attempt || delivery == Delivery::AtMostOnce || time_left(deadline).is_zero() {
+            if is_attempt || mode == SendMode::AtMostOnce || time_left(deadline).is_zero() {
                 return Err(self.explain(&error, timeouts.connect.min(time_left(deadline))));
             }
         }

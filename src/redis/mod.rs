@@ -10,7 +10,7 @@ mod script;
 mod timeouts;
 
 pub(crate) use address::Address;
-pub(crate) use connection::{Delivery, Redis};
+pub(crate) use connection::{Redis, SendMode};
 pub(crate) use pipelined::PipelinedConnection;
 pub(crate) use reply::Reply;
 pub(crate) use script::Script;

@@ -57,7 +57,7 @@ pub(super) fn start(
     let mut cron_loop = CronLoop::new(client, &options.name, "", scheduler, events)?;
     // A burst worker may end soon: its entries that are due come first.
     if options.burst
-        && let Err(error) = cron_loop.tick()
+        && let Err(error) = cron_loop.step()
     {
         cron_loop.on_error(error);
     }
@@ -127,7 +127,7 @@ impl CronLoop {
     /// Runs until the sender of `stop` is dropped.
     pub(crate) fn run(mut self, stop: &Receiver<()>) {
         loop {
-            let wait = match self.tick() {
+            let wait = match self.step() {
                 Ok(wait) => {
                     self.has_failed = false;
                     wait
@@ -143,7 +143,7 @@ impl CronLoop {
     }
 
     /// Enqueues the jobs that are due. Returns the time until the next tick.
-    fn tick(&mut self) -> Result<Duration> {
+    fn step(&mut self) -> Result<Duration> {
         let (now, fetched_at) = (self.client.server_time()?, Instant::now());
         if self.synced_at.is_none_or(|at| at.elapsed() >= SYNC_INTERVAL) {
             self.scheduler.sync(now)?;

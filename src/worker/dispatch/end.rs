@@ -82,7 +82,7 @@ fn final_outcome(run: &mut ActiveRun, phase: Phase, outcome: Outcome) -> Outcome
     // A service manager may send the stop signal to the processes of the jobs as well.
     let was_interrupted = match (phase, &outcome) {
         (Phase::Terminating, _) => run.is_supervised,
-        (Phase::Draining, Outcome::Terminated { .. }) => true,
+        (Phase::Draining, Outcome::KilledFromOutside { .. }) => true,
         _ => false,
     };
     match (outcome, run.control_outcome.take()) {

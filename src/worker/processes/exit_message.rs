@@ -83,7 +83,7 @@ impl ExitDescriber<'_> {
             },
             WaitStatus::Signaled(_, signal @ (Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP), _) => {
                 let error = self.describe(&format!("was ended by signal {} {signal}", signal as i32));
-                Outcome::Terminated { error }
+                Outcome::KilledFromOutside { error }
             }
             WaitStatus::Signaled(_, signal, _) => {
                 let hint = self.hint(signal);

@@ -22,7 +22,7 @@ pub(super) fn run_jobs(run_queue: &RunQueue, executor: &Executor, inbox: &Sender
         run_queue.next_run(ended, is_retired, notify)
     {
         let outcome = run(executor, &context, &mut job);
-        if matches!(outcome, Outcome::Terminated { .. }) {
+        if matches!(outcome, Outcome::KilledFromOutside { .. }) {
             // Perhaps the whole service was told to end. Then the worker's own signal has to be handled first, or
             // the dispatcher would take the end of the process for a failure.
             std::thread::sleep(GROUP_SIGNAL_GRACE);
