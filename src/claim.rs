@@ -43,7 +43,7 @@ impl ClaimedJob {
         }
     }
 
-    /// The lease's entry in the queue's `wip`: the right to complete the job.
+    /// The lease's entry in the queue's `wip`: it keeps recovery away from the job.
     pub(crate) fn lease_member(&self) -> String {
         format!("{}:{}", self.record.id, self.execution)
     }

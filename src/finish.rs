@@ -25,8 +25,8 @@ pub(crate) enum FinishAck {
     DoneWithMoreDependents,
     /// An earlier call, whose reply was lost, has written the completion.
     AlreadyDone,
-    /// Nothing was changed, because the lease was lost: another worker has taken the job over, or the job was canceled
-    /// or deleted.
+    /// The job was not changed, because its record no longer names the execution as started: another worker has taken
+    /// the job over, or it was canceled or deleted.
     Fenced,
 }
 

@@ -25,8 +25,8 @@ pub(crate) enum Verdict {
     Snooze { delay: Duration },
     /// The job goes to the failed registry, with the status `failed` or `stopped`.
     Fail { status: Status, error: String },
-    /// The job goes back to the front of its queue as it was: nothing is counted. `has_begun` is `true` if its
-    /// run had begun.
+    /// The job goes back to the front of its queue, and no retry is used. A worker's own put back also takes the
+    /// delivery back; that of recovery keeps it. `has_begun` is `true` if the run had begun.
     PutBack { has_begun: bool },
 }
 

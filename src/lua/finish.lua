@@ -1,7 +1,7 @@
--- finish: ends executions of one worker that get the same destination, status and fields, and their leases. An execution without a lease is fenced:
--- its job is not changed. The exception is a deleted lease: while the record names the execution and its worker, the
--- execution is ended all the same. The first write is one that a Redis out of memory accepts (ZREM), so that results
--- are written all the same.
+-- finish: ends executions of one worker that get the same destination, status and fields, and their leases.
+-- What counts is the record: the execution that it names as started is ended, even if its lease was deleted. Any other
+-- execution is fenced: its job is not changed. The first write is one that a Redis out of memory accepts (ZREM), so that
+-- results are written all the same.
 --
 -- KEYS[1] list  KEYS[2] wip  KEYS[3] finished  KEYS[4] failed  KEYS[5] scheduled
 -- ARGV[1] push command  ARGV[2] push command for the front  ARGV[3] job key prefix

@@ -104,7 +104,7 @@ pub enum Event {
         /// The job's id.
         id: String,
     },
-    /// The worker claims no jobs until it is resumed (TSTP, or the command `quiet`).
+    /// The worker claims no jobs until it continues (TSTP, or the command `quiet`).
     Quieted,
     /// A quiet worker starts jobs again.
     GoesOn,
