@@ -9,7 +9,7 @@ use crate::support::{Fault, Gate, Process, Proxy, RunningWorker, TestEnv, eventu
 
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
-fn door_worker(env: &TestEnv, gate: &Gate) -> Worker {
+fn gate_worker(env: &TestEnv, gate: &Gate) -> Worker {
     let inside = gate.clone();
     env.worker(&["default"]).handler("gate", move |_: &Context, (): ()| {
         inside.wait();
@@ -26,7 +26,7 @@ fn wait_for_reconnect(running_worker: &RunningWorker) {
 }
 
 /// Checks that the worker works: it runs a job.
-fn runs_a_job(env: &TestEnv, running_worker: &RunningWorker) {
+fn check_that_it_runs_a_job(env: &TestEnv, running_worker: &RunningWorker) {
     let job = env.queue("default").enqueue("add", (1, 1)).unwrap();
     running_worker.wait_for_finish(job.id());
 }
@@ -40,14 +40,14 @@ fn an_idle_worker_survives_a_restart_of_redis() {
     wait_for_disconnect(&running_worker);
     env.server().launch();
     wait_for_reconnect(&running_worker);
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     running_worker.stop();
 }
 
 #[test]
 fn a_job_that_ends_while_redis_restarts_is_completed_afterwards() {
     let (env, gate) = (TestEnv::with_own_redis(&DURABLE), Gate::default());
-    let running_worker = RunningWorker::start(door_worker(&env, &gate));
+    let running_worker = RunningWorker::start(gate_worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.server().kill();
@@ -69,7 +69,7 @@ fn a_worker_survives_a_redis_that_lost_its_data() {
     env.server().kill();
     env.server().forget_data();
     env.server().launch();
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     eventually("the worker is registered again", || env.redis::<bool>(&["EXISTS", &env.key("worker:w1")]));
     running_worker.stop();
 }
@@ -77,7 +77,7 @@ fn a_worker_survives_a_redis_that_lost_its_data() {
 #[test]
 fn a_worker_survives_a_redis_that_stops_answering() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
-    let running_worker = RunningWorker::start(door_worker(&env, &gate));
+    let running_worker = RunningWorker::start(gate_worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.server().signal("STOP");
@@ -88,7 +88,7 @@ fn a_worker_survives_a_redis_that_stops_answering() {
     );
     env.server().signal("CONT");
     running_worker.wait_for_finish(job.id());
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     running_worker.stop();
 }
 
@@ -104,7 +104,7 @@ fn a_worker_survives_a_redis_that_became_a_replica() {
     );
     env.redis::<String>(&["REPLICAOF", "NO", "ONE"]);
     wait_for_reconnect(&running_worker);
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     running_worker.stop();
 }
 
@@ -118,21 +118,21 @@ fn a_worker_survives_a_redis_that_is_loading() {
     wait_for_disconnect(&running_worker);
     env.server().launch();
     wait_for_reconnect(&running_worker);
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     running_worker.stop();
 }
 
 #[test]
 fn a_worker_survives_the_loss_of_every_connection() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
-    let running_worker = RunningWorker::start(door_worker(&env, &gate));
+    let running_worker = RunningWorker::start(gate_worker(&env, &gate));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
     gate.open();
     running_worker.wait_for_finish(job.id());
     env.redis::<i64>(&["CLIENT", "KILL", "TYPE", "normal"]);
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     running_worker.stop();
 }
 
@@ -143,7 +143,7 @@ fn redis_refuses_blocking_commands_and_the_worker_polls() {
     let running_worker = RunningWorker::start(env.worker(&["default"]).broker_max_retries(1));
     running_worker.wait_until_idle();
     for _ in 0..3 {
-        runs_a_job(&env, &running_worker);
+        check_that_it_runs_a_job(&env, &running_worker);
     }
     running_worker.stop();
 }
@@ -151,7 +151,7 @@ fn redis_refuses_blocking_commands_and_the_worker_polls() {
 #[test]
 fn a_worker_survives_a_redis_without_memory() {
     let (env, gate) = (TestEnv::with_own_redis(&[]), Gate::default());
-    let running_worker = RunningWorker::start(door_worker(&env, &gate).lease(Duration::from_secs(1)));
+    let running_worker = RunningWorker::start(gate_worker(&env, &gate).lease(Duration::from_secs(1)));
     let job = env.queue("default").enqueue("gate", ()).unwrap();
     running_worker.wait_for_start(job.id());
     env.redis::<String>(&["CONFIG", "SET", "maxmemory", "1"]);
@@ -162,7 +162,7 @@ fn a_worker_survives_a_redis_without_memory() {
     gate.open();
     running_worker.wait_for_finish(job.id());
     env.redis::<String>(&["CONFIG", "SET", "maxmemory", "0"]);
-    runs_a_job(&env, &running_worker);
+    check_that_it_runs_a_job(&env, &running_worker);
     running_worker.stop();
 }
 
@@ -217,7 +217,7 @@ fn a_completion_whose_reply_is_lost_is_applied_once() {
 }
 
 /// Starts a proxy that carries out one claim and loses its reply.
-fn loses_a_claim(env: &TestEnv) -> Proxy {
+fn proxy_that_loses_a_claim(env: &TestEnv) -> Proxy {
     env.drain(env.worker(&["default"])); // Redis knows the scripts now: the cut hits a real claim
     let (mut cuts, pop) = (1, env.pop());
     Proxy::start(env.url(), move |words| {
@@ -230,7 +230,7 @@ fn loses_a_claim(env: &TestEnv) -> Proxy {
 #[test]
 fn jobs_of_a_claim_whose_reply_is_lost_go_back_at_once_in_order_uncounted() {
     let env = TestEnv::new();
-    let proxy = loses_a_claim(&env);
+    let proxy = proxy_that_loses_a_claim(&env);
     let queue = env.queue("default");
     let bulk = queue.enqueue_many((0..5).map(|n| NewJob::new("add", (n, n)))).unwrap();
     let running_worker = RunningWorker::start(env.via(proxy.url()).worker(&["default"]).concurrency(3));
@@ -254,7 +254,7 @@ fn jobs_of_a_claim_whose_reply_is_lost_go_back_at_once_in_order_uncounted() {
 #[test]
 fn a_burst_worker_runs_the_jobs_of_a_claim_whose_reply_was_lost() {
     let env = TestEnv::new();
-    let proxy = loses_a_claim(&env);
+    let proxy = proxy_that_loses_a_claim(&env);
     let ids = env.queue("default").enqueue_many((0..4).map(|n| NewJob::new("add", (n, n)))).unwrap().ids;
     let summary = env.via(proxy.url()).worker(&["default"]).burst(true).run().unwrap();
     assert_eq!(summary.finished, 4);
@@ -274,7 +274,7 @@ fn a_worker_whose_registration_is_cut_off_works() {
             if hit { cut } else { Fault::None }
         });
         let running_worker = RunningWorker::start(env.via(proxy.url()).worker(&["default"]).name("cut"));
-        runs_a_job(&env, &running_worker);
+        check_that_it_runs_a_job(&env, &running_worker);
         running_worker.stop();
     }
 }
