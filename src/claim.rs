@@ -59,8 +59,8 @@ pub(crate) struct PoppedId {
 /// The decoded reply of a claim. Queues are indices in the worker's order.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimReply {
-    /// The claimed jobs, each for [`Claimer::decode_job`].
-    pub(crate) jobs: Vec<Reply>,
+    /// The claimed jobs; an error for one that cannot be decoded.
+    pub(crate) jobs: Vec<Result<ClaimedJob>>,
     /// `true` if every queue was read to its end.
     pub(crate) queues_are_empty: bool,
     /// `true` if all queues are suspended at once (`suspend` without a queue).
@@ -103,15 +103,56 @@ impl ExecutionRange {
     }
 }
 
+/// Generates the execution ids of one worker: a prefix and a sequence number.
+#[derive(Debug)]
+pub(crate) struct ExecutionIds {
+    prefix: String,
+    next: u32,
+}
+
+impl ExecutionIds {
+    /// `random` has to differ from that of any other worker.
+    pub(crate) fn new(random: u128) -> Self {
+        // 24 hex digits; with the eight of the sequence number they make an execution id as long as RQ's.
+        let mut prefix = format!("{random:032x}");
+        prefix.truncate(24);
+        ExecutionIds { prefix, next: 0 }
+    }
+
+    /// Uses up one execution id for each slot.
+    pub(crate) fn take(&mut self, slots: usize, random: impl FnOnce() -> u128) -> ExecutionRange {
+        let slots = u32::try_from(slots).unwrap_or(u32::MAX / 4);
+        let (start, end) = (self.next, self.next.saturating_add(slots));
+        let executions = ExecutionRange { prefix: self.prefix.clone(), start, end };
+        self.next = end;
+        if self.next > u32::MAX / 2 {
+            *self = ExecutionIds::new(random());
+        }
+        executions
+    }
+}
+
+/// A claim, ready to be sent. It must not be repeated: each call claims other jobs.
+#[derive(Debug)]
+pub(crate) struct ClaimRequest {
+    /// Number of jobs that the claim asks for.
+    pub(crate) slots: usize,
+    /// The execution ids that the claim may give to jobs.
+    pub(crate) executions: ExecutionRange,
+    pub(crate) claimed_at: DateTime<Utc>,
+    /// `true` if the script checks the types of all keys first.
+    pub(crate) checks_keys: bool,
+    /// Queues, by their index, that the claim leaves out.
+    pub(crate) excluded_queues: Vec<usize>,
+    /// Ids that watchers have popped: the script claims their jobs first, or puts them back.
+    pub(crate) popped_ids: Vec<PoppedId>,
+}
+
 /// Encodes the claims of one worker and decodes their replies.
 pub(crate) struct Claimer {
     keys: Vec<String>,
     worker: String,
     lease: Duration,
-    /// First part of the execution ids; the sequence number is the rest.
-    execution_prefix: String,
-    sequence: u32,
-    keys_checked_at: Option<DateTime<Utc>>,
 }
 
 impl Claimer {
@@ -121,73 +162,32 @@ impl Claimer {
             keys.extend([&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable].map(String::clone));
             keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
         }
-        let (worker, execution_prefix) = (worker.to_owned(), new_execution_prefix());
-        Claimer { keys, worker, lease, execution_prefix, sequence: 0, keys_checked_at: None }
+        Claimer { keys, worker: worker.to_owned(), lease }
     }
 
-    /// Lets the next claim check the types of all keys, because one of them was wrong.
-    pub(crate) fn request_key_check(&mut self) {
-        self.keys_checked_at = None;
-    }
-
-    /// Encodes the next claim, for this many free slots, and returns the execution ids that it may give to jobs. The
-    /// claim leaves out the `excluded` queues and includes the `popped` ids. It must not be repeated: each call claims
-    /// other jobs.
-    pub(crate) fn next_claim<'a>(
-        &mut self,
-        client: &Client,
-        slots: usize,
-        (excluded, popped): (impl Iterator<Item = &'a usize>, &[PoppedId]),
-        now: DateTime<Utc>,
-    ) -> (ExecutionRange, RedisCommand) {
-        let checks_keys = self.is_key_check_due(now);
-        let excluded = excluded.map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let call = self.encode(client, slots, now).arg(u8::from(checks_keys)).arg(excluded);
-        let call = popped.iter().fold(call, |call, popped| call.arg(popped.queue).arg(&popped.id));
-        if checks_keys {
-            self.keys_checked_at = Some(now);
-        }
-        (self.take_executions(slots), call)
-    }
-
-    /// Encodes the arguments that every claim has.
-    fn encode(&self, client: &Client, slots: usize, now: DateTime<Utc>) -> RedisCommand {
+    pub(crate) fn encode(&self, client: &Client, claim: &ClaimRequest) -> RedisCommand {
         let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
-        RedisCommand::evalsha(&CLAIM, &keys)
+        let excluded = claim.excluded_queues.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let call = RedisCommand::evalsha(&CLAIM, &keys)
             .arg(client.dialect.pop)
             .arg(client.dialect.push_front)
             .arg(client.keys.job_prefix())
-            .arg(slots)
+            .arg(claim.slots)
             .arg(self.lease.as_secs_f64())
             .arg(&self.worker)
-            .arg(iso(now))
-            .arg(&self.execution_prefix)
-            .arg(self.sequence)
+            .arg(iso(claim.claimed_at))
+            .arg(&claim.executions.prefix)
+            .arg(claim.executions.start)
             .arg(PAYLOAD_BUDGET)
             .arg(client.dialect.lease_score_offset.as_secs())
             .arg(u8::from(client.dialect.integer_scores))
             .arg(client.rq.key_patterns())
+            .arg(u8::from(claim.checks_keys))
+            .arg(excluded);
+        claim.popped_ids.iter().fold(call, |call, popped| call.arg(popped.queue).arg(&popped.id))
     }
 
-    /// Types are checked once a second: another program takes a key rarely, and a check costs as much as a job.
-    fn is_key_check_due(&self, now: DateTime<Utc>) -> bool {
-        self.keys_checked_at.is_none_or(|at| (now - at).num_seconds() != 0)
-    }
-
-    /// Uses up one execution id for each slot.
-    fn take_executions(&mut self, slots: usize) -> ExecutionRange {
-        let slots = u32::try_from(slots).unwrap_or(u32::MAX / 4);
-        let (start, end) = (self.sequence, self.sequence.saturating_add(slots));
-        let executions = ExecutionRange { prefix: self.execution_prefix.clone(), start, end };
-        self.sequence = end;
-        if self.sequence > u32::MAX / 2 {
-            self.execution_prefix = new_execution_prefix();
-            self.sequence = 0;
-        }
-        executions
-    }
-
-    pub(crate) fn decode_reply(reply: Reply) -> Result<ClaimReply> {
+    pub(crate) fn decode_reply(&self, reply: Reply, claimed_at: DateTime<Utc>) -> Result<ClaimReply> {
         let mut parts = reply::list(reply)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let state = reply::int(&part())?;
@@ -196,7 +196,8 @@ impl Claimer {
             all_suspended: state == ALL_SUSPENDED,
             ..ClaimReply::default()
         };
-        claim.jobs = reply::list(part())?;
+        let jobs = reply::list(part())?.into_iter();
+        claim.jobs = jobs.map(|job| self.decode_job(job, claimed_at)).collect();
         for queue in reply::list(part())? {
             match reply::int(&queue)? {
                 queue @ 0.. => claim.suspended_queues.push(queue as usize),
@@ -208,8 +209,7 @@ impl Claimer {
         Ok(claim)
     }
 
-    /// Decodes one job of a [`ClaimReply`].
-    pub(crate) fn decode_job(&self, job: Reply, started_at: DateTime<Utc>) -> Result<ClaimedJob> {
+    fn decode_job(&self, job: Reply, started_at: DateTime<Utc>) -> Result<ClaimedJob> {
         let mut parts = reply::list(job)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
         let queue = reply::int(&part())? as usize;
@@ -220,13 +220,6 @@ impl Claimer {
         let (payload, worker) = (fields.into_payload(), self.worker.clone());
         Ok(ClaimedJob { queue, execution, record, payload, started_at, worker })
     }
-}
-
-/// 24 hex digits; with the eight of the sequence number they make an execution id as long as RQ's.
-fn new_execution_prefix() -> String {
-    let mut id = uuid::Uuid::new_v4().simple().to_string();
-    id.truncate(24);
-    id
 }
 
 #[cfg(test)]

@@ -34,16 +34,6 @@ impl RedisCommand {
         RedisCommand { cmd, script: None }
     }
 
-    /// Combines two script calls into one call of `script`, which gets the keys of both, the number of arguments
-    /// of `first`, and the arguments of both.
-    pub(crate) fn evalsha_pair(script: &'static Script, first: &RedisCommand, second: &RedisCommand) -> Self {
-        let (first, second) = (first.parts(), second.parts());
-        let keys = [first.0, second.0].concat();
-        let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&script.sha).arg(keys.len()).arg(keys).arg(first.1.len()).arg(first.1).arg(second.1);
-        RedisCommand { cmd, script: Some(script) }
-    }
-
     /// Combines two script calls into one call of `script`, which runs the script of `inner` as a function:
     /// the keys of `inner` come first, its arguments last.
     #[cfg(feature = "cron")]

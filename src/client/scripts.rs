@@ -42,21 +42,6 @@ scripts! {
     TRIM = "trim" with "rq_compat";
 }
 
-/// A finish and a claim in one call: both scripts become functions, whose parameters have the names of the globals
-/// that a script reads when it is called alone.
-pub(crate) static FINISH_AND_CLAIM: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(
-        include_str!("../lua/rq_compat.lua"),
-        include_str!("../lua/reset_job.lua"),
-        "local function finish(KEYS, ARGV)\n",
-        include_str!("../lua/finish.lua"),
-        "end\nlocal function claim(KEYS, ARGV)\n",
-        include_str!("../lua/claim.lua"),
-        "end\n",
-        include_str!("../lua/finish_and_claim.lua"),
-    ))
-});
-
 /// A tick of a cron entry; `enqueue` becomes a function that it calls.
 #[cfg(feature = "cron")]
 pub(crate) static CRON_TICK: LazyLock<Script> = LazyLock::new(|| {

@@ -129,11 +129,6 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Returns `true` if the batch is exactly one call of the script `finish`.
-    pub(crate) fn is_one_finish(&self) -> bool {
-        self.field_updates.is_empty() && finish::batches(&self.completions).count() == 1
-    }
-
     pub(crate) fn has_field_updates(&self) -> bool {
         !self.field_updates.is_empty()
     }

@@ -173,11 +173,7 @@ fn each_kind_of_code_has_its_place() {
         ],
     );
     only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
-    only_in(
-        "randomness",
-        &["fastrand::", "Uuid::new"],
-        &["worker/", "queue/enqueue.rs", "claim.rs", "cron/tick.rs"],
-    );
+    only_in("randomness", &["fastrand::", "Uuid::new"], &["worker/", "queue/enqueue.rs", "cron/tick.rs"]);
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", " Command::new(", "(Command::new("],

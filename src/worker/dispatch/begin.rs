@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
-
 use super::dispatcher::{ActiveRun, ClaimState, Dispatcher};
 use crate::claim::{ClaimReply, ClaimedJob};
 use crate::job::Outcome;
@@ -25,21 +23,21 @@ const DENIED_CLAIM_INTERVAL: Duration = Duration::from_secs(1);
 impl Dispatcher {
     /// Keeps the claimed jobs for [`begin_claimed_runs`](Self::begin_claimed_runs), emits events of ids and queues that
     /// give no job, and decides when to claim again.
-    pub(super) fn accept_claim(&mut self, reply: ClaimReply, claimed_at: DateTime<Utc>) {
+    pub(super) fn accept_claim(&mut self, reply: ClaimReply) {
         for id in reply.dropped {
             self.emit(Event::Dropped { id });
         }
         for id in reply.quarantined {
             self.emit(Event::SetAside { id });
         }
-        self.undecoded.extend(reply.jobs.into_iter().map(|job| (claimed_at, job)));
+        self.arrived.extend(reply.jobs);
         if reply.all_suspended && !self.is_suspended {
             self.emit(Event::Suspended);
         }
         self.is_suspended = reply.all_suspended;
         self.update_unavailable_queues(&reply.suspended_queues, &reply.wrong_type_queues);
         if !self.unavailable_queues.is_empty() {
-            self.claimer.request_key_check();
+            self.keys_checked_at = None;
         }
         let was_denied = reply.all_suspended || !self.unavailable_queues.is_empty();
         self.claim_state = if reply.queues_are_empty || reply.all_suspended {
@@ -66,12 +64,12 @@ impl Dispatcher {
         self.unavailable_queues = [suspended, wrong_type].concat();
     }
 
-    /// Decodes the claimed jobs and begins their runs, then arms the watchers.
+    /// Begins the runs of the claimed jobs, then arms the watchers.
     pub(super) fn begin_claimed_runs(&mut self) {
-        let can_retry_controls = !self.undecoded.is_empty() || self.exchanges.is_empty();
+        let can_retry_controls = !self.arrived.is_empty() || self.exchanges.is_empty();
         let mut over_limit = Vec::new();
-        for (claimed_at, job) in std::mem::take(&mut self.undecoded) {
-            match self.claimer.decode_job(job, claimed_at) {
+        for job in std::mem::take(&mut self.arrived) {
+            match job {
                 // The worker was told to terminate while the claim was in flight.
                 Ok(job) if self.worker.stopper.phase() == Phase::Terminating => {
                     self.complete(job, Outcome::Interrupted);

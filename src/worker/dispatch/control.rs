@@ -16,7 +16,7 @@ impl Dispatcher {
             self.runs.iter().filter(|(_, run)| is_target(&control, run)).map(|(run_id, _)| *run_id).collect();
         if targets.is_empty() {
             // The job may be in a claim in flight, or not decoded yet.
-            if misses < MAX_MISSES && (!self.exchanges.is_empty() || !self.undecoded.is_empty()) {
+            if misses < MAX_MISSES && (!self.exchanges.is_empty() || !self.arrived.is_empty()) {
                 self.pending_controls.push((control, misses + 1));
             } else {
                 log::debug!(target: "rq_rs", "nothing here for the order {control:?}");

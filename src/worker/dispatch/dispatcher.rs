@@ -11,9 +11,10 @@ use chrono::{DateTime, Utc};
 
 use super::exchange::Exchange;
 use super::lost_claims::LostClaims;
-use crate::claim::{ClaimedJob, Claimer};
-use crate::client::{Client, Reply};
+use crate::claim::{ClaimedJob, Claimer, ExecutionIds};
+use crate::client::Client;
 use crate::dialect::QueueKeys;
+use crate::error::Result;
 use crate::job::Outcome;
 use crate::worker::event::Event;
 use crate::worker::event_bus::EventBus;
@@ -87,7 +88,9 @@ pub(crate) struct Dispatcher {
     pub(super) messages: Receiver<Message>,
 
     // Claims.
-    pub(super) claimer: Claimer,
+    pub(super) claimer: Arc<Claimer>,
+    pub(super) execution_ids: ExecutionIds,
+    pub(super) keys_checked_at: Option<DateTime<Utc>>,
     pub(super) claim_state: ClaimState,
     /// Counts the reasons to claim. If it has grown since an exchange was sent, the dispatcher claims again, whatever
     /// the reply says.
@@ -107,8 +110,8 @@ pub(crate) struct Dispatcher {
     pub(super) lost_claims: LostClaims,
 
     // Runs.
-    /// Jobs of claim replies, still encoded, with the time of their claim. Each has a slot or may be prefetched.
-    pub(super) undecoded: Vec<(DateTime<Utc>, Reply)>,
+    /// Claimed jobs whose runs have not begun. Each has a slot or may be prefetched.
+    pub(super) arrived: Vec<Result<ClaimedJob>>,
     pub(super) runs: HashMap<RunId, ActiveRun>,
     pub(super) next_run: u64,
     /// Controls for jobs that may be in a claim in flight, each with the number of times that it found no run.
@@ -142,7 +145,9 @@ impl Dispatcher {
             pool: ThreadPool::new(options.concurrency, executor, inbox.clone()),
             watchers: Watchers::start(client, queues, &inbox),
             io_threads: IoThreads::new(client, &inbox),
-            claimer: Claimer::new(client, queues, &options.name, options.lease()),
+            claimer: Arc::new(Claimer::new(client, queues, &options.name, options.lease())),
+            execution_ids: ExecutionIds::new(random_bits()),
+            keys_checked_at: None,
             claim_state: ClaimState::Ready,
             wakeup_epoch: 0,
             must_arm_watchers: false,
@@ -153,7 +158,7 @@ impl Dispatcher {
             runs_begun: 0,
             mean_run_time: INITIAL_RUN_TIME,
             lost_claims: LostClaims::default(),
-            undecoded: Vec::new(),
+            arrived: Vec::new(),
             runs: HashMap::new(),
             next_run: 0,
             pending_controls: Vec::new(),
@@ -182,4 +187,9 @@ impl Dispatcher {
         self.claim_state = ClaimState::Ready;
         self.wakeup_epoch += 1;
     }
+}
+
+/// Random bits of the operating system: no two workers have the same.
+pub(super) fn random_bits() -> u128 {
+    uuid::Uuid::new_v4().as_u128()
 }

@@ -1,8 +1,8 @@
 //! The replies to an exchange: acknowledgements of completions, and the jobs of a claim.
 
 use super::dispatcher::{ClaimState, Dispatcher, WorkerShared};
-use super::exchange::{Exchange, SentClaim};
-use crate::claim::{ClaimedJob, Claimer, PoppedId};
+use super::exchange::Exchange;
+use crate::claim::{ClaimRequest, ClaimedJob};
 use crate::client::{Reply, reply};
 use crate::completion::Completion;
 use crate::error::{Error, Result};
@@ -24,6 +24,7 @@ impl Dispatcher {
     fn on_exchange_failed(&mut self, exchange: Exchange, error: Error) -> Result<()> {
         self.outbox.restore(exchange.batch);
         if let Some(claim) = exchange.claim {
+            self.outbox.popped_ids.splice(0..0, claim.popped_ids);
             self.lost_claims.add(claim.executions);
         }
         if exchange.failure_epoch != self.failure_epoch {
@@ -52,16 +53,13 @@ impl Dispatcher {
 
     /// Returns an error if the dispatcher has to back off for it.
     fn read_replies(&mut self, exchange: Exchange, replies: Vec<Result<Reply>>) -> Option<Error> {
-        let Exchange { mut batch, claim, is_finish_and_claim, .. } = exchange;
-        let replies = if is_finish_and_claim { split_finish_and_claim(replies) } else { replies };
+        let Exchange { batch, claim, .. } = exchange;
         let mut replies = replies.into_iter();
-        let popped_ids = std::mem::take(&mut batch.popped_ids);
         let (acknowledged, rejection) = self.outbox.read_replies(batch, &mut replies);
-        let was_skipped = is_finish_and_claim && rejection.is_some();
         let error = self.on_finish_replied(acknowledged, rejection);
         let Some(claim) = claim else { return error };
         let reply = replies.next().unwrap_or_else(|| Err(reply::missing()));
-        self.on_claim_replied(&claim, reply, popped_ids, was_skipped).or(error)
+        self.on_claim_replied(claim, reply).or(error)
     }
 
     /// Returns an error if the dispatcher has to back off for it.
@@ -71,7 +69,7 @@ impl Dispatcher {
         rejection: Option<Error>,
     ) -> Option<Error> {
         let error = rejection.and_then(|rejection| {
-            self.claimer.request_key_check();
+            self.keys_checked_at = None;
             self.on_finish_rejected(rejection)
         });
         // A completion may put jobs into the queues: its own job, jobs that the run enqueued, jobs that depend on it.
@@ -85,27 +83,16 @@ impl Dispatcher {
         error
     }
 
-    /// Returns an error if the dispatcher has to back off for it. `was_skipped` is `true` if the script did not
-    /// claim, because the completions before the claim were rejected.
-    fn on_claim_replied(
-        &mut self,
-        claim: &SentClaim,
-        reply: Result<Reply>,
-        popped_ids: Vec<PoppedId>,
-        was_skipped: bool,
-    ) -> Option<Error> {
-        match reply.and_then(Claimer::decode_reply) {
+    /// Returns an error if the dispatcher has to back off for it.
+    fn on_claim_replied(&mut self, claim: ClaimRequest, reply: Result<Reply>) -> Option<Error> {
+        match reply.and_then(|reply| self.claimer.decode_reply(reply, claim.claimed_at)) {
             Ok(reply) => {
-                self.accept_claim(reply, claim.claimed_at);
+                self.accept_claim(reply);
                 None
             }
             Err(error) => {
-                self.outbox.popped_ids.splice(0..0, popped_ids);
-                if was_skipped {
-                    // The completions wait, and the claim is sent alone.
-                    self.wakeup_epoch += 1;
-                }
-                (!was_skipped).then_some(error)
+                self.outbox.popped_ids.splice(0..0, claim.popped_ids);
+                Some(error)
             }
         }
     }
@@ -130,14 +117,5 @@ impl Dispatcher {
         let not_begun = jobs.into_iter().filter(|job| !has_ended(job)).collect();
         self.put_back(not_begun);
         true
-    }
-}
-
-/// Splits the reply of `finish_and_claim` into those of its two parts. On an error Redis has carried out neither part,
-/// or only `finish`, whose call may be repeated. The claim is not in the replies then.
-fn split_finish_and_claim(replies: Vec<Result<Reply>>) -> Vec<Result<Reply>> {
-    match replies.into_iter().next().unwrap_or(Ok(Reply::Nil)).and_then(reply::list) {
-        Ok(parts) => parts.into_iter().map(Ok).collect(),
-        Err(error) => vec![Err(error)],
     }
 }

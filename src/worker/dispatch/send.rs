@@ -3,12 +3,13 @@
 
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
+use super::dispatcher::random_bits;
 use super::dispatcher::{ClaimState, Dispatcher, WorkerShared};
-use super::exchange::{Exchange, SentClaim};
+use super::exchange::Exchange;
+use crate::claim::ClaimRequest;
 use crate::client::RedisCommand;
-use crate::client::scripts::FINISH_AND_CLAIM;
 use crate::error::Result;
 use crate::worker::message::ExchangeId;
 
@@ -72,7 +73,7 @@ impl Dispatcher {
             return 0;
         }
         let claims = self.exchanges.iter().filter_map(|exchange| exchange.claim.as_ref());
-        let coming = claims.map(|claim| claim.slots).sum::<usize>() + self.undecoded.len();
+        let coming = claims.map(|claim| claim.slots).sum::<usize>() + self.arrived.len();
         let options = &self.worker.options;
         let left = options.max_jobs.map(|max| max.saturating_sub(self.runs_begun + coming as u64));
         let free = self.pool.capacity(self.prefetch_limit()).saturating_sub(coming);
@@ -87,7 +88,7 @@ impl Dispatcher {
             let (exchange, commands) = self.take_next_exchange();
             let id = exchange.id;
             let has_nothing_else =
-                self.exchanges.is_empty() && self.runs.is_empty() && self.undecoded.is_empty();
+                self.exchanges.is_empty() && self.runs.is_empty() && self.arrived.is_empty();
             self.exchanges.push(exchange);
             if has_nothing_else || !self.can_overlap_exchanges() {
                 // There is nothing to do meanwhile, or so little that a switch to another thread costs more.
@@ -102,21 +103,31 @@ impl Dispatcher {
     fn take_next_exchange(&mut self) -> (Exchange, Vec<RedisCommand>) {
         let (slots, claimed_at) = (self.claim_capacity(), Utc::now());
         let WorkerShared { client, queues, .. } = &self.worker;
-        let (batch, mut commands) = self.outbox.take_batch(client, queues);
-        let claim = (slots > 0 || !batch.popped_ids.is_empty()).then(|| {
-            let queues = (self.queues_at_limit.keys(), batch.popped_ids.as_slice());
-            let (executions, command) = self.claimer.next_claim(client, slots, queues, claimed_at);
-            commands.push(command);
-            SentClaim { slots, executions, claimed_at }
+        let (mut batch, mut commands) = self.outbox.take_batch(client, queues);
+        let has_claim = slots > 0 || !batch.popped_ids.is_empty();
+        let popped_ids = std::mem::take(&mut batch.popped_ids);
+        let claim = has_claim.then(|| ClaimRequest {
+            slots,
+            executions: self.execution_ids.take(slots, random_bits),
+            claimed_at,
+            checks_keys: is_key_check_due(&mut self.keys_checked_at, claimed_at),
+            excluded_queues: self.queues_at_limit.keys().copied().collect(),
+            popped_ids,
         });
-        let is_finish_and_claim = batch.is_one_finish() && claim.is_some();
-        if is_finish_and_claim {
-            commands = vec![RedisCommand::evalsha_pair(&FINISH_AND_CLAIM, &commands[0], &commands[1])];
-        }
+        commands.extend(claim.as_ref().map(|claim| self.claimer.encode(client, claim)));
         let id = ExchangeId(self.next_exchange);
         self.next_exchange += 1;
         let (wakeup_epoch, failure_epoch) = (self.wakeup_epoch, self.failure_epoch);
         let sent_at = Instant::now();
-        (Exchange { id, batch, claim, is_finish_and_claim, wakeup_epoch, failure_epoch, sent_at }, commands)
+        (Exchange { id, batch, claim, wakeup_epoch, failure_epoch, sent_at }, commands)
     }
+}
+
+/// Types are checked once a second: another program takes a key rarely, and a check costs as much as a job.
+fn is_key_check_due(checked_at: &mut Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let is_due = checked_at.is_none_or(|at| (now - at).num_seconds() != 0);
+    if is_due {
+        *checked_at = Some(now);
+    }
+    is_due
 }
