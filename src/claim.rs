@@ -15,7 +15,7 @@ const QUEUES_ARE_EMPTY: i64 = 0;
 const ALL_SUSPENDED: i64 = 2;
 
 /// A claim stops after this many bytes of payload, so that many large jobs do not arrive at once.
-const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
+pub(crate) const PAYLOAD_BUDGET: usize = 8 * 1024 * 1024;
 
 /// A job that this worker has claimed and holds the lease of. [`Completion`](crate::completion::Completion)
 /// consumes it; it is not `Clone`, so that it cannot be completed twice.
@@ -41,6 +41,19 @@ impl ClaimedJob {
             Some(seconds) if seconds > 0 => Some(Duration::from_secs(seconds.unsigned_abs())),
             _ => Some(Duration::from_secs(DEFAULT_TIMEOUT.as_seconds().unsigned_abs())),
         }
+    }
+
+    /// Decodes the record of a job that a claim has given to this worker.
+    pub(crate) fn read(
+        queue: usize,
+        (id, execution): (&str, String),
+        fields: RawHash,
+        started_at: DateTime<Utc>,
+        worker: &str,
+    ) -> Self {
+        let record = Record::read(id, &fields, ReadMode::Run);
+        let (payload, worker) = (fields.into_payload(), worker.to_owned());
+        ClaimedJob { queue, execution, record, payload, started_at, worker }
     }
 
     /// The lease's entry in the queue's `wip`: it keeps recovery away from the job.
@@ -86,6 +99,12 @@ impl ExecutionRange {
     /// The part that all its execution ids begin with.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// The execution id of the n-th job of the claim, as the script makes it.
+    #[cfg(test)]
+    pub(crate) fn nth(&self, n: u32) -> String {
+        format!("{}{:08x}", self.prefix, self.start + n)
     }
 
     pub(crate) fn contains(&self, execution: &str) -> bool {
@@ -216,9 +235,7 @@ impl Claimer {
         let id = reply::text(part())?.unwrap_or_default();
         let execution = reply::text(part())?.unwrap_or_default();
         let fields = RawHash(reply::pairs(part())?);
-        let record = Record::read(&id, &fields, ReadMode::Run);
-        let (payload, worker) = (fields.into_payload(), self.worker.clone());
-        Ok(ClaimedJob { queue, execution, record, payload, started_at, worker })
+        Ok(ClaimedJob::read(queue, (&id, execution), fields, started_at, &self.worker))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::job::{Outcome, RawHash, ReadMode, Record, RetryState, Verdict, decide
 /// Number of jobs that one call of [`recover_expired`] takes over at most.
 pub(crate) const MAX_RECOVERED: usize = 100;
 /// Number of leases that one call of [`recover_expired`] reads at most.
-const LEASE_SCAN_LIMIT: usize = 1000;
+pub(crate) const LEASE_SCAN_LIMIT: usize = 1000;
 
 /// The verdict on a lost job, as Redis has stored it.
 pub(crate) enum Recovered {
@@ -92,7 +92,7 @@ fn send(
 }
 
 /// The completion of a run whose worker was lost.
-fn complete_lost(
+pub(crate) fn complete_lost(
     member: &str,
     fields: &RawHash,
     (max_deliveries, retention): (u32, Retention),

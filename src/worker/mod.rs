@@ -38,6 +38,8 @@ mod panics;
 mod processes;
 mod reconnect;
 mod registration;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod stop;
 mod summary;
