@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::claim::ENDED;
 use super::mutation::Mutation;
-use super::places::Place;
+use super::place::Place;
 use super::state::RedisModel;
 use crate::job::iso;
 

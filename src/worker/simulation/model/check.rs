@@ -1,6 +1,6 @@
 //! Invariants 1 and 2 of `ARCHITECTURE.md`: a job is in exactly one place, and the status in its record agrees with it.
 
-use super::places::Place;
+use super::place::Place;
 use super::state::RedisModel;
 
 impl RedisModel {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::mutation::Mutation;
-use super::places::{End, Place, lease_member};
+use super::place::{End, Place, lease_member};
 use super::state::RedisModel;
 use crate::claim::{ClaimReply, ClaimRequest, ClaimedJob, PAYLOAD_BUDGET};
 use crate::job::{RawHash, iso};

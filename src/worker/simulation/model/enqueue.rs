@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::claim::milliseconds;
 use super::mutation::Mutation;
-use super::places::{End, Place};
+use super::place::{End, Place};
 use super::state::RedisModel;
 use crate::enqueue_call::EncodedJob;
 use crate::job::{Due, RawHash, iso};

@@ -1,7 +1,7 @@
 //! What only the dialect rq has, as far as it is in the model: executions and the stream of results. In the native
 //! dialect these methods do nothing, as the functions of `rq_compat.lua`.
 
-use super::places::Place;
+use super::place::Place;
 use super::state::{Expiring, RedisModel};
 
 impl RedisModel {

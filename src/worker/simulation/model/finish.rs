@@ -2,7 +2,7 @@
 
 use super::claim::milliseconds;
 use super::mutation::Mutation;
-use super::places::{End, Place, lease_member};
+use super::place::{End, Place, lease_member};
 use super::state::RedisModel;
 use crate::completion::{Completion, Destination};
 use crate::finish::FinishAck;

@@ -2,7 +2,7 @@
 
 use super::claim::ENDED;
 use super::mutation::Mutation;
-use super::places::{End, Place};
+use super::place::{End, Place};
 use super::state::RedisModel;
 
 impl RedisModel {

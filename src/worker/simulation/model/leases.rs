@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::mutation::Mutation;
-use super::places::{Place, job_of};
+use super::place::{Place, job_of};
 use super::state::RedisModel;
 use crate::job::{RawHash, iso};
 use crate::recover::{LEASE_SCAN_LIMIT, MAX_RECOVERED};

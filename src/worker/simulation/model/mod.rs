@@ -17,13 +17,14 @@ mod executions;
 mod finish;
 mod intermediate;
 mod leases;
+mod moves;
 mod mutation;
-mod places;
+mod place;
 mod record;
 mod requeue;
 mod sorted_set;
 mod state;
 
 pub(super) use mutation::Mutation;
-pub(super) use places::Place;
+pub(super) use place::Place;
 pub(super) use state::RedisModel;

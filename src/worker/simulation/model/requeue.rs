@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::mutation::Mutation;
-use super::places::{End, Place};
+use super::place::{End, Place};
 use super::state::RedisModel;
 use crate::job::{Status, iso};
 use crate::registry::Requeued;
@@ -84,7 +84,7 @@ impl RedisModel {
     }
 }
 
-/// What became of an entry of a registry.
+/// The fate of an entry of a registry.
 #[derive(Clone, Copy, PartialEq)]
 enum Taken {
     /// It was taken out, and its job is to be enqueued.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::mutation::Mutation;
-use super::places::{LISTS, Place, SETS};
+use super::place::{LISTS, Place, SETS};
 use super::sorted_set::SortedSet;
 use crate::dialect::DialectSpec;
 use crate::job::RawHash;

@@ -1,54 +1,9 @@
-//! The places of jobs: lists and registries. Every change of one goes through here, so that the model knows where each
-//! job is without a search.
+//! Changes of lists and registries. Every change goes through here, so that the model knows where each job is without a
+//! search.
 
+use super::place::{End, Place, entry_id};
 use super::sorted_set::SortedSet;
 use super::state::RedisModel;
-
-/// A list or registry of a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::worker::simulation) enum Place {
-    List,
-    Intermediate,
-    Wip,
-    Scheduled,
-    Finished,
-    Failed,
-    Canceled,
-    Quarantine,
-}
-
-/// Number of places that are lists; the others are sorted sets.
-pub(super) const LISTS: usize = 2;
-/// Number of places that are sorted sets.
-pub(super) const SETS: usize = 6;
-
-impl Place {
-    /// Registries of jobs that do not run.
-    pub(super) const IDLE: [Place; 5] =
-        [Place::Scheduled, Place::Finished, Place::Failed, Place::Canceled, Place::Quarantine];
-
-    fn set_index(self) -> usize {
-        self as usize - LISTS
-    }
-}
-
-/// An end of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// The end with the next id.
-    Front,
-    Back,
-}
-
-/// Returns the job's id in an entry of `wip`.
-pub(super) fn job_of(member: &str) -> &str {
-    member.rsplit_once(':').map_or(member, |(id, _)| id)
-}
-
-/// Returns the entry of `wip` of an execution. Old versions of RQ have no execution.
-pub(super) fn lease_member(id: &str, execution: &str) -> String {
-    if execution.is_empty() { id.to_owned() } else { format!("{id}:{execution}") }
-}
 
 impl RedisModel {
     /// Adds an id to the queue's list.
@@ -118,8 +73,4 @@ impl RedisModel {
             places.swap_remove(at);
         }
     }
-}
-
-fn entry_id(place: Place, member: &str) -> &str {
-    if place == Place::Wip { job_of(member) } else { member }
 }
