@@ -29,16 +29,12 @@ impl OrphanTracker {
         if orphans.is_empty() {
             return Ok(0);
         }
-        let call = RedisCommand::evalsha(&PUT_BACK_ORPHANED_IDS, &[&queue.intermediate, &queue.list])
-            .arg(client.dialect.push_front)
-            .arg(client.rq.key_patterns())
-            .arg(client.keys.job_prefix());
-        let call = orphans.into_iter().fold(call, RedisCommand::arg);
-        Ok(usize::try_from(reply::int(&client.call(&call)?)?).unwrap_or(0))
+        let put_back = reply::int(&client.call(&encode_put_back(client, queue, &orphans))?)?;
+        Ok(usize::try_from(put_back).unwrap_or(0))
     }
 
     /// Records the ids that are in the list now. Removes and returns those that have been there for `max_age`.
-    fn update(&mut self, listed: Vec<Vec<u8>>, max_age: Duration, now: Instant) -> Vec<Vec<u8>> {
+    pub(crate) fn update(&mut self, listed: Vec<Vec<u8>>, max_age: Duration, now: Instant) -> Vec<Vec<u8>> {
         self.0.retain(|id, _| listed.contains(id));
         let mut orphans = Vec::new();
         for id in listed {
@@ -50,6 +46,15 @@ impl OrphanTracker {
         }
         orphans
     }
+}
+
+/// Encodes a call that puts ids back into their queue, and returns how many.
+pub(crate) fn encode_put_back(client: &Client, queue: &QueueKeys, ids: &[Vec<u8>]) -> RedisCommand {
+    let call = RedisCommand::evalsha(&PUT_BACK_ORPHANED_IDS, &[&queue.intermediate, &queue.list])
+        .arg(client.dialect.push_front)
+        .arg(client.rq.key_patterns())
+        .arg(client.keys.job_prefix());
+    ids.iter().fold(call, RedisCommand::arg)
 }
 
 #[cfg(test)]

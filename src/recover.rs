@@ -54,20 +54,26 @@ fn fetch_expired(
     limits: (u32, Retention),
     now: DateTime<Utc>,
 ) -> Result<Vec<Completion>> {
+    let leases = fetch_expired_leases(client, queue)?;
+    let complete =
+        |(member, fields): &(String, RawHash)| complete_lost(member, fields, limits, client.dialect, now);
+    Ok(leases.iter().map(complete).collect())
+}
+
+/// Fetches expired leases, as `<job>:<execution>`, with the records of their jobs.
+pub(crate) fn fetch_expired_leases(client: &Client, queue: &QueueKeys) -> Result<Vec<(String, RawHash)>> {
     let query = RedisCommand::evalsha(&EXPIRED_LEASES, &[&queue.wip])
         .arg(client.keys.job_prefix())
         .arg(MAX_RECOVERED)
         .arg(LEASE_SCAN_LIMIT)
         .arg(client.dialect.expired_score_margin().as_secs());
-    let mut completions = Vec::new();
+    let mut leases = Vec::new();
     for lease in reply::list(client.call(&query)?)? {
         let mut parts = reply::list(lease)?.into_iter();
         let mut part = || parts.next().unwrap_or_default();
-        let member = reply::text(part())?.unwrap_or_default();
-        let fields = RawHash(reply::pairs(part())?);
-        completions.push(complete_lost(&member, &fields, limits, client.dialect, now));
+        leases.push((reply::text(part())?.unwrap_or_default(), RawHash(reply::pairs(part())?)));
     }
-    Ok(completions)
+    Ok(leases)
 }
 
 /// Sends all completions and returns one acknowledgement for each, `None` for a completion without one, and the last

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use crate::client::scripts::{ENQUEUE_NOW, REQUEUE};
-use crate::client::{Client, RedisCommand, reply};
+use crate::client::{Client, RedisCommand, Reply, now, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
 use crate::redis::Script;
@@ -53,6 +53,18 @@ pub(crate) fn statuses_of(queue: &QueueKeys, key: &str) -> &'static str {
     statuses.into_iter().find(|(registry, _)| *registry == key).map_or("", |(_, statuses)| statuses)
 }
 
+/// Decodes the reply of a requeue or of [`Registry::enqueue_now`]: one outcome for each id.
+pub(crate) fn decode_requeued(reply: Reply) -> Result<Vec<Requeued>> {
+    let outcome = |code: &Reply| {
+        Ok(match reply::int(code)? {
+            IN_QUEUE => Requeued::Back,
+            RECORD_GONE => Requeued::Gone,
+            _ => Requeued::NotThere,
+        })
+    };
+    reply::list(reply)?.iter().map(outcome).collect()
+}
+
 impl Registry {
     pub(crate) fn new(client: &Arc<Client>, queue: &QueueKeys, key: &str) -> Self {
         let statuses = statuses_of(queue, key);
@@ -92,41 +104,52 @@ impl Registry {
     /// # Errors
     /// [`Error::Unreachable`](crate::Error::Unreachable), [`Error::Refused`](crate::Error::Refused).
     pub fn requeue<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.move_to_queue(&REQUEUE, Some(self.client.dialect.retries_field), ids)
+        self.move_to_queue(ids, |batch| self.encode_requeue(batch, &now()))
     }
 
     /// Puts scheduled jobs at the end of their queue now.
     pub(crate) fn enqueue_now<S: AsRef<str>>(&self, ids: &[S]) -> Result<Vec<Requeued>> {
-        self.move_to_queue(&ENQUEUE_NOW, None, ids)
+        self.move_to_queue(ids, |batch| self.encode_enqueue_now(batch, &now()))
     }
 
-    /// Calls a script that moves jobs to their queue, in batches. `retries_field` is an argument of one of the two
-    /// scripts.
+    /// Calls a script that moves jobs to their queue, in batches.
     fn move_to_queue<S: AsRef<str>>(
+        &self,
+        ids: &[S],
+        encode: impl Fn(&[S]) -> RedisCommand,
+    ) -> Result<Vec<Requeued>> {
+        let mut outcomes = Vec::with_capacity(ids.len());
+        for batch in ids.chunks(BATCH) {
+            outcomes.extend(decode_requeued(self.client.call(&encode(batch))?)?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Encodes a requeue of one batch. The call may be repeated with the same time.
+    pub(crate) fn encode_requeue<S: AsRef<str>>(&self, ids: &[S], enqueued_at: &str) -> RedisCommand {
+        self.encode_move(&REQUEUE, Some(self.client.dialect.retries_field), ids, enqueued_at)
+    }
+
+    /// Encodes the enqueueing of one batch of scheduled jobs. The call may be repeated with the same time.
+    pub(crate) fn encode_enqueue_now<S: AsRef<str>>(&self, ids: &[S], enqueued_at: &str) -> RedisCommand {
+        self.encode_move(&ENQUEUE_NOW, None, ids, enqueued_at)
+    }
+
+    /// `retries_field` is an argument of one of the two scripts.
+    fn encode_move<S: AsRef<str>>(
         &self,
         script: &'static LazyLock<Script>,
         retries_field: Option<&str>,
         ids: &[S],
-    ) -> Result<Vec<Requeued>> {
-        let mut outcomes = Vec::with_capacity(ids.len());
-        for batch in ids.chunks(BATCH) {
-            let mut call =
-                RedisCommand::evalsha(script, &[&self.key, &self.list, &self.client.keys.queues()])
-                    .arg(self.client.dialect.push)
-                    .arg(self.client.keys.job_prefix())
-                    .arg_now()
-                    .arg(self.client.rq.key_patterns());
-            call = retries_field.into_iter().fold(call, RedisCommand::arg).arg(self.statuses);
-            call = batch.iter().fold(call, |call, id| call.arg(id.as_ref()));
-            for code in reply::list(self.client.call(&call)?)? {
-                outcomes.push(match reply::int(&code)? {
-                    IN_QUEUE => Requeued::Back,
-                    RECORD_GONE => Requeued::Gone,
-                    _ => Requeued::NotThere,
-                });
-            }
-        }
-        Ok(outcomes)
+        enqueued_at: &str,
+    ) -> RedisCommand {
+        let call = RedisCommand::evalsha(script, &[&self.key, &self.list, &self.client.keys.queues()])
+            .arg(self.client.dialect.push)
+            .arg(self.client.keys.job_prefix())
+            .arg(enqueued_at)
+            .arg(self.client.rq.key_patterns());
+        let call = retries_field.into_iter().fold(call, RedisCommand::arg).arg(self.statuses);
+        ids.iter().fold(call, |call, id| call.arg(id.as_ref()))
     }
 
     /// Requeues all jobs that are in the registry now, in batches, and returns how many. A job that fails again

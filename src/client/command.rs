@@ -62,11 +62,16 @@ impl RedisCommand {
 
     /// Appends the current time of this machine in RQ's format.
     pub(crate) fn arg_now(self) -> Self {
-        self.arg(iso(Utc::now()))
+        self.arg(now())
     }
 
     pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {
         self.cmd.arg(arg);
         self
     }
+}
+
+/// The current time of this machine in RQ's format.
+pub(crate) fn now() -> String {
+    iso(Utc::now())
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use redis::{Cmd, RedisError, RedisResult};
 
-pub(crate) use self::command::RedisCommand;
+pub(crate) use self::command::{RedisCommand, now};
 pub(crate) use self::dedicated::DedicatedConnection;
 pub(crate) use self::pipeline::Pipeline;
 use crate::dialect::{Dialect, DialectSpec, Keys, RqMetadata};

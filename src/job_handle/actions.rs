@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Job, MAX_SEARCHED_QUEUE};
 use crate::client::scripts::{CANCEL, DELETE, SET_FIELD};
-use crate::client::{Client, RedisCommand, reply};
+use crate::client::{Client, RedisCommand, now, reply};
 use crate::error::{Error, Result};
 use crate::job::{Status, check_id, to_python};
 use crate::worker_command::RemoteCommand;
@@ -17,7 +17,8 @@ impl Job {
     /// [`Error::WrongState`] if the job has ended, [`Error::NotFound`] if it is gone; [`Error::Unreachable`],
     /// [`Error::Refused`].
     pub fn cancel(&mut self) -> Result<Status> {
-        let Some(previous) = reply::text(self.client.call(&self.cancel_call())?)? else {
+        let call = encode_cancel(&self.client, self.id(), &self.origin, &now());
+        let Some(previous) = reply::text(self.client.call(&call)?)? else {
             return Err(Error::NotFound { id: self.id().to_owned() });
         };
         let status: Status = previous.parse().unwrap_or(Status::Created);
@@ -26,29 +27,6 @@ impl Job {
         }
         self.refresh()?;
         Ok(status)
-    }
-
-    fn cancel_call(&self) -> RedisCommand {
-        let keys = self.client.keys.queue(&self.origin);
-        let job = self.client.keys.job(self.id());
-        let channel = format!("{}{}", self.client.keys.ended_prefix(), self.id());
-        let script_keys = [
-            &job,
-            &keys.list,
-            &keys.intermediate,
-            &keys.wip,
-            &keys.scheduled,
-            &keys.deferred,
-            &keys.ready,
-            &keys.canceled,
-            &channel,
-        ];
-        RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
-            .arg(self.id())
-            .arg_now()
-            .arg(self.client.dialect.canceled_ttl.as_seconds())
-            .arg(MAX_SEARCHED_QUEUE)
-            .arg(self.client.rq.key_patterns())
     }
 
     /// Deletes the job in whatever state it is, with its result, and returns `true` if it existed. RQ's
@@ -120,6 +98,30 @@ impl Job {
         self.record.meta = object;
         Ok(())
     }
+}
+
+/// Encodes a cancel. The call may be repeated with the same time.
+pub(crate) fn encode_cancel(client: &Client, id: &str, origin: &str, ended_at: &str) -> RedisCommand {
+    let keys = client.keys.queue(origin);
+    let job = client.keys.job(id);
+    let channel = format!("{}{id}", client.keys.ended_prefix());
+    let script_keys = [
+        &job,
+        &keys.list,
+        &keys.intermediate,
+        &keys.wip,
+        &keys.scheduled,
+        &keys.deferred,
+        &keys.ready,
+        &keys.canceled,
+        &channel,
+    ];
+    RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
+        .arg(id)
+        .arg(ended_at)
+        .arg(client.dialect.canceled_ttl.as_seconds())
+        .arg(MAX_SEARCHED_QUEUE)
+        .arg(client.rq.key_patterns())
 }
 
 /// Deletes a job, also one whose record is not a hash, and returns `true` if it existed.

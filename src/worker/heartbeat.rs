@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::background::BackgroundThread;
 use super::message::Message;
@@ -144,31 +144,17 @@ impl Heartbeat {
     }
 
     fn command(&self) -> RedisCommand {
-        let record = self.client.keys.worker(&self.options.name);
-        let workers = self.client.keys.workers();
-        let mut keys = vec![record.as_str(), &workers];
-        for queue in &self.queues {
-            keys.extend([queue.workers.as_str(), &queue.wip, &queue.list]);
-        }
-        let (dialect, fields) = (self.client.dialect, self.state.record_fields());
-        let mut command = RedisCommand::evalsha(&HEARTBEAT, &keys)
-            .arg(self.options.worker_ttl.as_secs() + RECORD_TTL_MARGIN)
-            .arg(self.options.lease().as_secs_f64())
-            .arg(dialect.lease_score_offset.as_secs())
-            .arg(u8::from(dialect.integer_scores))
-            .arg(self.client.rq.key_patterns())
-            .arg(self.client.keys.job_prefix())
-            .arg(&self.options.name)
-            .arg(iso(Utc::now()))
-            .arg(self.client.rq.queues_or_empty())
-            .arg(fields.len() * 2);
-        for (field, value) in &fields {
-            command = command.arg(field).arg(value);
-        }
-        for (member, lease) in self.state.leases().iter() {
-            command = command.arg(lease.queue).arg(member);
-        }
-        command
+        let fields = self.state.record_fields();
+        let leases = self.state.leases();
+        let request = HeartbeatRequest {
+            worker: &self.options.name,
+            record_ttl: self.options.worker_ttl.as_secs() + RECORD_TTL_MARGIN,
+            fields: &fields,
+            lease: self.options.lease(),
+            sent_at: Utc::now(),
+            leases: leases.iter().map(|(member, lease)| (lease.queue, member.as_str())).collect(),
+        };
+        request.encode(&self.client, &self.queues)
     }
 
     /// Saves the statistics. The statistics of a failed call are dropped, because the call may have been carried out.
@@ -180,6 +166,49 @@ impl Heartbeat {
         {
             log::debug!(target: "rq_rs", "counts are lost: {error}");
         }
+    }
+}
+
+/// A heartbeat, ready to be sent. It may be repeated.
+pub(super) struct HeartbeatRequest<'a> {
+    pub(super) worker: &'a str,
+    /// Seconds that the worker's record lives without another heartbeat.
+    pub(super) record_ttl: u64,
+    /// Fields of the worker's record.
+    pub(super) fields: &'a [(&'static str, String)],
+    /// Length of the renewed leases.
+    pub(super) lease: Duration,
+    pub(super) sent_at: DateTime<Utc>,
+    /// The leases to renew: the number of the queue, and `<job>:<execution>`.
+    pub(super) leases: Vec<(usize, &'a str)>,
+}
+
+impl HeartbeatRequest<'_> {
+    /// The reply is a list of the leases that the worker has lost.
+    pub(super) fn encode(&self, client: &Client, queues: &[QueueKeys]) -> RedisCommand {
+        let (record, workers) = (client.keys.worker(self.worker), client.keys.workers());
+        let mut keys = vec![record.as_str(), &workers];
+        for queue in queues {
+            keys.extend([queue.workers.as_str(), &queue.wip, &queue.list]);
+        }
+        let mut command = RedisCommand::evalsha(&HEARTBEAT, &keys)
+            .arg(self.record_ttl)
+            .arg(self.lease.as_secs_f64())
+            .arg(client.dialect.lease_score_offset.as_secs())
+            .arg(u8::from(client.dialect.integer_scores))
+            .arg(client.rq.key_patterns())
+            .arg(client.keys.job_prefix())
+            .arg(self.worker)
+            .arg(iso(self.sent_at))
+            .arg(client.rq.queues_or_empty())
+            .arg(self.fields.len() * 2);
+        for (field, value) in self.fields {
+            command = command.arg(field).arg(value);
+        }
+        for (queue, member) in &self.leases {
+            command = command.arg(queue).arg(member);
+        }
+        command
     }
 }
 

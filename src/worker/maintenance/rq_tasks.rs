@@ -33,7 +33,7 @@ impl Tasks {
         let (client, queue) = (&self.client, &self.queues[queue]);
         in_batches(client, || {
             let keys = [&queue.ready, &queue.list, &client.keys.queues(), &queue.unreadable];
-            promote_command(client, &keys.map(String::as_str)).arg("")
+            promote_command(client, &keys.map(String::as_str), &iso(Utc::now())).arg("")
         })
     }
 

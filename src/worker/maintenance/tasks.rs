@@ -115,19 +115,7 @@ impl Tasks {
     /// Moves scheduled jobs that are due to their queue.
     fn promote_due(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
-        let (queues, record) = (client.keys.queues(), client.keys.rq_scheduler(RQ_SCHEDULER_NAME));
-        let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
-        in_batches(client, || {
-            let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &record];
-            let command = promote_command(client, &keys.map(String::as_str));
-            if !client.dialect.is_shared_with_python {
-                return command.arg("");
-            }
-            let command = command.arg(RQ_SCHEDULER_NAME).arg("last_heartbeat").arg(iso(Utc::now()));
-            self.rq_scheduler_record
-                .iter()
-                .fold(command, |command, (field, value)| command.arg(field).arg(value))
-        })
+        in_batches(client, || encode_promote_due(client, queue, &self.rq_scheduler_record, &iso(Utc::now())))
     }
 
     /// Recovers jobs whose worker was lost.
@@ -209,13 +197,32 @@ impl Tasks {
     }
 }
 
+/// Encodes a call that enqueues scheduled jobs which are due, and returns how many. `record` is this worker's as a
+/// scheduler, for RQ's tools.
+pub(in crate::worker) fn encode_promote_due(
+    client: &Client,
+    queue: &QueueKeys,
+    record: &[(&'static str, String)],
+    now: &str,
+) -> RedisCommand {
+    let (queues, scheduler) = (client.keys.queues(), client.keys.rq_scheduler(RQ_SCHEDULER_NAME));
+    let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
+    let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &scheduler];
+    let command = promote_command(client, &keys.map(String::as_str), now);
+    if !client.dialect.is_shared_with_python {
+        return command.arg("");
+    }
+    let command = command.arg(RQ_SCHEDULER_NAME).arg("last_heartbeat").arg(now);
+    record.iter().fold(command, |command, (field, value)| command.arg(field).arg(value))
+}
+
 /// Encodes a call of the script that enqueues jobs which are due, without its last arguments.
-pub(super) fn promote_command(client: &Client, keys: &[&str]) -> RedisCommand {
+pub(super) fn promote_command(client: &Client, keys: &[&str], now: &str) -> RedisCommand {
     RedisCommand::evalsha(&PROMOTE_DUE, keys)
         .arg(client.dialect.push)
         .arg(client.dialect.push_front)
         .arg(client.keys.job_prefix())
-        .arg(iso(Utc::now()))
+        .arg(now)
         .arg(BATCH)
         .arg(client.rq.key_patterns())
 }
