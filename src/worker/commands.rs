@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
 use super::background::BackgroundThread;
-use super::message::{ControlMessage, Message};
+use super::input::{ControlMessage, Input};
 use super::options::Options;
 use super::stop::Stopper;
 use crate::client::Client;
@@ -23,7 +23,7 @@ pub(super) fn start(
     client: &Arc<Client>,
     options: &Options,
     stopper: &Stopper,
-    inbox: &Sender<Message>,
+    inbox: &Sender<Input>,
 ) -> BackgroundThread {
     let listener = CommandListener {
         client: Arc::clone(client),
@@ -38,7 +38,7 @@ struct CommandListener {
     client: Arc<Client>,
     channel: String,
     stopper: Stopper,
-    inbox: Sender<Message>,
+    inbox: Sender<Input>,
 }
 
 impl CommandListener {
@@ -85,6 +85,6 @@ impl CommandListener {
             }
         };
         // This fails only when the worker has ended.
-        let _ = self.inbox.send(Message::Control(control));
+        let _ = self.inbox.send(Input::Control(control));
     }
 }

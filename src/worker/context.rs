@@ -5,27 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::message::{JobField, Message};
-use crate::claim::ClaimedJob;
-use crate::job::{Serializer, to_python};
-
-/// The data of a run, which a work horse receives over its socket.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct RunInfo {
-    id: String,
-    queue: String,
-    execution_id: String,
-    worker: String,
-    description: String,
-    attempt: u32,
-    delivery: u32,
-    meta: Map<String, Value>,
-    timeout: Option<Duration>,
-    pub(crate) serializer: Serializer,
-}
+use super::input::Input;
+use super::run::{JobField, RunInfo};
+use crate::job::to_python;
 
 /// Receives fields of the job's record that are to be saved.
 type FieldSink = Box<dyn Fn(&'static str, Vec<u8>) + Send + Sync>;
@@ -40,30 +25,16 @@ pub struct Context {
 
 impl Context {
     pub(crate) fn new(
-        job: &ClaimedJob,
-        placement: RunPlacement<'_>,
+        info: RunInfo,
+        deadline: Option<Instant>,
         cancel_flag: Arc<AtomicBool>,
-        inbox: Sender<Message>,
+        inbox: Sender<Input>,
     ) -> Self {
-        let record = &job.record;
-        let info = RunInfo {
-            id: record.id.clone(),
-            queue: placement.queue.to_owned(),
-            execution_id: job.execution.clone(),
-            worker: placement.worker.to_owned(),
-            description: record.description.clone(),
-            attempt: record.number_of_retries + 1,
-            delivery: record.deliveries + 1,
-            meta: record.meta.clone(),
-            timeout: placement.timeout,
-            serializer: record.serializer,
-        };
-        let deadline = placement.timeout.map(|timeout| Instant::now() + timeout);
         let (id, execution) = (info.id.clone(), info.execution_id.clone());
         let sink: FieldSink = Box::new(move |name, value| {
             let field = JobField { id: id.clone(), execution: execution.clone(), name };
             // This fails only when the worker has ended, and then nothing is saved any more.
-            let _ = inbox.send(Message::FieldUpdate(field, value));
+            let _ = inbox.send(Input::FieldUpdate(field, value));
         });
         Context { info, deadline, cancel_flag, sink }
     }
@@ -172,11 +143,4 @@ impl Context {
     fn save(&self, name: &'static str, value: Vec<u8>) {
         (self.sink)(name, value);
     }
-}
-
-/// The queue, worker and timeout of a run.
-pub(crate) struct RunPlacement<'a> {
-    pub(crate) queue: &'a str,
-    pub(crate) worker: &'a str,
-    pub(crate) timeout: Option<Duration>,
 }

@@ -7,14 +7,8 @@ use super::outcome_limits::{enforce_deadline, enforce_result_limit};
 use super::processes::horse::run_in_work_horse;
 use super::processes::pool::{ExitingProcess, ProcessPool};
 use super::processes::supervisor::Supervisor;
+use super::run::RunnableJob;
 use crate::job::{Outcome, Record};
-
-/// The record and payload of a claimed job, for its handler.
-pub(crate) struct RunnableJob {
-    pub(crate) record: Record,
-    /// The payload as it is stored in Redis.
-    pub(crate) payload: Vec<u8>,
-}
 
 /// The handlers of a worker, and the processes that run some of them.
 pub(crate) struct Executor {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::background::BackgroundThread;
-use super::message::Message;
+use super::input::Input;
 use super::options::Options;
 use super::registration::{deregister, reserve_name};
 use super::state::{Fingerprint, WorkerState};
@@ -33,7 +33,7 @@ pub(super) fn start(
     options: &Arc<Options>,
     queues: &[QueueKeys],
     state: &Arc<WorkerState>,
-    inbox: Sender<Message>,
+    inbox: Sender<Input>,
 ) -> Result<BackgroundThread> {
     reserve_name(client, options)?;
     let heartbeat = Heartbeat {
@@ -95,7 +95,7 @@ struct Heartbeat {
     options: Arc<Options>,
     queues: Vec<QueueKeys>,
     state: Arc<WorkerState>,
-    inbox: Sender<Message>,
+    inbox: Sender<Input>,
 }
 
 impl Heartbeat {
@@ -136,7 +136,7 @@ impl Heartbeat {
         let lost = replies.pop().unwrap_or_else(|| Err(reply::missing()))?;
         for member in reply::texts(lost)? {
             if self.state.mark_lease_lost(&member) {
-                let _ = self.inbox.send(Message::LeaseLost);
+                let _ = self.inbox.send(Input::Wake);
             }
         }
         self.flush_stats();

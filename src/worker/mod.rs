@@ -19,25 +19,28 @@ mod commands;
 mod context;
 #[cfg(feature = "cron")]
 pub(crate) mod cron_loop;
-mod dispatch;
+mod driver;
+mod engine;
 mod event;
 mod event_bus;
+mod exchange_codec;
 mod executor;
 mod file_limit;
 mod handlers;
 mod heartbeat;
 mod horse_main;
+mod input;
 mod io_threads;
+mod lost_claim_reader;
 mod maintenance;
 mod memory;
-mod message;
 mod options;
-mod outbox;
 mod outcome_limits;
 mod panics;
+mod phase;
 mod processes;
-mod reconnect;
 mod registration;
+mod run;
 #[cfg(test)]
 mod simulation;
 mod state;
@@ -61,9 +64,9 @@ use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
 use crate::job::check_worker_name;
 use background::{BackgroundThread, spawn_signal_masked};
-use dispatch::{Dispatcher, WorkerShared};
+use driver::{Driver, WorkerShared};
 use executor::Executor;
-use message::Message;
+use input::Input;
 use state::WorkerState;
 
 impl Worker {
@@ -85,7 +88,7 @@ impl Worker {
         crate::server_info::check_supported(&client, &mut |warning| events.emit(&Event::Warning(warning)))?;
         panics::install_panic_hook();
         let queues: Vec<QueueKeys> = options.queues.iter().map(|name| client.keys.queue(name)).collect();
-        let (inbox, messages) = mpsc::channel::<Message>();
+        let (inbox, inputs) = mpsc::channel::<Input>();
         stopper.attach(inbox.clone());
         let state = Arc::new(WorkerState::new(registration::static_fields(&client, &options)));
         let counters = Arc::clone(&state);
@@ -96,8 +99,8 @@ impl Worker {
         let threads = Threads::start(&worker, &inbox)?;
         #[cfg(feature = "cron")]
         let cron = cron_loop::start(&worker.client, &worker.options, scheduler, &worker.events);
-        let dispatcher = Dispatcher::new(worker, executor, (inbox, messages));
-        let summary = spawn_signal_masked("rq-rs dispatch", move || dispatcher.run()).join();
+        let driver = Driver::new(worker, executor, (inbox, inputs));
+        let summary = spawn_signal_masked("rq-rs dispatch", move || driver.run()).join();
         #[cfg(feature = "cron")]
         cron.into_iter().for_each(BackgroundThread::stop);
         threads.stop();
@@ -132,7 +135,7 @@ struct Threads {
 
 impl Threads {
     /// Registers the worker in Redis and starts the threads.
-    fn start(worker: &WorkerShared, inbox: &Sender<Message>) -> Result<Self> {
+    fn start(worker: &WorkerShared, inbox: &Sender<Input>) -> Result<Self> {
         let WorkerShared { client, options, queues, events, stopper, state, .. } = worker;
         Ok(Threads {
             heartbeat: heartbeat::start(client, options, queues, state, inbox.clone())?,

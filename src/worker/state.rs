@@ -104,11 +104,6 @@ impl WorkerState {
         lease.is_some()
     }
 
-    /// Sets whether the worker is quiet: it claims no jobs until it is resumed.
-    pub(crate) fn set_quiet(&self, is_quiet: bool) {
-        self.is_quiet.store(is_quiet, Ordering::Relaxed);
-    }
-
     /// Sets RQ's worker state: `started`, `busy`, `idle` or `suspended`.
     pub(crate) fn set_state(&self, state: &'static str) {
         *lock(&self.state) = state;
@@ -124,15 +119,21 @@ impl WorkerState {
         self.working_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
-    /// Counts recovered jobs, fenced completions and ended outages.
+    /// Records what events say of the worker: counts of recovered jobs, fenced completions and ended outages, whether
+    /// it is quiet, and whether it was told to stop while jobs run.
     pub(crate) fn record_event(&self, event: &Event) {
-        let counter = match event {
-            Event::Recovered { .. } => &self.recovered,
-            Event::Stale { .. } => &self.stale,
-            Event::Back => &self.reconnects,
-            _ => return,
+        let increment = |counter: &AtomicU64| {
+            counter.fetch_add(1, Ordering::Relaxed);
         };
-        counter.fetch_add(1, Ordering::Relaxed);
+        match event {
+            Event::Recovered { .. } => increment(&self.recovered),
+            Event::Stale { .. } => increment(&self.stale),
+            Event::Back => increment(&self.reconnects),
+            Event::Quieted => self.is_quiet.store(true, Ordering::Relaxed),
+            Event::GoesOn => self.is_quiet.store(false, Ordering::Relaxed),
+            Event::Stopping { .. } => *lock(&self.shutdown_requested) = Some(iso(Utc::now())),
+            _ => {}
+        }
     }
 
     /// Sets the number of threads that still run after the end of their jobs.
@@ -143,11 +144,6 @@ impl WorkerState {
     /// Records the time of an iteration of the dispatcher without trouble.
     pub(crate) fn mark_healthy(&self) {
         *lock(&self.last_fetch) = Some(iso(Utc::now()));
-    }
-
-    /// Records that the worker was told to stop while jobs run.
-    pub(crate) fn mark_shutdown_requested(&self) {
-        *lock(&self.shutdown_requested) = Some(iso(Utc::now()));
     }
 
     /// Returns whether the last successful heartbeat is at most this old.

@@ -4,7 +4,8 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::message::Message;
+use super::input::Input;
+use super::phase::Phase;
 
 /// Ctrl-C reaches a whole process group, and wrappers forward it: a second signal this soon after the first is
 /// taken for a copy of the first (as in RQ).
@@ -15,18 +16,6 @@ const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 #[cfg(feature = "cli")]
 const MAX_ITERATION: Duration = Duration::from_secs(60);
 
-/// Phase of a worker's life, from running to its end. Phases only advance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) enum Phase {
-    /// The worker claims jobs and runs them.
-    #[default]
-    Running,
-    /// Warm shutdown: the worker claims no more jobs and ends when its running jobs have ended.
-    Draining,
-    /// Cold shutdown: the worker puts its running jobs back and ends.
-    Terminating,
-}
-
 /// Stops a worker from any thread. Clones are cheap and stop the same worker.
 #[derive(Clone, Default)]
 pub struct Stopper(Arc<Mutex<StopState>>);
@@ -36,16 +25,17 @@ struct StopState {
     phase: Phase,
     is_quiet: bool,
     first_signal: Option<Instant>,
-    inbox: Option<Sender<Message>>,
+    inbox: Option<Sender<Input>>,
     /// The moment at which the dispatcher's last iteration began.
     last_iteration: Option<Instant>,
 }
 
 impl StopState {
-    fn wake_dispatcher(&self) {
+    /// Tells the worker's driver what is asked for.
+    fn send(&self) {
         if let Some(inbox) = &self.inbox {
             // Fails when the worker has ended already.
-            let _ = inbox.send(Message::StopperChanged);
+            let _ = inbox.send(Input::StopperChanged { phase: self.phase, is_quiet: self.is_quiet });
         }
     }
 }
@@ -88,14 +78,10 @@ impl Stopper {
         self.phase() != Phase::Running
     }
 
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.lock().is_quiet
-    }
-
     fn set_quiet(&self, is_quiet: bool) {
         let mut state = self.lock();
         state.is_quiet = is_quiet;
-        state.wake_dispatcher();
+        state.send();
     }
 
     /// Records an iteration of the dispatcher, which makes one at least every second.
@@ -113,15 +99,17 @@ impl Stopper {
         self.lock().phase
     }
 
-    /// Sends changes to a dispatcher from now on.
-    pub(crate) fn attach(&self, inbox: Sender<Message>) {
-        self.lock().inbox = Some(inbox);
+    /// Sends the state and its changes to a worker's driver from now on.
+    pub(crate) fn attach(&self, inbox: Sender<Input>) {
+        let mut state = self.lock();
+        state.inbox = Some(inbox);
+        state.send();
     }
 
     fn escalate(&self, phase: Phase) {
         let mut state = self.lock();
         state.phase = state.phase.max(phase);
-        state.wake_dispatcher();
+        state.send();
     }
 
     fn lock(&self) -> MutexGuard<'_, StopState> {

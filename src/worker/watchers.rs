@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::background::spawn_signal_masked;
-use super::message::Message;
+use super::input::Input;
 use crate::claim::PoppedId;
 use crate::client::{Client, DedicatedConnection, RedisCommand, reply};
 use crate::dialect::QueueKeys;
@@ -18,24 +18,22 @@ use crate::error::Result;
 const POP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two attempts to end the blocking pops while the worker drains.
-pub(crate) const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
+const UNBLOCK_INTERVAL: Duration = Duration::from_millis(20);
 const UNBLOCK_ATTEMPTS: usize = 300;
 
 /// The watchers of a worker. Arming a watcher lets it pop one id.
 pub(crate) struct Watchers {
     by_queue: Vec<Watcher>,
-    is_unblocking: bool,
 }
 
 struct Watcher {
     arm: Sender<()>,
-    is_armed: bool,
     /// The id of the watcher's connection on the server, for `CLIENT UNBLOCK`; 0 while it is not connected.
     client_id: Arc<AtomicI64>,
 }
 
 impl Watchers {
-    pub(crate) fn start(client: &Arc<Client>, queues: &[QueueKeys], inbox: &Sender<Message>) -> Self {
+    pub(crate) fn start(client: &Arc<Client>, queues: &[QueueKeys], inbox: &Sender<Input>) -> Self {
         let watch = |(number, queue): (usize, &QueueKeys)| {
             let (arm, armed) = channel();
             let client_id = Arc::new(AtomicI64::new(0));
@@ -48,35 +46,20 @@ impl Watchers {
                 client_id: Arc::clone(&client_id),
             };
             spawn_signal_masked("rq-rs watch", move || thread.run());
-            Watcher { arm, is_armed: false, client_id }
+            Watcher { arm, client_id }
         };
-        Watchers { by_queue: queues.iter().enumerate().map(watch).collect(), is_unblocking: false }
+        Watchers { by_queue: queues.iter().enumerate().map(watch).collect() }
     }
 
-    /// Lets the watcher of a queue wait for an id, unless it does already.
-    pub(crate) fn arm(&mut self, queue: usize) {
-        let watcher = &mut self.by_queue[queue];
-        if !watcher.is_armed {
-            watcher.is_armed = watcher.arm.send(()).is_ok();
-        }
-    }
-
-    /// Records that the watcher of a queue has reported the end of its pop.
-    pub(crate) fn mark_disarmed(&mut self, queue: usize) {
-        self.by_queue[queue].is_armed = false;
-    }
-
-    pub(crate) fn is_any_armed(&self) -> bool {
-        self.by_queue.iter().any(|watcher| watcher.is_armed)
+    /// Lets the watcher of a queue wait for one id. An input reports the end of the wait.
+    pub(crate) fn arm(&self, queue: usize) {
+        // Cannot fail: the thread runs until its sender, held here, is dropped.
+        let _ = self.by_queue[queue].arm.send(());
     }
 
     /// Ends the pops under way, from a thread of its own: a silent Redis must not hold up the worker. The thread
     /// repeats `CLIENT UNBLOCK` for a while, because a pop may be about to begin.
-    pub(crate) fn unblock_all(&mut self, client: &Arc<Client>) {
-        if self.is_unblocking {
-            return;
-        }
-        self.is_unblocking = true;
+    pub(crate) fn unblock_all(&self, client: &Arc<Client>) {
         let client_ids: Vec<_> = self.by_queue.iter().map(|watcher| Arc::clone(&watcher.client_id)).collect();
         let client = Arc::clone(client);
         spawn_signal_masked("rq-rs unblock", move || unblock(&client, &client_ids));
@@ -102,7 +85,7 @@ struct WatcherThread {
     number: usize,
     queue: QueueKeys,
     armed: Receiver<()>,
-    inbox: Sender<Message>,
+    inbox: Sender<Input>,
     client_id: Arc<AtomicI64>,
 }
 
@@ -111,12 +94,12 @@ impl WatcherThread {
         let mut connection = None;
         while self.armed.recv().is_ok() {
             let message = match self.pop(&mut connection) {
-                Ok(Some(id)) => Message::Popped(PoppedId { queue: self.number, id }),
-                Ok(None) => Message::PopTimedOut { queue: self.number },
+                Ok(Some(id)) => Input::Popped(PoppedId { queue: self.number, id }),
+                Ok(None) => Input::PopTimedOut { queue: self.number },
                 Err(error) => {
                     connection = None;
                     self.client_id.store(0, Ordering::Relaxed);
-                    Message::PopFailed { queue: self.number, error }
+                    Input::PopFailed { queue: self.number, error }
                 }
             };
             if self.inbox.send(message).is_err() {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{Outcome, read_trusted_json};
-use crate::worker::context::RunInfo;
+use crate::worker::run::RunInfo;
 
 /// Environment variable that makes a process a work horse. Its value is the pid of the worker, so that the
 /// children of a work horse, which inherit the variable, do not become work horses.

@@ -6,17 +6,18 @@ use std::time::Duration;
 use super::run_queue::{QueuedRun, RunQueue};
 use crate::job::Outcome;
 use crate::worker::context::Context;
-use crate::worker::executor::{Executor, RunnableJob};
-use crate::worker::message::Message;
+use crate::worker::executor::Executor;
+use crate::worker::input::Input;
 use crate::worker::panics;
+use crate::worker::run::RunnableJob;
 
 /// When signals are sent to a worker and its processes together, all of them arrive within this time.
 const GROUP_SIGNAL_GRACE: Duration = Duration::from_millis(200);
 
 /// Runs jobs until the thread is retired or the pool is closed.
-pub(super) fn run_jobs(run_queue: &RunQueue, executor: &Executor, inbox: &Sender<Message>) {
+pub(super) fn run_jobs(run_queue: &RunQueue, executor: &Executor, inbox: &Sender<Input>) {
     // Fails when the dispatcher has ended already.
-    let notify = || drop(inbox.send(Message::RunsEnded));
+    let notify = || drop(inbox.send(Input::Wake));
     let (mut ended, mut is_retired) = (None, false);
     while let Some(QueuedRun { run_id, context, mut job, retire_flag, .. }) =
         run_queue.next_run(ended, is_retired, notify)

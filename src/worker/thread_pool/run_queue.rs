@@ -3,15 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use crate::job::Outcome;
 use crate::worker::context::Context;
-use crate::worker::executor::RunnableJob;
-
-/// Number of a run, unique in a worker. Each run of a job has another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct RunId(pub(crate) u64);
+use crate::worker::run::{RunId, RunnableJob};
 
 pub(crate) type EndedRun = (RunId, Outcome);
 
@@ -21,7 +16,6 @@ pub(super) struct QueuedRun {
     pub(super) context: Context,
     pub(super) job: RunnableJob,
     pub(super) retire_flag: RetireFlag,
-    pub(super) staged_at: Instant,
 }
 
 /// Set for a thread that has to end after its run, because another thread has taken its slot.
@@ -29,7 +23,7 @@ pub(super) struct QueuedRun {
 pub(crate) struct RetireFlag(Arc<AtomicBool>);
 
 impl RetireFlag {
-    pub(super) fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -76,14 +70,8 @@ impl RunQueue {
         missing
     }
 
-    pub(super) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
-        let mut state = self.lock();
-        match state.queued.front() {
-            Some(first) if first.staged_at.elapsed() > max_wait => {
-                state.queued.drain(..).rev().map(|run| run.run_id).collect()
-            }
-            _ => Vec::new(),
-        }
+    pub(super) fn recall(&self) -> Vec<RunId> {
+        self.lock().queued.drain(..).rev().map(|run| run.run_id).collect()
     }
 
     pub(super) fn take_ended(&self) -> Vec<EndedRun> {

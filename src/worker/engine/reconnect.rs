@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use fastrand::Rng;
+
 use crate::error::{Error, Result};
 
 const MIN_DELAY: Duration = Duration::from_millis(100);
@@ -22,7 +24,7 @@ fn is_visible_to_probe(error: &Error) -> bool {
 }
 
 /// Exponential backoff with jitter over failed attempts in a row.
-pub(crate) struct ReconnectBackoff {
+pub(super) struct ReconnectBackoff {
     max_attempts: u32,
     failed_attempts: u32,
     delay_ends_at: Option<Instant>,
@@ -31,7 +33,7 @@ pub(crate) struct ReconnectBackoff {
 
 impl ReconnectBackoff {
     /// `max_attempts` 0 means no limit.
-    pub(crate) fn new(max_attempts: u32) -> Self {
+    pub(super) fn new(max_attempts: u32) -> Self {
         ReconnectBackoff { max_attempts, failed_attempts: 0, delay_ends_at: None, probe_at: None }
     }
 
@@ -40,59 +42,59 @@ impl ReconnectBackoff {
     ///
     /// # Errors
     /// [`Error::BrokerLost`] when no attempt is left.
-    pub(crate) fn record_failure(&mut self, error: &Error) -> Result<Duration> {
+    pub(super) fn record_failure(&mut self, error: &Error, now: Instant, rng: &mut Rng) -> Result<Duration> {
         self.failed_attempts = self.failed_attempts.saturating_add(1);
         if self.max_attempts > 0 && self.failed_attempts > self.max_attempts {
             return Err(self.broker_lost(error));
         }
         let ceiling = (MIN_DELAY * 2_u32.pow(self.failed_attempts.min(9))).min(MAX_DELAY);
-        let delay = ceiling.mul_f64(fastrand::f64()).max(MIN_DELAY / 2);
-        self.delay_ends_at = Some(Instant::now() + delay);
+        let delay = ceiling.mul_f64(rng.f64()).max(MIN_DELAY / 2);
+        self.delay_ends_at = Some(now + delay);
         self.probe_at = None;
         if is_visible_to_probe(error) {
-            self.schedule_probe();
+            self.schedule_probe(now, rng);
         }
         Ok(delay)
     }
 
     /// Records a successful attempt and returns whether it ended an outage.
-    pub(crate) fn record_success(&mut self) -> bool {
+    pub(super) fn record_success(&mut self) -> bool {
         self.delay_ends_at = None;
         std::mem::take(&mut self.failed_attempts) > 0
     }
 
     /// Returns the error of a worker that gives up.
-    pub(crate) fn broker_lost(&self, error: &Error) -> Error {
+    pub(super) fn broker_lost(&self, error: &Error) -> Error {
         Error::BrokerLost { tries: self.failed_attempts.max(1), last: error.to_string() }
     }
 
     /// Returns `true` if Redis should be probed before the delay is over. Probes are cheap and do not count as
     /// attempts; a successful one ends a long delay soon after Redis is back.
-    pub(crate) fn should_probe(&self) -> bool {
-        !self.may_attempt() && self.probe_at.is_some_and(|at| at <= Instant::now())
+    pub(super) fn should_probe(&self, now: Instant) -> bool {
+        !self.may_attempt(now) && self.probe_at.is_some_and(|at| at <= now)
     }
 
-    pub(crate) fn schedule_probe(&mut self) {
-        self.probe_at = Some(Instant::now() + PROBE_INTERVAL.mul_f64(0.5 + fastrand::f64()));
+    pub(super) fn schedule_probe(&mut self, now: Instant, rng: &mut Rng) {
+        self.probe_at = Some(now + PROBE_INTERVAL.mul_f64(0.5 + rng.f64()));
     }
 
     /// Allows the next attempt now.
-    pub(crate) fn reset_delay(&mut self) {
+    pub(super) fn reset_delay(&mut self) {
         self.delay_ends_at = None;
     }
 
     /// Returns `true` if the last attempt failed.
-    pub(crate) fn is_in_outage(&self) -> bool {
+    pub(super) fn is_in_outage(&self) -> bool {
         self.failed_attempts > 0
     }
 
     /// Returns `true` if there is no delay, or it is over.
-    pub(crate) fn may_attempt(&self) -> bool {
-        self.delay_ends_at.is_none_or(|at| at <= Instant::now())
+    pub(super) fn may_attempt(&self, now: Instant) -> bool {
+        self.delay_ends_at.is_none_or(|at| at <= now)
     }
 
     /// The moment of the next attempt or probe; `None` without a delay.
-    pub(crate) fn next_action_at(&self) -> Option<Instant> {
+    pub(super) fn next_action_at(&self) -> Option<Instant> {
         self.delay_ends_at.map(|end| self.probe_at.map_or(end, |probe| probe.min(end)))
     }
 }

@@ -1,40 +1,45 @@
 //! RQ's commands `stop-job` and `kill-horse`: they end the run of one job, or all runs.
 
-use std::sync::atomic::Ordering;
-
-use super::dispatcher::{ActiveRun, Dispatcher};
+use super::runs::ActiveRun;
+use super::{Engine, Now};
 use crate::job::Outcome;
-use crate::worker::message::ControlMessage;
-use crate::worker::thread_pool::run_queue::RunId;
+use crate::worker::input::ControlMessage;
+use crate::worker::run::RunId;
 
 /// Number of times that a control is applied in vain before it is dropped: its job may be in a claim in flight.
 const MAX_MISSES: u8 = 3;
 
-impl Dispatcher {
-    pub(super) fn on_control(&mut self, control: ControlMessage, misses: u8) {
-        let targets: Vec<RunId> =
-            self.runs.iter().filter(|(_, run)| is_target(&control, run)).map(|(run_id, _)| *run_id).collect();
+impl Engine {
+    pub(super) fn on_control(&mut self, now: Now, control: ControlMessage, misses: u8) {
+        let targets = self.runs.select(|run| is_target(&control, run));
         if targets.is_empty() {
-            // The job may be in a claim in flight, or not decoded yet.
-            if misses < MAX_MISSES && (!self.exchanges.is_empty() || !self.arrived.is_empty()) {
-                self.pending_controls.push((control, misses + 1));
+            // The job may be in a claim in flight, or about to begin.
+            if misses < MAX_MISSES && (!self.link.is_idle() || !self.runs.arrived.is_empty()) {
+                self.runs.pending_controls.push((control, misses + 1));
             } else {
                 log::debug!(target: "rq_rs", "nothing here for the order {control:?}");
             }
             return;
         }
-        targets.into_iter().for_each(|run_id| self.apply_control(&control, run_id));
+        targets.into_iter().for_each(|run| self.apply_control(now, &control, run));
     }
 
-    fn apply_control(&mut self, control: &ControlMessage, run_id: RunId) {
-        let Some(run) = self.runs.get_mut(&run_id) else { return };
-        run.cancel_flag.store(true, Ordering::Relaxed);
+    /// Applies the controls again that have found no run.
+    pub(super) fn retry_pending_controls(&mut self, now: Now) {
+        for (control, misses) in std::mem::take(&mut self.runs.pending_controls) {
+            self.on_control(now, control, misses);
+        }
+    }
+
+    fn apply_control(&mut self, now: Now, control: &ControlMessage, id: RunId) {
+        self.cancel(id);
+        let Some(run) = self.runs.get_mut(id) else { return };
         let outcome = outcome_of_control(control, run);
         if run.is_supervised {
             // The supervisor ends the process, and the run ends after that.
             run.control_outcome = Some(outcome);
         } else {
-            self.abandon_thread(run_id, outcome, true);
+            self.abandon(now, id, outcome, true);
         }
     }
 }
