@@ -52,7 +52,7 @@ mod worker_command;
 #[cfg(feature = "worker")]
 mod wrong_type;
 
-// Layer 4, running jobs: the dispatcher, its threads and child processes, heartbeat and maintenance.
+// Layer 4, running jobs: the driver, its threads and child processes, heartbeat and maintenance.
 #[cfg(feature = "worker")]
 mod worker;
 

@@ -1,4 +1,4 @@
-//! The threads that run beside the dispatcher: their start, and their end with the worker.
+//! The threads that run beside the driver: their start, and their end with the worker.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Time for which a worker that ends waits for a background thread. The thread may wait for a Redis that is silent.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A thread that runs beside the dispatcher until it is stopped.
+/// A thread that runs beside the driver until it is stopped.
 pub(super) struct BackgroundThread {
     stop: mpsc::Sender<()>,
     ended: mpsc::Receiver<()>,

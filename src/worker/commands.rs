@@ -46,7 +46,7 @@ impl CommandListener {
         loop {
             match self.listen(stop) {
                 Ok(()) => return,
-                // The dispatcher reports outages.
+                // The driver reports outages.
                 Err(error) => log::debug!(target: "rq_rs", "commands cannot be heard: {error}"),
             }
             if stop.recv_timeout(RECONNECT_DELAY) != Err(RecvTimeoutError::Timeout) {

@@ -68,6 +68,7 @@ pub(super) struct Driver {
     engine: Engine,
     codec: Arc<ExchangeCodec>,
     io_threads: IoThreads,
+    executor: Arc<Executor>,
     pool: ThreadPool,
     watchers: Watchers,
     inbox: Sender<Input>,
@@ -97,7 +98,8 @@ impl Driver {
             engine,
             io_threads: IoThreads::new(&codec, &inbox),
             codec,
-            pool: ThreadPool::new(executor, inbox.clone()),
+            pool: ThreadPool::new(&executor, &inbox),
+            executor,
             watchers: Watchers::start(client, queues, &inbox),
             runs: HashMap::new(),
             health_reported_at: None,
@@ -116,7 +118,7 @@ impl Driver {
         });
         let result = self.run_loop();
         self.wait_for_children();
-        self.pool.end_processes();
+        self.executor.end_processes();
         result?;
         self.worker.events.emit(&Event::Ended(self.summary));
         Ok(self.summary)

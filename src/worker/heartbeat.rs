@@ -70,7 +70,7 @@ impl RejectionBackoff {
 
     fn record_failure(&mut self, error: &Error, holds_leases: bool) {
         if matches!(error, Error::Unreachable { .. }) {
-            // The dispatcher reports outages.
+            // The driver reports outages.
             return log::debug!(target: "rq_rs", "heartbeat: {error}");
         }
         self.rejections = self.rejections.saturating_add(1);

@@ -1,10 +1,10 @@
-//! A worker: threads around the dispatcher's loop. [`Worker::run`] starts the threads, waits for the
-//! dispatcher, and stops them; the loop is in `dispatch`.
+//! A worker: threads around the driver's loop. [`Worker::run`] starts the threads, waits for the driver, and stops
+//! them. The loop is in `driver`, and its rules are in `engine`.
 //!
 //! | thread | connections to Redis | task |
 //! |---|---|---|
-//! | dispatcher | one | the loop: claims jobs, begins their runs, decides their verdicts, sends completions |
-//! | I/O threads | the same | send the dispatcher's exchanges while jobs run |
+//! | driver | one | the loop: gives the engine what happens, and does what the engine says |
+//! | I/O threads | the same | send the driver's exchanges while jobs run |
 //! | watcher, one per queue | one each, while idle | wait for the next push |
 //! | slots | none | run handlers |
 //! | heartbeat | one | renews the worker's record and the leases |
@@ -100,7 +100,7 @@ impl Worker {
         #[cfg(feature = "cron")]
         let cron = cron_loop::start(&worker.client, &worker.options, scheduler, &worker.events);
         let driver = Driver::new(worker, executor, (inbox, inputs));
-        let summary = spawn_signal_masked("rq-rs dispatch", move || driver.run()).join();
+        let summary = spawn_signal_masked("rq-rs driver", move || driver.run()).join();
         #[cfg(feature = "cron")]
         cron.into_iter().for_each(BackgroundThread::stop);
         threads.stop();
@@ -126,7 +126,7 @@ impl Worker {
     }
 }
 
-/// The threads that every worker has beside the dispatcher.
+/// The threads that every worker has beside the driver.
 struct Threads {
     heartbeat: BackgroundThread,
     commands: BackgroundThread,

@@ -1,4 +1,4 @@
-//! The state of a worker as other threads see it: written by the dispatcher, saved in Redis by the heartbeat.
+//! The state of a worker as other threads see it: written by the driver, saved in Redis by the heartbeat.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -141,7 +141,7 @@ impl WorkerState {
         self.abandoned_threads.store(threads, Ordering::Relaxed);
     }
 
-    /// Records the time of an iteration of the dispatcher without trouble.
+    /// Records the time of an iteration of the driver without trouble.
     pub(crate) fn mark_healthy(&self) {
         *lock(&self.last_fetch) = Some(iso(Utc::now()));
     }

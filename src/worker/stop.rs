@@ -11,7 +11,7 @@ use super::phase::Phase;
 /// taken for a copy of the first (as in RQ).
 const SIGNAL_DEBOUNCE: Duration = Duration::from_secs(1);
 
-/// The dispatcher iterates at least once a second and waits for Redis at most three times ten seconds: an
+/// The driver iterates at least once a second and waits for Redis at most three times ten seconds: an
 /// iteration that takes longer than this hangs.
 #[cfg(feature = "cli")]
 const MAX_ITERATION: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ struct StopState {
     is_quiet: bool,
     first_signal: Option<Instant>,
     inbox: Option<Sender<Input>>,
-    /// The moment at which the dispatcher's last iteration began.
+    /// The moment at which the driver's last iteration began.
     last_iteration: Option<Instant>,
 }
 
@@ -84,12 +84,12 @@ impl Stopper {
         state.send();
     }
 
-    /// Records an iteration of the dispatcher, which makes one at least every second.
+    /// Records an iteration of the driver, which makes one at least every second.
     pub(crate) fn mark_alive(&self) {
         self.lock().last_iteration = Some(Instant::now());
     }
 
-    /// Returns `true` if the dispatcher hangs.
+    /// Returns `true` if the driver hangs.
     #[cfg(feature = "cli")]
     pub(crate) fn is_hanging(&self) -> bool {
         self.lock().last_iteration.is_some_and(|at| at.elapsed() >= MAX_ITERATION)

@@ -12,7 +12,7 @@ use crate::{PREFIX, QUEUES};
 
 /// First argument of this program when it is started as a worker.
 pub(crate) const WORKER_ARGUMENT: &str = "chaos-worker";
-/// Few slots and many slots: the dispatcher pipelines its exchanges only with many.
+/// Few slots and many slots: exchanges overlap only with many.
 pub(crate) const SLOTS: [usize; 2] = [8, 40];
 const WORKERS: usize = 3;
 pub(crate) const LEASE: Duration = Duration::from_secs(2);

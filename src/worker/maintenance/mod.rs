@@ -117,7 +117,7 @@ impl Maintenance {
                 }
                 progress == Progress::Done
             }
-            // The dispatcher reports outages.
+            // The driver reports outages.
             Err(Error::Unreachable { .. }) => true,
             Err(error) => {
                 let error = error.to_string();

@@ -1,11 +1,11 @@
 //! The thread pool: one slot for each job that runs at a time. Its threads never use Redis; they hand the
-//! outcome of each run over to the dispatcher.
+//! outcome of each run over to the driver.
 
-mod pool_thread;
 pub(crate) mod run_queue;
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use nix::sys::signal::SigSet;
 
@@ -13,9 +13,14 @@ use self::run_queue::{EndedRun, QueuedRun, RetireFlag, RunQueue};
 use super::context::Context;
 use super::executor::Executor;
 use super::input::Input;
+use super::panics;
 use super::run::{RunId, RunnableJob};
+use crate::job::Outcome;
 
-/// The dispatcher's side of the pool. Threads start when they are needed. Each takes the next run after its last one,
+/// When signals are sent to a worker and its processes together, all of them arrive within this time.
+const GROUP_SIGNAL_GRACE: Duration = Duration::from_millis(200);
+
+/// The driver's side of the pool. Threads start when they are needed. Each takes the next run after its last one,
 /// so that a short job does not cost a switch of threads.
 pub(crate) struct ThreadPool {
     executor: Arc<Executor>,
@@ -27,19 +32,14 @@ pub(crate) struct ThreadPool {
 }
 
 impl ThreadPool {
-    pub(crate) fn new(executor: Arc<Executor>, inbox: Sender<Input>) -> Self {
+    pub(crate) fn new(executor: &Arc<Executor>, inbox: &Sender<Input>) -> Self {
         ThreadPool {
-            executor,
-            inbox,
+            executor: Arc::clone(executor),
+            inbox: inbox.clone(),
             run_queue: Arc::default(),
             staged: Vec::new(),
             signal_mask: SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty()),
         }
-    }
-
-    /// Ends the processes that wait for another job. No run may be left.
-    pub(crate) fn end_processes(&self) {
-        self.executor.end_processes();
     }
 
     /// Adds a run. It begins after the next [`submit_staged`](Self::submit_staged), when a thread is free.
@@ -80,10 +80,10 @@ impl ThreadPool {
         std::thread::Builder::new()
             .name("rq-rs slot".to_owned())
             .spawn(move || {
-                // The dispatcher, which starts this thread, has all signals blocked. Handlers and the programs
+                // The driver, which starts this thread, has all signals blocked. Handlers and the programs
                 // that they start would inherit that.
                 let _ = mask.thread_set_mask();
-                pool_thread::run_jobs(&run_queue, &executor, &inbox);
+                run_jobs(&run_queue, &executor, &inbox);
             })
             .expect("the system has a thread left");
     }
@@ -93,4 +93,35 @@ impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.run_queue.close();
     }
+}
+
+/// Runs jobs until the thread is retired or the pool is closed.
+fn run_jobs(run_queue: &RunQueue, executor: &Executor, inbox: &Sender<Input>) {
+    // Fails when the driver has ended already.
+    let notify = || drop(inbox.send(Input::Wake));
+    let (mut ended, mut is_retired) = (None, false);
+    while let Some(QueuedRun { run_id, context, mut job, retire_flag, .. }) =
+        run_queue.next_run(ended, is_retired, notify)
+    {
+        let outcome = run(executor, &context, &mut job);
+        if matches!(outcome, Outcome::KilledFromOutside { .. }) {
+            // Perhaps the whole service was told to end. Then the worker's own signal has to be handled first, or
+            // the driver would take the end of the process for a failure.
+            std::thread::sleep(GROUP_SIGNAL_GRACE);
+        }
+        is_retired = retire_flag.is_set();
+        ended = Some((run_id, outcome));
+    }
+}
+
+/// Runs a job. Every panic becomes an outcome, also one in the code of the arguments, so that every run has an outcome.
+fn run(executor: &Executor, context: &Context, job: &mut RunnableJob) -> Outcome {
+    let outcome = panics::catch_panic(|| match context.is_canceled() {
+        // Stopped, past its deadline, or without its lease before the thread took it.
+        true => Outcome::Interrupted,
+        false => executor.run(context, job),
+    });
+    outcome.unwrap_or_else(|panic| Outcome::Crashed {
+        error: format!("{} {panic}", job.record.handler.as_deref().unwrap_or("the job")),
+    })
 }

@@ -1,4 +1,4 @@
-//! The queue between the dispatcher and the pool's threads: runs go one way, their outcomes come back the other way.
+//! The queue between the driver and the pool's threads: runs go one way, their outcomes come back the other way.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,7 +36,7 @@ impl RetireFlag {
 /// threads are awake within moments, but a handful of short jobs does not wake the whole pool.
 const MAX_WAKEUPS: usize = 2;
 
-/// Queued runs, and ended runs that the dispatcher has not taken yet.
+/// Queued runs, and ended runs that the driver has not taken yet.
 #[derive(Default)]
 pub(super) struct RunQueue {
     state: Mutex<RunQueueState>,
@@ -47,7 +47,7 @@ pub(super) struct RunQueue {
 struct RunQueueState {
     queued: VecDeque<QueuedRun>,
     ended: Vec<EndedRun>,
-    /// Number of ended runs at which the dispatcher gets a message; `None` if it is awake.
+    /// Number of ended runs at which the driver gets a message; `None` if it is awake.
     notify_at: Option<usize>,
     sleeping: usize,
     /// Threads that were woken and have not got the lock yet.
@@ -97,7 +97,7 @@ impl RunQueue {
     }
 
     /// Hands over the outcome of a thread's last run, and waits for the next run. Returns `None` when the thread is
-    /// to end, because it is retired or the pool is closed. Calls `notify` when the dispatcher waits for this end.
+    /// to end, because it is retired or the pool is closed. Calls `notify` when the driver waits for this end.
     pub(super) fn next_run(
         &self,
         ended: Option<EndedRun>,
@@ -106,7 +106,7 @@ impl RunQueue {
     ) -> Option<QueuedRun> {
         let mut state = self.lock();
         state.ended.extend(ended);
-        // The count is right before the dispatcher is notified, so that it starts another thread for the next job.
+        // The count is right before the driver is notified, so that it starts another thread for the next job.
         state.threads -= usize::from(is_retired);
         if state.notify_at.is_some_and(|count| state.ended.len() >= count) {
             state.notify_at = None;
