@@ -85,11 +85,6 @@ impl RedisModel {
         true
     }
 
-    /// Deletes the record by hand, as if its time to live had passed. Entries in lists and registries stay.
-    pub(in crate::worker::simulation) fn forget_record(&mut self, id: &str) -> bool {
-        self.delete_record(id)
-    }
-
     fn text(&self, id: &str, field: &str, default: &str) -> String {
         let value = self.field(id, field);
         value.map_or_else(|| default.to_owned(), |value| String::from_utf8_lossy(value).into_owned())

@@ -72,25 +72,4 @@ impl RedisModel {
         }
         expired
     }
-
-    /// Sets the end of a lease by hand, as a score of `wip`.
-    pub(in crate::worker::simulation) fn set_score(
-        &mut self,
-        queue: usize,
-        place: Place,
-        member: &str,
-        score: f64,
-    ) {
-        self.add(queue, place, member, score);
-    }
-
-    /// Deletes an entry of a registry by hand, such as a lease. Returns whether it was there.
-    pub(in crate::worker::simulation) fn delete_entry(
-        &mut self,
-        queue: usize,
-        place: Place,
-        member: &str,
-    ) -> bool {
-        self.remove(queue, place, member)
-    }
 }

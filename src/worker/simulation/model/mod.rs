@@ -10,6 +10,7 @@
 //! to be searched.
 
 mod actions;
+mod by_hand;
 mod check;
 mod claim;
 mod enqueue;
@@ -20,6 +21,7 @@ mod leases;
 mod moves;
 mod mutation;
 mod place;
+mod reads;
 mod record;
 mod requeue;
 mod sorted_set;

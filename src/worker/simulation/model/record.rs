@@ -45,8 +45,10 @@ impl RedisModel {
 
     /// `HDEL`.
     pub(super) fn delete_fields(&mut self, id: &str, names: &[&str]) {
-        if let Some(record) = &mut self.touch(id).record.value {
-            record.0.retain(|(field, _)| !names.iter().any(|name| field == name.as_bytes()));
+        let Some(record) = &mut self.touch(id).record.value else { return };
+        record.0.retain(|(field, _)| !names.iter().any(|name| field == name.as_bytes()));
+        if record.0.is_empty() {
+            self.delete_record(id);
         }
     }
 

@@ -107,41 +107,6 @@ impl RedisModel {
         self.queues[queue].is_suspended = is_suspended;
     }
 
-    /// The record of a job, in the order in which its fields were written.
-    pub(in crate::worker::simulation) fn record(&self, id: &str) -> Option<&RawHash> {
-        self.jobs.get(id)?.record.value.as_ref()
-    }
-
-    /// The status in a job's record; `None` without a record.
-    pub(in crate::worker::simulation) fn status(&self, id: &str) -> Option<&str> {
-        let status = self.record(id)?.get("status").unwrap_or_default();
-        Some(std::str::from_utf8(status).unwrap_or("?"))
-    }
-
-    /// The places that have an entry of the job: one for each entry, in no order.
-    pub(in crate::worker::simulation) fn places(&self, id: &str) -> &[(usize, Place)] {
-        self.jobs.get(id).map_or(&[], |job| &job.places)
-    }
-
-    /// Entries of a registry with their scores, the lowest first.
-    pub(in crate::worker::simulation) fn entries(
-        &self,
-        queue: usize,
-        place: Place,
-    ) -> impl Iterator<Item = (f64, &str)> {
-        self.set(queue, place).iter()
-    }
-
-    /// Ids of the queue's list or of its intermediate list, from left to right as `LRANGE` has them.
-    pub(in crate::worker::simulation) fn ids(&self, queue: usize, list: Place) -> &VecDeque<String> {
-        &self.queues[queue].lists[list as usize]
-    }
-
-    /// Length of a job's stream of results.
-    pub(in crate::worker::simulation) fn results(&self, id: &str) -> usize {
-        self.jobs.get(id).map_or(0, |job| job.results.value)
-    }
-
     /// The job's keys, marked for the next check.
     pub(super) fn touch(&mut self, id: &str) -> &mut JobState {
         if !self.jobs.contains_key(id) {
