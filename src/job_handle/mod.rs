@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use self::actions::delete;
 #[cfg(test)]
-#[allow(unused_imports)] // The differential test follows.
 pub(crate) use self::actions::encode_cancel;
 use crate::client::{Client, RedisCommand, reply};
 use crate::error::{Error, Result};

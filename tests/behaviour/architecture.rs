@@ -172,7 +172,7 @@ fn each_kind_of_code_has_its_place() {
             "dashboard/",
         ],
     );
-    only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/"]);
+    only_in("a choice of dialect", &["Dialect::Rq", "Dialect::Native"], &["dialect/", "worker/simulation/"]);
     only_in("randomness", &["fastrand::", "Uuid::new"], &["worker/", "queue/enqueue.rs", "cron/tick.rs"]);
     only_in(
         "a thread or process",

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use self::rq_tasks::RQ_TASKS;
 #[cfg(test)]
-#[allow(unused_imports)] // The differential test follows.
 pub(super) use self::tasks::encode_promote_due;
 use self::tasks::{MaintenanceTask, Progress, TASKS, Tasks};
 use super::background::BackgroundThread;

@@ -118,7 +118,7 @@ impl RedisModel {
         let (id, queue) = (completion.id.as_str(), completion.queue);
         match completion.destination {
             Destination::Finished { ttl } => {
-                self.keep_ended((queue, Place::Finished), id, ttl, f64::INFINITY)
+                self.keep_ended((queue, Place::Finished), id, ttl, f64::INFINITY);
             }
             Destination::Failed { ttl } => {
                 let forever = self.dialect.failed_forever.parse().unwrap_or_default();
@@ -130,7 +130,7 @@ impl RedisModel {
             }
             Destination::Queue => self.push(queue, End::Back, id),
             Destination::QueueFront if self.has(Mutation::PutBackToTheBack) => {
-                self.push(queue, End::Back, id)
+                self.push(queue, End::Back, id);
             }
             Destination::QueueFront => self.push(queue, End::Front, id),
         }

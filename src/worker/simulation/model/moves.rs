@@ -15,9 +15,9 @@ impl RedisModel {
         let is_left = (end == End::Front) != self.dialect.pops_from_right;
         let list = &mut self.queues[queue].lists[place as usize];
         if is_left {
-            list.push_front(id.to_owned())
+            list.push_front(id.to_owned());
         } else {
-            list.push_back(id.to_owned())
+            list.push_back(id.to_owned());
         }
         self.enter(id, queue, place);
     }
