@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use super::super::model::RedisModel;
 use super::step::{QUEUES, Step, WORKERS};
 use crate::Dialect;
-use crate::claim::{ClaimedJob, Claimer, ExecutionIds};
+use crate::claim::{ClaimedJob, Claimer, ExecutionIds, ExecutionRange};
 use crate::client::{Client, RedisCommand, Reply};
 use crate::completion::Completion;
 use crate::dialect::QueueKeys;
@@ -25,6 +25,8 @@ pub(super) struct Pair {
     pub(super) model: RedisModel,
     pub(super) claimers: Vec<Claimer>,
     pub(super) executions: Vec<ExecutionIds>,
+    /// The executions of all claims of each worker.
+    pub(super) claims: Vec<Vec<ExecutionRange>>,
     /// The newest enqueued job.
     pub(super) enqueued: Option<(usize, EncodedJob)>,
     /// Ids that a watcher has popped and no claim has taken yet.
@@ -86,6 +88,7 @@ impl Pair {
             claimers: claimers.collect(),
             queues,
             executions: (1..=WORKERS as u128).map(|worker| ExecutionIds::new(worker << 64)).collect(),
+            claims: vec![Vec::new(); WORKERS],
             enqueued: None,
             popped: Vec::new(),
             runs: Vec::new(),

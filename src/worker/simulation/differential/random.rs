@@ -62,7 +62,8 @@ impl<'a> Generator<'a> {
                 let (queue, jobs) = self.jobs_in(&[Place::Intermediate]);
                 Step::PutBack { queue, jobs }
             }
-            71..74 => Step::Promote { queue: self.queue() },
+            71..73 => Step::Promote { queue: self.queue() },
+            73 => Step::Reclaim { worker: self.rng.usize(0..WORKERS) },
             74..86 => self.action(),
             _ => self.change(),
         }

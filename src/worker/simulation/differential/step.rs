@@ -22,6 +22,7 @@ pub(super) enum Step {
     FinishAgain { batch: usize },
     Recover { queue: usize, course: RecoveryCourse },
     SetField { job: usize, run: Option<usize> },
+    Reclaim { worker: usize },
     Heartbeat { worker: usize, runs: Vec<usize> },
     PutBack { queue: usize, jobs: Vec<usize> },
     Promote { queue: usize },

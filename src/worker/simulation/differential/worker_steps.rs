@@ -6,15 +6,16 @@ use super::super::model::Place;
 use super::pair::{KnownRun, LEASE, Pair, same, worker_name};
 use super::step::{JOBS, RecoveryCourse, Step};
 use crate::Retry;
-use crate::claim::{ClaimRequest, PoppedId};
+use crate::claim::{ClaimRequest, ClaimedJob, PoppedId};
 use crate::client::scripts::SET_FIELD;
 use crate::client::{RedisCommand, reply};
 use crate::completion::{Completion, Retention};
 use crate::finish;
-use crate::job::{Outcome, RawHash, RetryDirective, RetryState, Ttl, decide, iso};
+use crate::job::{Outcome, RawHash, RetryDirective, RetryState, Ttl, Verdict, decide, iso};
 use crate::orphaned_ids;
 use crate::recover;
 use crate::worker::heartbeat::HeartbeatRequest;
+use crate::worker::lost_claim_reader;
 use crate::worker::maintenance::encode_promote_due;
 
 const RETENTION: Retention = Retention { finished: Ttl::seconds(500), failed: Ttl::seconds(31_536_000) };
@@ -33,6 +34,7 @@ impl Pair {
             Step::FinishAgain { batch } => self.finish_again(*batch),
             Step::Recover { queue, course } => self.recover(*queue, *course),
             Step::SetField { job, run } => self.set_field(JOBS[*job], *run),
+            Step::Reclaim { worker } => self.reclaim(*worker),
             Step::Heartbeat { worker, runs } => self.heartbeat(*worker, runs),
             Step::PutBack { queue, jobs } => self.put_back(*queue, jobs),
             Step::Promote { queue } => self.promote(*queue),
@@ -69,6 +71,7 @@ impl Pair {
             excluded_queues: excluded.into_iter().collect(),
             popped_ids: popped.collect(),
         };
+        self.claims[worker].push(request.executions.clone());
         let records = JOBS.map(|id| self.model.record(id).cloned());
         let modeled = self.model.claim(&request, &worker_name(worker), LEASE);
         let claimer = &self.claimers[worker];
@@ -139,6 +142,25 @@ impl Pair {
             }
         }
         Ok(())
+    }
+
+    /// Puts the jobs of the newest claims back, as if the replies to them were lost.
+    fn reclaim(&mut self, worker: usize) -> Result<(), String> {
+        let (claims, name) = (&self.claims[worker], worker_name(worker));
+        let claims = &claims[claims.len().saturating_sub(2)..];
+        let modeled = self.model.jobs_of_lost_claims(&name, claims, self.now);
+        let real = lost_claim_reader::fetch_jobs(&self.client, &self.queues, &name, claims).unwrap();
+        let parts = |jobs: &[ClaimedJob]| -> Vec<_> {
+            jobs.iter().map(|job| (job.queue, job.lease_member(), job.record.deliveries)).collect()
+        };
+        same(&parts(&modeled), &parts(&real))?;
+        let put_back = |job| {
+            let verdict = Verdict::PutBack { has_begun: false };
+            Completion::new(job, verdict, RETENTION, self.client.dialect, self.now)
+        };
+        let mut completions: Vec<Completion> = modeled.into_iter().map(put_back).collect();
+        finish::sort_for_batches(&mut completions);
+        self.send(completions)
     }
 
     fn set_field(&mut self, id: &str, run: Option<usize>) -> Result<(), String> {

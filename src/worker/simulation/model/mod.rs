@@ -22,6 +22,7 @@ mod moves;
 mod mutation;
 mod place;
 mod reads;
+mod reclaim;
 mod record;
 mod requeue;
 mod sorted_set;
