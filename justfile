@@ -73,7 +73,7 @@ lint:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
 
-# Install what is missing: a Redis server, tmux, jq
+# Install what is missing: a Redis server, tmux, jq, luacheck
 setup:
     @sh scripts/setup.sh
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what rq-rs needs beside Rust: a Redis server, `just`, `jq` for the examples, and `tmux` for the
-# tests of `rq-rs top`. It asks nothing, and changes nothing when all are installed.
+# Installs what rq-rs needs beside Rust: a Redis server, `just`, `jq` for the examples, `tmux` for the tests of
+# `rq-rs top`, and `luacheck` for the scripts. It asks nothing, and changes nothing when all are installed.
 set -eu
 
 . "$(dirname "$0")/lib.sh"
@@ -10,6 +10,15 @@ install_redis() {
     if has apt-get; then install redis-server
     elif has dnf; then install redis || install valkey
     else install redis
+    fi
+}
+
+install_luacheck() {
+    if has apt-get; then install lua-check
+    elif has brew; then install luacheck
+    else
+        install luarocks
+        as_root luarocks install luacheck >/dev/null
     fi
 }
 
@@ -51,6 +60,10 @@ fi
 if ! has jq; then
     say "installing jq"
     install jq
+fi
+if ! has luacheck; then
+    say "installing luacheck"
+    install_luacheck
 fi
 if ! has tmux; then
     say "installing tmux"

@@ -1,8 +1,8 @@
 //! Bounded reads of hashes whose size somebody else controls: excerpts (the beginning and the end) of some fields, or
 //! previews (all fields, without the values that are too large).
 
-use crate::client::scripts::{FIELD_EXCERPTS, HASH_PREVIEW};
-use crate::client::{Client, RedisCommand, Reply, reply};
+use crate::client::scripts::{FieldExcerpts, HashPreview as HashPreviewCall};
+use crate::client::{Client, Reply, reply};
 use crate::error::{Error, Result};
 use crate::job::{Excerpt, ExcerptSpec, Excerpts, KNOWN_FIELDS, OmittedField, RawHash, Record};
 
@@ -24,8 +24,8 @@ pub(crate) fn fetch_excerpts(
     specs: &'static [ExcerptSpec],
 ) -> Result<Vec<Result<Option<Excerpts>>>> {
     let call = |(hash, stream): (String, Option<String>)| {
-        let script_keys: Vec<&str> = std::iter::once(&*hash).chain(stream.as_deref()).collect();
-        let call = RedisCommand::evalsha(&FIELD_EXCERPTS, &script_keys);
+        let stream = stream.as_deref();
+        let call = client.evalsha(&FieldExcerpts { hash: &hash, stream: stream.as_slice() });
         specs.iter().fold(call, |call, (name, head, tail)| call.arg(*name).arg(*head).arg(*tail))
     };
     let replies = client.call_all(&keys.map(call).collect::<Vec<_>>())?;
@@ -64,12 +64,14 @@ pub(crate) struct HashPreview {
 pub(crate) fn fetch_previews<S: AsRef<str>>(client: &Client, ids: &[S]) -> Result<Vec<Result<HashPreview>>> {
     let call = |id: &S| {
         let (hash, stream) = (client.keys.job(id.as_ref()), client.rq.results_stream(id.as_ref()));
-        let script_keys: Vec<&str> = std::iter::once(&*hash).chain(stream.as_deref()).collect();
-        let call = RedisCommand::evalsha(&HASH_PREVIEW, &script_keys)
-            .arg(MAX_VALUE_SIZE)
-            .arg(MAX_JOB_SIZE)
-            .arg(EXCERPT_SIZE)
-            .arg(MAX_FIELDS);
+        let call = client.evalsha(&HashPreviewCall {
+            hash: &hash,
+            stream: stream.as_deref().as_slice(),
+            max_value: MAX_VALUE_SIZE,
+            max_total: MAX_JOB_SIZE,
+            head: EXCERPT_SIZE,
+            max_fields: MAX_FIELDS,
+        });
         KNOWN_FIELDS.iter().chain(&["data"]).fold(call, |call, name| call.arg(*name))
     };
     let replies = client.call_all(&ids.iter().map(call).collect::<Vec<_>>())?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::client::scripts::CLAIM;
+use crate::client::scripts::Claim;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
@@ -169,40 +169,43 @@ pub(crate) struct ClaimRequest {
 
 /// Encodes the claims of one worker and decodes their replies.
 pub(crate) struct Claimer {
-    keys: Vec<String>,
+    suspended: String,
+    suspended_queues: String,
+    /// Keys of the queues, as many of each.
+    queue_keys: Vec<String>,
     worker: String,
     lease: Duration,
 }
 
 impl Claimer {
     pub(crate) fn new(client: &Client, queues: &[QueueKeys], worker: &str, lease: Duration) -> Self {
-        let mut keys = vec![client.keys.suspended(), client.keys.suspended_queues()];
+        let mut queue_keys = Vec::with_capacity(queues.len() * 7);
         for queue in queues {
-            keys.extend([&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable].map(String::clone));
-            keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
+            let first = [&queue.list, &queue.intermediate, &queue.wip, &queue.unreadable];
+            queue_keys.extend(first.map(String::clone));
+            queue_keys.extend([&queue.scheduled, &queue.finished, &queue.failed].map(String::clone));
         }
-        Claimer { keys, worker: worker.to_owned(), lease }
+        let (suspended, suspended_queues) = (client.keys.suspended(), client.keys.suspended_queues());
+        Claimer { suspended, suspended_queues, queue_keys, worker: worker.to_owned(), lease }
     }
 
     pub(crate) fn encode(&self, client: &Client, claim: &ClaimRequest) -> RedisCommand {
-        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        let queue_keys: Vec<&str> = self.queue_keys.iter().map(String::as_str).collect();
         let excluded = claim.excluded_queues.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let call = RedisCommand::evalsha(&CLAIM, &keys)
-            .arg(client.dialect.pop)
-            .arg(client.dialect.push_front)
-            .arg(client.keys.job_prefix())
-            .arg(claim.slots)
-            .arg(self.lease.as_secs_f64())
-            .arg(&self.worker)
-            .arg(iso(claim.claimed_at))
-            .arg(&claim.executions.prefix)
-            .arg(claim.executions.start)
-            .arg(PAYLOAD_BUDGET)
-            .arg(client.dialect.lease_score_offset.as_secs())
-            .arg(u8::from(client.dialect.integer_scores))
-            .arg(client.rq.key_patterns())
-            .arg(u8::from(claim.checks_keys))
-            .arg(excluded);
+        let call = client.evalsha(&Claim {
+            suspended: &self.suspended,
+            suspended_queues: &self.suspended_queues,
+            queue_keys: &queue_keys,
+            slots: claim.slots,
+            lease: self.lease.as_secs_f64(),
+            worker: &self.worker,
+            started_at: &iso(claim.claimed_at),
+            execution_prefix: &claim.executions.prefix,
+            sequence: claim.executions.start,
+            budget: PAYLOAD_BUDGET,
+            checks_keys: claim.checks_keys,
+            excluded_queues: &excluded,
+        });
         claim.popped_ids.iter().fold(call, |call, popped| call.arg(popped.queue).arg(&popped.id))
     }
 

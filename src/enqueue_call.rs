@@ -1,6 +1,6 @@
 //! The call of the script `enqueue`: its arguments and its reply.
 
-use crate::client::scripts::ENQUEUE;
+use crate::client::scripts::Enqueue;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub(crate) struct EncodedJob {
 }
 
 impl EncodedJob {
-    /// The destination as `enqueue.lua` reads it: 0 for the back of the queue, 1 for its front, else the time for the
+    /// The destination as `lua/lib/store_jobs.lua` reads it: 0 for the back of the queue, 1 for its front, else the time for the
     /// scheduled registry.
     fn destination(&self) -> String {
         match self.due {
@@ -28,6 +28,13 @@ impl EncodedJob {
             Some(Due::After(delay)) => format!("+{}", delay.as_secs_f64()),
             Some(Due::At(time)) => format!("@{time:.3}"),
         }
+    }
+
+    /// Appends the job to the arguments of a script that stores jobs.
+    pub(crate) fn add_to(&self, call: RedisCommand) -> RedisCommand {
+        let ttl = self.ttl.map(|seconds| seconds.to_string()).unwrap_or_default();
+        let call = call.arg(&self.id).arg(self.destination()).arg(ttl).arg(self.fields.len() * 2);
+        self.fields.iter().fold(call, |call, (field, value)| call.arg(field).arg(value))
     }
 
     /// Bytes of all values.
@@ -45,20 +52,13 @@ impl EncodedJob {
 
 /// Encodes one script call. Repeating it after a lost reply does not enqueue twice.
 pub(crate) fn encode(client: &Client, queue: &QueueKeys, jobs: &[EncodedJob]) -> RedisCommand {
-    let has_times = jobs.iter().any(|job| job.due.is_some());
-    let mut call = RedisCommand::evalsha(&ENQUEUE, &[&queue.list, &client.keys.queues(), &queue.scheduled])
-        .arg(client.dialect.push)
-        .arg(client.dialect.push_front)
-        .arg(client.keys.job_prefix())
-        .arg(if has_times { u8::from(client.dialect.integer_scores).to_string() } else { String::new() });
-    for job in jobs {
-        let ttl = job.ttl.map(|seconds| seconds.to_string()).unwrap_or_default();
-        call = call.arg(&job.id).arg(job.destination()).arg(ttl).arg(job.fields.len() * 2);
-        for (field, value) in &job.fields {
-            call = call.arg(field).arg(value);
-        }
-    }
-    call
+    let call = client.evalsha(&Enqueue {
+        list: &queue.list,
+        queues: &client.keys.queues(),
+        scheduled: &queue.scheduled,
+        has_times: jobs.iter().any(|job| job.due.is_some()),
+    });
+    jobs.iter().fold(call, |call, job| job.add_to(call))
 }
 
 /// Decodes the reply: for each job, in order, `true` if it was stored, `false` if its id exists.

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::client::scripts::FINISH;
+use crate::client::scripts::{AsText, Finish};
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::completion::Completion;
 use crate::dialect::QueueKeys;
@@ -71,24 +71,21 @@ pub(crate) fn encode(client: &Client, queues: &[QueueKeys], batch: &[Completion]
 /// Keys and arguments that all completions of a batch share.
 fn encode_shared(client: &Client, queues: &[QueueKeys], first: &Completion) -> RedisCommand {
     let queue = &queues[first.queue];
-    let or_empty = |number: Option<String>| number.unwrap_or_default();
     let (destination, seconds) = first.destination.arguments();
-    let keys = [&queue.list, &queue.wip, &queue.finished, &queue.failed, &queue.scheduled];
-    let call = RedisCommand::evalsha(&FINISH, &keys.map(String::as_str))
-        .arg(client.dialect.push)
-        .arg(client.dialect.push_front)
-        .arg(client.keys.job_prefix())
-        .arg(client.keys.ended_prefix())
-        .arg(client.dialect.failed_forever)
-        .arg(client.rq.key_patterns())
-        .arg(u8::from(client.dialect.integer_scores))
-        .arg(&first.worker)
-        .arg(or_empty(first.expired_score_margin.map(|within| within.as_secs_f64().to_string())))
-        .arg(destination)
-        .arg(seconds.to_string())
-        .arg(or_empty(first.result_ttl.map(|seconds| seconds.to_string())))
-        .arg(first.status.to_string())
-        .arg(first.fields.len());
+    let call = client.evalsha(&Finish {
+        list: &queue.list,
+        wip: &queue.wip,
+        finished: &queue.finished,
+        failed: &queue.failed,
+        scheduled: &queue.scheduled,
+        worker: &first.worker,
+        score_margin: first.expired_score_margin.map(|margin| margin.as_secs_f64()),
+        destination,
+        seconds: &seconds.to_string(),
+        result_ttl: AsText(first.result_ttl),
+        status: first.status.as_str(),
+        names: first.fields.len(),
+    });
     first.fields.iter().fold(call, |call, (name, _)| call.arg(name))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::client::scripts::PUT_BACK_ORPHANED_IDS;
+use crate::client::scripts::PutBackOrphanedIds;
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
@@ -50,10 +50,7 @@ impl OrphanTracker {
 
 /// Encodes a call that puts ids back into their queue, and returns how many.
 pub(crate) fn encode_put_back(client: &Client, queue: &QueueKeys, ids: &[Vec<u8>]) -> RedisCommand {
-    let call = RedisCommand::evalsha(&PUT_BACK_ORPHANED_IDS, &[&queue.intermediate, &queue.list])
-        .arg(client.dialect.push_front)
-        .arg(client.rq.key_patterns())
-        .arg(client.keys.job_prefix());
+    let call = client.evalsha(&PutBackOrphanedIds { intermediate: &queue.intermediate, list: &queue.list });
     ids.iter().fold(call, RedisCommand::arg)
 }
 

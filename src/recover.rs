@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::claim::ClaimedJob;
-use crate::client::scripts::EXPIRED_LEASES;
-use crate::client::{Client, RedisCommand, reply};
+use crate::client::scripts::ExpiredLeases;
+use crate::client::{Client, reply};
 use crate::completion::{Completion, Retention};
 use crate::dialect::{DialectSpec, QueueKeys};
 use crate::error::{Error, Result};
@@ -62,11 +62,11 @@ fn fetch_expired(
 
 /// Fetches expired leases, as `<job>:<execution>`, with the records of their jobs.
 pub(crate) fn fetch_expired_leases(client: &Client, queue: &QueueKeys) -> Result<Vec<(String, RawHash)>> {
-    let query = RedisCommand::evalsha(&EXPIRED_LEASES, &[&queue.wip])
-        .arg(client.keys.job_prefix())
-        .arg(MAX_RECOVERED)
-        .arg(LEASE_SCAN_LIMIT)
-        .arg(client.dialect.expired_score_margin().as_secs());
+    let query = client.evalsha(&ExpiredLeases {
+        wip: &queue.wip,
+        max_expired: MAX_RECOVERED,
+        max_read: LEASE_SCAN_LIMIT,
+    });
     let mut leases = Vec::new();
     for lease in reply::list(client.call(&query)?)? {
         let mut parts = reply::list(lease)?.into_iter();

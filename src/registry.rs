@@ -1,14 +1,13 @@
 //! `Registry`: the jobs of a queue in one state, as a sorted set.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use crate::client::scripts::{ENQUEUE_NOW, REQUEUE};
+use crate::client::scripts::MoveToQueue;
 use crate::client::{Client, RedisCommand, Reply, now, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
-use crate::redis::Script;
 
-/// Codes in the replies of the scripts `requeue` and `enqueue_now`: see `src/lua/README.md`.
+/// Codes in the reply of the script `move_to_queue`: see `src/lua/README.md`.
 const IN_QUEUE: i64 = 1;
 const RECORD_GONE: i64 = 2;
 
@@ -127,28 +126,24 @@ impl Registry {
 
     /// Encodes a requeue of one batch. The call may be repeated with the same time.
     pub(crate) fn encode_requeue<S: AsRef<str>>(&self, ids: &[S], enqueued_at: &str) -> RedisCommand {
-        self.encode_move(&REQUEUE, Some(self.client.dialect.retries_field), ids, enqueued_at)
+        self.encode_move(ids, enqueued_at, true)
     }
 
     /// Encodes the enqueueing of one batch of scheduled jobs. The call may be repeated with the same time.
     pub(crate) fn encode_enqueue_now<S: AsRef<str>>(&self, ids: &[S], enqueued_at: &str) -> RedisCommand {
-        self.encode_move(&ENQUEUE_NOW, None, ids, enqueued_at)
+        self.encode_move(ids, enqueued_at, false)
     }
 
-    /// `retries_field` is an argument of one of the two scripts.
-    fn encode_move<S: AsRef<str>>(
-        &self,
-        script: &'static LazyLock<Script>,
-        retries_field: Option<&str>,
-        ids: &[S],
-        enqueued_at: &str,
-    ) -> RedisCommand {
-        let call = RedisCommand::evalsha(script, &[&self.key, &self.list, &self.client.keys.queues()])
-            .arg(self.client.dialect.push)
-            .arg(self.client.keys.job_prefix())
-            .arg(enqueued_at)
-            .arg(self.client.rq.key_patterns());
-        let call = retries_field.into_iter().fold(call, RedisCommand::arg).arg(self.statuses);
+    /// Encodes a move of one batch; `as_new` jobs have all retries of their policy again.
+    fn encode_move<S: AsRef<str>>(&self, ids: &[S], enqueued_at: &str, as_new: bool) -> RedisCommand {
+        let call = self.client.evalsha(&MoveToQueue {
+            registry: &self.key,
+            list: &self.list,
+            queues: &self.client.keys.queues(),
+            enqueued_at,
+            as_new,
+            statuses: self.statuses,
+        });
         ids.iter().fold(call, |call, id| call.arg(id.as_ref()))
     }
 

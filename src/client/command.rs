@@ -3,8 +3,8 @@
 use chrono::Utc;
 use redis::Cmd;
 
+use super::scripts::{Script, ScriptCall, ScriptTexts};
 use crate::job::iso;
-use crate::redis::Script;
 
 /// A command for Redis. Calls of scripts are commands too: `EVALSHA` and `EVAL`.
 pub(crate) struct RedisCommand {
@@ -18,51 +18,18 @@ impl RedisCommand {
         RedisCommand { cmd: redis::cmd(name), script: None }
     }
 
-    /// Calls a script by its digest. The client loads the script and repeats the call if the server does not
-    /// know the digest.
-    pub(crate) fn evalsha(script: &'static Script, keys: &[&str]) -> Self {
+    /// Calls a script by its digest: see [`Client::evalsha`](super::Client::evalsha).
+    pub(super) fn evalsha<C: ScriptCall>(texts: &ScriptTexts, call: &C) -> Self {
         let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&script.sha).arg(keys.len()).arg(keys);
-        RedisCommand { cmd, script: Some(script) }
+        call.add_to(cmd.arg(texts.digest(C::SCRIPT)));
+        RedisCommand { cmd, script: Some(C::SCRIPT) }
     }
 
-    /// Calls a script by its text. Unlike [`evalsha`](Self::evalsha) it never has to be repeated, so it keeps
-    /// its position among the commands of a pipeline.
-    pub(crate) fn eval(script: &'static Script, keys: &[&str]) -> Self {
+    /// Calls a script by its text: see [`Client::eval`](super::Client::eval).
+    pub(super) fn eval<C: ScriptCall>(texts: &ScriptTexts, call: &C) -> Self {
         let mut cmd = redis::cmd("EVAL");
-        cmd.arg(script.source).arg(keys.len()).arg(keys);
+        call.add_to(cmd.arg(texts.text(C::SCRIPT)));
         RedisCommand { cmd, script: None }
-    }
-
-    /// Combines two script calls into one call of `script`, which runs the script of `inner` as a function:
-    /// the keys of `inner` come first, its arguments last.
-    #[cfg(feature = "cron")]
-    pub(crate) fn evalsha_nested(
-        script: &'static Script,
-        inner: &RedisCommand,
-        outer: &RedisCommand,
-    ) -> Self {
-        let (inner, outer) = (inner.parts(), outer.parts());
-        let keys = [inner.0, outer.0].concat();
-        let mut cmd = redis::cmd("EVALSHA");
-        cmd.arg(&script.sha).arg(keys.len()).arg(keys).arg(outer.1).arg(inner.1);
-        RedisCommand { cmd, script: Some(script) }
-    }
-
-    /// Keys and arguments of a script call.
-    fn parts(&self) -> (Vec<&[u8]>, Vec<&[u8]>) {
-        let mut all = self.cmd.args_iter().skip(2).filter_map(|arg| match arg {
-            redis::Arg::Simple(bytes) => Some(bytes),
-            _ => None,
-        });
-        let count = all.next().and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
-        let keys = all.by_ref().take(count.unwrap_or(0)).collect();
-        (keys, all.collect())
-    }
-
-    /// Appends the current time of this machine in RQ's format.
-    pub(crate) fn arg_now(self) -> Self {
-        self.arg(now())
     }
 
     pub(crate) fn arg(mut self, arg: impl redis::ToRedisArgs) -> Self {

@@ -16,6 +16,7 @@ use redis::{Cmd, RedisError, RedisResult};
 pub(crate) use self::command::{RedisCommand, now};
 pub(crate) use self::dedicated::DedicatedConnection;
 pub(crate) use self::pipeline::Pipeline;
+use self::scripts::{ScriptCall, ScriptTexts};
 use crate::dialect::{Dialect, DialectSpec, Keys, RqMetadata};
 use crate::error::{Error, Result};
 #[cfg(feature = "cli")]
@@ -30,6 +31,7 @@ pub(crate) struct Client {
     pub(crate) keys: Keys,
     pub(crate) rq: RqMetadata,
     pub(crate) dialect: &'static DialectSpec,
+    scripts: Arc<ScriptTexts>,
     /// The key prefix; `None` for the dialect's default.
     prefix: Option<String>,
 }
@@ -64,7 +66,8 @@ impl Client {
     ) -> Arc<Self> {
         let keys = Keys::new(prefix.as_deref().unwrap_or(dialect.prefix));
         let rq = RqMetadata::new(dialect, &keys);
-        Arc::new(Client { redis, timeouts, keys, rq, dialect, prefix })
+        let scripts = Arc::new(ScriptTexts::new(dialect, &keys));
+        Arc::new(Client { redis, timeouts, keys, rq, dialect, scripts, prefix })
     }
 
     /// Returns a client of the same server with another key prefix.
@@ -80,7 +83,27 @@ impl Client {
 
     /// Returns a client of the same server and connections with other time limits.
     pub(crate) fn with_timeouts(&self, timeouts: Timeouts) -> Arc<Self> {
-        Self::new(Arc::clone(&self.redis), timeouts, self.dialect, self.prefix.clone())
+        Arc::new(Client {
+            redis: Arc::clone(&self.redis),
+            timeouts,
+            keys: self.keys.clone(),
+            rq: RqMetadata::new(self.dialect, &self.keys),
+            dialect: self.dialect,
+            scripts: Arc::clone(&self.scripts),
+            prefix: self.prefix.clone(),
+        })
+    }
+
+    /// Encodes a call of a script by its digest. The script is loaded and the call repeated if the server does not
+    /// know the digest.
+    pub(crate) fn evalsha(&self, call: &impl ScriptCall) -> RedisCommand {
+        RedisCommand::evalsha(&self.scripts, call)
+    }
+
+    /// Encodes a call of a script by its text. Unlike [`evalsha`](Self::evalsha) it never has to be repeated, so it
+    /// keeps its position among the commands of a pipeline.
+    pub(crate) fn eval(&self, call: &impl ScriptCall) -> RedisCommand {
+        RedisCommand::eval(&self.scripts, call)
     }
 
     /// Address of the server, without the password.
@@ -144,7 +167,7 @@ impl Client {
                 && is_noscript(error)
             {
                 // The script did not run, so this call may be repeated. The other commands have run.
-                let load = RedisCommand::new("SCRIPT").arg("LOAD").arg(script.source);
+                let load = RedisCommand::new("SCRIPT").arg("LOAD").arg(self.scripts.text(script));
                 let load_and_call = [&load.cmd, &command.cmd];
                 *reply = self.redis.send(&load_and_call, limits, delivery)?.pop().unwrap_or(Ok(Reply::Nil));
             }

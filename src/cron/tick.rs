@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::schedule::Schedule;
 use super::{Catchup, Cron, Overlap};
-use crate::client::scripts::CRON_TICK;
-use crate::client::{Client, RedisCommand, Reply, reply};
-use crate::enqueue_call;
+use crate::client::scripts::{AsText, CronTick};
+use crate::client::{Client, Reply, reply};
 use crate::error::Result;
 use crate::job::NewJob;
 use crate::queue::Queue;
@@ -167,18 +166,23 @@ fn run_script(
 ) -> Result<(i64, Option<String>, String)> {
     let job = entry.queue.encode_job(&with_jitter(&entry.cron))?;
     let id = job.id.clone();
-    let enqueue = enqueue_call::encode(client, entry.queue.keys(), std::slice::from_ref(&job));
-    let keys = [&entry.key, &client.keys.cron_entry_jobs(&entry.cron.name), &client.keys.cron_jobs()];
-    let call = RedisCommand::evalsha(&CRON_TICK, &keys.map(String::as_str))
-        .arg(mode)
-        .arg(&entry.cron.name)
-        .arg(&entry.stored_last)
-        .arg(tick)
-        .arg(entry.fingerprint())
-        .arg(u8::from(entry.cron.overlap == Overlap::Skip))
-        .arg(clock.map(|clock| clock.to_string()).unwrap_or_default());
-    let reply = client.call(&RedisCommand::evalsha_nested(&CRON_TICK, &enqueue, &call))?;
-    let mut values = reply::list(reply)?.into_iter();
+    let call = client.evalsha(&CronTick {
+        list: &entry.queue.keys().list,
+        queues: &client.keys.queues(),
+        scheduled: &entry.queue.keys().scheduled,
+        entry: &entry.key,
+        entry_jobs: &client.keys.cron_entry_jobs(&entry.cron.name),
+        entries: &client.keys.cron_jobs(),
+        mode,
+        name: &entry.cron.name,
+        known_last: &entry.stored_last,
+        tick: AsText(tick),
+        schedule: &entry.fingerprint(),
+        skips_overlap: entry.cron.overlap == Overlap::Skip,
+        clock,
+        has_times: job.due.is_some(),
+    });
+    let mut values = reply::list(client.call(&job.add_to(call))?)?.into_iter();
     let mut next = || values.next().unwrap_or(Reply::Nil);
     let outcome = reply::int(&next())?;
     Ok((outcome, reply::text(next())?, id))

@@ -100,7 +100,7 @@ impl Keys {
         self.key(&format!("job::{id}:dependencies"))
     }
 
-    /// Set of a worker's executions, `<job>:<execution>`; see [`rq_patterns`](Self::rq_patterns).
+    /// Set of a worker's executions, `<job>:<execution>`; see [`script_patterns`](Self::script_patterns).
     pub(crate) fn executions_of_worker(&self, name: &str) -> String {
         self.key(&format!("worker:{name}:executions"))
     }
@@ -200,28 +200,26 @@ impl Keys {
         self.key(&format!("executions:{id}"))
     }
 
-    /// The keys of RQ's metadata, as patterns with a `*` for the id or name, in the order in which
-    /// `lua/rq_compat.lua` reads them.
-    pub(crate) fn rq_patterns(&self) -> String {
+    /// The keys that scripts make themselves, because only they find out of which job, worker or limit: patterns with
+    /// a `*` for its id or name, each with the name by which scripts know it.
+    pub(crate) fn script_patterns(&self) -> [(&'static str, String); 14] {
         let queue = self.queue("*");
-        let patterns = [
-            self.results("*"),
-            self.key("execution:*"), // hash: one run, `<job>:<execution>`
-            self.executions("*"),
-            self.executions_of_worker("*"),
-            self.dependents("*"),
-            self.dependencies("*"),
-            self.group("*"),
-            self.limit_slots("*"),
-            queue.deferred,
-            queue.list,
-            self.job("*"),
-            self.limit_waiting("*"),
-            self.limit("*"),
-            self.limits(),
-            self.groups(),
-        ];
-        patterns.join(" ")
+        [
+            ("results", self.results("*")),
+            ("execution", self.key("execution:*")), // hash: one run, `<job>:<execution>`
+            ("executions", self.executions("*")),
+            ("worker_executions", self.executions_of_worker("*")),
+            ("dependents", self.dependents("*")),
+            ("dependencies", self.dependencies("*")),
+            ("group", self.group("*")),
+            ("group_names", self.groups()),
+            ("limit_names", self.limits()),
+            ("limit", self.limit("*")),
+            ("limit_slots", self.limit_slots("*")),
+            ("limit_waiting", self.limit_waiting("*")),
+            ("deferred", queue.deferred),
+            ("list", queue.list),
+        ]
     }
 
     /// Returns the name of the worker with this key; `None` for a key of another deployment or kind.

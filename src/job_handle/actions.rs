@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Job, MAX_SEARCHED_QUEUE};
-use crate::client::scripts::{CANCEL, DELETE, SET_FIELD};
+use crate::client::scripts::{AsText, Cancel, Delete, SetField};
 use crate::client::{Client, RedisCommand, now, reply};
 use crate::error::{Error, Result};
 use crate::job::{Status, check_id, to_python};
@@ -91,7 +91,8 @@ impl Job {
         };
         let encoded = self.serializer.write(&meta).map_err(invalid)?;
         let job = self.client.keys.job(self.id());
-        let call = RedisCommand::evalsha(&SET_FIELD, &[&job]).arg("meta").arg(encoded).arg("");
+        let call =
+            self.client.evalsha(&SetField { job: &job, field: "meta", value: &encoded, execution: "" });
         if reply::int(&self.client.call(&call)?)? == 0 {
             return Err(Error::NotFound { id: self.id().to_owned() });
         }
@@ -104,24 +105,20 @@ impl Job {
 pub(crate) fn encode_cancel(client: &Client, id: &str, origin: &str, ended_at: &str) -> RedisCommand {
     let keys = client.keys.queue(origin);
     let job = client.keys.job(id);
-    let channel = format!("{}{id}", client.keys.ended_prefix());
-    let script_keys = [
-        &job,
-        &keys.list,
-        &keys.intermediate,
-        &keys.wip,
-        &keys.scheduled,
-        &keys.deferred,
-        &keys.ready,
-        &keys.canceled,
-        &channel,
-    ];
-    RedisCommand::evalsha(&CANCEL, &script_keys.map(String::as_str))
-        .arg(id)
-        .arg(ended_at)
-        .arg(client.dialect.canceled_ttl.as_seconds())
-        .arg(MAX_SEARCHED_QUEUE)
-        .arg(client.rq.key_patterns())
+    client.evalsha(&Cancel {
+        job: &job,
+        list: &keys.list,
+        intermediate: &keys.intermediate,
+        wip: &keys.wip,
+        scheduled: &keys.scheduled,
+        deferred: &keys.deferred,
+        ready: &keys.ready,
+        canceled: &keys.canceled,
+        id,
+        ended_at,
+        ttl: AsText(client.dialect.canceled_ttl.as_seconds()),
+        max_searched: MAX_SEARCHED_QUEUE,
+    })
 }
 
 /// Deletes a job, also one whose record is not a hash, and returns `true` if it existed.
@@ -131,14 +128,16 @@ pub(crate) fn delete(client: &Client, id: &str, origin: &str) -> Result<bool> {
         return Ok(false);
     }
     let keys = client.keys.queue(origin);
-    let channel = format!("{}{id}", client.keys.ended_prefix());
-    let lists = [&*job, &keys.list, &keys.intermediate, &keys.wip];
-    let script_keys = [&lists[..], &keys.idle_registries(), &[&channel]].concat();
-    let call = RedisCommand::evalsha(&DELETE, &script_keys)
-        .arg(id)
-        .arg(MAX_SEARCHED_QUEUE)
-        .arg(client.rq.key_patterns())
-        .arg_now();
+    let call = client.evalsha(&Delete {
+        job: &job,
+        list: &keys.list,
+        intermediate: &keys.intermediate,
+        wip: &keys.wip,
+        registries: &keys.idle_registries(),
+        id,
+        max_searched: MAX_SEARCHED_QUEUE,
+        enqueued_at: &now(),
+    });
     Ok(reply::int(&client.call(&call)?)? == 1)
 }
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Job, MAX_SEARCHED_QUEUE};
-use crate::client::scripts::REQUEUE_STRANDED_JOB;
-use crate::client::{RedisCommand, Reply, reply};
+use crate::client::scripts::RequeueStrandedJob;
+use crate::client::{Reply, now, reply};
 use crate::error::Result;
 use crate::job::{Status, from_iso};
 use crate::registry::{Registry, Requeued};
@@ -52,7 +52,7 @@ impl Job {
                 _ => {}
             }
         }
-        self.requeue_stranded("requeue", self.client.dialect.retries_field, &[&UNFINISHED, &REQUEUABLE])
+        self.requeue_stranded("requeue", true, &[&UNFINISHED, &REQUEUABLE])
     }
 
     /// Puts a scheduled job, which waits for a time or for its next retry, into its queue now. A job that has not
@@ -67,19 +67,14 @@ impl Job {
         let moved = Registry::new(&self.client, &keys, &keys.scheduled).enqueue_now(&[self.id()])?;
         match moved.first() {
             Some(Requeued::Back) => self.refresh(),
-            _ => self.requeue_stranded("enqueue", "", &[&UNFINISHED]),
+            _ => self.requeue_stranded("enqueue", false, &[&UNFINISHED]),
         }
     }
 
-    /// Puts the job into its queue if it is stranded and has one of `statuses`. With the name of the field that counts
-    /// retries in `retries_field` the job is made new, with an empty name it keeps its counts.
-    fn requeue_stranded(
-        &mut self,
-        verb: &'static str,
-        retries_field: &str,
-        statuses: &[&[Status]],
-    ) -> Result<()> {
-        let code = self.requeue_stranded_code(verb, retries_field, statuses)?;
+    /// Puts the job into its queue if it is stranded and has one of `statuses`. With `as_new` the job is made new, else
+    /// it keeps its counts.
+    fn requeue_stranded(&mut self, verb: &'static str, as_new: bool, statuses: &[&[Status]]) -> Result<()> {
+        let code = self.requeue_stranded_code(verb, as_new, statuses)?;
         self.refresh()?;
         match code {
             IN_QUEUE => Ok(()),
@@ -99,13 +94,13 @@ impl Job {
     fn requeue_stranded_code(
         &mut self,
         verb: &'static str,
-        retries_field: &str,
+        as_new: bool,
         statuses: &[&[Status]],
     ) -> Result<i64> {
         let deadline = Instant::now() + NEXT_HEARTBEAT_TIMEOUT;
         let mut seen_heartbeat = String::new();
         loop {
-            let reply = self.call_requeue_stranded(retries_field, statuses, &seen_heartbeat)?;
+            let reply = self.call_requeue_stranded(as_new, statuses, &seen_heartbeat)?;
             let Reply::Array(parts) = reply else { return reply::int(&reply) };
             let heartbeat = WorkerHeartbeat::read(parts)?;
             if heartbeat.age >= heartbeat.lease {
@@ -124,26 +119,27 @@ impl Job {
 
     fn call_requeue_stranded(
         &self,
-        retries_field: &str,
+        as_new: bool,
         statuses: &[&[Status]],
         seen_heartbeat: &str,
     ) -> Result<Reply> {
         let keys = self.client.keys.queue(&self.origin);
         let (job, queues) = (self.client.keys.job(self.id()), self.client.keys.queues());
-        let lists = [&*job, &keys.list, &keys.intermediate, &keys.wip, &queues];
-        let script_keys = [&lists[..], &keys.idle_registries()].concat();
         let statuses: Vec<&str> = statuses.iter().copied().flatten().map(|status| status.as_str()).collect();
-        let call = RedisCommand::evalsha(&REQUEUE_STRANDED_JOB, &script_keys)
-            .arg(self.id())
-            .arg(self.client.dialect.push)
-            .arg_now()
-            .arg(self.client.rq.key_patterns())
-            .arg(MAX_SEARCHED_QUEUE)
-            .arg(retries_field)
-            .arg(statuses.join(" "))
-            .arg(self.client.keys.worker(""))
-            .arg(seen_heartbeat);
-        self.client.call(&call)
+        self.client.call(&self.client.evalsha(&RequeueStrandedJob {
+            job: &job,
+            list: &keys.list,
+            intermediate: &keys.intermediate,
+            wip: &keys.wip,
+            queues: &queues,
+            registries: &keys.idle_registries(),
+            id: self.id(),
+            enqueued_at: &now(),
+            max_searched: MAX_SEARCHED_QUEUE,
+            as_new,
+            statuses: &statuses.join(" "),
+            seen_heartbeat,
+        }))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 
 use super::Job;
-use crate::client::scripts::MARK_WAITER;
+use crate::client::scripts::MarkWaiter;
 use crate::client::{RedisCommand, reply};
 use crate::error::{Error, Result};
 use crate::job::Status;
@@ -50,7 +50,7 @@ impl Job {
             return client.dedicated(timeout)?.call(&read).map(drop);
         }
         let channel = format!("{}{}", client.keys.ended_prefix(), self.id());
-        let mark_waiter = RedisCommand::evalsha(&MARK_WAITER, &[&client.keys.job(self.id())]);
+        let mark_waiter = client.evalsha(&MarkWaiter { job: &client.keys.job(self.id()) });
         client.dedicated(timeout)?.wait_for_message(&channel, timeout, || {
             let status = reply::text(client.call(&mark_waiter)?)?;
             Ok(status.and_then(|word| word.parse::<Status>().ok()).is_some_and(|status| !status.has_ended()))

@@ -1,16 +1,12 @@
--- expire: drops entries of a registry whose time has passed. The records expire by themselves.
---
--- KEYS[1] registry (score = time to drop the entry; negative and +inf stay)
--- ARGV[1] number of entries at most  ARGV[2] seconds that must have passed since that time
--- ARGV[3] job key prefix  ARGV[4] patterns of rq_compat
+-- expire: drops entries of a registry whose time has passed: its scores are the times to drop them; negative ones and
+-- +inf stay. The records expire by themselves.
 --
 -- Returns how many entries were dropped.
 
-local expired = redis.call('ZRANGEBYSCORE', KEYS[1], 0, redis.call('TIME')[1] - ARGV[2], 'LIMIT', 0, ARGV[1])
-if #expired > 0 then redis.call('ZREM', KEYS[1], unpack(expired)) end
-rq_init(ARGV[4])
+local expired = redis.call('ZRANGEBYSCORE', REGISTRY, 0, redis.call('TIME')[1] - age, 'LIMIT', 0, max_entries)
+if #expired > 0 then redis.call('ZREM', REGISTRY, unpack(expired)) end
 -- RQ gives the results of failed jobs no time to live.
-for _, id in ipairs(rq and expired or {}) do
-  if redis.call('EXISTS', ARGV[3] .. id) == 0 then redis.pcall('DEL', rq_key(RESULTS, id)) end
+for _, id in ipairs(RQ and expired or {}) do
+  if redis.call('EXISTS', JOB_PREFIX .. id) == 0 then redis.pcall('DEL', results_key(id)) end
 end
 return #expired

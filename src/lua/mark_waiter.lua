@@ -1,10 +1,8 @@
 -- mark_waiter: marks a job as waited for, so that its end is published.
 --
--- KEYS[1] job
---
 -- Returns the job's status, or false when there is no such job.
 
 -- A Redis out of memory rejects the mark: the waiter polls too.
-local status = redis.call('HGET', KEYS[1], 'status')
-if status then redis.pcall('HSET', KEYS[1], 'waited', 1) end
+local status = redis.call('HGET', JOB, 'status')
+if status then redis.pcall('HSET', JOB, 'waited', 1) end
 return status

@@ -1,15 +1,13 @@
--- prune_group: removes deleted jobs from a group, and a group without jobs from the set of groups.
---
--- KEYS[1] group  KEYS[2] names of groups
--- ARGV[1] name  ARGV[2] job key prefix  ARGV[3] SSCAN cursor, 0 at first  ARGV[4] number of jobs to check, about
+-- prune_group: removes deleted jobs from a group, and a group without jobs from the set of groups. `count` is about how
+-- many jobs it checks.
 --
 -- Returns the next cursor, 0 when all jobs were checked.
 
-local page = redis.call('SSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])
+local page = redis.call('SSCAN', GROUP, cursor, 'COUNT', count)
 local deleted = {}
 for _, id in ipairs(page[2]) do
-  if redis.call('EXISTS', ARGV[2] .. id) == 0 then deleted[#deleted + 1] = id end
+  if redis.call('EXISTS', JOB_PREFIX .. id) == 0 then deleted[#deleted + 1] = id end
 end
-if #deleted > 0 then redis.call('SREM', KEYS[1], unpack(deleted)) end
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('SREM', KEYS[2], ARGV[1]) end
+if #deleted > 0 then redis.call('SREM', GROUP, unpack(deleted)) end
+if redis.call('EXISTS', GROUP) == 0 then redis.call('SREM', GROUPS, name) end
 return page[1]

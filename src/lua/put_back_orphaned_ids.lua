@@ -1,22 +1,19 @@
 -- put_back_orphaned_ids: puts ids that were popped but never claimed back at the front of their queue. An id whose job
 -- has ended meanwhile is only removed.
 --
--- KEYS[1] intermediate list  KEYS[2] list
--- ARGV[1] push command for the front  ARGV[2] patterns of rq_compat  ARGV[3] job key prefix
--- then the ids
+-- Arguments that follow: the ids.
 --
 -- Returns how many were put back. An id that was claimed meanwhile is no longer in the list, or has an execution.
 
-redis.call('LLEN', KEYS[2]) -- a key of a wrong type ends the script here, before anything is written
-rq_init(ARGV[2])
+require_type('LLEN', LIST)
 local put_back = 0
-local ended = { finished = true, failed = true, stopped = true, canceled = true }
-for i = 4, #ARGV do
-  local has_execution = rq and redis.call('EXISTS', rq_key(EXECUTIONS, ARGV[i])) == 1
-  if not has_execution and redis.call('LREM', KEYS[1], 1, ARGV[i]) == 1 then
-    local status = redis.pcall('HGET', ARGV[3] .. ARGV[i], 'status')
-    if type(status) ~= 'string' or not ended[status] then
-      redis.call(ARGV[1], KEYS[2], ARGV[i])
+for i = FIRST_ARG, #ARGV do
+  local id = ARGV[i]
+  local has_execution = RQ and redis.call('EXISTS', executions_key(id)) == 1
+  if not has_execution and redis.call('LREM', INTERMEDIATE, 1, id) == 1 then
+    local status = redis.pcall('HGET', JOB_PREFIX .. id, 'status')
+    if type(status) ~= 'string' or not HAS_ENDED[status] then
+      redis.call(PUSH_FRONT, LIST, id)
       put_back = put_back + 1
     end
   end

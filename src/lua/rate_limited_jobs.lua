@@ -1,34 +1,32 @@
--- rate_limited_jobs: reads which jobs wait for rate limits, or how many in each queue. Changes nothing. RQ keeps
--- these jobs by rate limit and not by queue, so the queue is read from each job's record.
---
--- KEYS none of its own: see rq_compat
--- ARGV[1] patterns of rq_compat  ARGV[2] queue, or '' to count the jobs of all queues
--- ARGV[3] number of jobs to read for each limit at most, the oldest first  ARGV[4] number of jobs to read in all
+-- rate_limited_jobs: reads which jobs of a queue wait for rate limits or, without a queue, how many in each one.
+-- Changes nothing. RQ keeps these jobs by rate limit and not by queue, so the queue is read from each job's record.
 --
 -- Returns { queue, number of jobs … }, where the number for a limit with more jobs than were read is extrapolated; or,
 -- for one queue, { id, since when it waits … }.
 
-rq_init(ARGV[1])
-local left = tonumber(ARGV[4])
+local left = max_jobs
 local counts, found = {}, {}
-for _, limit in ipairs(redis.call('SRANDMEMBER', rq_key(LIMITS, ''), left)) do
-  local total = redis.pcall('ZCARD', rq_key(WAITING, limit))
-  local read = {}
-  if type(total) == 'number' and total > 0 and left > 0 then
-    read = redis.call('ZRANGE', rq_key(WAITING, limit), 0, math.min(ARGV[3], left) - 1, 'WITHSCORES')
-  end
+
+-- Counts the jobs that wait for one limit, the oldest first.
+local function read_limit(limit, total)
+  local read = redis.call('ZRANGE', limit_waiting_key(limit), 0, math.min(max_jobs_per_limit, left) - 1, 'WITHSCORES')
   left = left - #read / 2
   local by_queue = {}
   for i = 1, #read, 2 do
-    local queue = redis.pcall('HGET', rq_key(JOB, read[i]), 'origin')
-    if type(queue) == 'string' then
-      by_queue[queue] = (by_queue[queue] or 0) + 1
-      if queue == ARGV[2] then found[#found + 1], found[#found + 2] = read[i], read[i + 1] end
+    local origin = redis.pcall('HGET', JOB_PREFIX .. read[i], 'origin')
+    if type(origin) == 'string' then
+      by_queue[origin] = (by_queue[origin] or 0) + 1
+      if origin == queue then found[#found + 1], found[#found + 2] = read[i], read[i + 1] end
     end
   end
-  for queue, n in pairs(by_queue) do counts[queue] = (counts[queue] or 0) + n * total * 2 / #read end
+  for origin, n in pairs(by_queue) do counts[origin] = (counts[origin] or 0) + n * total * 2 / #read end
 end
-if ARGV[2] ~= '' then return found end
+
+for _, limit in ipairs(redis.call('SRANDMEMBER', LIMIT_NAMES, left)) do
+  local total = redis.pcall('ZCARD', limit_waiting_key(limit))
+  if type(total) == 'number' and total > 0 and left > 0 then read_limit(limit, total) end
+end
+if queue ~= '' then return found end
 local reply = {}
-for queue, n in pairs(counts) do reply[#reply + 1], reply[#reply + 2] = queue, math.floor(n + 0.5) end
+for origin, n in pairs(counts) do reply[#reply + 1], reply[#reply + 2] = origin, math.floor(n + 0.5) end
 return reply

@@ -1,24 +1,23 @@
 -- record_stats: adds a worker's counts to the series of one queue and of its handlers. The size of a series is fixed:
 -- a ring of minutes, a ring of days, and totals.
 --
--- KEYS[1] set of handlers  KEYS[2] series of the queue  KEYS[3] shared series of the handlers beyond ARGV[4]
--- KEYS[4 …] series of the handlers
--- ARGV[1] minutes in a ring  ARGV[2] days in a ring  ARGV[3] seconds that a series lives after its last change
--- ARGV[4] number of handlers with a series of their own  then the names of the handlers, in the order of their keys
--- then for each addition: number of its key, 'count', minute since 1970, finished, failed, retried
--- or: number of its key, 'time', microseconds, n, for each of n buckets the number of runs that took so long
+-- Keys that follow: the series of the handlers. The others share the key OTHERS.
+-- Arguments that follow: the names of the handlers, in the order of their keys; then for each addition
+--   number of its series (0 for the queue's, n for the n-th handler's), 'count', minute since 1970, finished, failed,
+--   retried; or: number of its series, 'time', microseconds, n, for each of n buckets the number of runs that took so
+--   long
 --
 -- Returns nothing. A key of a wrong type is ignored: no job depends on statistics.
 
-local handlers = #KEYS - 3
-local series_of = { [2] = KEYS[2] }
-for i = 1, handlers do
-  local name = ARGV[4 + i]
-  local is_known = redis.pcall('SISMEMBER', KEYS[1], name) == 1
-  if not is_known and name ~= '' and (tonumber(redis.pcall('SCARD', KEYS[1])) or math.huge) < tonumber(ARGV[4]) then
-    is_known = type(redis.pcall('SADD', KEYS[1], name)) == 'number'
+local count = #KEYS + 1 - FIRST_KEY
+local series_of = { [0] = QUEUE }
+for i = 1, count do
+  local name = ARGV[FIRST_ARG - 1 + i]
+  local is_known = redis.pcall('SISMEMBER', HANDLERS, name) == 1
+  if not is_known and name ~= '' and (tonumber(redis.pcall('SCARD', HANDLERS)) or math.huge) < max_handlers then
+    is_known = type(redis.pcall('SADD', HANDLERS, name)) == 'number'
   end
-  series_of[i + 3] = is_known and KEYS[i + 3] or KEYS[3]
+  series_of[i] = is_known and KEYS[FIRST_KEY - 1 + i] or OTHERS
 end
 
 -- Adds to one field of a ring: 'stamp finished failed retried'. A field with an older stamp starts from zero.
@@ -34,7 +33,7 @@ local function add(series, field, stamp, counts)
 end
 
 local touched = {}
-local i = 5 + handlers
+local i = FIRST_ARG + count
 while ARGV[i] do
   local series = series_of[tonumber(ARGV[i])]
   touched[series] = true
@@ -42,8 +41,8 @@ while ARGV[i] do
     local minute = tonumber(ARGV[i + 2])
     local counts = { tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]) }
     local day = math.floor(minute / 1440)
-    add(series, 'm' .. minute % ARGV[1], minute, counts)
-    add(series, 'd' .. day % ARGV[2], day, counts)
+    add(series, 'm' .. minute % minutes, minute, counts)
+    add(series, 'd' .. day % days, day, counts)
     for n, name in ipairs({ 'finished', 'failed', 'retried' }) do
       if counts[n] > 0 then redis.pcall('HINCRBY', series, name, counts[n]) end
     end
@@ -57,5 +56,5 @@ while ARGV[i] do
     i = i + 4 + n
   end
 end
-for series in pairs(touched) do redis.pcall('EXPIRE', series, ARGV[3]) end
-redis.pcall('EXPIRE', KEYS[1], ARGV[3])
+for series in pairs(touched) do redis.pcall('EXPIRE', series, ttl) end
+redis.pcall('EXPIRE', HANDLERS, ttl)

@@ -1,8 +1,8 @@
 //! Emptying and deleting a queue.
 
 use super::Queue;
-use crate::client::scripts::EMPTY;
-use crate::client::{RedisCommand, Reply, reply};
+use crate::client::scripts::Empty;
+use crate::client::{RedisCommand, Reply, now, reply};
 use crate::error::Result;
 
 /// Number of ids that one script call removes.
@@ -39,12 +39,7 @@ impl Queue {
 
     /// Removes up to `limit` ids with their jobs, and returns the numbers of ids and of jobs.
     fn empty_batch(&self, limit: usize) -> Result<(usize, usize)> {
-        let call = RedisCommand::evalsha(&EMPTY, &[&self.keys.list])
-            .arg(self.client.dialect.pop)
-            .arg(self.client.keys.job_prefix())
-            .arg(limit)
-            .arg(self.client.rq.key_patterns())
-            .arg_now();
+        let call = self.client.evalsha(&Empty { list: &self.keys.list, max_ids: limit, enqueued_at: &now() });
         // Not repeatable: a second run would remove jobs that were enqueued meanwhile.
         let mut replies = self.client.call_all_at_most_once(&[call])?;
         let counts = reply::list(replies.pop().unwrap_or(Ok(Reply::Nil))?)?;

@@ -1,4 +1,4 @@
-//! Redis as a server: its address, its connections, time limits, scripts. Knows nothing of jobs.
+//! Redis as a server: its address, its connections, time limits. Knows nothing of jobs.
 
 mod address;
 mod connection;
@@ -6,12 +6,10 @@ mod diagnosis;
 mod pipelined;
 mod pool;
 mod reply;
-mod script;
 mod timeouts;
 
 pub(crate) use address::Address;
 pub(crate) use connection::{Redis, SendMode};
 pub(crate) use pipelined::PipelinedConnection;
 pub(crate) use reply::Reply;
-pub(crate) use script::Script;
 pub(crate) use timeouts::{DEFAULT_TIMEOUT, Timeouts};

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{BUCKETS, DAYS, MAX_HANDLERS, MINUTES, SERIES_TTL};
-use crate::client::scripts::RECORD_STATS;
+use crate::client::scripts::RecordStats;
 use crate::client::{Client, RedisCommand};
 
 /// Largest number of handlers in one call of the script.
 const HANDLERS_PER_CALL: usize = 50;
-/// Numbers of keys of the script, from 1.
-const QUEUE_KEY: usize = 2;
-const FIRST_HANDLER_KEY: usize = 4;
+/// Numbers of series in the script.
+const QUEUE_SERIES: usize = 0;
+const FIRST_HANDLER_SERIES: usize = 1;
 
 /// The way a run ended.
 #[derive(Debug, Clone, Copy)]
@@ -83,10 +83,10 @@ impl QueueCounters {
         let command = |(n, batch): (usize, &[(&String, &HandlerCounters)])| {
             let mut command = script_call(client, queue, batch);
             if n == 0 {
-                command = with_counts(command, QUEUE_KEY, &self.minutes);
+                command = with_counts(command, QUEUE_SERIES, &self.minutes);
             }
             for (at, (_, handler)) in batch.iter().enumerate() {
-                command = handler.add_to(command, at + FIRST_HANDLER_KEY);
+                command = handler.add_to(command, at + FIRST_HANDLER_SERIES);
             }
             command
         };
@@ -103,30 +103,33 @@ impl HandlerCounters {
         self.buckets[bucket] += 1;
     }
 
-    fn add_to(&self, command: RedisCommand, key: usize) -> RedisCommand {
-        let command = with_counts(command, key, &self.minutes);
-        let command = command.arg(key).arg("time").arg(self.micros).arg(self.buckets.len());
+    fn add_to(&self, command: RedisCommand, series: usize) -> RedisCommand {
+        let command = with_counts(command, series, &self.minutes);
+        let command = command.arg(series).arg("time").arg(self.micros).arg(self.buckets.len());
         self.buckets.iter().fold(command, |command, runs| command.arg(runs))
     }
 }
 
 /// A call of the script with its keys and limits, before any counts.
 fn script_call(client: &Client, queue: &str, handlers: &[(&String, &HandlerCounters)]) -> RedisCommand {
-    let mut keys =
-        vec![client.keys.stats_handlers(queue), client.keys.stats(queue), client.keys.stats_others(queue)];
-    keys.extend(handlers.iter().map(|(name, _)| client.keys.stats_handler(queue, name)));
-    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-    let command = RedisCommand::evalsha(&RECORD_STATS, &keys)
-        .arg(MINUTES)
-        .arg(DAYS)
-        .arg(SERIES_TTL.as_secs())
-        .arg(MAX_HANDLERS);
+    let series: Vec<String> =
+        handlers.iter().map(|(name, _)| client.keys.stats_handler(queue, name)).collect();
+    let command = client.evalsha(&RecordStats {
+        handlers: &client.keys.stats_handlers(queue),
+        queue: &client.keys.stats(queue),
+        others: &client.keys.stats_others(queue),
+        series: &series.iter().map(String::as_str).collect::<Vec<_>>(),
+        minutes: MINUTES,
+        days: DAYS,
+        ttl: SERIES_TTL.as_secs(),
+        max_handlers: MAX_HANDLERS,
+    });
     handlers.iter().fold(command, |command, (name, _)| command.arg(name))
 }
 
-fn with_counts(command: RedisCommand, key: usize, minutes: &HashMap<i64, CountsByResult>) -> RedisCommand {
+fn with_counts(command: RedisCommand, series: usize, minutes: &HashMap<i64, CountsByResult>) -> RedisCommand {
     minutes.iter().fold(command, |command, (minute, counts)| {
-        let command = command.arg(key).arg("count").arg(minute);
+        let command = command.arg(series).arg("count").arg(minute);
         counts.iter().fold(command, |command, count| command.arg(count))
     })
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::engine::{Exchange, Replies};
 use super::options::Options;
 use crate::claim::Claimer;
-use crate::client::scripts::SET_FIELD;
+use crate::client::scripts::SetField;
 use crate::client::{Client, RedisCommand, Reply, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
@@ -42,8 +42,8 @@ impl ExchangeCodec {
             let job = client.keys.job(&field.id);
             // EVAL, not EVALSHA: if Redis had forgotten the script, the client would send the update again after the
             // completion that follows it, and the script would fence it.
-            let command = RedisCommand::eval(&SET_FIELD, &[&job]);
-            commands.push(command.arg(field.name).arg(value).arg(&field.execution));
+            let execution = &field.execution;
+            commands.push(client.eval(&SetField { job: &job, field: field.name, value, execution }));
         }
         for completions in finish::batches(&batch.completions) {
             commands.push(finish::encode(client, &self.queues, completions));

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::options::Options;
 use super::registration::{deregister, reserve_name};
 use super::state::{Fingerprint, WorkerState};
-use crate::client::scripts::HEARTBEAT;
+use crate::client::scripts::Heartbeat as HeartbeatCall;
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};
@@ -186,22 +186,18 @@ pub(super) struct HeartbeatRequest<'a> {
 impl HeartbeatRequest<'_> {
     /// The reply is a list of the leases that the worker has lost.
     pub(super) fn encode(&self, client: &Client, queues: &[QueueKeys]) -> RedisCommand {
-        let (record, workers) = (client.keys.worker(self.worker), client.keys.workers());
-        let mut keys = vec![record.as_str(), &workers];
-        for queue in queues {
-            keys.extend([queue.workers.as_str(), &queue.wip, &queue.list]);
-        }
-        let mut command = RedisCommand::evalsha(&HEARTBEAT, &keys)
-            .arg(self.record_ttl)
-            .arg(self.lease.as_secs_f64())
-            .arg(client.dialect.lease_score_offset.as_secs())
-            .arg(u8::from(client.dialect.integer_scores))
-            .arg(client.rq.key_patterns())
-            .arg(client.keys.job_prefix())
-            .arg(self.worker)
-            .arg(iso(self.sent_at))
-            .arg(client.rq.queues_or_empty())
-            .arg(self.fields.len() * 2);
+        let queue_keys = queues.iter().flat_map(|queue| [&*queue.workers, &queue.wip, &queue.list]);
+        let mut command = client.evalsha(&HeartbeatCall {
+            record: &client.keys.worker(self.worker),
+            workers: &client.keys.workers(),
+            queues: &client.keys.queues(),
+            queue_keys: &queue_keys.collect::<Vec<_>>(),
+            record_ttl: self.record_ttl,
+            lease: self.lease.as_secs_f64(),
+            worker: self.worker,
+            last_heartbeat: &iso(self.sent_at),
+            values: self.fields.len() * 2,
+        });
         for (field, value) in self.fields {
             command = command.arg(field).arg(value);
         }

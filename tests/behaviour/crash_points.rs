@@ -68,13 +68,12 @@ fn run_to(scenario: &Scenario, point: usize, cut: Fault) -> usize {
 
     let (sent, victim) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<String>)));
     let (counter, condemned) = (Arc::clone(&sent), Arc::clone(&victim));
-    let pop = env.pop();
+    let is_claim = env.claim_detector();
     let proxy = Proxy::start(env.url(), move |words| {
         // Only commands about the job count: renewals and maintenance come by the clock.
         let concerns_job = ["BRPOPLPUSH", "BLMOVE"].contains(&words[0].as_str())
-            || words
-                .iter()
-                .any(|word| word == pop || word == "finished" || word == "failed" || word == "queue");
+            || is_claim(words)
+            || words.iter().any(|word| word == "finished" || word == "failed" || word == "queue");
         if !concerns_job || counter.fetch_add(1, Ordering::Relaxed) != point {
             return Fault::None;
         }

@@ -219,9 +219,9 @@ fn a_completion_whose_reply_is_lost_is_applied_once() {
 /// Starts a proxy that carries out one claim and loses its reply.
 fn proxy_that_loses_a_claim(env: &TestEnv) -> Proxy {
     env.drain(env.worker(&["default"])); // Redis knows the scripts now: the cut hits a real claim
-    let (mut cuts, pop) = (1, env.pop());
+    let (mut cuts, is_claim) = (1, env.claim_detector());
     Proxy::start(env.url(), move |words| {
-        let hit = cuts > 0 && words.iter().any(|word| word == pop);
+        let hit = cuts > 0 && is_claim(words);
         cuts -= i32::from(hit);
         if hit { Fault::CutAfter } else { Fault::None }
     })

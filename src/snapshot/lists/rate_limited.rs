@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::job_list::{ScoredId, SortOrder};
-use crate::client::scripts::RATE_LIMITED_JOBS;
-use crate::client::{Client, RedisCommand, Reply, reply};
+use crate::client::scripts::RateLimitedJobs;
+use crate::client::{Client, Reply, reply};
 use crate::error::Result;
 use crate::queue::Queue;
 use crate::wrong_type::tolerate_wrong_type;
@@ -19,11 +19,11 @@ fn query_limited(client: &Client, queue: &str) -> Result<Vec<Reply>> {
     if !client.rq.is_enabled() {
         return Ok(Vec::new());
     }
-    let command = RedisCommand::evalsha(&RATE_LIMITED_JOBS, &[])
-        .arg(client.rq.key_patterns())
-        .arg(queue)
-        .arg(MAX_JOBS_PER_LIMIT)
-        .arg(MAX_JOBS);
+    let command = client.evalsha(&RateLimitedJobs {
+        queue,
+        max_jobs_per_limit: MAX_JOBS_PER_LIMIT,
+        max_jobs: MAX_JOBS,
+    });
     tolerate_wrong_type(client.call(&command).and_then(reply::list))
 }
 

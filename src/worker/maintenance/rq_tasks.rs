@@ -2,15 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
-
-use super::tasks::{
-    BATCH, MAX_BATCHES, MaintenanceTask, Progress, SCAN_START, Tasks, in_batches, promote_command,
-};
-use crate::client::scripts::{MAINTAIN_RATE_LIMIT, PRUNE_GROUP};
-use crate::client::{Client, RedisCommand, Reply, reply};
+use super::tasks::{BATCH, MAX_BATCHES, MaintenanceTask, Progress, SCAN_START, Tasks, in_batches};
+use crate::client::scripts::{AsText, MaintainRateLimit, PromoteDue, PruneGroup};
+use crate::client::{Client, RedisCommand, Reply, now, reply};
 use crate::error::Result;
-use crate::job::iso;
 
 /// Maximum number of slots of one rate limit that are checked at a time.
 const LIMIT_SLOTS: usize = 1000;
@@ -32,8 +27,16 @@ impl Tasks {
     fn promote_ready(&mut self, queue: usize) -> Result<Progress> {
         let (client, queue) = (&self.client, &self.queues[queue]);
         in_batches(client, || {
-            let keys = [&queue.ready, &queue.list, &client.keys.queues(), &queue.unreadable];
-            promote_command(client, &keys.map(String::as_str), &iso(Utc::now())).arg("")
+            client.evalsha(&PromoteDue {
+                registry: &queue.ready,
+                list: &queue.list,
+                queues: &client.keys.queues(),
+                unreadable: &queue.unreadable,
+                lock_and_record: &[],
+                enqueued_at: &now(),
+                max_jobs: BATCH,
+                scheduler: "",
+            })
         })
     }
 
@@ -46,12 +49,8 @@ impl Tasks {
         }
         for _ in 0..MAX_BATCHES {
             let (next, limits) = scan(client, &client.keys.limits(), &self.limits_cursor)?;
-            let command = |limit: &String| {
-                RedisCommand::evalsha(&MAINTAIN_RATE_LIMIT, &[])
-                    .arg(client.rq.key_patterns())
-                    .arg(limit)
-                    .arg(iso(Utc::now()))
-                    .arg(LIMIT_SLOTS)
+            let command = |name: &String| {
+                client.evalsha(&MaintainRateLimit { name, enqueued_at: &now(), max_slots: LIMIT_SLOTS })
             };
             for reply in client.call_all_at_most_once(&limits.iter().map(command).collect::<Vec<_>>())? {
                 reply?;
@@ -97,8 +96,13 @@ impl Tasks {
 fn clean_group(client: &Client, names: &str, group: &str) -> Result<()> {
     let mut cursor = SCAN_START.to_owned();
     for _ in 0..MAX_BATCHES {
-        let command = RedisCommand::evalsha(&PRUNE_GROUP, &[&client.keys.group(group), names]);
-        let command = command.arg(group).arg(client.keys.job_prefix()).arg(&cursor).arg(BATCH);
+        let command = client.evalsha(&PruneGroup {
+            group: &client.keys.group(group),
+            groups: names,
+            name: group,
+            cursor: &cursor,
+            count: AsText(BATCH),
+        });
         cursor = reply::text(client.call(&command)?)?.unwrap_or_else(|| SCAN_START.to_owned());
         if cursor == SCAN_START {
             break;

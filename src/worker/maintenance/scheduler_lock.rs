@@ -3,8 +3,8 @@
 
 use chrono::Utc;
 
-use crate::client::scripts::RELEASE_SCHEDULER_LOCK;
-use crate::client::{Client, RedisCommand};
+use crate::client::Client;
+use crate::client::scripts::ReleaseSchedulerLock;
 use crate::dialect::QueueKeys;
 use crate::job::iso;
 use crate::worker::options::Options;
@@ -30,8 +30,8 @@ pub(super) fn release_all(client: &Client, queues: &[QueueKeys]) {
     if client.dialect.is_shared_with_python {
         let record = client.keys.rq_scheduler(RQ_SCHEDULER_NAME);
         let command = |queue: &QueueKeys| {
-            RedisCommand::evalsha(&RELEASE_SCHEDULER_LOCK, &[&queue.scheduler_lock, &record])
-                .arg(RQ_SCHEDULER_NAME)
+            let (lock, value) = (&queue.scheduler_lock, RQ_SCHEDULER_NAME);
+            client.evalsha(&ReleaseSchedulerLock { lock, record: &record, value })
         };
         let _ = client.call_all_single_attempt(&queues.iter().map(command).collect::<Vec<_>>());
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::Utc;
 
 use super::scheduler_lock::{self, RQ_SCHEDULER_NAME};
-use crate::client::scripts::{EXPIRE, PROMOTE_DUE, TRIM};
+use crate::client::scripts::{Expire, PromoteDue, Trim};
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::Result;
@@ -169,10 +169,8 @@ impl Tasks {
         let ended = [(&queue.finished, REGISTRY_TTL_MARGIN), (&queue.failed, REGISTRY_TTL_MARGIN)];
         let mut is_done = true;
         for (registry, age) in ended.into_iter().chain(canceled) {
-            is_done &= in_batches(client, || {
-                let command = RedisCommand::evalsha(&EXPIRE, &[registry]).arg(BATCH).arg(age);
-                command.arg(client.keys.job_prefix()).arg(client.rq.key_patterns())
-            })? == Progress::Done;
+            is_done &= in_batches(client, || client.evalsha(&Expire { registry, max_entries: BATCH, age }))?
+                == Progress::Done;
         }
         Ok(Progress::done_if(is_done))
     }
@@ -185,12 +183,8 @@ impl Tasks {
         let mut is_done = true;
         for (registry, limit) in limits.into_iter().filter_map(|(registry, limit)| Some((registry, limit?))) {
             is_done &= in_batches(client, || {
-                RedisCommand::evalsha(&TRIM, &[registry])
-                    .arg(limit)
-                    .arg(BATCH)
-                    .arg(client.keys.job_prefix())
-                    .arg(client.rq.key_patterns())
-                    .arg(statuses_of(queue, registry))
+                let statuses = statuses_of(queue, registry);
+                client.evalsha(&Trim { registry, max_size: limit, max_deleted: BATCH, statuses })
             })? == Progress::Done;
         }
         Ok(Progress::done_if(is_done))
@@ -205,26 +199,22 @@ pub(in crate::worker) fn encode_promote_due(
     record: &[(&'static str, String)],
     now: &str,
 ) -> RedisCommand {
-    let (queues, scheduler) = (client.keys.queues(), client.keys.rq_scheduler(RQ_SCHEDULER_NAME));
-    let (lock, unreadable) = (&queue.scheduler_lock, &queue.unreadable);
-    let keys = [&queue.scheduled, &queue.list, &queues, unreadable, lock, &scheduler];
-    let command = promote_command(client, &keys.map(String::as_str), now);
-    if !client.dialect.is_shared_with_python {
-        return command.arg("");
+    let is_shared = client.dialect.is_shared_with_python;
+    let call = client.evalsha(&PromoteDue {
+        registry: &queue.scheduled,
+        list: &queue.list,
+        queues: &client.keys.queues(),
+        unreadable: &queue.unreadable,
+        lock_and_record: &[&queue.scheduler_lock, &client.keys.rq_scheduler(RQ_SCHEDULER_NAME)],
+        enqueued_at: now,
+        max_jobs: BATCH,
+        scheduler: if is_shared { RQ_SCHEDULER_NAME } else { "" },
+    });
+    if !is_shared {
+        return call;
     }
-    let command = command.arg(RQ_SCHEDULER_NAME).arg("last_heartbeat").arg(now);
-    record.iter().fold(command, |command, (field, value)| command.arg(field).arg(value))
-}
-
-/// Encodes a call of the script that enqueues jobs which are due, without its last arguments.
-pub(super) fn promote_command(client: &Client, keys: &[&str], now: &str) -> RedisCommand {
-    RedisCommand::evalsha(&PROMOTE_DUE, keys)
-        .arg(client.dialect.push)
-        .arg(client.dialect.push_front)
-        .arg(client.keys.job_prefix())
-        .arg(now)
-        .arg(BATCH)
-        .arg(client.rq.key_patterns())
+    let call = call.arg("last_heartbeat").arg(now);
+    record.iter().fold(call, |call, (field, value)| call.arg(field).arg(value))
 }
 
 /// Repeats a script until it handles less than a whole batch. There is more to do if it never does.

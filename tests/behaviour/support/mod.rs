@@ -73,9 +73,10 @@ impl TestEnv {
         if self.dialect == Dialect::Rq { 45.0 } else { 0.0 }
     }
 
-    /// Redis command that pops the next id.
-    pub(crate) fn pop(&self) -> &'static str {
-        if self.dialect == Dialect::Rq { "LPOP" } else { "RPOP" }
+    /// Returns a test for the words of a command: it is `true` for a claim.
+    pub(crate) fn claim_detector(&self) -> impl Fn(&[String]) -> bool + Send + Sync + 'static {
+        let suspended = self.key("suspended");
+        move |words| words[0] == "EVALSHA" && words.contains(&suspended)
     }
 
     /// Pushes an id to the end of a queue, without rq-rs.

@@ -1,5 +1,5 @@
 //! What only the dialect rq has, as far as it is in the model: executions and the stream of results. In the native
-//! dialect these methods do nothing, as the functions of `rq_compat.lua`.
+//! dialect these methods do nothing, as the functions of `lua/lib/rq/`.
 
 use super::place::Place;
 use super::state::{Expiring, RedisModel};

@@ -1,4 +1,4 @@
-//! Changes of records: the hash commands that the scripts use, and `reset_job.lua`.
+//! Changes of records: the hash commands that the scripts use, and `lua/lib/reset_job.lua`.
 
 use super::state::RedisModel;
 use crate::job::RawHash;

@@ -1,4 +1,4 @@
-//! The scripts `requeue` and `enqueue_now`.
+//! The script `move_to_queue`: a requeue, and an enqueue before the time.
 
 use chrono::{DateTime, Utc};
 
@@ -70,7 +70,7 @@ impl RedisModel {
             Place::Scheduled => &[Status::Scheduled, Status::Created],
             _ => &[],
         };
-        // A job without a known status belongs to the registry; `leftover_entry.lua` does not know `created`.
+        // A job without a known status belongs to the registry; `is_leftover_entry` does not know `created`.
         match status {
             Some(status) if status != Status::Created && !own.contains(&status) => Taken::NotThere,
             _ => Taken::Out,

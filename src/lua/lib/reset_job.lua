@@ -1,8 +1,4 @@
--- reset_job: makes a job new. It is put in front of the scripts that do so, so that all of them clear the same fields.
---
--- KEYS none of its own  ARGV none of its own
---
--- Returns nothing.
+-- reset_job: makes a job as new.
 
 -- Clears what earlier runs have left in the record. `attempts`, the history of failures, stays for people to read.
 local function clear_run_fields(key)
@@ -11,9 +7,9 @@ local function clear_run_fields(key)
 end
 
 -- Restores all retries of the job's own policy. A policy that the job has from its worker (the worker's default; the
--- field `adopted` says so) is removed instead. `retries_field` is the field that counts retries.
-local function reset_job(key, retries_field)
-  local job = redis.call('HMGET', key, 'retries_left', retries_field, 'adopted')
+-- field `adopted` says so) is removed instead.
+local function reset_job(key)
+  local job = redis.call('HMGET', key, 'retries_left', RETRIES_FIELD, 'adopted')
   if job[3] then
     redis.call('HDEL', key, 'retries_left', 'retry_intervals', 'enqueue_at_front_on_retry')
   elseif string.find(job[1] or '', '^%d+$') and string.find(job[2] or '', '^%d+$') then

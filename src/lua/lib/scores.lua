@@ -1,0 +1,21 @@
+-- scores: times as the scores of sorted sets. `time` is the reply of TIME.
+
+local function seconds_of(time)
+  return time[1] + time[2] / 1000000
+end
+
+-- The score of the time `seconds` from now.
+local function score_after(time, seconds)
+  if INTEGER_SCORES then return string.format('%d', time[1] + seconds) end
+  return string.format('%.3f', seconds_of(time) + seconds)
+end
+
+-- The score in `wip` of a lease that begins now.
+local function lease_score(time, lease)
+  return score_after(time, lease + SCORE_OFFSET)
+end
+
+-- The score of a scheduled job, which is never due before its time.
+local function due_score(at)
+  return INTEGER_SCORES and string.format('%d', math.ceil(at)) or string.format('%.3f', at)
+end
