@@ -200,13 +200,18 @@ impl Keys {
         self.key(&format!("executions:{id}"))
     }
 
+    /// Hash: one execution, `<job>:<execution>`.
+    pub(crate) fn execution(&self, member: &str) -> String {
+        self.key(&format!("execution:{member}"))
+    }
+
     /// The keys that scripts make themselves, because only they find out of which job, worker or limit: patterns with
     /// a `*` for its id or name, each with the name by which scripts know it.
     pub(crate) fn script_patterns(&self) -> [(&'static str, String); 14] {
         let queue = self.queue("*");
         [
             ("results", self.results("*")),
-            ("execution", self.key("execution:*")), // hash: one run, `<job>:<execution>`
+            ("execution", self.execution("*")),
             ("executions", self.executions("*")),
             ("worker_executions", self.executions_of_worker("*")),
             ("dependents", self.dependents("*")),

@@ -142,11 +142,9 @@ impl Pair {
             let command = RedisCommand::new("SMEMBERS").arg(keys.executions_of_worker(&worker));
             reads.push((format!("executions of {worker}"), command, unordered));
         }
-        let patterns = keys.rq_patterns();
-        let pattern = patterns.split(' ').find(|pattern| pattern.contains("execution:")).unwrap();
         for run in &self.runs {
             let member = run.lease_member();
-            let (name, key) = (format!("execution {member}"), pattern.replace('*', &member));
+            let (name, key) = (format!("execution {member}"), keys.execution(&member));
             reads.push((name.clone(), RedisCommand::new("HMGET").arg(&key).arg("worker_name"), unordered));
             reads.push((name, RedisCommand::new("EXISTS").arg(key), count));
         }

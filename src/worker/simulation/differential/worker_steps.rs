@@ -7,7 +7,7 @@ use super::pair::{KnownRun, LEASE, Pair, same, worker_name};
 use super::step::{JOBS, RecoveryCourse, Step};
 use crate::Retry;
 use crate::claim::{ClaimRequest, ClaimedJob, PoppedId};
-use crate::client::scripts::SET_FIELD;
+use crate::client::scripts::SetField;
 use crate::client::{RedisCommand, reply};
 use crate::completion::{Completion, Retention};
 use crate::finish;
@@ -169,7 +169,8 @@ impl Pair {
         let (id, execution) = (id.to_owned(), execution.to_owned());
         let modeled = self.model.set_field(&id, ("meta", b"{}"), &execution);
         let key = self.client.keys.job(&id);
-        let call = RedisCommand::evalsha(&SET_FIELD, &[&key]).arg("meta").arg("{}").arg(execution);
+        let call =
+            self.client.evalsha(&SetField { job: &key, field: "meta", value: b"{}", execution: &execution });
         same(&i64::from(modeled), &reply::int(&self.call(&call)).unwrap())
     }
 
