@@ -60,7 +60,8 @@ fn sources() -> BTreeMap<String, String> {
 
 /// Rust files, without the files of tests.
 fn rust() -> Vec<(String, String)> {
-    sources().into_iter().filter(|(name, _)| name.ends_with(".rs") && !name.ends_with("/tests.rs")).collect()
+    let is_test = |name: &str| name.ends_with("/tests.rs") || name.contains("/tests/");
+    sources().into_iter().filter(|(name, _)| name.ends_with(".rs") && !is_test(name)).collect()
 }
 
 fn layer(file: &str) -> usize {

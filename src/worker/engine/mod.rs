@@ -89,3 +89,6 @@ impl Engine {
         self.runs.is_empty() && self.outbox.is_empty() && self.link.is_idle()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,8 +73,9 @@ impl Engine {
         if !self.actions.is_empty() {
             return true;
         }
-        // Redis works on the exchange while the runs of claimed jobs begin.
-        if self.should_send(now) {
+        // Redis works on the exchange while the runs of claimed jobs begin, unless the driver waits for the reply.
+        let begins_first = !self.can_overlap_exchanges() && !self.runs.arrived.is_empty();
+        if !begins_first && self.should_send(now) {
             self.send(now);
             return true;
         }

@@ -56,7 +56,8 @@ impl Engine {
 
     /// Number of jobs to claim now.
     pub(super) fn claim_capacity(&self) -> usize {
-        if !self.claims.is_ready() || self.life.is_draining() || self.life.is_quiet {
+        let takes_no_jobs = self.life.is_stopping() || self.life.is_draining() || self.life.is_quiet;
+        if !self.claims.is_ready() || takes_no_jobs {
             return 0;
         }
         let coming = self.link.claimed_slots() + self.runs.arrived.len();

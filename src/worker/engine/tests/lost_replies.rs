@@ -1,0 +1,281 @@
+//! A reply is lost: the connection broke while an exchange was in flight. Redis may have carried out all of it or
+//! nothing, and the worker cannot know.
+
+use super::rig::Rig;
+use super::values::{job, jobs, nothing, numbered, returned};
+use crate::finish::FinishAck;
+
+const LOOK: &str = "look for jobs of lost claims";
+
+/// A worker of one slot has lost the reply to a claim, with which Redis has given it job `a`. The next exchange is in
+/// flight.
+fn worker_that_lost_a_claim() -> Rig {
+    let mut worker = Rig::new(1);
+    worker.reply_lost_after_claiming(["a"]);
+    worker.until_it_sends();
+    worker.actions();
+    worker
+}
+
+#[test]
+fn a_completion_whose_reply_was_lost_is_sent_again() {
+    let mut worker = Rig::new(1);
+    worker.claimed(["a"]);
+    worker.ends("a", returned());
+    assert_eq!(worker.in_flight(), ["a finished, claim 1"]);
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["a finished, claim 1"]);
+}
+
+#[test]
+fn completions_whose_reply_was_lost_are_sent_before_newer_ones() {
+    let mut worker = Rig::new(2);
+    worker.claimed(["a", "b"]);
+    worker.ends("b", returned());
+    assert_eq!(worker.in_flight(), ["b finished, claim 1"]);
+    worker.reply_lost();
+    worker.ends("a", returned());
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["b finished, a finished, claim 2"]);
+}
+
+#[test]
+fn the_end_of_a_run_is_reported_once_and_only_when_redis_has_acknowledged_it() {
+    let mut worker = Rig::new(1);
+    worker.claimed(["a"]);
+    worker.ends("a", returned());
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert_eq!(worker.actions_of("report"), [""; 0]);
+    worker.replied(nothing().ack("a", FinishAck::AlreadyDone));
+    assert_eq!(worker.actions_of("report"), ["a finished (already)"]);
+}
+
+#[test]
+fn a_job_that_was_taken_over_while_the_reply_was_lost_is_reported_as_fenced() {
+    let mut worker = Rig::new(1);
+    worker.claimed(["a"]);
+    worker.ends("a", returned());
+    worker.reply_lost();
+    worker.until_it_sends();
+    worker.replied(nothing().ack("a", FinishAck::Fenced));
+    assert_eq!(worker.actions_of("report"), ["a finished (fenced)"]);
+}
+
+#[test]
+fn a_field_whose_reply_was_lost_is_written_again() {
+    let mut worker = Rig::new(1);
+    worker.claimed(["a"]);
+    worker.writes("a", "meta", "1");
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["a.meta=1"]);
+}
+
+#[test]
+fn a_newer_value_of_a_field_wins_over_one_whose_reply_was_lost() {
+    let mut worker = Rig::new(1);
+    worker.claimed(["a"]);
+    worker.writes("a", "meta", "1");
+    worker.writes("a", "meta", "2");
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["a.meta=2"]);
+}
+
+#[test]
+fn a_popped_id_whose_reply_was_lost_goes_with_the_next_claim() {
+    let mut worker = Rig::new(1);
+    worker.replied(nothing());
+    worker.popped("default", "a");
+    assert_eq!(worker.in_flight(), ["claim 1 with a"]);
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["claim 1 with a"]);
+}
+
+#[test]
+fn a_claim_whose_reply_was_lost_is_not_repeated_under_the_same_executions() {
+    let mut worker = Rig::new(2);
+    let lost = worker.claim().executions.clone();
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["claim 2"]);
+    assert!(!lost.contains(&worker.claim().executions.nth(0)));
+}
+
+#[test]
+fn jobs_of_a_claim_whose_reply_was_lost_do_not_run_under_that_claim_but_go_back_to_their_queue() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.replied(nothing());
+    worker.finds_lost(&["a"]);
+    assert_eq!(worker.actions_of("start"), [""; 0]);
+    assert_eq!(worker.in_flight(), ["a put back unbegun"]);
+}
+
+#[test]
+fn jobs_of_a_lost_claim_are_looked_up_after_the_next_reply_and_not_while_redis_is_away() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.reply_lost();
+    worker.until_it_sends();
+    assert!(!worker.actions().contains(&LOOK.to_owned()));
+    worker.replied(nothing());
+    assert_eq!(worker.actions()[..2], [LOOK, "event: back"]);
+}
+
+#[test]
+fn jobs_of_a_lost_claim_are_looked_up_once() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.replied(nothing());
+    worker.finds_lost(&["a"]);
+    worker.actions();
+    worker.replied(nothing());
+    assert!(!worker.actions().contains(&LOOK.to_owned()));
+}
+
+#[test]
+fn a_look_that_failed_is_repeated_after_the_next_reply() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.replied(nothing());
+    worker.cannot_look();
+    worker.actions();
+    worker.pop_timed_out("default");
+    worker.replied(nothing());
+    assert_eq!(worker.actions()[1], LOOK);
+}
+
+#[test]
+fn jobs_of_a_lost_claim_go_back_in_the_order_of_their_queue() {
+    let mut worker = Rig::new(3);
+    worker.reply_lost_after_claiming(["a", "b", "c"]);
+    worker.until_it_sends();
+    worker.replied(nothing());
+    worker.finds_lost(&["a", "b", "c"]);
+    // Each goes to the front, so the first one goes last.
+    assert_eq!(worker.in_flight(), ["c put back unbegun, b put back unbegun, a put back unbegun"]);
+}
+
+#[test]
+fn a_lost_claim_is_not_counted_as_a_delivery_of_its_jobs() {
+    let mut worker = Rig::new(1);
+    worker.reply_lost_after_claiming([job("a").with("deliveries", "0")]);
+    worker.until_it_sends();
+    worker.replied(nothing());
+    worker.finds_lost(&["a"]);
+    assert_eq!(worker.written("a", "deliveries").as_deref(), Some("0"));
+}
+
+#[test]
+fn a_job_that_is_put_back_already_is_not_put_back_twice() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.replied(nothing());
+    worker.finds_lost(&["a"]);
+    // The put back is lost too, and then rejected: it waits in the outbox while the worker looks again.
+    worker.reply_lost();
+    worker.until_it_sends();
+    worker.replied(nothing().rejects_completions("WRONGTYPE"));
+    worker.finds_lost(&["a"]);
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["a put back unbegun"]);
+}
+
+#[test]
+fn runs_go_on_while_replies_are_lost() {
+    let mut worker = Rig::new(16);
+    worker.claimed(numbered(1..=8));
+    worker.actions();
+    worker.reply_lost();
+    worker.after(10);
+    assert_eq!(worker.actions_of("cancel"), [""; 0]);
+    assert_eq!(worker.actions_of("abandon"), [""; 0]);
+    worker.ends("1", returned());
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["1 finished, claim 8"]);
+}
+
+#[test]
+fn a_lost_claim_older_than_a_lease_is_left_to_recovery() {
+    let mut worker = Rig::with(1, |options| options.broker_max_retries = 0);
+    worker.reply_lost_after_claiming(["a"]);
+    worker.until_it_sends();
+    worker.after(30_000);
+    worker.actions();
+    worker.replied(nothing());
+    assert_eq!(worker.actions()[0], "look for nothing");
+}
+
+#[test]
+fn a_worker_that_drains_ends_only_when_no_job_of_a_lost_claim_is_left() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.replied(nothing());
+    worker.finds_lost(&[]);
+    worker.actions();
+    worker.drains();
+    worker.pop_timed_out("default");
+    assert_eq!(worker.actions(), ["unblock watchers", LOOK]);
+    // Redis has read the lost claim late.
+    worker.finds_lost(&["a"]);
+    assert_eq!(worker.actions(), ["send a put back unbegun"]);
+    worker.replied(nothing());
+    assert_eq!(worker.actions(), ["report a put back unbegun", LOOK]);
+    worker.finds_lost(&[]);
+    assert_eq!(worker.actions(), ["stop"]);
+}
+
+#[test]
+fn a_worker_that_drains_looks_again_each_second_while_the_look_fails() {
+    let mut worker = worker_that_lost_a_claim();
+    worker.replied(nothing());
+    worker.finds_lost(&[]);
+    worker.drains();
+    worker.pop_timed_out("default");
+    worker.cannot_look();
+    worker.actions();
+    worker.after(999);
+    assert_eq!(worker.actions(), [""; 0]);
+    worker.after(1);
+    assert_eq!(worker.actions(), [LOOK]);
+}
+
+#[test]
+fn a_burst_worker_runs_the_jobs_of_its_lost_claim_before_it_ends() {
+    let mut worker = Rig::with(1, |options| options.burst = true);
+    worker.reply_lost_after_claiming(["a"]);
+    worker.until_it_sends();
+    worker.replied(nothing());
+    worker.finds_lost(&["a"]);
+    worker.replied(nothing());
+    assert_eq!(worker.in_flight(), ["claim 1"]);
+    worker.claimed(["a"]);
+    worker.ends("a", returned());
+    assert!(!worker.has_stopped());
+}
+
+#[test]
+fn a_worker_that_ends_without_redis_warns_that_jobs_of_its_last_claim_wait_for_their_leases() {
+    let mut worker = Rig::with(1, |options| options.broker_max_retries = 1);
+    worker.reply_lost();
+    worker.until_it_sends();
+    worker.actions();
+    worker.reply_lost();
+    let actions = worker.actions();
+    assert!(actions[0].starts_with("event: warning: the answer to the last claim was lost"), "{actions:?}");
+    assert!(actions[1].starts_with("stop: "), "{actions:?}");
+}
+
+#[test]
+fn two_replies_that_are_lost_together_cause_one_delay() {
+    let mut worker = Rig::new(16);
+    worker.claimed(numbered(1..=8));
+    worker.at_once(|worker| numbered(1..=4).iter().for_each(|job| worker.ends(job, returned())));
+    assert_eq!(worker.in_flight(), ["claim 8", "1 finished, 2 finished, 3 finished, 4 finished, claim 4"]);
+    worker.actions();
+    worker.reply_lost();
+    worker.reply_lost();
+    assert_eq!(worker.events(), ["trouble"]);
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight()[0], "1 finished, 2 finished, 3 finished, 4 finished, claim 8");
+    worker.replied(jobs([""; 0]).and_more());
+    assert_eq!(worker.events(), ["back"]);
+}
