@@ -5,6 +5,8 @@ mod dedicated;
 mod pipeline;
 pub(crate) mod reply;
 pub(crate) mod scripts;
+#[cfg(test)]
+pub(crate) mod test_server;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

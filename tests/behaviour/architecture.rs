@@ -178,7 +178,7 @@ fn each_kind_of_code_has_its_place() {
     only_in(
         "a thread or process",
         &["thread::spawn", "thread::Builder", " Command::new(", "(Command::new("],
-        &["worker/", "cli/", "dashboard/"],
+        &["worker/", "cli/", "dashboard/", "client/test_server.rs"],
     );
     only_in(
         "printing",

@@ -120,14 +120,15 @@ macro_rules! scripts {
     )*) => {
         #[allow(clippy::upper_case_acronyms)]
         #[derive(Clone, Copy)]
-        enum Index { $($name,)* }
+        pub(super) enum Index { $($name,)* }
 
         /// Number of scripts.
         pub(super) const COUNT: usize = [$(Index::$name,)*].len();
 
         /// All scripts.
         #[cfg(test)]
-        pub(super) const ALL: [&Script; COUNT] = [$(<$name<'static> as ScriptCall>::SCRIPT,)*];
+        pub(super) const ALL: [(Index, &Script); COUNT] =
+            [$((Index::$name, <$name<'static> as ScriptCall>::SCRIPT),)*];
 
         $(
             $(#[$doc])*

@@ -7,7 +7,6 @@ mod actions;
 mod changes;
 mod pair;
 mod random;
-mod server;
 mod snapshot;
 mod step;
 mod worker_steps;
@@ -18,11 +17,11 @@ use fastrand::Rng;
 
 use self::pair::Pair;
 use self::random::Generator;
-use self::server::RedisServer;
 use self::step::Step;
 use super::model::Mutation;
 use crate::Dialect;
 use crate::client::Client;
+use crate::client::test_server::RedisServer;
 
 /// Number of calls in a sequence.
 const STEPS: usize = 40;

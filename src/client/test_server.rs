@@ -1,4 +1,4 @@
-//! A real Redis for the differential test, on a socket in a temporary directory.
+//! A real Redis for unit tests, on a socket in a temporary directory.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Dialect;
-use crate::client::Client;
+use super::Client;
+use crate::dialect::Dialect;
 
 /// Ends the server when standard input closes, as it does when the test process is killed.
 const GUARD: &str = r#""$@" >/dev/null 2>&1 & read -r _; kill -9 $!"#;
 
-pub(super) struct RedisServer {
+pub(crate) struct RedisServer {
     guard: Child,
     folder: TempDir,
 }
 
 impl RedisServer {
     /// `$RQ_RS_TEST_REDIS` names another program than `redis-server`.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("rq-rs-").tempdir_in("/tmp").unwrap();
         let program = std::env::var("RQ_RS_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned());
         let guard = Command::new("sh")
@@ -33,8 +33,13 @@ impl RedisServer {
     }
 
     /// Waits until the server is ready, and connects to it.
-    pub(super) fn client(&self, dialect: Dialect) -> Arc<Client> {
-        let url = format!("unix://{}/s", self.folder.path().display());
+    pub(crate) fn client(&self, dialect: Dialect) -> Arc<Client> {
+        self.client_with(dialect, "")
+    }
+
+    /// Connects with parameters of the URL.
+    pub(crate) fn client_with(&self, dialect: Dialect, parameters: &str) -> Arc<Client> {
+        let url = format!("unix://{}/s{parameters}", self.folder.path().display());
         for _ in 0..1000 {
             if let Ok(client) = Client::connect(&url) {
                 return client.with_dialect(dialect);
