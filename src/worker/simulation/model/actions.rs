@@ -28,8 +28,7 @@ impl RedisModel {
         }
         self.take_out_of_place(queue, id, &status, Mutation::CancelKeepsTheLease);
         self.remove(queue, Place::Scheduled, id);
-        self.set_field_of(id, "status", "canceled");
-        self.set_field_of(id, "ended_at", ended_at);
+        self.set_texts(id, [("status", "canceled"), ("ended_at", &ended_at)]);
         self.delete_fields(id, &["execution_id"]);
         let ttl = self.dialect.canceled_ttl.as_seconds();
         if ttl != -1 {
@@ -81,7 +80,7 @@ impl RedisModel {
         if !execution.is_empty() && !is_running && !self.has(Mutation::FieldIsNotFenced) {
             return false;
         }
-        self.set_field_of(id, field, value);
+        self.set_fields(id, [(field, value)]);
         true
     }
 

@@ -41,7 +41,7 @@ impl RedisModel {
     }
 
     pub(in crate::worker::simulation) fn write_field(&mut self, id: &str, field: &str, value: &str) {
-        self.set_field_of(id, field, value);
+        self.set_texts(id, [(field, value)]);
     }
 
     pub(in crate::worker::simulation) fn delete_field(&mut self, id: &str, field: &str) {

@@ -1,7 +1,7 @@
 //! Invariants 1 and 2 of `ARCHITECTURE.md`: a job is in exactly one place, and the status in its record agrees with it.
 
 use super::place::Place;
-use super::state::RedisModel;
+use super::state::{QueueState, RedisModel};
 
 impl RedisModel {
     /// Checks the jobs that were changed since the last check. The error says what is wrong.
@@ -18,7 +18,7 @@ impl RedisModel {
 
     /// Checks all jobs, and the index of their places.
     pub(in crate::worker::simulation) fn check_all(&self) -> Result<(), String> {
-        let entries = |queue: &super::state::QueueState| {
+        let entries = |queue: &QueueState| {
             queue.lists.iter().map(|list| list.len()).sum::<usize>()
                 + queue.sets.iter().map(|set| set.iter().count()).sum::<usize>()
         };
@@ -50,5 +50,70 @@ impl RedisModel {
     fn has_lease_of_record(&self, queue: usize, id: &str) -> bool {
         let execution = String::from_utf8_lossy(self.field(id, "execution_id").unwrap_or_default());
         self.score(queue, Place::Wip, &format!("{id}:{execution}")).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Mutation, Place, RedisModel};
+    use crate::Dialect;
+    use crate::enqueue_call::EncodedJob;
+
+    /// A model with the job `a` in queue 0.
+    fn model_with_job(dialect: Dialect) -> RedisModel {
+        let mut model = RedisModel::new(dialect.spec(), 2, 1_800_000_000_000_000);
+        let fields = vec![("created_at", b"now".to_vec()), ("status", b"queued".to_vec())];
+        let job = EncodedJob { id: "a".to_owned(), at_front: false, due: None, ttl: None, fields };
+        assert!(model.enqueue(0, &job));
+        assert_eq!((model.check(), model.check_all()), (Ok(()), Ok(())));
+        model
+    }
+
+    fn is_found(mut model: RedisModel) -> bool {
+        model.check_all().is_err() && model.check().is_err()
+    }
+
+    #[test]
+    fn a_job_in_two_places_or_in_none_is_found() {
+        let mut model = model_with_job(Dialect::Native);
+        model.push_id(1, Place::List, "a");
+        assert!(is_found(model));
+        let mut model = model_with_job(Dialect::Native);
+        model.delete_id(0, Place::List, "a");
+        assert!(is_found(model));
+        let mut model = model_with_job(Dialect::Rq);
+        model.mutation = Some(Mutation::OrphanIsCopied);
+        model.pop_to_intermediate(0);
+        assert_eq!(model.check(), Ok(()));
+        assert_eq!(model.put_back_orphaned_ids(0, &["a"]), 1);
+        assert!(is_found(model));
+    }
+
+    #[test]
+    fn a_status_that_does_not_agree_with_the_place_is_found() {
+        for status in ["started", "scheduled", "finished", "canceled", "happy", ""] {
+            let mut model = model_with_job(Dialect::Native);
+            model.write_field("a", "status", status);
+            assert!(is_found(model), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_lease_of_another_execution_is_found() {
+        let mut model = model_with_job(Dialect::Native);
+        model.delete_id(0, Place::List, "a");
+        model.write_field("a", "status", "started");
+        model.write_field("a", "execution_id", "1");
+        model.set_score(0, Place::Wip, "a:1", 2e9);
+        assert_eq!(model.check(), Ok(()));
+        model.write_field("a", "execution_id", "2");
+        assert!(is_found(model));
+    }
+
+    #[test]
+    fn entries_of_a_job_whose_record_is_gone_are_no_violation() {
+        let mut model = model_with_job(Dialect::Native);
+        model.forget_record("a");
+        assert_eq!((model.check(), model.check_all()), (Ok(()), Ok(())));
     }
 }

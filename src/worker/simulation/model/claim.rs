@@ -199,19 +199,22 @@ impl Claim<'_> {
             fields.get("deliveries").and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
         let deliveries = deliveries.filter(|_| !is_new).unwrap_or(0_u64);
         let counted = if model.has(Mutation::DeliveriesAreNotCounted) { deliveries } else { deliveries + 1 };
-        let started_at = iso(self.request.claimed_at);
+        let (started_at, counted) = (iso(self.request.claimed_at), counted.to_string());
+        let fields_of_run = [
+            ("started_at", started_at.as_str()),
+            ("worker_name", self.worker),
+            ("execution_id", execution),
+            ("deliveries", &counted),
+        ];
+        model.set_texts(id, fields_of_run);
         if !model.has(Mutation::ClaimForgetsTheStatus) {
-            model.set_field_of(id, "status", "started");
+            model.set_texts(id, [("status", "started")]);
         }
-        model.set_field_of(id, "started_at", started_at.as_str());
-        model.set_field_of(id, "worker_name", self.worker);
-        model.set_field_of(id, "execution_id", execution);
-        model.set_field_of(id, "deliveries", counted.to_string());
         if model.is_rq() || fields.get("ttl").is_some() {
             model.persist_record(id);
         }
         if model.is_rq() {
-            model.set_field_of(id, "last_heartbeat", started_at);
+            model.set_texts(id, [("last_heartbeat", &started_at)]);
             let seconds = model.execution_ttl(self.lease);
             model.write_execution(id, execution, Some(self.worker), seconds);
             model.write_execution_of_worker(&member, self.worker, true, seconds);

@@ -64,8 +64,7 @@ impl RedisModel {
             }
             let at_front = self.has_field(id, "enqueue_at_front", "1")
                 || (self.has_field(id, "enqueue_at_front_on_retry", "1") && self.is_set(id, "ended_at"));
-            self.set_field_of(id, "status", "queued");
-            self.set_field_of(id, "enqueued_at", enqueued_at.as_str());
+            self.set_texts(id, [("status", "queued"), ("enqueued_at", &enqueued_at)]);
             self.push(queue, if at_front { End::Front } else { End::Back }, id);
         }
         due.len()

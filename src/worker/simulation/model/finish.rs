@@ -82,10 +82,8 @@ impl RedisModel {
             return FinishAck::Fenced;
         }
         self.delete_execution(id, &completion.execution, &completion.worker);
-        self.set_field_of(id, "status", completion.status.as_str());
-        for (name, value) in &completion.fields {
-            self.set_field_of(id, name, value.as_slice());
-        }
+        self.set_texts(id, [("status", completion.status.as_str())]);
+        self.set_fields(id, completion.fields.iter().map(|(name, value)| (*name, value.as_slice())));
         if is_recovery && !self.has(Mutation::RecoveryKeepsTheExecution) {
             self.delete_fields(id, &["execution_id"]);
         }

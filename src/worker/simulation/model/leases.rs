@@ -32,7 +32,7 @@ impl RedisModel {
                 self.write_execution(id, execution, Some(worker).filter(|_| !has_lease), seconds);
                 self.write_execution_of_worker(member, worker, !has_lease, seconds);
                 if self.is_rq() && self.record(id).is_some() {
-                    self.set_field_of(id, "last_heartbeat", now.as_str());
+                    self.set_texts(id, [("last_heartbeat", &now)]);
                 }
             } else {
                 lost.push(member.to_owned());

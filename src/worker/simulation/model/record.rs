@@ -35,12 +35,22 @@ impl RedisModel {
     }
 
     /// `HSET`, which makes a record that does not exist.
-    pub(super) fn set_field_of(&mut self, id: &str, name: &str, value: impl Into<Vec<u8>>) {
+    pub(super) fn set_fields<'a>(&mut self, id: &str, fields: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
         let record = self.touch(id).record.value.get_or_insert_default();
-        match record.0.iter_mut().find(|(field, _)| field == name.as_bytes()) {
-            Some((_, old)) => *old = value.into(),
-            None => record.0.push((name.as_bytes().to_vec(), value.into())),
+        for (name, value) in fields {
+            match record.0.iter_mut().find(|(field, _)| field == name.as_bytes()) {
+                Some((_, old)) => {
+                    old.clear();
+                    old.extend_from_slice(value);
+                }
+                None => record.0.push((name.as_bytes().to_vec(), value.to_vec())),
+            }
         }
+    }
+
+    /// `HSET` of texts.
+    pub(super) fn set_texts<const N: usize>(&mut self, id: &str, fields: [(&str, &str); N]) {
+        self.set_fields(id, fields.map(|(name, value)| (name, value.as_bytes())));
     }
 
     /// `HDEL`.
@@ -91,7 +101,7 @@ impl RedisModel {
         if self.field(id, "adopted").is_some() {
             self.delete_fields(id, &["retries_left", "retry_intervals", "enqueue_at_front_on_retry"]);
         } else if let (Some(left), Some(made)) = (left, made) {
-            self.set_field_of(id, "retries_left", (left + made).to_string());
+            self.set_texts(id, [("retries_left", &(left + made).to_string())]);
         }
         self.clear_run_fields(id);
     }

@@ -78,8 +78,7 @@ impl RedisModel {
     }
 
     fn enqueue_again(&mut self, queue: usize, id: &str, enqueued_at: DateTime<Utc>) {
-        self.set_field_of(id, "status", "queued");
-        self.set_field_of(id, "enqueued_at", iso(enqueued_at));
+        self.set_texts(id, [("status", "queued"), ("enqueued_at", &iso(enqueued_at))]);
         self.push(queue, End::Back, id);
     }
 }

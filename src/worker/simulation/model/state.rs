@@ -112,7 +112,7 @@ impl RedisModel {
         if !self.jobs.contains_key(id) {
             self.jobs.insert(id.to_owned(), JobState::default());
         }
-        let job = self.jobs.get_mut(id).unwrap();
+        let job = self.jobs.get_mut(id).expect("the job is there by now");
         if !job.is_touched {
             job.is_touched = true;
             self.touched.push(id.to_owned());
