@@ -8,7 +8,7 @@ use super::step::{JOBS, QUEUES, WORKERS};
 use crate::client::{RedisCommand, Reply, reply};
 
 /// Scores and times to live may differ by this much, because the clocks of both sides do.
-const TOLERANCE: f64 = 5.0;
+const TOLERANCE: f64 = 30.0;
 
 const LISTS: [Place; 2] = [Place::List, Place::Intermediate];
 const SETS: [Place; 6] =
