@@ -66,11 +66,6 @@ pub(crate) fn first_stream_entry(reply: Reply) -> Result<Option<(String, Pairs)>
     Ok(Some((id, pairs(parts.next().unwrap_or_default())?)))
 }
 
-/// The error for a command without a reply.
-pub(crate) fn missing() -> Error {
-    Error::Corrupt { what: "an empty reply of Redis".to_owned() }
-}
-
 fn unexpected(reply: &Reply) -> Error {
     let mut what = format!("a reply of Redis: {reply:?}");
     what.truncate(what.floor_char_boundary(200));

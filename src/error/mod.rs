@@ -145,6 +145,12 @@ impl Error {
         Error::Invalid { what: what.into(), hint: hint.into() }
     }
 
+    /// The error for a command without a reply.
+    #[cfg(feature = "worker")]
+    pub(crate) fn missing_reply() -> Self {
+        Error::Corrupt { what: "an empty reply of Redis".to_owned() }
+    }
+
     /// Returns whether the same call may succeed later although nobody changes it.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Error::Unreachable { .. } | Error::Refused { .. })

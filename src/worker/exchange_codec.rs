@@ -8,9 +8,9 @@ use super::engine::{Exchange, Replies};
 use super::options::Options;
 use crate::claim::Claimer;
 use crate::client::scripts::SetField;
-use crate::client::{Client, RedisCommand, Reply, reply};
+use crate::client::{Client, RedisCommand, Reply};
 use crate::dialect::QueueKeys;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finish;
 
 /// Carries out the exchanges of one worker.
@@ -62,7 +62,7 @@ impl ExchangeCodec {
 
     fn decode(&self, exchange: &EncodedExchange, mut replies: Vec<Result<Reply>>) -> Replies {
         let claim = exchange.claimed_at.map(|claimed_at| {
-            let reply = replies.pop().unwrap_or_else(|| Err(reply::missing()));
+            let reply = replies.pop().unwrap_or_else(|| Err(Error::missing_reply()));
             reply.and_then(|reply| self.claimer.decode_reply(reply, claimed_at))
         });
         let mut replies = replies.into_iter();

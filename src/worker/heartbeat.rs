@@ -133,7 +133,7 @@ impl Heartbeat {
     /// Sends one heartbeat, and marks the leases that are lost.
     fn send(&self) -> Result<()> {
         let mut replies = self.client.call_all_single_attempt(&[self.command()])?;
-        let lost = replies.pop().unwrap_or_else(|| Err(reply::missing()))?;
+        let lost = replies.pop().unwrap_or_else(|| Err(Error::missing_reply()))?;
         for member in reply::texts(lost)? {
             if self.state.mark_lease_lost(&member) {
                 let _ = self.inbox.send(Input::Wake);

@@ -265,6 +265,86 @@ fn data_of_jobs_is_shown_as_text_and_never_as_markup() {
     }
 }
 
+/// Parts of code that acts by itself, or lets chance in.
+const IMPURE: [&str; 22] = [
+    "Instant::now",
+    "Utc::now",
+    "SystemTime",
+    "elapsed()",
+    "fastrand::",
+    "Uuid",
+    "RandomState",
+    "HashMap::new",
+    "HashSet",
+    "thread::",
+    "mpsc",
+    "Sender",
+    "Mutex",
+    "RwLock",
+    "Condvar",
+    "Atomic",
+    "Cell",
+    "Redis",
+    "Client",
+    "std::env",
+    "std::fs",
+    "std::io",
+];
+
+/// Places that the engine imports from. They hold values, and functions from values to values.
+const KNOWN_TO_THE_ENGINE: [&str; 13] = [
+    "claim.rs",
+    "completion.rs",
+    "dialect/",
+    "error/",
+    "finish.rs",
+    "job/",
+    "worker/event.rs",
+    "worker/input.rs",
+    "worker/options.rs",
+    "worker/outcome_limits.rs",
+    "worker/phase.rs",
+    "worker/run.rs",
+    "wrong_type.rs",
+];
+
+/// Places that import from the engine.
+const USERS_OF_THE_ENGINE: [&str; 5] = [
+    "worker/driver.rs",
+    "worker/exchange_codec.rs",
+    "worker/input.rs",
+    "worker/io_threads.rs",
+    "worker/simulation/",
+];
+
+fn is_engine(file: &str) -> bool {
+    file.starts_with("worker/engine/")
+}
+
+#[test]
+fn the_engine_has_no_clock_no_thread_no_lock_and_no_redis() {
+    let mut lines = 0;
+    for (name, text) in rust().into_iter().filter(|(name, _)| is_engine(name)) {
+        for line in code(&text).filter(|line| *line != "use fastrand::Rng;") {
+            let impure = IMPURE.iter().find(|part| line.contains(*part));
+            assert!(impure.is_none(), "{} in src/{name}: {line}", impure.unwrap_or(&""));
+            lines += 1;
+        }
+    }
+    assert!(lines > 1000, "the engine has moved");
+}
+
+#[test]
+fn the_engine_knows_values_only_and_only_its_driver_and_the_simulation_know_the_engine() {
+    let is_in = |file: &str, places: &[&str]| places.iter().any(|place| file.starts_with(place));
+    for Import { from, to, line } in imports(&rust()) {
+        let is_known = is_engine(&to) || is_in(&to, &KNOWN_TO_THE_ENGINE);
+        assert!(!is_engine(&from) || is_known, "src/{from} imports src/{to}: {line}");
+        let is_user = is_engine(&from) || is_in(&from, &USERS_OF_THE_ENGINE);
+        assert!(!is_engine(&to) || is_user, "src/{from} imports src/{to}: {line}");
+    }
+}
+
 /// Functions of a text: line, and length in lines.
 fn functions(text: &str) -> Vec<(usize, usize)> {
     let (mut found, mut start) = (Vec::new(), None);

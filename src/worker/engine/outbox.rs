@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::claim::PoppedId;
-use crate::client::reply;
 use crate::completion::Completion;
 use crate::error::{Error, Result};
 use crate::finish::{self, FinishAck};
@@ -114,11 +113,11 @@ impl Outbox {
         let (mut sent, mut replies) = (batch.completions.into_iter(), replies.into_iter());
         for size in sizes {
             let completions = sent.by_ref().take(size);
-            match replies.next().unwrap_or_else(|| Err(reply::missing())) {
+            match replies.next().unwrap_or_else(|| Err(Error::missing_reply())) {
                 Ok(acks) if acks.len() == size => acknowledged.extend(completions.zip(acks)),
                 rejected => {
                     self.completions.extend(completions);
-                    rejection = Some(rejected.err().unwrap_or_else(reply::missing));
+                    rejection = Some(rejected.err().unwrap_or_else(Error::missing_reply));
                 }
             }
         }

@@ -91,7 +91,7 @@ impl Engine {
         claim: ClaimRequest,
         reply: Option<Result<ClaimReply>>,
     ) -> Option<Error> {
-        match reply.unwrap_or_else(|| Err(crate::client::reply::missing())) {
+        match reply.unwrap_or_else(|| Err(Error::missing_reply())) {
             Ok(reply) => {
                 self.accept_claim(now, reply);
                 None

@@ -1,7 +1,7 @@
 //! Which runs hold the worker's slots. Slots are given in the order in which runs begin: a prefetched run waits until a
 //! run before it frees one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use crate::worker::run::RunId;
@@ -26,12 +26,12 @@ pub(super) struct Slots {
     /// Prefetched runs that wait for a slot, with the time since when.
     waiting: VecDeque<(RunId, Instant)>,
     /// The abandoned threads, by the run that each works on.
-    abandoned: HashMap<RunId, AbandonedThread>,
+    abandoned: BTreeMap<RunId, AbandonedThread>,
 }
 
 impl Slots {
     pub(super) fn new(total: usize) -> Self {
-        Slots { total, occupied: 0, waiting: VecDeque::new(), abandoned: HashMap::new() }
+        Slots { total, occupied: 0, waiting: VecDeque::new(), abandoned: BTreeMap::new() }
     }
 
     /// Number of jobs that can be added when this many may wait for a slot.
