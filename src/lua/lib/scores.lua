@@ -15,7 +15,12 @@ local function lease_score(time, lease)
   return score_after(time, lease + SCORE_OFFSET)
 end
 
--- The score of a scheduled job, which is never due before its time.
-local function due_score(at)
-  return INTEGER_SCORES and string.format('%d', math.ceil(at)) or string.format('%.3f', at)
+-- Reads when a job is due: '+seconds' from now, '@seconds' since 1970. Returns its score in `scheduled`, which is never
+-- before its time, and the seconds until then.
+local function read_due(due, time)
+  local now = time[1] + time[2] / 1000000
+  local at = tonumber(string.sub(due, 2))
+  if string.sub(due, 1, 1) == '+' then at = now + at end
+  local score = INTEGER_SCORES and string.format('%d', math.ceil(at)) or string.format('%.3f', at)
+  return score, math.max(0, math.ceil(at - now))
 end

@@ -1,19 +1,12 @@
 -- store_jobs: stores new jobs and pushes their ids to the queue, or schedules them.
 
--- Returns the score of a scheduled job, and the seconds until it is due.
-local function read_due(destination, now)
-  local at = tonumber(string.sub(destination, 2))
-  if string.sub(destination, 1, 1) == '+' then at = now + at end
-  return due_score(at), math.max(0, math.ceil(at - now))
-end
-
 -- Stores the jobs whose arguments begin at `next_arg`, each wholly or not at all, and returns a code for each: see the
 -- script `enqueue`, which takes the same arguments.
 local function store_jobs(list, queues, scheduled, has_times, next_arg)
   redis.call('SADD', queues, list)
-  require_type('LLEN', list)
-  if has_times then require_type('ZCARD', scheduled) end
-  local now = has_times and seconds_of(redis.call('TIME'))
+  redis.call('LLEN', list) -- not by require_type: a function costs as much as this command
+  if has_times then redis.call('ZCARD', scheduled) end
+  local time = has_times and redis.call('TIME')
   local stored, back, front, entries, count = {}, {}, {}, {}, 0
   while ARGV[next_arg] do
     local id, first = ARGV[next_arg], next_arg + 4
@@ -23,7 +16,7 @@ local function store_jobs(list, queues, scheduled, has_times, next_arg)
     count = count + 1
     if redis.call('EXISTS', key) == 0 then
       local score, delay
-      if destination ~= '0' and destination ~= '1' then score, delay = read_due(destination, now) end
+      if destination ~= '0' and destination ~= '1' then score, delay = read_due(destination, time) end
       redis.call('HSET', key, unpack(ARGV, first, next_arg - 1))
       -- The time to live limits the wait in the queue, so it begins when the job gets there.
       if ttl ~= '' then redis.call('EXPIRE', key, ttl + (delay or 0)) end
