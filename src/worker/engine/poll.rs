@@ -143,6 +143,12 @@ impl Engine {
         self.runs.slots.abandoned()
     }
 
+    /// Number of runs and abandoned threads that hold a slot or wait for one.
+    #[cfg(test)]
+    pub(crate) fn occupied_slots(&self) -> usize {
+        self.runs.slots.occupied()
+    }
+
     /// Number of threads that the pool may have: one for each slot and for each abandoned thread that was replaced.
     pub(crate) fn max_threads(&self) -> usize {
         self.config.options.concurrency + self.runs.slots.replaced()

@@ -39,6 +39,12 @@ impl Slots {
         (self.total + prefetch).saturating_sub(self.occupied)
     }
 
+    /// Number of runs and abandoned threads that hold a slot or wait for one.
+    #[cfg(test)]
+    pub(super) fn occupied(&self) -> usize {
+        self.occupied
+    }
+
     /// Gives a slot to a run, or lets it wait for one.
     pub(super) fn occupy(&mut self, run: RunId, now: Instant) {
         if self.occupied >= self.total {

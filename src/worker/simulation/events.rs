@@ -1,0 +1,110 @@
+//! The events of a world, in the order of their time.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::clock::Micros;
+use crate::completion::Completion;
+use crate::worker::engine::ExchangeId;
+use crate::worker::input::Input;
+use crate::worker::run::RunId;
+
+/// Something that happens at a moment. Workers are indices in the order of their start.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// An item of the plan, by its index.
+    Item(usize),
+    /// A worker's loop iterates.
+    Turn(usize),
+    /// An exchange reaches Redis.
+    Arrive(usize, ExchangeId),
+    /// The reply to an exchange reaches the worker.
+    Reply(usize, ExchangeId),
+    /// A worker gets an input from another of its threads.
+    Deliver(usize, Box<Input>),
+    /// A call that blocks the worker's loop reaches Redis, and its reply the worker.
+    CallArrives(usize),
+    CallReturns(usize),
+    RunEnds(usize, RunId),
+    RunWrites(usize, RunId),
+    HeartbeatTick(usize),
+    HeartbeatArrives(usize),
+    HeartbeatReturns(usize, bool, Vec<String>),
+    Promote(usize),
+    Recover(usize),
+    RecoverFinishes(usize, Vec<Completion>),
+    PutBackOrphans(usize),
+    /// The blocking move of a watcher reaches Redis: the worker, the queue, and the number of the wait.
+    WatcherArrives(usize, usize, u64),
+    WatcherTimesOut(usize, usize, u64),
+    Resume(usize),
+    RedisIsBack,
+    /// The faults stop.
+    FaultsStop,
+    CheckEnd,
+}
+
+impl Event {
+    /// The worker whose process has to run for this event; `None` if it happens elsewhere.
+    pub(super) fn needs_process(&self) -> Option<usize> {
+        match self {
+            Event::Turn(worker)
+            | Event::Reply(worker, _)
+            | Event::Deliver(worker, _)
+            | Event::CallReturns(worker)
+            | Event::RunEnds(worker, _)
+            | Event::RunWrites(worker, _)
+            | Event::HeartbeatTick(worker)
+            | Event::HeartbeatReturns(worker, ..)
+            | Event::Promote(worker)
+            | Event::Recover(worker)
+            | Event::PutBackOrphans(worker) => Some(*worker),
+            _ => None,
+        }
+    }
+}
+
+struct Entry {
+    at: Micros,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Entry {}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Entry {
+    /// The earliest entry is the greatest, as the heap returns it.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
+}
+
+/// The events to come. Events of one moment happen in the order in which they were added.
+#[derive(Default)]
+pub(super) struct EventQueue {
+    entries: BinaryHeap<Entry>,
+    added: u64,
+}
+
+impl EventQueue {
+    pub(super) fn add(&mut self, at: Micros, event: Event) {
+        self.added += 1;
+        self.entries.push(Entry { at, number: self.added, event });
+    }
+
+    pub(super) fn next(&mut self) -> Option<(Micros, Event)> {
+        self.entries.pop().map(|entry| (entry.at, entry.event))
+    }
+}

@@ -1,0 +1,173 @@
+//! Rules of completions: an execution is ended once, by what its run has really done, and the worker is told so.
+
+use super::super::clock::SECOND;
+use super::super::coverage::Mark;
+use super::{Check, Close, Kind, Ledger, SeenEnd, hold};
+use crate::completion::{Completion, Destination};
+use crate::finish::FinishAck;
+use crate::job::Verdict;
+use crate::worker::phase::Phase;
+
+impl Ledger {
+    /// Redis has answered a worker's own completion.
+    pub(in crate::worker::simulation) fn on_finished(
+        &mut self,
+        completion: &Completion,
+        ack: FinishAck,
+    ) -> Check {
+        let execution = self.find_of(completion)?;
+        self.executions[execution].acks.push(ack);
+        match ack {
+            FinishAck::Done | FinishAck::DoneWithMoreDependents => self.on_own_end(execution, completion),
+            FinishAck::AlreadyDone => {
+                self.coverage.count(Mark::AlreadyDone);
+                let own = Close::Own(Kind::of(&completion.verdict));
+                let close = self.executions[execution].close;
+                hold(close.is_some_and(|(close, _)| close == own), "done before means done", || {
+                    format!("{} {}: {close:?}", completion.id, completion.execution)
+                })
+            }
+            FinishAck::Fenced => self.on_fenced(execution, completion),
+        }
+    }
+
+    fn on_fenced(&mut self, execution: usize, completion: &Completion) -> Check {
+        self.coverage.count(Mark::Fenced);
+        let (job, close) = (self.executions[execution].job, self.executions[execution].close);
+        let what = || format!("{} {}: {close:?}", completion.id, completion.execution);
+        hold(close.is_some(), "an execution that has its job is not fenced", what)?;
+        let is_unchanged =
+            matches!(close, Some((Close::Own(_), version)) if version == self.jobs[job].version);
+        let is_there = self.jobs[job].expires_at.is_none_or(|at| self.now < at);
+        hold(
+            !is_unchanged || !is_there,
+            "a repeated finish is recognized while nothing else has happened",
+            what,
+        )
+    }
+
+    fn on_own_end(&mut self, execution: usize, completion: &Completion) -> Check {
+        let run = &self.executions[execution];
+        let what = || format!("{} {} {:?}: {run:?}", completion.id, completion.execution, completion.verdict);
+        hold(run.close.is_none(), "an execution is ended once", what)?;
+        hold(self.jobs[run.job].open == Some(execution), "an execution ends the job that it has", what)?;
+        let is_running = run.has_begun && run.end.is_none() && !run.is_abandoned;
+        hold(!is_running, "a job is not ended while its run goes on", what)?;
+        let worker = &self.workers[run.worker];
+        let is_terminating = worker.phase == Phase::Terminating;
+        let is_stopping = worker.phase != Phase::Running;
+        let is_true = match &completion.verdict {
+            Verdict::Finish { result, .. } => {
+                run.end == Some(SeenEnd::Returned) && *result == run.name.as_bytes()
+            }
+            Verdict::Snooze { .. } => run.end == Some(SeenEnd::Snoozed),
+            Verdict::Retry { .. } | Verdict::Fail { .. } => match run.end {
+                Some(SeenEnd::Failed | SeenEnd::Killed) => true,
+                _ => run.is_abandoned || run.is_controlled,
+            },
+            Verdict::PutBack { has_begun: true } => {
+                is_terminating
+                    || run.end == Some(SeenEnd::Skipped)
+                    || (run.end == Some(SeenEnd::Killed) && is_stopping)
+            }
+            Verdict::PutBack { has_begun: false } => !run.has_begun,
+        };
+        hold(is_true, "a completion says what the run has done", what)?;
+        self.close_by(execution, completion, Close::Own(Kind::of(&completion.verdict)));
+        Ok(())
+    }
+
+    /// Closes an execution, and records what follows for its job.
+    fn close_by(&mut self, execution: usize, completion: &Completion, close: Close) {
+        let job = &mut self.jobs[self.executions[execution].job];
+        let kind = Kind::of(&completion.verdict);
+        let before = job.deliveries.saturating_sub(1);
+        (job.deliveries, job.retries) = match (close, kind) {
+            (Close::Recovery, _) => (job.deliveries, job.retries),
+            (_, Kind::Retry) => (0, job.retries + 1),
+            (_, Kind::Repeat) => (0, 0),
+            (_, Kind::Snooze) => (0, job.retries),
+            (_, Kind::PutBack | Kind::NotBegun) => (before, job.retries),
+            (_, Kind::Finish | Kind::Fail) => (job.deliveries, job.retries),
+        };
+        job.has_returned |= matches!(kind, Kind::Finish | Kind::Repeat);
+        job.expires_at = match completion.destination {
+            Destination::Finished { ttl } | Destination::Failed { ttl } if ttl >= 0 => {
+                Some(self.now + ttl.unsigned_abs() * SECOND)
+            }
+            _ => None,
+        };
+        let run = &self.executions[execution];
+        let run_state = (run.is_delivered, run.is_started);
+        self.close(execution, close);
+        self.coverage.count(match kind {
+            Kind::Finish => Mark::Finished,
+            Kind::Repeat => Mark::Repeated,
+            Kind::Retry => Mark::Retried,
+            Kind::Snooze => Mark::Snoozed,
+            Kind::Fail => Mark::Failed,
+            Kind::PutBack if close == Close::Recovery => Mark::Recovered,
+            Kind::PutBack => Mark::PutBackAtShutdown,
+            Kind::NotBegun if run_state == (true, false) => Mark::OverHandlerLimit,
+            Kind::NotBegun => return,
+        });
+    }
+
+    /// Redis has answered a completion of recovery, which `recoverer` has sent.
+    pub(in crate::worker::simulation) fn on_recovered(
+        &mut self,
+        completion: &Completion,
+        ack: FinishAck,
+        recoverer: usize,
+    ) -> Check {
+        let execution = self.find_of(completion)?;
+        if ack != FinishAck::Done {
+            self.coverage.count(Mark::RecoveryFenced);
+            return Ok(());
+        }
+        let run = &self.executions[execution];
+        let what = || format!("{} {} by worker {recoverer}: {run:?}", completion.id, completion.execution);
+        hold(run.close.is_none(), "an execution is ended once", what)?;
+        hold(
+            self.jobs[run.job].open == Some(execution),
+            "recovery ends the execution that has the job",
+            what,
+        )?;
+        let margin = self.recovery_margin(completion);
+        hold(run.renewed_at + self.lease <= self.now + margin, "recovery takes expired leases only", what)?;
+        let excuse = self.excuse(execution, recoverer);
+        hold(excuse.is_some(), "a lease runs out only for a cause", || {
+            format!("{} worker {:?}, now {}", what(), self.workers[run.worker], self.now)
+        })?;
+        if let Some(mark) = excuse {
+            self.coverage.count(mark);
+        }
+        if matches!(completion.verdict, Verdict::Fail { .. }) {
+            self.coverage.count(Mark::RecoveredAsFailed);
+        }
+        self.close_by(execution, completion, Close::Recovery);
+        Ok(())
+    }
+
+    /// A score cut to whole seconds ends up to one second too early.
+    fn recovery_margin(&self, completion: &Completion) -> u64 {
+        let margin = completion.expired_score_margin.unwrap_or_default();
+        if margin.is_zero() { 1000 } else { SECOND }
+    }
+
+    /// The engine has reported a completion.
+    pub(in crate::worker::simulation) fn on_reported(
+        &mut self,
+        completion: &Completion,
+        ack: FinishAck,
+    ) -> Check {
+        let execution = self.find_of(completion)?;
+        let run = &mut self.executions[execution];
+        let what = format!("{} {} {ack:?}", completion.id, completion.execution);
+        let is_first = !std::mem::replace(&mut run.is_reported, true);
+        hold(run.acks.contains(&ack), "a worker reports what Redis has answered", || {
+            format!("{what}: {run:?}")
+        })?;
+        hold(is_first, "an end is reported once", || what)
+    }
+}

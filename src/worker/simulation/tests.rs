@@ -1,0 +1,148 @@
+//! Tests of the simulation, and tests by it. `RQ_SIMULATION_SEED=n` runs one seed and prints what happens (with
+//! `RQ_SIMULATION_DIALECT=rq` in that dialect); `RQ_SIMULATION=full` runs a million seeds in each dialect.
+
+use std::collections::BTreeMap;
+use std::hash::DefaultHasher;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use super::coverage::Coverage;
+use super::defect::Defect;
+use super::model::Mutation;
+use super::schedule;
+use super::shrink::shrink;
+use super::trace::Trace;
+use super::world::{Report, Sabotage, run};
+use crate::dialect::{Dialect, DialectSpec};
+
+fn run_seed(seed: u64, dialect: &'static DialectSpec, sabotage: Sabotage) -> Report {
+    run(&schedule::plan(seed, dialect), sabotage, Trace::Off)
+}
+
+/// The failing schedule, made smaller, with everything that happens in it.
+fn describe(seed: u64, dialect: &'static DialectSpec, sabotage: Sabotage) -> String {
+    let plan = schedule::plan(seed, dialect);
+    let Some(violation) = run(&plan, sabotage, Trace::Off).violation else {
+        return "no violation".to_owned();
+    };
+    let small = shrink(&plan, sabotage, violation.rule);
+    let report = run(&small, sabotage, Trace::Text(Vec::new()));
+    let mut text = format!("seed {seed}, dialect {}: broken: {}\n", dialect.name, violation.rule);
+    for item in &small.items {
+        text += &format!("  {item:?}\n");
+    }
+    for line in report.trace.lines() {
+        text += &format!("{}\n", line.chars().take(1200).collect::<String>());
+    }
+    let violation = report.violation.unwrap_or(violation);
+    text + &format!("{}: {}\n", violation.rule, violation.details)
+}
+
+/// Broken rules, each with the number of seeds and the first of them.
+type Broken = BTreeMap<&'static str, (u64, u64)>;
+
+/// Runs seeds on all cores, until a few rules are broken.
+fn run_all(seeds: u64, dialect: &'static DialectSpec, has_progress: bool) -> (Coverage, Broken) {
+    let (next, total) = (AtomicU64::new(0), Mutex::new((Coverage::default(), Broken::new())));
+    let started = Instant::now();
+    let work = || {
+        let mut coverage = Coverage::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds {
+                break;
+            }
+            let report = run_seed(seed, dialect, Sabotage::default());
+            coverage.merge(&report.coverage);
+            if let Some(violation) = report.violation {
+                let mut total = total.lock().unwrap();
+                let (count, first) = total.1.entry(violation.rule).or_insert((0, seed));
+                (*count, *first) = (*count + 1, seed.min(*first));
+            }
+            if has_progress && seed > 0 && seed.is_multiple_of(100_000) {
+                let rate = seed as f64 / started.elapsed().as_secs_f64() * 60.0;
+                println!("{}: {seed} schedules, {rate:.0} a minute", dialect.name);
+            }
+        }
+        total.lock().unwrap().0.merge(&coverage);
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..threads).for_each(|_| drop(scope.spawn(work)));
+    });
+    total.into_inner().unwrap()
+}
+
+#[test]
+fn a_seed_repeats_exactly() {
+    let hash = |seed: u64, dialect: Dialect| {
+        let plan = schedule::plan(seed, dialect.spec());
+        run(&plan, Sabotage::default(), Trace::Hash(DefaultHasher::new())).trace.hash()
+    };
+    for dialect in [Dialect::Native, Dialect::Rq] {
+        for seed in 0..100 {
+            assert_eq!(hash(seed, dialect), hash(seed, dialect), "seed {seed}, dialect {dialect}");
+        }
+    }
+}
+
+#[test]
+fn one_seed_is_repeated() {
+    let Ok(seed) = std::env::var("RQ_SIMULATION_SEED") else { return };
+    let dialect: Dialect =
+        std::env::var("RQ_SIMULATION_DIALECT").map_or(Dialect::Native, |name| name.parse().unwrap());
+    println!("{}", describe(seed.parse().unwrap(), dialect.spec(), Sabotage::default()));
+}
+
+#[test]
+fn coverage_report() {
+    let Ok(seeds) = std::env::var("RQ_SIMULATION_COUNT") else { return };
+    let seeds: u64 = seeds.parse().unwrap();
+    for dialect in [Dialect::Native, Dialect::Rq] {
+        let started = Instant::now();
+        let (coverage, broken) = run_all(seeds, dialect.spec(), true);
+        let rate = seeds as f64 / started.elapsed().as_secs_f64() * 60.0;
+        println!("{dialect}: {seeds} schedules, {rate:.0} a minute; {broken:?}");
+        for (_, first) in broken.values() {
+            println!("{}", describe(*first, dialect.spec(), Sabotage::default()));
+        }
+        for (name, count) in coverage.all() {
+            println!("  {name:30} {:10.1}", count as f64 * 10_000.0 / seeds as f64);
+        }
+    }
+}
+
+/// Seeds with which each defect has to be found.
+const SEEDS_OF_DEFECT: u64 = 4000;
+
+/// The first seed with which the sabotaged simulation breaks a rule, and the rule.
+fn first_violation(sabotage: Sabotage) -> Option<(u64, &'static str)> {
+    let dialects = [Dialect::Native, Dialect::Rq];
+    let seeds = (0..SEEDS_OF_DEFECT).flat_map(|seed| dialects.map(|dialect| (seed, dialect.spec())));
+    seeds.into_iter().find_map(|(seed, dialect)| {
+        run_seed(seed, dialect, sabotage).violation.map(|violation| (seed, violation.rule))
+    })
+}
+
+#[test]
+fn every_fault_of_the_scripts_is_found() {
+    let mut missed = Vec::new();
+    for mutation in Mutation::ALL {
+        let found = first_violation(Sabotage { mutation: Some(mutation), defect: None });
+        println!("{mutation:?}: {found:?}");
+        missed.extend(found.is_none().then_some(mutation));
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn every_defect_around_the_engine_is_found() {
+    let mut missed = Vec::new();
+    for defect in Defect::ALL {
+        let found = first_violation(Sabotage { defect: Some(defect), mutation: None });
+        println!("{defect:?}: {found:?}");
+        missed.extend(found.is_none().then_some(defect));
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
