@@ -2,7 +2,7 @@
 //! enqueued, and jobs that it has put back.
 
 use super::rig::Rig;
-use super::values::{failed, job, nothing, returned};
+use super::values::{failed, job, nothing, numbered, returned};
 
 fn burst_worker(slots: usize) -> Rig {
     Rig::with(slots, |options| options.burst = true)
@@ -48,4 +48,19 @@ fn a_burst_worker_waits_for_no_watcher() {
     let mut worker = burst_worker(2);
     worker.claimed(["a"]);
     assert_eq!(worker.actions_of("watch"), [""; 0]);
+}
+
+#[test]
+fn a_burst_worker_of_many_slots_asks_again_for_what_its_runs_may_have_enqueued_since_its_claim() {
+    let mut worker = burst_worker(16);
+    worker.claimed(numbered(1..=8));
+    worker.at_once(|worker| numbered(1..=8).iter().for_each(|job| worker.ends(job, returned())));
+    assert_eq!(worker.in_flight().len(), 2);
+    worker.replied_to(1, nothing());
+    // This claim was sent before the runs had ended: that it found nothing is no news.
+    worker.replied(nothing());
+    assert_eq!(worker.in_flight(), ["claim 8", "claim 8"]);
+    worker.replied(nothing());
+    worker.replied(nothing());
+    assert!(worker.has_stopped());
 }

@@ -2,6 +2,7 @@
 
 use super::rig::Rig;
 use super::values::{jobs, nothing, numbered, returned};
+use crate::job::Outcome;
 
 /// A worker with 16 slots, eight of which run the jobs 1 to 8. A claim for the others is in flight.
 fn half_busy_worker() -> Rig {
@@ -166,4 +167,21 @@ fn an_id_without_a_job_and_one_that_cannot_be_read_are_reported() {
     worker.actions();
     worker.replied(nothing().dropped("a").quarantined("b"));
     assert_eq!(worker.events()[..2], ["a dropped", "b set aside"]);
+}
+
+#[test]
+fn with_few_slots_claimed_jobs_begin_before_the_next_exchange_occupies_the_loop() {
+    let mut worker = Rig::new(3);
+    worker.claimed(["a", "b", "c"]);
+    worker.at_once(|worker| {
+        worker.ends("a", Outcome::Interrupted);
+        worker.ends("b", Outcome::Interrupted);
+    });
+    assert_eq!(worker.in_flight(), ["a put back, b put back, claim 2"]);
+    worker.actions();
+    worker.claimed(["d"]);
+    assert_eq!(
+        worker.actions(),
+        ["report a put back, b put back", "start d", "watch default", "send claim 1"]
+    );
 }

@@ -3,6 +3,7 @@
 
 use super::rig::Rig;
 use super::values::{failed, job, nothing, returned};
+use crate::error::Error;
 
 /// A worker of one slot after this many runs that were abandoned at their timeout of a second: jobs `1`, `2`, …
 fn worker_that_abandoned(runs: usize) -> Rig {
@@ -90,9 +91,10 @@ fn a_worker_whose_slots_are_all_held_by_abandoned_threads_ends_after_its_writes(
     assert!(!worker.has_stopped());
     worker.actions();
     worker.replied(nothing());
-    let actions = worker.actions();
-    assert_eq!(actions[0], "report 5 failed");
-    assert!(actions[1].starts_with("stop: "), "{actions:?}");
+    assert_eq!(
+        worker.actions(),
+        ["report 5 failed".to_owned(), format!("stop: {}", Error::Stuck { threads: 5 })]
+    );
 }
 
 #[test]
@@ -128,7 +130,9 @@ fn the_warning_says_when_too_many_threads_run_on() {
     worker.claimed([job("2").timeout(1)]);
     worker.actions();
     worker.after(1000);
-    assert!(worker.events()[0].contains("with 4 the worker runs out of slots and ends"));
+    let warning = worker.events().remove(0);
+    assert!(warning.contains("as 1 others do; with 4 the worker runs out of slots and ends"), "{warning}");
+    assert!(warning.contains("--isolate"), "{warning}");
 }
 
 #[test]

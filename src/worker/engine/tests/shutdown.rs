@@ -179,3 +179,39 @@ fn unsaved_ends_are_counted_when_a_worker_drains_while_redis_is_away() {
     worker.drains();
     assert_eq!(worker.events(), ["stopping, 0 running, 1 unsaved"]);
 }
+
+#[test]
+fn a_worker_that_is_told_to_stop_claims_nothing_with_its_next_writes() {
+    let mut worker = Rig::new(2);
+    worker.claimed(["a", "b"]);
+    worker.at_once(|worker| {
+        worker.ends("a", returned());
+        worker.drains();
+    });
+    assert_eq!(worker.in_flight(), ["a finished"]);
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_while_redis_is_away_claims_nothing_when_redis_is_back() {
+    let mut worker = busy_worker();
+    worker.ends("a", returned());
+    worker.reply_lost();
+    worker.drains();
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["a finished"]);
+}
+
+#[test]
+fn the_grace_also_ends_a_worker_whose_writes_redis_does_not_take() {
+    let mut worker = Rig::with(1, |options| options.grace = Some(Duration::from_secs(5)));
+    worker.claimed(["a"]);
+    worker.ends("a", returned());
+    worker.drains();
+    while !worker.has_stopped() {
+        worker.until_it_sends();
+        worker.reply_lost();
+    }
+    let actions = worker.actions();
+    assert!(actions.contains(&"terminate".to_owned()), "{actions:?}");
+    assert!(actions.last().is_some_and(|last| last.starts_with("stop: ")), "{actions:?}");
+}

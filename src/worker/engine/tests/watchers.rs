@@ -2,7 +2,7 @@
 //! id out of its queue, so that the worker has to claim its job or put the id back.
 
 use super::rig::{Rig, names};
-use super::values::{nothing, numbered, returned, unreachable};
+use super::values::{nothing, numbered, refused, returned, unreachable};
 
 /// A worker without jobs, whose watcher waits.
 fn idle_worker() -> Rig {
@@ -114,4 +114,28 @@ fn an_id_that_was_popped_while_a_claim_was_in_flight_is_claimed_whatever_the_rep
     // That the queues were empty is no news: the reply is older than the id.
     worker.replied_to(1, nothing());
     assert_eq!(worker.in_flight(), ["1 finished", "claim 8 with b"]);
+}
+
+#[test]
+fn a_pop_that_redis_refuses_is_no_outage() {
+    let mut worker = Rig::with(2, |options| options.broker_max_retries = 1);
+    worker.replied(nothing());
+    worker.actions();
+    for _ in 0..5 {
+        worker.pop_failed("default", refused("NOPERM this user may not block"));
+        worker.until_it_sends();
+        worker.replied(nothing());
+    }
+    assert_eq!(worker.events(), [""; 0]);
+    assert!(worker.is_healthy());
+}
+
+#[test]
+fn an_id_that_was_popped_for_a_suspended_worker_goes_back_at_once() {
+    let mut worker = Rig::new(2);
+    worker.replied(nothing());
+    worker.pop_timed_out("default");
+    worker.replied(nothing().all_suspended());
+    worker.popped("default", "a");
+    assert_eq!(worker.in_flight(), ["claim 2 with a"], "the script puts it back");
 }
