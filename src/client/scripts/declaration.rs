@@ -118,7 +118,6 @@ macro_rules! scripts {
             args { $($(#[$arg_doc:meta])* $arg:ident: $type:ty),* } $(then $more_args:ident)?
         }
     )*) => {
-        #[allow(clippy::upper_case_acronyms)]
         #[derive(Clone, Copy)]
         pub(super) enum Index { $($name,)* }
 

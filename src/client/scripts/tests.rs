@@ -36,6 +36,33 @@ fn luacheck_finds_no_fault_in_the_scripts_as_they_are_sent() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
+/// Names of the Lua files in a folder of `src/lua/`.
+fn lua_files(folder: &str) -> BTreeSet<String> {
+    let entries =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lua").join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names
+        .filter_map(|name| Some(name.strip_suffix(".lua")?.to_owned()))
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn every_file_is_a_declared_script_or_has_functions_that_scripts_use() {
+    assert_eq!(lua_files(""), ALL.into_iter().map(|(_, script)| script.name.to_owned()).collect());
+    let texts = ScriptTexts::new(Dialect::Rq.spec(), &Keys::new("p"));
+    let sent: String = ALL.into_iter().map(|(_, script)| texts.text(script)).collect();
+    for folder in ["lib", "lib/rq"] {
+        for file in lua_files(folder) {
+            let path = format!("{}/src/lua/{folder}/{file}.lua", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).unwrap();
+            for line in text.lines().filter(|line| line.starts_with("local ")) {
+                assert!(sent.contains(line), "no script needs this of {folder}/{file}.lua: {line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn constants_are_quoted() {
     assert_eq!(quote(ANY_PREFIX), format!("'{ANY_PREFIX}'"));
