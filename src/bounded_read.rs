@@ -1,7 +1,7 @@
 //! Bounded reads of hashes whose size somebody else controls: excerpts (the beginning and the end) of some fields, or
 //! previews (all fields, without the values that are too large).
 
-use crate::client::scripts::{FieldExcerpts, HashPreview as HashPreviewCall};
+use crate::client::scripts::{FieldExcerpts, HashPreviewCall};
 use crate::client::{Client, Reply, reply};
 use crate::error::{Error, Result};
 use crate::job::{Excerpt, ExcerptSpec, Excerpts, KNOWN_FIELDS, OmittedField, RawHash, Record};

@@ -12,7 +12,7 @@ use super::input::Input;
 use super::options::Options;
 use super::registration::{deregister, reserve_name};
 use super::state::{Fingerprint, WorkerState};
-use crate::client::scripts::Heartbeat as HeartbeatCall;
+use crate::client::scripts::HeartbeatCall;
 use crate::client::{Client, RedisCommand, reply};
 use crate::dialect::QueueKeys;
 use crate::error::{Error, Result};

@@ -124,7 +124,7 @@ scripts! {
         } then executions
     }
 
-    HashPreview("hash_preview") {
+    HashPreviewCall("hash_preview") {
         keys { hash } then stream
         args {
             /// Bytes of one value at most.
@@ -137,7 +137,7 @@ scripts! {
         } then names
     }
 
-    Heartbeat("heartbeat") {
+    HeartbeatCall("heartbeat") {
         keys { record, workers, queues } then queue_keys
         args {
             /// Seconds.

@@ -153,8 +153,8 @@ fn example(index: Index, f: &Fixture) -> Example {
         Index::ExpiredLeases => expired_leases(f),
         Index::FieldExcerpts => field_excerpts(f),
         Index::Finish => finish(f),
-        Index::HashPreview => hash_preview(f),
-        Index::Heartbeat => heartbeat(f),
+        Index::HashPreviewCall => hash_preview(f),
+        Index::HeartbeatCall => heartbeat(f),
         Index::MaintainRateLimit => {
             let call = MaintainRateLimit { name: "limit", enqueued_at: "T", max_slots: 5 };
             (f.client.evalsha(&call), "nil")
@@ -312,7 +312,7 @@ fn finish(f: &Fixture) -> Example {
 fn hash_preview(f: &Fixture) -> Example {
     let stream = f.client.rq.results_stream("a");
     let stream = stream.as_deref();
-    let call = HashPreview {
+    let call = HashPreviewCall {
         hash: &f.job,
         stream: stream.as_slice(),
         max_value: 5,
@@ -325,7 +325,7 @@ fn hash_preview(f: &Fixture) -> Example {
 
 fn heartbeat(f: &Fixture) -> Example {
     f.start_job("1");
-    let call = f.client.evalsha(&Heartbeat {
+    let call = f.client.evalsha(&HeartbeatCall {
         record: &f.client.keys.worker("w"),
         workers: &f.client.keys.workers(),
         queues: &f.client.keys.queues(),
