@@ -6,16 +6,13 @@ use super::values::{jobs, nothing, numbered, returned};
 
 /// A worker that has run short jobs only, and is idle now.
 fn worker_of_short_jobs(slots: usize) -> Rig {
-    let (mut worker, mut begun) = (Rig::new(slots), 0);
-    while begun < 100 {
-        let ids: Vec<String> = (0..worker.asks_for()).map(|n| format!("short-{begun}-{n}")).collect();
-        begun += ids.len();
+    let mut worker = Rig::new(slots);
+    for round in 1..=40 {
+        let ids: Vec<String> = (0..worker.asks_for()).map(|n| format!("short-{round}-{n}")).collect();
         worker.replied(jobs(ids.clone()).and_more());
         worker.at_once(|worker| ids.iter().for_each(|id| worker.ends(id, returned())));
     }
-    while !worker.in_flight().is_empty() {
-        worker.replied(nothing());
-    }
+    worker.replies_until_idle();
     worker
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 
 use super::text::{self, Names};
-use super::values::{Answer, TestJob, jobs, unreachable};
+use super::values::{Answer, TestJob, jobs, nothing, unreachable};
 use crate::claim::{ClaimRequest, PoppedId};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
@@ -158,7 +158,10 @@ impl Rig {
     /// Lets time pass until an exchange is in flight, and returns how many milliseconds that took.
     pub(super) fn until_it_sends(&mut self) -> u128 {
         let start = self.now.instant;
-        while self.in_flight.is_empty() {
+        for _ in 0..MAX_ACTIONS {
+            if !self.in_flight.is_empty() {
+                break;
+            }
             let at = self.next_wake().expect("the worker waits for ever");
             self.set_time(at);
             self.settle();
@@ -186,6 +189,17 @@ impl Rig {
     /// Redis replies to the oldest exchange.
     pub(super) fn replied(&mut self, answer: Answer) {
         self.replied_to(0, answer);
+    }
+
+    /// Redis replies that the queues are empty until no exchange is in flight.
+    pub(super) fn replies_until_idle(&mut self) {
+        for _ in 0..MAX_ACTIONS {
+            if self.in_flight.is_empty() {
+                return;
+            }
+            self.replied(nothing());
+        }
+        panic!("it never ends: {:?}", self.in_flight());
     }
 
     /// Redis replies to one of the exchanges in flight.
@@ -233,7 +247,7 @@ impl Rig {
     /// The look for jobs of lost claims finds leases of these jobs, under their latest executions.
     pub(super) fn finds_lost(&mut self, jobs: &[&str]) {
         let found = jobs.iter().map(|id| &self.executions[*id]);
-        let found = found.map(|(job, execution)| job.found(execution.clone(), self.now)).collect();
+        let found = found.map(|(job, execution)| job.found(execution, self.now)).collect();
         self.tell(Input::LostClaimsFetched(Ok(found)));
     }
 

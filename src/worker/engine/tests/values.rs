@@ -4,8 +4,9 @@ use crate::claim::{ClaimReply, ClaimRequest, ClaimedJob};
 use crate::completion::Completion;
 use crate::error::{Error, Result};
 use crate::finish::FinishAck;
-use crate::job::{Outcome, RawHash, ReadMode, Record, RetryDirective};
+use crate::job::{Outcome, RawHash, RetryDirective};
 use crate::worker::engine::Now;
+use crate::worker::lost_claim_reader::job_of_lost_claim;
 
 /// A job as it is in Redis: of the handler `work` in the first queue, unless the test says otherwise.
 #[derive(Debug, Clone)]
@@ -64,12 +65,9 @@ impl TestJob {
         ClaimedJob::read(self.queue, (&self.id, execution), self.hash(), now.utc, "worker")
     }
 
-    /// The job as a look for the jobs of lost claims finds it. The claim has counted a delivery, the reader has taken
-    /// it back.
-    pub(super) fn found(&self, execution: String, now: Now) -> ClaimedJob {
-        let record = Record::read(&self.id, &self.hash(), ReadMode::Recovery);
-        let (started_at, worker) = (now.utc, "worker".to_owned());
-        ClaimedJob { queue: self.queue, execution, record, payload: Vec::new(), started_at, worker }
+    /// The job as a look for the jobs of lost claims finds it.
+    pub(super) fn found(&self, execution: &str, now: Now) -> ClaimedJob {
+        job_of_lost_claim((&self.id, execution), &self.hash(), (self.queue, "worker"), now.utc)
     }
 
     fn hash(&self) -> RawHash {
