@@ -66,6 +66,7 @@ impl Engine {
     /// the slot.
     pub(super) fn abandon(&mut self, now: Now, id: RunId, outcome: Outcome, replace: bool) {
         let Some(run) = self.runs.remove(id) else { return };
+        self.claims.include_queues_waiting_for(run.job.record.handler.as_deref());
         let is_replaced = self.runs.slots.abandon(id, replace);
         self.actions.push_back(Action::Abandon { run: id, is_replaced });
         let took = self.complete(now, run.job, outcome);

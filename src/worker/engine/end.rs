@@ -26,6 +26,7 @@ impl Engine {
             return None;
         };
         self.runs.slots.release(id);
+        self.claims.include_queues_waiting_for(run.job.record.handler.as_deref());
         let outcome = final_outcome(&mut run, self.life.phase, outcome);
         Some(self.complete(now, run.job, outcome))
     }
@@ -34,7 +35,6 @@ impl Engine {
     /// claimed job comes here once, except one that cannot be decoded and those of a worker that ends with an error:
     /// their leases expire.
     pub(super) fn complete(&mut self, now: Now, mut job: ClaimedJob, outcome: Outcome) -> Duration {
-        self.claims.include_queues_waiting_for(job.record.handler.as_deref());
         let options = &self.config.options;
         if let (Some(policy), false) =
             (options.default_retry(&job.record), matches!(outcome, Outcome::Returned(_)))

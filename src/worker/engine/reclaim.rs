@@ -45,8 +45,8 @@ impl Engine {
         self.actions.push_back(Action::FetchLostClaims(executions));
     }
 
-    /// Puts the jobs of lost claims back, except those whose completions wait in the outbox. The claims of a worker
-    /// without other work are settled when none of their jobs is left.
+    /// Puts the jobs of lost claims back, except those whose completions wait in the outbox or are in flight. The claims
+    /// of a worker without other work are settled when none of their jobs is left.
     pub(super) fn on_lost_claims_fetched(&mut self, now: Now, result: Result<Vec<ClaimedJob>>) {
         self.claims.lost.end_fetch(result.is_ok(), now.instant);
         let jobs = match result {
@@ -58,7 +58,9 @@ impl Engine {
         };
         let has_ended = |job: &ClaimedJob| {
             let member = job.lease_member();
-            self.outbox.completions().iter().any(|completion| completion.lease_member() == member)
+            let in_flight = self.link.exchanges().iter().flat_map(|exchange| &exchange.batch.completions);
+            let mut completions = self.outbox.completions().iter().chain(in_flight);
+            completions.any(|completion| completion.lease_member() == member)
         };
         let not_begun: Vec<ClaimedJob> = jobs.into_iter().filter(|job| !has_ended(job)).collect();
         self.put_back(now, not_begun);

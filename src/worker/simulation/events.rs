@@ -41,7 +41,15 @@ pub(super) enum Event {
     RedisIsBack,
     /// The faults stop.
     FaultsStop,
+    EnqueueLast(LastJob),
     CheckEnd,
+}
+
+/// A job that is enqueued after the faults.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LastJob {
+    pub(super) number: usize,
+    pub(super) queue: usize,
 }
 
 impl Event {

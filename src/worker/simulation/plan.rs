@@ -189,6 +189,8 @@ pub(super) enum RedisEvent {
 pub(super) enum UserEvent {
     Cancel(usize),
     Delete(usize),
+    /// Somebody deletes the record alone, as if its time to live had passed.
+    Forget(usize),
     Requeue(usize),
     EnqueueNow(usize),
     /// The reply to an enqueue was lost: the same call again.

@@ -83,6 +83,16 @@ impl Redis {
         }
     }
 
+    /// Ends an outage.
+    pub(super) fn come_back(&mut self) {
+        let now = self.ledger.now;
+        self.is_up = true;
+        self.started_at = self.started_at.min(redis_micros(now));
+        if let Some(outage) = self.ledger.outages.last_mut() {
+            outage.until = outage.until.min(now);
+        }
+    }
+
     /// Removes and returns the watchers that wait.
     pub(super) fn take_waiting(&mut self) -> Vec<Waiter> {
         self.waiting.iter_mut().flat_map(std::mem::take).collect()

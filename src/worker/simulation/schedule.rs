@@ -46,6 +46,8 @@ struct Planner {
     end: Micros,
     lease: Micros,
     is_wide: bool,
+    /// `true` if most runs go on past their timeout.
+    hangs: bool,
     jobs: usize,
     workers: usize,
     items: Vec<Item>,
@@ -61,6 +63,7 @@ pub(super) fn plan(seed: u64, dialect: &'static DialectSpec) -> Plan {
         end: rng.u64(5..25) * SECOND,
         lease: [3, 4, 6, 9][rng.usize(..4)] * SECOND,
         is_wide,
+        hangs: !is_wide && rng.u8(..50) == 0,
         jobs: 0,
         workers: 0,
         items: Vec::new(),
@@ -113,7 +116,7 @@ impl Planner {
         let options = JobOptions {
             handler: self.rng.u8(..3),
             retry,
-            timeout: self.one_in(5).then(|| self.rng.u64(1..3)),
+            timeout: (self.hangs || self.one_in(5)).then(|| self.rng.u64(1..3)),
             result_ttl: self.one_in(8).then(|| [0, 5][self.rng.usize(..2)]),
             repeats: self.one_in(12).then_some(1),
         };
@@ -134,6 +137,10 @@ impl Planner {
     }
 
     fn run(&mut self, is_short: bool) -> RunPlan {
+        if self.hangs && !self.one_in(8) {
+            let lasts = self.rng.u64(8 * SECOND..25 * SECOND);
+            return RunPlan { lasts, end: RunEnd::Return, is_cooperative: false, writes: false };
+        }
         let lasts = match self.rng.u8(..16) {
             _ if is_short => self.rng.u64(..1000),
             0..4 => self.rng.u64(..MILLISECOND),
@@ -162,7 +169,11 @@ impl Planner {
     fn add_worker(&mut self, at: Micros) {
         let number = self.workers;
         self.workers += 1;
-        let slots = if self.is_wide && number == 0 { 20 } else { [1, 1, 2, 4, 4, 20][self.rng.usize(..6)] };
+        let slots = match self.rng.usize(..6) {
+            _ if self.hangs => 1,
+            _ if self.is_wide && number == 0 => 20,
+            n => [1, 1, 2, 4, 4, 20][n],
+        };
         let is_free = self.is_wide && number == 0;
         let worker = WorkerPlan {
             number,
@@ -174,7 +185,7 @@ impl Planner {
             handler_limit: (!is_free && self.one_in(5)).then(|| (self.rng.u8(..3), self.rng.usize(1..3))),
             retries: self.one_in(6).then_some(1),
             max_deliveries: [1, 2, 3, 3][self.rng.usize(..4)],
-            supervised: if self.rng.bool() { 0 } else { self.rng.u8(..8) },
+            supervised: if self.hangs || self.rng.bool() { 0 } else { self.rng.u8(..8) },
             max_attempts: if self.one_in(6) { 4 } else { 0 },
             recover_interval: self.rng.u64(1..5) * SECOND,
             is_last: false,
@@ -187,10 +198,12 @@ impl Planner {
             self.add_exchange_faults();
         }
         if profile.heartbeats {
-            for _ in 0..self.rng.usize(1..12) {
-                let fault =
-                    Item::Heartbeat { worker: self.rng.usize(..self.workers), heartbeat: self.rng.u64(..20) };
-                self.items.push(fault);
+            for _ in 0..self.rng.usize(1..4) {
+                // A lease runs out after many failures in a row.
+                let (worker, first) = (self.rng.usize(..self.workers), self.rng.u64(..12));
+                let count = [1, 2, 12][self.rng.usize(..3)];
+                let faults = (first..first + count).map(|heartbeat| Item::Heartbeat { worker, heartbeat });
+                self.items.extend(faults);
             }
         }
         if profile.deaths {
@@ -233,6 +246,13 @@ impl Planner {
             if self.one_in(3) {
                 self.add_worker_event(WorkerEvent::Cut);
             }
+            if self.one_in(4) {
+                let (first, count) = (self.rng.u64(1..8), self.rng.u64(4..10));
+                let fault = ExchangeFault::RequestLost;
+                let faults =
+                    (first..first + count).map(|exchange| Item::Exchange { worker, exchange, fault });
+                self.items.extend(faults);
+            }
         }
     }
 
@@ -242,10 +262,10 @@ impl Planner {
             1 => Rejection::ReadOnly,
             _ => Rejection::OutOfMemory,
         };
-        match self.rng.u8(..14) {
+        match self.rng.u8(..15) {
             0 | 1 => ExchangeFault::RequestLost,
             2..6 => ExchangeFault::ReplyLost,
-            6 => ExchangeFault::Late(self.rng.u64(..800 * MILLISECOND)),
+            6 | 14 => ExchangeFault::Late(self.rng.u64(..800 * MILLISECOND)),
             7 => ExchangeFault::CutAfter(self.rng.usize(..3)),
             8 | 9 => ExchangeFault::Delayed(self.rng.u64(..700 * MILLISECOND)),
             10 => ExchangeFault::RepliedTwice,
@@ -285,8 +305,9 @@ impl Planner {
     fn add_users(&mut self) {
         for _ in 0..self.rng.usize(1..7) {
             let (at, job) = (self.time(), self.rng.usize(..self.jobs));
-            let event = match self.rng.u8(..10) {
+            let event = match self.rng.u8(..11) {
                 0 | 1 => UserEvent::Cancel(job),
+                10 => UserEvent::Forget(job),
                 2 => UserEvent::Delete(job),
                 3..6 => UserEvent::Requeue(job),
                 6 => UserEvent::EnqueueNow(job),

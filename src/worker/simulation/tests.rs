@@ -1,5 +1,5 @@
 //! Tests of the simulation, and tests by it. `RQ_SIMULATION_SEED=n` runs one seed and prints what happens (with
-//! `RQ_SIMULATION_DIALECT=rq` in that dialect); `RQ_SIMULATION=full` runs a million seeds in each dialect.
+//! `RQ_SIMULATION_DIALECT=rq` in that dialect, with `RQ_SIMULATION_DEFECT=name` with that defect); `RQ_SIMULATION=full` runs a million seeds in each dialect.
 
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
@@ -92,7 +92,10 @@ fn one_seed_is_repeated() {
     let Ok(seed) = std::env::var("RQ_SIMULATION_SEED") else { return };
     let dialect: Dialect =
         std::env::var("RQ_SIMULATION_DIALECT").map_or(Dialect::Native, |name| name.parse().unwrap());
-    println!("{}", describe(seed.parse().unwrap(), dialect.spec(), Sabotage::default()));
+    let name = std::env::var("RQ_SIMULATION_DEFECT").unwrap_or_default();
+    let defect = Defect::ALL.into_iter().find(|defect| format!("{defect:?}") == name);
+    let mutation = Mutation::ALL.into_iter().find(|mutation| format!("{mutation:?}") == name);
+    println!("{}", describe(seed.parse().unwrap(), dialect.spec(), Sabotage { defect, mutation }));
 }
 
 #[test]

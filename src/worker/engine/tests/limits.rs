@@ -96,6 +96,20 @@ fn a_queue_whose_next_job_is_over_its_limit_is_left_out_until_a_run_of_that_hand
 }
 
 #[test]
+fn two_queues_that_wait_for_one_handler_are_both_left_out() {
+    let mut worker = worker_with_a_handler_limit();
+    worker.claimed(["a", "b"]);
+    worker.replied(nothing());
+    worker.claimed([job("c").in_queue(1)]);
+    assert_eq!(worker.in_flight(), ["c put back unbegun"]);
+    worker.replied(nothing());
+    assert_eq!(worker.in_flight(), ["claim 2 without high low"]);
+    worker.replied(nothing());
+    worker.ends("a", returned());
+    assert_eq!(worker.in_flight(), ["a finished, claim 3"]);
+}
+
+#[test]
 fn the_watcher_of_a_queue_that_is_left_out_does_not_wait() {
     let mut worker = worker_with_a_handler_limit();
     worker.replied(jobs(["a", "b"]));

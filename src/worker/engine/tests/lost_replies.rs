@@ -292,3 +292,25 @@ fn two_replies_that_are_lost_together_cause_one_delay() {
     worker.replied(jobs([""; 0]).and_more());
     assert_eq!(worker.events(), ["back"]);
 }
+
+#[test]
+fn a_job_of_a_lost_claim_is_not_put_back_again_while_that_is_in_flight() {
+    let mut worker = Rig::new(16);
+    worker.claimed(["long"]);
+    worker.pop_timed_out("default");
+    worker.reply_lost_after_claiming(["a"]);
+    worker.until_it_sends();
+    worker.replied(nothing());
+    worker.finds_lost(&["a"]);
+    worker.popped("default", "b");
+    assert_eq!(worker.in_flight(), ["a put back unbegun", "claim 8 with b"]);
+    worker.reply_lost_to(1);
+    worker.after(1000);
+    worker.wakes();
+    assert_eq!(worker.in_flight(), ["a put back unbegun", "claim 8 with b"]);
+    worker.replied_to(1, nothing());
+    worker.finds_lost(&["a"]);
+    worker.replied(nothing());
+    let sent_again = worker.in_flight().iter().any(|exchange| exchange.contains("put back"));
+    assert!(!sent_again, "it was on its way: {:?}", worker.in_flight());
+}

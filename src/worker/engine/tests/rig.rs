@@ -220,6 +220,12 @@ impl Rig {
         self.reply_lost_after_claiming([""; 0]);
     }
 
+    /// The connection of one of the exchanges in flight breaks.
+    pub(super) fn reply_lost_to(&mut self, position: usize) {
+        let id = self.in_flight.remove(position);
+        self.tell_reply(id, Err(unreachable()));
+    }
+
     /// The reply to the oldest exchange is lost, but Redis has carried the exchange out: these jobs have leases now.
     pub(super) fn reply_lost_after_claiming<J: Into<TestJob>>(&mut self, jobs: impl IntoIterator<Item = J>) {
         let id = self.in_flight.remove(0);

@@ -60,10 +60,13 @@ impl Ledger {
         let Some(execution) = member.rsplit_once(':').and_then(|(_, name)| self.find(name)) else {
             return Ok(());
         };
-        let is_open = self.executions[execution].close.is_none();
-        hold(is_open != is_lost, "a heartbeat loses the leases that others have ended", || {
-            format!("{member}: open {is_open}, lost {is_lost}")
-        })?;
+        let run = &self.executions[execution];
+        let (is_open, is_forgotten) = (run.close.is_none(), self.jobs[run.job].is_forgotten);
+        hold(
+            is_open != is_lost || is_forgotten,
+            "a heartbeat loses the leases that others have ended",
+            || format!("{member}: open {is_open}, lost {is_lost}"),
+        )?;
         if !is_lost {
             self.executions[execution].renewed_at = self.now;
         }

@@ -48,6 +48,8 @@ pub(super) struct JobTruth {
     /// Grows with each change after which a repeated `finish` is not recognized.
     pub(super) version: u64,
     pub(super) has_returned: bool,
+    /// `true` if only its record was deleted.
+    pub(super) is_forgotten: bool,
     /// The time at which the record of the ended job expires.
     pub(super) expires_at: Option<Micros>,
     /// The worker whose watcher has popped the id, and when.

@@ -38,6 +38,12 @@ impl Ledger {
         self.jobs[number].version += 1;
     }
 
+    /// The record of a job is gone; its entries are left behind.
+    pub(in crate::worker::simulation) fn on_forgotten(&mut self, number: usize) {
+        self.on_deleted(number);
+        self.jobs[number].is_forgotten = true;
+    }
+
     /// A job was enqueued again as new.
     pub(in crate::worker::simulation) fn on_requeued(&mut self, number: usize) {
         let job = &mut self.jobs[number];

@@ -2,14 +2,16 @@
 //! worker that is told to stop has stopped.
 
 use super::super::clock::{MILLISECOND, Micros, SECOND};
-use super::super::events::Event;
+use super::super::events::{Event, LastJob};
 use super::super::ledger::{Check, hold, id_of};
 use super::super::model::Place;
-use super::super::plan::WorkerPlan;
+use super::super::plan::{Item, JobOptions, JobPlan, WorkerPlan};
 use super::World;
 use crate::job::{RawHash, Status};
 use crate::worker::phase::Phase;
 
+/// Time from the end of the faults to the last jobs, in which most workers get idle.
+const LAST_JOBS_DELAY: Micros = 2 * SECOND;
 /// Interval of the looks whether all is settled.
 const CHECK_INTERVAL: Micros = 500 * MILLISECOND;
 /// Time in which a worker without runs stops: it flushes its outbox, waits for its watchers, and settles lost claims.
@@ -18,15 +20,51 @@ const STOP_TIME: Micros = 20 * SECOND;
 impl World<'_> {
     pub(super) fn on_faults_stop(&mut self) {
         self.have_faults_stopped = true;
-        self.redis.is_up = true;
-        if let Some(outage) = self.redis.ledger.outages.last_mut() {
-            outage.until = outage.until.min(self.now);
-        }
+        self.redis.come_back();
         self.redis.model.all_suspended = false;
         (0..self.plan.queues).for_each(|queue| self.suspend(queue, false));
         for worker in 0..self.processes.len() {
             self.resume(worker);
         }
+        self.enqueue_last_jobs();
+        if !self.has_healthy_worker() {
+            self.start_last_worker();
+        }
+        self.events.add(self.now + LAST_JOBS_DELAY + SECOND, Event::CheckEnd);
+    }
+
+    /// Returns whether there is a worker that takes jobs until it is told to stop.
+    fn has_healthy_worker(&self) -> bool {
+        let mut workers = self.processes.iter().zip(&self.redis.ledger.workers);
+        workers.any(|(process, health)| {
+            let plan = &process.plan;
+            let ends_by_itself = plan.burst || plan.max_jobs.is_some() || plan.max_idle.is_some();
+            let may_give_up = plan.max_attempts > 0;
+            let is_told = process.phase != Phase::Running || process.is_quiet;
+            health.is_alive && !ends_by_itself && !may_give_up && !is_told
+        })
+    }
+
+    /// Jobs that idle workers have to notice.
+    fn enqueue_last_jobs(&mut self) {
+        let last = self.plan.items.iter().filter_map(|item| match item {
+            Item::Enqueue { job, .. } => Some(job.number),
+            _ => None,
+        });
+        let next = last.max().map_or(0, |number| number + 1);
+        for queue in 0..self.plan.queues {
+            let job = LastJob { number: next + queue, queue };
+            self.events.add(self.now + LAST_JOBS_DELAY, Event::EnqueueLast(job));
+        }
+    }
+
+    pub(super) fn on_enqueue_last(&mut self, LastJob { number, queue }: LastJob) -> Check {
+        let options = JobOptions { handler: 0, retry: None, timeout: None, result_ttl: None, repeats: None };
+        let job = JobPlan { number, queue, at_front: false, delay: None, options, runs: Vec::new() };
+        self.enqueue(&job, number as u64)
+    }
+
+    fn start_last_worker(&mut self) {
         let plan = WorkerPlan {
             number: 90,
             slots: 4,
@@ -35,7 +73,6 @@ impl World<'_> {
             ..WorkerPlan::default()
         };
         self.start_worker(&plan, None);
-        self.events.add(self.now + SECOND, Event::CheckEnd);
     }
 
     /// Longest time in which all jobs are settled: losses up to the limit of deliveries, orphaned ids, and delays.
@@ -48,6 +85,9 @@ impl World<'_> {
         self.events.add(self.now + CHECK_INTERVAL, Event::CheckEnd);
         match self.stopped_at {
             None => {
+                if !self.has_healthy_worker() {
+                    self.start_last_worker();
+                }
                 let unsettled = self.unsettled();
                 if unsettled.is_none() {
                     return self.stop_all();

@@ -17,7 +17,8 @@ impl World<'_> {
     pub(super) fn on_item(&mut self, index: usize) -> Check {
         self.trace.note(self.now, || format!("{:?}", self.plan.items[index]));
         match &self.plan.items[index] {
-            Item::Enqueue { job, .. } => return self.enqueue(job, job.number as u64, index),
+            Item::Enqueue { .. } | Item::User { .. } if !self.redis.is_up => self.postpone(index),
+            Item::Enqueue { job, .. } => return self.enqueue(job, job.number as u64),
             Item::Start { worker, .. } => self.start_worker(worker, Some(index)),
             Item::Worker { worker, event, .. } => {
                 let number = *worker;
@@ -27,7 +28,7 @@ impl World<'_> {
                 }
             }
             Item::Redis { event, .. } => self.befall_redis(*event),
-            Item::User { event, .. } => return self.on_user(*event, index),
+            Item::User { event, .. } => return self.on_user(*event),
             Item::Exchange { .. } | Item::Heartbeat { .. } => {}
         }
         Ok(())
@@ -38,11 +39,7 @@ impl World<'_> {
         self.events.add(self.now + 300 * MILLISECOND, Event::Item(item));
     }
 
-    fn enqueue(&mut self, job: &JobPlan, made_at: u64, item: usize) -> Check {
-        if !self.redis.is_up {
-            self.postpone(item);
-            return Ok(());
-        }
+    pub(super) fn enqueue(&mut self, job: &JobPlan, made_at: u64) -> Check {
         let was_there = self.redis.model.record(&id_of(job.number)).is_some();
         if !was_there {
             self.drop_leftovers(job);
@@ -140,14 +137,10 @@ impl World<'_> {
     }
 
     pub(super) fn on_redis_is_back(&mut self) {
-        self.redis.is_up = true;
+        self.redis.come_back();
     }
 
-    fn on_user(&mut self, event: UserEvent, item: usize) -> Check {
-        if !self.redis.is_up {
-            self.postpone(item);
-            return Ok(());
-        }
+    fn on_user(&mut self, event: UserEvent) -> Check {
         match event {
             UserEvent::Suspend(_) | UserEvent::SuspendAll if self.have_faults_stopped => {}
             UserEvent::Suspend(queue) => self.suspend(queue, true),
@@ -157,11 +150,12 @@ impl World<'_> {
             UserEvent::StopJob(number) => self.stop_job(number),
             UserEvent::Cancel(number)
             | UserEvent::Delete(number)
+            | UserEvent::Forget(number)
             | UserEvent::Requeue(number)
             | UserEvent::EnqueueNow(number)
             | UserEvent::EnqueueAgain(number)
             | UserEvent::EnqueueOther(number) => {
-                return self.change_job(event, number, item);
+                return self.change_job(event, number);
             }
         }
         Ok(())
@@ -185,14 +179,15 @@ impl World<'_> {
         }
     }
 
-    fn change_job(&mut self, event: UserEvent, number: usize, item: usize) -> Check {
+    fn change_job(&mut self, event: UserEvent, number: usize) -> Check {
         let is_it = |item: &&Item| matches!(item, Item::Enqueue { job, .. } if job.number == number);
         let Some(Item::Enqueue { job, .. }) = self.plan.items.iter().find(is_it) else { return Ok(()) };
         let (id, queue, now) = (id_of(number), job.queue, utc_at(self.now));
-        let is_known = self.redis.ledger.jobs.get(number).is_some_and(|job| job.made_at.is_some());
+        let is_known =
+            self.redis.ledger.jobs.get(number).is_some_and(|job| job.made_at.is_some() && !job.is_forgotten);
         match event {
-            UserEvent::EnqueueAgain(_) if is_known => return self.enqueue(job, number as u64, item),
-            UserEvent::EnqueueOther(_) if is_known => return self.enqueue(job, self.now, item),
+            UserEvent::EnqueueAgain(_) if is_known => return self.enqueue(job, number as u64),
+            UserEvent::EnqueueOther(_) if is_known => return self.enqueue(job, self.now),
             _ if !is_known => {}
             UserEvent::Cancel(_) => {
                 let status = self.redis.model.cancel(queue, &id, now);
@@ -200,6 +195,12 @@ impl World<'_> {
                 if let Some(status) = status.filter(|status| !ended.contains(&status.as_str())) {
                     self.count(if status == "started" { Mark::CanceledWhileRunning } else { Mark::Canceled });
                     self.redis.ledger.on_canceled(number);
+                }
+            }
+            UserEvent::Forget(_) => {
+                if self.redis.model.forget_record(&id) {
+                    self.count(Mark::Forgotten);
+                    self.redis.ledger.on_forgotten(number);
                 }
             }
             UserEvent::Delete(_) => {

@@ -138,6 +138,7 @@ impl World<'_> {
             Event::Resume(worker) => self.resume(worker),
             Event::RedisIsBack => self.on_redis_is_back(),
             Event::FaultsStop => self.on_faults_stop(),
+            Event::EnqueueLast(job) => self.on_enqueue_last(job)?,
             Event::CheckEnd => self.on_check_end()?,
         }
         Ok(())
