@@ -38,6 +38,8 @@ pub(super) enum Event {
     WatcherArrives(usize, usize, u64),
     WatcherTimesOut(usize, usize, u64),
     Resume(usize),
+    /// A look whether a worker has ended that was told at a time to terminate.
+    CheckStopped(usize, Micros),
     RedisIsBack,
     /// The faults stop.
     FaultsStop,
@@ -63,6 +65,7 @@ impl Event {
             | Event::RunEnds(worker, _)
             | Event::RunWrites(worker, _)
             | Event::HeartbeatTick(worker)
+            | Event::CheckStopped(worker, _)
             | Event::HeartbeatReturns(worker, ..)
             | Event::Promote(worker)
             | Event::Recover(worker)

@@ -191,6 +191,8 @@ pub(super) enum UserEvent {
     Delete(usize),
     /// Somebody deletes the record alone, as if its time to live had passed.
     Forget(usize),
+    /// Somebody pushes the id to its queue by hand.
+    PushCopy(usize),
     Requeue(usize),
     EnqueueNow(usize),
     /// The reply to an enqueue was lost: the same call again.

@@ -179,6 +179,9 @@ impl Redis {
             }
             if *ack == FinishAck::Done {
                 self.check_counts(completion)?;
+                let record = self.model.record(&completion.id).filter(|_| recoverer.is_some());
+                let is_named = record.is_some_and(|record| record.get("execution_id").is_some());
+                hold(!is_named, "after a recovery the record names no execution", || completion.id.clone())?;
             }
         }
         let is_at_front = |(completion, ack): &(&Completion, &FinishAck)| {

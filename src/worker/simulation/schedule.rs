@@ -305,8 +305,9 @@ impl Planner {
     fn add_users(&mut self) {
         for _ in 0..self.rng.usize(1..7) {
             let (at, job) = (self.time(), self.rng.usize(..self.jobs));
-            let event = match self.rng.u8(..11) {
+            let event = match self.rng.u8(..12) {
                 0 | 1 => UserEvent::Cancel(job),
+                11 => UserEvent::PushCopy(job),
                 10 => UserEvent::Forget(job),
                 2 => UserEvent::Delete(job),
                 3..6 => UserEvent::Requeue(job),

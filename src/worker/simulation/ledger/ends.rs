@@ -1,8 +1,8 @@
 //! Rules of completions: an execution is ended once, by what its run has really done, and the worker is told so.
 
-use super::super::clock::SECOND;
+use super::super::clock::{MILLISECOND, SECOND};
 use super::super::coverage::Mark;
-use super::{Check, Close, Kind, Ledger, SeenEnd, hold};
+use super::{Check, Close, Execution, Kind, Ledger, SeenEnd, hold};
 use crate::completion::{Completion, Destination};
 use crate::finish::FinishAck;
 use crate::job::Verdict;
@@ -133,8 +133,8 @@ impl Ledger {
             "recovery ends the execution that has the job",
             what,
         )?;
-        let margin = self.recovery_margin(completion);
-        hold(run.renewed_at + self.lease <= self.now + margin, "recovery takes expired leases only", what)?;
+        let is_whole = completion.expired_score_margin.is_some_and(|margin| !margin.is_zero());
+        hold(self.has_expired(run, is_whole), "recovery takes expired leases only", what)?;
         let excuse = self.excuse(execution, recoverer);
         hold(excuse.is_some(), "a lease runs out only for a cause", || {
             format!("{} worker {:?}, now {}", what(), self.workers[run.worker], self.now)
@@ -149,10 +149,18 @@ impl Ledger {
         Ok(())
     }
 
-    /// A score cut to whole seconds ends up to one second too early.
-    fn recovery_margin(&self, completion: &Completion) -> u64 {
-        let margin = completion.expired_score_margin.unwrap_or_default();
-        if margin.is_zero() { 1000 } else { SECOND }
+    /// Recovery has read this lease as expired.
+    pub(in crate::worker::simulation) fn check_expired(&self, member: &str, is_whole: bool) -> Check {
+        let run =
+            member.rsplit_once(':').and_then(|(_, name)| self.find(name)).map(|run| &self.executions[run]);
+        let has_expired = run.is_none_or(|run| self.has_expired(run, is_whole));
+        hold(has_expired, "recovery reads expired leases only", || format!("{run:?} now {}", self.now))
+    }
+
+    /// A score cut to whole seconds ends up to one second too early, any other one a millisecond.
+    fn has_expired(&self, run: &Execution, is_whole: bool) -> bool {
+        let margin = if is_whole { SECOND } else { MILLISECOND };
+        run.renewed_at + self.lease <= self.now + margin
     }
 
     /// The engine has reported a completion.

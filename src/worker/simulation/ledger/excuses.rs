@@ -31,7 +31,8 @@ impl Ledger {
             return self.excuse_of_lost_claim(run, worker);
         }
         let is_unsaved = run.end.is_some() || run.is_abandoned || !run.is_started;
-        let has_trouble = worker.exchange_error_at.is_some_and(|at| at + self.lease + RENEWAL > self.now);
+        let has_trouble = worker.exchange_error_at.is_some_and(|at| at + self.lease + RENEWAL > self.now)
+            || worker.backs_off_until > run.renewed_at;
         (is_unsaved && has_trouble).then_some(Mark::RecoveredUnsaved)
     }
 
@@ -49,10 +50,10 @@ impl Ledger {
 
     /// A lost claim that its worker can find is never left to recovery.
     fn excuse_of_lost_claim(&self, run: &Execution, worker: &Health) -> Option<Mark> {
-        let was_looked_up = worker.looked_up_at.is_some_and(|at| at > run.claimed_at);
-        let has_replied = worker.reply_at.is_some_and(|at| at > run.claimed_at);
-        let is_excused =
-            run.is_late || worker.phase == Phase::Terminating || (!was_looked_up && !has_replied);
+        // After a reply the worker looks for the jobs, and then puts them back with the next exchange.
+        let chance = worker.looked_up_at.max(worker.reply_at).filter(|at| *at > run.claimed_at);
+        let had_trouble = worker.exchange_error_at >= chance || worker.backs_off_until > chance.unwrap_or(0);
+        let is_excused = run.is_late || worker.phase == Phase::Terminating || chance.is_none() || had_trouble;
         is_excused.then_some(Mark::LostClaimExpired)
     }
 
@@ -61,8 +62,8 @@ impl Ledger {
         self.coverage.count(Mark::OrphanPutBack);
         let Some((worker, at)) = self.jobs[number].popped else { return Ok(()) };
         let health = &self.workers[worker];
-        let has_trouble =
-            [health.exchange_error_at, Some(health.thawed_at)].into_iter().flatten().any(|it| it >= at);
+        let trouble_at = [health.exchange_error_at, Some(health.thawed_at), Some(health.backs_off_until)];
+        let has_trouble = trouble_at.into_iter().flatten().any(|trouble_at| trouble_at >= at);
         // An id that has left the list and come back is put back early.
         let is_early = self.now < at + orphan_after;
         let is_excused = !health.is_alive || health.is_frozen || has_trouble || is_early;

@@ -141,6 +141,8 @@ pub(super) struct Health {
     /// The last heartbeat that has failed although Redis could be used by others.
     pub(super) heartbeat_fault_at: Option<Micros>,
     pub(super) exchange_error_at: Option<Micros>,
+    /// The end of the longest delay after an error.
+    pub(super) backs_off_until: Micros,
     pub(super) reply_at: Option<Micros>,
     /// The last look for jobs of lost claims that succeeded: when Redis has read it.
     pub(super) looked_up_at: Option<Micros>,

@@ -31,7 +31,9 @@ impl RedisModel {
     fn check_job(&self, id: &str) -> Result<(), String> {
         // Entries of a job whose keys are gone are dropped when a script meets them.
         let Some(status) = self.status(id) else { return Ok(()) };
-        let places = self.places(id);
+        let all = self.places(id);
+        let places =
+            if self.jobs[id].has_copies { without_copies(all, status == "queued") } else { all.to_vec() };
         let [(queue, place)] = *places else {
             return Err(format!("job {id} is {status} and in {places:?}: that is not one place"));
         };
@@ -51,6 +53,14 @@ impl RedisModel {
         let execution = String::from_utf8_lossy(self.field(id, "execution_id").unwrap_or_default());
         self.score(queue, Place::Wip, &format!("{id}:{execution}")).is_some()
     }
+}
+
+/// The places of a job without the copies of its id that were pushed by hand.
+fn without_copies(places: &[(usize, Place)], is_queued: bool) -> Vec<(usize, Place)> {
+    let is_listed = |(_, place): &&(usize, Place)| matches!(place, Place::List | Place::Intermediate);
+    let own = places.iter().filter(|place| !is_listed(place));
+    let listed = places.iter().filter(is_listed).take(usize::from(is_queued));
+    own.chain(listed).copied().collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,12 @@ impl RedisModel {
         self.push_to(queue, Place::List, end, id);
     }
 
+    /// Adds an id to the queue's list by hand, whatever its job does.
+    pub(in crate::worker::simulation) fn push_copy(&mut self, queue: usize, id: &str) {
+        self.touch(id).has_copies = true;
+        self.push(queue, End::Back, id);
+    }
+
     pub(super) fn push_to(&mut self, queue: usize, place: Place, end: End, id: &str) {
         let is_left = (end == End::Front) != self.dialect.pops_from_right;
         let list = &mut self.queues[queue].lists[place as usize];

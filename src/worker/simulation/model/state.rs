@@ -48,6 +48,8 @@ pub(super) struct JobState {
     /// Length of the results stream.
     pub(super) results: Expiring<usize>,
     pub(super) is_touched: bool,
+    /// `true` if the id was pushed by hand: the lists may have more of it.
+    pub(super) has_copies: bool,
 }
 
 /// A key with a time to live.

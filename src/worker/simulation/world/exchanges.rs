@@ -6,7 +6,7 @@ use super::super::defect::Defect;
 use super::super::events::Event;
 use super::super::exchange_copy::ExchangeCopy;
 use super::super::ledger::{Check, hold};
-use super::super::plan::{ExchangeFault, Item};
+use super::super::plan::ExchangeFault;
 use super::super::redis::{Sender, unreachable};
 use super::World;
 use super::process::{Call, InFlight};
@@ -25,11 +25,7 @@ impl World<'_> {
         let Some(exchange) = process.engine.exchange(id) else { return Ok(()) };
         let content = ExchangeCopy::new(exchange);
         self.check_send(worker, &content)?;
-        let is_it = |item: &&Item| matches!(item, Item::Exchange { worker: of, exchange, .. } if *of == self.processes[worker].plan.number && *exchange == number);
-        let fault = match self.planned(is_it) {
-            Some(Item::Exchange { fault, .. }) => Some(*fault),
-            _ => None,
-        };
+        let fault = self.lookup.fault(self.processes[worker].plan.number, number);
         let process = &mut self.processes[worker];
         let connection = process.connection;
         if !process.in_flight.iter().all(|other| other.is_answered) {

@@ -5,7 +5,7 @@ use super::super::clock::{MILLISECOND, Micros, SECOND};
 use super::super::events::{Event, LastJob};
 use super::super::ledger::{Check, hold, id_of};
 use super::super::model::Place;
-use super::super::plan::{Item, JobOptions, JobPlan, WorkerPlan};
+use super::super::plan::{JobOptions, JobPlan, WorkerPlan};
 use super::World;
 use crate::job::{RawHash, Status};
 use crate::worker::phase::Phase;
@@ -20,6 +20,7 @@ const STOP_TIME: Micros = 20 * SECOND;
 impl World<'_> {
     pub(super) fn on_faults_stop(&mut self) {
         self.have_faults_stopped = true;
+        self.lookup.forget_faults();
         self.redis.come_back();
         self.redis.model.all_suspended = false;
         (0..self.plan.queues).for_each(|queue| self.suspend(queue, false));
@@ -47,11 +48,7 @@ impl World<'_> {
 
     /// Jobs that idle workers have to notice.
     fn enqueue_last_jobs(&mut self) {
-        let last = self.plan.items.iter().filter_map(|item| match item {
-            Item::Enqueue { job, .. } => Some(job.number),
-            _ => None,
-        });
-        let next = last.max().map_or(0, |number| number + 1);
+        let next = self.lookup.next_number();
         for queue in 0..self.plan.queues {
             let job = LastJob { number: next + queue, queue };
             self.events.add(self.now + LAST_JOBS_DELAY, Event::EnqueueLast(job));

@@ -4,7 +4,6 @@ use super::super::clock::{Micros, SECOND, micros};
 use super::super::coverage::Mark;
 use super::super::events::Event;
 use super::super::ledger::Check;
-use super::super::plan::Item;
 use super::super::redis::Sender;
 use super::World;
 use crate::worker::input::Input;
@@ -32,9 +31,7 @@ impl World<'_> {
         let Some(leases) = process.heartbeat.take() else { return Ok(()) };
         let number = process.heartbeats;
         process.heartbeats += 1;
-        let of = process.plan.number;
-        let is_it = |item: &&Item| matches!(item, Item::Heartbeat { worker, heartbeat } if *worker == of && *heartbeat == number);
-        let is_planned = self.planned(is_it).is_some();
+        let is_planned = self.lookup.fails(process.plan.number, number);
         if !self.redis.is_up || is_planned {
             if is_planned {
                 self.redis.ledger.workers[worker].heartbeat_fault_at = Some(self.now);

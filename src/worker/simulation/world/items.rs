@@ -151,6 +151,7 @@ impl World<'_> {
             UserEvent::Cancel(number)
             | UserEvent::Delete(number)
             | UserEvent::Forget(number)
+            | UserEvent::PushCopy(number)
             | UserEvent::Requeue(number)
             | UserEvent::EnqueueNow(number)
             | UserEvent::EnqueueAgain(number)
@@ -180,8 +181,7 @@ impl World<'_> {
     }
 
     fn change_job(&mut self, event: UserEvent, number: usize) -> Check {
-        let is_it = |item: &&Item| matches!(item, Item::Enqueue { job, .. } if job.number == number);
-        let Some(Item::Enqueue { job, .. }) = self.plan.items.iter().find(is_it) else { return Ok(()) };
+        let Some(job) = self.lookup.job(number) else { return Ok(()) };
         let (id, queue, now) = (id_of(number), job.queue, utc_at(self.now));
         let is_known =
             self.redis.ledger.jobs.get(number).is_some_and(|job| job.made_at.is_some() && !job.is_forgotten);
@@ -202,6 +202,10 @@ impl World<'_> {
                     self.count(Mark::Forgotten);
                     self.redis.ledger.on_forgotten(number);
                 }
+            }
+            UserEvent::PushCopy(_) => {
+                self.count(Mark::CopyPushed);
+                self.redis.model.push_copy(queue, &id);
             }
             UserEvent::Delete(_) => {
                 if self.redis.model.delete(queue, &id) {

@@ -5,6 +5,7 @@ mod exchanges;
 mod finale;
 mod heartbeats;
 mod items;
+mod lookup;
 mod pool;
 mod process;
 mod runs;
@@ -12,6 +13,7 @@ mod turn;
 mod upkeep;
 mod watching;
 
+use self::lookup::Lookup;
 use self::process::Process;
 use super::clock::{Micros, SECOND};
 use super::coverage::{Coverage, Mark};
@@ -19,7 +21,7 @@ use super::defect::Defect;
 use super::events::{Event, EventQueue};
 use super::ledger::{Check, Violation, hold};
 use super::model::Mutation;
-use super::plan::{Item, Plan};
+use super::plan::Plan;
 use super::redis::Redis;
 use super::trace::Trace;
 
@@ -42,6 +44,7 @@ pub(super) struct Report {
 
 pub(super) struct World<'a> {
     plan: &'a Plan,
+    lookup: Lookup<'a>,
     now: Micros,
     events: EventQueue,
     redis: Redis,
@@ -59,6 +62,7 @@ pub(super) struct World<'a> {
 pub(super) fn run(plan: &Plan, sabotage: Sabotage, trace: Trace) -> Report {
     let mut world = World {
         plan,
+        lookup: Lookup::new(plan),
         now: 0,
         events: EventQueue::default(),
         redis: Redis::new(plan),
@@ -130,11 +134,12 @@ impl World<'_> {
                 self.on_heartbeat_returns(worker, is_success, &lost);
             }
             Event::Promote(worker) => self.on_promote(worker),
-            Event::Recover(worker) => self.on_recover(worker),
+            Event::Recover(worker) => self.on_recover(worker)?,
             Event::RecoverFinishes(worker, completions) => self.on_recover_finishes(worker, completions)?,
             Event::PutBackOrphans(worker) => self.on_put_back_orphans(worker)?,
             Event::WatcherArrives(worker, queue, wait) => self.on_watcher_arrives(worker, queue, wait),
             Event::WatcherTimesOut(worker, queue, wait) => self.on_watcher_times_out(worker, queue, wait),
+            Event::CheckStopped(worker, told_at) => self.on_check_stopped(worker, told_at)?,
             Event::Resume(worker) => self.resume(worker),
             Event::RedisIsBack => self.on_redis_is_back(),
             Event::FaultsStop => self.on_faults_stop(),
@@ -150,11 +155,5 @@ impl World<'_> {
 
     fn count(&mut self, mark: Mark) {
         self.redis.ledger.coverage.count(mark);
-    }
-
-    /// The planned fault of an exchange or heartbeat, unless the faults have stopped.
-    fn planned(&self, is_it: impl Fn(&&Item) -> bool) -> Option<&Item> {
-        let items = if self.have_faults_stopped { &[] } else { self.plan.items.as_slice() };
-        items.iter().find(is_it)
     }
 }

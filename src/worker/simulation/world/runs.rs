@@ -1,11 +1,11 @@
 //! Runs: from the engine's start to the outcome that a thread hands over.
 
-use super::super::clock::{MILLISECOND, micros_of};
+use super::super::clock::micros_of;
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
 use super::super::events::Event;
 use super::super::ledger::{Check, SeenEnd, hold, number_of};
-use super::super::plan::{Item, JobPlan, RunEnd, RunPlan};
+use super::super::plan::RunEnd;
 use super::World;
 use super::process::{Run, timeout_of};
 use crate::job::{Outcome, RetryDirective};
@@ -15,10 +15,6 @@ use crate::worker::run::{JobField, RunId};
 
 /// With at least this many slots a worker may prefetch.
 const PREFETCH_MIN_SLOTS: usize = 16;
-
-/// What the run of a job does that is in no plan.
-const SHORT_RUN: RunPlan =
-    RunPlan { lasts: MILLISECOND, end: RunEnd::Return, is_cooperative: true, writes: false };
 
 impl World<'_> {
     /// The engine gives a run to the pool.
@@ -104,7 +100,7 @@ impl World<'_> {
         self.job_runs[job] += 1;
         let others = self.live_runs_of(job);
         self.redis.ledger.on_begun(&execution, &others)?;
-        let plan = self.plan_of(job, self.job_runs[job] - 1);
+        let plan = self.lookup.run(job, self.job_runs[job] - 1);
         let run = self.processes[worker].runs.get_mut(&id);
         let Some(run) = run else { return Ok(()) };
         let mut lasts = plan.lasts;
@@ -127,14 +123,6 @@ impl World<'_> {
         let runs = alive.flat_map(|(process, _)| process.runs.values());
         let is_live = |run: &&super::process::Run| run.job == job && run.has_begun && !run.is_canceled;
         runs.filter(is_live).map(|run| run.execution.clone()).collect()
-    }
-
-    fn plan_of(&self, job: usize, nth: usize) -> RunPlan {
-        let is_it = |item: &&Item| matches!(item, Item::Enqueue { job: plan, .. } if plan.number == job);
-        let Some(Item::Enqueue { job: JobPlan { runs, .. }, .. }) = self.plan.items.iter().find(is_it) else {
-            return SHORT_RUN;
-        };
-        runs.get(nth).or(runs.last()).cloned().unwrap_or(SHORT_RUN)
     }
 
     /// A run writes a field of its job.
@@ -185,7 +173,7 @@ impl World<'_> {
             return (outcome, SeenEnd::Failed);
         }
         let failed = |directive| Outcome::Failed { error: "boom".to_owned(), directive };
-        match self.plan_of(run.job, run.nth).end {
+        match self.lookup.run(run.job, run.nth).end {
             RunEnd::Return => (Outcome::Returned(run.execution.clone().into_bytes()), SeenEnd::Returned),
             RunEnd::Fail => (failed(RetryDirective::UsePolicy), SeenEnd::Failed),
             RunEnd::RetryAfter(seconds) => {
@@ -239,7 +227,7 @@ impl World<'_> {
             return;
         }
         let (is_supervised, ends_at, job, nth) = (run.is_supervised, self.now + delay, run.job, run.nth);
-        if (is_supervised || self.plan_of(job, nth).is_cooperative)
+        if (is_supervised || self.lookup.run(job, nth).is_cooperative)
             && let Some(run) = self.processes[worker].runs.get_mut(&id)
             && run.ends_at > ends_at
         {

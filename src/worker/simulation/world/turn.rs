@@ -1,6 +1,6 @@
 //! The loop of a worker, as the driver of the product has it: inputs in, actions out.
 
-use super::super::clock::{Micros, micros_of, now_at};
+use super::super::clock::{Micros, SECOND, micros, micros_of, now_at};
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
 use super::super::events::Event;
@@ -10,10 +10,13 @@ use super::process::Call;
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::engine::Action;
+use crate::worker::event::Event as Notice;
 use crate::worker::input::Input;
 use crate::worker::phase::Phase;
 use crate::worker::run::RunId;
 
+/// Time in which a worker ends that was told to terminate: it waits for its watchers for 7 s.
+const STOP_NOW_TIME: Micros = 10 * SECOND;
 /// Limit of the actions of one turn.
 const MAX_ACTIONS: usize = 10_000;
 
@@ -58,12 +61,20 @@ impl World<'_> {
     /// Gives an input to the engine.
     pub(super) fn handle(&mut self, worker: usize, input: Input) {
         if let Input::StopperChanged { phase, is_quiet } = &input {
-            let health = &mut self.redis.ledger.workers[worker];
-            health.phase = health.phase.max(*phase);
-            health.is_quiet = *is_quiet;
+            self.redis.ledger.workers[worker].is_quiet = *is_quiet;
+            self.enter_phase(worker, *phase);
         }
         self.trace.note(self.now, || format!("w{worker} <- {input:?}"));
         self.processes[worker].engine.handle(now_at(self.now), input);
+    }
+
+    /// The engine knows of a phase.
+    fn enter_phase(&mut self, worker: usize, phase: Phase) {
+        let health = &mut self.redis.ledger.workers[worker];
+        if phase == Phase::Terminating && health.phase != Phase::Terminating {
+            self.events.add(self.now + STOP_NOW_TIME, Event::CheckStopped(worker, self.now));
+        }
+        health.phase = health.phase.max(phase);
     }
 
     fn end_run(&mut self, worker: usize, run: RunId, outcome: Outcome) {
@@ -132,12 +143,16 @@ impl World<'_> {
             Action::Terminate => {
                 self.count(Mark::GraceOver);
                 self.change_stopper(worker, Phase::Terminating, None);
-                self.redis.ledger.workers[worker].phase = Phase::Terminating;
+                self.enter_phase(worker, Phase::Terminating);
             }
             Action::Report(acknowledged) => {
                 for (completion, ack) in acknowledged {
                     self.redis.ledger.on_reported(&completion, ack)?;
                 }
+            }
+            Action::Emit(Notice::Trouble { retry_in, .. }) => {
+                let health = &mut self.redis.ledger.workers[worker];
+                health.backs_off_until = health.backs_off_until.max(self.now + micros(retry_in));
             }
             Action::Emit(_) | Action::Stop(_) => {}
         }
@@ -146,17 +161,28 @@ impl World<'_> {
 
     /// Changes what the stopper asks for, and tells the worker's loop.
     pub(super) fn change_stopper(&mut self, worker: usize, phase: Phase, quiet: Option<bool>) {
-        if phase == Phase::Draining && self.has_defect(Defect::StopIsNotTold) {
-            return;
-        }
-        if quiet == Some(false) && self.has_defect(Defect::ContinueIsNotTold) {
-            return;
-        }
         let process = &mut self.processes[worker];
         process.phase = process.phase.max(phase);
         process.is_quiet = quiet.unwrap_or(process.is_quiet);
+        let is_dropped = match self.redis.defect {
+            Some(Defect::StopIsNotTold) => phase == Phase::Draining,
+            Some(Defect::ContinueIsNotTold) => quiet == Some(false),
+            _ => false,
+        };
+        if is_dropped {
+            return;
+        }
         let input = Input::StopperChanged { phase: process.phase, is_quiet: process.is_quiet };
         self.deliver(worker, input);
+    }
+
+    /// Nothing holds up a worker that terminates, unless it was frozen.
+    pub(super) fn on_check_stopped(&self, worker: usize, told_at: Micros) -> Check {
+        let health = &self.redis.ledger.workers[worker];
+        let was_frozen = health.thawed_at > told_at;
+        hold(was_frozen, "a worker that terminates ends in bounded time", || {
+            format!("worker {worker} {health:?}")
+        })
     }
 
     fn on_stop(&mut self, worker: usize, result: &Result<()>) -> Check {

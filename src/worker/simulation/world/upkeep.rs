@@ -40,21 +40,23 @@ impl World<'_> {
         process.heartbeat_failed_at.is_some_and(|at| self.now < at + lease) || self.redis.uptime() < lease
     }
 
-    pub(super) fn on_recover(&mut self, worker: usize) {
+    pub(super) fn on_recover(&mut self, worker: usize) -> Check {
         let interval = self.processes[worker].plan.recover_interval;
         let due = self.next_due(worker, interval);
         self.events.add(due, Event::Recover(worker));
         if !self.redis.is_up || self.has_defect(Defect::NobodyRecovers) {
-            return;
+            return Ok(());
         }
         if self.is_recovery_on_hold(worker) {
-            return self.count(Mark::RecoveryOnHold);
+            self.count(Mark::RecoveryOnHold);
+            return Ok(());
         }
         let options = &self.processes[worker].options;
         let limits = (options.max_deliveries, options.retention());
         let mut completions = Vec::new();
         for queue in 0..self.plan.queues {
             for (member, fields) in self.redis.model.expired_leases(queue) {
+                self.redis.ledger.check_expired(&member, self.plan.dialect.integer_scores)?;
                 let mut completion =
                     complete_lost(&member, &fields, limits, self.plan.dialect, utc_at(self.now));
                 completion.queue = queue;
@@ -67,6 +69,7 @@ impl World<'_> {
             let delay = if process.rng.u8(..8) == 0 { 300 * MILLISECOND } else { process.latency() };
             self.events.add(self.now + delay, Event::RecoverFinishes(worker, completions));
         }
+        Ok(())
     }
 
     pub(super) fn on_recover_finishes(&mut self, worker: usize, completions: Vec<Completion>) -> Check {
