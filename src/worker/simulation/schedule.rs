@@ -146,7 +146,7 @@ impl Planner {
             0..4 => self.rng.u64(..MILLISECOND),
             4..8 => self.rng.u64(..100 * MILLISECOND),
             8..15 => self.rng.u64(..3 * SECOND),
-            _ => self.rng.u64(SECOND..12 * SECOND),
+            _ => self.rng.u64(SECOND..25 * SECOND),
         };
         let end = match self.rng.u8(..20) {
             0 | 1 => RunEnd::Fail,
@@ -322,14 +322,21 @@ impl Planner {
 
     fn add_stops(&mut self) {
         for _ in 0..self.rng.usize(1..5) {
-            let event = match self.rng.u8(..8) {
-                0..2 => WorkerEvent::Stop,
-                2..4 => WorkerEvent::StopNow,
-                4..6 => WorkerEvent::Quiet,
-                6 => WorkerEvent::Continue,
-                _ => WorkerEvent::KillHorse,
-            };
-            self.add_worker_event(event);
+            match self.rng.u8(..8) {
+                0 | 1 => self.add_worker_event(WorkerEvent::Stop),
+                2..5 => self.add_worker_event(WorkerEvent::StopNow),
+                5 | 6 => self.add_quiet_time(),
+                _ => self.add_worker_event(WorkerEvent::KillHorse),
+            }
+        }
+    }
+
+    fn add_quiet_time(&mut self) {
+        let (at, worker) = (self.time(), self.rng.usize(..self.workers));
+        self.items.push(Item::Worker { at, worker, event: WorkerEvent::Quiet });
+        if !self.one_in(4) {
+            let at = at + self.rng.u64(..4 * SECOND);
+            self.items.push(Item::Worker { at, worker, event: WorkerEvent::Continue });
         }
     }
 

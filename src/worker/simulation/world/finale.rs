@@ -72,10 +72,11 @@ impl World<'_> {
         self.start_worker(&plan, None);
     }
 
-    /// Longest time in which all jobs are settled: losses up to the limit of deliveries, orphaned ids, and delays.
+    /// Longest time in which all jobs are settled: losses up to the limit of deliveries, orphaned ids, delays, and all
+    /// runs one after the other.
     fn settling_time(&self) -> Micros {
         let orphans = self.plan.dialect.orphan_after.as_micros() as Micros;
-        4 * self.plan.lease + 2 * orphans + 90 * SECOND
+        4 * self.plan.lease + 2 * orphans + 90 * SECOND + self.lookup.longest_work()
     }
 
     pub(super) fn on_check_end(&mut self) -> Check {

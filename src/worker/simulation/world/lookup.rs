@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::clock::MILLISECOND;
+use super::super::clock::{MILLISECOND, Micros};
 use super::super::plan::{ExchangeFault, Item, JobPlan, Plan, RunEnd, RunPlan};
 
 /// A run of a job without a plan.
@@ -57,6 +57,11 @@ impl<'a> Lookup<'a> {
     /// The number that follows those of all jobs.
     pub(super) fn next_number(&self) -> usize {
         self.jobs.keys().next_back().map_or(0, |last| last + 1)
+    }
+
+    /// Time that all planned runs need one after the other.
+    pub(super) fn longest_work(&self) -> Micros {
+        self.jobs.values().flat_map(|job| &job.runs).map(|run| run.lasts).sum()
     }
 
     /// What the n-th run of a job does.
