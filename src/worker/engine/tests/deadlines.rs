@@ -98,6 +98,17 @@ fn a_worker_whose_slots_are_all_held_by_abandoned_threads_ends_after_its_writes(
 }
 
 #[test]
+fn a_worker_whose_slots_are_all_held_does_not_end_before_redis_has_its_writes() {
+    let mut worker = worker_that_abandoned(5);
+    worker.reply_lost();
+    assert!(!worker.has_stopped());
+    worker.until_it_sends();
+    assert_eq!(worker.in_flight(), ["5 failed"]);
+    worker.replied(nothing());
+    assert!(worker.has_stopped());
+}
+
+#[test]
 fn an_abandoned_thread_that_returns_gives_room_for_another_one() {
     let mut worker = worker_that_abandoned(4);
     worker.ends("1", failed());
