@@ -11,7 +11,7 @@ use crate::worker::run::RunId;
 
 /// Something that happens at a moment. Workers are indices in the order of their start.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum WorldEvent {
     /// An item of the plan, by its index.
     Item(usize),
     /// A worker's loop iterates.
@@ -54,48 +54,48 @@ pub(super) struct LastJob {
     pub(super) queue: usize,
 }
 
-impl Event {
+impl WorldEvent {
     /// The worker whose process has to run for this event; `None` if it happens elsewhere.
     pub(super) fn needs_process(&self) -> Option<usize> {
         match self {
-            Event::Turn(worker)
-            | Event::Reply(worker, _)
-            | Event::Deliver(worker, _)
-            | Event::CallReturns(worker)
-            | Event::RunEnds(worker, _)
-            | Event::RunWrites(worker, _)
-            | Event::HeartbeatTick(worker)
-            | Event::CheckStopped(worker, _)
-            | Event::HeartbeatReturns(worker, ..)
-            | Event::Promote(worker)
-            | Event::Recover(worker)
-            | Event::PutBackOrphans(worker) => Some(*worker),
+            WorldEvent::Turn(worker)
+            | WorldEvent::Reply(worker, _)
+            | WorldEvent::Deliver(worker, _)
+            | WorldEvent::CallReturns(worker)
+            | WorldEvent::RunEnds(worker, _)
+            | WorldEvent::RunWrites(worker, _)
+            | WorldEvent::HeartbeatTick(worker)
+            | WorldEvent::CheckStopped(worker, _)
+            | WorldEvent::HeartbeatReturns(worker, ..)
+            | WorldEvent::Promote(worker)
+            | WorldEvent::Recover(worker)
+            | WorldEvent::PutBackOrphans(worker) => Some(*worker),
             _ => None,
         }
     }
 }
 
-struct Entry {
+struct QueuedEvent {
     at: Micros,
     number: u64,
-    event: Event,
+    event: WorldEvent,
 }
 
-impl PartialEq for Entry {
+impl PartialEq for QueuedEvent {
     fn eq(&self, other: &Self) -> bool {
         self.number == other.number
     }
 }
 
-impl Eq for Entry {}
+impl Eq for QueuedEvent {}
 
-impl PartialOrd for Entry {
+impl PartialOrd for QueuedEvent {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl Ord for QueuedEvent {
     /// The earliest entry is the greatest, as the heap returns it.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))
@@ -105,17 +105,17 @@ impl Ord for Entry {
 /// The events to come. Events of one moment happen in the order in which they were added.
 #[derive(Default)]
 pub(super) struct EventQueue {
-    entries: BinaryHeap<Entry>,
+    entries: BinaryHeap<QueuedEvent>,
     added: u64,
 }
 
 impl EventQueue {
-    pub(super) fn add(&mut self, at: Micros, event: Event) {
+    pub(super) fn add(&mut self, at: Micros, event: WorldEvent) {
         self.added += 1;
-        self.entries.push(Entry { at, number: self.added, event });
+        self.entries.push(QueuedEvent { at, number: self.added, event });
     }
 
-    pub(super) fn next(&mut self) -> Option<(Micros, Event)> {
+    pub(super) fn next(&mut self) -> Option<(Micros, WorldEvent)> {
         self.entries.pop().map(|entry| (entry.at, entry.event))
     }
 }

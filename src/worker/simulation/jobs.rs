@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::clock::utc_at;
 use super::ledger::id_of;
-use super::plan::{JobOptions, JobPlan};
+use super::plan::{JobPlan, JobSetup};
 use crate::dialect::DialectSpec;
 use crate::enqueue_call::EncodedJob;
 use crate::job::{Due, NewJob, Repeat, Retry, iso};
 
 type Fields = Vec<(&'static str, Vec<u8>)>;
-type Encoded = HashMap<(&'static str, bool, JobOptions), Fields>;
+type Encoded = HashMap<(&'static str, bool, JobSetup), Fields>;
 
 thread_local! {
     static ENCODED: RefCell<Encoded> = RefCell::default();
@@ -40,7 +40,7 @@ pub(super) fn encode(job: &JobPlan, dialect: &'static DialectSpec, made_at: u64)
     EncodedJob { id: id_of(job.number), at_front: job.at_front, due, ttl: None, fields }
 }
 
-fn fields_of(options: &JobOptions, is_scheduled: bool, dialect: &'static DialectSpec) -> Fields {
+fn fields_of(options: &JobSetup, is_scheduled: bool, dialect: &'static DialectSpec) -> Fields {
     let mut job = NewJob::new(handler_name(options.handler), ());
     if let Some((max, seconds)) = options.retry {
         job = job.retry(Retry::every(Duration::from_secs(seconds), max));

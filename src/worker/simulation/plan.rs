@@ -16,12 +16,12 @@ pub(super) struct Plan {
     pub(super) end: Micros,
     /// Age of the Redis server at the begin.
     pub(super) uptime: Micros,
-    pub(super) items: Vec<Item>,
+    pub(super) items: Vec<Planned>,
 }
 
 /// Something that is planned. Workers and jobs are named by their number.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Item {
+pub(super) enum Planned {
     Enqueue {
         at: Micros,
         job: JobPlan,
@@ -55,16 +55,16 @@ pub(super) enum Item {
     },
 }
 
-impl Item {
+impl Planned {
     /// The time of the item; `None` for a fault of an exchange or heartbeat.
     pub(super) fn at(&self) -> Option<Micros> {
         match self {
-            Item::Enqueue { at, .. }
-            | Item::Start { at, .. }
-            | Item::Worker { at, .. }
-            | Item::Redis { at, .. }
-            | Item::User { at, .. } => Some(*at),
-            Item::Exchange { .. } | Item::Heartbeat { .. } => None,
+            Planned::Enqueue { at, .. }
+            | Planned::Start { at, .. }
+            | Planned::Worker { at, .. }
+            | Planned::Redis { at, .. }
+            | Planned::User { at, .. } => Some(*at),
+            Planned::Exchange { .. } | Planned::Heartbeat { .. } => None,
         }
     }
 }
@@ -77,14 +77,14 @@ pub(super) struct JobPlan {
     pub(super) at_front: bool,
     /// Milliseconds until the job is due.
     pub(super) delay: Option<u64>,
-    pub(super) options: JobOptions,
-    /// What the first run does, the second one …; the last entry is for all further runs.
+    pub(super) options: JobSetup,
+    /// The runs in their order; the last entry is for all further ones.
     pub(super) runs: Vec<RunPlan>,
 }
 
 /// The part of a job that its record holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct JobOptions {
+pub(super) struct JobSetup {
     pub(super) handler: u8,
     /// Number of retries, and seconds between them.
     pub(super) retry: Option<(u32, u64)>,

@@ -7,7 +7,7 @@ use super::clock::{Micros, SECOND, redis_micros, utc_at};
 use super::coverage::Mark;
 use super::defect::Defect;
 use super::exchange_copy::{ExchangeCopy, copy_completion};
-use super::ledger::{Check, Ledger, Outage, Violation, hold, number_of};
+use super::ledger::{Check, Ledger, RedisOutage, Violation, hold, number_of};
 use super::model::{Place, RedisModel};
 use super::plan::{ExchangeFault, Plan, Rejection};
 use crate::claim::{ClaimReply, ClaimRequest};
@@ -36,7 +36,7 @@ pub(super) struct Waiter {
     pub(super) closes_at: Option<Micros>,
 }
 
-pub(super) struct Redis {
+pub(super) struct SimulatedRedis {
     pub(super) model: RedisModel,
     pub(super) ledger: Ledger,
     pub(super) dialect: &'static DialectSpec,
@@ -48,10 +48,10 @@ pub(super) struct Redis {
     waiting: Vec<VecDeque<Waiter>>,
 }
 
-impl Redis {
+impl SimulatedRedis {
     pub(super) fn new(plan: &Plan) -> Self {
         let now = redis_micros(0);
-        Redis {
+        SimulatedRedis {
             model: RedisModel::new(plan.dialect, plan.queues, now),
             ledger: Ledger::new(plan.lease),
             dialect: plan.dialect,
@@ -77,7 +77,7 @@ impl Redis {
     pub(super) fn go_away(&mut self, lasts: Micros, is_restart: bool) {
         self.is_up = false;
         let now = self.ledger.now;
-        self.ledger.outages.push(Outage { from: now, until: now + lasts, is_restart });
+        self.ledger.outages.push(RedisOutage { from: now, until: now + lasts, is_restart });
         if is_restart {
             self.started_at = redis_micros(now + lasts);
         }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use super::clock::{MILLISECOND, Micros, SECOND};
 use super::plan::{
-    ExchangeFault, Item, JobOptions, JobPlan, Plan, RedisEvent, Rejection, RunEnd, RunPlan, UserEvent,
+    ExchangeFault, JobPlan, JobSetup, Plan, Planned, RedisEvent, Rejection, RunEnd, RunPlan, UserEvent,
     WorkerEvent, WorkerPlan,
 };
 use crate::dialect::DialectSpec;
@@ -50,7 +50,7 @@ struct Planner {
     hangs: bool,
     jobs: usize,
     workers: usize,
-    items: Vec<Item>,
+    items: Vec<Planned>,
 }
 
 /// Makes the plan of a seed.
@@ -105,7 +105,7 @@ impl Planner {
                 _ => self.time(),
             };
             let job = self.job(number);
-            self.items.push(Item::Enqueue { at, job });
+            self.items.push(Planned::Enqueue { at, job });
         }
         self.jobs = count;
     }
@@ -113,7 +113,7 @@ impl Planner {
     fn job(&mut self, number: usize) -> JobPlan {
         let is_short = self.is_wide && number < 55;
         let retry = self.one_in(4).then(|| (self.rng.u32(1..3), self.rng.u64(..3)));
-        let options = JobOptions {
+        let options = JobSetup {
             handler: self.rng.u8(..3),
             retry,
             timeout: (self.hangs || self.one_in(5)).then(|| self.rng.u64(1..3)),
@@ -190,7 +190,7 @@ impl Planner {
             recover_interval: self.rng.u64(1..5) * SECOND,
             is_last: false,
         };
-        self.items.push(Item::Start { at, worker });
+        self.items.push(Planned::Start { at, worker });
     }
 
     fn add_faults(&mut self, profile: &Profile) {
@@ -202,7 +202,7 @@ impl Planner {
                 // A lease runs out after many failures in a row.
                 let (worker, first) = (self.rng.usize(..self.workers), self.rng.u64(..12));
                 let count = [1, 2, 12][self.rng.usize(..3)];
-                let faults = (first..first + count).map(|heartbeat| Item::Heartbeat { worker, heartbeat });
+                let faults = (first..first + count).map(|heartbeat| Planned::Heartbeat { worker, heartbeat });
                 self.items.extend(faults);
             }
         }
@@ -231,7 +231,7 @@ impl Planner {
 
     fn add_worker_event(&mut self, event: WorkerEvent) {
         let (at, worker) = (self.time(), self.rng.usize(..self.workers));
-        self.items.push(Item::Worker { at, worker, event });
+        self.items.push(Planned::Worker { at, worker, event });
     }
 
     fn add_exchange_faults(&mut self) {
@@ -240,7 +240,7 @@ impl Planner {
             for exchange in 0..40 {
                 if self.rng.f64() < chance {
                     let fault = self.exchange_fault();
-                    self.items.push(Item::Exchange { worker, exchange, fault });
+                    self.items.push(Planned::Exchange { worker, exchange, fault });
                 }
             }
             if self.one_in(3) {
@@ -250,7 +250,7 @@ impl Planner {
                 let (first, count) = (self.rng.u64(1..8), self.rng.u64(4..10));
                 let fault = ExchangeFault::RequestLost;
                 let faults =
-                    (first..first + count).map(|exchange| Item::Exchange { worker, exchange, fault });
+                    (first..first + count).map(|exchange| Planned::Exchange { worker, exchange, fault });
                 self.items.extend(faults);
             }
         }
@@ -298,7 +298,7 @@ impl Planner {
                 1..4 => RedisEvent::Restart(lasts),
                 _ => RedisEvent::Away(lasts),
             };
-            self.items.push(Item::Redis { at, event });
+            self.items.push(Planned::Redis { at, event });
         }
     }
 
@@ -316,7 +316,7 @@ impl Planner {
                 8 => UserEvent::EnqueueOther(job),
                 _ => UserEvent::StopJob(job),
             };
-            self.items.push(Item::User { at, event });
+            self.items.push(Planned::User { at, event });
         }
     }
 
@@ -333,10 +333,10 @@ impl Planner {
 
     fn add_quiet_time(&mut self) {
         let (at, worker) = (self.time(), self.rng.usize(..self.workers));
-        self.items.push(Item::Worker { at, worker, event: WorkerEvent::Quiet });
+        self.items.push(Planned::Worker { at, worker, event: WorkerEvent::Quiet });
         if !self.one_in(4) {
             let at = at + self.rng.u64(..4 * SECOND);
-            self.items.push(Item::Worker { at, worker, event: WorkerEvent::Continue });
+            self.items.push(Planned::Worker { at, worker, event: WorkerEvent::Continue });
         }
     }
 
@@ -347,7 +347,7 @@ impl Planner {
             true => (UserEvent::SuspendAll, UserEvent::ResumeAll),
             false => (UserEvent::Suspend(queue), UserEvent::Resume(queue)),
         };
-        self.items.push(Item::User { at: from, event: begin });
-        self.items.push(Item::User { at: from + lasts, event: end });
+        self.items.push(Planned::User { at: from, event: begin });
+        self.items.push(Planned::User { at: from + lasts, event: end });
     }
 }

@@ -1,6 +1,8 @@
 //! Tests of the simulation, and tests by it. `RQ_SIMULATION_SEED=n` runs one seed and prints what happens (with
 //! `RQ_SIMULATION_DIALECT=rq` in that dialect, with `RQ_SIMULATION_DEFECT=name` with that defect); `RQ_SIMULATION=full` runs a million seeds in each dialect.
 
+#![allow(clippy::print_stdout)] // Rates and failing schedules are for people.
+
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
 use std::sync::Mutex;
@@ -137,10 +139,9 @@ const SEEDS_OF_DEFECT: u64 = 500;
 
 /// The first seed with which the sabotaged simulation breaks a rule, and the rule.
 fn first_violation(sabotage: Sabotage) -> Option<(u64, &'static str)> {
-    let dialects = [Dialect::Native, Dialect::Rq];
-    let seeds = (0..SEEDS_OF_DEFECT).flat_map(|seed| dialects.map(|dialect| (seed, dialect.spec())));
-    seeds.into_iter().find_map(|(seed, dialect)| {
-        run_seed(seed, dialect, sabotage).violation.map(|violation| (seed, violation.rule))
+    (0..SEEDS_OF_DEFECT).find_map(|seed| {
+        let violation = run_seed(seed, Dialect::Native.spec(), sabotage).violation;
+        violation.map(|violation| (seed, violation.rule))
     })
 }
 

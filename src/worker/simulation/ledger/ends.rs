@@ -2,7 +2,7 @@
 
 use super::super::clock::{MILLISECOND, SECOND};
 use super::super::coverage::Mark;
-use super::{Check, Close, Execution, Kind, Ledger, SeenEnd, hold};
+use super::{Check, Close, Execution, Ledger, SeenEnd, VerdictKind, hold};
 use crate::completion::{Completion, Destination};
 use crate::finish::FinishAck;
 use crate::job::Verdict;
@@ -21,7 +21,7 @@ impl Ledger {
             FinishAck::Done | FinishAck::DoneWithMoreDependents => self.on_own_end(execution, completion),
             FinishAck::AlreadyDone => {
                 self.coverage.count(Mark::AlreadyDone);
-                let own = Close::Own(Kind::of(&completion.verdict));
+                let own = Close::Own(VerdictKind::of(&completion.verdict));
                 let close = self.executions[execution].close;
                 hold(close.is_some_and(|(close, _)| close == own), "done before means done", || {
                     format!("{} {}: {close:?}", completion.id, completion.execution)
@@ -73,24 +73,24 @@ impl Ledger {
             Verdict::PutBack { has_begun: false } => !run.has_begun,
         };
         hold(is_true, "a completion says what the run has done", what)?;
-        self.close_by(execution, completion, Close::Own(Kind::of(&completion.verdict)));
+        self.close_by(execution, completion, Close::Own(VerdictKind::of(&completion.verdict)));
         Ok(())
     }
 
     /// Closes an execution, and records what follows for its job.
     fn close_by(&mut self, execution: usize, completion: &Completion, close: Close) {
         let job = &mut self.jobs[self.executions[execution].job];
-        let kind = Kind::of(&completion.verdict);
+        let kind = VerdictKind::of(&completion.verdict);
         let before = job.deliveries.saturating_sub(1);
         (job.deliveries, job.retries) = match (close, kind) {
             (Close::Recovery, _) => (job.deliveries, job.retries),
-            (_, Kind::Retry) => (0, job.retries + 1),
-            (_, Kind::Repeat) => (0, 0),
-            (_, Kind::Snooze) => (0, job.retries),
-            (_, Kind::PutBack | Kind::NotBegun) => (before, job.retries),
-            (_, Kind::Finish | Kind::Fail) => (job.deliveries, job.retries),
+            (_, VerdictKind::Retry) => (0, job.retries + 1),
+            (_, VerdictKind::Repeat) => (0, 0),
+            (_, VerdictKind::Snooze) => (0, job.retries),
+            (_, VerdictKind::PutBack | VerdictKind::NotBegun) => (before, job.retries),
+            (_, VerdictKind::Finish | VerdictKind::Fail) => (job.deliveries, job.retries),
         };
-        job.has_returned |= matches!(kind, Kind::Finish | Kind::Repeat);
+        job.has_returned |= matches!(kind, VerdictKind::Finish | VerdictKind::Repeat);
         job.expires_at = match completion.destination {
             Destination::Finished { ttl } | Destination::Failed { ttl } if ttl >= 0 => {
                 Some(self.now + ttl.unsigned_abs() * SECOND)
@@ -101,15 +101,15 @@ impl Ledger {
         let run_state = (run.is_delivered, run.is_started);
         self.close(execution, close);
         self.coverage.count(match kind {
-            Kind::Finish => Mark::Finished,
-            Kind::Repeat => Mark::Repeated,
-            Kind::Retry => Mark::Retried,
-            Kind::Snooze => Mark::Snoozed,
-            Kind::Fail => Mark::Failed,
-            Kind::PutBack if close == Close::Recovery => Mark::Recovered,
-            Kind::PutBack => Mark::PutBackAtShutdown,
-            Kind::NotBegun if run_state == (true, false) => Mark::OverHandlerLimit,
-            Kind::NotBegun => return,
+            VerdictKind::Finish => Mark::Finished,
+            VerdictKind::Repeat => Mark::Repeated,
+            VerdictKind::Retry => Mark::Retried,
+            VerdictKind::Snooze => Mark::Snoozed,
+            VerdictKind::Fail => Mark::Failed,
+            VerdictKind::PutBack if close == Close::Recovery => Mark::Recovered,
+            VerdictKind::PutBack => Mark::PutBackAtShutdown,
+            VerdictKind::NotBegun if run_state == (true, false) => Mark::OverHandlerLimit,
+            VerdictKind::NotBegun => return,
         });
     }
 
@@ -173,7 +173,7 @@ impl Ledger {
         let run = &mut self.executions[execution];
         let what = format!("{} {} {ack:?}", completion.id, completion.execution);
         let is_first = !std::mem::replace(&mut run.is_reported, true);
-        hold(run.acks.contains(&ack), "a worker reports what Redis has answered", || {
+        hold(run.acks.contains(&ack), "a worker reports what SimulatedRedis has answered", || {
             format!("{what}: {run:?}")
         })?;
         hold(is_first, "an end is reported once", || what)

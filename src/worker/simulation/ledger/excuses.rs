@@ -3,7 +3,7 @@
 
 use super::super::clock::{Micros, SECOND};
 use super::super::coverage::Mark;
-use super::{Check, Execution, Health, Ledger, Outage, hold};
+use super::{Check, Execution, Ledger, RedisOutage, WorkerTruth, hold};
 use crate::worker::phase::Phase;
 
 /// Time in which a worker renews its leases after an outage.
@@ -23,7 +23,7 @@ impl Ledger {
         if worker.heartbeat_fault_at.is_some_and(|at| at > run.renewed_at) {
             return Some(Mark::RecoveredOfCutWorker);
         }
-        let is_excused = |outage: &&Outage| self.is_excused_by(outage, run, &self.workers[recoverer]);
+        let is_excused = |outage: &&RedisOutage| self.is_excused_by(outage, run, &self.workers[recoverer]);
         if self.outages.iter().any(|outage| is_excused(&outage)) {
             return Some(Mark::RecoveredAfterOutage);
         }
@@ -37,7 +37,7 @@ impl Ledger {
     }
 
     /// Returns whether an outage let the lease run out, and the recovering worker could not know of it.
-    fn is_excused_by(&self, outage: &Outage, run: &Execution, recoverer: &Health) -> bool {
+    fn is_excused_by(&self, outage: &RedisOutage, run: &Execution, recoverer: &WorkerTruth) -> bool {
         if outage.until <= run.renewed_at || outage.until + self.lease + RENEWAL < self.now {
             return false;
         }
@@ -49,7 +49,7 @@ impl Ledger {
     }
 
     /// A lost claim that its worker can find is never left to recovery.
-    fn excuse_of_lost_claim(&self, run: &Execution, worker: &Health) -> Option<Mark> {
+    fn excuse_of_lost_claim(&self, run: &Execution, worker: &WorkerTruth) -> Option<Mark> {
         // After a reply the worker looks for the jobs, and then puts them back with the next exchange.
         let chance = worker.looked_up_at.max(worker.reply_at).filter(|at| *at > run.claimed_at);
         let had_trouble = worker.exchange_error_at >= chance || worker.backs_off_until > chance.unwrap_or(0);

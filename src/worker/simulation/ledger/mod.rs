@@ -33,13 +33,13 @@ pub(super) fn hold(is_held: bool, rule: &'static str, details: impl FnOnce() -> 
     if is_held { Ok(()) } else { Err(Violation { rule, details: details() }) }
 }
 
-/// What is true of a job.
+/// The truth about a job.
 #[derive(Debug, Default)]
 pub(super) struct JobTruth {
     /// `true` if an enqueue was acknowledged, and the job was not deleted since.
     pub(super) is_expected: bool,
     pub(super) is_canceled: bool,
-    /// What tells two jobs with the same id apart: the time at which the job was made.
+    /// The time at which the job was made, which tells two jobs with the same id apart.
     pub(super) made_at: Option<Micros>,
     /// The execution that the job has now.
     pub(super) open: Option<usize>,
@@ -59,7 +59,7 @@ pub(super) struct JobTruth {
 /// How an execution was closed in Redis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Close {
-    Own(Kind),
+    Own(VerdictKind),
     Recovery,
     User,
     DataLost,
@@ -67,7 +67,7 @@ pub(super) enum Close {
 
 /// The kind of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum VerdictKind {
     Finish,
     Repeat,
     Retry,
@@ -77,16 +77,16 @@ pub(super) enum Kind {
     NotBegun,
 }
 
-impl Kind {
+impl VerdictKind {
     pub(super) fn of(verdict: &Verdict) -> Self {
         match verdict {
-            Verdict::Finish { repeat_after: None, .. } => Kind::Finish,
-            Verdict::Finish { repeat_after: Some(_), .. } => Kind::Repeat,
-            Verdict::Retry { .. } => Kind::Retry,
-            Verdict::Snooze { .. } => Kind::Snooze,
-            Verdict::Fail { .. } => Kind::Fail,
-            Verdict::PutBack { has_begun: true } => Kind::PutBack,
-            Verdict::PutBack { has_begun: false } => Kind::NotBegun,
+            Verdict::Finish { repeat_after: None, .. } => VerdictKind::Finish,
+            Verdict::Finish { repeat_after: Some(_), .. } => VerdictKind::Repeat,
+            Verdict::Retry { .. } => VerdictKind::Retry,
+            Verdict::Snooze { .. } => VerdictKind::Snooze,
+            Verdict::Fail { .. } => VerdictKind::Fail,
+            Verdict::PutBack { has_begun: true } => VerdictKind::PutBack,
+            Verdict::PutBack { has_begun: false } => VerdictKind::NotBegun,
         }
     }
 }
@@ -103,7 +103,7 @@ pub(super) enum SeenEnd {
     Skipped,
 }
 
-/// What is true of an execution.
+/// The truth about an execution.
 #[derive(Debug)]
 pub(super) struct Execution {
     pub(super) name: String,
@@ -127,9 +127,9 @@ pub(super) struct Execution {
     pub(super) is_reported: bool,
 }
 
-/// What is true of a worker.
+/// The truth about a worker.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct WorkerTruth {
     pub(super) started_at: Micros,
     pub(super) is_alive: bool,
     pub(super) is_frozen: bool,
@@ -150,7 +150,7 @@ pub(super) struct Health {
 
 /// A time in which nobody could use Redis.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub(super) struct RedisOutage {
     pub(super) from: Micros,
     pub(super) until: Micros,
     pub(super) is_restart: bool,
@@ -163,8 +163,8 @@ pub(super) struct Ledger {
     pub(super) jobs: Vec<JobTruth>,
     pub(super) executions: Vec<Execution>,
     by_name: HashMap<String, usize, BuildHasherDefault<DefaultHasher>>,
-    pub(super) workers: Vec<Health>,
-    pub(super) outages: Vec<Outage>,
+    pub(super) workers: Vec<WorkerTruth>,
+    pub(super) outages: Vec<RedisOutage>,
     pub(super) coverage: Coverage,
 }
 

@@ -3,13 +3,13 @@
 use super::super::clock::MILLISECOND;
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::exchange_copy::ExchangeCopy;
 use super::super::ledger::{Check, hold};
 use super::super::plan::ExchangeFault;
 use super::super::redis::{Sender, unreachable};
 use super::World;
-use super::process::{Call, InFlight};
+use super::process::{InFlight, LoopCall};
 use crate::claim::ClaimReply;
 use crate::error::Result;
 use crate::finish::{self, FinishAck};
@@ -41,7 +41,7 @@ impl World<'_> {
             has_arrived: false,
         });
         if is_alone {
-            process.call = Some(Call::Exchange(id));
+            process.call = Some(LoopCall::Exchange(id));
         }
         self.plan_way(worker, id, fault);
         Ok(())
@@ -72,8 +72,8 @@ impl World<'_> {
             Some(ExchangeFault::Delayed(delay)) => replies_at += delay,
             _ => {}
         }
-        self.events.add(arrives_at, Event::Arrive(worker, id));
-        self.events.add(replies_at, Event::Reply(worker, id));
+        self.events.add(arrives_at, WorldEvent::Arrive(worker, id));
+        self.events.add(replies_at, WorldEvent::Reply(worker, id));
         self.count_fault(fault);
     }
 
@@ -150,10 +150,10 @@ impl World<'_> {
         self.note_reply(worker, &replies);
         if fault == Some(ExchangeFault::RepliedTwice) {
             let again = Input::Replied { exchange: id, replies: Err(unreachable()) };
-            self.events.add(self.now + MILLISECOND, Event::Deliver(worker, Box::new(again)));
+            self.events.add(self.now + MILLISECOND, WorldEvent::Deliver(worker, Box::new(again)));
         }
         let input = Input::Replied { exchange: id, replies };
-        if matches!(self.processes[worker].call, Some(Call::Exchange(waits)) if waits == id) {
+        if matches!(self.processes[worker].call, Some(LoopCall::Exchange(waits)) if waits == id) {
             self.processes[worker].call = None;
             self.handle(worker, input);
             self.carry_out_actions(worker)?;

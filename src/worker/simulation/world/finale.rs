@@ -2,10 +2,10 @@
 //! worker that is told to stop has stopped.
 
 use super::super::clock::{MILLISECOND, Micros, SECOND};
-use super::super::events::{Event, LastJob};
+use super::super::events::{LastJob, WorldEvent};
 use super::super::ledger::{Check, hold, id_of};
 use super::super::model::Place;
-use super::super::plan::{JobOptions, JobPlan, WorkerPlan};
+use super::super::plan::{JobPlan, JobSetup, WorkerPlan};
 use super::World;
 use crate::job::{RawHash, Status};
 use crate::worker::phase::Phase;
@@ -31,7 +31,7 @@ impl World<'_> {
         if !self.has_healthy_worker() {
             self.start_last_worker();
         }
-        self.events.add(self.now + LAST_JOBS_DELAY + SECOND, Event::CheckEnd);
+        self.events.add(self.now + LAST_JOBS_DELAY + SECOND, WorldEvent::CheckEnd);
     }
 
     /// Returns whether there is a worker that takes jobs until it is told to stop.
@@ -51,12 +51,12 @@ impl World<'_> {
         let next = self.lookup.next_number();
         for queue in 0..self.plan.queues {
             let job = LastJob { number: next + queue, queue };
-            self.events.add(self.now + LAST_JOBS_DELAY, Event::EnqueueLast(job));
+            self.events.add(self.now + LAST_JOBS_DELAY, WorldEvent::EnqueueLast(job));
         }
     }
 
     pub(super) fn on_enqueue_last(&mut self, LastJob { number, queue }: LastJob) -> Check {
-        let options = JobOptions { handler: 0, retry: None, timeout: None, result_ttl: None, repeats: None };
+        let options = JobSetup { handler: 0, retry: None, timeout: None, result_ttl: None, repeats: None };
         let job = JobPlan { number, queue, at_front: false, delay: None, options, runs: Vec::new() };
         self.enqueue(&job, number as u64)
     }
@@ -80,7 +80,7 @@ impl World<'_> {
     }
 
     pub(super) fn on_check_end(&mut self) -> Check {
-        self.events.add(self.now + CHECK_INTERVAL, Event::CheckEnd);
+        self.events.add(self.now + CHECK_INTERVAL, WorldEvent::CheckEnd);
         match self.stopped_at {
             None => {
                 if !self.has_healthy_worker() {

@@ -2,7 +2,7 @@
 
 use super::super::clock::{Micros, SECOND, micros};
 use super::super::coverage::Mark;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::ledger::Check;
 use super::super::redis::Sender;
 use super::World;
@@ -15,7 +15,7 @@ impl World<'_> {
     pub(super) fn on_heartbeat_tick(&mut self, worker: usize) {
         let process = &mut self.processes[worker];
         let interval = micros(process.lease()) / 3;
-        self.events.add(self.now + interval.min(SECOND), Event::HeartbeatTick(worker));
+        self.events.add(self.now + interval.min(SECOND), WorldEvent::HeartbeatTick(worker));
         let due = if process.leases.is_empty() { interval } else { interval.min(LEASE_CHECK_INTERVAL) };
         if process.heartbeat.is_some() || self.now < process.heartbeat_at + due {
             return;
@@ -23,7 +23,7 @@ impl World<'_> {
         let leases = process.leases.iter().map(|(member, (queue, _))| (*queue, member.clone()));
         process.heartbeat = Some(leases.collect());
         let delay = process.latency();
-        self.events.add(self.now + delay, Event::HeartbeatArrives(worker));
+        self.events.add(self.now + delay, WorldEvent::HeartbeatArrives(worker));
     }
 
     pub(super) fn on_heartbeat_arrives(&mut self, worker: usize) -> Check {
@@ -38,14 +38,14 @@ impl World<'_> {
             }
             self.count(Mark::HeartbeatFailed);
             let delay = self.processes[worker].time_of_error();
-            self.events.add(self.now + delay, Event::HeartbeatReturns(worker, false, Vec::new()));
+            self.events.add(self.now + delay, WorldEvent::HeartbeatReturns(worker, false, Vec::new()));
             return Ok(());
         }
         let process = &mut self.processes[worker];
         let sender = Sender { worker, name: &process.name, lease: process.options.lease(), is_late: false };
         let lost = self.redis.renew(&sender, &leases)?;
         let delay = self.processes[worker].latency();
-        self.events.add(self.now + delay, Event::HeartbeatReturns(worker, true, lost));
+        self.events.add(self.now + delay, WorldEvent::HeartbeatReturns(worker, true, lost));
         Ok(())
     }
 

@@ -2,11 +2,11 @@
 
 use super::super::clock::{MILLISECOND, Micros, SECOND, utc_at};
 use super::super::coverage::Mark;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::jobs;
-use super::super::ledger::{Check, Health, id_of};
+use super::super::ledger::{Check, WorkerTruth, id_of};
 use super::super::model::Place;
-use super::super::plan::{Item, JobPlan, RedisEvent, UserEvent, WorkerEvent, WorkerPlan};
+use super::super::plan::{JobPlan, Planned, RedisEvent, UserEvent, WorkerEvent, WorkerPlan};
 use super::World;
 use super::process::Process;
 use crate::registry::Requeued;
@@ -17,26 +17,26 @@ impl World<'_> {
     pub(super) fn on_item(&mut self, index: usize) -> Check {
         self.trace.note(self.now, || format!("{:?}", self.plan.items[index]));
         match &self.plan.items[index] {
-            Item::Enqueue { .. } | Item::User { .. } if !self.redis.is_up => self.postpone(index),
-            Item::Enqueue { job, .. } => return self.enqueue(job, job.number as u64),
-            Item::Start { worker, .. } => self.start_worker(worker, Some(index)),
-            Item::Worker { worker, event, .. } => {
+            Planned::Enqueue { .. } | Planned::User { .. } if !self.redis.is_up => self.postpone(index),
+            Planned::Enqueue { job, .. } => return self.enqueue(job, job.number as u64),
+            Planned::Start { worker, .. } => self.start_worker(worker, Some(index)),
+            Planned::Worker { worker, event, .. } => {
                 let number = *worker;
                 let found = self.processes.iter().position(|process| process.plan.number == number);
                 if let Some(worker) = found.filter(|worker| self.redis.ledger.workers[*worker].is_alive) {
                     self.befall(worker, *event);
                 }
             }
-            Item::Redis { event, .. } => self.befall_redis(*event),
-            Item::User { event, .. } => return self.on_user(*event),
-            Item::Exchange { .. } | Item::Heartbeat { .. } => {}
+            Planned::Redis { event, .. } => self.befall_redis(*event),
+            Planned::User { event, .. } => return self.on_user(*event),
+            Planned::Exchange { .. } | Planned::Heartbeat { .. } => {}
         }
         Ok(())
     }
 
     /// Lets an item happen once Redis is back.
     fn postpone(&mut self, item: usize) {
-        self.events.add(self.now + 300 * MILLISECOND, Event::Item(item));
+        self.events.add(self.now + 300 * MILLISECOND, WorldEvent::Item(item));
     }
 
     pub(super) fn enqueue(&mut self, job: &JobPlan, made_at: u64) -> Check {
@@ -63,13 +63,13 @@ impl World<'_> {
         }
         let worker = self.processes.len();
         self.processes.push(Process::new(plan, self.plan));
-        let health = Health { started_at: self.now, is_alive: true, ..Health::default() };
+        let health = WorkerTruth { started_at: self.now, is_alive: true, ..WorkerTruth::default() };
         self.redis.ledger.workers.push(health);
         self.processes[worker].heartbeat_at = self.now;
-        self.events.add(self.now, Event::Promote(worker));
-        self.events.add(self.now, Event::Recover(worker));
-        self.events.add(self.now, Event::PutBackOrphans(worker));
-        self.events.add(self.now + MILLISECOND, Event::HeartbeatTick(worker));
+        self.events.add(self.now, WorldEvent::Promote(worker));
+        self.events.add(self.now, WorldEvent::Recover(worker));
+        self.events.add(self.now, WorldEvent::PutBackOrphans(worker));
+        self.events.add(self.now + MILLISECOND, WorldEvent::HeartbeatTick(worker));
         self.wake(worker, self.now + 400 * MILLISECOND);
     }
 
@@ -103,7 +103,7 @@ impl World<'_> {
         if !health.is_frozen {
             health.is_frozen = true;
             self.count(Mark::WorkerFrozen);
-            self.events.add(self.now + lasts, Event::Resume(worker));
+            self.events.add(self.now + lasts, WorldEvent::Resume(worker));
         }
     }
 
@@ -133,7 +133,7 @@ impl World<'_> {
         }
         self.break_watchers();
         (0..self.processes.len()).for_each(|worker| self.cut_connection(worker));
-        self.events.add(self.now + lasts, Event::RedisIsBack);
+        self.events.add(self.now + lasts, WorldEvent::RedisIsBack);
     }
 
     pub(super) fn on_redis_is_back(&mut self) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::clock::{MILLISECOND, Micros};
-use super::super::plan::{ExchangeFault, Item, JobPlan, Plan, RunEnd, RunPlan};
+use super::super::plan::{ExchangeFault, JobPlan, Plan, Planned, RunEnd, RunPlan};
 
 /// A run of a job without a plan.
 const SHORT_RUN: RunPlan =
@@ -21,16 +21,19 @@ impl<'a> Lookup<'a> {
         let mut lookup = Lookup::default();
         for item in &plan.items {
             match item {
-                Item::Exchange { worker, exchange, fault } => {
+                Planned::Exchange { worker, exchange, fault } => {
                     lookup.exchanges.insert((*worker, *exchange), *fault);
                 }
-                Item::Heartbeat { worker, heartbeat } => {
+                Planned::Heartbeat { worker, heartbeat } => {
                     lookup.heartbeats.insert((*worker, *heartbeat));
                 }
-                Item::Enqueue { job, .. } => {
+                Planned::Enqueue { job, .. } => {
                     lookup.jobs.insert(job.number, job);
                 }
-                Item::Start { .. } | Item::Worker { .. } | Item::Redis { .. } | Item::User { .. } => {}
+                Planned::Start { .. }
+                | Planned::Worker { .. }
+                | Planned::Redis { .. }
+                | Planned::User { .. } => {}
             }
         }
         lookup
@@ -64,7 +67,7 @@ impl<'a> Lookup<'a> {
         self.jobs.values().flat_map(|job| &job.runs).map(|run| run.lasts).sum()
     }
 
-    /// What the n-th run of a job does.
+    /// The plan of the n-th run of a job.
     pub(super) fn run(&self, job: usize, nth: usize) -> &'a RunPlan {
         let runs = self.job(job).map_or(&[][..], |job| &job.runs);
         runs.get(nth).or(runs.last()).unwrap_or(&SHORT_RUN)

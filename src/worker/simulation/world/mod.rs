@@ -18,17 +18,17 @@ use self::process::Process;
 use super::clock::{Micros, SECOND};
 use super::coverage::{Coverage, Mark};
 use super::defect::Defect;
-use super::events::{Event, EventQueue};
+use super::events::{EventQueue, WorldEvent};
 use super::ledger::{Check, Violation, hold};
 use super::model::Mutation;
 use super::plan::Plan;
-use super::redis::Redis;
+use super::redis::SimulatedRedis;
 use super::trace::Trace;
 
 /// Limit of the events of a schedule.
 const MAX_STEPS: u64 = 50_000;
 
-/// What a test puts into a world beside the plan.
+/// A fault that a test puts into a world beside the plan.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sabotage {
     pub(super) defect: Option<Defect>,
@@ -47,7 +47,7 @@ pub(super) struct World<'a> {
     lookup: Lookup<'a>,
     now: Micros,
     events: EventQueue,
-    redis: Redis,
+    redis: SimulatedRedis,
     processes: Vec<Process>,
     /// Number of runs of each job that have begun.
     job_runs: Vec<usize>,
@@ -65,7 +65,7 @@ pub(super) fn run(plan: &Plan, sabotage: Sabotage, trace: Trace) -> Report {
         lookup: Lookup::new(plan),
         now: 0,
         events: EventQueue::default(),
-        redis: Redis::new(plan),
+        redis: SimulatedRedis::new(plan),
         processes: Vec::new(),
         job_runs: Vec::new(),
         have_faults_stopped: false,
@@ -84,10 +84,10 @@ impl World<'_> {
     fn run(&mut self) -> Check {
         for (index, item) in self.plan.items.iter().enumerate() {
             if let Some(at) = item.at() {
-                self.events.add(at, Event::Item(index));
+                self.events.add(at, WorldEvent::Item(index));
             }
         }
-        self.events.add(self.plan.end, Event::FaultsStop);
+        self.events.add(self.plan.end, WorldEvent::FaultsStop);
         let mut steps = 0;
         while let Some((at, event)) = self.events.next()
             && !self.is_over
@@ -107,7 +107,7 @@ impl World<'_> {
         Ok(())
     }
 
-    fn step(&mut self, event: Event) -> Check {
+    fn step(&mut self, event: WorldEvent) -> Check {
         if let Some(index) = event.needs_process() {
             let health = &self.redis.ledger.workers[index];
             if !health.is_alive {
@@ -119,32 +119,36 @@ impl World<'_> {
             }
         }
         match event {
-            Event::Item(item) => self.on_item(item)?,
-            Event::Turn(worker) => self.on_turn(worker)?,
-            Event::Arrive(worker, exchange) => self.on_arrive(worker, exchange)?,
-            Event::Reply(worker, exchange) => self.on_reply(worker, exchange)?,
-            Event::Deliver(worker, input) => self.deliver(worker, *input),
-            Event::CallArrives(worker) => self.on_call_arrives(worker),
-            Event::CallReturns(worker) => self.on_call_returns(worker)?,
-            Event::RunEnds(worker, run) => self.on_run_ends(worker, run)?,
-            Event::RunWrites(worker, run) => self.on_run_writes(worker, run),
-            Event::HeartbeatTick(worker) => self.on_heartbeat_tick(worker),
-            Event::HeartbeatArrives(worker) => self.on_heartbeat_arrives(worker)?,
-            Event::HeartbeatReturns(worker, is_success, lost) => {
+            WorldEvent::Item(item) => self.on_item(item)?,
+            WorldEvent::Turn(worker) => self.on_turn(worker)?,
+            WorldEvent::Arrive(worker, exchange) => self.on_arrive(worker, exchange)?,
+            WorldEvent::Reply(worker, exchange) => self.on_reply(worker, exchange)?,
+            WorldEvent::Deliver(worker, input) => self.deliver(worker, *input),
+            WorldEvent::CallArrives(worker) => self.on_call_arrives(worker),
+            WorldEvent::CallReturns(worker) => self.on_call_returns(worker)?,
+            WorldEvent::RunEnds(worker, run) => self.on_run_ends(worker, run)?,
+            WorldEvent::RunWrites(worker, run) => self.on_run_writes(worker, run),
+            WorldEvent::HeartbeatTick(worker) => self.on_heartbeat_tick(worker),
+            WorldEvent::HeartbeatArrives(worker) => self.on_heartbeat_arrives(worker)?,
+            WorldEvent::HeartbeatReturns(worker, is_success, lost) => {
                 self.on_heartbeat_returns(worker, is_success, &lost);
             }
-            Event::Promote(worker) => self.on_promote(worker),
-            Event::Recover(worker) => self.on_recover(worker)?,
-            Event::RecoverFinishes(worker, completions) => self.on_recover_finishes(worker, completions)?,
-            Event::PutBackOrphans(worker) => self.on_put_back_orphans(worker)?,
-            Event::WatcherArrives(worker, queue, wait) => self.on_watcher_arrives(worker, queue, wait),
-            Event::WatcherTimesOut(worker, queue, wait) => self.on_watcher_times_out(worker, queue, wait),
-            Event::CheckStopped(worker, told_at) => self.on_check_stopped(worker, told_at)?,
-            Event::Resume(worker) => self.resume(worker),
-            Event::RedisIsBack => self.on_redis_is_back(),
-            Event::FaultsStop => self.on_faults_stop(),
-            Event::EnqueueLast(job) => self.on_enqueue_last(job)?,
-            Event::CheckEnd => self.on_check_end()?,
+            WorldEvent::Promote(worker) => self.on_promote(worker),
+            WorldEvent::Recover(worker) => self.on_recover(worker)?,
+            WorldEvent::RecoverFinishes(worker, completions) => {
+                self.on_recover_finishes(worker, completions)?;
+            }
+            WorldEvent::PutBackOrphans(worker) => self.on_put_back_orphans(worker)?,
+            WorldEvent::WatcherArrives(worker, queue, wait) => self.on_watcher_arrives(worker, queue, wait),
+            WorldEvent::WatcherTimesOut(worker, queue, wait) => {
+                self.on_watcher_times_out(worker, queue, wait);
+            }
+            WorldEvent::CheckStopped(worker, told_at) => self.on_check_stopped(worker, told_at)?,
+            WorldEvent::Resume(worker) => self.resume(worker),
+            WorldEvent::RedisIsBack => self.on_redis_is_back(),
+            WorldEvent::FaultsStop => self.on_faults_stop(),
+            WorldEvent::EnqueueLast(job) => self.on_enqueue_last(job)?,
+            WorldEvent::CheckEnd => self.on_check_end()?,
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::job::Outcome;
 use crate::worker::run::RunId;
 
 #[derive(Default)]
-pub(super) struct Pool {
+pub(super) struct SimulatedPool {
     staged: Vec<RunId>,
     queued: VecDeque<RunId>,
     threads: usize,
@@ -15,7 +15,7 @@ pub(super) struct Pool {
     notify_at: Option<usize>,
 }
 
-impl Pool {
+impl SimulatedPool {
     pub(super) fn stage(&mut self, run: RunId) {
         self.staged.push(run);
     }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::super::clock::{Micros, micros};
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::exchange_copy::ExchangeCopy;
 use super::super::jobs::handler_name;
 use super::super::plan::{ExchangeFault, Plan, WorkerPlan};
-use super::pool::Pool;
+use super::pool::SimulatedPool;
 use crate::claim::{ClaimedJob, ExecutionRange};
 use crate::error::Result;
 use crate::job::Retry;
@@ -37,14 +37,14 @@ pub(super) struct InFlight {
 }
 
 /// A call for which the loop waits.
-pub(super) enum Call {
+pub(super) enum LoopCall {
     Exchange(ExchangeId),
     Fetch { claims: Vec<ExecutionRange>, found: Option<(Micros, Result<Vec<ClaimedJob>>)> },
     Probe { is_usable: bool },
 }
 
 /// A run that the pool has, or had when it was abandoned.
-pub(super) struct Run {
+pub(super) struct SimulatedRun {
     pub(super) execution: String,
     pub(super) member: String,
     pub(super) job: usize,
@@ -79,15 +79,15 @@ pub(super) struct Process {
     pub(super) inbox: VecDeque<Input>,
     /// The time of the next turn.
     pub(super) turn_at: Option<Micros>,
-    pub(super) call: Option<Call>,
-    pub(super) frozen: Vec<Event>,
-    /// What the stopper asks for.
+    pub(super) call: Option<LoopCall>,
+    pub(super) frozen: Vec<WorldEvent>,
+    /// The phase that the stopper asks for.
     pub(super) phase: Phase,
     pub(super) is_quiet: bool,
-    pub(super) runs: BTreeMap<RunId, Run>,
+    pub(super) runs: BTreeMap<RunId, SimulatedRun>,
     /// The execution of each run, by its number.
     pub(super) executions: Vec<String>,
-    pub(super) pool: Pool,
+    pub(super) pool: SimulatedPool,
     /// Number of runs that were started and not recalled.
     pub(super) started: u64,
     pub(super) in_flight: Vec<InFlight>,
@@ -135,7 +135,7 @@ impl Process {
             is_quiet: false,
             runs: BTreeMap::new(),
             executions: Vec::new(),
-            pool: Pool::default(),
+            pool: SimulatedPool::default(),
             started: 0,
             in_flight: Vec::new(),
             exchanges: 0,

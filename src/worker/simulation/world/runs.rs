@@ -3,11 +3,11 @@
 use super::super::clock::micros_of;
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::ledger::{Check, SeenEnd, hold, number_of};
 use super::super::plan::RunEnd;
 use super::World;
-use super::process::{Run, timeout_of};
+use super::process::{SimulatedRun, timeout_of};
 use crate::job::{Outcome, RetryDirective};
 use crate::worker::engine::Start;
 use crate::worker::input::Input;
@@ -31,7 +31,7 @@ impl World<'_> {
         let is_timed = deadline.map(micros_of).is_some();
         process.runs.insert(
             run,
-            Run {
+            SimulatedRun {
                 execution: info.execution_id,
                 member,
                 job: number_of(&info.id),
@@ -88,7 +88,7 @@ impl World<'_> {
         let delay = process.rng.u64(5..60);
         if run.is_canceled {
             run.ends_at = self.now + delay;
-            self.events.add(run.ends_at, Event::RunEnds(worker, id));
+            self.events.add(run.ends_at, WorldEvent::RunEnds(worker, id));
             return Ok(());
         }
         run.has_begun = true;
@@ -110,9 +110,9 @@ impl World<'_> {
         }
         run.ends_at = self.now + lasts + delay;
         if plan.writes {
-            self.events.add(self.now + lasts / 2, Event::RunWrites(worker, id));
+            self.events.add(self.now + lasts / 2, WorldEvent::RunWrites(worker, id));
         }
-        self.events.add(run.ends_at, Event::RunEnds(worker, id));
+        self.events.add(run.ends_at, WorldEvent::RunEnds(worker, id));
         Ok(())
     }
 
@@ -121,7 +121,8 @@ impl World<'_> {
         let alive =
             self.processes.iter().zip(&self.redis.ledger.workers).filter(|(_, health)| health.is_alive);
         let runs = alive.flat_map(|(process, _)| process.runs.values());
-        let is_live = |run: &&super::process::Run| run.job == job && run.has_begun && !run.is_canceled;
+        let is_live =
+            |run: &&super::process::SimulatedRun| run.job == job && run.has_begun && !run.is_canceled;
         runs.filter(is_live).map(|run| run.execution.clone()).collect()
     }
 
@@ -160,7 +161,7 @@ impl World<'_> {
         next.map_or(Ok(()), |next| self.begin(worker, next))
     }
 
-    fn outcome_of(&self, run: &Run) -> (Outcome, SeenEnd) {
+    fn outcome_of(&self, run: &SimulatedRun) -> (Outcome, SeenEnd) {
         let error = "boom".to_owned();
         if !run.has_begun {
             return (Outcome::Interrupted, SeenEnd::Skipped);
@@ -232,7 +233,7 @@ impl World<'_> {
             && run.ends_at > ends_at
         {
             (run.ends_at, run.is_cut_short) = (ends_at, true);
-            self.events.add(ends_at, Event::RunEnds(worker, id));
+            self.events.add(ends_at, WorldEvent::RunEnds(worker, id));
         }
     }
 

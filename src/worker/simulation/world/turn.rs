@@ -3,14 +3,14 @@
 use super::super::clock::{Micros, SECOND, micros, micros_of, now_at};
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::ledger::{Check, hold};
 use super::World;
-use super::process::Call;
+use super::process::LoopCall;
 use crate::error::{Error, Result};
 use crate::job::Outcome;
 use crate::worker::engine::Action;
-use crate::worker::event::Event as Notice;
+use crate::worker::event::Event;
 use crate::worker::input::Input;
 use crate::worker::phase::Phase;
 use crate::worker::run::RunId;
@@ -27,7 +27,7 @@ impl World<'_> {
         let process = &mut self.processes[worker];
         if process.turn_at.is_none_or(|turn| turn > at) {
             process.turn_at = Some(at);
-            self.events.add(at, Event::Turn(worker));
+            self.events.add(at, WorldEvent::Turn(worker));
         }
     }
 
@@ -72,7 +72,7 @@ impl World<'_> {
     fn enter_phase(&mut self, worker: usize, phase: Phase) {
         let health = &mut self.redis.ledger.workers[worker];
         if phase == Phase::Terminating && health.phase != Phase::Terminating {
-            self.events.add(self.now + STOP_NOW_TIME, Event::CheckStopped(worker, self.now));
+            self.events.add(self.now + STOP_NOW_TIME, WorldEvent::CheckStopped(worker, self.now));
         }
         health.phase = health.phase.max(phase);
     }
@@ -135,10 +135,10 @@ impl World<'_> {
             Action::Abandon { run, is_replaced } => self.abandon(worker, run, is_replaced),
             Action::ArmWatcher(queue) => self.arm_watcher(worker, queue),
             Action::UnblockWatchers => self.unblock_watchers(worker),
-            Action::FetchLostClaims(claims) => self.call(worker, Call::Fetch { claims, found: None }),
+            Action::FetchLostClaims(claims) => self.call(worker, LoopCall::Fetch { claims, found: None }),
             Action::Probe => {
                 self.count(Mark::Probed);
-                self.call(worker, Call::Probe { is_usable: false });
+                self.call(worker, LoopCall::Probe { is_usable: false });
             }
             Action::Terminate => {
                 self.count(Mark::GraceOver);
@@ -150,7 +150,7 @@ impl World<'_> {
                     self.redis.ledger.on_reported(&completion, ack)?;
                 }
             }
-            Action::Emit(Notice::Trouble { retry_in, .. }) => {
+            Action::Emit(Event::Trouble { retry_in, .. }) => {
                 let health = &mut self.redis.ledger.workers[worker];
                 health.backs_off_until = health.backs_off_until.max(self.now + micros(retry_in));
             }

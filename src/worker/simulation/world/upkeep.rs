@@ -3,7 +3,7 @@
 use super::super::clock::{MILLISECOND, Micros, SECOND, micros, now_at, utc_at};
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::ledger::{Check, number_of};
 use super::super::model::Place;
 use super::World;
@@ -20,7 +20,7 @@ impl World<'_> {
 
     pub(super) fn on_promote(&mut self, worker: usize) {
         let due = self.next_due(worker, SECOND);
-        self.events.add(due, Event::Promote(worker));
+        self.events.add(due, WorldEvent::Promote(worker));
         if !self.redis.is_up || self.has_defect(Defect::NobodyPromotes) {
             return;
         }
@@ -43,7 +43,7 @@ impl World<'_> {
     pub(super) fn on_recover(&mut self, worker: usize) -> Check {
         let interval = self.processes[worker].plan.recover_interval;
         let due = self.next_due(worker, interval);
-        self.events.add(due, Event::Recover(worker));
+        self.events.add(due, WorldEvent::Recover(worker));
         if !self.redis.is_up || self.has_defect(Defect::NobodyRecovers) {
             return Ok(());
         }
@@ -67,7 +67,7 @@ impl World<'_> {
             finish::sort_for_batches(&mut completions);
             let process = &mut self.processes[worker];
             let delay = if process.rng.u8(..8) == 0 { 300 * MILLISECOND } else { process.latency() };
-            self.events.add(self.now + delay, Event::RecoverFinishes(worker, completions));
+            self.events.add(self.now + delay, WorldEvent::RecoverFinishes(worker, completions));
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl World<'_> {
     pub(super) fn on_put_back_orphans(&mut self, worker: usize) -> Check {
         let interval = self.processes[worker].plan.recover_interval;
         let due = self.next_due(worker, interval);
-        self.events.add(due, Event::PutBackOrphans(worker));
+        self.events.add(due, WorldEvent::PutBackOrphans(worker));
         if !self.redis.is_up || self.has_defect(Defect::OrphansStay) {
             return Ok(());
         }

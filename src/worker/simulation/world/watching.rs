@@ -3,7 +3,7 @@
 use super::super::clock::{MILLISECOND, Micros, SECOND};
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
-use super::super::events::Event;
+use super::super::events::WorldEvent;
 use super::super::redis::{Waiter, unreachable};
 use super::World;
 use crate::claim::PoppedId;
@@ -22,7 +22,7 @@ impl World<'_> {
         watcher.wait += 1;
         let wait = watcher.wait;
         let delay = process.latency();
-        self.events.add(self.now + delay, Event::WatcherArrives(worker, queue, wait));
+        self.events.add(self.now + delay, WorldEvent::WatcherArrives(worker, queue, wait));
     }
 
     pub(super) fn on_watcher_arrives(&mut self, worker: usize, queue: usize, wait: u64) {
@@ -36,7 +36,7 @@ impl World<'_> {
         self.redis.wait(Waiter { worker, queue, wait, closes_at: None });
         let is_unblocked = self.now < self.processes[worker].unblocks_until;
         let timeout = if is_unblocked { UNBLOCK_INTERVAL } else { POP_TIMEOUT };
-        self.events.add(self.now + timeout, Event::WatcherTimesOut(worker, queue, wait));
+        self.events.add(self.now + timeout, WorldEvent::WatcherTimesOut(worker, queue, wait));
     }
 
     pub(super) fn on_watcher_times_out(&mut self, worker: usize, queue: usize, wait: u64) {
@@ -56,7 +56,7 @@ impl World<'_> {
             (Some(Defect::WokenIdIsDropped), Input::Popped(_)) => Input::PopTimedOut { queue },
             (_, input) => input,
         };
-        self.events.add(self.now + delay, Event::Deliver(worker, Box::new(input)));
+        self.events.add(self.now + delay, WorldEvent::Deliver(worker, Box::new(input)));
     }
 
     /// Gives new ids to the watchers that wait.
