@@ -50,10 +50,16 @@ impl Ledger {
 
     /// A lost claim that its worker can find is never left to recovery.
     fn excuse_of_lost_claim(&self, run: &Execution, worker: &WorkerTruth) -> Option<Mark> {
-        // After a reply the worker looks for the jobs, and then puts them back with the next exchange.
+        // After a reply the worker looks for the jobs, unless their leases have passed, and then puts them back with the
+        // next exchange.
         let chance = worker.looked_up_at.max(worker.reply_at).filter(|at| *at > run.claimed_at);
+        let is_too_old = chance.is_some_and(|at| at >= run.claimed_at + self.lease);
         let had_trouble = worker.exchange_error_at >= chance || worker.backs_off_until > chance.unwrap_or(0);
-        let is_excused = run.is_late || worker.phase == Phase::Terminating || chance.is_none() || had_trouble;
+        let is_excused = run.is_late
+            || worker.phase == Phase::Terminating
+            || chance.is_none()
+            || is_too_old
+            || had_trouble;
         is_excused.then_some(Mark::LostClaimExpired)
     }
 
@@ -66,7 +72,8 @@ impl Ledger {
         let has_trouble = trouble_at.into_iter().flatten().any(|trouble_at| trouble_at >= at);
         // An id that has left the list and come back is put back early.
         let is_early = self.now < at + orphan_after;
-        let is_excused = !health.is_alive || health.is_frozen || has_trouble || is_early;
+        let is_excused =
+            self.jobs[number].has_copies || !health.is_alive || health.is_frozen || has_trouble || is_early;
         hold(is_excused, "an id that a worker has popped is claimed or put back", || {
             format!("j{number}, popped by worker {worker} at {at}: {health:?}")
         })

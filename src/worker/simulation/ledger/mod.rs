@@ -50,6 +50,8 @@ pub(super) struct JobTruth {
     pub(super) has_returned: bool,
     /// `true` if only its record was deleted.
     pub(super) is_forgotten: bool,
+    /// `true` if the id was pushed by hand once more.
+    pub(super) has_copies: bool,
     /// The time at which the record of the ended job expires.
     pub(super) expires_at: Option<Micros>,
     /// The worker whose watcher has popped the id, and when.

@@ -12,6 +12,8 @@ use crate::worker::phase::Phase;
 
 /// Time from the end of the faults to the last jobs, in which most workers get idle.
 const LAST_JOBS_DELAY: Micros = 2 * SECOND;
+/// Numbers from here on are of workers that are in no plan.
+const FIRST_LAST_WORKER: usize = 90;
 /// Interval of the looks whether all is settled.
 const CHECK_INTERVAL: Micros = 500 * MILLISECOND;
 /// Time in which a worker without runs stops: it flushes its outbox, waits for its watchers, and settles lost claims.
@@ -63,7 +65,7 @@ impl World<'_> {
 
     fn start_last_worker(&mut self) {
         let plan = WorkerPlan {
-            number: 90,
+            number: FIRST_LAST_WORKER + self.processes.len(),
             slots: 4,
             max_deliveries: 3,
             recover_interval: 2 * SECOND,
@@ -119,7 +121,9 @@ impl World<'_> {
             return Some(format!("j{number} {status:?} {:?}", self.redis.ledger.jobs[number]));
         }
         let has_runs = |worker: &usize| {
-            self.redis.ledger.workers[*worker].is_alive && !self.processes[*worker].runs.is_empty()
+            let process = &self.processes[*worker];
+            let has_runs = !process.runs.is_empty() || process.pool.has_ended();
+            self.redis.ledger.workers[*worker].is_alive && has_runs
         };
         let busy = (0..self.processes.len()).find(has_runs);
         let listed = (0..self.plan.queues).find(|queue| {

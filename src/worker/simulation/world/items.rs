@@ -206,6 +206,7 @@ impl World<'_> {
             UserEvent::PushCopy(_) => {
                 self.count(Mark::CopyPushed);
                 self.redis.model.push_copy(queue, &id);
+                self.redis.ledger.jobs[number].has_copies = true;
             }
             UserEvent::Delete(_) => {
                 if self.redis.model.delete(queue, &id) {

@@ -9,6 +9,9 @@ use super::super::plan::{ExchangeFault, JobPlan, Plan, Planned, RunEnd, RunPlan}
 const SHORT_RUN: RunPlan =
     RunPlan { lasts: MILLISECOND, end: RunEnd::Return, is_cooperative: true, writes: false };
 
+/// Number of runs of a job that asks for a retry each time, and is repeated.
+const MAX_RUNS: u64 = 12;
+
 #[derive(Default)]
 pub(super) struct Lookup<'a> {
     exchanges: BTreeMap<(usize, u64), ExchangeFault>,
@@ -62,9 +65,9 @@ impl<'a> Lookup<'a> {
         self.jobs.keys().next_back().map_or(0, |last| last + 1)
     }
 
-    /// Time that all planned runs need one after the other.
+    /// Time that all runs need one after the other, with all retries and repetitions.
     pub(super) fn longest_work(&self) -> Micros {
-        self.jobs.values().flat_map(|job| &job.runs).map(|run| run.lasts).sum()
+        self.jobs.values().flat_map(|job| &job.runs).map(|run| run.lasts * MAX_RUNS).sum()
     }
 
     /// The plan of the n-th run of a job.
