@@ -301,7 +301,8 @@ impl SimulatedRedis {
                 && let Some(id) = self.model.pop_to_intermediate(queue)
                 && let Some(waiter) = self.waiting[queue].pop_front()
             {
-                self.ledger.jobs[number_of(&id)].popped = Some((waiter.worker, now));
+                let job = &mut self.ledger.jobs[number_of(&id)];
+                (job.popped, job.returned_by) = (Some((waiter.worker, now)), None);
                 served.push((waiter, id));
             }
         }

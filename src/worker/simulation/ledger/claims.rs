@@ -27,6 +27,7 @@ impl Ledger {
         job.deliveries += 1;
         job.version += 1;
         job.open = Some(execution);
+        job.returned_by = None;
         self.by_name.insert(name.clone(), execution);
         self.executions.push(Execution {
             name,

@@ -79,7 +79,10 @@ impl Ledger {
 
     /// Closes an execution, and records what follows for its job.
     fn close_by(&mut self, execution: usize, completion: &Completion, close: Close) {
+        let worker = self.executions[execution].worker;
         let job = &mut self.jobs[self.executions[execution].job];
+        let is_returned = completion.is_in_queue_again() && close != Close::Recovery;
+        job.returned_by = is_returned.then_some(worker);
         let kind = VerdictKind::of(&completion.verdict);
         let before = job.deliveries.saturating_sub(1);
         (job.deliveries, job.retries) = match (close, kind) {

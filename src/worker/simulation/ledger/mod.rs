@@ -50,6 +50,8 @@ pub(super) struct JobTruth {
     pub(super) has_returned: bool,
     /// `true` if only its record was deleted.
     pub(super) is_forgotten: bool,
+    /// The worker that has put the job back into its queue, until anybody takes it out.
+    pub(super) returned_by: Option<usize>,
     /// `true` if the id was pushed by hand once more.
     pub(super) has_copies: bool,
     /// The time at which the record of the ended job expires.

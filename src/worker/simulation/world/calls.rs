@@ -13,6 +13,13 @@ use crate::claim::{ClaimedJob, ExecutionRange};
 use crate::worker::input::Input;
 use crate::worker::lost_claim_reader::job_of_lost_claim;
 
+/// A step of a look for the jobs of lost claims.
+enum Step {
+    Leases(Vec<(usize, String)>),
+    Records(Vec<ClaimedJob>),
+    None,
+}
+
 impl World<'_> {
     pub(super) fn call(&mut self, worker: usize, call: LoopCall) {
         let process = &mut self.processes[worker];
@@ -22,48 +29,71 @@ impl World<'_> {
     }
 
     pub(super) fn on_call_arrives(&mut self, worker: usize) {
-        let is_up = self.redis.is_up;
-        let found = match &self.processes[worker].call {
-            Some(LoopCall::Fetch { claims, .. }) if is_up => Some(self.jobs_of_lost_claims(worker, claims)),
-            _ => None,
+        let (is_up, now) = (self.redis.is_up, self.now);
+        let step = match &self.processes[worker].call {
+            Some(LoopCall::Fetch { claims, leases: None, .. }) if is_up => {
+                Step::Leases(self.leases_of(claims))
+            }
+            Some(LoopCall::Fetch { leases: Some((_, leases)), .. }) if is_up => {
+                Step::Records(self.jobs_of(worker, leases))
+            }
+            _ => Step::None,
         };
         let process = &mut self.processes[worker];
         let delay = if is_up { process.latency() } else { process.time_of_error() };
-        match &mut process.call {
-            Some(LoopCall::Fetch { found: result, .. }) => *result = found.map(|jobs| (self.now, Ok(jobs))),
-            Some(LoopCall::Probe { is_usable }) => *is_usable = is_up,
+        let mut next = WorldEvent::CallReturns(worker);
+        match (&mut process.call, step) {
+            (Some(LoopCall::Fetch { leases, .. }), Step::Leases(found)) => {
+                if !found.is_empty() {
+                    next = WorldEvent::CallArrives(worker);
+                }
+                *leases = Some((now, found));
+            }
+            (Some(LoopCall::Fetch { found, .. }), Step::Records(jobs)) => *found = Some(jobs),
+            (Some(LoopCall::Fetch { leases, .. }), Step::None) => *leases = None,
+            (Some(LoopCall::Probe { is_usable }), _) => *is_usable = is_up,
             _ => {}
         }
-        self.events.add(self.now + delay, WorldEvent::CallReturns(worker));
+        self.events.add(now + delay, next);
     }
 
-    fn jobs_of_lost_claims(&self, worker: usize, claims: &[ExecutionRange]) -> Vec<ClaimedJob> {
-        let (name, mut found) = (&self.processes[worker].name, Vec::new());
+    fn leases_of(&self, claims: &[ExecutionRange]) -> Vec<(usize, String)> {
+        let mut leases = Vec::new();
         if self.has_defect(Defect::LostClaimsAreNotFound) {
-            return found;
+            return leases;
         }
         for queue in 0..self.plan.queues {
             for (_, member) in self.redis.model.entries(queue, Place::Wip) {
-                let Some((id, execution)) = member.rsplit_once(':') else { continue };
+                let execution = member.rsplit_once(':').map_or("", |(_, execution)| execution);
                 if claims.iter().any(|claim| claim.contains(execution)) {
-                    let fields = self.redis.model.record(id).cloned().unwrap_or_default();
-                    found.push(job_of_lost_claim((id, execution), &fields, (queue, name), utc_at(self.now)));
+                    leases.push((queue, member.to_owned()));
                 }
             }
         }
-        found.sort_by(|a, b| a.execution.cmp(&b.execution));
-        found
+        leases
+    }
+
+    fn jobs_of(&self, worker: usize, leases: &[(usize, String)]) -> Vec<ClaimedJob> {
+        let name = &self.processes[worker].name;
+        let job = |(queue, member): &(usize, String)| {
+            let (id, execution) = member.rsplit_once(':')?;
+            let fields = self.redis.model.record(id).cloned().unwrap_or_default();
+            Some(job_of_lost_claim((id, execution), &fields, (*queue, name), utc_at(self.now)))
+        };
+        let mut jobs: Vec<ClaimedJob> = leases.iter().filter_map(job).collect();
+        jobs.sort_by(|a, b| a.execution.cmp(&b.execution));
+        jobs
     }
 
     pub(super) fn on_call_returns(&mut self, worker: usize) -> Check {
         let input = match self.processes[worker].call.take() {
-            Some(LoopCall::Fetch { found: Some((read_at, jobs)), .. }) => {
+            Some(LoopCall::Fetch { leases: Some((read_at, _)), found, .. }) => {
                 self.redis.ledger.workers[worker].looked_up_at = Some(read_at);
-                let count = jobs.as_ref().map_or(0, Vec::len) as u64;
-                self.redis.ledger.coverage.add(Mark::LostClaimReclaimed, count);
-                Input::LostClaimsFetched(jobs)
+                let jobs = found.unwrap_or_default();
+                self.redis.ledger.coverage.add(Mark::LostClaimReclaimed, jobs.len() as u64);
+                Input::LostClaimsFetched(Ok(jobs))
             }
-            Some(LoopCall::Fetch { found: None, .. }) => Input::LostClaimsFetched(Err(unreachable())),
+            Some(LoopCall::Fetch { leases: None, .. }) => Input::LostClaimsFetched(Err(unreachable())),
             Some(LoopCall::Probe { is_usable }) => Input::Probed(is_usable),
             Some(call @ LoopCall::Exchange(_)) => {
                 self.processes[worker].call = Some(call);

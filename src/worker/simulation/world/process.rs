@@ -13,7 +13,6 @@ use super::super::jobs::handler_name;
 use super::super::plan::{ExchangeFault, Plan, WorkerPlan};
 use super::pool::SimulatedPool;
 use crate::claim::{ClaimedJob, ExecutionRange};
-use crate::error::Result;
 use crate::job::Retry;
 use crate::orphaned_ids::OrphanTracker;
 use crate::worker::engine::{Config, Engine, ExchangeId, Replies};
@@ -39,8 +38,15 @@ pub(super) struct InFlight {
 /// A call for which the loop waits.
 pub(super) enum LoopCall {
     Exchange(ExchangeId),
-    Fetch { claims: Vec<ExecutionRange>, found: Option<(Micros, Result<Vec<ClaimedJob>>)> },
-    Probe { is_usable: bool },
+    /// The leases are read first, and then the records.
+    Fetch {
+        claims: Vec<ExecutionRange>,
+        leases: Option<(Micros, Vec<(usize, String)>)>,
+        found: Option<Vec<ClaimedJob>>,
+    },
+    Probe {
+        is_usable: bool,
+    },
 }
 
 /// A run that the pool has, or had when it was abandoned.

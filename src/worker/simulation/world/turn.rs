@@ -4,7 +4,8 @@ use super::super::clock::{Micros, SECOND, micros, micros_of, now_at};
 use super::super::coverage::Mark;
 use super::super::defect::Defect;
 use super::super::events::WorldEvent;
-use super::super::ledger::{Check, hold};
+use super::super::ledger::{Check, hold, id_of};
+use super::super::model::Place;
 use super::World;
 use super::process::LoopCall;
 use crate::error::{Error, Result};
@@ -135,7 +136,9 @@ impl World<'_> {
             Action::Abandon { run, is_replaced } => self.abandon(worker, run, is_replaced),
             Action::ArmWatcher(queue) => self.arm_watcher(worker, queue),
             Action::UnblockWatchers => self.unblock_watchers(worker),
-            Action::FetchLostClaims(claims) => self.call(worker, LoopCall::Fetch { claims, found: None }),
+            Action::FetchLostClaims(claims) => {
+                self.call(worker, LoopCall::Fetch { claims, leases: None, found: None })
+            }
             Action::Probe => {
                 self.count(Mark::Probed);
                 self.call(worker, LoopCall::Probe { is_usable: false });
@@ -203,9 +206,29 @@ impl World<'_> {
         hold(may_end || result.is_err(), "a worker ends for a reason", || format!("worker {worker}"))?;
         if result.is_ok() {
             self.redis.ledger.on_worker_ended(worker)?;
+            self.check_burst(worker, is_told)?;
         }
         self.end_process(worker);
         Ok(())
+    }
+
+    /// A burst worker leaves no job in a queue that it has put back itself.
+    fn check_burst(&self, worker: usize, is_told: bool) -> Check {
+        let plan = &self.processes[worker].plan;
+        let may_leave_jobs = !plan.burst || is_told || plan.max_jobs.is_some() || plan.max_idle.is_some();
+        if may_leave_jobs || self.redis.model.all_suspended {
+            return Ok(());
+        }
+        let mut jobs = self.redis.ledger.jobs.iter().enumerate();
+        let left = jobs.find(|(number, job)| {
+            let mut places = self.redis.model.places(&id_of(*number)).iter();
+            let is_listed =
+                places.any(|(queue, place)| *place == Place::List && !self.redis.suspended[*queue]);
+            job.returned_by == Some(worker) && job.is_expected && is_listed
+        });
+        hold(left.is_none(), "a burst worker runs what it has put back before it ends", || {
+            format!("{left:?}")
+        })
     }
 
     /// The process is over, with all its threads.
