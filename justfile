@@ -41,7 +41,7 @@ test-rq: setup
 # The long chaos run in both dialects, threads and work horses: 100,000 jobs, 50 workers and 5 Redis killed each; RQ_CHAOS_SEED repeats one.
 # Before it, a million simulated schedules in each dialect; RQ_SIMULATION_SEED repeats one
 chaos: setup
-    RQ_SIMULATION=full cargo test --release --lib simulation::tests::simulated -- --nocapture --test-threads 1
+    RQ_SIMULATION=full cargo test --release --lib simulation -- --nocapture --test-threads 1
     RQ_CHAOS=full cargo test --release --test chaos
 
 # rq-rs beside other queues (all: half an hour, benches/results.md; or: run ID …, own, raw); see benches/README.md
