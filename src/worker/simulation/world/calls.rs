@@ -14,7 +14,7 @@ use crate::worker::input::Input;
 use crate::worker::lost_claim_reader::job_of_lost_claim;
 
 /// A step of a look for the jobs of lost claims.
-enum Step {
+enum FetchStep {
     Leases(Vec<(usize, String)>),
     Records(Vec<ClaimedJob>),
     None,
@@ -32,25 +32,25 @@ impl World<'_> {
         let (is_up, now) = (self.redis.is_up, self.now);
         let step = match &self.processes[worker].call {
             Some(LoopCall::Fetch { claims, leases: None, .. }) if is_up => {
-                Step::Leases(self.leases_of(claims))
+                FetchStep::Leases(self.leases_of(claims))
             }
             Some(LoopCall::Fetch { leases: Some((_, leases)), .. }) if is_up => {
-                Step::Records(self.jobs_of(worker, leases))
+                FetchStep::Records(self.jobs_of(worker, leases))
             }
-            _ => Step::None,
+            _ => FetchStep::None,
         };
         let process = &mut self.processes[worker];
         let delay = if is_up { process.latency() } else { process.time_of_error() };
         let mut next = WorldEvent::CallReturns(worker);
         match (&mut process.call, step) {
-            (Some(LoopCall::Fetch { leases, .. }), Step::Leases(found)) => {
+            (Some(LoopCall::Fetch { leases, .. }), FetchStep::Leases(found)) => {
                 if !found.is_empty() {
                     next = WorldEvent::CallArrives(worker);
                 }
                 *leases = Some((now, found));
             }
-            (Some(LoopCall::Fetch { found, .. }), Step::Records(jobs)) => *found = Some(jobs),
-            (Some(LoopCall::Fetch { leases, .. }), Step::None) => *leases = None,
+            (Some(LoopCall::Fetch { found, .. }), FetchStep::Records(jobs)) => *found = Some(jobs),
+            (Some(LoopCall::Fetch { leases, .. }), FetchStep::None) => *leases = None,
             (Some(LoopCall::Probe { is_usable }), _) => *is_usable = is_up,
             _ => {}
         }

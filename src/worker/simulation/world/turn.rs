@@ -137,7 +137,7 @@ impl World<'_> {
             Action::ArmWatcher(queue) => self.arm_watcher(worker, queue),
             Action::UnblockWatchers => self.unblock_watchers(worker),
             Action::FetchLostClaims(claims) => {
-                self.call(worker, LoopCall::Fetch { claims, leases: None, found: None })
+                self.call(worker, LoopCall::Fetch { claims, leases: None, found: None });
             }
             Action::Probe => {
                 self.count(Mark::Probed);
