@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::coverage::Coverage;
 use super::defect::Defect;
 use super::model::Mutation;
+use super::plan::Planned;
 use super::schedule;
 use super::shrink::shrink;
 use super::trace::Trace;
@@ -165,4 +166,21 @@ fn every_defect_around_the_engine_is_found() {
         missed.extend(found.is_none().then_some(defect));
     }
     assert!(missed.is_empty(), "not found: {missed:?}");
+}
+
+#[test]
+fn a_failing_schedule_is_shrunk_to_what_it_needs() {
+    let sabotage = Sabotage { mutation: Some(Mutation::FinishNotRecognizedWhenRepeated), defect: None };
+    let plan = schedule::plan(0, Dialect::Native.spec());
+    let violation = run(&plan, sabotage, Trace::Off).violation.unwrap();
+    let small = shrink(&plan, sabotage, violation.rule);
+    let loses_reply = |item: &Planned| matches!(item, Planned::Exchange { .. });
+    let is_small = small.items.len() <= 4 && small.items.iter().any(loses_reply);
+    assert!(
+        plan.items.len() > 10 && is_small,
+        "a job, a worker and a lost reply are enough: {:?}",
+        small.items
+    );
+    let again = run(&small, sabotage, Trace::Off).violation.unwrap();
+    assert_eq!(again.rule, violation.rule);
 }
