@@ -174,8 +174,9 @@ fn result_ttl(verdict: &Verdict, record: &Record, retention: Retention) -> Optio
     match verdict {
         Verdict::Finish { .. } => Some(retention.finished_ttl(record)),
         // Without a time of its own in the record, RQ never lets the stream of results expire; maintenance
-        // deletes it with the script `expire`.
-        Verdict::Fail { .. } => record.failure_ttl,
+        // deletes it with the script `expire`. An earlier, finished run may have given the stream a time, with which the
+        // reason of this failure would vanish.
+        Verdict::Fail { .. } => Some(record.failure_ttl.unwrap_or(-1)),
         Verdict::Retry { .. } | Verdict::Snooze { .. } | Verdict::PutBack { .. } => None,
     }
 }
@@ -327,6 +328,14 @@ mod tests {
         assert_eq!((completion.destination, completion.status), (Destination::QueueFront, Status::Queued));
         assert_eq!(field(&completion, "deliveries"), Some("2"));
         assert_eq!((field(&completion, "ended_at"), field(&completion, "attempts")), (None, None));
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_does_not_expire_with_the_result_of_an_earlier_run() {
+        let failed = || Verdict::Fail { status: Status::Failed, error: "boom".to_owned() };
+        assert_eq!(complete(&[], failed()).result_ttl, Some(-1));
+        assert_eq!(complete(&[("failure_ttl", "60")], failed()).result_ttl, Some(60));
+        assert_eq!(complete(&[], retry(1)).result_ttl, None);
     }
 
     #[test]
