@@ -207,9 +207,22 @@ impl World<'_> {
         if result.is_ok() {
             self.redis.ledger.on_worker_ended(worker)?;
             self.check_burst(worker, is_told)?;
+            self.check_watchers(worker)?;
         }
         self.end_process(worker);
         Ok(())
+    }
+
+    /// A watcher that still waits could pop an id whose job no worker would run.
+    fn check_watchers(&self, worker: usize) -> Check {
+        let (ledger, process) = (&self.redis.ledger, &self.processes[worker]);
+        let since = self.now.saturating_sub(STOP_NOW_TIME);
+        let had_outage = ledger.outages.last().is_some_and(|outage| outage.until > since);
+        let was_frozen = ledger.workers[worker].thawed_at > since;
+        let is_any_armed = process.watchers.iter().any(|watcher| watcher.is_armed);
+        hold(!is_any_armed || had_outage || was_frozen, "no watcher waits when its worker ends", || {
+            format!("worker {worker}")
+        })
     }
 
     /// A burst worker leaves no job in a queue that it has put back itself.
