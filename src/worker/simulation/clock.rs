@@ -13,6 +13,9 @@ pub(super) type Micros = u64;
 pub(super) const MILLISECOND: Micros = 1000;
 pub(super) const SECOND: Micros = 1_000_000;
 
+/// Longest time after which an unreachable Redis leads to an error.
+pub(super) const MAX_TIME_OF_ERROR: Micros = 1500 * MILLISECOND;
+
 /// The begin of all schedules by the clock of Redis, in microseconds since 1970.
 const EPOCH_MICROS: i64 = 1_800_000_000_000_000;
 

@@ -1,7 +1,7 @@
 //! Causes of a lease that runs out. A worker that lives, reaches Redis and is not frozen renews its leases; so recovery
 //! takes none of them.
 
-use super::super::clock::{Micros, SECOND};
+use super::super::clock::{MAX_TIME_OF_ERROR, Micros, SECOND};
 use super::super::coverage::Mark;
 use super::{Check, Execution, Ledger, RedisOutage, WorkerTruth, hold};
 use crate::worker::phase::Phase;
@@ -41,8 +41,7 @@ impl Ledger {
         if outage.until <= run.renewed_at || outage.until + self.lease + RENEWAL < self.now {
             return false;
         }
-        let heartbeat_interval = self.lease / 3 + SECOND;
-        let is_short = outage.until - outage.from < heartbeat_interval;
+        let is_short = outage.until - outage.from < self.lease / 3 + SECOND + MAX_TIME_OF_ERROR;
         let is_blind = recoverer.started_at >= outage.from || recoverer.thawed_at > outage.from || is_short;
         let knows_uptime = outage.is_restart && self.now < outage.until + self.lease - SECOND;
         is_blind && !knows_uptime

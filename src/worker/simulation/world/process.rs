@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::super::clock::{Micros, micros};
+use super::super::clock::{MAX_TIME_OF_ERROR, MILLISECOND, Micros, micros};
 use super::super::events::WorldEvent;
 use super::super::exchange_copy::ExchangeCopy;
 use super::super::jobs::handler_name;
@@ -171,7 +171,11 @@ impl Process {
 
     /// Time after which an unreachable Redis leads to an error.
     pub(super) fn time_of_error(&mut self) -> Micros {
-        if self.rng.u8(..4) == 0 { self.rng.u64(100_000..1_500_000) } else { self.rng.u64(100..10_000) }
+        if self.rng.u8(..4) == 0 {
+            self.rng.u64(100 * MILLISECOND..MAX_TIME_OF_ERROR)
+        } else {
+            self.rng.u64(100..10_000)
+        }
     }
 }
 
