@@ -42,6 +42,9 @@ impl Engine {
             return;
         }
         let executions = self.claims.lost.begin_fetch(self.config.options.lease(), now.instant);
+        if executions.is_empty() {
+            return self.claims.lost.end_fetch(true, now.instant);
+        }
         self.actions.push_back(Action::FetchLostClaims(executions));
     }
 

@@ -8,6 +8,18 @@
 //! assert_eq!(worker.in_flight(), ["a finished, claim 1"]);
 //! worker.reply_lost();                   // The connection breaks: Redis has carried out all of it or nothing.
 //! ```
+//!
+//! | word | meaning |
+//! |---|---|
+//! | exchange | one round trip with Redis: fields, then completions, then a claim. Each is a script of its own, which Redis carries out or rejects |
+//! | execution | one run of a job in Redis; a claim names the ids of its executions |
+//! | delivery | a claim of a job, counted by Redis |
+//! | completion | the write that ends a run; it waits in the *outbox* until Redis acknowledges it (*ack*), and is *reported* to log, callbacks and statistics then |
+//! | fenced | the ack of a completion that changed nothing, because the job has another execution now |
+//! | lost claim | a claim whose reply was lost |
+//! | unbegun | put back before its run began |
+//! | recovery | any worker puts jobs back whose lease has expired |
+//! | trouble, back | the events of an outage: it begins, it is over |
 
 mod rig;
 mod text;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 
 use super::text::{self, Names};
-use super::values::{Answer, TestJob, jobs, nothing, unreachable};
+use super::values::{Answer, TestJob, connection_broke, jobs, nothing};
 use crate::claim::{ClaimRequest, PoppedId};
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
@@ -42,6 +42,8 @@ pub(super) struct Rig {
     /// The actions that the test has not read.
     actions: Vec<String>,
     has_stopped: bool,
+    /// `true` while the worker waits for the jobs of its lost claims.
+    is_searching: bool,
     is_holding: bool,
     is_quiet: bool,
     phase: Phase,
@@ -77,6 +79,7 @@ impl Rig {
             deferred: Vec::new(),
             actions: Vec::new(),
             has_stopped: false,
+            is_searching: false,
             is_holding: false,
             is_quiet: false,
             phase: Phase::Running,
@@ -87,18 +90,18 @@ impl Rig {
 
     // What the test sees.
 
-    /// The actions since the last look, in their order.
+    /// The actions since the last call, in their order.
     pub(super) fn actions(&mut self) -> Vec<String> {
         std::mem::take(&mut self.actions)
     }
 
-    /// The actions since the last look that begin with this word, without it.
+    /// The actions since the last call that begin with this word, without it.
     pub(super) fn actions_of(&mut self, word: &str) -> Vec<String> {
         let rest = |action: String| action.strip_prefix(word).map(|rest| rest.trim_start().to_owned());
         self.actions().into_iter().filter_map(rest).collect()
     }
 
-    /// The events since the last look.
+    /// The events since the last call.
     pub(super) fn events(&mut self) -> Vec<String> {
         self.actions_of("event:")
     }
@@ -223,7 +226,7 @@ impl Rig {
     /// The connection of one of the exchanges in flight breaks.
     pub(super) fn reply_lost_to(&mut self, position: usize) {
         let id = self.in_flight.remove(position);
-        self.tell_reply(id, Err(unreachable()));
+        self.tell_reply(id, Err(connection_broke()));
     }
 
     /// The reply to the oldest exchange is lost, but Redis has carried the exchange out: these jobs have leases now.
@@ -231,7 +234,7 @@ impl Rig {
         let id = self.in_flight.remove(0);
         let jobs: Vec<TestJob> = jobs.into_iter().map(Into::into).collect();
         self.remember_executions(id, &jobs);
-        self.tell_reply(id, Err(unreachable()));
+        self.tell_reply(id, Err(connection_broke()));
     }
 
     fn tell_reply(&mut self, exchange: ExchangeId, replies: Result<Replies>) {
@@ -250,16 +253,22 @@ impl Rig {
         }
     }
 
-    /// The look for jobs of lost claims finds leases of these jobs, under their latest executions.
-    pub(super) fn finds_lost(&mut self, jobs: &[&str]) {
+    /// The search for jobs of lost claims, which the worker has begun, finds leases of these jobs, under their latest executions.
+    pub(super) fn search_finds(&mut self, jobs: &[&str]) {
+        self.end_search();
         let found = jobs.iter().map(|id| &self.executions[*id]);
         let found = found.map(|(job, execution)| job.found(execution, self.now)).collect();
         self.tell(Input::LostClaimsFetched(Ok(found)));
     }
 
-    /// The look for jobs of lost claims fails.
-    pub(super) fn cannot_look(&mut self) {
-        self.tell(Input::LostClaimsFetched(Err(unreachable())));
+    /// The search for jobs of lost claims, which the worker has begun, fails.
+    pub(super) fn search_fails(&mut self) {
+        self.end_search();
+        self.tell(Input::LostClaimsFetched(Err(connection_broke())));
+    }
+
+    fn end_search(&mut self) {
+        assert!(std::mem::take(&mut self.is_searching), "the worker searches for no job");
     }
 
     pub(super) fn probed(&mut self, is_usable: bool) {
@@ -402,6 +411,7 @@ impl Rig {
                 self.runs.insert(start.info.id.clone(), start.run);
                 self.names.runs.insert(start.run, start.info.id.clone());
             }
+            Action::FetchLostClaims(_) => self.is_searching = true,
             Action::Stop(_) => self.has_stopped = true,
             _ => {}
         }

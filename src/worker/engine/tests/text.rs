@@ -29,8 +29,7 @@ pub(super) fn of_action(action: &Action, names: &Names) -> String {
         Action::Abandon { run, is_replaced: false } => format!("abandon {}", job(run)),
         Action::ArmWatcher(queue) => format!("watch {}", names.queues[*queue]),
         Action::UnblockWatchers => "unblock watchers".to_owned(),
-        Action::FetchLostClaims(claims) if claims.is_empty() => "look for nothing".to_owned(),
-        Action::FetchLostClaims(_) => "look for jobs of lost claims".to_owned(),
+        Action::FetchLostClaims(_) => "search for jobs of lost claims".to_owned(),
         Action::Probe => "probe".to_owned(),
         Action::Terminate => "terminate".to_owned(),
         Action::Report(acknowledged) => {

@@ -65,7 +65,7 @@ impl TestJob {
         ClaimedJob::read(self.queue, (&self.id, execution), self.hash(), now.utc, "worker")
     }
 
-    /// The job as a look for the jobs of lost claims finds it.
+    /// The job as a search for jobs of lost claims finds it.
     pub(super) fn found(&self, execution: &str, now: Now) -> ClaimedJob {
         job_of_lost_claim((&self.id, execution), &self.hash(), (self.queue, "worker"), now.utc)
     }
@@ -202,7 +202,7 @@ pub(super) fn crashed() -> Outcome {
 }
 
 /// The connection broke.
-pub(super) fn unreachable() -> Error {
+pub(super) fn connection_broke() -> Error {
     Error::Unreachable { address: "redis".to_owned(), reason: "the connection broke".to_owned() }
 }
 

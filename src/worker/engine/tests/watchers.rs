@@ -2,7 +2,7 @@
 //! id out of its queue, so that the worker has to claim its job or put the id back.
 
 use super::rig::{Rig, names};
-use super::values::{nothing, numbered, refused, returned, unreachable};
+use super::values::{connection_broke, nothing, numbered, refused, returned};
 
 /// A worker without jobs, whose watcher waits.
 fn idle_worker() -> Rig {
@@ -55,7 +55,7 @@ fn a_pop_that_times_out_leads_to_a_claim_that_finds_what_nobody_was_woken_for() 
 #[test]
 fn a_pop_that_fails_leads_to_a_claim_within_a_second() {
     let mut worker = idle_worker();
-    worker.pop_failed("default", unreachable());
+    worker.pop_failed("default", connection_broke());
     assert_eq!(worker.in_flight(), [""; 0]);
     let waited = worker.until_it_sends();
     assert!((250..1000).contains(&waited), "{waited}");
