@@ -101,9 +101,14 @@ impl World<'_> {
                     self.is_over = true;
                     return self.check_all();
                 }
-                hold(self.now < at + STOP_TIME, "a worker that is told to stop stops in bounded time", || {
-                    format!("worker {alive:?} {:?}", self.redis.ledger.workers[alive.unwrap_or(0)])
-                })
+                // A worker may have to wait for a long delay before it can save its last ends.
+                let delays = self.redis.ledger.workers.iter().map(|worker| worker.backs_off_until);
+                let from = delays.max().unwrap_or(0).max(at);
+                hold(
+                    self.now < from + STOP_TIME,
+                    "a worker that is told to stop stops in bounded time",
+                    || format!("worker {alive:?} {:?}", self.redis.ledger.workers[alive.unwrap_or(0)]),
+                )
             }
         }
     }
