@@ -11,7 +11,7 @@ use chrono::Utc;
 
 use super::accounting::record_completion;
 use super::context::Context;
-use super::engine::{Action, Config, Engine, ExchangeId, Now, SHUTDOWN_TIMEOUT, Start};
+use super::engine::{Action, Config, Engine, ExchangeId, MAX_PREFETCH_WAIT, Now, SHUTDOWN_TIMEOUT, Start};
 use super::event::Event;
 use super::event_bus::EventBus;
 use super::exchange_codec::ExchangeCodec;
@@ -125,28 +125,30 @@ impl Driver {
     }
 
     fn run_loop(&mut self) -> Result<()> {
+        // The state of the stopper comes first: the worker may be told to stop before it begins.
+        self.handle_inputs(None);
         loop {
             self.worker.stopper.mark_alive();
-            self.handle_inputs();
             while let Some(action) = self.engine.poll(now()) {
                 if let Action::Stop(result) = action {
                     return result;
                 }
                 self.carry_out(action);
             }
-            self.pool.submit_staged(self.engine.max_threads());
+            self.submit_runs();
             self.publish_state();
             self.report_health();
+            let first = self.wait_for_input();
+            self.handle_inputs(first);
         }
     }
 
-    /// Gives the engine everything that has happened. Waits first until something happens or is due.
-    fn handle_inputs(&mut self) {
-        let mut next = self.wait_for_input();
+    /// Gives the engine everything that has happened, this input first.
+    fn handle_inputs(&mut self, first: Option<Input>) {
         // A run sends its field updates before it ends. Its end is taken before the other inputs are read and handled
         // after them, so that the updates come first.
         let ended = self.pool.take_ended();
-        next = next.or_else(|| self.inputs.try_recv().ok());
+        let mut next = first.or_else(|| self.inputs.try_recv().ok());
         while let Some(input) = next {
             self.handle(input);
             next = self.inputs.try_recv().ok();
@@ -156,6 +158,7 @@ impl Driver {
         }
     }
 
+    /// Waits until something happens or is due.
     fn wait_for_input(&self) -> Option<Input> {
         // The pool sends an input when enough runs have ended for an exchange.
         let may_wait = self.engine.ends_until_send().is_none_or(|count| self.pool.arm_notification(count));
@@ -189,11 +192,13 @@ impl Driver {
             Action::ArmWatcher(queue) => self.watchers.arm(queue),
             Action::UnblockWatchers => self.watchers.unblock_all(&self.worker.client),
             Action::FetchLostClaims(executions) => {
+                self.submit_runs();
                 let WorkerShared { client, queues, options, .. } = &self.worker;
                 let jobs = lost_claim_reader::fetch_jobs(client, queues, &options.name, &executions);
                 self.handle(Input::LostClaimsFetched(jobs));
             }
             Action::Probe => {
+                self.submit_runs();
                 let is_usable = self.probe();
                 self.handle(Input::Probed(is_usable));
             }
@@ -212,16 +217,24 @@ impl Driver {
 
     fn send(&mut self, id: ExchangeId, is_alone: bool) {
         let Some(exchange) = self.engine.exchange(id) else { return };
-        let exchange_commands = self.codec.encode(exchange);
-        if is_alone {
-            let replies = self.codec.send(&exchange_commands);
-            self.handle(Input::Replied { exchange: id, replies });
-        } else {
-            self.io_threads.send(id, exchange_commands);
+        let encoded = self.codec.encode(exchange);
+        if !is_alone {
+            return self.io_threads.send(id, encoded);
         }
+        self.submit_runs();
+        let replies = self.codec.send(&encoded);
+        self.handle(Input::Replied { exchange: id, replies });
+        // The next exchange may follow at once, and then another one: none of them delays an order to stop.
+        self.worker.stopper.mark_alive();
+        self.handle_inputs(None);
     }
 
-    /// Adds a run to the pool, which gets it when all actions are carried out.
+    /// Hands the runs that were started over to the threads. No run waits for Redis, so this comes before each call.
+    fn submit_runs(&mut self) {
+        self.pool.submit_staged(self.engine.max_threads());
+    }
+
+    /// Adds a run to the pool, which gets it with the next [`submit_runs`](Self::submit_runs).
     fn start(&mut self, start: Start) {
         let Start { run, queue, info, job, deadline, is_supervised } = start;
         let cancel_flag = Arc::new(AtomicBool::new(false));
@@ -238,7 +251,7 @@ impl Driver {
     }
 
     fn recall(&mut self) {
-        let recalled = self.pool.recall();
+        let recalled = self.pool.recall_overdue(MAX_PREFETCH_WAIT);
         for run in &recalled {
             self.remove_handle(*run);
         }

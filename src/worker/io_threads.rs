@@ -7,6 +7,8 @@ use super::background::spawn_signal_masked;
 use super::engine::ExchangeId;
 use super::exchange_codec::{EncodedExchange, ExchangeCodec};
 use super::input::Input;
+use super::panics;
+use crate::error::Error;
 
 /// One thread for each exchange in flight, started when the first exchange needs it.
 pub(super) struct IoThreads {
@@ -55,7 +57,10 @@ fn start(codec: &Arc<ExchangeCodec>, inbox: &Sender<Input>) -> IoThread {
     let (codec, inbox) = (Arc::clone(codec), inbox.clone());
     spawn_signal_masked("rq-rs exchange", move || {
         for (id, exchange) in requests {
-            let replies = codec.send(&exchange);
+            // Without a reply the engine would wait for ever.
+            let replies = panics::catch_panic(|| codec.send(&exchange));
+            let replies =
+                replies.unwrap_or_else(|panic| Err(Error::Corrupt { what: format!("the replies: {panic}") }));
             if inbox.send(Input::Replied { exchange: id, replies }).is_err() {
                 return;
             }

@@ -19,7 +19,8 @@ pub(crate) enum Action {
     Send { exchange: ExchangeId, is_alone: bool },
     /// Gives a run to the pool.
     Start(Box<Start>),
-    /// Takes the runs that still wait for a thread back from the pool.
+    /// Takes the runs that wait for a thread back from the pool, if the first of them has waited for
+    /// [`MAX_PREFETCH_WAIT`](super::MAX_PREFETCH_WAIT). The pool knows better which ones wait: runs may have ended meanwhile.
     Recall,
     /// Sets the cancel flag of a run.
     Cancel(RunId),

@@ -46,6 +46,7 @@ pub(crate) use self::exchange::{Exchange, ExchangeId, Replies};
 use self::life::Life;
 use self::link::Link;
 use self::outbox::Outbox;
+pub(crate) use self::prefetch::MAX_PREFETCH_WAIT;
 use self::runs::Runs;
 pub(crate) use self::shutdown::SHUTDOWN_TIMEOUT;
 use super::event::Event;

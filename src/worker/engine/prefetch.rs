@@ -12,7 +12,7 @@ use crate::worker::run::RunId;
 /// Longest mean run time with which jobs are prefetched.
 const PREFETCH_MAX_RUN_TIME: Duration = Duration::from_millis(10);
 /// Longest time that a prefetched job waits for a slot.
-const MAX_PREFETCH_WAIT: Duration = Duration::from_millis(20);
+pub(crate) const MAX_PREFETCH_WAIT: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Number of jobs that may wait for a slot.

@@ -34,8 +34,12 @@ impl Engine {
     fn on_exchange_replied(&mut self, now: Now, exchange: Exchange, replies: Replies) {
         let Exchange { batch, claim, wakeup_epoch, .. } = exchange;
         let (acknowledged, rejection) = self.outbox.read_acks(batch, replies.acks, now.instant);
+        let is_rejected = rejection.is_some();
         let finish_error = self.on_finish_replied(acknowledged, rejection);
         let claim_error = claim.and_then(|claim| self.on_claim_replied(now, claim, replies.claim));
+        if is_rejected {
+            self.put_back_arrived_of_rejected_queues(now);
+        }
         if wakeup_epoch != self.claims.wakeup_epoch {
             self.claims.state = ClaimState::Ready;
         }
@@ -45,6 +49,18 @@ impl Engine {
             None if self.link.backoff.record_success() => self.emit(Event::Back),
             None => {}
         }
+    }
+
+    /// Puts claimed jobs back whose queue does not take completions: their ends could not be saved either. The next
+    /// claim finds the key of a wrong type.
+    fn put_back_arrived_of_rejected_queues(&mut self, now: Now) {
+        let rejected: Vec<usize> =
+            self.outbox.completions().iter().map(|completion| completion.queue).collect();
+        let arrived = std::mem::take(&mut self.runs.arrived).into_iter();
+        let (back, kept) =
+            arrived.partition::<Vec<_>, _>(|job| job.as_ref().is_ok_and(|job| rejected.contains(&job.queue)));
+        self.runs.arrived = kept;
+        self.put_back(now, back.into_iter().flatten().collect());
     }
 
     /// Returns an error if the worker has to back off for it.

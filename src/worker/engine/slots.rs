@@ -56,7 +56,8 @@ impl Slots {
     /// Frees the slot of a run, for the first run that waits; or ends the wait of a run.
     pub(super) fn release(&mut self, run: RunId) {
         self.occupied = self.occupied.saturating_sub(1);
-        let position = self.waiting.iter().position(|(waiting, _)| *waiting == run);
+        // Later runs wait longer, so the list is sorted.
+        let position = self.waiting.binary_search_by_key(&run, |(waiting, _)| *waiting);
         self.waiting.remove(position.unwrap_or(0));
     }
 

@@ -5,7 +5,7 @@ pub(crate) mod run_queue;
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
 
@@ -45,7 +45,8 @@ impl ThreadPool {
     /// Adds a run. It begins after the next [`submit_staged`](Self::submit_staged), when a thread is free.
     pub(crate) fn stage(&mut self, run_id: RunId, context: Context, job: RunnableJob) -> RetireFlag {
         let retire_flag = RetireFlag::default();
-        self.staged.push(QueuedRun { run_id, context, job, retire_flag: retire_flag.clone() });
+        let staged_at = Instant::now();
+        self.staged.push(QueuedRun { run_id, context, job, retire_flag: retire_flag.clone(), staged_at });
         retire_flag
     }
 
@@ -58,9 +59,10 @@ impl ThreadPool {
         (0..missing).for_each(|_| self.start_thread());
     }
 
-    /// Removes and returns all runs that wait for a thread, the latest first.
-    pub(crate) fn recall(&self) -> Vec<RunId> {
-        self.run_queue.recall()
+    /// Removes and returns all runs that wait for a thread, the latest first, if the first of them has waited for
+    /// `max_wait`.
+    pub(crate) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
+        self.run_queue.recall_overdue(max_wait)
     }
 
     /// Removes and returns the runs that have ended since the last call, and disarms the notification.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::job::Outcome;
 use crate::worker::context::Context;
@@ -16,6 +17,7 @@ pub(super) struct QueuedRun {
     pub(super) context: Context,
     pub(super) job: RunnableJob,
     pub(super) retire_flag: RetireFlag,
+    pub(super) staged_at: Instant,
 }
 
 /// Set for a thread that has to end after its run, because another thread has taken its slot.
@@ -70,8 +72,14 @@ impl RunQueue {
         missing
     }
 
-    pub(super) fn recall(&self) -> Vec<RunId> {
-        self.lock().queued.drain(..).rev().map(|run| run.run_id).collect()
+    pub(super) fn recall_overdue(&self, max_wait: Duration) -> Vec<RunId> {
+        let mut state = self.lock();
+        match state.queued.front() {
+            Some(first) if first.staged_at.elapsed() >= max_wait => {
+                state.queued.drain(..).rev().map(|run| run.run_id).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn take_ended(&self) -> Vec<EndedRun> {

@@ -71,10 +71,20 @@ fn another_error_than_a_wrong_type_is_an_outage() {
 }
 
 #[test]
-fn the_jobs_of_a_claim_run_although_the_completions_beside_it_were_rejected() {
-    let mut worker = worker_with_a_completion();
-    worker.replied(jobs(["c"]).rejects_completions(OUT_OF_MEMORY));
-    assert_eq!(worker.actions_of("start"), ["c"]);
+fn a_claimed_job_goes_back_if_completions_of_its_queue_were_rejected_and_runs_if_it_is_of_another_queue() {
+    let mut worker = Rig::with(3, |options| options.queues = names(["broken", "fine"]));
+    worker.claimed(["a"]);
+    worker.at_once(|worker| {
+        worker.ends("a", returned());
+        worker.popped("fine", "d");
+    });
+    assert_eq!(worker.in_flight(), ["a finished, claim 3 with d"]);
+    worker.actions();
+    worker.replied(jobs([job("c"), job("d").in_queue(1)]).rejects_completions(WRONG_TYPE));
+    assert_eq!(worker.actions_of("start"), ["d"]);
+    worker.replies_until_idle();
+    worker.after(1000);
+    assert!(worker.in_flight()[0].contains("c put back unbegun"), "{:?}", worker.in_flight());
 }
 
 #[test]

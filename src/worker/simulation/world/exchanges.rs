@@ -156,6 +156,7 @@ impl World<'_> {
         if matches!(self.processes[worker].call, Some(LoopCall::Exchange(waits)) if waits == id) {
             self.processes[worker].call = None;
             self.handle(worker, input);
+            self.handle_inputs(worker);
             self.carry_out_actions(worker)?;
             return self.resume_turn(worker);
         }

@@ -49,14 +49,19 @@ impl World<'_> {
         if process.call.is_some() {
             return Ok(());
         }
-        let ended = process.pool.take_ended();
+        self.handle_inputs(worker);
+        self.carry_out_actions(worker)
+    }
+
+    /// Gives the engine everything that has happened.
+    pub(super) fn handle_inputs(&mut self, worker: usize) {
+        let ended = self.processes[worker].pool.take_ended();
         while let Some(input) = self.processes[worker].inbox.pop_front() {
             self.handle(worker, input);
         }
         for (run, outcome) in ended {
             self.end_run(worker, run, outcome);
         }
-        self.carry_out_actions(worker)
     }
 
     /// Gives an input to the engine.
@@ -103,7 +108,7 @@ impl World<'_> {
             }
             self.carry_out(worker, action)?;
             if self.processes[worker].call.is_some() {
-                return Ok(());
+                return self.submit_runs(worker);
             }
         }
         self.submit_runs(worker)?;
