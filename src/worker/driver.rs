@@ -74,6 +74,8 @@ pub(super) struct Driver {
     inbox: Sender<Input>,
     inputs: Receiver<Input>,
     runs: HashMap<RunId, RunHandle>,
+    /// `true` once the loop has waited for an exchange in this iteration.
+    has_exchanged: bool,
     health_reported_at: Option<Instant>,
     summary: Summary,
 }
@@ -102,6 +104,7 @@ impl Driver {
             executor,
             watchers: Watchers::start(client, queues, &inbox),
             runs: HashMap::new(),
+            has_exchanged: false,
             health_reported_at: None,
             summary: Summary::default(),
             worker,
@@ -129,6 +132,7 @@ impl Driver {
         self.handle_inputs(None);
         loop {
             self.worker.stopper.mark_alive();
+            self.has_exchanged = false;
             while let Some(action) = self.engine.poll(now()) {
                 if let Action::Stop(result) = action {
                     return result;
@@ -222,11 +226,14 @@ impl Driver {
             return self.io_threads.send(id, encoded);
         }
         self.submit_runs();
+        if std::mem::replace(&mut self.has_exchanged, true) {
+            // However many exchanges follow each other, none of them delays an order to stop. The first one does not look
+            // for ended runs: more of them have ended when the loop comes to that, and go in one batch.
+            self.worker.stopper.mark_alive();
+            self.handle_inputs(None);
+        }
         let replies = self.codec.send(&encoded);
         self.handle(Input::Replied { exchange: id, replies });
-        // The next exchange may follow at once, and then another one: none of them delays an order to stop.
-        self.worker.stopper.mark_alive();
-        self.handle_inputs(None);
     }
 
     /// Hands the runs that were started over to the threads. No run waits for Redis, so this comes before each call.

@@ -156,7 +156,10 @@ impl World<'_> {
         if matches!(self.processes[worker].call, Some(LoopCall::Exchange(waits)) if waits == id) {
             self.processes[worker].call = None;
             self.handle(worker, input);
-            self.handle_inputs(worker);
+            // The driver does so from the second exchange of an iteration on.
+            if self.processes[worker].rng.bool() {
+                self.handle_inputs(worker);
+            }
             self.carry_out_actions(worker)?;
             return self.resume_turn(worker);
         }
