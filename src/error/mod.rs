@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[cfg(feature = "cron")]
 pub(crate) use hint::NO_TIME_ZONES;
-pub(crate) use redis_error::io_error;
+pub(crate) use redis_error::{io_error, is_from_replica};
 
 /// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -4,7 +4,7 @@
 use std::io::ErrorKind as Io;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use redis::{Cmd, Connection, ErrorKind, RedisError, RedisResult};
 
 use super::address::Address;
 use super::diagnosis::{self, Finding};
@@ -12,7 +12,7 @@ use super::pipelined::PipelinedConnection;
 use super::pool::{OpenConnection, Pool};
 use super::reply::Reply;
 use super::timeouts::Timeouts;
-use crate::error::{Error, Result, io_error};
+use crate::error::{Error, Result, io_error, is_from_replica};
 
 /// A connection used this recently is taken to be open. Servers and proxies close connections that were idle for
 /// longer (Redis' `timeout`, a proxy's limit).
@@ -105,7 +105,7 @@ impl Redis {
         };
         let idle = permit.idle.take().filter(is_usable);
         let (connection, replies) = self.send_over(idle, commands, (timeouts, deadline), mode)?;
-        if replies.iter().any(is_from_replica) {
+        if replies.iter().filter_map(|reply| reply.as_ref().err()).any(is_from_replica) {
             // After a failover the address may lead to the new primary.
             self.pool.clear();
         } else {
@@ -216,10 +216,4 @@ fn exchange(
         replies.push(connection.recv_response().map(Reply::extract_error)?);
     }
     Ok(replies)
-}
-
-/// Returns `true` if the reply shows that the server has become a replica.
-fn is_from_replica(reply: &RedisResult<Reply>) -> bool {
-    let kinds = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown];
-    matches!(reply, Err(error) if kinds.iter().any(|kind| error.kind() == ErrorKind::Server(*kind)))
 }

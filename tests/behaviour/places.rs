@@ -275,6 +275,15 @@ fn explain_is_right_about_a_job_whose_record_says_started() {
 }
 
 #[test]
+fn explain_finds_a_waiting_job_on_a_server_without_lpos() {
+    let env = TestEnv::with_own_redis(&["--rename-command", "LPOS", ""]);
+    let queue = env.queue("default");
+    let ids: Vec<String> = (0..3).map(|n| queue.enqueue("add", (n, 1)).unwrap().id().to_owned()).collect();
+    let explained = env.cli(&["job", "explain", &ids[1]]).ok();
+    assert!(explained.contains("2 of 3"), "{explained}");
+}
+
+#[test]
 fn explain_says_who_runs_a_job_that_runs() {
     let (env, gate) = (TestEnv::new(), Gate::default());
     let running_worker = RunningWorker::start(worker(&env, &gate).name("busy"));

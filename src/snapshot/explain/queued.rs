@@ -19,24 +19,37 @@ use crate::wrong_type::WrongTypeKeys;
 /// Largest position that is searched for.
 const MAX_POSITION: usize = 10_000;
 
-/// Fetches the position of a job in its queue, from 1. `None` beyond the largest position, and with Redis 5, which
-/// has no LPOS.
+/// Fetches the position of a job in its queue, from 1; `None` beyond the largest position.
 pub(in crate::snapshot) fn fetch_position(client: &Client, job: &Record) -> Result<Option<usize>> {
     let list = client.keys.queue(&job.origin).list;
     let mut search = RedisCommand::new("LPOS").arg(&list).arg(&job.id).arg("MAXLEN").arg(MAX_POSITION);
     if client.dialect.pops_from_right {
         search = search.arg("RANK").arg(-1);
     }
-    let length = RedisCommand::new("LLEN").arg(list);
+    let length = RedisCommand::new("LLEN").arg(&list);
     let mut replies = client.call_all(&[search, length])?.into_iter();
-    let mut next = || replies.next().and_then(Result::ok);
-    let Some(index) = next().filter(|index| *index != Reply::Nil).and_then(|index| reply::int(&index).ok())
-    else {
-        return Ok(None);
-    };
-    let length = next().and_then(|length| reply::int(&length).ok()).unwrap_or_default();
-    let before = if client.dialect.pops_from_right { length - 1 - index } else { index };
-    Ok(usize::try_from(before + 1).ok())
+    let mut next = || replies.next().unwrap_or(Ok(Reply::Nil));
+    let (index, length) = (next(), next());
+    match index {
+        Ok(Reply::Int(index)) => {
+            let length = length.and_then(|length| reply::int(&length)).unwrap_or_default();
+            let before = if client.dialect.pops_from_right { length - 1 - index } else { index };
+            Ok(usize::try_from(before + 1).ok())
+        }
+        Err(error) if error.is_unknown_command() => find_position(client, &list, &job.id),
+        _ => Ok(None),
+    }
+}
+
+/// Searches the ids of a queue for a job, because a server before Redis 6.0.6 has no LPOS.
+fn find_position(client: &Client, list: &str, id: &str) -> Result<Option<usize>> {
+    let (first, last, is_reversed) = client.dialect.list_range(0, MAX_POSITION);
+    let range = RedisCommand::new("LRANGE").arg(list).arg(first).arg(last);
+    let mut ids = reply::texts(client.call(&range)?)?;
+    if is_reversed {
+        ids.reverse();
+    }
+    Ok(ids.iter().position(|listed| listed == id).map(|index| index + 1))
 }
 
 /// Explains a queued job.
