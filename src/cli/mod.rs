@@ -35,6 +35,8 @@ mod retry_options;
 mod service_notify;
 mod signals;
 mod suspend;
+#[cfg(feature = "tls")]
+mod tls_options;
 #[cfg(feature = "top")]
 mod top;
 mod value_parsers;

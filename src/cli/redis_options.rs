@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::eprint;
+#[cfg(feature = "tls")]
+use super::tls_options::TlsOptions;
 use super::value_parsers::at_least;
 
 use crate::client::{Client, RedisCommand, reply};
@@ -19,7 +21,7 @@ pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
 #[derive(Args)]
 pub(crate) struct RedisOptions {
-    /// Redis: redis://[user:password@]host[:port][/db] or unix:///path [default: $REDIS_URL, else redis://127.0.0.1:6379]
+    /// Redis: redis://[user:password@]host[:port][/db], rediss:// for TLS, or unix:///path [default: $REDIS_URL, else redis://127.0.0.1:6379]
     #[arg(short, long, global = true, env = "RQ_REDIS_URL", hide_env_values = true, value_name = "URL")]
     url: Option<String>,
     /// Format of jobs in Redis: native, or rq to work with Python RQ on the same queues
@@ -31,6 +33,9 @@ pub(crate) struct RedisOptions {
     /// Time limit of a call to Redis, all attempts included, as in 2s; workers once they run, `dashboard` and `top` have limits of their own
     #[arg(long, global = true, env = "RQ_RS_REDIS_TIMEOUT", hide_env_values = true, value_name = "DURATION", default_value = "10s", value_parser = at_least("0.01s"))]
     redis_timeout: Duration,
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: TlsOptions,
 }
 
 impl RedisOptions {
@@ -40,10 +45,12 @@ impl RedisOptions {
 
     /// Connects to `url`, with the dialect and the prefix of the options.
     pub(crate) fn connect_to(&self, url: &str) -> Result<Arc<Client>> {
-        self.configured(Client::connect_with_timeout(url, self.redis_timeout)?)
+        self.configured(Client::connect_with_timeout((url, &self.parameters()), self.redis_timeout)?)
     }
 
     fn configured(&self, mut client: Arc<Client>) -> Result<Arc<Client>> {
+        #[cfg(feature = "tls")]
+        self.tls.warn();
         if let Some(dialect) = self.dialect {
             client = client.with_dialect(dialect);
         }
@@ -51,6 +58,14 @@ impl RedisOptions {
             Some(prefix) => client.with_prefix(prefix),
             None => Ok(client),
         }
+    }
+
+    /// Options that are parameters of the URL too.
+    fn parameters(&self) -> Vec<(&str, &str)> {
+        #[cfg(feature = "tls")]
+        return self.tls.parameters();
+        #[cfg(not(feature = "tls"))]
+        Vec::new()
     }
 
     fn url(&self) -> String {
@@ -63,7 +78,7 @@ impl RedisOptions {
     /// own.
     #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) fn connect_lazily(&self) -> Result<Arc<Client>> {
-        self.configured(Client::lazy(&self.url(), Timeouts::UI)?)
+        self.configured(Client::lazy((&self.url(), &self.parameters()), Timeouts::UI)?)
     }
 
     /// Connects to the URL of the options, and checks that the version of Redis is supported.

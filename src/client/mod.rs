@@ -26,6 +26,9 @@ use crate::job::from_unix_seconds;
 pub(crate) use crate::redis::Reply;
 use crate::redis::{Address, DEFAULT_TIMEOUT, Redis, SendMode, Timeouts};
 
+/// A URL, and parameters that are added to its own.
+pub(crate) type Url<'a> = (&'a str, &'a [(&'a str, &'a str)]);
+
 /// A deployment: a server, a key prefix, a dialect. Clients of the same server share its connections.
 pub(crate) struct Client {
     redis: Arc<Redis>,
@@ -42,22 +45,23 @@ impl Client {
     /// Connects once, so that a wrong address is found now. The environment variables `RQ_RS_DIALECT` and
     /// `RQ_KEY_PREFIX` choose dialect and key prefix.
     pub(crate) fn connect(url: &str) -> Result<Arc<Self>> {
-        Self::connect_with_timeout(url, DEFAULT_TIMEOUT)
+        Self::connect_with_timeout((url, &[]), DEFAULT_TIMEOUT)
     }
 
-    /// Connects as [`connect`](Self::connect) does; `timeout` limits each call, the first one included.
-    pub(crate) fn connect_with_timeout(url: &str, timeout: Duration) -> Result<Arc<Self>> {
+    /// Connects as [`connect`](Self::connect) does, to a URL with more parameters; `timeout` limits each call, the first
+    /// one included.
+    pub(crate) fn connect_with_timeout(url: Url<'_>, timeout: Duration) -> Result<Arc<Self>> {
         let client = Self::lazy(url, Timeouts::within(timeout))?;
         client.call(&RedisCommand::new("PING"))?;
         Ok(client)
     }
 
     /// Does not connect before the first command, for programs that may start before their server.
-    pub(crate) fn lazy(url: &str, timeouts: Timeouts) -> Result<Arc<Self>> {
+    pub(crate) fn lazy((url, parameters): Url<'_>, timeouts: Timeouts) -> Result<Arc<Self>> {
         let dialect = Dialect::from_environment()?.spec();
         let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
         prefix.as_deref().map_or(Ok(()), check_prefix)?;
-        Ok(Self::new(Arc::new(Redis::new(Address::parse(url)?)?), timeouts, dialect, prefix))
+        Ok(Self::new(Arc::new(Redis::new(Address::parse_with(url, parameters)?)?), timeouts, dialect, prefix))
     }
 
     fn new(

@@ -9,6 +9,12 @@ pub(super) const SILENT: &str = "it accepts connections but does not answer in t
 pub(super) const NO_REDIS: &str = "answers, but not as a Redis server does";
 pub(super) const IS_SENTINEL: &str = "is a Redis Sentinel, which holds no jobs";
 pub(super) const WANTS_TLS: &str = "wants TLS, and redis:// is plain";
+pub(super) const NO_TLS: &str = "does not speak TLS, and rediss:// is TLS";
+pub(super) const UNKNOWN_AUTHORITY: &str =
+    "its certificate is signed by itself, or by an authority that this machine does not know";
+pub(super) const CERTIFICATE_EXPIRED: &str = "its certificate has expired";
+pub(super) const CERTIFICATE_NAME: &str = "its certificate is not for the name";
+pub(super) const WANTS_CERTIFICATE: &str = "it wants a certificate of this client";
 pub(super) const NO_DESCRIPTORS: &str = "this process may not open more files";
 
 impl Error {
@@ -22,6 +28,7 @@ impl Error {
             Error::Unreachable { reason, .. } if reason.contains(SILENT) => {
                 "see whether it is stopped or very busy (`redis-cli ping`, its log), or give it more time".into()
             }
+            Error::Unreachable { reason, .. } if tls_hint(reason).is_some() => tls_hint(reason)?.into(),
             Error::Unreachable { .. } => {
                 "start one with `redis-server`, or give another with --url or RQ_REDIS_URL".into()
             }
@@ -64,6 +71,25 @@ impl Error {
     }
 }
 
+/// Advice about an error of TLS.
+fn tls_hint(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        _ if reason.contains(UNKNOWN_AUTHORITY) => {
+            "give the authority with --tls-ca FILE or ?ssl_ca_certs=FILE; ?ssl_cert_reqs=none checks no certificate, which Heroku needs"
+        }
+        _ if reason.contains(CERTIFICATE_EXPIRED) => {
+            "renew it at the server, or look at the clock of this machine"
+        }
+        _ if reason.contains(CERTIFICATE_NAME) => {
+            "use the name that the certificate is for, or ?ssl_check_hostname=false"
+        }
+        _ if reason.contains(WANTS_CERTIFICATE) => {
+            "give one with --tls-cert FILE and --tls-key FILE, or ?ssl_certfile=FILE&ssl_keyfile=FILE"
+        }
+        _ => return None,
+    })
+}
+
 fn unsupported_hint(what: &str) -> &'static str {
     match what {
         _ if what.contains(NO_REDIS) => "another program listens there: check host and port",
@@ -73,7 +99,8 @@ fn unsupported_hint(what: &str) -> &'static str {
         _ if what.contains(NO_TIME_ZONES) => {
             "install the system's package tzdata, or go on without such entries with --cron-lenient"
         }
-        _ if what.contains(WANTS_TLS) => "use the server's plain port, or a local TLS proxy such as stunnel",
+        _ if what.contains(WANTS_TLS) => "begin the URL with rediss:// for TLS",
+        _ if what.contains(NO_TLS) => "begin the URL with redis://, or give the server's TLS port",
         _ => "rq-rs needs Redis 5 or later, the dialect rq 6.2 or later, or Valkey",
     }
 }

@@ -2,6 +2,8 @@
 
 mod hint;
 mod redis_error;
+#[cfg(feature = "tls")]
+mod tls_error;
 
 use std::fmt;
 use std::time::Duration;

@@ -1,12 +1,17 @@
 //! Errors of the redis crate, mapped to [`Error`].
 
 use super::Error;
-use super::hint::{IS_SENTINEL, NO_DESCRIPTORS, NO_REDIS, SILENT, WANTS_TLS};
+use super::hint::{IS_SENTINEL, NO_DESCRIPTORS, NO_REDIS, NO_TLS, SILENT, WANTS_TLS};
 
 impl Error {
     /// The error for a plain connection to a port that requires TLS.
     pub(crate) fn tls_required(address: &str) -> Self {
         Error::Unsupported { what: format!("{address} {WANTS_TLS}") }
+    }
+
+    /// The error for a TLS connection to a plain port.
+    pub(crate) fn speaks_plain(address: &str) -> Self {
+        Error::Unsupported { what: format!("{address} {NO_TLS}") }
     }
 
     /// The error for a connection to a Redis Sentinel.
@@ -97,8 +102,18 @@ fn network_message(error: &redis::RedisError) -> String {
     } else if error.is_timeout() {
         SILENT.to_owned()
     } else {
-        error.to_string().to_lowercase()
+        tls_message(error).unwrap_or_else(|| error.to_string().to_lowercase())
     }
+}
+
+#[cfg(feature = "tls")]
+fn tls_message(error: &redis::RedisError) -> Option<String> {
+    super::tls_error::tls_message(io_error(error)?)
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls_message(_: &redis::RedisError) -> Option<String> {
+    None
 }
 
 #[cfg(test)]

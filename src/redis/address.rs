@@ -4,8 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use super::parameters::Parameters;
+#[cfg(feature = "tls")]
+use super::tls::{self, TlsSettings};
 use crate::error::{Error, Result};
 
 /// A parsed Redis URL. `Display` and `Debug` never show the password.
@@ -13,25 +16,53 @@ use crate::error::{Error, Result};
 pub(crate) struct Address {
     info: ConnectionInfo,
     display: String,
+    #[cfg(feature = "tls")]
+    tls: TlsSettings,
 }
 
 impl Address {
-    /// Parses `redis://[user:password@]host[:port][/db]`, `valkey://…` or `unix:///path`. The parameters `db`,
-    /// `user` (or `username`) and `pass` (or `password`) override the other parts, as in Python's client.
+    /// Parses `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, `valkey://…`, `valkeys://…` or
+    /// `unix:///path`. The parameters `db`, `user` (or `username`) and `pass` (or `password`) override the other parts,
+    /// as in Python's client; those that begin with `ssl_` are about TLS.
     pub(crate) fn parse(url: &str) -> Result<Self> {
+        Self::parse_with(url, &[])
+    }
+
+    /// Parses a URL, and adds parameters to its own. The last one of a name counts.
+    pub(crate) fn parse_with(url: &str, more: &[(&str, &str)]) -> Result<Self> {
         check_scheme(url)?;
         let mut parsed = redis::parse_redis_url(url).ok_or_else(|| bad_url(url))?;
         let parameters: Vec<(String, String)> =
             parsed.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         parsed.set_query(None);
         let info = parsed.into_connection_info().map_err(|_| bad_url(url))?;
-        let mut settings = info.redis_settings().clone().set_skip_set_lib_name();
-        for (name, value) in &parameters {
-            settings = apply_parameter(settings, name, value)?;
+        let settings = info.redis_settings().clone().set_skip_set_lib_name();
+        let mut applied = Parameters::new(settings, matches!(info.addr(), ConnectionAddr::TcpTls { .. }));
+        let own = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain(more.iter().copied()) {
+            applied.apply(name, value)?;
         }
-        let info = info.set_redis_settings(settings).set_tcp_settings(tcp_settings());
+        #[cfg(feature = "worker")]
+        for name in &applied.ignored {
+            log::debug!(target: "rq_rs", "the parameter {name} of the Redis URL changes nothing here");
+        }
+        let info = info.set_redis_settings(applied.settings).set_tcp_settings(tcp_settings());
         let display = display(&info);
-        Ok(Address { info, display })
+        Ok(Address {
+            info,
+            display,
+            #[cfg(feature = "tls")]
+            tls: applied.tls,
+        })
+    }
+
+    /// Creates a client, which does not connect yet.
+    pub(super) fn open_client(&self) -> Result<Client> {
+        #[cfg(feature = "tls")]
+        if matches!(self.info.addr(), ConnectionAddr::TcpTls { .. }) {
+            return tls::open_client(&self.info, &self.tls);
+        }
+        Client::open(self.info.clone()).map_err(|error| Error::from_redis(&self.display, &error))
     }
 
     pub(crate) fn info(&self) -> &ConnectionInfo {
@@ -42,9 +73,10 @@ impl Address {
 fn check_scheme(url: &str) -> Result<()> {
     match url.split_once("://").map_or("", |(scheme, _)| scheme) {
         "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => Ok(()),
+        "rediss" | "valkeys" if cfg!(feature = "tls") => Ok(()),
         scheme @ ("rediss" | "valkeys") => Err(Error::invalid(
             format!("{scheme}:// needs TLS, which this build does not have"),
-            "use redis:// through a local TLS proxy such as stunnel",
+            "build rq-rs with its feature tls",
         )),
         _ => Err(bad_url(url)),
     }
@@ -68,33 +100,6 @@ fn bad_url(url: &str) -> Error {
 
 const UNIX_EXAMPLE: &str = "unix:///PATH?db=0&user=USER&pass=PASSWORD";
 
-/// Applies a parameter of the URL. An unknown parameter is refused: it might be a misspelled password or database.
-fn apply_parameter(settings: RedisConnectionInfo, name: &str, value: &str) -> Result<RedisConnectionInfo> {
-    let known = "known are db, user, pass and protocol, as in redis://HOST:PORT?db=0&user=USER&pass=PASSWORD";
-    Ok(match name {
-        "db" => settings.set_db(parse_database(value)?),
-        "user" | "username" => settings.set_username(value),
-        "pass" | "password" => settings.set_password(value),
-        // Accepted for URLs of other clients, and ignored: this client uses RESP2, which every server has.
-        "protocol" if matches!(value, "2" | "3" | "resp2" | "resp3") => settings,
-        "protocol" => {
-            let what = format!("the Redis URL has protocol={value}, which does not exist");
-            return Err(Error::invalid(what, "leave it out"));
-        }
-        "" => settings,
-        _ => {
-            let what = format!("the Redis URL has a parameter {name:?}, which means nothing");
-            return Err(Error::invalid(what, known));
-        }
-    })
-}
-
-fn parse_database(value: &str) -> Result<i64> {
-    value.parse::<i64>().ok().filter(|database| *database >= 0).ok_or_else(|| {
-        Error::invalid(format!("the Redis URL has db={value}, which is not a number"), "as in ?db=0")
-    })
-}
-
 /// TCP settings that notice a dead peer within half a minute and do not delay small writes.
 fn tcp_settings() -> TcpSettings {
     let settings = TcpSettings::default().set_nodelay(true).set_keepalive(
@@ -108,8 +113,11 @@ fn tcp_settings() -> TcpSettings {
 fn display(info: &ConnectionInfo) -> String {
     let db = info.redis_settings().db();
     match info.addr() {
-        ConnectionAddr::Tcp(host, port) if db == 0 => format!("{host}:{port}"),
-        ConnectionAddr::Tcp(host, port) => format!("{host}:{port}/{db}"),
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            // An IPv6 address has colons of its own.
+            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            if db == 0 { format!("{host}:{port}") } else { format!("{host}:{port}/{db}") }
+        }
         ConnectionAddr::Unix(path) => path.display().to_string(),
         other => other.to_string(),
     }

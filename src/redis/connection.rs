@@ -38,9 +38,7 @@ pub(crate) struct Redis {
 impl Redis {
     /// Does not connect yet.
     pub(crate) fn new(address: Address) -> Result<Self> {
-        let client = redis::Client::open(address.info().clone())
-            .map_err(|error| Error::from_redis(&address.to_string(), &error))?;
-        Ok(Redis { client, address, pool: Pool::new() })
+        Ok(Redis { client: address.open_client()?, address, pool: Pool::new() })
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -74,7 +72,9 @@ impl Redis {
         let closed = [Io::ConnectionReset, Io::BrokenPipe, Io::UnexpectedEof, Io::ConnectionAborted];
         let is_closed = io_error(error).is_some_and(|error| closed.contains(&error.kind()));
         let address = self.address.info().addr();
+        let is_tls = matches!(address, redis::ConnectionAddr::TcpTls { .. });
         let finding = match error.kind() {
+            _ if is_tls && (is_closed || error.is_timeout()) => diagnosis::why_no_handshake(address, timeout),
             // The redis crate takes any error reply to `AUTH` for a wrong password.
             ErrorKind::AuthenticationFailed => {
                 diagnosis::why_denied(address, timeout).map(Finding::ErrorMessage)
@@ -85,6 +85,7 @@ impl Redis {
         match finding {
             Some(Finding::ErrorMessage(reason)) => Error::Refused { reason },
             Some(Finding::RequiresTls) => Error::tls_required(&self.address.to_string()),
+            Some(Finding::SpeaksPlain) => Error::speaks_plain(&self.address.to_string()),
             None => self.map_error(error),
         }
     }

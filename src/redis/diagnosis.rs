@@ -12,6 +12,7 @@ pub(super) enum Finding {
     /// The server's own error message.
     ErrorMessage(String),
     RequiresTls,
+    SpeaksPlain,
 }
 
 /// Asks why the server closes new connections. One that has reached `maxclients`, or is in protected mode, sends
@@ -30,12 +31,21 @@ pub(super) fn why_denied(address: &ConnectionAddr, timeout: Duration) -> Option<
     read_error(stream).filter(|message| !message.starts_with("NOAUTH"))
 }
 
+/// Asks whether a server that does not answer a TLS handshake replies to a plain `PING`.
+pub(super) fn why_no_handshake(address: &ConnectionAddr, timeout: Duration) -> Option<Finding> {
+    let mut stream = connect(address, timeout.min(Duration::from_millis(500)))?;
+    stream.write_all(b"PING\r\n").ok()?;
+    let mut first = [0];
+    stream.read_exact(&mut first).ok()?;
+    matches!(first, [b'+' | b'-']).then_some(Finding::SpeaksPlain)
+}
+
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
 
 fn connect(address: &ConnectionAddr, timeout: Duration) -> Option<Box<dyn ReadWrite>> {
     match address {
-        ConnectionAddr::Tcp(host, port) => {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
             let address = (host.as_str(), *port).to_socket_addrs().ok()?.next()?;
             let stream = TcpStream::connect_timeout(&address, timeout).ok()?;
             stream.set_read_timeout(Some(timeout)).ok()?;

@@ -3,10 +3,13 @@
 mod address;
 mod connection;
 mod diagnosis;
+mod parameters;
 mod pipelined;
 mod pool;
 mod reply;
 mod timeouts;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub(crate) use address::Address;
 pub(crate) use connection::{Redis, SendMode};

@@ -42,6 +42,8 @@ mod requeueing;
 mod seeing;
 mod servers;
 mod signals;
+#[cfg(feature = "tls")]
+mod tls;
 #[cfg(feature = "top")]
 mod top;
 mod worker_life;

@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_drawn_for_every_size_and_text() {
-        let mut state = State::new(&Client::lazy("redis://127.0.0.1:1", Timeouts::UI).unwrap(), false, true);
+        let mut state =
+            State::new(&Client::lazy(("redis://127.0.0.1:1", &[]), Timeouts::UI).unwrap(), false, true);
         draw(&mut state, (1, 1));
         state.on_polled(Ok(sample()));
         for n in 0..Pane::ALL.len() * 3 {
