@@ -28,6 +28,7 @@ mod process_url;
 mod progress;
 mod python_rq;
 mod redis_options;
+mod redis_url;
 mod reports;
 mod requeue;
 mod retention;

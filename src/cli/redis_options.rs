@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::output::eprint;
+use super::redis_url::RedisUrl;
 #[cfg(feature = "tls")]
 use super::tls_options::TlsOptions;
 use super::value_parsers::at_least;
@@ -15,9 +16,6 @@ use crate::dialect::Dialect;
 use crate::error::Result;
 #[cfg(any(feature = "dashboard", feature = "top"))]
 use crate::redis::Timeouts;
-
-/// The URL of Redis if none is given.
-pub(crate) const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
 
 #[derive(Args)]
 pub(crate) struct RedisOptions {
@@ -45,12 +43,10 @@ impl RedisOptions {
 
     /// Connects to `url`, with the dialect and the prefix of the options.
     pub(crate) fn connect_to(&self, url: &str) -> Result<Arc<Client>> {
-        self.configured(Client::connect_with_timeout((url, &self.parameters()), self.redis_timeout)?)
+        self.configured(Client::connect_with_timeout((url, &[]), self.redis_timeout)?)
     }
 
     fn configured(&self, mut client: Arc<Client>) -> Result<Arc<Client>> {
-        #[cfg(feature = "tls")]
-        self.tls.warn();
         if let Some(dialect) = self.dialect {
             client = client.with_dialect(dialect);
         }
@@ -60,30 +56,33 @@ impl RedisOptions {
         }
     }
 
-    /// Options that are parameters of the URL too.
-    fn parameters(&self) -> Vec<(&str, &str)> {
+    /// The URL that is in force, with the parameters that the environment and other options add.
+    fn url(&self) -> Result<RedisUrl> {
+        let given = self.url.clone().filter(|url| !url.is_empty());
+        let given = given.map(|url| RedisUrl { url, parameters: Vec::new(), source: "option" });
+        #[cfg_attr(not(feature = "tls"), allow(unused_mut))]
+        let mut url = given.map_or_else(RedisUrl::from_environment, Ok)?;
         #[cfg(feature = "tls")]
-        return self.tls.parameters();
-        #[cfg(not(feature = "tls"))]
-        Vec::new()
-    }
-
-    fn url(&self) -> String {
-        let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
-        let url = self.url.clone().filter(|url| !url.is_empty()).or(fallback);
-        url.unwrap_or_else(|| DEFAULT_URL.to_owned())
+        {
+            self.tls.warn();
+            url.parameters.extend(self.tls.parameters());
+        }
+        Ok(url)
     }
 
     /// Creates a client that connects with its first command, so that Redis need not be running yet. Its pool is its
     /// own.
     #[cfg(any(feature = "dashboard", feature = "top"))]
     pub(crate) fn connect_lazily(&self) -> Result<Arc<Client>> {
-        self.configured(Client::lazy((&self.url(), &self.parameters()), Timeouts::UI)?)
+        let url = self.url()?;
+        self.configured(Client::lazy((&url.url, &url.parameters()), Timeouts::UI)?)
     }
 
     /// Connects to the URL of the options, and checks that the version of Redis is supported.
     pub(crate) fn connect(&self) -> Result<Arc<Client>> {
-        let client = self.connect_to(&self.url())?;
+        let url = self.url()?;
+        let client = Client::connect_with_timeout((&url.url, &url.parameters()), self.redis_timeout)?;
+        let client = self.configured(client)?;
         crate::server_info::check_supported(&client, &mut |_| {})?;
         if self.dialect.is_none() && self.prefix.is_none() {
             suggest_other_dialect(&client)?;

@@ -32,16 +32,14 @@ impl TlsOptions {
     }
 
     /// The options as parameters of a URL.
-    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
         let files = [
             ("ssl_ca_certs", &self.tls_ca),
             ("ssl_certfile", &self.tls_cert),
             ("ssl_keyfile", &self.tls_key),
         ];
-        let files = files.into_iter().filter_map(|(name, file)| Some((name, file.as_deref()?)));
-        files
-            .filter(|(_, file)| !file.is_empty())
-            .chain(self.tls_insecure.then_some(("ssl_cert_reqs", "none")))
-            .collect()
+        let files = files.map(|(name, file)| Some((name, file.clone().filter(|file| !file.is_empty())?)));
+        let insecure = self.tls_insecure.then(|| ("ssl_cert_reqs", "none".to_owned()));
+        files.into_iter().flatten().chain(insecure)
     }
 }

@@ -61,7 +61,7 @@ impl Client {
         let dialect = Dialect::from_environment()?.spec();
         let prefix = std::env::var("RQ_KEY_PREFIX").ok().filter(|prefix| !prefix.is_empty());
         prefix.as_deref().map_or(Ok(()), check_prefix)?;
-        Ok(Self::new(Arc::new(Redis::new(Address::parse_with(url, parameters)?)?), timeouts, dialect, prefix))
+        Ok(Self::new(Arc::new(Redis::new(Address::parse(url, parameters)?)?), timeouts, dialect, prefix))
     }
 
     fn new(

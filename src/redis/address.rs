@@ -24,12 +24,9 @@ impl Address {
     /// Parses `redis://[user:password@]host[:port][/db]`, `rediss://…` for TLS, `valkey://…`, `valkeys://…` or
     /// `unix:///path`. The parameters `db`, `user` (or `username`) and `pass` (or `password`) override the other parts,
     /// as in Python's client; those that begin with `ssl_` are about TLS.
-    pub(crate) fn parse(url: &str) -> Result<Self> {
-        Self::parse_with(url, &[])
-    }
-
-    /// Parses a URL, and adds parameters to its own. The last one of a name counts.
-    pub(crate) fn parse_with(url: &str, more: &[(&str, &str)]) -> Result<Self> {
+    ///
+    /// `more` are parameters that are added to those of the URL. The last one of a name counts.
+    pub(crate) fn parse(url: &str, more: &[(&str, &str)]) -> Result<Self> {
         check_scheme(url)?;
         let mut parsed = redis::parse_redis_url(url).ok_or_else(|| bad_url(url))?;
         let parameters: Vec<(String, String)> =
@@ -141,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let address = Address::parse("redis://ada:s3cret@localhost:6380/2").unwrap();
+        let address = Address::parse("redis://ada:s3cret@localhost:6380/2", &[]).unwrap();
         assert_eq!(format!("{address} {address:?}"), "localhost:6380/2 Address(localhost:6380/2)");
-        let error = Address::parse("redis://ada:s3cret@:bad:/").unwrap_err();
+        let error = Address::parse("redis://ada:s3cret@:bad:/", &[]).unwrap_err();
         assert!(!format!("{error:?} {error}").contains("s3cret"));
     }
 
@@ -152,7 +149,7 @@ mod tests {
         for base in ["redis://h:6380", "redis://u:p@h:6380/7", "valkey://h:6380/", "unix:///tmp/s"] {
             for (user, pass) in [("user", "pass"), ("username", "password")] {
                 let url = format!("{base}?db=3&{user}=ada&{pass}=a%40b&protocol=3");
-                let address = Address::parse(&url).unwrap();
+                let address = Address::parse(&url, &[]).unwrap();
                 let settings = address.info().redis_settings();
                 assert_eq!(settings.db(), 3, "{url}");
                 assert_eq!((settings.username(), settings.password()), (Some("ada"), Some("a@b")), "{url}");
@@ -160,7 +157,7 @@ mod tests {
                 assert!(!format!("{address:?}").contains("a@b"));
             }
         }
-        assert_eq!(Address::parse("redis://h/7").unwrap().to_string(), "h:6379/7");
+        assert_eq!(Address::parse("redis://h/7", &[]).unwrap().to_string(), "h:6379/7");
     }
 
     #[test]
@@ -169,7 +166,7 @@ mod tests {
             [("db=x", "db"), ("db=-1", "db"), ("protocol=4", "protocol"), ("timeout=5", "timeout")]
         {
             for base in ["redis://h", "unix:///tmp/s"] {
-                let error = Address::parse(&format!("{base}?{parameter}")).unwrap_err();
+                let error = Address::parse(&format!("{base}?{parameter}"), &[]).unwrap_err();
                 assert!(error.to_string().contains(name) && error.hint().is_some(), "{error}");
             }
         }
@@ -178,7 +175,7 @@ mod tests {
     #[test]
     fn a_url_without_a_scheme_gets_a_hint() {
         for url in ["localhost:6379", "", "http://localhost", "rediss://localhost"] {
-            assert!(Address::parse(url).unwrap_err().hint().is_some(), "{url}");
+            assert!(Address::parse(url, &[]).unwrap_err().hint().is_some(), "{url}");
         }
     }
 }

@@ -258,3 +258,31 @@ fn a_worker_that_may_open_too_few_files_says_so_and_does_not_start() {
     assert!(output.stderr.contains("some jobs may wait"), "{output:?}");
     output.ok();
 }
+
+#[test]
+fn a_host_and_its_companions_in_the_environment_are_used_where_there_is_no_url() {
+    let port = free_port();
+    let env = TestEnv::with_own_redis(&["--port", &port.to_string(), "--requirepass", "s3cret word"]);
+    let port = port.to_string();
+    let host = [("RQ_REDIS_URL", ""), ("REDIS_HOST", "127.0.0.1"), ("REDIS_PORT", &port), ("REDIS_DB", "3")];
+    let password = [("REDIS_PASSWORD", "s3cret word")];
+    let variables = |more: &[(&str, &str)]| -> Vec<(String, String)> {
+        let all = host.iter().chain(&password).chain(more);
+        all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    Process::start(&["enqueue", "add", "1", "2"], &variables(&[])).finish("").ok();
+    let url = format!("redis://:s3cret%20word@127.0.0.1:{port}/3");
+    assert!(env.via(&url).cli(&["info", "--prefix", "rq-rs"]).ok().contains("default"));
+    let shown = Process::start(&["config", "show"], &variables(&[])).finish("").ok();
+    let line = shown.lines().find(|line| line.trim_start().starts_with("url")).unwrap();
+    assert!(line.contains(&format!("127.0.0.1:{port}/3")) && line.contains("REDIS_HOST"), "{line}");
+    assert!(!shown.contains("s3cret"), "{shown}");
+    // A URL goes before them.
+    let with_url = variables(&[("REDIS_URL", "redis://127.0.0.1:1/")]);
+    let shown = Process::start(&["config", "show"], &with_url).finish("").ok();
+    let line = shown.lines().find(|line| line.trim_start().starts_with("url")).unwrap();
+    assert!(line.contains("127.0.0.1:1") && line.contains("REDIS_URL"), "{line}");
+    let wrong = variables(&[("REDIS_PORT", "many")]);
+    let failure = Process::start(&["info"], &wrong).finish("").expect_failure(2);
+    assert!(failure.contains("REDIS_PORT"), "{failure}");
+}

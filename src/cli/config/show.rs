@@ -15,7 +15,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::format::table;
 use crate::cli::output::{print_json, print_lines, warn};
 use crate::cli::process_url::url_was_typed;
-use crate::cli::redis_options::DEFAULT_URL;
+use crate::cli::redis_url::RedisUrl;
 use crate::program::help_hint;
 use crate::redis::Address;
 use crate::worker::Handlers;
@@ -196,21 +196,27 @@ fn location(parsed: &ParsedArgs, line: usize) -> String {
     format!("{}:{line}", path.unwrap_or_default())
 }
 
-/// Corrects the row of the URL: `REDIS_URL` counts where no other source has it, and a typed URL with a password has
+/// Corrects the row of the URL: the environment counts where no option has it, and a typed URL with a password has
 /// moved to the environment.
 fn with_url_source(mut row: OptionRow) -> OptionRow {
-    let fallback = std::env::var("REDIS_URL").ok().filter(|url| !url.is_empty());
-    match (&row.value, fallback) {
-        (None, Some(url)) => (row.value, row.from) = (Some(url), "REDIS_URL".to_owned()),
-        (None, None) => row.value = Some(DEFAULT_URL.to_owned()),
-        _ if url_was_typed() => row.from = "command line".to_owned(),
-        _ => {}
+    if row.value.as_ref().is_some_and(|url| !url.is_empty()) {
+        if url_was_typed() {
+            row.from = "command line".to_owned();
+        }
+        row.value = row.value.map(|url| hide_password(&url, &[]));
+        return row;
     }
-    row.value = row.value.map(|url| hide_password(&url));
+    match RedisUrl::from_environment() {
+        Ok(url) => {
+            row.value = Some(hide_password(&url.url, &url.parameters()));
+            row.from = url.source.to_owned();
+        }
+        Err(error) => row.value = Some(error.to_string()),
+    }
     row
 }
 
 /// Replaces the password of a URL. A URL that cannot be parsed is hidden completely: the password may be anywhere.
-fn hide_password(url: &str) -> String {
-    Address::parse(url).map_or_else(|_| "***".to_owned(), |address| address.to_string())
+fn hide_password(url: &str, parameters: &[(&str, &str)]) -> String {
+    Address::parse(url, parameters).map_or_else(|_| "***".to_owned(), |address| address.to_string())
 }
