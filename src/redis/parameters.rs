@@ -26,7 +26,7 @@ const IGNORED: [&str; 16] = [
     "virtual_host",
 ];
 
-/// What the parameters of a URL say.
+/// The settings that the parameters of a URL make.
 pub(super) struct Parameters {
     pub(super) settings: RedisConnectionInfo,
     #[cfg(feature = "tls")]
