@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what rq-rs needs beside Rust: a Redis server, `just`, `jq` for the examples, `tmux` for the tests of
-# `rq-rs top`, and `luacheck` for the scripts. It asks nothing, and changes nothing when all are installed.
+# Installs what rq-rs needs beside Rust: a Redis server, `just`, `jq` for the examples, and for the tests `tmux` (`rq-rs top`),
+# `luacheck` (scripts) and `openssl` (certificates). It asks nothing, and changes nothing when all are installed.
 set -eu
 
 . "$(dirname "$0")/lib.sh"
@@ -56,6 +56,10 @@ fi
 if ! has just; then
     say "installing just"
     install_just
+fi
+if ! has openssl; then
+    say "installing openssl"
+    install openssl
 fi
 if ! has jq; then
     say "installing jq"
