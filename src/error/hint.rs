@@ -94,7 +94,7 @@ fn unsupported_hint(what: &str) -> &'static str {
     match what {
         _ if what.contains(NO_REDIS) => "another program listens there: check host and port",
         _ if what.contains(IS_SENTINEL) => {
-            "give the address of the primary: `redis-cli -p PORT sentinel get-master-addr-by-name NAME` tells it"
+            "begin the URL with redis+sentinel:// and name the service, as in redis+sentinel://HOST:PORT/SERVICE"
         }
         _ if what.contains(NO_TIME_ZONES) => {
             "install the system's package tzdata, or go on without such entries with --cron-lenient"

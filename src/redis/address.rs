@@ -7,6 +7,8 @@ use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::parameters::Parameters;
+use super::sentinel::Sentinels;
+use super::sentinel_url::{self, SentinelSettings, sentinel_scheme};
 #[cfg(feature = "tls")]
 use super::tls::{self, TlsSettings};
 use crate::error::{Error, Result};
@@ -16,6 +18,8 @@ use crate::error::{Error, Result};
 pub(crate) struct Address {
     info: ConnectionInfo,
     display: String,
+    /// The sentinels that know the host, if there are any. `info` has no host then.
+    sentinels: Option<SentinelSettings>,
     #[cfg(feature = "tls")]
     tls: TlsSettings,
 }
@@ -27,7 +31,11 @@ impl Address {
     ///
     /// `more` are parameters that are added to those of the URL. The last one of a name counts.
     pub(crate) fn parse(url: &str, more: &[(&str, &str)]) -> Result<Self> {
-        check_scheme(url)?;
+        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+        if let Some(is_tls) = sentinel_scheme(scheme) {
+            return Self::parse_sentinel(url, is_tls, more);
+        }
+        check_scheme(url, scheme)?;
         let mut parsed = redis::parse_redis_url(url).ok_or_else(|| bad_url(url))?;
         let parameters: Vec<(String, String)> =
             parsed.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
@@ -48,9 +56,24 @@ impl Address {
         Ok(Address {
             info,
             display,
+            sentinels: None,
             #[cfg(feature = "tls")]
             tls: applied.tls,
         })
+    }
+
+    fn parse_sentinel(url: &str, is_tls: bool, more: &[(&str, &str)]) -> Result<Self> {
+        let (sentinels, node_url) = sentinel_url::split(url, is_tls)?;
+        let mut address = Self::parse(&node_url, more)?;
+        let hosts: Vec<String> =
+            sentinels.hosts.iter().map(|(host, port)| host_and_port(host, *port)).collect();
+        let database = match address.info.redis_settings().db() {
+            0 => String::new(),
+            database => format!("/{database}"),
+        };
+        address.display = format!("{}{database} of the sentinels {}", sentinels.service, hosts.join(", "));
+        address.sentinels = Some(sentinels);
+        Ok(address)
     }
 
     /// Creates a client, which does not connect yet.
@@ -62,13 +85,23 @@ impl Address {
         Client::open(self.info.clone()).map_err(|error| Error::from_redis(&self.display, &error))
     }
 
+    /// Creates the clients of the sentinels, if there are any. `client` is that of [`open_client`](Self::open_client).
+    pub(super) fn open_sentinels(&self, client: &Client) -> Result<Option<Sentinels>> {
+        let open = |settings| Sentinels::new(settings, client.get_connection_info());
+        self.sentinels
+            .as_ref()
+            .map(open)
+            .transpose()
+            .map_err(|error| Error::from_redis(&self.display, &error))
+    }
+
     pub(crate) fn info(&self) -> &ConnectionInfo {
         &self.info
     }
 }
 
-fn check_scheme(url: &str) -> Result<()> {
-    match url.split_once("://").map_or("", |(scheme, _)| scheme) {
+fn check_scheme(url: &str, scheme: &str) -> Result<()> {
+    match scheme {
         "redis" | "valkey" | "unix" | "redis+unix" | "valkey+unix" => Ok(()),
         "rediss" | "valkeys" if cfg!(feature = "tls") => Ok(()),
         scheme @ ("rediss" | "valkeys") => Err(Error::invalid(
@@ -111,13 +144,17 @@ fn display(info: &ConnectionInfo) -> String {
     let db = info.redis_settings().db();
     match info.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-            // An IPv6 address has colons of its own.
-            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-            if db == 0 { format!("{host}:{port}") } else { format!("{host}:{port}/{db}") }
+            let address = host_and_port(host, *port);
+            if db == 0 { address } else { format!("{address}/{db}") }
         }
         ConnectionAddr::Unix(path) => path.display().to_string(),
         other => other.to_string(),
     }
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    // An IPv6 address has colons of its own.
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 impl fmt::Display for Address {

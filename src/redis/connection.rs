@@ -11,6 +11,7 @@ use super::diagnosis::{self, Finding};
 use super::pipelined::PipelinedConnection;
 use super::pool::{OpenConnection, Pool};
 use super::reply::Reply;
+use super::sentinel::Sentinels;
 use super::timeouts::Timeouts;
 use crate::error::{Error, Result, io_error, is_from_replica};
 
@@ -31,6 +32,7 @@ pub(crate) enum SendMode {
 /// A server and the pool of connections to it. Shared by threads: each call uses a connection of its own.
 pub(crate) struct Redis {
     client: redis::Client,
+    sentinels: Option<Sentinels>,
     address: Address,
     pool: Pool,
 }
@@ -38,7 +40,9 @@ pub(crate) struct Redis {
 impl Redis {
     /// Does not connect yet.
     pub(crate) fn new(address: Address) -> Result<Self> {
-        Ok(Redis { client: address.open_client()?, address, pool: Pool::new() })
+        let client = address.open_client()?;
+        let sentinels = address.open_sentinels(&client)?;
+        Ok(Redis { client, sentinels, address, pool: Pool::new() })
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -60,7 +64,10 @@ impl Redis {
         // The redis crate applies its limit to the connection, and again to each command of the handshake.
         let settings = self.address.info().redis_settings();
         let waits = 1 + u32::from(settings.password().is_some()) + u32::from(settings.db() != 0);
-        let connection = self.client.get_connection_with_timeout(connect_timeout / waits)?;
+        let connection = match &self.sentinels {
+            None => self.client.get_connection_with_timeout(connect_timeout / waits)?,
+            Some(sentinels) => sentinels.connect(&self.client, connect_timeout / waits)?,
+        };
         let mut open = OpenConnection { connection, reply_timeout: Duration::ZERO, used_at: Instant::now() };
         set_reply_timeout(&mut open, reply_timeout)?;
         send_library_info(&mut open.connection)?;
@@ -74,6 +81,8 @@ impl Redis {
         let address = self.address.info().addr();
         let is_tls = matches!(address, redis::ConnectionAddr::TcpTls { .. });
         let finding = match error.kind() {
+            // The address has no host to ask.
+            _ if self.sentinels.is_some() => None,
             _ if is_tls && (is_closed || error.is_timeout()) => diagnosis::why_no_handshake(address, timeout),
             // The redis crate takes any error reply to `AUTH` for a wrong password.
             ErrorKind::AuthenticationFailed => {

@@ -7,6 +7,8 @@ mod parameters;
 mod pipelined;
 mod pool;
 mod reply;
+mod sentinel;
+mod sentinel_url;
 mod timeouts;
 #[cfg(feature = "tls")]
 mod tls;

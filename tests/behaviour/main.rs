@@ -40,6 +40,7 @@ mod regressions;
 mod repeating;
 mod requeueing;
 mod seeing;
+mod sentinel;
 mod servers;
 mod signals;
 #[cfg(feature = "tls")]
