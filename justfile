@@ -19,7 +19,7 @@ test *ARGS: setup python setup-browser
     cargo test "$@"
 
 # What CI runs, and what must be true before a commit: format, lints, docs, all tests, and behaviour in RQ's dialect
-check: setup fmt-check lint docs test test-rq
+check: setup fmt-check lint docs test test-rq test-tls
 
 # The dashboard's tests in Chromium
 browser *ARGS: setup setup-browser
@@ -37,6 +37,10 @@ interop *ARGS: setup python
 # The behaviour tests in RQ's dialect
 test-rq: setup
     RQ_RS_TEST_DIALECT=rq cargo test --test behaviour
+
+# The tests of TLS, in a build that has it
+test-tls: setup
+    cargo test --features tls --test behaviour -- tls::
 
 # The long chaos run in both dialects, threads and work horses: 100,000 jobs, 50 workers and 5 Redis killed each; RQ_CHAOS_SEED repeats one.
 # Before it, a million simulated schedules in each dialect; RQ_SIMULATION_SEED repeats one
@@ -70,6 +74,7 @@ lint:
     cargo clippy --lib --bins --no-default-features --features cli -- -D warnings
     cargo clippy --lib --bins --no-default-features --features dashboard -- -D warnings
     cargo clippy --lib --bins --no-default-features --features top -- -D warnings
+    cargo clippy --all-targets --features tls -- -D warnings
 
 # The crate's documentation, without a warning
 docs:

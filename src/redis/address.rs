@@ -106,7 +106,7 @@ fn check_scheme(url: &str, scheme: &str) -> Result<()> {
         "rediss" | "valkeys" if cfg!(feature = "tls") => Ok(()),
         scheme @ ("rediss" | "valkeys") => Err(Error::invalid(
             format!("{scheme}:// needs TLS, which this build does not have"),
-            "build rq-rs with its feature tls",
+            "build rq-rs with its feature tls: cargo install --path . --features tls",
         )),
         _ => Err(bad_url(url)),
     }

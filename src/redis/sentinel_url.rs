@@ -53,7 +53,8 @@ pub(super) fn split(url: &str, is_tls: bool) -> Result<(SentinelSettings, String
         match name {
             // asynq's spelling: the path is the database then.
             "master" => {
-                (settings.service, database) = (decode(value), if second.is_empty() { first } else { second })
+                (settings.service, database) =
+                    (decode(value), if second.is_empty() { first } else { second });
             }
             "sentinel_username" => settings.username = Some(decode(value)),
             "sentinel_password" => settings.password = Some(decode(value)),
