@@ -162,14 +162,10 @@ impl World<'_> {
         hold(places.is_ok(), rule, || places.err().unwrap_or_default())?;
         for number in 0..self.redis.ledger.jobs.len() {
             let id = id_of(number);
-            // In the dialect rq, the reason is in the results, which expire as the last result of the job says.
-            let may_lack_reason =
-                self.plan.dialect.error_field.is_none() && self.redis.ledger.jobs[number].has_returned;
             let has_reason = |record: &RawHash| {
                 let error = self.plan.dialect.error_field.and_then(|field| record.get(field));
-                error.is_some_and(|error| !error.is_empty())
-                    || self.redis.model.results(&id) > 0
-                    || may_lack_reason
+                // In the dialect rq, the reason is in the results.
+                error.is_some_and(|error| !error.is_empty()) || self.redis.model.results(&id) > 0
             };
             let record = self.redis.model.record(&id);
             let record =
