@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn unknown_parameters_are_refused_by_name() {
         for (parameter, name) in
-            [("db=x", "db"), ("db=-1", "db"), ("protocol=4", "protocol"), ("timeout=5", "timeout")]
+            [("db=x", "db"), ("db=-1", "db"), ("protocol=4", "protocol"), ("databse=5", "databse")]
         {
             for base in ["redis://h", "unix:///tmp/s"] {
                 let error = Address::parse(&format!("{base}?{parameter}"), &[]).unwrap_err();
