@@ -96,6 +96,8 @@ pub(super) struct Process {
     pub(super) pool: SimulatedPool,
     /// Number of runs that were started and not recalled.
     pub(super) started: u64,
+    /// Queues that the worker knows to be suspended: its last claim has said so.
+    pub(super) known_suspended: Vec<usize>,
     pub(super) in_flight: Vec<InFlight>,
     pub(super) exchanges: u64,
     pub(super) connection: u64,
@@ -143,6 +145,7 @@ impl Process {
             executions: Vec::new(),
             pool: SimulatedPool::default(),
             started: 0,
+            known_suspended: Vec::new(),
             in_flight: Vec::new(),
             exchanges: 0,
             connection: 0,

@@ -10,7 +10,7 @@ use super::World;
 use super::process::LoopCall;
 use crate::error::{Error, Result};
 use crate::job::Outcome;
-use crate::worker::engine::Action;
+use crate::worker::engine::{Action, Replies};
 use crate::worker::event::Event;
 use crate::worker::input::Input;
 use crate::worker::phase::Phase;
@@ -69,6 +69,9 @@ impl World<'_> {
         if let Input::StopperChanged { phase, is_quiet } = &input {
             self.redis.ledger.workers[worker].is_quiet = *is_quiet;
             self.enter_phase(worker, *phase);
+        }
+        if let Input::Replied { replies: Ok(Replies { claim: Some(Ok(claim)), .. }), .. } = &input {
+            self.processes[worker].known_suspended.clone_from(&claim.suspended_queues);
         }
         self.trace.note(self.now, || format!("w{worker} <- {input:?}"));
         self.processes[worker].engine.handle(now_at(self.now), input);
@@ -234,14 +237,17 @@ impl World<'_> {
     fn check_burst(&self, worker: usize, is_told: bool) -> Check {
         let plan = &self.processes[worker].plan;
         let may_leave_jobs = !plan.burst || is_told || plan.max_jobs.is_some() || plan.max_idle.is_some();
-        if may_leave_jobs || self.redis.model.all_suspended {
+        // What counts is what the worker knows: the suspension may have ended since its last claim.
+        let is_suspended = self.processes[worker].engine.worker_state() == Some("suspended");
+        if may_leave_jobs || is_suspended || self.redis.model.all_suspended {
             return Ok(());
         }
+        let known_suspended = &self.processes[worker].known_suspended;
+        let may_give_jobs = |queue: usize| !self.redis.suspended[queue] && !known_suspended.contains(&queue);
         let mut jobs = self.redis.ledger.jobs.iter().enumerate();
         let left = jobs.find(|(number, job)| {
             let mut places = self.redis.model.places(&id_of(*number)).iter();
-            let is_listed =
-                places.any(|(queue, place)| *place == Place::List && !self.redis.suspended[*queue]);
+            let is_listed = places.any(|(queue, place)| *place == Place::List && may_give_jobs(*queue));
             job.returned_by == Some(worker) && job.is_expected && is_listed
         });
         hold(left.is_none(), "a burst worker runs what it has put back before it ends", || {
