@@ -67,7 +67,7 @@ fn has_password(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let parameters = url.split_once('?').map_or("", |(_, rest)| rest);
     authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
-        || parameters.split('&').any(|pair| pair.starts_with("pass"))
+        || parameters.split('&').any(|pair| pair.starts_with("pass") || pair.starts_with("sentinel_pass"))
 }
 
 #[cfg(test)]
@@ -97,6 +97,7 @@ mod tests {
         assert!(has_password("redis://ada:secret@localhost"));
         assert!(has_password("redis://:secret@localhost"));
         assert!(has_password("unix:///x.sock?db=1&pass=secret"));
+        assert!(has_password("redis+sentinel://a,b/jobs?sentinel_password=secret"));
         assert!(!has_password("redis://localhost:6379/1"));
         assert!(!has_password("redis://ada@localhost:6379"));
     }

@@ -8,7 +8,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::parameters::Parameters;
 use super::sentinel::Sentinels;
-use super::sentinel_url::{self, SentinelSettings, sentinel_scheme};
+use super::sentinel_url::{self, SentinelSettings, SentinelUrl, sentinel_scheme};
 #[cfg(feature = "tls")]
 use super::tls::{self, TlsSettings};
 use crate::error::{Error, Result};
@@ -63,8 +63,9 @@ impl Address {
     }
 
     fn parse_sentinel(url: &str, is_tls: bool, more: &[(&str, &str)]) -> Result<Self> {
-        let (sentinels, node_url) = sentinel_url::split(url, is_tls)?;
-        let mut address = Self::parse(&node_url, more)?;
+        let SentinelUrl { sentinels, node_url, parameters } = sentinel_url::split(url, is_tls)?;
+        let own = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut address = Self::parse(&node_url, &own.chain(more.iter().copied()).collect::<Vec<_>>())?;
         let hosts: Vec<String> =
             sentinels.hosts.iter().map(|(host, port)| host_and_port(host, *port)).collect();
         let database = match address.info.redis_settings().db() {

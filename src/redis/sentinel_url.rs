@@ -29,49 +29,79 @@ pub(super) fn sentinel_scheme(scheme: &str) -> Option<bool> {
     }
 }
 
-/// Splits a URL of Sentinel into the settings of the sentinels, and the URL of Redis with a host that stands for the
-/// primary.
-pub(super) fn split(url: &str, is_tls: bool) -> Result<(SentinelSettings, String)> {
+/// A URL of Sentinel in parts.
+pub(super) struct SentinelUrl {
+    pub(super) sentinels: SentinelSettings,
+    /// The URL of Redis, with a host that stands for the primary, and without parameters.
+    pub(super) node_url: String,
+    /// The parameters that are not about the sentinels.
+    pub(super) parameters: Vec<(String, String)>,
+}
+
+/// Splits a URL of Sentinel. An error shows no part of a URL that may hold a password.
+pub(super) fn split(url: &str, is_tls: bool) -> Result<SentinelUrl> {
+    let shows_host = !url.contains('@') && !url.contains("pass");
     let rest = url.split_once("://").map_or("", |(_, rest)| rest);
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (user, hosts) =
         authority.rsplit_once('@').map_or((None, authority), |(user, hosts)| (Some(user), hosts));
-    let (first, second) =
-        path.trim_end_matches('/').split_once('/').unwrap_or((path.trim_end_matches('/'), ""));
-    let mut settings = SentinelSettings {
-        hosts: hosts.split(',').map(parse_host).collect::<Result<_>>()?,
-        service: first.to_owned(),
-        username: None,
-        password: None,
-        is_tls,
-    };
-    let mut database = second;
-    let mut others = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match name {
-            // asynq's spelling: the path is the database then.
-            "master" => {
-                (settings.service, database) =
-                    (decode(value), if second.is_empty() { first } else { second });
-            }
-            "sentinel_username" => settings.username = Some(decode(value)),
-            "sentinel_password" => settings.password = Some(decode(value)),
-            "sentinel_tls" => settings.is_tls = matches!(value, "true" | "1" | "yes"),
-            _ => others.push(pair),
-        }
+    let path = path.trim_end_matches('/');
+    let (mut service, mut database) = path.split_once('/').unwrap_or((path, ""));
+    let mut parameters = decode(query)?;
+    // asynq's spelling: the path is the database then.
+    let master = parameters.extract_if(.., |(name, _)| name == "master").last().map(|(_, value)| value);
+    if let Some(master) = &master {
+        (service, database) = (master, if database.is_empty() { service } else { database });
     }
-    if settings.service.is_empty() {
+    if service.is_empty() {
         return Err(Error::invalid("the URL of Sentinel names no service", EXAMPLE));
     }
+    let hosts = hosts.split(',').map(|host| parse_host(host, shows_host)).collect::<Result<_>>()?;
+    let mut sentinels =
+        SentinelSettings { hosts, service: service.to_owned(), username: None, password: None, is_tls };
+    for (name, value) in parameters.extract_if(.., |(name, _)| name.starts_with("sentinel_")) {
+        sentinels.apply(&name, value, is_tls)?;
+    }
     let (scheme, user) = (if is_tls { "rediss" } else { "redis" }, user.map(|user| format!("{user}@")));
-    let url = format!("{scheme}://{}primary:6379/{database}?{}", user.unwrap_or_default(), others.join("&"));
-    Ok((settings, url))
+    let node_url = format!("{scheme}://{}primary:6379/{database}", user.unwrap_or_default());
+    Ok(SentinelUrl { sentinels, node_url, parameters })
 }
 
-fn parse_host(host: &str) -> Result<(String, u16)> {
+impl SentinelSettings {
+    fn apply(&mut self, name: &str, value: String, is_tls: bool) -> Result<()> {
+        match (name, value.as_str()) {
+            ("sentinel_username", _) => self.username = Some(value),
+            ("sentinel_password", _) => self.password = Some(value),
+            ("sentinel_tls", "false" | "0" | "no") => self.is_tls = false,
+            ("sentinel_tls", "true" | "1" | "yes") if is_tls => {}
+            ("sentinel_tls", "true" | "1" | "yes") => {
+                let what = "the URL of Sentinel has sentinel_tls=true, but Redis itself is without TLS";
+                return Err(Error::invalid(what, "begin the URL with rediss+sentinel://"));
+            }
+            ("sentinel_tls", _) => {
+                let what = format!("the URL of Sentinel has sentinel_tls={value}, which means nothing");
+                return Err(Error::invalid(what, "true or false"));
+            }
+            _ => {
+                let what = format!("the URL of Sentinel has a parameter {name:?}, which means nothing");
+                return Err(Error::invalid(what, EXAMPLE));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The pairs of a query, decoded as those of other URLs are.
+fn decode(query: &str) -> Result<Vec<(String, String)>> {
+    let unreadable = || Error::invalid("the parameters of the URL of Sentinel cannot be read", EXAMPLE);
+    let url = redis::parse_redis_url(&format!("redis://host/?{query}")).ok_or_else(unreadable)?;
+    Ok(url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+}
+
+fn parse_host(host: &str, is_shown: bool) -> Result<(String, u16)> {
     let wrong = || {
+        let host = if is_shown { host } else { "(not shown)" };
         Error::invalid(format!("the URL of Sentinel has the address {host:?}, which cannot be read"), EXAMPLE)
     };
     // An IPv6 address is in brackets.
@@ -83,24 +113,6 @@ fn parse_host(host: &str) -> Result<(String, u16)> {
     if name.is_empty() { Err(wrong()) } else { Ok((name.to_owned(), port)) }
 }
 
-/// Decodes `%41` and its like.
-fn decode(text: &str) -> String {
-    let mut bytes = text.bytes();
-    let mut decoded = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        let hex = |byte: Option<u8>| char::from(byte?).to_digit(16);
-        match (byte, hex(ahead.next()), hex(ahead.next())) {
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                bytes = ahead;
-            }
-            _ => decoded.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::split;
@@ -109,19 +121,34 @@ mod tests {
     fn a_url_of_sentinel_has_hosts_a_service_and_a_database() {
         let url =
             "redis+sentinel://ada:p%40ss@a:1,b,[::1]:3/mymaster/2?sentinel_password=s%2Ft&ssl_cert_reqs=none";
-        let (settings, node) = split(url, false).unwrap();
-        let hosts: Vec<String> = settings.hosts.iter().map(|(host, port)| format!("{host} {port}")).collect();
+        let url = split(url, false).unwrap();
+        let hosts: Vec<String> =
+            url.sentinels.hosts.iter().map(|(host, port)| format!("{host} {port}")).collect();
         assert_eq!(hosts, ["a 1", "b 26379", "::1 3"]);
-        assert_eq!((settings.service.as_str(), settings.password.as_deref()), ("mymaster", Some("s/t")));
-        assert_eq!(node, "redis://ada:p%40ss@primary:6379/2?ssl_cert_reqs=none");
+        assert_eq!(
+            (url.sentinels.service.as_str(), url.sentinels.password.as_deref()),
+            ("mymaster", Some("s/t"))
+        );
+        assert_eq!(url.node_url, "redis://ada:p%40ss@primary:6379/2");
+        assert_eq!(url.parameters, [("ssl_cert_reqs".to_owned(), "none".to_owned())]);
     }
 
     #[test]
     fn the_spelling_of_asynq_is_read() {
-        let (settings, node) =
-            split("redis-sentinel://:pw@a,b/3?master=jobs&sentinel_tls=true", false).unwrap();
-        assert_eq!((settings.service.as_str(), settings.is_tls), ("jobs", true));
-        assert_eq!(node, "redis://:pw@primary:6379/3?");
+        let url = split("redis-sentinel://:pw@a,b/3?master=jobs", false).unwrap();
+        assert_eq!(url.sentinels.service, "jobs");
+        assert_eq!(url.node_url, "redis://:pw@primary:6379/3");
+    }
+
+    #[test]
+    fn tls_of_the_sentinels_is_never_left_out_in_silence() {
+        let is_tls = |url: &str, is_tls| split(url, is_tls).map(|url| url.sentinels.is_tls);
+        assert_eq!(is_tls("rediss+sentinel://a/s", true), Ok(true));
+        assert_eq!(is_tls("rediss+sentinel://a/s?sentinel_tls=false", true), Ok(false));
+        for parameter in ["sentinel_tls=true", "sentinel_tls=maybe", "sentinel_pasword=x"] {
+            let error = is_tls(&format!("redis+sentinel://a/s?{parameter}"), false).unwrap_err();
+            assert!(error.hint().is_some(), "{parameter}: {error}");
+        }
     }
 
     #[test]
@@ -130,5 +157,11 @@ mod tests {
             let error = split(url, false).err().unwrap();
             assert!(error.hint().is_some_and(|hint| hint.contains("SERVICE")), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_not_shown_as_a_host() {
+        let error = split("redis+sentinel://:s3/cret@host/s", false).err().unwrap();
+        assert!(!format!("{error:?}").contains("s3"), "{error}");
     }
 }
